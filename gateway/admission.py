@@ -1,15 +1,15 @@
-"""Admission control: while this process is late it takes on fewer new calls, for the sake of those under way.
+"""Admission control: while this process is late, it accepts fewer new calls to protect those under way.
 
-A call is ten requests or more over some minutes, so a process that takes every new call at the edge of what it can do
-is late for all of them soon, and they break in the middle. Three figures say four times a second that it cannot do
-more: how late its event loop wakes, how late it begins requests, and how long they wait for a thread. Its capacity is
-the highest rate, in the last minutes, at which calls have come to "Sent" or to their last screen. Above a bound of
-lateness it admits new calls at nine tenths of its capacity, and fewer the later it is. Below, the rate rises slowly,
-and quickly once there are few requests.
+A call is ten requests or more over some minutes. A process that accepts every new call at its limit is soon late for
+all of them, and they drop in the middle. Three figures, read four times a second, show that it is at its limit: how
+late its event loop wakes, how late it begins requests, and how long they wait for a thread. Its capacity is the highest
+rate of the last minutes at which calls reached "Sent" or their last screen. While it is late, it admits new calls at
+nine tenths of its capacity, and fewer the later it is. Otherwise the rate rises slowly, and quickly once there are few
+requests.
 
-A caller who is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is left to
-its provider, who sends it again. A call under way is never refused, and nobody is while there are few requests: to
-refuse them would help nobody.
+A call that is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is refused,
+and its provider sends it again. A call under way is never refused, and no call is while there are few requests:
+refusing them would not help.
 """
 
 from __future__ import annotations
@@ -25,52 +25,52 @@ from gateway.conversation.turns import begins_call
 from gateway.messaging.model import Inbound
 
 EVERY_SECONDS: Final = 0.25
-MOST_LAG: Final = 0.2  # seconds by which the event loop wakes late
-MOST_LATE: Final = 0.3  # seconds from a request's arrival until it is begun
+MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
+MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
 LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
-MEAN_SECONDS: Final = 5.0  # over which ended calls are counted, about as long as a quick call takes
-SHARE_OF_CAPACITY: Final = 0.9  # of the known capacity, that is admitted while the process is late
-RISE: Final = 0.02  # of the rate, in a second: callers who hang up are not counted as ended
-DECLINE: Final = 0.01  # of the known capacity, in a second
-QUIET_RISE: Final = 2.0  # times the rate, at each look with few requests
-LEAST: Final = 1.0  # new calls a second that are admitted always
-SMS_LATE: Final = 2.0  # seconds; above it an SMS is left to its provider
-BUSY_RATE: Final = 40  # requests a second; with fewer, it is not the callers who make this process late
-BUSY_SECONDS: Final = 1.0  # over which they are counted: while it is late, they come to it in bursts
+MEAN_SECONDS: Final = 5.0  # over which ended calls are averaged; about the length of a quick call
+SHARE_OF_CAPACITY: Final = 0.9  # of the known capacity; admitted while the process is late
+RISE: Final = 0.02  # of the rate, each second: calls that drop are not counted as ended
+DECLINE: Final = 0.01  # of the known capacity, each second
+QUIET_RISE: Final = 2.0  # factor of the rate, at each adjustment with few requests
+LEAST: Final = 1.0  # new calls a second that are always admitted
+SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider sends it again
+BUSY_RATE: Final = 40  # requests a second; with fewer, the load is not what makes this process late
+BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
 MOST_WAITS: Final = 1000
 
 
 class AdmissionControl:
-    """`now`: monotonic seconds."""
+    """Decide which new calls and SMS are accepted. `now`: the clock, in monotonic seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._rate = math.inf  # new calls a second that are admitted
         self._credit = 1.0  # new calls that may be admitted at once
         self._credited_at = self._looked_at = now()
-        self._ended = 0  # calls, since the last look
+        self._ended = 0  # calls since the last adjustment
         self._ended_rate = 0.0  # calls a second
-        self._capacity = 0.0  # calls a second: the highest rate at which they have ended in the last minutes
-        self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last look
-        self._requests = 0  # that were admitted since the last look
-        self._request_rate = 0.0  # a second
-        self._is_busy = False  # there were many of them
-        self._late = self._latest = 0.0  # seconds: since the last look, and at it
+        self._capacity = 0.0  # calls a second: the highest rate of ended calls in the last minutes
+        self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
+        self._requests = 0  # admitted since the last adjustment
+        self._request_rate = 0.0  # requests a second
+        self._is_busy = False  # whether there were many requests
+        self._late = self._latest = 0.0  # seconds: since the last adjustment, and before it
 
     def note(self, seconds: float) -> None:
-        """Take in how long a request has waited before it was begun."""
+        """Record how many seconds a request waited before its handling began."""
         self._late = max(self._late, seconds)
 
     def note_wait(self, seconds: float) -> None:
-        """Take in how long a request has waited for a thread. May be called in any thread."""
+        """Record how many seconds a request waited for a thread. May be called in any thread."""
         self._waits.append(seconds)
 
     def note_end(self) -> None:
-        """Take in that a call has come to "Sent", or without it to its last screen."""
+        """Record that a call has reached "Sent", or its last screen without it."""
         self._ended += 1
 
     def admits(self, inbound: Inbound) -> bool:
-        """Return whether this process takes on what came in: everything but some of the new calls and SMS."""
+        """Return whether a message is accepted: all except some new calls and SMS while this process is late."""
         is_admitted = self._admits(inbound)
         self._requests += is_admitted
         return is_admitted
@@ -90,7 +90,7 @@ class AdmissionControl:
         return True
 
     def look(self) -> None:
-        """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers."""
+        """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         passed = max(now - self._looked_at, EVERY_SECONDS)
         self._ended_rate += (self._ended / passed - self._ended_rate) * (1 - math.exp(-passed / MEAN_SECONDS))
@@ -108,7 +108,7 @@ class AdmissionControl:
         self._ended, self._looked_at = 0, now
 
     async def run(self) -> None:
-        """Look for as long as the event loop runs."""
+        """Adjust the rate for as long as the event loop runs."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             self.look()

@@ -1,4 +1,4 @@
-"""Puts the web process together. The only place that reads the environment; nothing is made when this is imported."""
+"""Assemble the web process. Only this module reads the environment; importing it creates nothing."""
 
 from __future__ import annotations
 
@@ -69,15 +69,15 @@ WRONG = (
     key_files.KeyFileError,
     loader.FlowError,
 )
-QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
+QUEUE_SECONDS = 0.05  # time limit of the job queue: after "Sent" nothing may block
 
 log = structlog.get_logger()
 
 
 def check(environ: Mapping[str, str]) -> None:
-    """For the server, before its first process: a wrong setting stops it with one line each.
+    """Check the settings for the server, before its first process: exit with one line for each wrong setting.
 
-    A process that stops by itself would be started again, and again.
+    A process that exits by itself would be restarted again and again.
     """
     try:
         _read(environ).database.close()
@@ -86,17 +86,17 @@ def check(environ: Mapping[str, str]) -> None:
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
-    """Return the web process as a Flask application, for any WSGI server; `gateway.asgi` is what production runs.
+    """Return the web process as a Flask application, for any WSGI server; production runs `gateway.asgi`.
 
-    Stops with one line for each setting that is wrong.
+    Exits with one line for each wrong setting.
     """
     harden()
     logs.configure("web")
     logs.install_hooks()
     logs.reroute(("gunicorn.error",))
     try:
-        given = _read(os.environ if environ is None else environ)
-        parts = _assemble(given)
+        config = _read(os.environ if environ is None else environ)
+        parts = _assemble(config)
     except WRONG as error:
         sys.exit(str(error))
     app = Flask("gateway", static_folder=None)
@@ -104,10 +104,10 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(views.blueprint(parts.webhooks, parts.loop))
     app.after_request(views.harden)
     _route(app, parts)
-    if given.common.mode != "live":
-        app.add_url_rule("/", "about", partial(_about, given.common.mode.value, "simulator" in given.channels))
-        if "simulator" in given.channels:
-            _show_phone(app, given)
+    if config.common.mode != "live":
+        app.add_url_rule("/", "about", partial(_about, config.common.mode.value, "simulator" in config.channels))
+        if "simulator" in config.channels:
+            _show_phone(app, config)
     event_loop_guard.add_callback(parts.metrics.loop_blocked)
     parts.housekeeping.start()
     parts.numbers.start()
@@ -117,7 +117,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
 @dataclass(frozen=True)
 class _Configuration:
-    """What the operator gave it."""
+    """Everything read from the environment and from the operator's files."""
 
     common: CommonSettings
     secrets: WebSecrets
@@ -132,27 +132,29 @@ class _Configuration:
 
     @cached_property
     def languages(self) -> Mapping[str, tuple[Catalogue, ...]]:
-        """The languages offered in each country, by its code."""
+        """Return the languages offered in each country, by ISO code."""
         needed = (*safety_messages(messages(self.book)), *TRANSLATED_WORDS)
         drafts = self.common.draft_languages or ()
-        return {one.iso: offered_languages(one.languages, self.catalogues, needed, drafts) for one in self.countries}
+        return {
+            entry.iso: offered_languages(entry.languages, self.catalogues, needed, drafts) for entry in self.countries
+        }
 
 
 def _read(environ: Mapping[str, str]) -> _Configuration:
     settings = load_all_settings((CommonSettings, WebSecrets), environ)
     common = settings[CommonSettings]
     keys = settings[WebSecrets].web_keys or common.keys
-    # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
+    # The demo runs under one account; elsewhere the account of `web` must have no access to a private key.
     key_files.refuse_private_keys(keys / "public" if common.mode == "demo" else keys)
     mode_marks.refuse_shared(keys, redis_clients.queue_client(common.queue_redis), common.mode)
     countries = country.load_countries(common.countries, common.mode.value, common.country_dir)
     if common.mode == "live" and (lines := countries.problems("live")):
-        raise country.CountryError(lines)  # no number that nobody confirmed, no hotline that has agreed to nothing
-    given = _Configuration(
+        raise country.CountryError(lines)  # every number must be confirmed, and every hotline must have agreed
+    config = _Configuration(
         common,
         settings[WebSecrets],
         countries,
-        key_files.load_public_keys(keys, [one.id for one in countries.hotlines]),
+        key_files.load_public_keys(keys, [entry.id for entry in countries.hotlines]),
         key_files.load_public_keys(keys, (key_files.SENDER_KEY,))[key_files.SENDER_KEY],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
@@ -160,93 +162,99 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
         catalogues.load(locales.FOLDER),
         Database(common.database_url, offset=common.clock_offset, patience=INTERACTIVE),
     )
-    vault = RecordCipher(given.secrets.store_key.reveal())
-    also = partial(refuse_another_key, cipher=vault)
-    if reason := await_ready(given.database, common.mode, "web", also):
+    record_cipher = RecordCipher(config.secrets.store_key.reveal())
+    extra_check = partial(refuse_another_key, cipher=record_cipher)
+    if reason := await_ready(config.database, common.mode, "web", extra_check):
         sys.stderr.write(f"{reason}\n")
-    return given
+    return config
 
 
-def _assemble(given: _Configuration) -> Services:
-    common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
+def _assemble(config: _Configuration) -> Services:
+    common, secrets, channels, database = config.common, config.secrets, config.channels, config.database
     count = (metrics := _metrics()).count
-    vault = RecordCipher(secrets.store_key.reveal())
-    spool = Spool(common.data / "spool", vault)
-    kept, renew = _sessions(common, secrets, count)
+    record_cipher = RecordCipher(secrets.store_key.reveal())
+    spool = Spool(common.data / "spool", record_cipher)
+    session_store, renew = _sessions(common, secrets, count)
     builder, hurry = (
-        ReportBuilder(given.keys, common.mode),
+        ReportBuilder(config.keys, common.mode),
         JobQueue(redis_clients.queue_client(common.queue_redis, QUEUE_SECONDS)),
     )
-    journal = _journal(given, count)
+    journal = _journal(config, count)
     submitter = Submitter(
-        database=database, spool=spool, cipher=vault, builder=builder, hurry=hurry, count=count, journal=journal
+        database=database, spool=spool, cipher=record_cipher, builder=builder, hurry=hurry, count=count, journal=journal
     )
-    unread = UnparsedStore(database, spool, vault, given.keys, common.mode)
-    mailroom = ReporterMailbox(submitter, database, vault, builder, given.countries, given.countries.names, journal)
+    unread = UnparsedStore(database, spool, record_cipher, config.keys, common.mode)
+    mailbox = ReporterMailbox(
+        submitter, database, record_cipher, builder, config.countries, config.countries.names, journal
+    )
     admission = AdmissionControl()
     blocking = BlockingPool(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
     reducer = Reducer(
-        given.book, submitter, mailroom, Overflow(unread, count), kept.count_report, run_blocking=blocking.run
+        config.book, submitter, mailbox, Overflow(unread, count), session_store.count_report, run_blocking=blocking.run
     )
-    optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
-    waiting, loop = SmsInbox(database, vault, given.pepper), BackgroundLoop()
-    desk = _desk(given, vault)(
+    optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
+    waiting, loop = SmsInbox(database, record_cipher, config.pepper), BackgroundLoop()
+    desk = _dispatcher(config, record_cipher)(
         conversation=ConversationHandler(
-            kept, reducer, SmsConversation(reducer, optouts, blocking.run), count, admission.note_end
+            session_store, reducer, SmsConversation(reducer, optouts, blocking.run), count, admission.note_end
         ),
         live=builder.live,
         optouts=optouts,
-        replies=SmsOutbox(database, vault, given.sender_key, hurry, common.mode),
+        replies=SmsOutbox(database, record_cipher, config.sender_key, hurry, common.mode),
         waiting=waiting,
         unread=unread,
         blocking=blocking,
         count=count,
     )
-    keeping = partial(Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew)
+    make_housekeeping = partial(
+        Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew
+    )
     drills = DrillRunner(database, desk, reducer, submitter, common.mode, wait_for=loop.run)
-    erasing = ErasureReplay(database, journal, mailroom, HOST)
-    chores = optouts.introduce, StatisticsFlush(kept, database).move, drills.hold
+    erasing = ErasureReplay(database, journal, mailbox, HOST)
+    chores = optouts.introduce, StatisticsFlush(session_store, database).move, drills.hold
     return Services(
         database=database,
         spool=spool,
         journal=journal,
         submitter=submitter,
-        sessions=kept,
+        sessions=session_store,
         metrics=metrics,
         desk=desk,
         webhooks=Webhooks(channels, desk, metrics, blocking, admission),
-        health=Health(database, kept, spool, metrics, maintenance.marker_path(common.database_url, common.data)),
-        housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
-        numbers=CountryReload(given.countries, common.country_dir, desk.renew),
+        health=Health(
+            database, session_store, spool, metrics, maintenance.marker_path(common.database_url, common.data)
+        ),
+        housekeeping=make_housekeeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
+        numbers=CountryReload(config.countries, common.country_dir, desk.renew),
         blocking=blocking,
         loop=loop,
         queue=hurry,
     )
 
 
-def _desk(given: _Configuration, cipher: RecordCipher) -> partial[Dispatcher]:
-    """Return the desk, which still lacks the parts that others use as well."""
+def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatcher]:
+    """Return the constructor of the dispatcher, without the parts that others use as well."""
     return partial(
         Dispatcher,
-        countries=given.countries,
-        languages=given.languages,
-        book=given.book,
-        drill=given.common.mode == "training",
-        database=given.database,
-        duty=OnCallReply(given.countries, given.database, cipher),
+        countries=config.countries,
+        languages=config.languages,
+        book=config.book,
+        drill=config.common.mode == "training",
+        database=config.database,
+        duty=OnCallReply(config.countries, config.database, cipher),
     )
 
 
-def _journal(given: _Configuration, count: Callable[[str], None]) -> ErasureJournal:
-    folder = journal_folder(given.common.database_url, given.common.data)
-    now = given.database.now
-    return ErasureJournal(folder, HOST, is_shared=given.database.is_sqlite, now=now, count=count)
+def _journal(config: _Configuration, count: Callable[[str], None]) -> ErasureJournal:
+    folder = journal_folder(config.common.database_url, config.common.data)
+    now = config.database.now
+    return ErasureJournal(folder, HOST, is_shared=config.database.is_sqlite, now=now, count=count)
 
 
 def _sessions(
     common: CommonSettings, secrets: WebSecrets, count: Callable[[str], None]
 ) -> tuple[Sessions, Callable[[], None]]:
-    """Return the store of conversations, and what renews its keys."""
+    """Return the session store, and the function that renews its keys."""
     names = RecordCipher(secrets.session_key.reveal())
     keys = SessionKeys(common.data, names.mac("session chain"), count)
     return Sessions(common.session_redis, names, keys, count, mode=common.mode), keys.renew
@@ -258,19 +266,22 @@ def _metrics() -> WebMetrics:
 
 
 def _channels(common: CommonSettings, environ: Mapping[str, str]) -> dict[str, Channel]:
-    """Each name is a file of gateway/channels; its Settings come from the environment."""
-    found: dict[str, Channel] = {}
+    """Load the configured channels.
+
+    Each name is a module in gateway/channels; its Settings come from the environment.
+    """
+    channels_by_name: dict[str, Channel] = {}
     for name in common.channels:
         try:
             module = importlib.import_module(f"{channel_files.__name__}.{name}")
         except ImportError:
             raise SettingError([SettingFault("CHANNELS", f"names {name}; gateway/channels has no such file")]) from None
-        found[name] = module.Channel(load_all_settings((module.Settings,), environ)[module.Settings])
-    return found
+        channels_by_name[name] = module.Channel(load_all_settings((module.Settings,), environ)[module.Settings])
+    return channels_by_name
 
 
 def _route(app: Flask, parts: Services) -> None:
-    app.url_map.merge_slashes = False  # another address is another address: no redirect
+    app.url_map.merge_slashes = False  # a different address must not redirect
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
     app.add_url_rule("/metrics", "metrics", lambda: _inside(parts.health.figures))
@@ -279,14 +290,14 @@ def _route(app: Flask, parts: Services) -> None:
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
 
 
-def _show_phone(app: Flask, given: _Configuration) -> None:
-    """The page of demo and training; in live mode its code is not even read."""
+def _show_phone(app: Flask, config: _Configuration) -> None:
+    """Add the page of demo and training; in live mode its code is not even imported."""
     page = importlib.import_module("gateway.phone.page")
-    page.attach(app, given.common.mode.value, given.countries, given.languages)
+    page.attach(app, config.common.mode.value, config.countries, config.languages)
 
 
 def _about(mode: str, has_phone: bool) -> Response:
-    """Say what this address is, to a person on this machine. Live mode and every other client get the usual 404."""
+    """Describe this address to a person on this machine. In live mode, and to all other clients, the answer is 404."""
     if not views.is_local():
         return _not_found()
     phone = "Try a phone in the browser: /phone\n" if has_phone else ""

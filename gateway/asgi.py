@@ -1,7 +1,7 @@
-"""What production runs: the webhooks answered on the event loop, everything else by the Flask application.
+"""The ASGI application of production: webhooks run on the event loop, everything else in the Flask application.
 
-`gunicorn -c gateway/gunicorn.conf.py 'gateway.asgi:create_app()'`. Flask's own way to a webhook (gateway/views.py)
-leads to the same handlers; Flask's share of the time is larger than that of the screen.
+`gunicorn -c gateway/gunicorn.conf.py 'gateway.asgi:create_app()'`. Flask's own routes to the webhooks
+(gateway/views.py) use the same handlers, but Flask takes more time than the screen itself.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MAX_WAIT_SECONDS: Final = 60  # seconds; what says more is wrong
-UNKNOWN_ADDRESS: Final = "192.0.2.0"  # of no machine: a client that closed the connection before it was accepted
-FLASK_THREADS: Final = 2  # for health checks and figures
-# A refusal ends the connection whether or not its body had come: the two must not look different.
+MAX_WAIT_SECONDS: Final = 60  # seconds; a larger value is wrong
+UNKNOWN_ADDRESS: Final = "192.0.2.0"  # not a real address: the client closed the connection before it was accepted
+FLASK_THREADS: Final = 2  # for health checks and metrics
+# A refusal closes the connection whether or not the body was read: the two must not look different.
 CLOSING_STATUSES: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
 _HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class ClientDisconnected(Exception):
-    """The client closed the connection before its request was whole, or sent it too slowly."""
+    """The client closed the connection before its request was complete, or sent it too slowly."""
 
 
 class Application:
@@ -47,11 +47,12 @@ class Application:
         self._parts = parts
         self._webhooks = parts.webhooks
         self._flask: Any = WSGIMiddleware(flask, workers=FLASK_THREADS)
-        self.count_refused = partial(parts.metrics.count, "requests_malformed")  # the server's: what was no request
+        self.count_refused = partial(parts.metrics.count, "requests_malformed")  # called by the server for bad requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope: the lifespan, a webhook, or any other request by Flask."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(HOOKS):
             with suppress(ClientDisconnected):
                 await _send(send, await self._answer(scope, receive))
@@ -70,7 +71,7 @@ class Application:
         body = await _read(receive, endpoint.most_bytes)
         return self._webhooks.too_large() if body is None else await self._webhooks.answer(endpoint, body)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         event_loop_guard.protect(asyncio.get_running_loop())
         admission = asyncio.create_task(self._webhooks.admission.run())
@@ -82,7 +83,7 @@ class Application:
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> Application:
-    """Return the web process as an ASGI application. Stops with one line for each setting that is wrong."""
+    """Return the web process as an ASGI application. Exits with one line for each wrong setting."""
     return Application(app.create_app(environ))
 
 
@@ -102,7 +103,7 @@ def _head(scope: Scope) -> RequestHead:
 
 
 def _client(scope: Scope) -> str:
-    """Return the client's address; "" for a unix socket alone."""
+    """Return the client's address; "" only for a Unix socket."""
     if scope["client"]:
         return str(scope["client"][0])
     has_port = scope["server"] is not None and scope["server"][1] is not None
@@ -113,24 +114,24 @@ def _arrived_at(proxy: str, client: str) -> float:
     """Return when a request arrived, in monotonic seconds.
 
     Args:
-        proxy: when the proxy began to pass it on, as `t=` and Unix seconds; empty where there is none. It is believed
-            from this machine alone: from elsewhere anybody could make this process look late.
-        client: the address that it comes from; "" for a unix socket.
+        proxy: when the proxy began to forward it, as `t=` and Unix seconds; empty if absent. Trusted only from this
+            machine: from elsewhere anybody could make this process look late.
+        client: the client's address; "" for a Unix socket.
     """
     waited = 0.0
     if proxy.startswith("t=") and is_local(lambda _: "", client):
         with suppress(ValueError):
             waited = time.time() - float(proxy[2:])
-    return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # else a clock was set
+    return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # otherwise a clock was changed
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
-    """Return the whole body; None where it is larger than `most` bytes. Raises Disconnected."""
+    """Return the whole body; None if it is larger than `most` bytes. Raises ClientDisconnected."""
     message = await receive()
     body: bytes = message.get("body", b"")
     if message["type"] == "http.request" and not message.get("more_body"):
         return body if len(body) <= most else None
-    while message.get("more_body"):  # the server ends a request that takes too long
+    while message.get("more_body"):  # the server aborts a request that takes too long
         if len(body) > most:
             return None
         message = await receive()
@@ -141,16 +142,19 @@ async def _read(receive: Receive, most: int) -> bytes | None:
 
 
 async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:
-    """Send a message of Flask's, so that an unknown address looks like a webhook that is refused."""
+    """Send a message of Flask, so that an unknown address looks like a refused webhook."""
     if message["type"] == "http.response.start" and message["status"] in CLOSING_STATUSES:
         message["headers"] = [*message["headers"], (b"connection", b"close")]
     await send(message)
 
 
 async def _send(send: Send, answer: HttpResponse) -> None:
-    own = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(answer.body)).encode())]
-    own += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    response_headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+    ]
+    response_headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     if answer.status in CLOSING_STATUSES:
-        own.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": own + _HEADERS})
+        response_headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": response_headers + _HEADERS})
     await send({"type": "http.response.body", "body": answer.body})

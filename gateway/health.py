@@ -1,6 +1,7 @@
-"""Is it up, is it well, and the figures: for the operator's monitor, never for the world.
+"""Liveness, readiness and metrics for the operator's monitoring; not reachable from other networks.
 
-A load balancer asks /healthz. /readyz is for a person: while parts are away callers must still be served.
+A load balancer calls /healthz. /readyz is for people: while Redis or the database is unavailable, reporters must still
+be served.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ OLDEST_P1_SECONDS = 600
 
 
 class Health:
+    """Answer the health endpoints."""
+
     def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: WebMetrics, backup: Path) -> None:
         self._database = database
         self._sessions = sessions
@@ -34,25 +37,28 @@ class Health:
         self._backup = backup
 
     def up(self) -> Response:
+        """Return 200: the process runs."""
         return Response("ok\n", content_type="text/plain; charset=utf-8")
 
     def ready(self) -> Response:
-        oldest, times = self._oldest(), self._times()
-        found = {
+        """Return the state of all parts as JSON, with status 200 or 503."""
+        oldest, skew = self._oldest(), self._clock_skew()
+        status = {
             "database": oldest is not None,
             "redis": self._sessions.answers(),
             "spool_entries": len(self._spool.names()),
             "spool_oldest_seconds": round(self._spool.oldest_seconds()),
             "spool_bad": self._spool.bad(),
             "oldest_undelivered_seconds": oldest or {},
-            "clock_leads": None if times is None or times.led_until is None else not times.has_no_leader,
-            "wrong": [] if times is None else [*times.faults(), *self._no_leader(times)],
+            "clock_leads": None if skew is None or skew.led_until is None else not skew.has_no_leader,
+            "wrong": [] if skew is None else [*skew.faults(), *self._no_leader(skew)],
         }
-        up = found["database"] and found["redis"] and not found["wrong"]
-        well = up and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
-        return Response(json.dumps(found), 200 if well else 503, content_type="application/json")
+        up = status["database"] and status["redis"] and not status["wrong"]
+        is_healthy = up and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
+        return Response(json.dumps(status), 200 if is_healthy else 503, content_type="application/json")
 
     def figures(self) -> Response:
+        """Return the metrics in the Prometheus text format."""
         lines = [
             f"tokaut_redis_up {int(self._sessions.answers())}",
             f"tokaut_spool_entries {len(self._spool.names())}",
@@ -67,30 +73,33 @@ class Health:
             f'tokaut_oldest_undelivered_seconds{{priority="{priority}"}} {seconds}'
             for priority, seconds in (oldest or {}).items()
         ]
-        if times := self._times():
-            lines.append(f"tokaut_clock_skew_seconds {abs(times.ahead_of_database) / SECOND:.0f}")
-            lines.append(f"tokaut_times_ahead {times.rows_ahead}")
+        if skew := self._clock_skew():
+            lines.append(f"tokaut_clock_skew_seconds {abs(skew.ahead_of_database) / SECOND:.0f}")
+            lines.append(f"tokaut_times_ahead {skew.rows_ahead}")
         page = self._metrics.page() + "\n".join(lines).encode() + b"\n"
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _free(self) -> int:
-        """Bytes where the spool lies, or the embedded database, whichever has less."""
+        """Return the free bytes on the disk of the spool or of the embedded database, whichever has less."""
         return min(shutil.disk_usage(folder).free for folder in (self._spool.folder, self._backup.parent))
 
-    def _no_leader(self, times: ClockSkew) -> Iterator[str]:
-        if times.has_no_leader and (times.led_until or 0) < 0:
-            since = format_duration(times.led_until or 0)
+    def _no_leader(self, skew: ClockSkew) -> Iterator[str]:
+        if skew.has_no_leader and (skew.led_until or 0) < 0:
+            since = format_duration(skew.led_until or 0)
             yield f"No clock has led for {since}. Start it: python -m workers.main clock"
 
-    def _times(self) -> ClockSkew | None:
-        """What the database says about the clocks; None while it is away."""
+    def _clock_skew(self) -> ClockSkew | None:
+        """Return what the database shows about the clocks; None while it is unavailable."""
         try:
             return measure_skew(self._database)
         except DatabaseUnavailable:
             return None
 
     def _oldest(self) -> dict[str, int] | None:
-        """Priority → age of its oldest undelivered delivery in seconds; None while the database is away."""
+        """Return each priority with the age in seconds of its oldest undelivered delivery.
+
+        None while the database is unavailable.
+        """
         try:
             return {priority: age // 1_000_000 for priority, age in outbox.oldest_ages(self._database).items()}
         except DatabaseUnavailable:

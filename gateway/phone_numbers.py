@@ -1,4 +1,7 @@
-"""Who sent it: one person however the network writes the number, and somebody even where it writes none. Pure."""
+"""Identify the sender of a message: the same key however the network writes the number, or if it sends no number.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -20,31 +23,37 @@ from phonenumbers import (
     parse,
 )
 
-# Only what is written as a number: the library would also read letters ("555MTN1") as the digits of their keys.
+# Only digits: the library would also read letters ("555MTN1") as the digits of their keys.
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 _NOBODY = re.compile(r"(?!)")
 _BETWEEN = str.maketrans("", "", " -().")
 
 
 class SenderIdentity(Struct, frozen=True):
-    e164: str | None  # with "+"; None where it is no possible number
-    valid: bool  # only then may a call back be offered; some true numbers are unknown to the library, so no more
-    key: str  # what tells this caller from others: the number, or what came in its place
+    """A sender as far as the network names them."""
+
+    e164: str | None  # with "+"; None if it is not a possible number
+    valid: bool  # required only to offer a call back, since the library does not know some real numbers
+    key: str  # distinguishes senders: the number, or the text received in its place
 
     @property
     def answerable(self) -> bool:
-        """False: a name, or digits that are nobody's number. By SMS such a sender gets no reply."""
+        """Return whether an SMS can be answered; False for a name, or digits that are not a number."""
         return self.e164 is not None
 
 
 def normalise(sender: str, iso: str) -> SenderIdentity:
-    """`sender` as it came; `iso`: the country of the code dialled, whatever country the number is of."""
+    """Return the identity of a sender.
+
+    `sender`: as received; `iso`: the country of the dialled code, whatever country the number belongs to.
+    """
     if mobile_pattern(iso.upper()).fullmatch(sender):
         return SenderIdentity(sender, valid=True, key=sender)
     return parse_number(sender, iso)
 
 
 def parse_number(sender: str, iso: str) -> SenderIdentity:
+    """Return the identity of a number in any spelling, with the library's full parser."""
     number = _read(sender.translate(_BETWEEN), iso.upper())
     if number is None:
         return SenderIdentity(None, valid=False, key=sender)
@@ -54,10 +63,10 @@ def parse_number(sender: str, iso: str) -> SenderIdentity:
 
 @cache
 def mobile_pattern(region: str) -> re.Pattern[str]:
-    """How a mobile number of this country is written internationally, put together from what the library looks at.
+    """Return a pattern of this country's mobile numbers in international form, built from the library's metadata.
 
-    Nearly all callers write theirs so, and the library would look for ten other things first. What could be read in
-    another way (a calling code of several countries, a prefix to be dropped, a leading 0) is left to it.
+    Nearly all networks send numbers in this form, and the pattern is much faster than the parser. Numbers that could be
+    read in another way (a calling code of several countries, a prefix to drop, a leading 0) are left to the parser.
     """
     country: Any = PhoneMetadata.metadata_for_region(region)
     if country is None or COUNTRY_CODE_TO_REGION_CODE[country.country_code] != (region,):
@@ -66,21 +75,24 @@ def mobile_pattern(region: str) -> re.Pattern[str]:
     if not mobile.national_number_pattern:
         return _NOBODY
     lengths = "|".join(rf"\d{{{length}}}" for length in mobile.possible_length)
-    dropped = country.national_prefix_for_parsing or "0"
-    national = rf"(?!0|{dropped})(?=(?:{lengths})\Z)(?=(?:{every.national_number_pattern})\Z)"
+    dropped_prefix = country.national_prefix_for_parsing or "0"
+    national = rf"(?!0|{dropped_prefix})(?=(?:{lengths})\Z)(?=(?:{every.national_number_pattern})\Z)"
     return re.compile(rf"\+{country.country_code}{national}(?:{mobile.national_number_pattern})", re.ASCII)
 
 
 def _read(digits: str, region: str) -> PhoneNumber | None:
-    """As dialled in that country; else as an international number that has lost its + or its 00."""
+    """Parse a number as dialled in that country, else as an international number without its + or 00."""
     if not _NUMBER.fullmatch(digits):
         return None
-    ways = [digits] if digits.startswith("+") else [digits, f"+{digits}", f"+{digits.removeprefix('00')}"]
-    return next((number for way in ways if (number := _possible(way, region)) is not None), None)
+    spellings = [digits] if digits.startswith("+") else [digits, f"+{digits}", f"+{digits.removeprefix('00')}"]
+    return next((number for spelling in spellings if (number := _possible(spelling, region)) is not None), None)
 
 
 def _possible(digits: str, region: str) -> PhoneNumber | None:
-    """A number that is only possible locally (without its area) cannot be written internationally: none."""
+    """Return a possible number, or None.
+
+    A number that is only possible locally (without its area code) has no international form, so it is None too.
+    """
     try:
         number = parse(digits, region)
     except NumberParseException:

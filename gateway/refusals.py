@@ -1,4 +1,4 @@
-"""One log line for many refused requests: a flood of wrong tokens must neither go unseen nor fill the disk."""
+"""Log refused requests, one line for many: a flood of wrong tokens must neither go unseen nor fill the disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class RefusalLog:
-    """Logs the first refusal at once, and then one line a minute with the number of refusals since the last one."""
+    """Log the first refusal at once, then one line a minute with the number of refusals since the last one."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -29,14 +29,14 @@ class RefusalLog:
 
         Args:
             reason: token or signature.
-            channel: None where the address names no open channel: it may hold anything then.
+            channel: None if the address names no open channel; it may hold anything then.
         """
-        which = reason, channel
+        refusal = reason, channel
         with self._lock:
-            self._since[which] += 1
+            self._since[refusal] += 1
             now = self._monotonic()
-            if now - self._logged_at.get(which, float("-inf")) < EVERY_SECONDS:
+            if now - self._logged_at.get(refusal, float("-inf")) < EVERY_SECONDS:
                 return
-            self._logged_at[which] = now
-            count = self._since.pop(which)
+            self._logged_at[refusal] = now
+            count = self._since.pop(refusal)
         log.warning("webhook_refused", reason=reason, channel=channel, count=count)

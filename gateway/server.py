@@ -1,8 +1,8 @@
-"""The HTTP server of production: uvicorn in gunicorn's processes, strict in what it reads and bounded in what it holds.
+"""The HTTP server of production: uvicorn in gunicorn's processes, strict in what it reads, with bounded resources.
 
-uvicorn and llhttp read HTTP. Refused here is what they let through and two readers could read in two ways (RFC 9112,
-section 11), whoever takes longer than `REQUEST_SECONDS` over a request, and more connections of one address than others
-can spare. A request that does not wait for the answer before it (pipelining) is not read: its sender asks again.
+uvicorn and llhttp parse HTTP. This module refuses what they accept and two parsers could read differently (RFC 9112,
+section 11), requests that take longer than `REQUEST_SECONDS` to arrive, and more connections from one address than
+others can spare. A pipelined request, sent before the answer to the one before, is not read: its sender must repeat it.
 """
 
 from __future__ import annotations
@@ -25,71 +25,76 @@ from httptools import HttpParserError
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-REQUEST_SECONDS: Final = 5  # for a whole request to come, from its first byte, and for the first byte
-IDLE_SECONDS: Final = 5  # that a connection is kept for the next request
-ANSWER_SECONDS: Final = 30  # for an answer to be made and taken by the client
-LAST_SECONDS: Final = 2  # the same, once this process stops
-MASTER_SECONDS: Final = 3  # by which this process ends before its master kills it
-LOOK_SECONDS: Final = 0.5  # between two looks for connections whose sender is late
-MAX_FIELD_BYTES: Final = 8190  # bytes of the request's target, and of one header
+REQUEST_SECONDS: Final = 5  # for a complete request to arrive, from its first byte; and for the first byte
+IDLE_SECONDS: Final = 5  # for which a connection stays open for the next request
+ANSWER_SECONDS: Final = 30  # to produce an answer and for the client to receive it
+LAST_SECONDS: Final = 2  # for one more request, once this process stops
+MASTER_SECONDS: Final = 3  # margin before the master kills this process
+LOOK_SECONDS: Final = 0.5  # between two checks for late connections
+MAX_FIELD_BYTES: Final = 8190  # of the request's target, and of one header
 MAX_HEADERS: Final = 64
-MAX_OVERHEAD_BYTES: Final = 64 * 1024  # bytes of a request beside its body: the head, and the sizes of chunks
+MAX_OVERHEAD_BYTES: Final = 64 * 1024  # of a request without its body: the head, and the sizes of chunks
 SINGLE_HEADERS: Final = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect"})
-MIN_OPEN_FILES: Final = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
-RESERVED_FILES: Final = 160  # of them that are no clients' connections
+MIN_OPEN_FILES: Final = 2048  # limit for one process; many systems start with 1024 and allow more on request
+RESERVED_FILES: Final = 160  # of them for other uses than client connections
 MAX_SHARE_PER_ADDRESS: Final = 1 / 8  # of all connections, once half of them are in use
-YOUNG_SECONDS: Final = 1  # behind a proxy on a unix socket all connections have one address: the youngest stay
+YOUNG_SECONDS: Final = 1  # behind a proxy on a Unix socket all connections have one address: the youngest stay open
 BAD_REQUEST_RESPONSE: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class BadRequest(Exception):
-    """It is no HTTP request, or could be read as two."""
+    """Not an HTTP request, or one that could be read as two."""
 
 
 class ClientConnections:
-    """The connections of this process, counted by the address that they come from."""
+    """The connections of this process, counted by client address."""
 
     def __init__(self, most: int = 1000) -> None:
         self.most = most
-        self.are_last = False  # this process stops
-        self._of_address: Counter[str] = Counter()
+        self.are_last = False  # whether this process is stopping
+        self._count_by_address: Counter[str] = Counter()
 
     def add(self, new: Any, all_: set[Any]) -> bool:
-        """Return whether there is room. Of an address that holds too many, the older half of those that wait go."""
-        self._of_address[new.address] += 1
-        if len(all_) <= self.most / 2 or self._of_address[new.address] <= self.most * MAX_SHARE_PER_ADDRESS:
+        """Add a connection and return whether there is room.
+
+        If its address has too many, the older half of the waiting ones is closed.
+        """
+        self._count_by_address[new.address] += 1
+        if len(all_) <= self.most / 2 or self._count_by_address[new.address] <= self.most * MAX_SHARE_PER_ADDRESS:
             return len(all_) <= self.most
         spares_young = not new.address or len(all_) <= self.most * 3 / 4
         old = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
-        waiting = [one for one in all_ if one.address == new.address and not one.is_answering]
+        waiting = [item for item in all_ if item.address == new.address and not item.is_answering]
         if len(waiting) > self.most * MAX_SHARE_PER_ADDRESS:
-            waiting.sort(key=lambda one: one.since)
-            for one in waiting[: len(waiting) // 2]:
-                if one.since <= old and one is not new:
-                    one.transport.abort()
+            waiting.sort(key=lambda item: item.since)
+            for item in waiting[: len(waiting) // 2]:
+                if item.since <= old and item is not new:
+                    item.transport.abort()
         return len(all_) <= self.most
 
     def remove(self, gone: Any) -> None:
-        self._of_address[gone.address] -= 1
-        if self._of_address[gone.address] <= 0:
-            del self._of_address[gone.address]
+        """Remove a closed connection."""
+        self._count_by_address[gone.address] -= 1
+        if self._count_by_address[gone.address] <= 0:
+            del self._count_by_address[gone.address]
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. `late_at`: monotonic seconds when the wait for its client is over."""
+    """One connection. `late_at`: monotonic time at which the wait for its client ends."""
 
-    clients = ClientConnections()  # of this process
-    count_refused: Callable[[], object] = staticmethod(lambda: None)  # called for what was no request
+    clients = ClientConnections()  # shared by this process
+    count_refused: Callable[[], object] = staticmethod(lambda: None)  # called for input that was not a request
 
     late_at = 0.0
     since = 0.0
-    _is_reading = False  # a request has begun and is not whole
-    _is_done = False  # nothing is read any more
-    _is_last = False  # no request after this one is answered
-    _has_ended = False  # its sender closed its side
-    _beside = 0
+    _is_reading = False  # a request has begun and is incomplete
+    _is_done = False  # no more input is read
+    _is_last = False  # no request after the current one is answered
+    _has_ended = False  # the client closed its side
+    _overhead = 0
 
     def connection_made(self, transport: Any) -> None:
+        """Count the connection; abort it if there is no room."""
         super().connection_made(transport)
         self.since = time.monotonic()
         self.late_at = self.since + REQUEST_SECONDS
@@ -98,26 +103,28 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Remove the connection."""
         self.clients.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Parse input; refuse it if it is not HTTP or has too much beside the body."""
         if self._is_done:
             return
-        self._beside += len(data)
+        self._overhead += len(data)
         try:
             self.parser.feed_data(data)
         except HttpParserError:
             self.refuse()
         else:
-            if self._beside > MAX_OVERHEAD_BYTES:
+            if self._overhead > MAX_OVERHEAD_BYTES:
                 self.refuse()
 
     def eof_received(self) -> Any:
-        """Keep the connection of a sender that closed its side until its answer is out."""
+        """Keep the connection open after the client closed its side, until its answer is sent."""
         self._has_ended = True
         if self._is_reading and not self._is_done:
-            self.loop.call_soon(self._refuse_half)  # after the application was asked whether it wants a body at all
+            self.loop.call_soon(self._refuse_partial)  # after the application has decided whether it wants the body
             return True
         self._is_done = True
         if self.is_idle:
@@ -125,31 +132,31 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         return True
 
-    def _refuse_half(self) -> None:
+    def _refuse_partial(self) -> None:
         if not self._is_done and not self.transport.is_closing():
             self.refuse()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being answered."""
+        """Return whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def refuse(self) -> None:
-        """Answer 400 to what is no request. What came before it and is one is answered, and nothing after it."""
+        """Answer 400 to input that is not a request. A valid request before it is answered; nothing after it is."""
         self._is_done = True
         if not self.is_idle:
             if not self.cycle.more_body:
                 self.cycle.keep_alive = False
                 return
             self.cycle.waiting_for_100_continue = False
-            self.cycle.disconnected = True  # whoever waits for the rest of the body gets nothing of it
+            self.cycle.disconnected = True  # the application that waits for the rest of the body gets none of it
             self.cycle.message_event.set()
         self.count_refused()
         self.transport.write(BAD_REQUEST_RESPONSE)
         self.hang_up()
 
     def hang_up(self) -> None:
-        """Close without losing the answer: a connection that is closed with something unread is reset."""
+        """Close without losing the answer: a connection closed with unread input is reset."""
         self._is_done = True
         if self.transport.is_closing():
             return
@@ -162,11 +169,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def is_answering(self) -> bool:
-        """Whether a whole request has come, and its answer is not out."""
+        """Return whether a complete request has arrived and its answer is not sent yet."""
         return not (self._is_reading or self._is_done or self.is_idle)
 
     def end_late(self) -> None:
-        """Abort, refuse, or begin to close: the client did not send, or take its answer, in time."""
+        """Abort, refuse or begin to close: the client did not send, or receive its answer, in time."""
         if self._is_done or self._is_last or self.is_answering:
             self.transport.abort()
         elif self._is_reading:
@@ -175,41 +182,47 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_idle()
 
     def _end_idle(self) -> None:
-        """Read what has come by now, answer it, and close: to close here would lose a request that nobody has read."""
+        """Read what has arrived, answer it, and close: closing at once could lose a request that is not read yet."""
         self._is_last = True
         self.late_at = time.monotonic() + REQUEST_SECONDS
-        with suppress(OSError), socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as same:
-            same.shutdown(socket.SHUT_RD)
+        with (
+            suppress(OSError),
+            socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as duplicate,
+        ):
+            duplicate.shutdown(socket.SHUT_RD)
 
     def shutdown(self) -> None:
-        """Answer one more request, if it comes soon: it may be under way, and closing would lose it."""
+        """Answer one more request, if it comes soon: it may be on its way, and closing would lose it."""
         if self.is_idle:
             self.late_at = min(self.late_at, time.monotonic() + LAST_SECONDS)
         else:
             self.cycle.keep_alive = False
 
-    # What llhttp tells
+    # Callbacks of llhttp
 
     def on_message_begin(self) -> None:
+        """Start a request; refuse a pipelined one."""
         if not self.is_idle:
             raise BadRequest
         self._is_reading = True
         self.since = time.monotonic()
         self.late_at = self.since + REQUEST_SECONDS
         super().on_message_begin()
-        self._given = 0
+        self._header_count = 0
 
     def on_url(self, url: bytes) -> None:
+        """Add a part of the target; refuse one that is too long."""
         super().on_url(url)
         if len(self.url) > MAX_FIELD_BYTES:
             raise BadRequest
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._given += 1
-        if self._given > MAX_HEADERS or len(name) + len(value) > MAX_FIELD_BYTES:
+        """Add a header; refuse too many, too long or duplicate ones."""
+        self._header_count += 1
+        if self._header_count > MAX_HEADERS or len(name) + len(value) > MAX_FIELD_BYTES:
             raise BadRequest
         if b"_" in name or not self._is_head:
-            return  # it would pass for the one with a hyphen; or it came behind the body
+            return  # it could be mistaken for the name with a hyphen; or it is a trailer after the body
         name = name.lower()
         if name in SINGLE_HEADERS and any(name == known for known, _ in self.headers):
             raise BadRequest
@@ -220,16 +233,17 @@ class HttpProtocol(HttpToolsProtocol):
         return "method" not in self.scope
 
     def on_headers_complete(self) -> None:
+        """Check version, encoding and expectation, and start the application."""
         version = self.parser.get_http_version()
-        coding = expected = None
+        encoding = expected = None
         for name, value in self.headers:
             if name == b"transfer-encoding":
-                coding = value.lower()
+                encoding = value.lower()
             elif name == b"expect":
                 expected = value.lower()
         if version not in ("1.0", "1.1") or self.parser.should_upgrade():
             raise BadRequest
-        if coding is not None and (coding != b"chunked" or version == "1.0"):
+        if encoding is not None and (encoding != b"chunked" or version == "1.0"):
             raise BadRequest
         if expected is not None and expected != b"100-continue":
             raise BadRequest
@@ -240,25 +254,28 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        self._beside -= len(body)
+        """Pass a part of the body on; it does not count as overhead."""
+        self._overhead -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        """End the request, and start the time limit of the answer."""
         super().on_message_complete()
         self._is_reading = False
-        self._beside = 0
+        self._overhead = 0
         self.late_at = time.monotonic() + ANSWER_SECONDS
 
-    # What an answer tells
+    # Callbacks of an answer
 
     def on_response_complete(self) -> None:
+        """Flush the answer; close the connection or wait for the next request."""
         self.server_state.total_requests += 1
         answering: Any = self.cycle.transport
         answering.flush()
         if self.transport.is_closing() or self._is_done:
             return
         if self._is_reading:
-            self.hang_up()  # the rest of a body that was not wanted
+            self.hang_up()  # an unwanted body is still arriving
             return
         self.since = time.monotonic()
         self.late_at = self.since + IDLE_SECONDS
@@ -266,7 +283,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class _ResponseTransport:
-    """A connection as an answer has it: its head goes out with its body, and to close it may mean to hang up."""
+    """The connection as an answer sees it: the head is sent together with the body, and `close` may hang up instead."""
 
     def __init__(self, protocol: HttpProtocol, cycle: Any) -> None:
         self._protocol = protocol
@@ -291,21 +308,22 @@ class _ResponseTransport:
         if self._protocol._is_reading or self._protocol._is_done:
             self._protocol.hang_up()
         else:
-            self._protocol.late_at = time.monotonic() + REQUEST_SECONDS  # for the client to take the answer
+            self._protocol.late_at = time.monotonic() + REQUEST_SECONDS  # for the client to receive the answer
             self._protocol.transport.close()
 
 
 class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        HttpProtocol.clients.are_last = True  # also those that the loop accepted and has not yet made known
+        HttpProtocol.clients.are_last = True  # also for connections that the loop has accepted and not yet reported
         await super().shutdown(sockets)
 
 
 class ServerProcess(Worker):
-    """One process of gunicorn's that serves with uvicorn. It ends with its master: a new one needs the port at once."""
+    """A gunicorn process that serves with uvicorn. It ends with its master, since a new one needs the port at once."""
 
     def run(self) -> None:
-        HttpProtocol.clients = ClientConnections(self._room())
+        """Serve until the process is stopped."""
+        HttpProtocol.clients = ClientConnections(self._max_connections())
         HttpProtocol.count_refused = staticmethod(getattr(self.wsgi, "count_refused", HttpProtocol.count_refused))
         config = Config(
             self.wsgi,
@@ -313,22 +331,22 @@ class ServerProcess(Worker):
             ws="none",
             lifespan="on",
             log_config=None,
-            access_log=False,  # addresses of webhooks hold a secret, and some a person's words
+            access_log=False,  # webhook addresses contain a secret, and some a reporter's words
             proxy_headers=False,
             server_header=False,
             backlog=self.cfg.backlog,
             timeout_graceful_shutdown=max(1, self.cfg.graceful_timeout - MASTER_SECONDS),
         )
         self._server = _Server(config)
-        gc.set_threshold(10_000)  # a request makes some thousand objects and hardly any cycle
-        gc.freeze()  # what is there by now stays; the collector would look through it again and again
+        gc.set_threshold(10_000)  # a request creates some thousand objects and hardly any cycle
+        gc.freeze()  # existing objects are permanent; the collector need not scan them again
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
         if not self._server.started:
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
 
-    def _room(self) -> int:
-        """Return how many connections fit; they leave files to what is behind them, or nothing could be kept."""
+    def _max_connections(self) -> int:
+        """Return the highest number of connections that leaves enough files for database, spool and logs."""
         files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = max(files, MIN_OPEN_FILES if most == resource.RLIM_INFINITY else min(MIN_OPEN_FILES, most))
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
@@ -336,30 +354,32 @@ class ServerProcess(Worker):
         return max(1, min(wanted, files - RESERVED_FILES))
 
     async def _serve(self) -> None:
-        looking = asyncio.create_task(self._look())
-        await self._server.serve(sockets=[one.sock for one in self.sockets])
-        looking.cancel()
+        watcher = asyncio.create_task(self._watch())
+        await self._server.serve(sockets=[item.sock for item in self.sockets])
+        watcher.cancel()
 
-    async def _look(self) -> None:
-        looked_at = time.monotonic()
+    async def _watch(self) -> None:
+        watched_at = time.monotonic()
         while True:
-            self.notify()  # or the master takes this process for stuck, and replaces it
-            if self.ppid != os.getppid() or not self.alive:  # a signal to stop may come before uvicorn listens to it
+            self.notify()  # otherwise the master treats this process as stuck and replaces it
+            if self.ppid != os.getppid() or not self.alive:  # a stop signal may come before uvicorn handles it
                 self._server.should_exit = True
             now = time.monotonic()
-            slept = max(now - looked_at - 2 * LOOK_SECONDS, 0.0)  # this process was frozen: its clients did not see it
-            looked_at = now
-            for one in list(self._server.server_state.connections):
-                if isinstance(one, HttpProtocol):
-                    one.late_at += slept
-                    if one.late_at < now:
-                        one.end_late()
+            # If this process was suspended, its clients could not know.
+            suspended = max(now - watched_at - 2 * LOOK_SECONDS, 0.0)
+            watched_at = now
+            for item in list(self._server.server_state.connections):
+                if isinstance(item, HttpProtocol):
+                    item.late_at += suspended
+                    if item.late_at < now:
+                        item.end_late()
             await asyncio.sleep(LOOK_SECONDS)
 
     def handle_abort(self, _sig: int, _frame: object) -> None:
-        """Stop as for SIGTERM: the master heard nothing for long, perhaps because the whole machine slept.
+        """Handle SIGABRT from the arbiter as SIGTERM: drain open requests, then exit.
 
-        gunicorn's own would end here, with all requests that are being answered.
+        The master got no notification for long, perhaps because the host was suspended. gunicorn's own handler would
+        abort all requests that are being answered.
         """
         self._server.should_exit = True
         self.notify()

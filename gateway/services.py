@@ -1,4 +1,4 @@
-"""What the web process is made of. Tests look at its parts, and stop its threads."""
+"""The parts of a web process. Tests inspect them, and stop their threads."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from runtime.queue import JobQueue
 
 @dataclass(frozen=True)
 class Services:
+    """All parts of a web process, as `gateway.app` assembled them."""
+
     database: Database
     spool: Spool
     journal: ErasureJournal
@@ -39,7 +41,7 @@ class Services:
     queue: JobQueue
 
     def close(self) -> None:
-        """End what runs in this process beside its requests, and close what it holds open."""
+        """Stop the background work of this process, and close its connections and files."""
         event_loop_guard.remove_callback(self.metrics.loop_blocked)
         self.housekeeping.stop()
         self.numbers.stop()

@@ -1,4 +1,4 @@
-"""The webhooks as Flask serves them: one view, and a route for each address that a provider may call."""
+"""Flask views of the webhooks: one route for each address that a provider may call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime.security_headers import HEADERS
 
 
 def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:
-    """Return the routes of all channels. Their handlers run on `loop`."""
+    """Return the routes of all channels. Their handlers run on the event loop of `loop`."""
     hooks = Blueprint("hooks", __name__)
 
     def receive(**_: str) -> Response:
@@ -34,9 +34,9 @@ def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:
 
 
 def refusal(handler: Webhooks) -> Response | None:
-    """Return the answer where Flask has no route for a webhook's address and method; None for all other addresses.
+    """Return the response for an address below `/hooks/` that matches no route; None for all other addresses.
 
-    Which methods a webhook takes, only whoever may ask it learns; the others are counted.
+    Only an authorized sender learns which methods a webhook accepts; all other requests are refused and counted.
     """
     head = _head()
     answer = handler.authorize(head) if head.path.startswith(HOOKS) else None
@@ -44,19 +44,22 @@ def refusal(handler: Webhooks) -> Response | None:
 
 
 def response(answer: HttpResponse) -> Response:
-    """Return an answer as Flask has it."""
+    """Convert an answer to a Flask response."""
     return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
 
 
 def harden(answer: Response) -> Response:
-    """Lay the headers on that every answer has; the phone's page keeps a policy of its own."""
+    """Set the security headers of every response, and return it.
+
+    A header that is set already stays: the phone's page has a policy of its own.
+    """
     for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
     return answer
 
 
 def is_local(*, private: bool = False) -> bool:
-    """Return whether Flask's present request is from this machine; `private`: or from its own network."""
+    """Return whether Flask's current request comes from this machine; `private`: or from its own network."""
     return webhooks.is_local(_header, request.remote_addr or "", private=private)
 
 
@@ -65,7 +68,7 @@ def _header(name: str) -> str:
 
 
 def _rules(channel: Channel) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """Return the address, the name and the methods of each webhook."""
+    """Yield the URL rule, the name and the methods of each webhook of a channel."""
     token = "/<token>" if channel.token else ""
     for name, door in channel.doors.items():
         address = f"{HOOKS}{channel.name}{token}{'/' if name else ''}{name}"

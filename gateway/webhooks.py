@@ -1,9 +1,9 @@
-"""The webhooks that providers call: token, method, size, then what the body says. Whoever has no right to ask learns
-nothing.
+"""Handle the webhooks that providers call: check token, method and size, then read the body.
 
-An authenticated request is answered with 200 and something sensible, whatever it holds. Three cases get 503, so that
-the provider sends them again: an SMS whose words cannot be kept just now, an opt-out, and what comes by an endpoint for
-either once the request's time is over.
+An unauthorized request learns nothing from the answer. An authorized request is answered with 200 and something
+sensible, whatever it holds. Three cases get 503, so that the provider sends the request again: an SMS whose words
+cannot be stored now, an opt-out that cannot be stored now, and any request at an SMS or event endpoint that ran out of
+time.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body
 MOST_READ_AT_ONCE = 8 * 1024  # of a USSD request that is read on the event loop
 PLAIN = "text/plain; charset=utf-8"
-NOT_FOUND = HttpResponse(
-    404, PLAIN, b"Not found\n"
-)  # for an unknown address, a wrong token, a channel that is not open
+# For an unknown address, a wrong token, or a channel that is not configured.
+NOT_FOUND = HttpResponse(404, PLAIN, b"Not found\n")
 _OTHER_METHOD = HttpResponse(405, PLAIN, b"")
 _TOO_LARGE = HttpResponse(413, PLAIN, b"")
 _SEND_AGAIN = HttpResponse(503, PLAIN, b"")
@@ -57,27 +56,29 @@ class RequestHead(Struct, frozen=True):
     method: str
     path: str  # decoded, as routes match it
     target: str  # path and query, percent-encoding and order as received
-    header: Callable[[str], str]  # by its name, as `Host` is written; "" where there is none
-    client: str  # the address that it comes from; "" for a unix socket
+    header: Callable[[str], str]  # looked up by name, written as `Host` is; "" if absent
+    client: str  # the sender's IP address; "" for a Unix socket
     arrived_at: float = field(default_factory=time.monotonic)
 
 
 class AuthorizedRequest(Struct, frozen=True):
-    """A request that may use the webhook that its address names; its body has not been read."""
+    """A request that may use the webhook at its address. Its body has not been read yet."""
 
     channel: Channel
     name: str  # what follows the channel and its token in the address; may be ""
     door: Endpoint
     head: RequestHead
-    waited: float  # seconds from its arrival until it was begun
+    waited: float  # seconds from arrival until its handling began
 
     @property
     def most_bytes(self) -> int:
-        """How many bytes a body may have."""
+        """Return how many bytes the body may have."""
         return self.door.most_bytes
 
 
 class Webhooks:
+    """Answer webhook requests: authorize the head, read the body, and pass the message to the dispatcher."""
+
     def __init__(
         self,
         channels: Mapping[str, Channel],
@@ -88,20 +89,20 @@ class Webhooks:
     ) -> None:
         self.admission = admission
         self.channels = channels
-        self._desk = desk
+        self._dispatcher = desk
         self._metrics = metrics
         self._blocking = blocking
         self._refusals = RefusalLog()
 
     def authorize(self, head: RequestHead) -> AuthorizedRequest | HttpResponse:
-        """Return the endpoint that a request may use, or the answer that refuses it before its body has come."""
+        """Return the request with its endpoint, or the answer that refuses it before its body is read."""
         rest = head.path.removeprefix(HOOKS)
-        found = self._find(rest, head)
-        if found is None:
+        match = self._find(rest, head)
+        if match is None:
             name = rest.partition("/")[0]
             self._refused("token", name if name in self.channels else None)
             return NOT_FOUND
-        channel, name, door = found
+        channel, name, door = match
         if head.method not in door.methods:
             return _OTHER_METHOD
         if not channel.may_vouch(head.header):
@@ -110,12 +111,12 @@ class Webhooks:
         return AuthorizedRequest(channel, name, door, head, time.monotonic() - head.arrived_at)
 
     def too_large(self) -> HttpResponse:
-        """Return the answer to a body that is larger than its webhook takes. None of it is handled."""
+        """Return the answer to a body over the size limit. No part of it is handled."""
         self._metrics.count("requests_too_large")
         return _TOO_LARGE
 
     async def answer(self, endpoint: AuthorizedRequest, body: bytes) -> HttpResponse:
-        """Return the answer to a whole request. Raises nothing."""
+        """Handle a complete request and return the answer. Raises nothing."""
         head = endpoint.head
         try:
             with self._blocking.request(time.monotonic() - head.arrived_at):
@@ -141,7 +142,7 @@ class Webhooks:
             if not channel.accepts(token):
                 return None
         door = channel.doors.get(path)
-        # An address that ends in a slash is another address.
+        # An address with a trailing slash is a different address.
         return (channel, path, door) if door and not rest.endswith("/") else None
 
     async def _answer(self, endpoint: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
@@ -151,55 +152,55 @@ class Webhooks:
         except ForgedRequest:
             self._refused("signature", channel.name)
             return _FORGED
-        except UnreadableRequest as why:
-            log.warning("webhook_unreadable", channel=channel.name, reason=why.reason, field=why.field)
+        except UnreadableRequest as error:
+            log.warning("webhook_unreadable", channel=channel.name, reason=error.reason, field=error.field)
             return await self._unreadable(channel, name, door, wire)
         except NotStored:
             return _SEND_AGAIN
-        except DatabaseUnavailable:  # the request's time is over, and it may be a text or an opt-out
-            return _SEND_AGAIN if door.opens != "ussd" else self._safe(channel, name, door, wire)
-        except Exception:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
+        except DatabaseUnavailable:  # the request ran out of time; it may be an SMS or an opt-out
+            return _SEND_AGAIN if door.opens != "ussd" else self._fallback(channel, name, door, wire)
+        except Exception:  # a bug must neither show a reporter an error page nor lose an SMS
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel=channel.name)
-            return self._safe(channel, name, door, wire)
+            return self._fallback(channel, name, door, wire)
 
     async def _take(self, endpoint: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
         channel, name, door = endpoint.channel, endpoint.name, endpoint.door
         if _is_signed(channel):
-            fields = await self._proven(channel, door, wire)
+            fields = await self._verified_fields(channel, door, wire)
         elif door.opens != "ussd" or len(wire.body) > MOST_READ_AT_ONCE:
-            fields = await self._blocking.run(_fields, channel, door, wire)
+            fields = await self._blocking.run(_read_fields, channel, door, wire)
         else:
-            fields = _fields(channel, door, wire)
+            fields = _read_fields(channel, door, wire)
         if fields.recoded:
             self._metrics.count("values_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
-            self.admission.note(endpoint.waited)  # only now: a flood of forged requests must not count as callers
+            self.admission.note(endpoint.waited)  # after the signature check: forged requests must not count as calls
             if not self.admission.admits(received):
-                return self._put_off(channel, name, received)
-            turn = await self._desk.take(channel, received)
+                return self._shed(channel, name, received)
+            turn = await self._dispatcher.take(channel, received)
             if received.kind == "sms" and turn.text:
                 self._metrics.replied(channel.name, turn.text)
             return channel.answer(name, turn)
-        await self._desk.note(received)
+        await self._dispatcher.note(received)
         return channel.answer(name, None)
 
-    async def _proven(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
-        """Return the fields of a request that its provider signed. Raises Forged, Unreadable, NotStored."""
+    async def _verified_fields(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
+        """Return the fields of a signed request. Raises ForgedRequest, UnreadableRequest, NotStored."""
         try:
-            return await self._blocking.check(_fields, channel, door, wire)
+            return await self._blocking.check(_read_fields, channel, door, wire)
         except TooManyUnverified:
             self._metrics.count("signature_checks_shed")
             raise NotStored from None
 
-    def _put_off(self, channel: Channel, name: str, inbound: Inbound) -> HttpResponse:
-        """Return the emergency numbers for a new call; leave an SMS to its provider."""
+    def _shed(self, channel: Channel, name: str, inbound: Inbound) -> HttpResponse:
+        """Answer a new call with the emergency numbers; ask the provider to send an SMS again."""
         if inbound.kind == "sms":
             self._metrics.count("sms_not_admitted")
             return _SEND_AGAIN
         self._metrics.count("calls_not_admitted")
-        return channel.answer(name, self._desk.busy(channel, inbound))
+        return channel.answer(name, self._dispatcher.busy(channel, inbound))
 
     async def _unreadable(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
         if door.opens == "ussd":
@@ -209,13 +210,15 @@ class Webhooks:
             self._metrics.count("provider_events_unparsed")
             return channel.answer(name, None)
         try:
-            country = self._desk.country("sms", _line(channel, door, wire)[0])
-            await self._desk.keep_unread(channel.name, country, _said(wire), wire.header("Content-Type")[:200])
+            country = self._dispatcher.country("sms", _code_and_link(channel, door, wire)[0])
+            await self._dispatcher.keep_unread(
+                channel.name, country, _raw_words(wire), wire.header("Content-Type")[:200]
+            )
         except NotStored:
             return _SEND_AGAIN
         return channel.answer(name, None)
 
-    def _safe(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
+    def _fallback(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
         if door.opens == "sms":
             return _SEND_AGAIN
         if door.opens == "notice":
@@ -223,16 +226,21 @@ class Webhooks:
         return channel.answer(name, self._not_working(channel, door, wire))
 
     def _not_working(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Reply:
-        code, link = _line(channel, door, wire)
-        return replace(self._desk.not_working(channel, code.encode("utf-8", "replace") or _said(wire)), link=link)
+        code, link = _code_and_link(channel, door, wire)
+        return replace(
+            self._dispatcher.not_working(channel, code.encode("utf-8", "replace") or _raw_words(wire)), link=link
+        )
 
 
 class ForgedRequest(Exception):
-    """Not signed by the provider, or not to be read so far that its signature could be checked."""
+    """Raised for a request without a valid provider signature, or too malformed for its signature to be checked."""
 
 
-def _fields(channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
-    """What the body says. Raises Forged; Unreadable only for a request that is known to be the provider's."""
+def _read_fields(channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
+    """Read the fields of a request and check its signature.
+
+    Raises ForgedRequest. Raises UnreadableRequest only for a request that is known to be the provider's.
+    """
     try:
         fields = parsing.read(door, wire)
     except UnreadableRequest:
@@ -245,24 +253,24 @@ def _fields(channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
 
 
 def _is_signed(channel: Channel) -> bool:
-    """Return whether only a signature over the whole request says who sent it."""
+    """Return whether a signature over the whole request is the only proof of the sender."""
     return not (channel.token or channel.practice)
 
 
-def _line(channel: Channel, door: Endpoint, wire: RawRequest) -> tuple[str, str]:
-    """What was dialled, and what the provider wants back, of a request that nobody could read or that failed us."""
+def _code_and_link(channel: Channel, door: Endpoint, wire: RawRequest) -> tuple[str, str]:
+    """Return the dialled code and the provider's link of a request that could not be read or handled."""
     return channel.line(lambda field: parsing.peek(door, wire, field))
 
 
-def _said(wire: RawRequest) -> bytes:
-    """All that may hold words: a GET has them in its query."""
+def _raw_words(wire: RawRequest) -> bytes:
+    """Return the bytes that may hold the reporter's words: the body, or the query of a GET."""
     return wire.body or wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
 def is_local(header: Callable[[str], str], client: str, *, private: bool = False) -> bool:
-    """Return whether a request is from this machine (`private`: or its own network).
+    """Return whether a request comes from this machine; `private`: or from its own network.
 
-    A proxy always says that it passed a request on. `client` is its address, "" for a unix socket.
+    `client` is the peer's IP address, "" for a Unix socket. A request with a proxy's forwarding header is never local.
     """
     if header("X-Forwarded-For") or header("Forwarded"):
         return False

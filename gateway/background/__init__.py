@@ -1,1 +1,1 @@
-"""Background work of a web process, on its own event loop and thread."""
+"""Background work of a web process: housekeeping, country reload, statistics, the event loop's thread."""

@@ -1,7 +1,7 @@
-"""The reporter of a drill with a script: walks the flows as a phone would, so that all behind it is as for any report.
+"""Play the reporter of a scripted drill, screen by screen as a phone would, so that a real report results.
 
-The drill's row says which report it becomes before anything is told, and what is there already is not told again: one
-report and one message, whoever is killed in between.
+The drill's row names its report before it is submitted, and an existing report is not submitted again. So one drill is
+one report and one message, even if a process is killed in between.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 
 class DrillRunner:
+    """Run the drills that are due."""
+
     def __init__(
         self,
         database: Database,
@@ -48,74 +50,85 @@ class DrillRunner:
         *,
         wait_for: Callable[[Coroutine[Any, Any, StepResult]], StepResult],
     ) -> None:
-        """`wait_for`: runs a coroutine to its end."""
+        """`wait_for`: runs a coroutine to its end and returns its result."""
         self._wait_for = wait_for
         self._is_training = mode == "training"
         self._database = database
-        self._desk = desk
+        self._dispatcher = desk
         self._reducer = reducer
         self._submitter = submitter
 
     def hold(self) -> None:
-        """All that is due, each on its own. What does not come through is walked again in the next round. Raises
-        DatabaseUnavailable: what is away for one is away for all.
+        """Run all due drills, each on its own. One that fails is run again in the next round.
+
+        Raises DatabaseUnavailable, which would make all others fail too.
         """
-        for one in drill_runs.list_due(self._database) if self._is_training else ():
-            country = self._desk.countries.country_of_hotline(one.hotline)
-            script = SCRIPTS.get(one.script)
+        for drill in drill_runs.list_due(self._database) if self._is_training else ():
+            country = self._dispatcher.countries.country_of_hotline(drill.hotline)
+            script = SCRIPTS.get(drill.script)
             if country is None or script is None:
-                continue  # of an earlier release
+                continue  # the hotline or script of an earlier release
             try:
-                self._hold(one, country, script)
+                self._run(drill, country, script)
             except DatabaseUnavailable:
                 raise
-            except Exception:  # the others are due all the same
-                log.exception("drill_failed", drill_id=one.drill_id)
+            except Exception:  # must not stop the other drills
+                log.exception("drill_failed", drill_id=drill.drill_id)
 
-    def _hold(self, one: DueDrill, country: Country, script: DrillScript) -> None:
-        report_id = self._wrote_more(one, country, script) if one.is_follow_up else self._filed(one, country, script)
+    def _run(self, drill: DueDrill, country: Country, script: DrillScript) -> None:
+        report_id = (
+            self._follow_up(drill, country, script) if drill.is_follow_up else self._submit(drill, country, script)
+        )
         if report_id:
-            more = one.at + script.more.after * MINUTE if script.more and not one.is_follow_up else None
-            drill_runs.mark_done(self._database, one, report_id, more)
-            log.info("drill_reported", report_id=report_id, hotline=one.hotline)
+            more = drill.at + script.more.after * MINUTE if script.more and not drill.is_follow_up else None
+            drill_runs.mark_done(self._database, drill, report_id, more)
+            log.info("drill_reported", report_id=report_id, hotline=drill.hotline)
 
-    def _filed(self, one: DueDrill, country: Country, script: DrillScript) -> str | None:
-        """The report; None where it does not come through, or was called off meanwhile."""
-        caller = self._caller(one, country, one.at)
+    def _submit(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
+        """Submit the drill's report and return its id; None if that failed, or the drill was cancelled meanwhile."""
+        caller = self._caller(drill, country, drill.at)
         report_id = self._reducer.begin_report(
             caller, self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
         ).report_id
-        if not drill_runs.mark_started(self._database, one, report_id):
+        if not drill_runs.mark_started(self._database, drill, report_id):
             return None
         if drill_runs.is_submitted(self._database, report_id, waiting=bool(script.dropped_at)):
             return report_id
-        report = self._told(caller, script_answers(script, country, one.hotline), script)
+        report = self._told(caller, script_answers(script, country, drill.hotline), script)
         return report.report_id if report else None
 
-    def _wrote_more(self, one: DueDrill, country: Country, script: DrillScript) -> str | None:
-        """Told once more, which leaves nothing, for its code and PIN."""
-        report = self._told(self._caller(one, country, one.at), script_answers(script, country, one.hotline), script)
+    def _follow_up(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
+        """Send the follow-up message by My report and return the report's id; None if that failed.
+
+        The script is played again to get code and PIN; its report is submitted already and does not change.
+        """
+        report = self._told(
+            self._caller(drill, country, drill.at), script_answers(script, country, drill.hotline), script
+        )
         if report is None or script.more is None:
             return None
-        came = self._wrote(self._caller(one, country, one.due_at), report, script.more.words)
-        return report.report_id if came else None
+        is_written = self._write_message(self._caller(drill, country, drill.due_at), report, script.more.words)
+        return report.report_id if is_written else None
 
-    def _caller(self, one: DueDrill, country: Country, at: int) -> TurnRequest:
-        """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""
-        inbound = Inbound("ussd", "drill", sender="", code="", text="", session=one.drill_id, path=True)
-        around = self._desk.around(country, "ussd", contactable=False, words_before_send=True)
+    def _caller(self, drill: DueDrill, country: Country, at: int) -> TurnRequest:
+        """Return a request without a phone number, on a network that waits while words are typed.
+
+        `at`: microseconds, the same each time the script is played.
+        """
+        inbound = Inbound("ussd", "drill", sender="", code="", text="", session=drill.drill_id, path=True)
+        around = self._dispatcher.around(country, "ussd", contactable=False, words_before_send=True)
         nobody = SenderIdentity(None, valid=False, key="")
         return TurnRequest(inbound, nobody, country, around, ScreenLimit(), practice=True, now=at // SECOND)
 
-    def _told(self, caller: TurnRequest, said: Mapping[str, str], script: DrillScript) -> ReportRef | None:
-        """The report, once it is sent, or left to file itself by a line that is cut."""
+    def _told(self, caller: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
+        """Play the script and return the report once it is sent, or scheduled as incomplete by a dropped call."""
         record = self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MOST_STEPS):
             screen = self._reducer.book.screen(record.state.screen)
             if script.dropped_at and screen.question == script.dropped_at:
                 return record.report if record.report and record.report.is_pending else None
             last = not script.dropped_at and screen.question == "send"
-            reply = _reply(caller, record, screen, said)
+            reply = _reply(caller, record, screen, answers)
             record = replace(record, last=LastTurn(str(turn)))
             step = self._reducer.step(caller, record, [], reply, quiet=not (last or script.dropped_at))
             record = self._wait_for(step).record
@@ -123,8 +136,8 @@ class DrillRunner:
                 return record.report if record.report and record.report.is_submitted else None
         raise LookupError("a script that does not come to its end")
 
-    def _wrote(self, caller: TurnRequest, report: ReportRef, words: str) -> bool:
-        """By My report, with the code and PIN that Sent has shown."""
+    def _write_message(self, caller: TurnRequest, report: ReportRef, words: str) -> bool:
+        """Send words by My report, with code and PIN of the Sent screen. Return whether they were stored."""
         record = self._reducer.begin(caller, LastTurn("0"), screen=MY_REPORT)
         for reply in (*self._submitter.code_and_pin(report), words):
             record = replace(record, last=LastTurn(reply[:1]))
@@ -132,13 +145,13 @@ class DrillRunner:
         return record.state.screen == WRITTEN
 
 
-def _reply(caller: TurnRequest, record: Record, screen: Screen, said: Mapping[str, str]) -> str:
-    """The key of the answer that the script gives, else of the first one; where it is on a later page, More."""
-    wanted = said.get(screen.question or "")
+def _reply(caller: TurnRequest, record: Record, screen: Screen, answers: Mapping[str, str]) -> str:
+    """Return the key of the script's answer, or of the first choice; the key of More if it is on a later page."""
+    wanted = answers.get(screen.question or "")
     if screen.typed:
         return wanted or screen.typed.skip or ""
-    laid = lay_out(screen, record.state.values, caller.around(record.state), caller.limit)
-    values = [offer.choice.value for offer in laid.offers]
+    layout = lay_out(screen, record.state.values, caller.around(record.state), caller.limit)
+    values = [offer.choice.value for offer in layout.offers]
     choice = values.index(wanted) if wanted in values else 0
-    page = laid.pages[record.state.page]
+    page = layout.pages[record.state.page]
     return next((line.key for line in page.lines if line.choice == choice), "98")

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for servers that know no event loop: the webhooks are coroutines."""
+"""An event loop in a thread of its own, for threads and servers without one: the webhooks are coroutines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """The thread begins with the first coroutine that is run, in the process that runs it."""
+    """Run coroutines on one event loop. Its thread starts with the first coroutine, in the process that runs it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,18 +23,18 @@ class BackgroundLoop:
         self._is_closed = False
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop; return what it returns, raise what it raises. For any thread but the loop's.
+        """Run a coroutine on the loop and return its result, or raise its exception. For any thread but the loop's.
 
-        Raises CancelledError where the loop ends meanwhile, or has ended.
+        Raises CancelledError if the loop is closed, before or meanwhile.
         """
         with self._lock:
             if self._is_closed:
                 coroutine.close()
                 raise CancelledError
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
         return future.result()
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             event_loop_guard.protect(self._loop)
@@ -43,7 +43,7 @@ class BackgroundLoop:
         return self._loop
 
     def close(self) -> None:
-        """End the loop and its thread, and what still runs there."""
+        """Cancel all tasks, and end the loop and its thread."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -54,7 +54,7 @@ class BackgroundLoop:
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
-    """Run the loop until it is stopped, then end all that still runs on it."""
+    """Run the loop until it is stopped, then cancel its remaining tasks."""
     loop.run_forever()
     loop.run_until_complete(_end_tasks(loop))
     loop.run_until_complete(loop.shutdown_asyncgens())
@@ -62,7 +62,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what runs on this loop, so that nobody waits for it for ever."""
+    """Cancel all tasks of this loop, so that no thread waits for one for ever."""
     running = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     for task in running:
         task.cancel()

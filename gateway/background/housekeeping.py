@@ -1,7 +1,6 @@
-"""What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is, and
-delete the keys of conversations that are over.
+"""Housekeeping of a web process: drain the spool, replay queued SMS, delete expired session keys.
 
-And once a day it brings what was counted the day before into the database. In training it is the reporter of drills.
+Once a day the counts of the day before are saved in the database. In training it also runs drills.
 """
 
 from __future__ import annotations
@@ -36,12 +35,14 @@ EVERY_SECONDS = 5
 LEASE_SECONDS = LEASES["replay"] // SECOND
 TIDY_SECONDS = 60
 HOST = socket.gethostname()[:64]
-SAY_SECONDS = 60  # between two rows, or two log lines, that say the same of this host's spool
+SAY_SECONDS = 60  # between two equal rows, or two warnings, about this host's spool
 
 log = structlog.get_logger()
 
 
 class Housekeeping:
+    """Run all periodic work of a web process in one thread."""
+
     def __init__(
         self,
         *,
@@ -55,40 +56,43 @@ class Housekeeping:
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """`renew`: deletes session keys that are over, in each process. `chores`: of one process at a time. `wait_for`:
-        runs a coroutine to its end.
+        """`renew`: deletes expired session keys, in each process.
+
+        `chores`: run by one process at a time. `wait_for`: runs a coroutine to its end.
         """
         self._wait_for = wait_for
         self._database = database
         self._spool = spool
-        self._waiting = waiting
-        self._desk = desk
+        self._inbox = waiting
+        self._dispatcher = desk
         self._channels = channels
         self._renew = renew
         self._chores = chores
         self._erasing = erasing
         self._stop = threading.Event()
         self._said: SpoolStatus | None = None
-        self._say_at = 0.0
-        self._complain_at = 0.0
+        self._next_status_at = 0.0
+        self._next_warning_at = 0.0
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
+        """Ask the thread to stop."""
         self._stop.set()
 
     def once(self) -> None:
-        """One round. What cannot be done now is done in a later one, and holds up nothing else."""
-        duties = (self._erasing.reapply, self._renew, self._empty_spool, self._say_what_waits, self._what_one_does)
-        for duty in (*duties, self._desk.note_early):
+        """Run one round. A task that fails is tried again in the next round and blocks no other task."""
+        tasks = (self._erasing.reapply, self._renew, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
+        for task in (*tasks, self._dispatcher.note_early):
             try:
-                duty()
+                task()
             except (DatabaseUnavailable, store.RedisUnavailable, NotSent, OSError):
                 continue
-            except Exception:  # it must go on: what is in the spool is somebody's report
+            except Exception:  # the thread must go on: the spool holds reports
                 log.exception("crashed")
 
     def _empty_spool(self) -> None:
@@ -96,27 +100,27 @@ class Housekeeping:
             return
         if drained := self._spool.drain(partial(file_late, self._database)):
             log.info("spool_drained", count=drained)
-        if (why := self._spool.refusal) and time.monotonic() >= self._complain_at:
-            cause = getattr(why, "cause", "")
-            name = f"{type(why).__name__} < {cause}" if cause else type(why).__name__
+        if (refusal := self._spool.refusal) and time.monotonic() >= self._next_warning_at:
+            cause = getattr(refusal, "cause", "")
+            name = f"{type(refusal).__name__} < {cause}" if cause else type(refusal).__name__
             log.warning("spool_not_drained", **{"class": name}, count=len(self._spool.names()))
-            self._complain_at = time.monotonic() + SAY_SECONDS
+            self._next_warning_at = time.monotonic() + SAY_SECONDS
 
-    def _say_what_waits(self) -> None:
-        """Store what waits in this host's spool: `clock` and `tokaut watch` cannot read the folder."""
-        if not self._erasing.is_done:  # what is stored here says how far a restored database goes
+    def _save_spool_status(self) -> None:
+        """Store the state of this host's spool in the database: `clock` and `tokaut watch` cannot read the folder."""
+        if not self._erasing.is_done:  # this row shows `ErasureReplay` where a restored database ends
             return
         now = self._spool.standing(HOST)
         is_same = self._said is not None and (now.entries, now.bad) == (self._said.entries, self._said.bad)
-        if is_same and time.monotonic() < self._say_at:
+        if is_same and time.monotonic() < self._next_status_at:
             return
         spool_status.save_status(self._database, now)
-        self._said, self._say_at = now, time.monotonic() + SAY_SECONDS
+        self._said, self._next_status_at = now, time.monotonic() + SAY_SECONDS
 
-    def _what_one_does(self) -> None:
-        """One process of all hosts at a time."""
+    def _run_leased_tasks(self) -> None:
+        """Run the tasks that only one process of all hosts may run, under a lease."""
         if leases.acquire(self._database, "replay", self._name, LEASE_SECONDS):
-            if played := self._waiting.play(self._replay):
+            if played := self._inbox.play(self._replay):
                 log.info("sms_inbox_replayed", count=played)
             for chore in self._chores:
                 chore()
@@ -124,8 +128,8 @@ class Housekeeping:
     def _replay(self, inbound: Inbound) -> bool:
         channel = self._channels.get(inbound.channel)
         if channel is None:
-            return False  # not open any more: it waits until it is
-        self._wait_for(self._desk.replay(channel, inbound))
+            return False  # the channel is not configured now; the SMS stays queued
+        self._wait_for(self._dispatcher.replay(channel, inbound))
         return True
 
     def _run(self) -> None:

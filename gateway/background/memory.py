@@ -1,14 +1,17 @@
-"""Gives back to the system what is free. glibc keeps what lies between two pieces in use, and a process only grew: with
-390,000 requests of any shape by 15 MB, all of it free (malloc_trim(3)).
+"""Return free memory to the operating system.
+
+glibc keeps free memory that lies between used blocks, so a process only grew: by 15 MB over 390,000 requests of all
+kinds, all of it free (malloc_trim(3)).
 """
 
 from __future__ import annotations
 
 import ctypes
 
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
 
 
 def give_back() -> None:
+    """Return free memory to the operating system; do nothing without glibc."""
     if _trim:
         _trim(0)

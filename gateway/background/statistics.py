@@ -1,4 +1,4 @@
-"""Brings the counts of days that are over from Redis into the database, where they last."""
+"""Save the counts of past days from Redis in the database."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from reports.store.engine.database import Database
 from reports.store.operations.quarterly_figures import save_screen_counts
 from runtime.time_units import DAY_SECONDS, HOUR_SECONDS, SECOND
 
-BACK = 7  # days that are looked for: so long the database may have been away
-LATE = 3600  # seconds after midnight by which nothing is counted for the day before any more
+BACK = 7  # days to look for; the database may have been unavailable that long
+LATE = 3600  # seconds after midnight until which the day before may still be counted
 
 
 class StatisticsFlush:
+    """Move the daily counts from Redis to the database."""
+
     def __init__(self, sessions: Sessions, database: Database) -> None:
         self._sessions = sessions
         self._database = database
-        self._again = 0
+        self._next_at = 0
 
     def move(self) -> int:
-        """How many days; looked for once an hour, so that a server that refuses is not taken for one that is away.
+        """Move the counts of past days, and return of how many days.
 
-        Raises RedisUnavailable and DatabaseUnavailable; what was kept is not kept twice.
+        Runs at most once an hour, so that a database that refuses the counts is not treated as unavailable. Raises
+        RedisUnavailable and DatabaseUnavailable; saved counts are not saved twice.
         """
         now = self._database.now() // SECOND
-        if now < self._again:
+        if now < self._next_at:
             return 0
-        self._again = now + HOUR_SECONDS
-        return sum(self._move(day_of(now - LATE - back * DAY_SECONDS)) for back in range(BACK, 0, -1))
+        self._next_at = now + HOUR_SECONDS
+        return sum(self._move(day_of(now - LATE - days_ago * DAY_SECONDS)) for days_ago in range(BACK, 0, -1))
 
     def _move(self, day: str) -> bool:
         counts = self._sessions.counted(day)

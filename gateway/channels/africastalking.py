@@ -1,7 +1,7 @@
-"""Africa's Talking: USSD, its end event, SMS, delivery reports, opt-outs. It signs nothing: a secret in the address.
+"""Africa's Talking: USSD and its end event, SMS, delivery reports, opt-outs. Authenticated by a secret in the address.
 
-Sends the whole path of a USSD session each time. Ignores the answer to an SMS: the reply goes out through its API.
-Repeats an SMS each minute for 12 h until it is answered with 200 (docs.africastalking.com/sms/notifications).
+It sends the whole path of a USSD session each time. It ignores the response to an SMS: the reply is sent through its
+API. It repeats an SMS each minute for 12 h until it is answered with 200 (docs.africastalking.com/sms/notifications).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runtime.settings import Secret, env, from_environment, parsers
 
 PLAIN = "text/plain; charset=utf-8"
 
-# AbsentSubscriber is left out on purpose: it may still be delivered later.
+# AbsentSubscriber is left out on purpose: the message may still be delivered later.
 STATUS: Mapping[str, str] = {
     "Sent": "sent",
     "Submitted": "sent",
@@ -26,11 +26,13 @@ STATUS: Mapping[str, str] = {
     "Failed": "failed",
     "Expired": "failed",
 }
-DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # both seen; UTC
+DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # both were observed; UTC
 
 
 @from_environment
 class Settings:
+    """The tokens in the addresses that Africa's Talking calls."""
+
     tokens: Secret[tuple[str, ...]] = env(
         "AFRICASTALKING_TOKEN",
         parsers.tokens,
@@ -42,6 +44,8 @@ class Settings:
 
 
 class Channel(TokenAuthMixin):
+    """The Africa's Talking channel."""
+
     name = "africastalking"
     practice = False
     doors: ClassVar[Mapping[str, Endpoint]] = {
@@ -58,13 +62,15 @@ class Channel(TokenAuthMixin):
         super().__init__(settings.tokens)
 
     def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+        """Convert a request to an inbound message or a provider event."""
         return _RECEIVE[door](fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        """Return the dialled code of an unreadable request."""
         return said("serviceCode") or said("to"), ""
 
     def answer(self, door: str, turn: Reply | None) -> HttpResponse:
-        """At the USSD door `CON …` or `END …`; elsewhere nothing, for nothing would be read."""
+        """Return `CON …` or `END …` for USSD; an empty body elsewhere, since nothing would read it."""
         if door != "ussd":
             return HttpResponse(200, PLAIN, b"")
         said = turn or Reply("", expects_reply=False)
@@ -86,7 +92,7 @@ def _ussd(fields: Fields) -> Inbound:
 
 
 def _ussd_end(fields: Fields) -> ProviderEvent:
-    """Takes who and which, and nothing of `input` and `lastAppResponse`, which hold the conversation."""
+    """Convert an end event. `input` and `lastAppResponse`, which hold the conversation, are not read."""
     return ProviderEvent(
         "ended",
         Channel.name,
@@ -134,7 +140,7 @@ _RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {
 
 
 def _sent_at(date: str) -> int | None:
-    """Unix seconds; None for a date that is missing or odd, which is no reason to refuse words."""
+    """Return the Unix time; None if the date is missing or unreadable, which is no reason to refuse words."""
     for form in DATES:
         try:
             return int(datetime.strptime(date, form).replace(tzinfo=UTC).timestamp())

@@ -1,8 +1,9 @@
-"""Kannel: SMS by POST or GET with the reply in the answer, delivery reports, and USSD over SMPP.
+"""Kannel: SMS by POST or GET with the reply in the response, delivery reports, and USSD over SMPP.
 
-It repeats what is not answered with 200 or 202 as often as its own `http-request-retry` says, with the same id (%I).
-USSD rides in SMPP fields beside the text, which Kannel gives as its meta-data: raw bytes inwards, decimals outwards.
-That was tried against an SMPP server of the tests, never against a network. docs/connect-kannel.md has the whole of it.
+It repeats a request that is not answered with 200 or 202 as often as its own `http-request-retry` says, with the same
+id (%I). USSD is carried in SMPP fields beside the text, which Kannel calls meta-data: raw bytes in requests, decimals
+in responses. This was tested with the SMPP server of the tests, never with a network. docs/connect-kannel.md has the
+details.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from gateway.messaging.model import Endpoint, Event, Fields, HttpResponse, Inbou
 from gateway.messaging.parsing import bytes_of
 from runtime.settings import Secret, env, from_environment, parsers
 
-PLAIN = "text/plain; charset=UTF-8"  # without a type Kannel takes it for data, without a charset for Latin-1
-VALID_MINUTES = "10"  # a reply that was held back must not arrive at night
-UCS2 = "2"  # of X-Kannel-Coding; with 0 what is not in GSM-7 leaves as "?"
+PLAIN = "text/plain; charset=UTF-8"  # without a type Kannel treats it as data, without a charset as Latin-1
+VALID_MINUTES = "10"  # a delayed reply must not arrive at night
+UCS2 = "2"  # value of X-Kannel-Coding; with 0 characters outside GSM-7 are sent as "?"
 
 BOTH = frozenset({"GET", "POST"})
 HEADERS: Mapping[str, str] = {
@@ -34,18 +35,20 @@ HEADERS: Mapping[str, str] = {
     "Content-Type": "type",
 }
 
-# One bit of dlr-mask. 4 and 8 say no more than that somebody on the way has it.
+# One bit of dlr-mask. 4 and 8 only mean that a system on the way has accepted the message.
 STATUS: Mapping[str, str] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
 
-# SMPP 3.4, 5.3.2.44: what the network sends. All else of a session is the answer to a request of ours.
-OPERATION, SESSION = "ussd_service_op", "its_session_info"  # as kannel.conf names them
+# SMPP 3.4, 5.3.2.44: operations of the network. Any other one in a session answers a request of ours.
+OPERATION, SESSION = "ussd_service_op", "its_session_info"  # the names in kannel.conf
 STARTS = frozenset({0, 1})  # PSSD and PSSR indication
-REQUEST, RESPONSE = 2, 17  # USSR request: an answer is awaited; PSSR response: the session ends
+REQUEST, RESPONSE = 2, 17  # USSR request: a reply is expected; PSSR response: the session ends
 ENDED = 1  # the lowest bit of the session info
 
 
 @from_environment
 class Settings:
+    """The tokens in the addresses that Kannel calls."""
+
     tokens: Secret[tuple[str, ...]] = env(
         "KANNEL_TOKEN",
         parsers.tokens,
@@ -57,6 +60,8 @@ class Settings:
 
 
 class Channel(TokenAuthMixin):
+    """The Kannel channel."""
+
     name = "kannel"
     practice = False
     doors: ClassVar[Mapping[str, Endpoint]] = {
@@ -71,15 +76,17 @@ class Channel(TokenAuthMixin):
         super().__init__(settings.tokens)
 
     def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+        """Convert a request to an inbound message or a provider event."""
         if door == "dlr":
             return _delivery(fields)
         return _ussd(fields) if door == "ussd" else _sms(fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        """Return the dialled code and the session info of an unreadable request."""
         return said("to"), _link(_numbers(said("meta")))
 
     def answer(self, door: str, turn: Reply | None) -> HttpResponse:
-        """An empty body is no reply, where kannel.conf has `omit-empty`."""
+        """Return the reply. An empty body means no reply, if kannel.conf has `omit-empty`."""
         if turn is None or not turn.text:
             return HttpResponse(200, PLAIN, b"")
         told = {"X-Kannel-Coding": UCS2} if turn.ucs2 else {}
@@ -101,8 +108,11 @@ def _sms(fields: Fields) -> Inbound:
 
 
 def _ussd(fields: Fields) -> Inbound | ProviderEvent:
-    """One session of a number is told from its next by the session's byte, and by what starts one. Without a number
-    that byte would be all that tells one caller from another, and the next with the same one would see their report.
+    """Convert a USSD request.
+
+    The session byte, and the operation that starts a session, distinguish the sessions of one number. So the number is
+    required: without it only that byte would distinguish reporters, and the next one with the same byte would see an
+    earlier reporter's session.
     """
     meta = _numbers(fields.get("meta"))
     operation, info = meta.get(OPERATION), meta.get(SESSION)
@@ -127,18 +137,18 @@ def _ussd(fields: Fields) -> Inbound | ProviderEvent:
 
 
 def _delivery(fields: Fields) -> ProviderEvent:
-    """Posted, it says the same in its address, and nothing in its body."""
+    """Convert a delivery report. A POST has its fields in the address, and an empty body."""
     told = fields if fields.values else replace(fields, values=fields.query)
     return ProviderEvent("delivery", Channel.name, id=told.must("id"), status=STATUS.get(told.get("type"), "unknown"))
 
 
 def _link(meta: Mapping[str, int]) -> str:
-    """The session info, to be given back; "" where the network has none."""
+    """Return the session info, which must be returned with the reply; "" if the network sends none."""
     return str(meta[SESSION]) if SESSION in meta else ""
 
 
 def _meta(turn: Reply) -> str:
-    """The session info goes back as it came, with its last bit where the session is over."""
+    """Return the meta-data of a reply: the session info as received, with its last bit set if the session is over."""
     told = [f"{OPERATION}={REQUEST if turn.expects_reply else RESPONSE}"]
     if turn.link:
         told.append(f"{SESSION}={int(turn.link) & ~ENDED | (not turn.expects_reply)}")
@@ -146,9 +156,10 @@ def _meta(turn: Reply) -> str:
 
 
 def _numbers(meta: str) -> Mapping[str, int]:
-    """`?smpp?ussd_service_op=%01&its_session_info=%12%00`: the bytes of a field, escaped as in an address.
+    """Parse `?smpp?ussd_service_op=%01&its_session_info=%12%00`: the bytes of each field, percent-encoded.
 
-    Under a vendor's own tags Kannel writes the same in decimals: `1` and `4608`. No operation is a byte that reads so.
+    For a vendor's own tags Kannel writes decimals instead: `1` and `4608`. No operation has a byte that looks like a
+    digit.
     """
     _, _, pairs = meta.removeprefix("?").partition("?")
     split = (pair.partition("=") for pair in pairs.split("&") if "=" in pair)
@@ -159,7 +170,7 @@ def _numbers(meta: str) -> Mapping[str, int]:
 
 
 def _text(fields: Fields) -> str:
-    """Coding 2 without `mo-recode` is UTF-16: read as anything else it would be nobody's words."""
+    """Return the text. Coding 2 without `mo-recode` is UTF-16: decoded in any other way it would be unreadable."""
     text = fields.get("text")
     charset = (fields.get("charset") or fields.get("type")).upper()
     if fields.get("coding") != UCS2 or "UTF-8" in charset:
@@ -167,11 +178,14 @@ def _text(fields: Fields) -> str:
     try:
         return bytes_of(text, recoded=bool(fields.recoded)).decode("utf-16-be")
     except UnicodeError:
-        return text  # as it came
+        return text  # as received
 
 
 def _sent_at(fields: Fields) -> int | None:
-    """Unix seconds, by Kannel's own clock; None for one that is missing or odd, which is no reason to refuse words."""
+    """Return the Unix time by Kannel's clock, or None.
+
+    A missing or unreadable time is no reason to refuse words.
+    """
     stamp = fields.get("ts")
     if stamp.isascii() and stamp.isdecimal() and len(stamp) <= 12:
         return int(stamp)

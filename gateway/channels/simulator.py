@@ -1,6 +1,8 @@
-"""The phone of demo, training and tests: the neutral JSON form, and `{"sms": …}` for a text. Never in live mode.
+"""The simulated phone of demo, training and tests: the neutral JSON form, and `{"sms": …}` for a text.
 
-The answer to a text rides in the answer to the request. Where it had to wait, the same `id` asked again fetches it.
+Never in live mode.
+
+The reply to a text is in the response. If the text had to be queued, a request with the same `id` fetches the reply.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ from gateway.messaging import ussd_json
 from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, RawRequest, Reply
 from runtime.settings import from_environment
 
-FROM_HERE = frozenset({"", "same-origin", "none"})  # no browser, the phone's own page, a person
+# Values of Sec-Fetch-Site: no browser, the phone's own page, an address typed by a person.
+FROM_HERE = frozenset({"", "same-origin", "none"})
 
 
 @from_environment
 class Settings:
-    """None: it is open to this machine alone."""
+    """No settings: the simulator answers only this machine."""
 
 
 class Channel:
+    """The simulator's channel."""
+
     name = "simulator"
     practice = True
     token = False
@@ -32,20 +37,27 @@ class Channel:
         del settings
 
     def accepts(self, token: str) -> bool:
-        del token  # its address has none
+        """Return True: the address has no secret."""
+        del token
         return True
 
     def may_vouch(self, header: Callable[[str], str]) -> bool:
+        """Return True: nothing in the headers is required."""
         del header
         return True
 
     def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
-        """It signs nothing. A page of another site, open in a browser of this machine, is not to report by it."""
+        """Return whether a request may come from the phone's page or from a program on this machine.
+
+        There is no signature. A page of another site, open in a browser on this machine, must not be able to send
+        reports.
+        """
         del fields
         return wire.header("Sec-Fetch-Site") in FROM_HERE
 
     def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
-        del door  # there is one
+        """Convert a request to an inbound message."""
+        del door  # there is only one
         if "sms" not in fields:
             return ussd_json.receive(self.name, fields)
         return Inbound(
@@ -59,8 +71,10 @@ class Channel:
         )
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        """Return the dialled code of an unreadable request."""
         return said("service_code"), ""
 
     def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+        """Return the reply as JSON."""
         del door
         return ussd_json.answer(turn)

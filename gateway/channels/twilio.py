@@ -1,11 +1,11 @@
-"""Twilio: SMS and delivery reports. It signs what it sends; the reply is the answer, in TwiML.
+"""Twilio: SMS and delivery reports. Requests are signed; the reply is in the response, as TwiML.
 
-The signature is over the address that Twilio was given and every field: the address is `PUBLIC_URL` and what the
-request line says, never the host that a proxy passes on. It says nothing of time, so a repeat verifies; the message's
-id tells it. It has no marks between fields either, so that a field could be folded into the one before it: the fields
-that say who, which and what must be there, and have exactly the form that Twilio gives them.
+The signature covers the address configured at Twilio and every field. That address is `PUBLIC_URL` plus the path of the
+request line, never the host that a proxy passes on. The signature holds no time, so a repeat verifies; the message id
+identifies it. It has no separators between fields, so one field could be folded into the one before it. So the
+identifying fields must be present, and have exactly the form that Twilio uses.
 
-Only the part of the SDK that computes signatures is imported: the rest would cost each web process 12 MB.
+Only the SDK's signature module is imported: the rest would cost each web process 12 MB.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from gateway.messaging.model import (
 from runtime.settings import TwilioAccount, from_environment
 
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64
-MOST_BYTES = 32 * 1024  # of 1,600 characters the longest has 14,400, percent-encoded, and other fields some hundreds
+MOST_BYTES = 32 * 1024  # 1,600 characters have at most 14,400 bytes percent-encoded, the other fields some hundreds
 TWIML = "text/xml; charset=utf-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
-MOST_MEDIA = 10  # of one message, says Twilio
+MOST_MEDIA = 10  # of one message, according to Twilio
 
-# No callback says that it was accepted; scheduled and queued ones may still come late.
+# No callback has the status accepted; scheduled and queued messages may still be delivered late.
 STATUS: Mapping[str, str] = {
     "accepted": "sent",
     "scheduled": "sent",
@@ -54,7 +54,7 @@ STATUS: Mapping[str, str] = {
 }
 OPTED_OUT = "21610"
 _NUMBER = re.compile(r"(?:[a-z]+:)?\+?[0-9]{2,20}")
-# A name in place of a number. After it stands "FromCity" or another key, which must not pass for a part of it.
+# A name in place of a number. "FromCity" or another key that follows it must not pass for a part of the name.
 _NAME = re.compile(r"(?!.*(?:From|Num|Sms)[A-Z])(?=.*[A-Za-z])[A-Za-z0-9 _&-]{1,11}")
 _SHAPES: Mapping[str, tuple[re.Pattern[str], ...]] = {
     "MessageSid": (re.compile(r"(?:SM|MM)[0-9a-f]{32}"),),
@@ -69,16 +69,18 @@ _NEEDED: Mapping[str, frozenset[str]] = {
     "sms": frozenset({"MessageSid", "From", "To", "Body"}),
     "status": frozenset({"MessageSid", "From", "To", "MessageStatus"}),
 }
-_KEY = re.compile(r"[A-Z][A-Za-z0-9_]{0,63}")  # of a parameter; rest of a value, cut off, would seldom look like it
+_KEY = re.compile(r"[A-Z][A-Za-z0-9_]{0,63}")  # name of a parameter; the cut-off rest of a value seldom looks like one
 WORDS: Mapping[str, Word] = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
 @from_environment
 class Settings(TwilioAccount):
-    """The account, and the address that it signs."""
+    """The Twilio account, and the address that its signatures cover."""
 
 
 class Channel:
+    """The Twilio channel."""
+
     name = "twilio"
     practice = False
     token = False
@@ -95,26 +97,34 @@ class Channel:
         self._addresses = tuple(_with_and_without_port(settings.public_url))
 
     def accepts(self, token: str) -> bool:
-        del token  # there is none in its addresses
+        """Return True: the addresses contain no secret."""
+        del token
         return True
 
     def may_vouch(self, header: Callable[[str], str]) -> bool:
+        """Return whether the signature header has the form of a signature."""
         return SIGNATURE.fullmatch(header("X-Twilio-Signature")) is not None
 
     def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
-        """Every key and both ways to write the port are tried, so that time tells nothing."""
-        given = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
-        signed = sum(hmac.compare_digest(right, given) for right in self._signatures(wire, fields)) > 0
+        """Return whether the signature, the account and the form of the fields are valid.
+
+        Every key and both ways to write the port are tried, so that the time reveals nothing.
+        """
+        received = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
+        signed = sum(hmac.compare_digest(right, received) for right in self._signatures(wire, fields)) > 0
         door = wire.target.partition("?")[0].rpartition("/")[2]
         return signed and fields.values.get("AccountSid") == (self._account,) and _is_whole(door, fields)
 
     def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+        """Convert a request to an inbound message or a delivery report."""
         return _RECEIVE[door](fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        """Return the texted number of an unreadable request."""
         return said("To"), ""
 
     def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+        """Return the reply as TwiML."""
         if door != "sms":
             return HttpResponse(204, TWIML, b"")
         said = turn.text if turn else ""
@@ -129,12 +139,12 @@ class Channel:
 
 
 def _is_whole(door: str, fields: Fields) -> bool:
-    """Return whether no parameter was folded into another: each stands alone, in the form that Twilio gives it."""
-    there = fields.values
+    """Return whether no parameter was folded into another: each is separate and has the form that Twilio uses."""
+    parameters = fields.values
     return (
-        _NEEDED.get(door, frozenset()) <= there.keys()
-        and all(_KEY.fullmatch(name) for name in there)
-        and all(_has_shape(there[name], shapes) for name, shapes in _SHAPES.items() if name in there)
+        _NEEDED.get(door, frozenset()) <= parameters.keys()
+        and all(_KEY.fullmatch(name) for name in parameters)
+        and all(_has_shape(parameters[name], shapes) for name, shapes in _SHAPES.items() if name in parameters)
     )
 
 
@@ -143,14 +153,15 @@ def _has_shape(values: tuple[str, ...], shapes: tuple[re.Pattern[str], ...]) -> 
 
 
 class _Signed(dict[str, tuple[str, ...]]):
-    """Fields as the SDK asks for them: a key may have several values."""
+    """Fields in the form that the SDK reads: a key may have several values."""
 
     def getlist(self, name: str) -> tuple[str, ...]:
+        """Return all values of a key."""
         return self[name]
 
 
 def _with_and_without_port(url: str) -> Iterator[str]:
-    """Twilio signs the address now with its usual port and now without. Another port always stands in it."""
+    """Yield the address with and without its default port: Twilio signs either. Another port is always included."""
     parts = urlsplit(url)
     usual = {"https": 443, "http": 80}[parts.scheme]
     if parts.port not in (None, usual):
@@ -175,7 +186,7 @@ def _sms(fields: Fields) -> Inbound:
 
 
 def _media(fields: Fields) -> Iterator[tuple[str, str]]:
-    """As many as it says, and what it tells of each; nobody goes to look."""
+    """Yield content type and address of each attachment. They are never downloaded."""
     count = fields.get("NumMedia")
     for n in range(min(int(count), MOST_MEDIA) if count.isascii() and count.isdecimal() and len(count) < 4 else 0):
         yield fields.get(f"MediaContentType{n}"), fields.get(f"MediaUrl{n}")

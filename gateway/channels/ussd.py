@@ -1,4 +1,4 @@
-"""A telco or an SMPP bridge that speaks the neutral JSON form: POST /hooks/ussd/<token>."""
+"""USSD from a telco or an SMPP bridge in the neutral JSON form: POST /hooks/ussd/<token>."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from runtime.settings import Secret, env, from_environment, parsers
 
 @from_environment
 class Settings:
+    """The tokens in the address that the telco or the bridge calls."""
+
     tokens: Secret[tuple[str, ...]] = env(
         "USSD_TOKEN",
         parsers.tokens,
@@ -24,10 +26,12 @@ class Settings:
 
 
 class Channel(TokenAuthMixin):
+    """The neutral USSD channel."""
+
     name = "ussd"
     practice = False
     doors: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
-    # 4 for a prefix, as everywhere: the same screens on every channel, and a bridge may need one of its own
+    # 4 septets for a prefix, so that screens are the same on every channel; a bridge may need a prefix too
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True}
 
@@ -35,12 +39,15 @@ class Channel(TokenAuthMixin):
         super().__init__(settings.tokens)
 
     def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
-        del door  # there is one
+        """Convert a request to an inbound message or the end of a session."""
+        del door  # there is only one
         return ussd_json.receive(self.name, fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        """Return the dialled code of an unreadable request."""
         return said("service_code"), ""
 
     def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+        """Return the reply as JSON."""
         del door
         return ussd_json.answer(turn)

@@ -1,1 +1,1 @@
-"""A conversation with a reporter: what an inbound message means, and what is answered."""
+"""Conversations with reporters: what an inbound message means, and what the reply is."""

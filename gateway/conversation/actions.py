@@ -1,4 +1,4 @@
-"""What a conversation causes when a flow says `do:`. An effect names its outcome; the flow says what follows."""
+"""Effects of a flow's `do:`. Each effect returns the name of its outcome; the flow decides the next screen."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from gateway.thread_pool import RunBlocking
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
-Counted = Callable[[str], Awaitable[int | None]]  # of a sender's key: its reports before this one
+Counted = Callable[[str], Awaitable[int | None]]  # sender key → number of earlier reports
 
 
 class Actions:
-    """Raises NotSent where a report is not safe, DatabaseUnavailable where something else waits for the database."""
+    """Run the effects of a flow.
+
+    Raises NotSent if a report could not be stored, DatabaseUnavailable if another effect needs the database.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class Actions:
     ) -> None:
         self._run_blocking = run_blocking
         self._submitter = submitter
-        self._mailroom = mailroom
+        self._mailbox = mailroom
         self._flow_version = flow_version
         self._count_report = count_report
         self._table: Mapping[str, Effect] = {
@@ -46,30 +49,34 @@ class Actions:
         }
 
     async def run(self, effect: str, caller: TurnRequest, record: Record) -> Outcome:
-        """The outcome, and what is known after it."""
+        """Run an effect and return its outcome with the record after it."""
         return await self._table[effect](caller, record)
 
     async def _send(self, caller: TurnRequest, record: Record) -> Outcome:
         report = record.report
         if report is None:
-            raise LookupError("Send without a report")  # lint keeps every way to Send behind the category
+            # The flow lint ensures that every path to Send passes the category.
+            raise LookupError("Send without a report")
         recipients = caller.around.legs(record.state)
         if record.repeat_of is None and caller.sender.answerable:
             record = replace(record, repeat_of=await self._count_report(caller.sender.key))
-        story = told(caller, record, self._flow_version)
+        report_input = told(caller, record, self._flow_version)
         with_code = caller.kind == "ussd"
-        sent = await self._run_blocking(self._submitter.send, story, report, recipients, with_code=with_code)
+        sent = await self._run_blocking(self._submitter.send, report_input, report, recipients, with_code=with_code)
         return "sent", replace(record, report=sent)
 
     async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
-        """Deleted, or known to a hotline already: then that is what is said. Who has it whole is asked to delete it."""
+        """Delete the report, or report that a hotline knows of it already.
+
+        Hotlines that have it are asked to delete it.
+        """
         report = record.report
-        how = await self._run_blocking(self._submitter.delete, report) if report else "deleted"
-        if report and how == "whole":
-            await self._run_blocking(self._mailroom.erase, caller, replace(record, opened=report.report_id))
-        if how == "deleted" and has_parted(record.state):
-            how = "told"
-        return how, replace(record, report=None, words=None)
+        outcome = await self._run_blocking(self._submitter.delete, report) if report else "deleted"
+        if report and outcome == "whole":
+            await self._run_blocking(self._mailbox.erase, caller, replace(record, opened=report.report_id))
+        if outcome == "deleted" and has_parted(record.state):
+            outcome = "told"
+        return outcome, replace(record, report=None, words=None)
 
     async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:
         if record.report is None:
@@ -77,7 +84,7 @@ class Actions:
         return "made", replace(record, report=await self._run_blocking(self._submitter.open_mailbox, record.report))
 
     async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:
-        """File what was gathered now: the reporter said Done."""
+        """Submit the gathered answers now: the reporter pressed Done."""
         if record.report:
             await self._run_blocking(self._submitter.flush_now, record.report)
         return "stored", record
@@ -85,24 +92,24 @@ class Actions:
     async def _open(self, caller: TurnRequest, record: Record) -> Outcome:
         values = record.state.values
         pair = values.get("code") or "", values.get("pin") or ""
-        tried = await self._run_blocking(self._mailroom.open, *pair, caller.wrong_pairs)
-        if tried.counted:
+        attempt = await self._run_blocking(self._mailbox.open, *pair, caller.wrong_pairs)
+        if attempt.counted:
             record = replace(record, guessed=True)
-        return ("open" if tried.report_id else "wrong"), replace(record, opened=tried.report_id)
+        return ("open" if attempt.report_id else "wrong"), replace(record, opened=attempt.report_id)
 
     async def _write(self, caller: TurnRequest, record: Record) -> Outcome:
         words = record.state.values["my_words"]
         if words is None:
             return "skipped", record
-        await self._run_blocking(self._mailroom.add, caller, record, words)
+        await self._run_blocking(self._mailbox.add, caller, record, words)
         return "written", replace(record, state=forgotten(record.state))
 
     async def _contact(self, caller: TurnRequest, record: Record) -> Outcome:
         chosen = record.state.values["my_contact"] or "none"
-        await self._run_blocking(self._mailroom.agree, caller, record, chosen)
+        await self._run_blocking(self._mailbox.agree, caller, record, chosen)
         return "noted", replace(record, state=forgotten(record.state))
 
     async def _erase(self, caller: TurnRequest, record: Record) -> Outcome:
-        """Nothing of it is shown in this call any more, either."""
-        await self._run_blocking(self._mailroom.erase, caller, record)
+        """Ask the hotlines to delete the report, and show nothing of it in this call any more."""
+        await self._run_blocking(self._mailbox.erase, caller, record)
         return "erased", replace(record, opened=None)

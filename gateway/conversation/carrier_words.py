@@ -16,7 +16,7 @@ WORDS: Mapping[str, Word] = {
     **dict.fromkeys(("help", "info"), "help"),
 }
 
-# A network's free "call me" text is one of these and a number; any further word makes it a person's own words (S-22).
+# A network's free "call me" text is one of these and a number. With any further word it is a person's own (S-22).
 CALL_ME = frozenset(
     f"{please}{call}{after}"
     for please in ("", "please ", "pls ", "plz ")
@@ -27,17 +27,20 @@ _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
 def is_key(text: str) -> bool:
-    """Digits of any script and nothing else: an answer to a menu, no words."""
+    """Return whether a text holds only digits of any script: an answer to a menu, not words."""
     return _plain(text).isdecimal()
 
 
 def word(text: str) -> Word | None:
-    """What the carriers' words ask for; None for all else, so for "stop him" too."""
+    """Return which carrier's word the whole text is; None for all else, so for "stop him" too."""
     return WORDS.get(_plain(text)) if len(text) <= 64 else None
 
 
 def is_call_me(text: str) -> bool:
-    """A text without a word, or a please-call-me: from someone who cannot write; the home menu has the numbers."""
+    """Return whether a text has no word or is a "please call me".
+
+    Its sender cannot write; the home menu shows the numbers.
+    """
     if all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf"} for char in text):
         return True
     return len(text) <= 160 and " ".join(_NO_LETTER.sub(" ", _plain(text)).split()) in CALL_ME

@@ -1,4 +1,7 @@
-"""What a screen may know, here and on this channel: numbers, names, places, and who would get the report now."""
+"""What a screen may show, by country and channel.
+
+Numbers, names, places, and the hotlines that would get the report now.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,13 @@ from reports.facts import GivenAnswer, derive_facts
 from reports.routing import Recipient, avoided_hotlines, find_route
 
 AT_ONCE = ("primary", "also")
-ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})  # what follows from who gets it
+# Facts, fields and lists that follow from the route of the report.
+ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})
 LETTERS = ("my.message", "my.next")
 
 
 class UnroutedFact(str):
-    """In place of a fact that was not worked out: a screen that was not to look at it must not go on by it."""
+    """Stands for a fact that was not computed: a screen that does not declare it must not depend on it."""
 
     __slots__ = ()
 
@@ -37,26 +41,29 @@ NOT_ROUTED = {"send_to": UnroutedFact(), "police_named": UnroutedFact()}
 
 @dataclass(frozen=True, slots=True)
 class CountryContext:
-    """What holds in a country whoever calls and whatever was answered: worked out once, not at each screen."""
+    """Screen data of one country and language that is the same for all reporters.
+
+    Computed once, not for each screen.
+    """
 
     country: Country
     facts: Mapping[str, str]
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[Option, ...]]
-    inside: Mapping[str, tuple[Option, ...]]  # the places of a group, where it has more than one
+    inside: Mapping[str, tuple[Option, ...]]  # group → its places, for groups with more than one
     language: Catalogue = ENGLISH_CATALOGUE
 
     @classmethod
     def of(
         cls, country: Country, language: Catalogue = ENGLISH_CATALOGUE, languages: Sequence[Catalogue] = ()
     ) -> CountryContext:
-        """`languages`: all that are offered there."""
+        """Build the context. `languages`: all that the country offers."""
         fields = country.fields(language.say)
         facts = {
             "helpline_texts": _yes(bool(fields["helpline_sms"])),
             "languages": "several" if len(languages) > 1 else "one",
             "has_helpline": _yes(country.helpline() is not None),
-            "rescue": _rescue(country),
+            "rescue": _incomplete_recipient(country),
             "law": "known" if is_law_known(country.law) else "unknown",
             "duty": "may" if country.may_have_duty_to_report else "no",
         }
@@ -67,46 +74,53 @@ class CountryContext:
 
 
 def common(ground: CountryContext, kind: str, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
-    """What everybody gets to see alike there. `looks`: at what each screen does."""
+    """Return the cache of screens that look the same to all reporters of a country.
+
+    `looks`: the inputs of each screen.
+    """
     facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
-    world = ScreenContext(facts, ground.fields, ground.lists, ground.language.say)
-    return LayoutCache(frozenset(name for name, one in looks.items() if one.provided_by(world)), world)
+    screen_context = ScreenContext(facts, ground.fields, ground.lists, ground.language.say)
+    return LayoutCache(
+        frozenset(name for name, inputs in looks.items() if inputs.provided_by(screen_context)), screen_context
+    )
 
 
 class RenderContext(Struct, frozen=True):
-    """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at: the same
-    one again where nothing was answered since."""
+    """What one reporter's screens may show.
 
-    grounds: Mapping[str, CountryContext]  # by language; the first is where a call begins
+    Call it with a state to get the `ScreenContext` of that state; the same object again until another answer is given.
+    """
+
+    grounds: Mapping[str, CountryContext]  # by language; a call begins in the first
     kind: str  # ussd or sms
     contactable: bool  # the provider gave a number that can be called
     live: Collection[str]  # hotlines whose delivery is set up
     drill: bool = False
-    words_before_send: bool = False  # on USSD only where the network's card says so
-    said: Mapping[str, str] = field(default_factory=dict)  # words known only now: code, PIN
+    words_before_send: bool = False  # on USSD only if the service code in the country file allows it
+    said: Mapping[str, str] = field(default_factory=dict)  # fields known only now: code, PIN
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
-    letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
-    routed: Collection[str] | None = None  # the screens that look at who would get the report; None: any may
+    letters: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
+    routed: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
     common: Mapping[str, LayoutCache] = field(default_factory=dict)  # by language
-    made: list[tuple[FlowState, ScreenContext, bool]] = field(
-        default_factory=list
-    )  # its own: the last one that was given
+    # Private: the last screen context returned.
+    made: list[tuple[FlowState, ScreenContext, bool]] = field(default_factory=list)
 
     def knowing(self, **more: Any) -> RenderContext:
-        """The same caller's, with more `said`, `told` or written than before; a plain `replace` would keep `made`."""
+        """Return a copy with more `said`, `told` or `letters`. A plain `replace` would keep the cache in `made`."""
         return replace(self, **more, made=[])
 
     def __call__(self, state: FlowState) -> ScreenContext:
+        """Return what the screens may show in this state."""
         routed = self.routed is None or state.screen in self.routed
         if self.made:
-            before, world, was_routed = self.made[-1]
+            before, screen_context, was_routed = self.made[-1]
             if before.trail is state.trail and before.answers is state.answers and was_routed >= routed:
-                return world
-        world = self._world(state, routed=routed)
-        self.made[:] = [(state, world, routed)]
-        return world
+                return screen_context
+        screen_context = self._screen_context(state, routed=routed)
+        self.made[:] = [(state, screen_context, routed)]
+        return screen_context
 
-    def _world(self, state: FlowState, *, routed: bool) -> ScreenContext:
+    def _screen_context(self, state: FlowState, *, routed: bool) -> ScreenContext:
         values = state.values
         ground = self._ground(values)
         facts = {
@@ -119,7 +133,7 @@ class RenderContext(Struct, frozen=True):
         }
         fields = {**ground.fields, **self.said}
         if "report_state" in self.told:
-            facts |= self._mail(state, fields)
+            facts |= self._letter_facts(state, fields)
         lists = {**ground.lists, "places_in_group": ground.inside.get(values.get("place") or "", ())}
         if not routed:
             facts |= NOT_ROUTED
@@ -133,28 +147,34 @@ class RenderContext(Struct, frozen=True):
             lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
         return ScreenContext(facts, fields, lists, ground.language.say, self.common.get(ground.language.tag))
 
-    def _mail(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
-        """Which of the messages is read now: each that was walked just before was one more."""
-        walked = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
-        before, there = sum(1 for _ in walked), len(self.letters)
-        fields |= {"messages": str(there), "message": self.letters[min(before, there - 1)] if there else ""}
-        return {"messages": "some" if there else "none", "another": _yes(before + 1 < there)}
+    def _letter_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
+        """Return facts about the messages from staff, and set the one that is read now.
+
+        Each message screen just before this one in the trail was one message.
+        """
+        letter_screens = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
+        before, letter_count = sum(1 for _ in letter_screens), len(self.letters)
+        fields |= {
+            "messages": str(letter_count),
+            "message": self.letters[min(before, letter_count - 1)] if letter_count else "",
+        }
+        return {"messages": "some" if letter_count else "none", "another": _yes(before + 1 < letter_count)}
 
     def ground_in(self, state: FlowState) -> CountryContext:
-        """In the language that was chosen in this call, else in the first."""
+        """Return the country context in the language chosen in this call, else in the first."""
         return self._ground(state.values)
 
     def _ground(self, values: Mapping[str, str | None]) -> CountryContext:
         return self.grounds.get(values.get("language") or "") or next(iter(self.grounds.values()))
 
     def legs(self, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
-        """Everybody who can get this report, in order, as the answers stand."""
+        """Return the recipients of this report, in order, for the answers given so far."""
         return self._legs(self.ground_in(state).country, state, completeness)
 
     def _legs(self, country: Country, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
         facts = derive_facts(given(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)
-        if completeness == "incomplete":  # no screen names who gets it, so who was left out on any walk stays out
+        if completeness == "incomplete":  # no screen names the recipient, so a hotline that was ever left out stays out
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
         return find_route(country, facts, live=self.live, avoid=avoid, completeness=completeness).legs
 
@@ -163,8 +183,11 @@ def _yes(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-def _rescue(country: Country) -> str:
-    """Who gets what is never sent: the helpline, another hotline that the country names, nobody."""
+def _incomplete_recipient(country: Country) -> str:
+    """Return who gets an incomplete report.
+
+    "yes": the helpline; "other": another hotline that the country file names; "no": nobody.
+    """
     if not country.incomplete_to:
         return "no"
     helpline = country.helpline()
@@ -178,7 +201,7 @@ def _send_to(legs: tuple[Recipient, ...], at_once: int, state: FlowState) -> str
 
 
 def _before_send(country: Country) -> dict[str, tuple[Option, ...]]:
-    """Groups where the country uses them, else places; the places of the group that was named are asked after Send."""
+    """Return groups of places if the country uses them, else places. The places of a group are asked for after Send."""
     groups = country.groups() if country.place_before_send == "group" else ()
     places = _places(country) if country.place_before_send != "none" and not groups else ()
     return {"places": places, "place_groups": tuple(Option(group, group) for group in groups)}
@@ -189,7 +212,7 @@ def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
 
 
 def given(state: FlowState) -> tuple[GivenAnswer, ...]:
-    """The answers as the report takes them: those of the report's own screens, and whether they still count."""
+    """Return the answers that belong in the report, and whether each still counts."""
     in_force = state.in_force
     return tuple(
         GivenAnswer(answer.screen, answer.question, answer.value, answer.typed, answer.at, index in in_force)

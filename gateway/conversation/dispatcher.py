@@ -1,4 +1,4 @@
-"""Takes what a channel received to the conversation, and its answer back: the same for every channel."""
+"""Pass what a channel received to the conversation, and return the reply; the same for every channel."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ NOTHING_SAID = Reply("", expects_reply=True)
 
 
 class Dispatcher:
+    """Route inbound messages and provider events of all channels to the conversation, the inbox and the stores."""
+
     def __init__(
         self,
         *,
         countries: Countries,
-        languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by its code
+        languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by ISO code
         conversation: ConversationHandler,
         book: FlowBook,
         live: frozenset[str],
@@ -71,21 +73,28 @@ class Dispatcher:
         self._database = database
         self._optouts = optouts
         self._replies = replies
-        self._waiting = waiting
+        self._inbox = waiting
         self._unread = unread
-        self._duty = duty
+        self._on_call = duty
         self._blocking = blocking
         self._count = count
-        self._early = EarlyReceipts()
+        self._early_receipts = EarlyReceipts()
 
     def renew(self, countries: Countries) -> None:
-        """The same countries, of which less may be shown than before."""
-        grounds = {one.iso: _grounds(one, self._languages[one.iso]) for one in countries}
-        alike = {(iso, kind): self._alike(there, kind) for iso, there in grounds.items() for kind in KINDS}
-        self._grounds, self._common, self.countries = grounds, alike, countries
+        """Replace the country data after a reload; numbers may have been withdrawn."""
+        contexts = {entry.iso: _contexts(entry, self._languages[entry.iso]) for entry in countries}
+        layouts = {
+            (iso, kind): self._common_layouts(by_language, kind)
+            for iso, by_language in contexts.items()
+            for kind in KINDS
+        }
+        self._contexts, self._common, self.countries = contexts, layouts, countries
 
     async def take(self, channel: Channel, inbound: Inbound) -> Reply:
-        """Return the reply; an empty one where it goes another way. Raises NotStored where the words are not safe."""
+        """Handle an inbound message and return the reply; an empty one if the reply is sent in another way.
+
+        Raises NotStored if the message could not be stored.
+        """
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
@@ -100,24 +109,27 @@ class Dispatcher:
             await self._store(self._unread.keep, *where, words, "", idempotency_key(inbound))
             return NOTHING_SAID
         try:
-            if self._duty.is_answer(caller):
-                await self._blocking.run(self._duty.note, caller)
+            if self._on_call.is_answer(caller):
+                await self._blocking.run(self._on_call.note, caller)
                 return NOTHING_SAID
             return await self._reply(channel, caller, await self._conversation.take(caller))
         except store.RedisUnavailable:
-            return await self._store(self._wait, inbound, caller)
+            return await self._store(self._queue, inbound, caller)
         except (DatabaseUnavailable, NotSent):
             self._count("sms_replies_not_stored")
             raise NotStored from None
 
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
-        """An SMS that waited. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
+        """Handle an SMS from the inbox and queue its reply. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
         caller = replace(self._caller(channel, inbound), late=True)
         await self._send(caller, await self._conversation.take(caller))
 
     async def note(self, notice: ProviderEvent) -> None:
-        """An end event, a delivery report, an opt-out. Raises NotStored where an opt-out is not safe; nothing else that
-        it says is needed, so nothing else can fail it."""
+        """Handle a provider event: a session ended, a delivery report, an opt-out.
+
+        Raises NotStored if an opt-out could not be stored. Everything else in an event is optional, so a failure to
+        store it is ignored.
+        """
         country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
@@ -131,8 +143,8 @@ class Dispatcher:
                 await self._blocking.run(self._note_delivery, notice)
 
     def note_early(self) -> None:
-        """Delivery reports that came before their message was known. Raises DatabaseUnavailable."""
-        self._early.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
+        """Apply delivery reports that arrived before their message was stored. Raises DatabaseUnavailable."""
+        self._early_receipts.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
 
     def _opt_out(self, sender: SenderIdentity) -> None:
         try:
@@ -145,32 +157,40 @@ class Dispatcher:
             self._count("delivery_receipts_unknown_status")
         if not record_delivery_report(self._database, notice.id, notice.status, notice.ours):
             self._count("delivery_receipts_unmatched")
-            self._early.keep(notice.id, notice.status)
+            self._early_receipts.keep(notice.id, notice.status)
 
     async def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
-        """Raises NotStored."""
+        """Store an SMS request that could not be read, for staff. Raises NotStored."""
         self._count("sms_unparsed")
         await self._store(self._unread.keep, channel, country, raw, content_type)
 
     async def _store(self, function: Callable[..., T], *args: object) -> T:
-        """Call what stores something that must not be lost. Raises NotStored, also where the request's time is over."""
+        """Call a function that stores what must not be lost.
+
+        Raises NotStored if it fails, also if the request ran out of time.
+        """
         try:
             return await self._blocking.run(function, *args)
         except DatabaseUnavailable:
             raise NotStored from None
 
     def not_working(self, channel: Channel, raw: bytes) -> Reply:
-        """For a USSD request that nobody could read: the numbers, where it still tells which country was dialled."""
+        """Return the emergency numbers for a USSD request that could not be read.
+
+        The numbers are those of the country whose service code occurs in `raw`; without one, none are shown unless
+        there is only one country.
+        """
         code = dialled(self.countries, raw)
         caller = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
         known = code or len(self.countries.all) == 1
         return _addressed(self._conversation.not_working(caller, numbers=bool(known)))
 
     def busy(self, channel: Channel, inbound: Inbound) -> Reply:
-        """Return the numbers for a call that cannot be taken on now."""
+        """Return the emergency numbers for a call that is refused under load."""
         return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
 
     def country(self, kind: str, code: str) -> Country:
+        """Return the country that a service code belongs to."""
         return self.countries.by_service_code(kind, code)
 
     def _caller(self, channel: Channel, inbound: Inbound) -> TurnRequest:
@@ -183,9 +203,9 @@ class Dispatcher:
         return TurnRequest(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
 
     def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> RenderContext:
-        """What a caller there may be shown."""
+        """Return what the screens of a reporter in this country may show."""
         return RenderContext(
-            self._grounds[country.iso],
+            self._contexts[country.iso],
             kind,
             contactable,
             self._live,
@@ -195,8 +215,8 @@ class Dispatcher:
             common=self._common[country.iso, kind],
         )
 
-    def _alike(self, grounds: Mapping[str, CountryContext], kind: Kind) -> dict[str, LayoutCache]:
-        return {tag: common(one, kind, drill=self._drill, looks=self._looks) for tag, one in grounds.items()}
+    def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: Kind) -> dict[str, LayoutCache]:
+        return {tag: common(entry, kind, drill=self._drill, looks=self._looks) for tag, entry in contexts.items()}
 
     async def _reply(self, channel: Channel, caller: TurnRequest, turn: Reply) -> Reply:
         if channel.replies_in_answer["sms"]:
@@ -205,39 +225,43 @@ class Dispatcher:
         return NOTHING_SAID
 
     async def _send(self, caller: TurnRequest, turn: Reply) -> None:
-        """Keep a reply for the worker that sends SMS. Raises DatabaseUnavailable."""
+        """Queue a reply for the SMS worker. Raises DatabaseUnavailable."""
         if turn.text and (to := caller.sender.e164):
             key = self._optouts.key(caller.sender.key)
             await self._blocking.run(self._replies.send, caller.inbound, to, turn.text, key)
 
-    def _wait(self, inbound: Inbound, caller: TurnRequest) -> Reply:
+    def _queue(self, inbound: Inbound, caller: TurnRequest) -> Reply:
         if (inbound.word or carrier_words.word(inbound.text)) == "stop":
-            self._opt_out(caller.sender)  # that cannot wait: meanwhile somebody may answer a report
+            self._opt_out(caller.sender)  # at once: otherwise staff might text an opted-out number meanwhile
         try:
-            self._waiting.keep(inbound, caller.sender.key)
+            self._inbox.keep(inbound, caller.sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
         self._count("sms_stored_until_redis_returns")
         return NOTHING_SAID
 
 
-def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, CountryContext]:
-    return {one.tag: CountryContext.of(country, one, languages) for one in languages}
+def _contexts(country: Country, languages: Sequence[Catalogue]) -> dict[str, CountryContext]:
+    return {entry.tag: CountryContext.of(country, entry, languages) for entry in languages}
 
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:
-    """Whether this network lets a call wait while words are typed, by its own word; others cut it before Send."""
+    """Return whether the network of this call keeps a session open while the reporter types.
+
+    Only a service code with `words_before_send` in the country file does; other networks may end the session before
+    Send.
+    """
     patient = [code for code in country.codes if code.words_before_send and code.channel == inbound.kind == "ussd"]
     return any(normalize_code(code.code) == normalize_code(inbound.code) for code in patient)
 
 
 def _addressed(turn: Reply, link: str = "") -> Reply:
-    """With what a channel has to know beside the words, and has no means to find out."""
+    """Return the reply with its alphabet and its link, which a channel cannot know."""
     return Reply(turn.text, turn.expects_reply, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 
 def dialled(countries: Countries, raw: bytes) -> str:
-    """A service code that stands somewhere in a body, as it is or percent-encoded; "" where none does."""
+    """Return a service code that occurs in a request body, plain or percent-encoded; "" if none does."""
     text = unquote_to_bytes(raw)
     codes = (code.code for country in countries for code in country.codes if code.channel == "ussd")
     return next((code for code in codes if code.encode() in text), "")

@@ -1,7 +1,7 @@
-"""One inbound, one turn: load the conversation, take one step, keep it. A repeat gets the same answer, and no step.
+"""Handle one inbound message as one turn: load the session, take one step, save it.
 
-While Redis is away the home screen still comes, a session whose provider sends the whole path is walked again from it,
-and an SMS is kept until it can be answered.
+A duplicate turn gets the same answer and takes no step. While Redis is unavailable the home screen is still shown, a
+session whose provider sends the whole path is replayed from that path, and an SMS is stored until it can be answered.
 """
 
 from __future__ import annotations
@@ -33,18 +33,20 @@ from gateway.sessions.store import (
 )
 from gateway.submission.transitions import numbered, replayed
 
-TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
+TRIES = 3  # one reporter may send two messages at once; the loser of the race steps on from the winner's session
 
 
 class Overloaded(Exception):
-    """Something that can wait, while so many are here that it has to. The same key leads on once there is room."""
+    """Raised for a screen that can wait while the process is overloaded. The same reply works once there is room."""
 
 
 class RateLimited(Overloaded):
-    """One caller alone has read so many tips that they have to wait, for ten minutes at most."""
+    """Raised for a reporter who has read so many tips that they must wait, for ten minutes at most."""
 
 
 class ConversationHandler:
+    """Turn one inbound message into one reply, and save the session."""
+
     def __init__(
         self,
         sessions: Sessions,
@@ -53,16 +55,16 @@ class ConversationHandler:
         count: Callable[[str], None],
         note_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`note_end`: called once a call has come to "Sent", or without it to its last screen."""
+        """`note_end` is called when a call reaches "Sent", or its last screen without it."""
         self._sessions = sessions
         self._reducer = reducer
-        self._texting = texting
+        self._sms = texting
         self._count = count
         self._note_end = note_end
-        self._redis_away_at: int | None = None  # unix seconds, of the last time that this process met no Redis
+        self._redis_away_at: int | None = None  # Unix time at which this process last found Redis unavailable
 
     async def take(self, caller: TurnRequest) -> Reply:
-        """The answer to one inbound. Raises RedisUnavailable for an SMS that cannot be answered now."""
+        """Return the answer to one inbound message. Raises RedisUnavailable for an SMS that cannot be answered now."""
         try:
             return await self._take(caller)
         except RedisUnavailable:
@@ -71,23 +73,26 @@ class ConversationHandler:
             if caller.kind == "sms":
                 raise
             return await self._without_redis(caller)
-        except Overloaded as why:
-            self._count("tips_rate_limited" if isinstance(why, RateLimited) else "turns_shed")
+        except Overloaded as error:
+            self._count("tips_rate_limited" if isinstance(error, RateLimited) else "turns_shed")
             return self._reducer.notice(caller, "home.busy")
         except CannotReplay:
             self._count("replays_failed")
             return self._reducer.notice(caller, "home.not_working")
 
     def busy(self, caller: TurnRequest) -> Reply:
-        """Return the numbers, and that it is busy."""
+        """Return the emergency numbers, with the notice that the service is busy."""
         return self._reducer.notice(caller, "home.busy")
 
     def not_working(self, caller: TurnRequest, *, numbers: bool) -> Reply:
-        """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
+        """Return the emergency numbers and nothing else.
+
+        `numbers`: False if the country is not known; another country's numbers would be wrong (S-32).
+        """
         return self._reducer.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
 
     async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
-        """End the SMS conversation of a sender whose opt-out the provider has taken, as `00` does."""
+        """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does."""
         keys = RecordKeys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
         for _ in range(TRIES):
             try:
@@ -102,12 +107,15 @@ class ConversationHandler:
                 return
 
     async def ended(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
-        """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
+        """Submit a scheduled report at once after the network reported the end of the call.
+
+        The network's notice may be wrong; the report is then only submitted earlier.
+        """
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
             record = self._unpack(await self._sessions.load(RecordKeys(key)))
         except RedisUnavailable:
-            return  # it files itself in its own time
+            return  # the scheduler submits the report when it is due
         if record and record.report:
             await self._reducer.flush_now(record.report)
 
@@ -116,42 +124,46 @@ class ConversationHandler:
         keys = self._keys(inbound, caller)
         key = ""
         record: Record | None = None
-        lost: tuple[Record | None, Record] | None = None
+        lost_race: tuple[Record | None, Record] | None = None
         for _ in range(TRIES):
             loaded = await self._sessions.load(keys)
             record = self._unpack(loaded)
-            if lost:
-                await self._reducer.undo(*lost, record)
-            key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
-            found = turns.meaning(inbound, record.last if record else None, key, caller.code)
-            if record and isinstance(found, turns.Duplicate | turns.OutOfOrder):
-                return await self._same(caller, record, found)
-            if loaded.seen:  # an SMS that was taken before the last one: it was answered then
+            if lost_race:
+                await self._reducer.undo(*lost_race, record)
+            # Made from the first load, so that after a lost race the same turn is recognised.
+            key = key or turns.key_of(inbound, loaded.version)
+            kind = turns.meaning(inbound, record.last if record else None, key, caller.code)
+            if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
+                return await self._repeated_answer(caller, record, kind)
+            if loaded.seen:  # an SMS from before the last turn; it was answered then
                 return Reply("", expects_reply=True)
-            if isinstance(found, turns.NextReply) and caller.kind == "ussd":  # by SMS it may ask for something else
-                self._make_room(caller, record)
+            if isinstance(kind, turns.NextReply) and caller.kind == "ussd":  # an SMS may ask for another screen
+                self._shed_load(caller, record)
             drafts = unpack_drafts(loaded.drafts)
             caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
-            moved = await self._move(caller, record, drafts, found, key)
+            result = await self._step(caller, record, drafts, kind, key)
             if not (caller.kind == "sms" and load_shedding.has_begun(record.state.screen if record else "")):
-                self._make_room(caller, moved.record)
-            self._slow_down(caller, loaded.read, moved.record)
+                self._shed_load(caller, result.record)
+            self._rate_limit(caller, loaded.read, result.record)
             try:
-                if await self._keep(caller, keys, loaded, (record, moved)):
-                    if caller.kind == "ussd" and _has_ended(record, moved.record):
+                if await self._save(caller, keys, loaded, (record, result)):
+                    if caller.kind == "ussd" and _has_ended(record, result.record):
                         self._note_end()
-                    return moved.record.answer
+                    return result.record.answer
             except RedisUnavailable:
-                return self._unkept(caller, record, moved)
-            lost = record, moved.record
-        if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
+                return self._unsaved_answer(caller, record, result)
+            lost_race = record, result.record
+        if caller.kind == "sms":  # too many concurrent messages: store this one in the inbox
             raise RedisUnavailable
         if record is None:
             return self._reducer.notice(caller, "home.not_working")
         return (await self._reducer.unmoved(caller, record)).answer
 
-    def _make_room(self, caller: TurnRequest, record: Record | None) -> None:
-        """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
+    def _shed_load(self, caller: TurnRequest, record: Record | None) -> None:
+        """Raise Overloaded for a screen off the way to Send while the process is overloaded; never for words.
+
+        Nothing of the turn is saved then.
+        """
         if (
             record
             and caller.crowded
@@ -160,8 +172,11 @@ class ConversationHandler:
         ):
             raise Overloaded
 
-    def _slow_down(self, caller: TurnRequest, read: int, record: Record) -> None:
-        """Who has read very many tips; never words. Raises Slowed, and nothing of it is kept."""
+    def _rate_limit(self, caller: TurnRequest, read: int, record: Record) -> None:
+        """Raise RateLimited for a reporter who has read very many tips; never for words.
+
+        Nothing of the turn is saved then.
+        """
         if (
             read >= load_shedding.MOST_READ
             and load_shedding.is_to_read(record.state.screen)
@@ -169,108 +184,119 @@ class ConversationHandler:
         ):
             raise RateLimited
 
-    def _unkept(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> Reply:
-        """The step was taken and cannot be kept. Taken again without its draft it would be another report.
+    def _unsaved_answer(self, caller: TurnRequest, before: Record | None, result: StepResult) -> Reply:
+        """Return the answer to a turn that was taken and could not be saved.
 
-        Raises RedisUnavailable for an SMS: it waits, and once it is played the same report is found.
+        Taken again without its draft, the turn would begin another report. Raises RedisUnavailable for an SMS: it is
+        stored, and its replay finds the same report.
         """
         if caller.kind == "sms":
             raise RedisUnavailable
         self._count("requests_without_redis")
         self._redis_away_at = caller.now
         if caller.inbound.path:
-            return moved.record.answer  # as the repeat gets it; what follows is walked again, or does not fit
-        if _is_sent(moved.record) and not (before and _is_sent(before)):
-            return replace(moved.record.answer, expects_reply=False)  # what follows would meet the screen before Send
+            return result.record.answer  # as a repeat gets it; the next request is replayed from its path, or refused
+        if _is_sent(result.record) and not (before and _is_sent(before)):
+            # End the call: the next reply would be taken at the screen before Send.
+            return replace(result.record.answer, expects_reply=False)
         return self._reducer.notice(caller, "home.not_working")
 
-    async def _same(self, caller: TurnRequest, record: Record, found: turns.TurnKind) -> Reply:
-        """A repeat gets the same bytes; what is not understood, the screen that is open."""
-        if isinstance(found, turns.Duplicate):
+    async def _repeated_answer(self, caller: TurnRequest, record: Record, kind: turns.TurnKind) -> Reply:
+        """Return the last answer again for a duplicate turn; the current screen for one out of order."""
+        if isinstance(kind, turns.Duplicate):
             self._count("duplicate_turns")
             return record.answer
         self._count("out_of_order_turns")
         return (await self._reducer.unmoved(caller, record)).answer
 
-    async def _move(
-        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], found: turns.TurnKind, key: str
+    async def _step(
+        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
     ) -> StepResult:
-        moved = await self._moved(caller, record, drafts, found, key)
-        if moved.record.guessed:
+        result = await self._dispatch(caller, record, drafts, kind, key)
+        if result.record.guessed:
             self._count("access_code_failures")
-        return moved
+        return result
 
-    async def _moved(
-        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], found: turns.TurnKind, key: str
+    async def _dispatch(
+        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
     ) -> StepResult:
-        last = turns.after(found, caller.inbound, record.last if record else None, key)
+        last = turns.after(kind, caller.inbound, record.last if record else None, key)
         if caller.kind == "sms":
-            return await self._texting.move(caller, record, drafts, last)
-        if isinstance(found, turns.Replay):
-            return await self._rebuild(caller, drafts, found.parts, last)
-        if isinstance(found, turns.Unreplayable):
+            return await self._sms.move(caller, record, drafts, last)
+        if isinstance(kind, turns.Replay):
+            return await self._replay(caller, drafts, kind.parts, last)
+        if isinstance(kind, turns.Unreplayable):
             raise CannotReplay
-        if record is None or record.over or isinstance(found, turns.NewSession):
-            unheard = found.unheard if isinstance(found, turns.NewSession) else ""
+        if record is None or record.over or isinstance(kind, turns.NewSession):
+            unheard = kind.unheard if isinstance(kind, turns.NewSession) else ""
             remaining = await self._reducer.submit_gathered(record, drafts)
-            begun = self._reducer.begin(caller, last, record, unheard=unheard)
-            return StepResult(begun, remaining if len(remaining) < len(drafts) else None)
-        reply = found.text if isinstance(found, turns.NextReply) else ""
+            started = self._reducer.begin(caller, last, record, unheard=unheard)
+            return StepResult(started, remaining if len(remaining) < len(drafts) else None)
+        reply = kind.text if isinstance(kind, turns.NextReply) else ""
         if caller.inbound.path and await self._reducer.holds_answers(caller, record, reply):
             return await self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
         return await self._reducer.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
 
-    async def _rebuild(
+    async def _replay(
         self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last: LastTurn
     ) -> StepResult:
-        """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
-        return await self._through(caller, StepResult(self._reducer.begin(caller, last)), drafts, parts)
+        """Replay a whole path from the home screen.
+
+        The parts after typed words may belong to those words, which may contain `*`; all of them are kept as words.
+        """
+        return await self._replay_parts(caller, StepResult(self._reducer.begin(caller, last)), drafts, parts)
 
     async def _catch_up(
         self, caller: TurnRequest, record: Record, drafts: list[Draft], parts: Sequence[str]
     ) -> StepResult:
-        """Walk on by several answers from what Redis kept: the call went on without Redis, which then came back.
+        """Take several replies at once from the session in Redis: the call went on without Redis, which is back now.
 
-        One reply with stars in it looks the same, and its last part could press Send on a screen that nobody saw. So
-        nothing is sent, deleted or opened here unless this process met no Redis since that session was kept. Raises
-        CannotReplay.
+        One reply that contains `*` looks the same, and its last part could press Send on a screen that nobody saw. So
+        nothing is sent, deleted or opened here unless this process found Redis unavailable since the session was saved.
+        Raises CannotReplay.
         """
-        explained = self._redis_away_at is not None and self._redis_away_at >= record.at
-        return await self._through(caller, StepResult(record), drafts, parts, may_act=explained)
+        redis_was_away = self._redis_away_at is not None and self._redis_away_at >= record.at
+        return await self._replay_parts(caller, StepResult(record), drafts, parts, may_act=redis_was_away)
 
-    async def _through(
-        self, caller: TurnRequest, moved: StepResult, drafts: list[Draft], parts: Sequence[str], *, may_act: bool = True
+    async def _replay_parts(
+        self,
+        caller: TurnRequest,
+        result: StepResult,
+        drafts: list[Draft],
+        parts: Sequence[str],
+        *,
+        may_act: bool = True,
     ) -> StepResult:
         for n, part in enumerate(parts):
             rest = parts[n:]
-            words = self._reducer.asks_for_words(moved.record)
-            final = words or len(rest) == 1
-            record = numbered(replayed(moved.record), caller.inbound) if final else moved.record
-            reply = "*".join(rest) if words else part
-            moved = await self._reducer.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
-            if words and len(rest) > 1:
+            in_words = self._reducer.asks_for_words(result.record)
+            final = in_words or len(rest) == 1
+            record = numbered(replayed(result.record), caller.inbound) if final else result.record
+            reply = "*".join(rest) if in_words else part
+            result = await self._reducer.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
+            if in_words and len(rest) > 1:
                 raise CannotReplay
             if final:
                 break
-        return moved
+        return result
 
     async def _without_redis(self, caller: TurnRequest) -> Reply:
         inbound = caller.inbound
         key = turns.key_of(inbound, b"")
-        found = turns.meaning(inbound, None, key, caller.code)
-        if not inbound.path:  # only the last reply is known: never a guess
+        kind = turns.meaning(inbound, None, key, caller.code)
+        if not inbound.path:  # only the last reply is known, and the path is never guessed
             return self._reducer.notice(caller, "home.not_working")
         try:
-            return (await self._move(caller, None, [], found, key)).record.answer
+            return (await self._step(caller, None, [], kind, key)).record.answer
         except CannotReplay:
             return self._reducer.notice(caller, "home.not_working")
 
-    async def _keep(
+    async def _save(
         self, caller: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, step: tuple[Record | None, StepResult]
     ) -> bool:
-        before, moved = step
-        drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
-        record, seconds = moved.record, seconds_of(caller, moved.record)
+        before, result = step
+        drafts = None if result.drafts is None else pack_drafts(result.drafts)
+        record, seconds = result.record, seconds_of(caller, result.record)
         read = load_shedding.is_to_read(record.state.screen)
         counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
         return await self._sessions.keep(
@@ -294,23 +320,29 @@ class ConversationHandler:
         return record
 
     def _keys(self, inbound: Inbound, caller: TurnRequest) -> RecordKeys:
-        """The number is part of a session's key: ids are unique only per number with some operators."""
-        who = caller.sender.key
+        """Return the Redis keys of this session.
+
+        The telephone number is part of a session's key: with some operators session ids are unique only per number.
+        """
+        sender_key = caller.sender.key
         code = inbound.code
         seen = inbound.id if caller.kind == "sms" else ""
-        draft = self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else ""
+        draft = self._sessions.key("d", inbound.channel, code, sender_key) if caller.sender.answerable else ""
         return RecordKeys(
-            self._sessions.key("s", inbound.channel, code, inbound.session, who),
+            self._sessions.key("s", inbound.channel, code, inbound.session, sender_key),
             draft,
             self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
             draft and f"l:read:{draft}",
-            # Who has no number is somebody else each time: nobody of them may lock out the others.
-            self._sessions.key("l:guessed", who) if caller.sender.answerable else "",
+            # Senders without a number are different people: one of them must not lock out the others.
+            self._sessions.key("l:guessed", sender_key) if caller.sender.answerable else "",
         )
 
 
 def seconds_of(caller: TurnRequest, record: Record) -> int:
-    """How long a conversation is kept when nothing more is said: after Send, and in My report, while it can be used."""
+    """Return for how many seconds a session is stored after its last turn.
+
+    After Send and in My report it is stored only as long as a network keeps a session open.
+    """
     if caller.kind == "sms":
         return min(max(record.at + SMS_SECONDS - caller.now, LEAST_SECONDS), SMS_SECONDS)
     after = _is_sent(record) or record.state.screen.startswith("my.")
@@ -319,7 +351,7 @@ def seconds_of(caller: TurnRequest, record: Record) -> int:
 
 
 def _has_ended(before: Record | None, after: Record) -> bool:
-    """Return whether a call has come to "Sent" in this turn, or without it to its last screen."""
+    """Return whether a call reached "Sent" in this turn, or its last screen without it."""
     was_sent = before is not None and _is_sent(before)
     return not was_sent and (_is_sent(after) or after.over)
 

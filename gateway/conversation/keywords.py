@@ -1,5 +1,7 @@
-"""What a text may say in place of a number: the choices of the home screen by their names, in every language that is
-offered in the country. A typing error is told, and means nothing by itself."""
+"""Keywords of SMS: the names of the home screen's choices, in every language of the country.
+
+A typing error is recognised, and has no effect by itself.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,20 @@ from flows.text import MAX_CHOICE_CHARS, fold, is_free_text
 from gateway.conversation.context import RenderContext
 from gateway.conversation.languages import spoken
 
-HELP = "help"  # in English it is a carriers' word, and acts everywhere
-STOP = "stop"  # in English likewise; in other languages carriers do not know it
-SHORTEST = 3  # letters of a word that may be mistyped
-ALIKE = 0.74  # one letter wrong, missing, doubled or changed round in a word of four; two in a long one
+HELP = "help"  # in English it is a carrier's word and works everywhere
+STOP = "stop"  # likewise in English; in other languages carriers do not know it
+SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
+ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """`words`: each word, folded, with its keyword, which is what the home screen takes in any language. `labels`: by
-    language, each keyword's name on the screen. `tags`: the language of words that are of one alone. `stops`: words
-    for STOP in the languages offered."""
+    """The keywords of one country.
+
+    `words`: folded word → keyword, which the home screen accepts in any language. `labels`: language → keyword → its
+    name on the screen. `tags`: word → language, for words of only one language. `stops`: words for STOP in the
+    country's languages.
+    """
 
     words: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -36,10 +41,11 @@ class Keywords:
         return _bare(text) in self.stops
 
     def exact(self, text: str) -> str | None:
+        """Return the keyword of a text, or None."""
         return self.words.get(_bare(text))
 
     def near(self, text: str) -> str | None:
-        """What a short text that is no keyword was most likely meant to be. More than a few letters are words."""
+        """Return the keyword that a short text most likely means, or None. A longer text is free text."""
         wanted = _bare(text)
         if len(wanted) < SHORTEST or is_free_text(text) or wanted in self.tags:
             return None
@@ -47,12 +53,12 @@ class Keywords:
         return next((self.words[word] for word in difflib.get_close_matches(wanted, able, n=1, cutoff=ALIKE)), None)
 
     def language(self, text: str) -> str | None:
-        """The language that a text is a word of, where it is a word of no other that is offered."""
+        """Return the language of a text that is a word of only one offered language; else None."""
         return self.tags.get(_bare(text))
 
 
 class Vocabulary:
-    """The keywords of each country, worked out once."""
+    """Compute the keywords of each country once."""
 
     def __init__(self, book: FlowBook, home: str) -> None:
         self._book = book
@@ -60,6 +66,7 @@ class Vocabulary:
         self._known: dict[str, Keywords] = {}
 
     def of(self, iso: str, around: RenderContext) -> Keywords:
+        """Return the keywords of a country."""
         if iso not in self._known:
             self._known[iso] = self._read(around)
         return self._known[iso]
@@ -72,24 +79,28 @@ class Vocabulary:
         for tag, ground in around.grounds.items():
             named = self._named(tag, around)
             labels[tag] = {keyword: says[-1] for keyword, says in named.items()}
-            own = {fold(part): keyword for keyword, says in named.items() for say in says for part in say.split(" / ")}
-            own |= {word: meant for word, meant in ground.language.keywords.items() if meant != STOP}
+            own_words = {
+                fold(part): keyword for keyword, says in named.items() for say in says for part in say.split(" / ")
+            }
+            own_words |= {word: meant for word, meant in ground.language.keywords.items() if meant != STOP}
             stops |= {word for word, meant in ground.language.keywords.items() if meant == STOP}
-            words = {**own, **words, **{keyword: keyword for keyword in named}}
-            for word in (*own, *ground.language.greetings):
+            words = {**own_words, **words, **{keyword: keyword for keyword in named}}
+            for word in (*own_words, *ground.language.greetings):
                 tags.setdefault(word, set()).add(tag)
-        one = {word: next(iter(of)) for word, of in tags.items() if len(of) == 1 and word not in labels["en"]}
-        return Keywords(words, labels, one, frozenset(stops))
+        single_language = {
+            word: next(iter(of)) for word, of in tags.items() if len(of) == 1 and word not in labels["en"]
+        }
+        return Keywords(words, labels, single_language, frozenset(stops))
 
     def _named(self, tag: str, around: RenderContext) -> dict[str, tuple[str, ...]]:
-        """Each keyword with its choice's labels in that language, the shortest last."""
+        """Return each keyword with its choice's labels in that language, the shortest last."""
         screen = self._book.screen(self._home)
         world = around(spoken(FlowState(self._home), tag, at=0))
         return {offer.choice.also[0]: offer.say for offer in offered_choices(screen, {}, world) if offer.choice.also}
 
 
 def _bare(text: str) -> str:
-    """Folded, without what stands around the words: `Tips!`."""
+    """Fold a text and strip what is no letter or digit around it, as in `Tips!`."""
     if len(text) > MAX_CHOICE_CHARS:
         return ""
     folded = fold(text)

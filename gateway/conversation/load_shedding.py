@@ -1,22 +1,25 @@
-"""What gives way while so many requests are under way that not all can be answered. Pure."""
+"""Decide which screens are refused while too many requests are under way. Pure."""
 
 from __future__ import annotations
 
 ALWAYS_SERVED = frozenset({"home", "report", "more"})  # flows
-TO_READ = ("tips", "law")  # how the names of flows begin that only inform
-MOST_READ = 60  # screens of them in 10 minutes, by one reporter: more than anybody reads
+TO_READ = ("tips", "law")  # prefixes of the flows that only inform
+MOST_READ = 60  # such screens in 10 minutes by one reporter: more than a person reads
 
 
 def can_wait(screen: str) -> bool:
-    """Whether it gives way in a crowd: all but the way to Send, what a child in danger needs, and words after Send."""
+    """Return whether a screen may be refused under load.
+
+    Never refused: the way to Send, what a child in danger needs, and words after Send.
+    """
     return screen.partition(".")[0] not in ALWAYS_SERVED
 
 
 def has_begun(screen: str) -> bool:
-    """Whether My report is open: by SMS what a step does there is done before anybody could be told that it is busy."""
+    """Return whether My report is open: by SMS its steps take effect before a busy notice could be shown."""
     return screen.startswith("my.")
 
 
 def is_to_read(screen: str) -> bool:
-    """Whether it is a tip or the law: slowed for who asks for very many (S-36), and nothing else is."""
+    """Return whether a screen is a tip or the law: the only ones that are rate limited (S-36)."""
     return screen.startswith(TO_READ)

@@ -1,6 +1,6 @@
-"""My report: what whoever has code and PIN may read of it, and what they may say there. Pull only.
+""" "My report": what the holder of code and PIN may read and say. The service never contacts the reporter by it.
 
-Nothing here reads a report: the state of it, and what staff wrote, sealed to the mailbox that code and PIN open.
+No report is read here: only its state, and the answers of staff, sealed to the mailbox that code and PIN open.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ JOURNALED: Mapping[str, ErasureKind] = {"delete_asked": "report", "contact_withd
 
 @dataclass(frozen=True, slots=True)
 class ReporterMailbox:
-    """`names`: of every hotline of every country, by id. All raise DatabaseUnavailable where the database did not
-    surely say yes.
+    """Open a mailbox and send messages from it.
+
+    `names`: hotline id → name, for all countries. All methods raise DatabaseUnavailable unless the database confirmed
+    the write.
     """
 
     submitter: Submitter
@@ -55,64 +57,64 @@ class ReporterMailbox:
     journal: ErasureJournal
 
     def open(self, code: str, pin: str, before: int) -> PinResult:
-        """Try a code and a PIN, as typed. `before`: wrong pairs that came from this telephone number today."""
+        """Try a code and a PIN, as typed. `before`: wrong pairs from this telephone number today."""
         digits, secret = parse_code(code), parse_pin(pin)
         return self.submitter.write(
             lambda: mailbox_access.find_report(self.database, self.cipher, digits, secret, before)
         )
 
     def around(self, around: RenderContext, record: Record) -> RenderContext:
-        """With how the report stands and what staff wrote, where code and PIN were given."""
+        """Return the render context with the report's state and the answers of staff, after code and PIN were right."""
         report_id = record.opened
         if report_id is None or not is_open(record):
             return around
         values = record.state.values
-        found = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
-        if found is None:
+        view = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
+        if view is None:
             raise DatabaseUnavailable("it is gone")
         pair = parse_code(values["code"] or "") or "", parse_pin(values["pin"] or "") or ""
-        letters = mailbox_access.read_answers(self.cipher, pair, self.builder.mode, found)
-        country = around.ground_in(record.state).country  # as it is now, and not as at the start
-        if country.iso == found.country:
-            letters = tuple(redact_withdrawn(one, country) for one in letters)
-        # Taken out of its country file since: the line with the number must not go too.
-        desk = self.names.get(found.desk or "", UNNAMED)
-        said, told = {**around.said, "desk": desk}, {**around.told, "report_state": found.state}
-        if opens := self._opens(found):
+        letters = mailbox_access.read_answers(self.cipher, pair, self.builder.mode, view)
+        country = around.ground_in(record.state).country  # as it is now, not as at the start of the session
+        if country.iso == view.country:
+            letters = tuple(redact_withdrawn(item, country) for item in letters)
+        # The hotline may have left the country file since: the line with the number must stay.
+        desk = self.names.get(view.desk or "", UNNAMED)
+        said, told = {**around.said, "desk": desk}, {**around.told, "report_state": view.state}
+        if opens := self._opens(view):
             said |= {"desk": opens[0].screen_name, "opens": opens[1]}
             told |= {"report_state": "opens"}
         return around.knowing(said=said, told=told, letters=letters)
 
-    def _opens(self, found: MailboxView) -> tuple[Hotline, str] | None:
-        """Who reads first and when, where nobody has read it and nobody reads now."""
-        country = self.countries.get(found.country)
-        if country is None or found.state not in UNREAD:
+    def _opens(self, view: MailboxView) -> tuple[Hotline, str] | None:
+        """Return the hotline that opens first and when; None if the report was read or a hotline is open now."""
+        country = self.countries.get(view.country)
+        if country is None or view.state not in UNREAD:
             return None
-        # What is urgent went to an open one too, where there was one: then they are all closed, or it is read.
-        asked = self._asked(found) if found.priority in URGENT else (found.desk or "",)
-        hotlines = [country.hotlines[one] for one in asked if one in country.hotlines]
+        # An urgent report also went to an open hotline if there was one; so all of these are closed, or it was read.
+        asked = self._asked(view) if view.priority in URGENT else (view.desk or "",)
+        hotlines = [country.hotlines[item] for item in asked if item in country.hotlines]
         return first_to_open(hotlines, country.time_zone, self.database.now())
 
-    def _asked(self, found: MailboxView) -> tuple[str, ...]:
-        return self.submitter.write(lambda: correspondence.current_recipients(self.database, found.report_id))[1]
+    def _asked(self, view: MailboxView) -> tuple[str, ...]:
+        return self.submitter.write(lambda: correspondence.current_recipients(self.database, view.report_id))[1]
 
     def add(self, caller: TurnRequest, record: Record, words: str) -> None:
-        """For staff: whoever has the report, or gets it."""
-        self._say(record, _turn(caller, record), caller.now, "words", text=words)
+        """Send words to the staff of the hotline that has the report, or will get it."""
+        self._send_message(record, _turn(caller, record), caller.now, "words", text=words)
 
     def agree(self, caller: TurnRequest, record: Record, chosen: str) -> None:
-        """How this phone may be used, or no more; that holds from now on, for what was sealed before as well."""
+        """Allow or withdraw contact by this phone. It holds from now on, for reports sealed before as well."""
         country = self.countries.get(self._routed(record.opened or "")[0]) or caller.country
         number = caller.sender.e164 if caller.sender.valid else None
         contact = contact_details(chosen, country, number)
         kind = "contact_given" if contact["allowed"] else "contact_withdrawn"
-        self._say(record, _turn(caller, record), caller.now, kind, contact=contact)
+        self._send_message(record, _turn(caller, record), caller.now, kind, contact=contact)
 
     def erase(self, caller: TurnRequest, record: Record) -> None:
-        """The mailbox is closed, contact withdrawn, and the hotlines are asked to delete their copies."""
-        self._say(record, ("delete",), caller.now, "delete_asked", contact=NO_CONTACT)
+        """Close the mailbox, withdraw contact, and ask the hotlines to delete their copies."""
+        self._send_message(record, ("delete",), caller.now, "delete_asked", contact=NO_CONTACT)
 
-    def _say(
+    def _send_message(
         self,
         record: Record,
         turn: tuple[str, ...],
@@ -124,22 +126,22 @@ class ReporterMailbox:
     ) -> None:
         report_id = record.opened
         if report_id is None:
-            raise LookupError("nothing is open")  # lint keeps all this behind code and PIN
-        drawn = self.cipher.mac("message", report_id, kind, *turn)
-        message_id = str(uuid.UUID(bytes=drawn[:16], version=4))
+            raise LookupError("nothing is open")  # the flow lint ensures that code and PIN come first
+        digest = self.cipher.mac("message", report_id, kind, *turn)
+        message_id = str(uuid.UUID(bytes=digest[:16], version=4))
         try:
             if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
                 raise DatabaseUnavailable("nobody could read it")
-        except correspondence.MailboxClosed:  # no fault of the database: other callers' reports go on into it
+        except correspondence.MailboxClosed:  # not a failure of the database, which must stay usable for other reports
             raise DatabaseUnavailable("closed") from None
         if journaled := JOURNALED.get(kind):
             self.journal.record(journaled, report_id=report_id, message_id=message_id)
 
     def say_again(self, report_id: str, message_id: str, kind: str) -> None:
-        """Repeat a wish to delete, or to withdraw contact, that a restored database has forgotten.
+        """Repeat a deletion request or a withdrawal of contact that a restored database has lost.
 
-        Nothing happens where the database knows the message, or does not know the report. Raises DatabaseUnavailable,
-        Closed.
+        Nothing happens if the database has the message, or does not have the report. Raises DatabaseUnavailable,
+        MailboxClosed.
         """
         if self._routed(report_id)[0]:
             self._send(report_id, message_id, self.database.now() // SECOND, kind, contact=NO_CONTACT)
@@ -156,7 +158,7 @@ class ReporterMailbox:
     ) -> bool:
         """Store a message for the hotlines. Return whether any of them can read it.
 
-        Raises DatabaseUnavailable, Closed.
+        Raises DatabaseUnavailable, MailboxClosed.
         """
         data = message_json(
             report_id=report_id,
@@ -180,7 +182,7 @@ class ReporterMailbox:
         return True
 
     def _recipients(self, report_id: str) -> tuple[str, ...]:
-        """As a report that nobody could take, it is held for all hotlines of its country."""
+        """Return the current recipients; all hotlines of the country if the report has none."""
         iso, hotlines = self._routed(report_id)
         country = self.countries.get(iso)
         return hotlines or (tuple(country.hotlines) if country else ())
@@ -190,7 +192,7 @@ class ReporterMailbox:
 
 
 def is_open(record: Record) -> bool:
-    """Code and PIN were given, and the walk has not gone back behind them."""
+    """Return whether code and PIN were right, and the session has not gone back before them."""
     if record.opened is None:
         return False
     values = record.state.values
@@ -198,13 +200,13 @@ def is_open(record: Record) -> bool:
 
 
 def _turn(caller: TurnRequest, record: Record) -> tuple[str, ...]:
-    """Of a repeat it is the same: nothing is said twice."""
+    """Return the parts of this turn's idempotency key, the same for a repeat."""
     i = caller.inbound
     return (i.channel, i.code, i.session, record.seed, record.last.turn)
 
 
 def forgotten(state: FlowState) -> FlowState:
-    """Without the answer just given: it was passed on, and no conversation carries it."""
+    """Return the state without the answer just given: it was passed on and must not stay in the session."""
     if not state.trail or state.trail[-1][1] != len(state.answers) - 1:
         return state
     trail = (*state.trail[:-1], (state.trail[-1][0], -1))

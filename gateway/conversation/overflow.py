@@ -1,7 +1,7 @@
-"""A conversation carries so many words and no more: what is beyond is filed at once, apart, and a mark stays.
+"""Limit the words that one session carries: the excess is stored apart at once, and a mark stays in the session.
 
-Words sent where a choice was asked, and words typed again after Back, are never dropped; without an end to them one
-phone could fill Redis.
+Words sent where a choice was asked, and words typed again after Back, are never dropped. Without a limit one phone
+could fill Redis.
 """
 
 from __future__ import annotations
@@ -15,26 +15,31 @@ from gateway.conversation.request import TurnRequest
 from gateway.sessions.record import Record
 from gateway.submission.unparsed import NotStored, UnparsedStore
 
-MOST_CHARACTERS = 300_000  # the longest text there is, and some more: one alone is always carried
+MOST_CHARACTERS = 300_000  # more than the longest text there is: a single text is always carried
 MARK = "[More words of this conversation were filed apart]"
 CONTENT_TYPE = "text/plain; charset=utf-8"
 
 
 class Overflow:
+    """Store the excess words of a session for the helpline."""
+
     def __init__(self, unread: UnparsedStore, count: Callable[[str], None]) -> None:
         self._unread = unread
         self._count = count
 
     def is_heavy(self, state: FlowState) -> bool:
-        """Return whether a conversation carries more words than it may."""
+        """Return whether a session carries too many words."""
         return _size(state) > MOST_CHARACTERS
 
     def lightened(self, caller: TurnRequest, record: Record) -> Record:
-        """As it came where it is light enough, or where what is heavy can be filed nowhere now: nothing is lost."""
+        """Store the excess words apart and return the record without them.
+
+        The record is unchanged if it is small enough, or if the words cannot be stored now: nothing is lost.
+        """
         if not self.is_heavy(record.state):
             return record
         if not caller.around.legs(record.state, "incomplete"):
-            return record  # the helpline was left out: it gets nothing unasked
+            return record  # the reporter left the helpline out: it gets nothing
         texts, state = _parted(record.state)
         if not texts:
             return record
@@ -48,26 +53,35 @@ class Overflow:
 
 
 def has_parted(state: FlowState) -> bool:
-    """Whether a hotline knows some of these words already: nobody may be told then that all is deleted."""
+    """Return whether a hotline has some of these words already.
+
+    Then the reporter must not be told that all is deleted.
+    """
     return MARK in _texts(state)
 
 
 def _parted(state: FlowState) -> tuple[list[str], FlowState]:
-    """What is filed apart, and what is carried on: the report as it stands, where that is light enough by itself."""
-    kept = state.in_force
-    lighter = _without(state, kept)
+    """Return the texts to store apart, and the remaining state: the answers in force, if they are small enough."""
+    kept_indexes = state.in_force
+    lighter = _without(state, kept_indexes)
     if _size(lighter) > MOST_CHARACTERS:
-        kept = frozenset({len(state.answers) - 1})
-        lighter = _without(state, kept)
-    left = [answer.value or "" for index, answer in enumerate(state.answers) if index not in kept and _is_long(answer)]
-    return [one.text for one in state.unasked if one.text != MARK] + left, lighter
+        kept_indexes = frozenset({len(state.answers) - 1})
+        lighter = _without(state, kept_indexes)
+    left = [
+        answer.value or ""
+        for index, answer in enumerate(state.answers)
+        if index not in kept_indexes and _is_long(answer)
+    ]
+    return [entry.text for entry in state.unasked if entry.text != MARK] + left, lighter
 
 
-def _without(state: FlowState, kept: frozenset[int]) -> FlowState:
-    """Of the words sent where a choice was asked one mark stays; of typed answers each its own."""
+def _without(state: FlowState, kept_indexes: frozenset[int]) -> FlowState:
+    """Return the state with marks in place of words: one for all unprompted texts, one for each typed answer."""
     last = state.unasked[-1:]
-    answers = tuple(one if index in kept else _marked(one) for index, one in enumerate(state.answers))
-    return replace(state, unasked=tuple(UnpromptedText(one.at, one.screen, MARK) for one in last), answers=answers)
+    answers = tuple(entry if index in kept_indexes else _marked(entry) for index, entry in enumerate(state.answers))
+    return replace(
+        state, unasked=tuple(UnpromptedText(entry.at, entry.screen, MARK) for entry in last), answers=answers
+    )
 
 
 def _marked(answer: Answer) -> Answer:
@@ -79,7 +93,7 @@ def _is_long(answer: Answer) -> bool:
 
 
 def _texts(state: FlowState) -> list[str]:
-    return [one.text for one in state.unasked] + [answer.value or "" for answer in state.answers]
+    return [entry.text for entry in state.unasked] + [answer.value or "" for answer in state.answers]
 
 
 def _size(state: FlowState) -> int:

@@ -1,6 +1,6 @@
-"""One step of a conversation, with what it causes: a report filed, a draft left to file itself, a mailbox opened.
+"""Take one step of a session, with its effects: a report submitted or scheduled, a mailbox opened.
 
-Everything here happens before the new state is kept, and each of it is harmless when it happens twice.
+All effects happen before the new state is saved, and each of them is idempotent.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ from reports.access_codes import format_code
 from reports.store.engine.database import DatabaseUnavailable
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
-CODE_SECONDS = 5 * 60  # after Send by SMS, in which a code may be asked for
+CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
 
 
 class StepResult(Struct, frozen=True):
-    """After a step. `drafts` is None where this phone's stay as they are; `accepted`: the reply was an answer."""
+    """The session after a step.
+
+    `drafts`: None if this phone's drafts do not change. `accepted`: whether the reply was an answer to the screen.
+    """
 
     record: Record
     drafts: list[Draft] | None = None
@@ -45,11 +48,14 @@ class StepResult(Struct, frozen=True):
 
 
 class CannotReplay(Exception):
-    """A path that cannot be walked without guessing."""
+    """Raised for a path that cannot be replayed without guessing."""
 
 
 class Reducer:
-    """Its functions that are coroutines may wait for the database; the others never do."""
+    """Compute the next record of a session from its record and a reply.
+
+    The coroutines may wait for the database; the other methods never do.
+    """
 
     def __init__(
         self,
@@ -63,37 +69,47 @@ class Reducer:
     ) -> None:
         self.book = book
         self._submitter = submitter
-        self._mailroom = mailroom
-        self._apart = apart
+        self._mailbox = mailroom
+        self._overflow = apart
         self._flow_version = book.version("report")
         self._run_blocking = run_blocking
-        self._effects = Actions(submitter, mailroom, self._flow_version, count_report, run_blocking)
+        self._actions = Actions(submitter, mailroom, self._flow_version, count_report, run_blocking)
 
     def notice(self, caller: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
-        """A screen that needs nothing but the country file: shown while parts are away. `state`: for its language."""
-        world = caller.around(state or FlowState(HOME[caller.kind]))
-        return Reply(engine.render_notice(self.book, screen, world, caller.limit).text, expects_reply=False)
+        """Return a screen that needs only the country file, for use while Redis or the database is unavailable.
+
+        `state`: determines the language.
+        """
+        screen_context = caller.around(state or FlowState(HOME[caller.kind]))
+        return Reply(engine.render_notice(self.book, screen, screen_context, caller.limit).text, expects_reply=False)
 
     def begin(
         self, caller: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
     ) -> Record:
-        """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
+        """Return a new record at the home screen, which is the same for everybody.
+
+        `before`: the earlier record under this key. `screen`: begin there instead. `unheard`: words that came without a
+        session; they are kept in the record.
+        """
         state = begun_by(caller, engine.initial_state(self.book, screen or HOME[caller.kind]))
         media = noted((), caller.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), caller.now, seed=_seed(caller), media=media)
         if is_free_text(unheard):
-            kept = (UnpromptedText(caller.now, state.screen, unheard),)
-            record = replace(record, state=replace(state, unasked=kept))
+            unprompted = (UnpromptedText(caller.now, state.screen, unheard),)
+            record = replace(record, state=replace(state, unasked=unprompted))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(caller, record, caller.around))
 
     async def keep_words(self, caller: TurnRequest, record: Record, words: str, *, file_itself: bool) -> Record:
-        """A first SMS that was no keyword: what it says will be heard even if nothing follows."""
+        """Keep a first SMS that was not a keyword, and begin a report with it.
+
+        `file_itself`: also schedule it, so that a hotline gets the words even if no SMS follows.
+        """
         record = replace(record, words=words, report=self.begin_report(caller, record), reports=record.reports + 1)
         if not file_itself or record.report is None:
             return record
-        return replace(record, report=await self._leave_to_file_itself(caller, record, record.report))
+        return replace(record, report=await self._schedule_incomplete(caller, record, record.report))
 
     async def step(
         self,
@@ -105,75 +121,82 @@ class Reducer:
         quiet: bool = False,
         may_act: bool = True,
     ) -> StepResult:
-        """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind.
+        """Take one reply and return the new record.
 
-        Without `may_act` a reply that would send, delete or open something raises CannotReplay.
+        `quiet`: the step was taken before and is only replayed; its answer is not stored again. Without `may_act` a
+        reply that would send, delete or open something raises CannotReplay.
         """
         before = record = code_seen(record)
         try:
-            around, limit = await self._around(caller, record), caller.limit
-            found = engine.step(self.book, record.state, reply, around, limit=limit, now=caller.now, more=caller.more)
-            if found.left:
+            around, limit = await self._render_context(caller, record), caller.limit
+            result = engine.step(self.book, record.state, reply, around, limit=limit, now=caller.now, more=caller.more)
+            if result.left:
                 return await self.leave(caller, record)
-            if is_open(record) and found.state.unasked != before.state.unasked:
-                return await self._add(caller, record, drafts, found.state.unasked[-1].text)
-            record = self._with_report(caller, replace(record, state=found.state), drafts)
-            if not quiet and self._apart.is_heavy(record.state):
-                record = await self._run_blocking(self._apart.lightened, caller, record)
-            if found.effect and (not may_act or (quiet and found.effect == "open")):
-                raise CannotReplay  # each look at a PIN is counted, and a path would count it at every step
-            if found.effect:
-                return await self._cause(caller, record, drafts, found.effect)
-            # no answer, and meant to be heard all the same
-            heard = found.state.unasked != before.state.unasked or bool(caller.inbound.media)
-            if (found.accepted or heard) and not quiet:
-                answered = heard or found.answered is not None
-                in_words = heard or (found.answered is not None and found.answered.typed)
-                report = await self._write(caller, record, answered=answered, in_words=in_words)
+            if is_open(record) and result.state.unasked != before.state.unasked:
+                return await self._add_for_staff(caller, record, drafts, result.state.unasked[-1].text)
+            record = self._with_report(caller, replace(record, state=result.state), drafts)
+            if not quiet and self._overflow.is_heavy(record.state):
+                record = await self._run_blocking(self._overflow.lightened, caller, record)
+            if result.effect and (not may_act or (quiet and result.effect == "open")):
+                raise CannotReplay  # each try of a PIN is counted; a replayed path would count it again each time
+            if result.effect:
+                return await self._run_effect(caller, record, drafts, result.effect)
+            # words or media that were not an answer are stored all the same
+            unprompted_input = result.state.unasked != before.state.unasked or bool(caller.inbound.media)
+            if (result.accepted or unprompted_input) and not quiet:
+                answered = unprompted_input or result.answered is not None
+                in_words = unprompted_input or (result.answered is not None and result.answered.typed)
+                report = await self._store_answer(caller, record, answered=answered, in_words=in_words)
                 record = replace(record, report=report)
-            return await self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
-        except (NotSent, DatabaseUnavailable) as away:
+            return await self._shown(caller, record, drafts, sorry=result.sorry, accepted=result.accepted)
+        except (NotSent, DatabaseUnavailable) as error:
             if reply.strip() == "00":
                 return await self.leave(caller, before)
-            return self._put_off(caller, before, drafts, not_sent=isinstance(away, NotSent))
+            return self._failed(caller, before, drafts, not_sent=isinstance(error, NotSent))
 
     async def unmoved(self, caller: TurnRequest, record: Record) -> Record:
-        """Return the record after what was not understood: with the last answer, but no code and no PIN in it."""
+        """Return the record after an input that was not understood: with the last answer, but without code and PIN."""
         report = record.report
         if report is None or report.code is not CodeState.SHOWN:
             return record
         return await self.again(caller, record)
 
-    def _put_off(self, caller: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
-        """The state before stays, so that the same key does it once the database is back."""
+    def _failed(self, caller: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
+        """Return the record before the step, with a notice, so that the same key works once the database is back."""
         answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
         report = moved_on(record.report, Event.NOT_STORED) if record.report and not_sent else record.report
         after = replace(record, answer=answer, at=caller.now, report=report)
         return StepResult(after, drafts_after(drafts, after))
 
-    async def _cause(self, caller: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
-        outcome, after = await self._effects.run(effect, caller, record)
-        state = engine.apply_outcome(self.book, after.state, outcome, await self._around(caller, after))
+    async def _run_effect(self, caller: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
+        outcome, after = await self._actions.run(effect, caller, record)
+        state = engine.apply_outcome(self.book, after.state, outcome, await self._render_context(caller, after))
         moved = await self._shown(caller, replace(after, state=state), drafts)
         if effect == "delete" and record.report:
             return replace(moved, drafts=[d for d in drafts if d.report.report_id != record.report.report_id])
         return moved
 
-    async def _add(self, caller: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
-        """Words where My report asked for a key: for staff, as if Write had been chosen. No report takes them along."""
-        await self._run_blocking(self._mailroom.add, caller, record, words)
+    async def _add_for_staff(self, caller: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
+        """Send words typed where My report asked for a key to staff, as if Write had been chosen.
+
+        No report includes them.
+        """
+        await self._run_blocking(self._mailbox.add, caller, record, words)
         return await self._shown(caller, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
 
     async def again(self, caller: TurnRequest, record: Record) -> Record:
-        """Show the screen once more; without code and PIN, which are shown once."""
+        """Show the screen again, without code and PIN, which are shown once."""
         return await self.uncovered(caller, code_seen(record))
 
     async def uncovered(self, caller: TurnRequest, record: Record) -> Record:
-        """Show the screen in place of which something else was shown."""
+        """Show the current screen in place of a notice."""
         return replace(record, answer=await self._show(caller, record))
 
     async def discard(self, record: Record) -> Record:
-        """Words never confirmed are not wanted after all; danger = now stays: leaving is like a dropped line."""
+        """Cancel scheduled words that were never confirmed.
+
+        A report with danger = now stays scheduled: leaving is handled like a dropped call.
+        """
         report = record.report
         if report is None or report.is_submitted or not report.is_pending or in_danger(record.state):
             return record
@@ -181,9 +204,9 @@ class Reducer:
         return replace(record, report=moved_on(report, Event.CANCEL), words=None)
 
     async def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
-        """Withdraw the report that this turn began, once another message was faster and left `there`.
+        """Roll back the report this turn began after losing the compare-and-set to the record `there`.
 
-        Not where a repeat has begun the same report.
+        Nothing is rolled back if a repeat has begun the same report (the same origin key).
         """
         report = after.report
         same = report and there and there.report and there.report.origin_key == report.origin_key
@@ -192,88 +215,98 @@ class Reducer:
             await self._run_blocking(self._submitter.withdraw, report)
 
     async def holds_answers(self, caller: TurnRequest, record: Record, reply: str) -> bool:
-        """Whether a reply at a choice is an answer and more behind it, and not an odd thing that somebody typed."""
+        """Return whether a reply with `*` begins with an answer to the open choice.
+
+        It may then hold several answers; else it is something odd that a person typed.
+        """
         first, star, _ = reply.partition("*")
         return bool(star) and await self.takes(caller, record, first)
 
     async def takes(self, caller: TurnRequest, record: Record, reply: str) -> bool:
-        """Whether it is an answer to the choice that is open. Nothing is taken."""
+        """Return whether a reply is an answer to the choice that is open. No step is taken."""
         if self.book.screen(record.state.screen).typed:
             return False
         try:
-            around = await self._around(caller, record)
+            around = await self._render_context(caller, record)
         except DatabaseUnavailable:
-            return True  # and the step itself says that nothing works
+            return True  # the step itself then shows the notice
         return engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now).accepted
 
     def asks_for_words(self, record: Record) -> bool:
+        """Return whether the current screen asks for typed words that are not secret."""
         return bool((typed := self.book.screen(record.state.screen).typed) and not typed.secret)
 
     async def flush_now(self, report: ReportRef) -> None:
-        """File at once what waits for a dropped call: the call has ended."""
+        """Submit a scheduled revision at once: the call has ended."""
         if report.is_pending:
             await self._run_blocking(self._submitter.flush_now, report)
 
     async def submit_gathered(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
-        """File the answers after Send that an earlier session of this phone gathered. Return the drafts that remain.
+        """Submit the answers after Send that an earlier session of this phone gathered. Return the remaining drafts.
 
-        What was not sent is left alone: a new dial says nothing about it.
+        Drafts that were not sent stay: a new dial says nothing about them.
         """
         sent = [draft.report for draft in drafts if draft.is_sent]
         if record and not record.over and record.report and record.report.is_submitted:
-            sent = [record.report, *(one for one in sent if one.report_id != record.report.report_id)]
+            sent = [record.report, *(other for other in sent if other.report_id != record.report.report_id)]
         for report in sent:
             await self.flush_now(report)
         return [draft for draft in drafts if not draft.is_sent]
 
-    # What follows a step
+    # After a step
 
     async def _shown(
         self, caller: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
         record = replace(record, answer=await self._show(caller, record, sorry=sorry), at=caller.now)
-        ended = record if record.answer.expects_reply else self._emptied(record, caller.kind)
+        ended = record if record.answer.expects_reply else self._cleared(record, caller.kind)
         return StepResult(ended, drafts_after(drafts, record), accepted)
 
     async def _show(self, caller: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
-        return self._rendered(caller, record, await self._around(caller, record), sorry=sorry)
+        return self._rendered(caller, record, await self._render_context(caller, record), sorry=sorry)
 
     def _rendered(self, caller: TurnRequest, record: Record, around: RenderContext, *, sorry: bool = False) -> Reply:
-        shown = engine.render(self.book, record.state, around(record.state), caller.limit, sorry=sorry)
-        return Reply(shown.text, shown.expects_reply)
+        rendered = engine.render(self.book, record.state, around(record.state), caller.limit, sorry=sorry)
+        return Reply(rendered.text, rendered.expects_reply)
 
-    async def _around(self, caller: TurnRequest, record: Record) -> RenderContext:
-        """The caller's world, with what only this conversation knows: its code and PIN, the state of its report."""
+    async def _render_context(self, caller: TurnRequest, record: Record) -> RenderContext:
+        """Return the render context with what only this session knows: its code and PIN, the state of its report."""
         around, report = caller.around, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
             around = around.knowing(said={"code": format_code(code), "pin": pin})
         if report and report.is_submitted:
-            around = around.knowing(told={**around.told, "report_code": _code_now(report, caller.now)})
-        return await self._run_blocking(self._mailroom.around, around, record) if is_open(record) else around
+            around = around.knowing(told={**around.told, "report_code": _code_status(report, caller.now)})
+        return await self._run_blocking(self._mailbox.around, around, record) if is_open(record) else around
 
     async def leave(self, caller: TurnRequest, record: Record) -> StepResult:
-        """Leaving withdraws nothing that was said in danger, and by SMS nothing is answered: a phone would sound."""
-        turn = (
+        """End the session for a reporter who leaves.
+
+        A report in danger stays scheduled. By SMS there is no reply: the phone would make a sound.
+        """
+        goodbye = (
             self.notice(caller, "home.goodbye", record.state)
             if caller.kind == "ussd"
             else Reply("", expects_reply=False)
         )
-        return StepResult(await self._closed(replace(record, answer=turn, at=caller.now), caller.kind))
+        return StepResult(await self._ended(replace(record, answer=goodbye, at=caller.now), caller.kind))
 
     async def opt_out(self, record: Record) -> Record:
-        """Return an SMS conversation ended as by `00`, for an opt-out of which only the provider's notice came."""
-        return replace(await self._closed(record, "sms"), answer=Reply("", expects_reply=False))
+        """Return the record of an SMS session ended as by `00`, for an opt-out that only the provider reported."""
+        return replace(await self._ended(record, "sms"), answer=Reply("", expects_reply=False))
 
-    async def _closed(self, record: Record, kind: str) -> Record:
-        """Withdraw words that were never confirmed, file answers gathered after Send, and forget what was said."""
+    async def _ended(self, record: Record, kind: str) -> Record:
+        """Cancel words that were never confirmed, submit answers gathered after Send, and clear the record."""
         record = await self.discard(record)
         if record.report and record.report.is_submitted:
             await self.flush_now(record.report)
-        return self._emptied(record, kind)
+        return self._cleared(record, kind)
 
-    def _emptied(self, record: Record, kind: str) -> Record:
-        """Over: what is kept on is the last answer, for a repeat of the last request, and nothing that was said."""
+    def _cleared(self, record: Record, kind: str) -> Record:
+        """Return the ended record.
+
+        Only the last answer stays, for a repeat of the last request; nothing that the reporter said.
+        """
         home = engine.initial_state(self.book, HOME[kind])
         report = None if record.report and record.report.is_submitted else record.report
         return replace(record, state=home, report=report, words=None, opened=None, over=True, media=())
@@ -281,7 +314,7 @@ class Reducer:
     # The report
 
     def _with_report(self, caller: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
-        """From the second answer on there is a report: a new one, or out of sight the one of an earlier walk."""
+        """Begin a report from the second answer on: a new one, or continue the draft of an earlier session unseen."""
         if record.report or not record.state.values.get("category"):
             return record
         report = self.begin_report(caller, record)
@@ -290,43 +323,51 @@ class Reducer:
         return (draft and carried(record, draft, report, self.book)) or replace(record, report=report)
 
     def begin_report(self, caller: TurnRequest, record: Record) -> ReportRef:
+        """Begin a report whose id follows from this session, so that a repeat begins the same report."""
         i = caller.inbound
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         origin = (i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
         return self._submitter.begin(caller.now, *origin, walked_again=i.path and is_unguessable(i.session))
 
-    async def _write(self, caller: TurnRequest, record: Record, *, answered: bool, in_words: bool) -> ReportRef | None:
+    async def _store_answer(
+        self, caller: TurnRequest, record: Record, *, answered: bool, in_words: bool
+    ) -> ReportRef | None:
         report = record.report
         if report is None:
             return None
         if not report.is_submitted:
-            report = await self._leave_to_file_itself(caller, record, report)
+            report = await self._schedule_incomplete(caller, record, report)
             if not report.is_submitted:
                 return report
-            report = replace(report, recipients=caller.around.legs(record.state))  # sent, and the session did not know
-        story = told(caller, record, self._flow_version)
-        if report.is_unconfirmed:  # stored late; and Send was not pressed again
+            # It was sent, and the session in Redis did not record it.
             report = replace(report, recipients=caller.around.legs(record.state))
-            story = replace(story, msisdn=None)
-        return await self._run_blocking(self._submitter.update, story, report, at_once=in_words) if answered else report
+        report_input = told(caller, record, self._flow_version)
+        if report.is_unconfirmed:  # stored late, and Send was not pressed again
+            report = replace(report, recipients=caller.around.legs(record.state))
+            report_input = replace(report_input, msisdn=None)
+        return (
+            await self._run_blocking(self._submitter.update, report_input, report, at_once=in_words)
+            if answered
+            else report
+        )
 
-    async def _leave_to_file_itself(self, caller: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
-        danger, wrote = in_danger(record.state), record.words is not None
-        if (danger or wrote) and (legs := caller.around.legs(record.state, "incomplete")):
+    async def _schedule_incomplete(self, caller: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
+        danger, has_words = in_danger(record.state), record.words is not None
+        if (danger or has_words) and (route := caller.around.legs(record.state, "incomplete")):
             schedule = self._submitter.schedule_incomplete if danger else self._submitter.schedule_unsent_text
-            return await self._run_blocking(schedule, told(caller, record, self._flow_version), report, legs)
-        # who is left out must not be told in any case
+            return await self._run_blocking(schedule, told(caller, record, self._flow_version), report, route)
+        # a hotline that the reporter leaves out must never receive it
         if not report.is_pending:
             return replace(report, floor=None)
-        cancel = self._submitter.cancel if danger or wrote else self._submitter.cancel_or_spool
+        cancel = self._submitter.cancel if danger or has_words else self._submitter.cancel_or_spool
         was_waiting = await self._run_blocking(cancel, report)
         return replace(moved_on(report, Event.CANCEL), floor=None if was_waiting else report.floor)
 
 
 def code_seen(record: Record) -> Record:
-    """Return the record as it is once its code and PIN were shown, and something was said to that screen.
+    """Return the record once the reporter has replied to the screen with code and PIN.
 
-    Nothing shows them again, so the secret that yields both is dropped.
+    They are never shown again, so the secret that yields both is dropped.
     """
     report = record.report
     if report is None or not isinstance(report.state, Submitted) or report.code is not CodeState.SHOWN:
@@ -335,7 +376,7 @@ def code_seen(record: Record) -> Record:
     return replace(record, report=replace(report, state=seen, secret=b""))
 
 
-def _code_now(report: ReportRef, now: int) -> str:
+def _code_status(report: ReportRef, now: int) -> str:
     """Return "new" while code and PIN may be shown or asked for, once; then "over"."""
     in_time = now - (report.sent_at or now) <= CODE_SECONDS
     is_new = report.code is CodeState.SHOWN or (report.code is CodeState.NONE and in_time)
@@ -343,5 +384,8 @@ def _code_now(report: ReportRef, now: int) -> str:
 
 
 def _seed(caller: TurnRequest) -> str:
-    """A path is walked again from the provider's id alone; elsewhere an id may be used again for somebody else."""
+    """Return a random seed that distinguishes sessions; "" for SMS and where the provider sends the whole path.
+
+    A path is replayed from the provider's session id alone; elsewhere an id may be used again for another person.
+    """
     return secrets.token_hex(16) if caller.kind == "ussd" and not caller.inbound.path else ""

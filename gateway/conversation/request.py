@@ -1,4 +1,4 @@
-"""Who asks, from where and by what: one request's side of a conversation, and what it has told so far."""
+"""One request's context: sender, country, channel and time; and the input of a report from its session."""
 
 from __future__ import annotations
 
@@ -15,35 +15,38 @@ from reports.narrative import UnaskedText
 
 
 class TurnRequest(Struct, frozen=True):
+    """One inbound message with its sender, its country and the limits of its channel."""
+
     inbound: Inbound
     sender: SenderIdentity
     country: Country
     around: RenderContext
     limit: ScreenLimit
-    practice: bool  # the simulator: never a real phone
-    now: int  # unix seconds
-    late: bool = False  # it waited, and meets a screen that its sender may not have seen
-    spoken: str = ""  # the language chosen so far, where by SMS a conversation goes on from a new beginning
-    more: bool = False  # what came goes on from words just sent: no answer is expected of it
-    wrong_pairs: int = 0  # of code and PIN, from this number, today
-    crowded: bool = False  # so many are answered now that what can wait has to
+    practice: bool  # from the simulator, never from a real phone
+    now: int  # Unix seconds
+    late: bool = False  # it was queued; the current screen may be one that its sender has not seen
+    spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
+    more: bool = False  # it continues the words just sent, and need not be an answer
+    wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today
+    crowded: bool = False  # the process is overloaded: optional screens are refused
 
     @property
     def kind(self) -> str:
+        """Return "ussd" or "sms"."""
         return self.inbound.kind
 
     @property
     def code(self) -> str:
-        """What was dialled, or what this country dials where the provider does not say."""
+        """Return the dialled service code, or this country's own if the provider does not name it."""
         own = (code.code for code in self.country.codes if code.channel == self.kind)
         return self.inbound.code or next(own, "")
 
 
 def told(caller: TurnRequest, record: Record, flow_version: int) -> ReportInput:
-    """All that a report of this conversation is made from."""
+    """Return the input from which the report of this session is built."""
     return ReportInput(
         given=given(record.state),
-        unasked=tuple(UnaskedText(one.at, one.screen, one.text) for one in record.state.unasked),
+        unasked=tuple(UnaskedText(entry.at, entry.screen, entry.text) for entry in record.state.unasked),
         words=record.words,
         country=caller.country,
         kind=caller.kind,

@@ -1,4 +1,4 @@
-"""What is different by SMS: words in place of numbers, words that were meant to be heard, silence, machines."""
+"""SMS sessions: keywords in place of numbers, words that belong in a report, opt-outs, reply loops."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ from gateway.sms.opt_outs import OptOuts
 from gateway.thread_pool import RunBlocking
 from reports.store.engine.database import DatabaseUnavailable
 
-SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
-PART_SECONDS = 10 * 60  # within which what follows typed words goes on from them: typing takes that long
+SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: another person may hold the phone
+PART_SECONDS = 10 * 60  # in which a text continues the typed words before it: typing can take that long
 FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
-OPENS = {  # keyword of a first text: its screen, which has the emergency number and says that texts stay
+OPENS = {  # keyword of a first text → its screen, which has the emergency number and says that texts stay on the phone
     "tips": TIPS,
     "law": "law.by_sms",
     "code": "my.code_sms",
     "language": "language.choose_sms",
 }
 NO_PICTURES = "home.no_pictures"
-ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows where no question of a report is open
+ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows in which no question of a report is open
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Reply("", expects_reply=True)
 GO_ON = "98"
 
 
 class SmsConversation:
+    """Take the turns of SMS sessions."""
+
     def __init__(self, reducer: Reducer, optouts: OptOuts, run_blocking: RunBlocking) -> None:
         self._run_blocking = run_blocking
         self._reducer = reducer
@@ -50,7 +52,10 @@ class SmsConversation:
         self._vocabulary = Vocabulary(reducer.book, HOME["sms"])
 
     async def move(self, caller: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn) -> StepResult:
-        """Raises DatabaseUnavailable where STOP could not be kept: then the provider has to say it again."""
+        """Take one turn.
+
+        Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
+        """
         word = caller.inbound.word or carrier_words.word(caller.inbound.text)
         if word == "stop" or (word is None and self._keywords(caller).is_stop(caller.inbound.text)):
             return await self._stop(caller, record, last)
@@ -67,11 +72,14 @@ class SmsConversation:
     async def _first(
         self, caller: TurnRequest, before: Record | None, last: LastTurn, *, help_wanted: bool
     ) -> StepResult:
-        """Show home, or what a keyword names; nobody is asked anything before the number and where texts stay."""
+        """Show the home screen, or the screen of a keyword.
+
+        Nothing is asked before the emergency number and the notice that texts stay on the phone.
+        """
         text, known = caller.inbound.text, self._keywords(caller)
         await self._reducer.submit_gathered(before, [])
         keyword = HELP if help_wanted else known.exact(text)
-        if keyword is None and self._is_heard(text):
+        if keyword is None and self._is_for_report(text):
             return await self._first_words(caller, before, last)
         caller = replace(caller, spoken=known.language(text) or "")
         record = self._reducer.begin(caller, last, before, OPENS.get(keyword or "", ""))
@@ -93,7 +101,7 @@ class SmsConversation:
             return await self._after_send(caller, record, drafts, text)
         late = caller.late or turns.is_stale(caller.inbound.sent_at, caller.now)
         if late and carrier_words.is_key(text):
-            # for a menu that its sender did not see
+            # a key for a menu that its sender did not see
             return StepResult(await self._reducer.unmoved(caller, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(caller).exact(text))):
@@ -103,26 +111,29 @@ class SmsConversation:
     async def _chosen(
         self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
     ) -> StepResult:
-        """At a choice: an answer to it; else a keyword; else more of what was being said; else perhaps an error."""
+        """Handle a text at a choice.
+
+        It is an answer; else a keyword; else a continuation of typed words; else perhaps a typing error.
+        """
         text = self._confirmed(caller, record, text)
         keyword, taken = self._keywords(caller).exact(text), await self._reducer.takes(caller, record, text)
         if late and (keyword or taken):
-            # as with a key: "Send" by its name is Send, too
+            # as with a key: the word "Send" is Send, too
             return StepResult(await self._reducer.unmoved(caller, record), accepted=False)
         if keyword and not taken:
-            return await self._to(keyword, caller, record, drafts)
-        going_on = self._goes_on_writing(record, text, caller.now)
+            return await self._show_keyword(keyword, caller, record, drafts)
+        going_on = self._continues_words(record, text, caller.now)
         if going_on or taken:
             return await self._reducer.step(replace(caller, more=going_on), record, drafts, text)
         misread = await self._misread(caller, record, drafts, text)
         return misread or await self._reducer.step(caller, record, drafts, text)
 
-    async def _to(self, keyword: str, caller: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
+    async def _show_keyword(self, keyword: str, caller: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
         home = await self._home_again(caller, record, record.last)
         return StepResult(home) if keyword == HELP else await self._reducer.step(caller, home, drafts, keyword)
 
     async def _misread(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
-        """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
+        """Handle a text that is neither answer nor keyword: words for a report, or a typing error to ask back about."""
         if (
             record.state.screen in SENT
             and not carrier_words.is_key(text)
@@ -130,7 +141,7 @@ class SmsConversation:
         ):
             return await self._after_send(caller, record, drafts, text)
         near = self._keywords(caller).near(text)
-        if self._is_heard(text) and self._nobody_hears(record):
+        if self._is_for_report(text) and self._reaches_nobody(record):
             return await self._first_words(caller, record, record.last)
         if record.state.screen == HOME["sms"]:
             return StepResult(self._ask_back(caller, record, near), accepted=False) if near else None
@@ -139,19 +150,21 @@ class SmsConversation:
             return StepResult(self._ask_back(caller, home, near), accepted=False)
         if near != HELP:
             return None
-        covered = replace(
-            record, state=replace(record.state, wrong=MAX_WRONG_REPLIES)
-        )  # the numbers; the question stays open
+        # Show the emergency numbers; the question stays open.
+        covered = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES))
         return StepResult(await self._reducer.again(caller, covered), accepted=False)
 
     async def _home_again(self, caller: TurnRequest, record: Record, last: LastTurn) -> Record:
-        """Asked for in between. What waits to be heard waits on, and can be deleted. What was said in danger is as
-        after a dropped line, and what was sent is sent: whatever is answered from here on changes neither."""
+        """Show the home screen in the middle of a session.
+
+        Words that wait to be confirmed stay scheduled and can be deleted. A report in danger is as after a dropped
+        call, and a sent report stays sent: later answers change neither.
+        """
         await self._reducer.submit_gathered(record, [])
         home = self._reducer.begin(caller, last, record)
         if in_danger(record.state) or (record.report and record.report.is_submitted):
             return home
-        answers = tuple(one for one in record.state.answers if not self._is_secret(one))
+        answers = tuple(entry for entry in record.state.answers if not self._is_secret(entry))
         state = replace(prepend_answers(home.state, answers), unasked=record.state.unasked)
         media = record.media + home.media
         return replace(home, state=state, report=record.report, words=record.words, media=media)
@@ -165,13 +178,13 @@ class SmsConversation:
     async def _after_send(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult:
         """Submit words that come at "Sent to …" with the report. Show the home screen, and nothing of a report.
 
-        Whoever texts may be somebody else who has taken the phone. What is said soon after is meant for the staff; what
-        is no words, or comes later, is what it would be on a phone that never reported.
+        The sender may be another person who now holds the phone. Words sent soon after are meant for the staff; any
+        other text, or a later one, is handled as on a phone that never reported.
         """
         if self._is_meant_for_staff(caller, record, text):
             moved = await self._reducer.step(replace(caller, more=True), record, drafts, text)
             if moved.record.state.unasked == record.state.unasked:
-                return moved  # it could not be kept, and that is said
+                return moved  # the words could not be stored, and the screen says so
             return replace(moved, record=replace(moved.record, answer=self._fresh(caller, moved.record).answer))
         await self._reducer.submit_gathered(record, [])
         if self._is_hidden(caller, record):
@@ -179,53 +192,56 @@ class SmsConversation:
         return await self._first(caller, replace(record, report=None), record.last, help_wanted=False)
 
     def _is_meant_for_staff(self, caller: TurnRequest, record: Record, text: str) -> bool:
-        """Whether it is words, of two at least, within the time that typing takes."""
+        """Return whether the text has at least two words and came within the time that typing takes."""
         if caller.now - record.at > PART_SECONDS or carrier_words.is_call_me(text):
             return False
         return self._keywords(caller).exact(text) is None and (is_free_text(text) or _is_sentence(text))
 
     def _is_hidden(self, caller: TurnRequest, record: Record) -> bool:
-        """Whether the home screen was shown in place of "Sent to …"."""
+        """Return whether the home screen was shown in place of "Sent to …"."""
         return record.state.screen in SENT and record.answer == self._fresh(caller, record).answer
 
     def _fresh(self, caller: TurnRequest, record: Record) -> Record:
-        """Return the conversation at the home screen, as on a phone that never reported."""
+        """Return the record at the home screen, as on a phone that never reported."""
         return self._reducer.begin(replace(caller, spoken=""), record.last, record)
 
     # Typing errors
 
     def _ask_back(self, caller: TurnRequest, record: Record, keyword: str) -> Record:
-        """The state is the home screen's: its numbers are the answers, and none of them is a guess."""
-        if turn := self._asked_back(caller, record, keyword):
-            record = replace(record, answer=turn)
+        """Show "Did you mean …?".
+
+        The state is that of the home screen: its numbers are the answers, and nothing is guessed.
+        """
+        if question := self._asked_back(caller, record, keyword):
+            record = replace(record, answer=question)
         return record
 
     def _asked_back(self, caller: TurnRequest, record: Record, keyword: str) -> Reply | None:
-        """None where the home screen offers nothing of the kind, or is what was meant."""
+        """Return the question, or None if the home screen has no such choice."""
         labels = self._keywords(caller).labels[caller.around.ground_in(record.state).language.tag]
         if keyword not in labels:
             return None
         around = caller.around.knowing(said={**caller.around.said, "meant": labels[keyword]})
-        turn = self._reducer.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
-        return replace(turn, expects_reply=True)
+        question = self._reducer.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
+        return replace(question, expects_reply=True)
 
     def _confirmed(self, caller: TurnRequest, record: Record, text: str) -> str:
-        """What "yes" means where something was asked back."""
+        """Return the keyword that "yes" confirms after a question was asked back; else the text."""
         if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
             return text
         keywords = self._keywords(caller).labels["en"]
-        return next((one for one in keywords if self._asked_back(caller, record, one) == record.answer), text)
+        return next((entry for entry in keywords if self._asked_back(caller, record, entry) == record.answer), text)
 
     def _keywords(self, caller: TurnRequest) -> Keywords:
         return self._vocabulary.of(caller.country.iso, caller.around)
 
     # Words
 
-    def _is_heard(self, text: str) -> bool:
+    def _is_for_report(self, text: str) -> bool:
         return is_free_text(text) and not carrier_words.is_call_me(text)
 
-    def _nobody_hears(self, record: Record) -> bool:
-        """Whether words that are no answer here would go nowhere: no report is begun, and none is open."""
+    def _reaches_nobody(self, record: Record) -> bool:
+        """Return whether words that are no answer here would reach nobody: no report is begun, and none is open."""
         if record.state.screen == HOME["sms"]:
             return True
         flow = record.state.screen.partition(".")[0]
@@ -233,15 +249,15 @@ class SmsConversation:
 
     async def _first_words(self, caller: TurnRequest, before: Record | None, last: LastTurn) -> StepResult:
         record = self._reducer.begin(caller, last, before, FIRST_WORDS)
-        machine = reply_loop.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
+        machine = reply_loop.is_silenced(record.loop, caller.now)  # the words of a machine are not submitted each time
         record = await self._reducer.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, caller: TurnRequest) -> Reply:
         return replace(self._reducer.notice(caller, NO_PICTURES), expects_reply=True)
 
-    def _goes_on_writing(self, record: Record, text: str, now: int) -> bool:
-        """Whether it follows on typed words, as parts of a long text do that the network did not put together."""
+    def _continues_words(self, record: Record, text: str, now: int) -> bool:
+        """Return whether the text continues typed words, like the parts of a long SMS that the network did not join."""
         if now - record.at > PART_SECONDS or not any(map(str.isalpha, text)):
             return False
         state = record.state
@@ -250,22 +266,24 @@ class SmsConversation:
         of_words = asked is not None and not asked.secret
         return of_words or state.screen == WRITTEN or (state.screen == FIRST_WORDS and record.words is not None)
 
-    # Carriers' words, and machines
+    # Carriers' words and machines
 
     async def _stop(self, caller: TurnRequest, record: Record | None, last: LastTurn) -> StepResult:
-        """End the conversation as `00` does, and record the opt-out. Raises DatabaseUnavailable where that could not be
-        stored.
+        """End the session as `00` does, and record the opt-out. Raises DatabaseUnavailable if it could not be stored.
 
-        The carrier has answered in our place. What was said in danger still goes, as with a dropped line; the next text
-        gets the home screen.
+        The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; the
+        next text gets the home screen.
         """
         left = await self._reducer.leave(caller, replace(record or self._reducer.begin(caller, last), last=last))
         await self._run_blocking(self._optouts.add, caller.sender.key)
         return left
 
     async def _start(self, caller: TurnRequest) -> None:
-        """And else it is an answer like any: "yes" is no reason to make somebody wait for the database."""
-        with suppress(DatabaseUnavailable):  # then nothing unasked goes there yet, as before
+        """Withdraw an opt-out.
+
+        START is then handled as an answer: "yes" is no reason to let a reporter wait for the database.
+        """
+        with suppress(DatabaseUnavailable):  # then the number still gets no SMS that it did not ask for
             await self._run_blocking(self._optouts.take_back, caller.sender.key)
 
     def _unless_looping(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> StepResult:
@@ -274,8 +292,8 @@ class SmsConversation:
             if before
             else reply_loop.ReplyLoop()
         )
-        said_now = moved.record.state.values.get("danger") == "now"
-        most = reply_loop.MOST_IN_DANGER if said_now else reply_loop.MOST_REPLIES
+        danger_now = moved.record.state.values.get("danger") == "now"
+        most = reply_loop.MOST_IN_DANGER if danger_now else reply_loop.MOST_REPLIES
         speak, loop = reply_loop.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)
         record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
         return replace(moved, record=record)

@@ -1,7 +1,7 @@
-"""What is counted of a conversation: which step was shown, and whether the caller went on from it. Pure.
+"""Count the steps of a session for the statistics: which was shown, and whether the reporter went on from it. Pure.
 
-Only steps that everybody is shown, whatever was answered before: a count of one that follows from an answer would tell
-the answer of whoever was the only one that day. No count holds anything of a caller but the country that was dialled.
+Only steps that everybody is shown, whatever they answered: a count of one that depends on an answer would reveal the
+answer of that day's only reporter. A count holds nothing but the country that was dialled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flows.gsm7 import segments
 from gateway.sessions.record import Record
 from gateway.sessions.store import FunnelCounts
 
-ON = "+"  # behind a step: somebody went on from it
+ON = "+"  # suffix of a step: a reporter went on from it
 SMS = "sms_parts"
 STEPS: Mapping[str, str] = {
     "home.home": "home",
@@ -38,25 +38,27 @@ STEPS: Mapping[str, str] = {
 
 
 def tally(country: str, kind: str, before: Record | None, after: Record, now: int) -> FunnelCounts:
+    """Return the counts of one turn."""
     counts = {f"{country} {name}": number for name, number in _names(kind, before, after)}
     return FunnelCounts(day_of(now), counts)
 
 
 def day_of(now: int) -> str:
+    """Return the UTC date of a Unix time, in ISO format."""
     return _day(now // 86400)
 
 
-@lru_cache(maxsize=2)  # asked at each screen
-def _day(since_1970: int) -> str:
-    return (date(1970, 1, 1) + timedelta(since_1970)).isoformat()
+@lru_cache(maxsize=2)  # called at each screen
+def _day(days: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()
 
 
 def _names(kind: str, before: Record | None, after: Record) -> Iterator[tuple[str, int]]:
-    """A screen that is shown again counts once: who mistypes has not come twice."""
-    old, new = before.state.screen if before and not before.over else "", after.state.screen
-    if old != new and new in STEPS and (STEPS[new] == "sent" or not after.over):
-        yield STEPS[new], 1
-    if old in STEPS and old != new and not after.over and not new.startswith("home."):
-        yield STEPS[old] + ON, 1
+    """Yield the names to count. A screen that is shown again counts once: a typing error is no second visit."""
+    old_screen, new_screen = before.state.screen if before and not before.over else "", after.state.screen
+    if old_screen != new_screen and new_screen in STEPS and (STEPS[new_screen] == "sent" or not after.over):
+        yield STEPS[new_screen], 1
+    if old_screen in STEPS and old_screen != new_screen and not after.over and not new_screen.startswith("home."):
+        yield STEPS[old_screen] + ON, 1
     if kind == "sms" and after.answer.text:
         yield SMS, segments(after.answer.text)

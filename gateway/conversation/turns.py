@@ -1,7 +1,7 @@
-"""What one inbound means beside the last turn taken: the next reply, a repeat, a new start, or nothing sensible. Pure.
+"""Decide what an inbound message means after the last turn: a reply, a duplicate, a new session, or out of order. Pure.
 
-Africa's Talking sends all replies of a session joined by `*`, and a person may type `*` too, so a path is never split
-while the session is known: what follows the part already seen is the reply, whole.
+Africa's Talking sends all replies of a session joined by `*`, and a person may type `*` too. So a path is never split
+while the session is known: the text after the part already seen is one reply.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway.messaging.model import Inbound
 from gateway.sessions.record import LastTurn
 
-MOST_PARTS = 100  # of a path that is walked again from the start; no session of 180 s has more
+MOST_PARTS = 100  # of a path that is replayed from the start; no session of 180 s has more
 LEAST_KINDS, LEAST_LETTERS = 8, 4  # of a random session id; 32 random hex digits have 14 or so, and 12
 _PARTS = re.compile(r"[0-9A-Za-z]{26,}")
 STALE = 15 * 60  # seconds
@@ -24,43 +24,46 @@ MENU_KEYS = frozenset({"00", "98"})
 
 
 class NewSession(Struct, frozen=True):
-    """The home screen."""
+    """A new session: the home screen is shown."""
 
     skip: int = 0
-    unheard: str = ""  # a reply that came to no session; words in it are still meant to be heard
+    unheard: str = ""  # a reply without a session; words in it are stored all the same
 
 
 class Duplicate(Struct, frozen=True):
-    """A repeat of the last turn: the answer given before, byte for byte."""
+    """A repeat of the last turn: it gets the answer given before, byte for byte."""
 
 
 class NextReply(Struct, frozen=True):
-    text: str  # nothing trimmed
+    """A reply to the current screen."""
+
+    text: str  # not trimmed
 
 
 class OutOfOrder(Struct, frozen=True):
-    """Older than the last turn, or no continuation of it: the current screen again, no step, counted."""
+    """Older than the last turn, or no continuation of it: the current screen is shown again and the turn counted."""
 
 
 class Replay(Struct, frozen=True):
-    """The session is not known but its whole path is: walk from home, one part a screen, never guessing."""
+    """The session is not known but its whole path is: replay it from the home screen, one part for each screen."""
 
     parts: tuple[str, ...]
     skip: int = 0
 
 
 class Unreplayable(Struct, frozen=True):
-    """The session is not known, and its path is too long to be walked: as a walk that does not fit."""
+    """The session is not known, and its path is too long to replay."""
 
 
 TurnKind = NewSession | Duplicate | NextReply | OutOfOrder | Replay | Unreplayable
 
 
 def key_of(inbound: Inbound, version: bytes) -> str:
-    """The key of this turn, 22 characters. Equal keys in one session are one turn.
+    """Return the idempotency key of this turn, 22 characters. Equal keys in one session are one turn.
 
-    `version`: of the session when it was *first* loaded for this request (b"": there was none). Where the provider
-    numbers nothing it stands for the number: who loses a race and loads again finds its own key there, with the answer.
+    `version`: the version of the session when it was *first* loaded for this request (b"" if there was none). It stands
+    for the turn's number where the provider sends none: after a lost race the reloaded session has this request's own
+    key, with the answer.
     """
     if inbound.path:
         return _path_key(inbound.text)
@@ -72,12 +75,15 @@ def key_of(inbound: Inbound, version: bytes) -> str:
 
 
 def meaning(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") -> TurnKind:
-    """`last` is None when the session is not known; `code` is the country's, for when the provider names none."""
+    """Return what this inbound message means.
+
+    `last` is None if the session is not known; `code` is the country's service code, used if the provider names none.
+    """
     if last is not None and last.turn == key:
         return Duplicate()
     if inbound.path:
         dialled = inbound.code or code
-        return _walked(inbound.text, dialled) if last is None else _onward(inbound.text, last, dialled)
+        return _first_path(inbound.text, dialled) if last is None else _continued_path(inbound.text, last, dialled)
     if inbound.event == "new" or (inbound.kind == "ussd" and is_dial(inbound, code)):
         return NewSession()
     if last is None:
@@ -88,7 +94,10 @@ def meaning(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") -
 
 
 def after(found: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) -> LastTurn:
-    """What the session keeps once this turn is taken. For Odd and Again nothing is taken: keep the last."""
+    """Return the turn as the session stores it.
+
+    For `OutOfOrder` and `Duplicate` no turn is taken: keep the last one.
+    """
     seen = len(inbound.text) if inbound.path else _number(inbound.id)
     if isinstance(found, NewSession | Replay):
         return LastTurn(key, seen, found.skip)
@@ -96,21 +105,21 @@ def after(found: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) ->
 
 
 def starts(code: str) -> Iterator[str]:
-    """The ways in which operators send the dialled code as the first reply, longest first.
+    """Yield the forms in which operators send the dialled code as the first reply, longest first.
 
-    A tail that is also a key of a menu (`*384*1#`) is not taken for one: it would swallow an answer.
+    A tail that is also a menu key (`*384*1#`) is not one of them: it would swallow an answer.
     """
     body = code.strip("*#")
     if body:
         yield from (f"*{body}#", f"*{body}", f"{body}#")
-        yield from (way for way in dict.fromkeys((body, body.rpartition("*")[2])) if _is_code(way))
+        yield from (form for form in dict.fromkeys((body, body.rpartition("*")[2])) if _is_code(form))
 
 
 def is_dial(inbound: Inbound, code: str = "") -> bool:
-    """Return whether this text is a service code that was dialled, and no reply to a screen.
+    """Return whether this text is a dialled service code, and not a reply to a screen.
 
-    Where the network names no operation, so are an empty text, anything of the form `*…#`, and the code without its
-    marks or its beginning. Elsewhere only the code with its marks, which nobody types as a reply.
+    Where the network names no operation, an empty text, any text of the form `*…#`, and the code without its marks or
+    without its beginning count as dialled. Elsewhere only the code with its marks does, which nobody types as a reply.
     """
     text = inbound.text.strip()
     unsaid = inbound.event == "unsaid"
@@ -127,33 +136,39 @@ def begins_call(inbound: Inbound) -> bool:
 
 
 def forms(code: str) -> frozenset[str]:
-    """Return every way in which networks write the dialled code: with or without `*` and `#`, whole or its tail."""
+    """Return every form in which networks write the dialled code.
+
+    With or without `*` and `#`, whole or only its tail.
+    """
     parts = code.strip("*#").split("*")
     tails = ("*".join(parts[n:]) for n in range(len(parts)))
     return frozenset(
-        f"{star}{one}{hash_}" for one in tails if _is_code(one) for star in ("*", "") for hash_ in ("#", "")
+        f"{star}{tail}{hash_}" for tail in tails if _is_code(tail) for star in ("*", "") for hash_ in ("#", "")
     )
 
 
 def is_stale(sent_at: int | None, now: int) -> bool:
-    """Sent more than 15 minutes ago: it takes no step in a menu that its sender did not see. Words are kept."""
+    """Return whether a message was sent more than 15 minutes ago.
+
+    It must not act as a key in a menu that its sender did not see. Words are stored all the same.
+    """
     return sent_at is not None and now - sent_at > STALE
 
 
 def is_unguessable(session: str) -> bool:
-    """Return whether a provider's session id looks random, of some 128 bits: Africa's Talking's has 32 hex digits.
+    """Return whether a provider's session id looks random, with about 128 bits: Africa's Talking's has 32 hex digits.
 
-    A counter, a time or a number is short or has digits alone, and somebody could try them all.
+    A counter, a time or a number is short or has only digits; somebody could try all of them.
     """
     parts = _PARTS.findall(session.replace("-", ""))
     return any(len(set(part)) >= LEAST_KINDS and sum(map(str.isalpha, part)) >= LEAST_LETTERS for part in parts)
 
 
-def _is_code(way: str) -> bool:
-    return len(way) > 1 and way not in MENU_KEYS
+def _is_code(form: str) -> bool:
+    return len(form) > 1 and form not in MENU_KEYS
 
 
-def _walked(text: str, dialled: str) -> TurnKind:
+def _first_path(text: str, dialled: str) -> TurnKind:
     skip = _skip(text, dialled)
     if skip == len(text):
         return NewSession(skip)
@@ -163,24 +178,24 @@ def _walked(text: str, dialled: str) -> TurnKind:
     return Replay(tuple(text[begin:].split("*")), skip)
 
 
-def _onward(text: str, last: LastTurn, dialled: str) -> TurnKind:
+def _continued_path(text: str, last: LastTurn, dialled: str) -> TurnKind:
     if len(text) == last.skip and _skip(text, dialled) == last.skip:
-        return NewSession(last.skip)  # nothing but the start again: a new dial that re-uses the session's id
+        return NewSession(last.skip)  # only the service code again: a new dial that reuses the session id
     if last.seen == 0:
         return NextReply(text)
     if text[last.seen : last.seen + 1] == "*" and _path_key(text[: last.seen]) == last.turn:
         return NextReply(text[last.seen + 1 :])
-    is_dialled = not text or text in forms(dialled)  # likewise, though the last one came in another form
+    is_dialled = not text or text in forms(dialled)  # likewise, with the service code in another form
     return NewSession(_skip(text, dialled)) if is_dialled else OutOfOrder()
 
 
 def _skip(text: str, dialled: str) -> int:
-    """How many characters of a path are the dialled code; 0: it does not begin with one."""
+    """Return how many characters at the start of a path are the dialled code; 0 if it does not begin with one."""
     return next((len(code) for code in starts(dialled) if text == code or text.startswith(code + "*")), 0)
 
 
 def _number(id_: str) -> int:
-    """The provider's number of a turn; 0 where it is no number, and then only equality says anything."""
+    """Return the provider's number of a turn; 0 if it is not a number, and then only equality can be tested."""
     return int(id_) if id_.isascii() and id_.isdecimal() and len(id_) <= 18 else 0
 
 
@@ -189,7 +204,7 @@ def _path_key(text: str) -> str:
 
 
 def _digest(*parts: str) -> str:
-    """16 bytes: it only tells turns of one session apart, and is kept sealed with it."""
+    """Return a digest of 16 bytes: it only distinguishes the turns of one session, and is stored sealed with it."""
     digest = blake2b(digest_size=16)
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")

@@ -1,1 +1,1 @@
-"""What channels and conversations exchange: inbound messages, replies, and the reading of request bodies."""
+"""The messages that channels and conversations exchange, and the parsing of request bodies."""

@@ -1,7 +1,7 @@
-"""What came beside an SMS: pictures, sounds, whatever. Counted and named by its kind; nobody fetches it.
+"""Attachments of an SMS: pictures, sounds, any others. They are counted by kind and never downloaded.
 
-Its address stays in the sealed conversation, written so that nothing makes a link of it: having or passing on such
-material may be a crime, for staff too.
+The address stays in the sealed session, written so that no program makes it a link: having or passing on such material
+may be a crime, for staff too.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from reports.narrative import defang
 
 KINDS = frozenset({"image", "video", "audio"})
-MOST = 100  # of one conversation; whoever sends more has sent a hundred
+MOST = 100  # of one session; more are counted as a hundred
 
 Media = tuple[tuple[str, str], ...]  # kind, address
 
 
 def noted(before: Media, come: Iterable[tuple[str, str]]) -> Media:
-    """With what came now: content types and addresses as the provider gives them."""
+    """Add new attachments, given as content type and address from the provider."""
     return (*before, *((_kind(content_type), defang(address)) for content_type, address in come))[:MOST]
 
 
 def kinds_of(media: Media) -> tuple[str, ...]:
-    """Each kind once, in the order in which they came."""
+    """Return each kind once, in order of arrival."""
     return tuple(dict.fromkeys(kind for kind, _ in media))
 
 

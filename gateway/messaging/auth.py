@@ -1,4 +1,4 @@
-"""The secret in the address of a provider that does not sign."""
+"""Authenticate a provider that does not sign its requests, by a secret in the address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime.settings import Secret
 
 
 class Tokens:
-    """One valid token, or two while one is replaced."""
+    """The valid tokens of a channel: one, or two while one is replaced."""
 
     __slots__ = ("_digests",)
 
@@ -19,13 +19,16 @@ class Tokens:
         self._digests = tuple(sha256(token.encode("ascii")).digest() for token in valid.reveal())
 
     def accept(self, token: str) -> bool:
-        """Every valid token is compared, so that time tells neither which one nor how much of it was right."""
+        """Return whether a token is valid, in constant time.
+
+        It is compared with every valid token, so that the time reveals neither which one matched nor how much of it.
+        """
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         return sum(hmac.compare_digest(digest, valid) for valid in self._digests) > 0
 
 
 class TokenAuthMixin:
-    """What a channel has where the provider signs nothing: the secret in the address says so already."""
+    """Authentication methods of a channel whose provider signs nothing."""
 
     token = True
 
@@ -33,12 +36,15 @@ class TokenAuthMixin:
         self._tokens = Tokens(valid)
 
     def accepts(self, token: str) -> bool:
+        """Return whether the secret in the address is valid."""
         return self._tokens.accept(token)
 
     def may_vouch(self, header: Callable[[str], str]) -> bool:
+        """Return True: the secret in the address was checked already."""
         del header
         return True
 
     def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
+        """Return True: there is no signature, and the secret in the address was checked already."""
         del wire, fields
         return True

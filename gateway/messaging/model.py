@@ -1,4 +1,4 @@
-"""What comes in and what goes out, whichever channel it came by. Adapters translate to and from these, no more."""
+"""Messages that enter and leave the gateway, the same for every channel. Channels only translate to and from them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import Literal, Protocol
 from msgspec import Struct, field
 
 Kind = Literal["ussd", "sms"]
-# unsaid: the network names no operation, so the text has to tell
+# unsaid: the network names no operation, so it must be inferred from the text
 Event = Literal["new", "resume", "unsaid"]
 Word = Literal["", "stop", "start", "help"]
-# form: the body, or the query of a GET. json: one object. text: the query, the door's headers, and the body as it is,
-# which becomes the field "text".
+# form: the body, or the query of a GET. json: one object. text: the query, the endpoint's headers, and the unparsed
+# body, which becomes the field "text".
 Reads = Literal["form", "json", "text"]
 
-LONGEST_NAME = 128  # characters of a field that says who: a number, a session id, a message id
+LONGEST_NAME = 128  # characters of an identifying field: a number, a session id, a message id
 
 
 class UnreadableRequest(Exception):
-    """Authenticated, and not to be understood. The message says which rule failed, never what came in.
+    """An authenticated request that cannot be parsed.
+
+    The message names the rule that failed, never the request's content.
 
     `reason` is for the log, one of UNREADABLE in runtime/log_fields.py; `field` is the name of the request's field.
     """
@@ -31,33 +33,36 @@ class UnreadableRequest(Exception):
 
 
 class RawRequest(Struct, frozen=True):
-    """One request as it came, before anybody has read it: what a signature is over."""
+    """One request before it is parsed; a signature is computed over it."""
 
     method: str
     target: str  # path and query, percent-encoding and order as received
-    header: Callable[[str], str]  # by its name in any case; "" where there is none
+    header: Callable[[str], str]  # looked up by name in any case; "" if absent
     body: bytes
 
 
 class Fields(Struct, frozen=True):
-    """The text fields of one body or query, as `gateway.messaging.parsing` read them. Nothing is trimmed."""
+    """The text fields of one body or query, as parsed by `gateway.messaging.parsing`. Nothing is trimmed."""
 
-    values: Mapping[str, tuple[str, ...]]  # each key's different values, in the order they came
+    values: Mapping[str, tuple[str, ...]]  # each key's different values, in order of arrival
     recoded: int = 0  # how many values were not UTF-8
     no_text: frozenset[str] = frozenset()  # keys of JSON that hold a list, an object, true or false
-    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the address, beside a form in the body
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the address, in addition to a form's body
 
     def __contains__(self, name: str) -> bool:
         return name in self.values or name in self.no_text
 
     def get(self, name: str) -> str:
-        """Different values of one key are all kept, joined by a line feed: words are never thrown away."""
+        """Return a field's value; "" if it is absent. Raises UnreadableRequest if JSON holds no text there.
+
+        Different values of one key are joined by a line feed: words are never dropped.
+        """
         if name in self.no_text:
             raise UnreadableRequest("no text", "not_text", name)
         return "\n".join(self.values.get(name, ()))
 
     def who(self, name: str) -> str:
-        """A field that says who or which: two different values cannot both be right."""
+        """Return an identifying field. Raises UnreadableRequest for two different values: not both can be right."""
         value = self.get(name)
         if len(self.values.get(name, ())) > 1:
             raise UnreadableRequest("two different values", "two_values", name)
@@ -66,7 +71,7 @@ class Fields(Struct, frozen=True):
         return value
 
     def must(self, name: str) -> str:
-        """As `who`, where nothing can be done without it."""
+        """Return a required identifying field. Raises UnreadableRequest if it is missing."""
         value = self.who(name)
         if not value:
             raise UnreadableRequest("missing", "no_session" if name == "session" else "missing_field", name)
@@ -74,27 +79,27 @@ class Fields(Struct, frozen=True):
 
 
 class Inbound(Struct, frozen=True):
-    """One thing a person typed or sent, authenticated, as the provider gave it: nothing trimmed or corrected."""
+    """One message of a reporter, authenticated, as the provider passed it on: nothing trimmed or corrected."""
 
     kind: Kind
     channel: str  # the adapter's file name
-    sender: str  # as it came, at most 128 characters; may be no number at all
-    code: str  # service code (*111#) or short code dialled; "" when the provider did not say
-    text: str  # the reply; where `path` is true, all replies of the session so far, joined by "*"
+    sender: str  # as received, at most 128 characters; may not be a number
+    code: str  # service code (*111#) or short code dialled; "" if the provider does not name it
+    text: str  # the reply; if `path` is true, all replies of the session so far, joined by "*"
     session: str = ""  # the provider's USSD session id; "" for an SMS
-    event: Event = "resume"  # a provider that sends paths says only "resume": the path tells
+    event: Event = "resume"  # providers that send paths send only "resume"; the path shows the start
     path: bool = False  # the provider sends the whole path each time (Africa's Talking)
-    id: str = ""  # the provider's message id (SMS), or its number of the turn (USSD); "" when there is none
-    sent_at: int | None = None  # the provider's own time, unix seconds; says only how stale a message is
-    word: Word = ""  # a carrier's word, where the provider says that this is one, in whatever language
-    media: tuple[tuple[str, str], ...] = ()  # content type and address of what came beside the words; never fetched
+    id: str = ""  # the provider's message id (SMS) or its number of the turn (USSD); "" if absent
+    sent_at: int | None = None  # the provider's own time, Unix seconds; used only to detect stale messages
+    word: Word = ""  # a carrier's word in any language, if the provider recognised one
+    media: tuple[tuple[str, str], ...] = ()  # content type and address of each attachment; never downloaded
     network: str = ""
-    blind: bool = False  # nothing tells a dial from a reply, so that a session must end soon
-    link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId, Kannel's session info)
+    blind: bool = False  # a dial cannot be told from a reply, so the session must expire soon
+    link: str = ""  # must be returned to the provider with a reply (Africa's Talking linkId, Kannel's session info)
 
 
 class ProviderEvent(Struct, frozen=True):
-    """Something a provider tells beside the conversation: a session ended, an SMS was delivered, a person opted out."""
+    """A provider's notice outside the conversation: a session ended, an SMS was delivered, a person opted out."""
 
     what: Literal["ended", "delivery", "optout"]
     channel: str
@@ -103,74 +108,81 @@ class ProviderEvent(Struct, frozen=True):
     session: str = ""
     id: str = ""  # of the SMS that a delivery report is about
     status: str = ""  # normalised: sent, delivered, failed, unknown
-    ours: str = ""  # our own id of that SMS, where the provider gives it back
-    opted_out: bool = False  # it failed because the person wants none
+    ours: str = ""  # our own id of that SMS, if the provider returns it
+    opted_out: bool = False  # delivery failed because the number has opted out
 
 
 class Reply(Struct, frozen=True):
-    """The answer to one inbound. `text` has no prefix of any channel; "" by SMS means: no reply."""
+    """The answer to one inbound message. `text` has no channel prefix; "" by SMS means: no reply."""
 
     text: str
     expects_reply: bool
-    ucs2: bool = False  # holds a character that is not in GSM-7
-    link: str = ""  # of the inbound that it answers
+    ucs2: bool = False  # contains a character outside GSM-7
+    link: str = ""  # `link` of the inbound message that it answers
 
 
 class HttpResponse(Struct, frozen=True):
-    """What the web server sends back to the provider."""
+    """The response of the web server to the provider."""
 
     status: int
     content_type: str
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)  # what the provider reads beside the body
+    headers: Mapping[str, str] = field(default_factory=dict)  # headers that the provider reads
 
 
 class Endpoint(Struct, frozen=True):
     """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
-    opens: Kind | Literal["notice"]  # what an unreadable body at this door means: SAFE, UNREAD or only a counter
+    # Decides how an unreadable body is handled: "ussd" shows a notice, "sms" is stored for staff, "notice" is counted.
+    opens: Kind | Literal["notice"]
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
-    most_bytes: int = 256 * 1024  # of a body; the longest SMS there is, percent-encoded as UTF-16, has 234,090
-    headers: Mapping[str, str] = field(default_factory=dict)  # at a door that reads "text": header → field
+    most_bytes: int = 256 * 1024  # of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
+    headers: Mapping[str, str] = field(default_factory=dict)  # for an endpoint that reads "text": header → field
 
 
 class Channel(Protocol):
-    """A provider's way in. One file a channel; the file's name is the channel's name.
+    """A provider's interface. Each channel is one file; the file's name is the channel's name.
 
     Each file has `Settings`, filled from the environment, and `Channel`, made from them: `Channel(settings)`.
     """
 
     name: str
-    practice: bool  # for demo and training only: never in live mode, and only for callers on this machine
-    token: bool  # its addresses carry a secret; else it signs, or is for this machine alone
+    practice: bool  # for demo and training only: never in live mode, and only for clients on this machine
+    token: bool  # its addresses contain a secret; else requests are signed, or come from this machine only
     doors: Mapping[str, Endpoint]
     limits: Mapping[Kind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
-    replies_in_answer: Mapping[Kind, bool]  # false: the reply is sent through the provider's API
+    replies_in_answer: Mapping[Kind, bool]  # False: the reply is sent through the provider's API
 
     def accepts(self, token: str) -> bool:
-        """Whether the secret in the address is ours; constant time."""
+        """Return whether the secret in the address is valid, in constant time."""
         ...
 
     def may_vouch(self, header: Callable[[str], str]) -> bool:
-        """Return whether the head can be the provider's. It is asked before the body is read, and costs little."""
+        """Return whether the headers can be the provider's. Called before the body is read; must be cheap."""
         ...
 
     def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
-        """Whether the provider's own signature is right. True where the secret in the address has said so already."""
+        """Return whether the provider's signature is valid.
+
+        True if the secret in the address has authenticated the request already.
+        """
         ...
 
     def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
-        """Raises Unreadable where a field that says who is missing or doubled."""
+        """Convert a request to a message.
+
+        Raises UnreadableRequest if an identifying field is missing or has two values.
+        """
         ...
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
-        """Of a request that nobody can read: what was dialled, and what the provider wants back with the answer.
+        """Return the dialled code and the provider's link of an unreadable request.
 
-        `said` looks for a field by its name, wherever it stands; "" where it does not.
+        `said` looks up a field by name anywhere in the request; "" if absent.
         """
         ...
 
     def answer(self, door: str, turn: Reply | None) -> HttpResponse:
-        """`turn` is None where nothing is to be said."""
+        """Convert a reply to the response; None for no reply."""
         ...

@@ -1,7 +1,7 @@
-"""A raw body or query → its fields, strictly. The framework's own readers lose words: one byte that is not UTF-8
-empties Flask's form, and `parse_qsl` makes U+FFFD of it.
+"""Parse a raw body or query into its fields, strictly, without losing words.
 
-Raises Unreadable; its message names the rule that failed and holds nothing of what came in.
+Framework parsers lose words: one byte that is not UTF-8 empties Flask's form, and `parse_qsl` replaces it by U+FFFD.
+Raises UnreadableRequest; its message names the rule that failed and holds nothing of the request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_JSON = 64 * 1024  # bytes
 FORM = "application/x-www-form-urlencoded"
 _FORM_TYPES = frozenset({"", FORM, "text/plain"})
 
-# Windows-1252 where it says something; its five undefined bytes stay the Latin-1 control characters they are.
+# Windows-1252 where it defines a character; its five undefined bytes stay Latin-1 control characters.
 _WINDOWS = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
 
 Values = dict[str, tuple[str, ...]]
@@ -29,9 +29,10 @@ _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 
 
 def read(door: Endpoint, wire: RawRequest) -> Fields:
-    """One request, as its door reads. A JSON door takes JSON whatever the type says."""
+    """Parse one request as its endpoint declares. A JSON endpoint parses JSON whatever the content type is."""
     if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
-        raise UnreadableRequest("content encoding: never inflated", "encoding")  # a small body could fill the memory
+        # A small body could decompress to fill the memory.
+        raise UnreadableRequest("content encoding: never inflated", "encoding")
     if door.reads == "json":
         return read_json(wire.body)
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
@@ -47,55 +48,62 @@ def read(door: Endpoint, wire: RawRequest) -> Fields:
 
 
 def peek(door: Endpoint, wire: RawRequest, name: str) -> str:
-    """A field of a request that nobody can read, wherever it stands: a header, the address, a body of any kind.
+    """Find a field of an unreadable request in a header, the address or a body of any kind; "" if it is absent.
 
-    "" where it does not. For what was dialled alone: it is no reading, and must not say who, or what was written.
+    Use it only for the dialled code and the provider's link. It is not a parser, and must not be used for the sender or
+    the words.
     """
     told = (wire.header(header) for header, field in door.headers.items() if field == name)
-    return next((value for value in (*told, *_glimpsed(wire, name.encode())) if value), "")
+    return next((value for value in (*told, *_peeked(wire, name.encode())) if value), "")
 
 
-def _glimpsed(wire: RawRequest, name: bytes) -> Iterator[str]:
-    """Of a form first, then of JSON or of parts, where words could look like a form's field as well."""
+def _peeked(wire: RawRequest, name: bytes) -> Iterator[str]:
+    """Yield the values that a field may have.
+
+    First from a form, then from JSON or multipart bodies, where words could also look like a form's field.
+    """
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
     for pattern in (rb"(?:^|&)%b=([^&]*)", rb'"%b"(?:\s*:\s*"?|\s+)([^"&\s,}]*)'):
         for raw in (query, wire.body):
             if found := re.search(pattern % re.escape(name), raw):
-                yield _words(_unquote(found[1]))[0]
+                yield _text_of(_unquote(found[1]))[0]
 
 
 def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
-    """Words that are the body itself, beside fields of the query and of headers. Of any type but a form's."""
-    asked = read_form(query)
-    text, odd = _words(body)
+    """Parse a body that is plain words, with fields from the query and from headers.
+
+    For any content type but a form's.
+    """
+    query_fields = read_form(query)
+    text, is_recoded = _text_of(body)
     from_headers = {name: (value,) for name, value in told.items() if value}
-    return Fields({**asked.values, **from_headers, "text": (text,)}, asked.recoded + odd)
+    return Fields({**query_fields.values, **from_headers, "text": (text,)}, query_fields.recoded + is_recoded)
 
 
 def read_form(raw: bytes) -> Fields:
-    """A form's body, or the query of an address: both are written alike."""
-    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # a character for each byte
+    """Parse the body of a form or the query of an address; both have the same syntax."""
+    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # one character for each byte
     if len(pieces) > MOST_FIELDS:
         raise UnreadableRequest(f"form: more than {MOST_FIELDS} fields", "too_many_fields")
     recoded = 0
     values: Values = {}
     for piece in filter(None, pieces):
         key, _, value = piece.partition("=")
-        words, odd = _said(value)
-        _add(values, _said(key)[0], words)
-        recoded += odd
+        words, is_recoded = _decoded(value)
+        _add(values, _decoded(key)[0], words)
+        recoded += is_recoded
     return Fields(values, recoded)
 
 
 def read_json(raw: bytes) -> Fields:
-    """One JSON object. Numbers are the text they are written as; null is as if the key were not there."""
+    """Parse one JSON object. A number becomes the text it was written as; null counts as absent."""
     if len(raw) > MOST_JSON:
         raise UnreadableRequest(f"json: longer than {MOST_JSON} bytes", "too_long")
-    text, odd = _words(raw)
+    text, is_recoded = _text_of(raw)
     try:
         found = strict_json.object_pairs(text.removeprefix("\ufeff"))
-    except strict_json.StrictJsonError as wrong:
-        raise UnreadableRequest(f"json: {wrong}", "not_json") from None
+    except strict_json.StrictJsonError as error:
+        raise UnreadableRequest(f"json: {error}", "not_json") from None
     if len(found) > MOST_FIELDS:
         raise UnreadableRequest(f"json: more than {MOST_FIELDS} fields", "too_many_fields")
     values: Values = {}
@@ -103,18 +111,18 @@ def read_json(raw: bytes) -> Fields:
         if isinstance(value, str):
             _add(values, key, value)
     no_text = frozenset(key for key, value in found if not isinstance(value, str | None))
-    return Fields(values, int(odd), no_text)
+    return Fields(values, int(is_recoded), no_text)
 
 
-def _said(piece: str) -> tuple[str, bool]:
-    """A key or a value as `_words`; most stand there as they are."""
+def _decoded(piece: str) -> tuple[str, bool]:
+    """Decode a key or a value of a form; most need no decoding."""
     if piece.isascii() and "%" not in piece and "+" not in piece:
         return piece, False
-    return _words(_unquote(piece.encode("latin-1")))
+    return _text_of(_unquote(piece.encode("latin-1")))
 
 
 def _unquote(raw: bytes) -> bytes:
-    """Decode percent escapes, in time that grows with the length alone. A broken escape stays as typed."""
+    """Decode percent escapes in linear time. A broken escape stays as typed."""
     words = raw.replace(b"+", b" ")
     return _ESCAPES.sub(_unescape, words) if b"%" in words else words
 
@@ -123,8 +131,8 @@ def _unescape(run: re.Match[bytes]) -> bytes:
     return bytes.fromhex(run[0].replace(b"%", b"").decode("ascii"))
 
 
-def _words(raw: bytes) -> tuple[str, bool]:
-    """The text, and whether it was something else than UTF-8."""
+def _text_of(raw: bytes) -> tuple[str, bool]:
+    """Return the text, and whether it was not UTF-8."""
     try:
         return raw.decode("utf-8"), False
     except UnicodeDecodeError:
@@ -132,12 +140,15 @@ def _words(raw: bytes) -> tuple[str, bool]:
 
 
 def bytes_of(text: str, *, recoded: bool) -> bytes:
-    """The bytes that `text` was read from, for a channel that knows better what they mean; `recoded`: were no UTF-8."""
+    """Return the bytes that `text` was decoded from, for a channel that knows their encoding.
+
+    `recoded`: whether they were not UTF-8.
+    """
     return text.translate(_UNWINDOWS).encode("latin-1") if recoded else text.encode("utf-8")
 
 
 def _add(values: Values, key: str, value: str) -> None:
-    """Each key's different values, in order; equal values count once."""
-    there = values.get(key, ())
-    if value not in there:
-        values[key] = (*there, value)
+    """Add a value to a key. Different values are kept in order; equal values count once."""
+    present = values.get(key, ())
+    if value not in present:
+        values[key] = (*present, value)

@@ -1,4 +1,4 @@
-"""The neutral USSD form in JSON: what a telco or an SMPP bridge sends, and what the simulator sends too."""
+"""The neutral USSD form in JSON, used by a telco, an SMPP bridge or the simulator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _EVENTS: Mapping[str, Event] = {"new": "new", "resume": "resume", "": "unsaid"}
 
 
 def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
-    """`session` is needed; `turn`, the sender's own running number, is optional and makes repeats certain."""
+    """Convert a request to an inbound message or the end of a session. Raises UnreadableRequest.
+
+    `session` is required. `turn`, the sender's own running number, is optional; with it repeats are always recognised.
+    """
     event = fields.get("event")
     session, sender, code = fields.must("session"), fields.who("phone"), fields.get("service_code")
     if event == "close":
@@ -32,7 +35,7 @@ def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
 
 
 def answer(turn: Reply | None) -> HttpResponse:
-    """`{"text": …, "continue": …}`, in ASCII."""
-    said = turn or Reply("", expects_reply=False)
-    body = json.dumps({"text": said.text, "continue": said.expects_reply}, separators=(",", ":"))
+    """Return `{"text": …, "continue": …}`, in ASCII."""
+    reply = turn or Reply("", expects_reply=False)
+    body = json.dumps({"text": reply.text, "continue": reply.expects_reply}, separators=(",", ":"))
     return HttpResponse(200, "application/json", body.encode("ascii"))

@@ -1,7 +1,7 @@
 """The phone on a web page, for demo and training: the page, its files, and what its phones may dial.
 
-It asks nothing of this process but what any phone asks, by the simulator's door. `gateway.app` brings it in in no live
-mode, and it answers this machine alone, as that door does.
+The page sends only what any phone sends, to the simulator's endpoint. `gateway.app` does not load it in live mode, and
+like that endpoint it answers only this machine.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-MADE_UP_DIGITS = 3  # the last ones of a number, drawn by the page for each of its phones
+MADE_UP_DIGITS = 3  # last digits of a number, chosen by the page for each of its phones
 
 
 def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> None:
-    """`languages`: those offered in each country, by its code, the first dial's first."""
+    """Add the routes of the page.
+
+    `languages`: those offered in each country, by ISO code; the first is the one of a first dial.
+    """
     files = {path.name: path for path in HERE.iterdir() if path.suffix in TYPES}
     parts = {name: (path.read_bytes(), TYPES[path.suffix]) for name, path in files.items()}
     parts[WORLD] = json.dumps(world(mode, countries, languages)).encode(), "application/json"
@@ -53,9 +56,9 @@ def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mappi
 
 
 def world(mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
-    """What the page's phones have to know. A country without a code of its own cannot be reached: it is not there."""
-    reached = [country for country in countries if country.codes]
-    return {"mode": mode, "countries": [_country(one, languages[one.iso]) for one in reached]}
+    """Return what the page's phones need to know. A country without a service code cannot be called and is left out."""
+    reachable = [country for country in countries if country.codes]
+    return {"mode": mode, "countries": [_country(entry, languages[entry.iso]) for entry in reachable]}
 
 
 def _country(country: Country, languages: Sequence[Catalogue]) -> dict[str, Any]:
@@ -70,6 +73,9 @@ def _country(country: Country, languages: Sequence[Catalogue]) -> dict[str, Any]
 
 
 def _made_up(iso: str) -> str:
-    """How numbers of its phones begin. From the example that is printed for such numbers: nobody types a real one."""
+    """Return how the numbers of the page's phones begin.
+
+    It is taken from the library's example of such numbers, so that nobody enters a real one.
+    """
     example = example_number_for_type(iso, PhoneNumberType.MOBILE)
     return str(format_number(example, PhoneNumberFormat.E164))[:-MADE_UP_DIGITS] if example else ""

@@ -1,4 +1,4 @@
-"""A part that does not answer is left alone for a while: waiting for it costs a caller once, not at each screen."""
+"""A circuit breaker: after several failures a service is not called for a while, so that reporters need not wait."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ class CircuitBreaker:
         self._window = window
         self._rest = rest
         self._clock = clock
-        self._failed: deque[float] = deque(maxlen=failures)
-        self._closed_at = 0.0
+        self._failures: deque[float] = deque(maxlen=failures)
+        self._open_until = 0.0
 
     @property
     def is_open(self) -> bool:
-        return self._clock() < self._closed_at
+        """Return whether the service must not be called now."""
+        return self._clock() < self._open_until
 
     def failed(self) -> None:
+        """Count a failure, and open after too many."""
         now = self._clock()
-        self._failed.append(now)
-        if len(self._failed) == self._failed.maxlen and now - self._failed[0] <= self._window:
-            self._closed_at = now + self._rest
-            self._failed.clear()
+        self._failures.append(now)
+        if len(self._failures) == self._failures.maxlen and now - self._failures[0] <= self._window:
+            self._open_until = now + self._rest
+            self._failures.clear()

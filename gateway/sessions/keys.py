@@ -1,11 +1,11 @@
-"""The keys that running conversations are sealed with, in a file that follows the time and forgets.
+"""Keys that seal running sessions, in a file that is advanced with time and deletes old keys.
 
-Redis writes each conversation into its append-only file, where it stays after it has expired or was deleted. What makes
-it unreadable is that its key is deleted: `web` seals with the key of the current ten minutes, keeps those of the last
-forty, and overwrites the file with a later key. From a later key no earlier one can be derived, so whatever was sealed
-more than `LONGEST_SECONDS` ago cannot be opened by anybody, with all files of this machine and any backup of Redis'.
+Redis writes each session to its append-only file, where it stays after it has expired or was deleted. Deleting its key
+makes it unreadable: `web` seals with the key of the current ten minutes, keeps the keys of the last forty, and
+overwrites the file with a later key. No earlier key can be derived from a later one. So nobody can open a session that
+was sealed more than `LONGEST_SECONDS` ago, even with all files of this machine and any backup of Redis.
 
-The file must be in no backup: it opens what is sealed after it. docs/threat-model.md says what it protects.
+The file must not be in any backup: it opens everything sealed after it. docs/threat-model.md says what it protects.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from runtime import filesystem
 
 NAME: Final = "session-keys"  # in TOKAUT_DATA
 EPOCH_SECONDS: Final = 10 * 60
-OVERLAP: Final = 4  # epochs before the current one whose records still open
-LEAST_SECONDS: Final = OVERLAP * EPOCH_SECONDS  # for so long a record surely opens
-LONGEST_SECONDS: Final = (OVERLAP + 1) * EPOCH_SECONDS  # after that none does
-MOST_AHEAD: Final = 30 * 24 * 6  # epochs: of a host whose clock is ahead, what it sealed is opened
-MOST_STEPS: Final = 100_000  # epochs, nearly two years; beyond it a new key is drawn
+OVERLAP: Final = 4  # epochs before the current one whose records can still be opened
+LEAST_SECONDS: Final = OVERLAP * EPOCH_SECONDS  # a record can be opened for at least this long
+LONGEST_SECONDS: Final = (OVERLAP + 1) * EPOCH_SECONDS  # and never after this long
+MOST_AHEAD: Final = 30 * 24 * 6  # epochs; records sealed on a host whose clock is ahead can be opened
+MOST_STEPS: Final = 100_000  # epochs, nearly two years; after a longer gap a new key is made
 VERSION: Final = "tokaut-session-keys/1"
 
 log = structlog.get_logger()
 
 
 class _State(Struct, frozen=True):
-    """What the file holds. `shift`: epochs to add to the wall clock's, where that was set back."""
+    """The contents of the file. `shift`: epochs to add to the wall clock's, after the clock was set back."""
 
     oldest: int
     shift: int
@@ -53,7 +53,10 @@ class _State(Struct, frozen=True):
 
 
 class SessionKeys:
-    """Seals and opens what sessions keep. `secret` comes from TOKAUT_SESSION_KEY and is needed beside the file."""
+    """Seal and open session records.
+
+    `secret` comes from TOKAUT_SESSION_KEY and is needed in addition to the file.
+    """
 
     def __init__(
         self,
@@ -62,67 +65,67 @@ class SessionKeys:
         count: Callable[[str], None] = lambda name: None,
         now: Callable[[], float] | None = None,
     ) -> None:
-        """Read the file, or make it. Where that cannot be done, keys of this process alone serve until it can."""
+        """Read the key file, or create it. If that fails, use keys of this process alone until it succeeds."""
         self._path = folder / NAME
         self._secret = secret
         self._count = count
         self._now = now or time.time
-        self._is_kept = True
-        self._state = self._read_alone() or self._new()
-        self._held = KeyRatchet(self._state.oldest, self._state.key, secret)
+        self._is_written = True
+        self._state = self._read_if_possible() or self._new_state()
+        self._ratchet = KeyRatchet(self._state.oldest, self._state.key, secret)
         self.renew()
 
     def seal(self, label: str, name: bytes, data: bytes) -> bytes:
         """Return `data` sealed with the key of the current ten minutes."""
-        held = self._held
-        return held.seal(self._epoch(held), label, name, data)
+        ratchet = self._ratchet
+        return ratchet.seal(self._epoch(ratchet), label, name, data)
 
     def open(self, label: str, name: bytes, blob: bytes) -> bytes:
-        """Return what was sealed. Raises Poison."""
-        held = self._held
-        return held.open(held.oldest + OVERLAP + MOST_AHEAD, label, name, blob)
+        """Return the sealed data. Raises DecryptError."""
+        ratchet = self._ratchet
+        return ratchet.open(ratchet.oldest + OVERLAP + MOST_AHEAD, label, name, blob)
 
     def renew(self) -> None:
-        """Follow the time, and delete the keys that are over. Call this every few seconds, in a thread that may wait.
+        """Advance to the current time and delete expired keys. Call this every few seconds, in a thread that may block.
 
-        Where the file cannot be written this process goes on with the later keys, and tries again the next time.
+        If the file cannot be written, this process goes on with the later keys and tries again at the next call.
         """
         try:
             with self._locked():
-                there = self._read()
-                after = self._followed(there or self._state)
-                self._hold(after)
-                if after != there:
-                    self._write(after)
-            self._is_kept = True
+                stored = self._read()
+                advanced = self._advanced(stored or self._state)
+                self._use(advanced)
+                if advanced != stored:
+                    self._write(advanced)
+            self._is_written = True
         except OSError:
-            self._hold(self._followed(self._state))
+            self._use(self._advanced(self._state))
             self._count("session_key_deletions_failed")
-            if self._is_kept:
+            if self._is_written:
                 log.exception("session_key_deletion_failed")
-            self._is_kept = False
+            self._is_written = False
 
-    def _epoch(self, held: KeyRatchet) -> int:
-        """Return the epoch to seal in: never an earlier one than before, whatever happens to the clock."""
-        least = held.oldest + OVERLAP
-        wall = self._wall() + self._state.shift
-        return wall if least < wall <= least + MOST_AHEAD else least
+    def _epoch(self, ratchet: KeyRatchet) -> int:
+        """Return the epoch to seal in. It never decreases, whatever happens to the clock."""
+        least = ratchet.oldest + OVERLAP
+        wall_epoch = self._wall_epoch() + self._state.shift
+        return wall_epoch if least < wall_epoch <= least + MOST_AHEAD else least
 
-    def _wall(self) -> int:
+    def _wall_epoch(self) -> int:
         return int(self._now() // EPOCH_SECONDS)
 
-    def _hold(self, state: _State) -> None:
+    def _use(self, state: _State) -> None:
         self._state = state
-        if (state.oldest, state.key) != (self._held.oldest, self._held.key):
-            self._held = KeyRatchet(state.oldest, state.key, self._secret)
+        if (state.oldest, state.key) != (self._ratchet.oldest, self._ratchet.key):
+            self._ratchet = KeyRatchet(state.oldest, state.key, self._secret)
 
-    def _followed(self, state: _State) -> _State:
-        """Return the state of this moment.
+    def _advanced(self, state: _State) -> _State:
+        """Return the state advanced to the current time.
 
-        A clock that was set back by more than one epoch is followed from there, so that keys go on being deleted: the
-        epochs only count the time. By less, the same epoch lasts a little longer.
+        If the clock was set back by more than one epoch, its new time is followed from there, so that keys are still
+        deleted: epochs only count the time. If it was set back by less, the current epoch lasts a little longer.
         """
-        current = self._wall() + state.shift
+        current = self._wall_epoch() + state.shift
         if current < state.current - 1:
             log.warning("session_keys_renewed_after_clock_change", count=state.current - current)
             return replace(state, shift=state.shift + state.current - current)
@@ -130,56 +133,56 @@ class SessionKeys:
         if steps <= 0:
             return state
         if steps > MOST_STEPS:
-            return self._new()
+            return self._new_state()
         return replace(state, oldest=state.oldest + steps, key=key_after(state.key, steps))
 
-    def _new(self) -> _State:
-        return _State(self._wall() - OVERLAP, 0, secrets.token_bytes(32))
+    def _new_state(self) -> _State:
+        return _State(self._wall_epoch() - OVERLAP, 0, secrets.token_bytes(32))
 
     # The file
 
     def _read(self) -> _State | None:
-        """Return what is there; None where nothing is, or nothing that can be used: then conversations begin anew."""
+        """Return the stored state; None if there is no usable one, and then all sessions begin anew."""
         try:
-            words = self._path.read_text("ascii").split()
+            file_fields = self._path.read_text("ascii").split()
         except FileNotFoundError:
             return None
         except ValueError:
-            words = []
+            file_fields = []
         with suppress(ValueError, binascii.Error):
-            version, oldest, shift, key = words
+            version, oldest, shift, key = file_fields
             raw = base64.b64decode(key, altchars=b"-_", validate=True)
             if version == VERSION and len(raw) == 32:
                 return _State(int(oldest), int(shift), raw)
         log.warning("session_keys_unreadable")
         return None
 
-    def _read_alone(self) -> _State | None:
+    def _read_if_possible(self) -> _State | None:
         with suppress(OSError):
             return self._read()
         return None
 
     def _write(self, state: _State) -> None:
-        """Replace the file whole, on the disk when this returns; then overwrite the key that it held."""
+        """Replace the whole file and sync it to disk; then overwrite the old key."""
         key = base64.urlsafe_b64encode(state.key).decode()
-        beside = self._path.with_name(f".{NAME}.new")
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        new_path = self._path.with_name(f".{NAME}.new")
+        new_path.unlink(missing_ok=True)
+        with os.fdopen(os.open(new_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(f"{VERSION} {state.oldest} {state.shift} {key}\n")
             file.flush()
             os.fsync(file.fileno())
         with ExitStack() as stack:
-            last = stack.enter_context(self._path.open("r+b")) if self._path.exists() else None
-            beside.replace(self._path)
+            old_file = stack.enter_context(self._path.open("r+b")) if self._path.exists() else None
+            new_path.replace(self._path)
             filesystem.sync(self._path.parent)
-            if last is not None:
-                last.write(bytes(os.fstat(last.fileno()).st_size))
-                last.flush()
-                os.fsync(last.fileno())
+            if old_file is not None:
+                old_file.write(bytes(os.fstat(old_file.fileno()).st_size))
+                old_file.flush()
+                os.fsync(old_file.fileno())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process of this host at a time."""
+        """Hold a lock against the other processes of this host."""
         with os.fdopen(os.open(self._path.with_name(f".{NAME}.lock"), os.O_RDWR | os.O_CREAT, 0o600), "r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -1,4 +1,7 @@
-"""What is kept of one conversation between two turns, and what outlives a dropped line. Short lists, to seal small."""
+"""The record of a session between two turns, and the drafts that outlive a dropped call.
+
+Stored as arrays without field names, so that the sealed value is small.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +24,20 @@ from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 
 T = TypeVar("T")
 
-MOST_CHOICES = 60  # of earlier walks, so that who dials all day carries no endless tail
-MOST_DRAFTS = 3  # brothers and sisters on one phone, within a quarter of an hour
+MOST_CHOICES = 60  # of earlier sessions; limits the record of a reporter who dials all day
+MOST_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
 
 
 class LastTurn(Struct, frozen=True, array_like=True):
-    """The last turn taken, as the session keeps it: of one size, however long the path has grown."""
+    """The last turn taken, as the session stores it: of constant size, however long the path has grown."""
 
-    turn: str  # its key; for a path, a digest of the whole of it
-    seen: int = 0  # a path's length in characters; else the provider's number of the turn
-    skip: int = 0  # how many characters at a path's start are the service code and no reply
+    turn: str  # its idempotency key; for a path, a digest of the whole path
+    seen: int = 0  # the path's length in characters; else the provider's number of the turn
+    skip: int = 0  # how many characters at the path's start are the service code, not a reply
 
 
 class Draft(Struct, frozen=True, array_like=True):
-    """What a walk on the report path leaves for 15 minutes (24 hours by SMS): it carries on the same report, unseen."""
+    """An unsent report that a later session of this phone continues unseen, for `DRAFT_SECONDS`."""
 
     danger: str
     category: str
@@ -46,14 +49,15 @@ class Draft(Struct, frozen=True, array_like=True):
 
     @property
     def is_sent(self) -> bool:
-        """Return whether it only names a sent report, so that the next dial of this phone files what was gathered."""
+        """Return whether this only names a sent report, so that this phone's next dial submits its gathered answers."""
         return self.report.is_submitted
 
 
 class Record(Struct, frozen=True):
-    """One conversation as its session keeps it.
+    """The record of one session.
 
-    `at`: Unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: how many were begun here.
+    `at`: Unix time of the last turn. `words`: a first SMS that was not a keyword. `reports`: number of reports begun
+    here.
     """
 
     state: FlowState
@@ -64,32 +68,36 @@ class Record(Struct, frozen=True):
     reports: int = 0
     words: str | None = None
     loop: ReplyLoop = ReplyLoop()
-    over: bool = False  # left, or ended: the next SMS begins anew
-    opened: str | None = None  # the report whose code and PIN were given
-    seed: str = ""  # tells this conversation from another under the same session id
-    repeat_of: int | None = None  # reports from this number in the 24 hours before; for staff only
+    over: bool = False  # left or ended; the next SMS begins anew
+    opened: str | None = None  # id of the report that was opened with code and PIN
+    seed: str = ""  # distinguishes this session from another under the same provider id
+    repeat_of: int | None = None  # earlier reports from this number in 24 hours; for staff only
     media: Media = ()
-    guessed: bool = False  # a wrong pair of code and PIN came in this turn; it is not stored
+    guessed: bool = False  # a wrong pair of code and PIN came in this turn; not stored
 
 
 def in_danger(state: FlowState) -> bool:
-    """Said, and with a category: from then on a dropped line is heard (S-12)."""
+    """Return whether danger = now and a category are answered: from then on a dropped call leaves a report (S-12)."""
     return state.values.get("danger") == "now" and bool(state.values.get("category"))
 
 
 def take_up(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
-    """The draft that this walk carries on: the same first two answers, and not too long ago."""
+    """Return the draft that this session continues; None if there is none.
+
+    It has the same first two answers, and is not older than `not_before` (Unix time).
+    """
     danger, category = state.values.get("danger"), state.values.get("category")
     same = (d for d in drafts if (d.danger, d.category) == (danger, category) and d.at >= not_before)
     return next(same, None)
 
 
 def carried(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
-    """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody.
-    None where the flows are others by now.
+    """Return the record with the answers and words of an earlier draft before its own.
 
-    Under this walk's own key and secret: walked again without Redis, and so without the draft, it finds the same
-    report and shows the same code.
+    It holds all words, and the last `MOST_CHOICES` choices. None if the flows have changed since.
+
+    The report keeps this session's own origin key and secret: replayed without Redis, and so without the draft, it
+    finds the same report and shows the same code.
     """
     try:
         before = unpack(draft.state, book)
@@ -106,7 +114,7 @@ def carried(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Rec
 
 
 def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
-    """This phone's drafts after a turn, this one in front; None where they stay as they are."""
+    """Return this phone's drafts after a turn, this session's first; None if they do not change."""
     report, values = record.report, record.state.values
     danger, category = values.get("danger"), values.get("category")
     if report is None or not danger or not category:
@@ -114,21 +122,21 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     others = [draft for draft in drafts if draft.report.report_id != report.report_id]
     if report.is_submitted and report.is_pending and record.state.screen.partition(".")[0] != "home":
         return [_gathering(report, record.at), *others][:MOST_DRAFTS]
-    if report.is_submitted:  # what comes after Send belongs to this call alone
+    if report.is_submitted:  # answers after Send belong to this call alone
         return others if len(others) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
     return [draft, *others][:MOST_DRAFTS]
 
 
 def _gathering(report: ReportRef, at: int) -> Draft:
-    """Return the name of a sent report whose further answers are being gathered; nothing that was said is in it."""
+    """Return a draft that only names a sent report whose further answers are being gathered; it holds no answers."""
     nothing = pack(FlowState("home.home"))
     named = ReportRef(report.report_id, b"", 0, Submitted(0, report.sent_at or 0, has_update=True))
     return Draft("", "", nothing, named, at)
 
 
 class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A record as it is kept: of the answer, what a repeat gets."""
+    """A record as it is stored: of the last answer, only what a repeat gets."""
 
     state: PackedState
     last: LastTurn
@@ -151,13 +159,14 @@ _DRAFTS: Final = Decoder(list[Draft])
 
 
 def pack_record(r: Record) -> bytes:
+    """Encode a record for `Sessions.keep`."""
     answer = r.answer.text, r.answer.expects_reply
     after = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
     return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *after))
 
 
 def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
-    """None for what is not of this shape, as after an upgrade: the caller begins anew."""
+    """Decode a record; None if its shape is unknown, as after an upgrade: the reporter begins anew."""
     try:
         kept = _read(raw, _RECORD)
         state = unpack(kept.state, book)
@@ -170,12 +179,12 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:
-    """Nothing where there are none."""
+    """Encode drafts; b"" if there are none."""
     return _written(drafts) if drafts else b""
 
 
 def unpack_drafts(raw: bytes | None) -> list[Draft]:
-    """None at all where they are not of this shape."""
+    """Decode drafts; an empty list if their shape is unknown."""
     try:
         return _read(raw, _DRAFTS) if raw else []
     except ValueError:
@@ -185,12 +194,12 @@ def unpack_drafts(raw: bytes | None) -> list[Draft]:
 def _written(value: Any) -> bytes:
     try:
         return _write(value)
-    except UnicodeEncodeError:  # half a character that a person sent must come back as it was
+    except UnicodeEncodeError:  # a lone surrogate that a person sent must be returned unchanged
         return json.dumps(to_builtins(value)).encode()
 
 
 def _read(raw: bytes, decoder: Decoder[T]) -> T:
-    """Raises ValueError."""
+    """Decode JSON. Raises ValueError."""
     try:
         return decoder.decode(raw)
     except DecodeError:

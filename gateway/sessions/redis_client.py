@@ -1,9 +1,9 @@
-"""An asyncio client for Redis that sends what many callers ask in one turn of the event loop in one write.
+"""An asyncio Redis client that pipelines all commands of one event-loop turn in one write.
 
-One connection for each event loop. Commands that are asked together are answered together, in order. A connection
-that gave no answer for half a second is closed; what waited on it is asked once more on a new one, so only commands
-that may be carried out twice are asked here. So is what the server refuses: another may lead by now. RESP is written
-and read by hiredis; redis-py finds the server's address behind Sentinels, and reads the address in the settings.
+There is one connection for each event loop. Commands sent together are answered together, in order. A connection
+without an answer for half a second is closed, and its commands are sent once more on a new one. So only idempotent
+commands may be sent here. Commands that the server refuses are retried likewise: another server may be the master by
+now. hiredis writes and reads RESP; redis-py finds the master through Sentinels and parses the URL of the settings.
 """
 
 from __future__ import annotations
@@ -29,51 +29,52 @@ from runtime.settings import RedisAddress
 Command = tuple[bytes | str | int, ...]
 
 TRIES: Final = 2
-MOST_SECONDS: Final = 1.0  # that a question may wait beyond its time while the server answers older ones
+MOST_SECONDS: Final = 1.0  # extra wait of a command while the server still answers older ones
 POLL_SECONDS: Final = 0.01  # one more read before giving up; in uvloop a timer of 0 fires before pending reads
-NOTHING_YET: Final = object()  # hiredis returns False for it otherwise, which can be an answer
-NO_SCRIPT: Final = "NOSCRIPT"  # the one error that says nothing against the server
+NOTHING_YET: Final = object()  # hiredis returns False by default, which can be an answer
+NO_SCRIPT: Final = "NOSCRIPT"  # the only error after which the connection is still good
 
-_parse_url: Any = redis_connection.parse_url  # the library gives it no types
-_pack: Any = hiredis.pack_command  # its type knows commands of one word only
+_parse_url: Any = redis_connection.parse_url  # redis-py has no type for it
+_pack: Any = hiredis.pack_command  # its type only allows commands of one word
 
 
 class ConnectionLost(Exception):
-    """The connection was closed, or had no answer in time. Whether the commands were carried out is not known."""
+    """The connection was closed, or no answer came in time. The commands may or may not have been executed."""
 
 
 class _PendingCommands:
-    """Commands that were sent together: how many answers they get, and by when."""
+    """Commands that were sent together, with the number of expected answers and the deadline in loop time."""
 
     __slots__ = ("answers", "count", "future", "until")
 
     def __init__(self, count: int, future: asyncio.Future[list[Any]]) -> None:
         self.count = count
-        self.until = math.inf  # while they are not sent
+        self.until = math.inf  # until they are sent
         self.future = future
         self.answers: list[Any] = []
 
 
 class Connection(asyncio.Protocol):
-    """One connection to a server."""
+    """One connection to a Redis server, used from one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._reader = hiredis.Reader(notEnoughData=NOTHING_YET)
         self._transport: asyncio.Transport | None = None
         self._unsent: list[tuple[_PendingCommands, bytes]] = []
-        self._waiting: deque[_PendingCommands] = deque()
+        self._unanswered: deque[_PendingCommands] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._read_at = 0.0
         self._is_retired = False
 
     @property
     def is_open(self) -> bool:
+        """Return whether commands can be sent."""
         return self._transport is not None
 
     def ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
-        """Send commands with whatever else is asked in this turn of the loop; the future gets their answers."""
-        packed = b"".join(map(_pack, commands))  # before anything is queued: it raises where a command is wrong
+        """Send commands together with all others of this loop turn. The future returns their answers."""
+        packed = b"".join(map(_pack, commands))  # before anything is queued: it raises if a command is invalid
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         if self._transport is None:
             future.set_exception(ConnectionLost)
@@ -82,46 +83,46 @@ class Connection(asyncio.Protocol):
         else:
             if not self._unsent:
                 self._loop.call_soon(self._send)
-            asked = _PendingCommands(len(commands), future)
-            self._unsent.append((asked, packed))
-            self._waiting.append(asked)
+            pending = _PendingCommands(len(commands), future)
+            self._unsent.append((pending, packed))
+            self._unanswered.append(pending)
         return future
 
     def retire(self) -> None:
-        """Close the connection once all that wait on it have their answers."""
+        """Close the connection once all pending commands are answered."""
         self._is_retired = True
-        if not self._waiting:
+        if not self._unanswered:
             self.close()
 
     def close(self) -> None:
-        """Close the connection; whoever waits for an answer gets ConnectionLost."""
+        """Close the connection. Pending commands fail with ConnectionLost."""
         transport, self._transport = self._transport, None
         if self._timer:
             self._timer.cancel()
         if transport:
             transport.abort()
-        for asked in self._waiting:
-            if not asked.future.done():
-                asked.future.set_exception(ConnectionLost)
-        self._waiting.clear()
+        for pending in self._unanswered:
+            if not pending.future.done():
+                pending.future.set_exception(ConnectionLost)
+        self._unanswered.clear()
         self._unsent.clear()
 
     def _send(self) -> None:
-        """Write what was asked. Its time begins now: the loop may have been busy with others since."""
+        """Write the queued commands. Their time starts now: the loop may have been busy since they were queued."""
         if not self._transport or not self._unsent:
             return
         until = self._loop.time() + TIMEOUT_SECONDS
-        for asked, _ in self._unsent:
-            asked.until = until
+        for pending, _ in self._unsent:
+            pending.until = until
         self._transport.write(b"".join([packed for _, packed in self._unsent]))
         self._unsent.clear()
         if self._timer is None:
-            self._timer = self._loop.call_at(until, self._look)
+            self._timer = self._loop.call_at(until, self._check_timeout)
 
-    def _look(self) -> None:
-        """Close the connection if the oldest question had no answer in time; otherwise look again when it is due.
+    def _check_timeout(self) -> None:
+        """Close the connection if the oldest command is overdue; otherwise check again when it is due.
 
-        The loop reads once more before: where the loop itself was late, the answer may be there.
+        The loop reads once more before closing: if the loop itself was late, the answer may already be in the socket.
         """
         self._timer = None
         if self._is_due():
@@ -133,56 +134,59 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def _is_due(self) -> bool:
-        """Return whether the server has said nothing for so long that it is given up; otherwise set the next timer.
+        """Return whether the server has been silent for too long; otherwise set the next timer.
 
-        What it has said is answers to older questions, or a part of this answer.
+        Answers to older commands, and parts of this answer, do not count as silence.
         """
-        if not self._waiting or self._waiting[0].until == math.inf:
+        if not self._unanswered or self._unanswered[0].until == math.inf:
             return False  # `_send` sets the next timer
-        asked_until = self._waiting[0].until
+        asked_until = self._unanswered[0].until
         until = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + MOST_SECONDS)
         if until <= self._loop.time():
             return True
-        self._timer = self._loop.call_at(until, self._look)
+        self._timer = self._loop.call_at(until, self._check_timeout)
         return False
 
-    # asyncio calls these
+    # Callbacks of asyncio
 
     def connection_made(self, transport: Any) -> None:
+        """Store the transport."""
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Fail all pending commands."""
         self.close()
 
     def data_received(self, data: bytes) -> None:
+        """Parse answers and resolve the futures that wait for them."""
         self._read_at = self._loop.time()
         try:
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not NOTHING_YET:
-                self._take(answer)
-        except Exception:  # whatever it is, the answers that follow cannot be told apart any more
+                self._resolve(answer)
+        except Exception:  # after any error the following answers cannot be matched to commands
             self.close()
-        if self._is_retired and not self._waiting:
+        if self._is_retired and not self._unanswered:
             self.close()
 
-    def _take(self, answer: Any) -> None:
+    def _resolve(self, answer: Any) -> None:
         if isinstance(answer, hiredis.PushNotification):
-            return  # nobody asked
-        asked = self._waiting[0]
-        if asked.until == math.inf:
-            raise ConnectionLost  # it was not even sent: this answers nothing that we asked
-        asked.answers.append(answer)
-        if len(asked.answers) == asked.count:
-            self._waiting.popleft()
-            if not asked.future.done():  # whoever asked may be gone
-                asked.future.set_result(asked.answers)
+            return  # not an answer to a command
+        pending = self._unanswered[0]
+        if pending.until == math.inf:
+            raise ConnectionLost  # not sent yet, so this cannot be its answer
+        pending.answers.append(answer)
+        if len(pending.answers) == pending.count:
+            self._unanswered.popleft()
+            if not pending.future.done():  # the waiting task may have been cancelled
+                pending.future.set_result(pending.answers)
 
 
 class RedisClient:
-    """Ask the server that the settings name, from any event loop."""
+    """Send commands to the server of the settings, from any event loop."""
 
     def __init__(self, reach: RedisAddress, scripts: Sequence[str] = ()) -> None:
-        """`scripts`: the Lua that commands made by `evalsha` run."""
+        """`scripts`: the Lua scripts that commands made by `evalsha` run."""
         self._reach = reach
         self._scripts = {sha1(lua.encode(), usedforsecurity=False).hexdigest(): lua for lua in scripts}
         self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
@@ -191,11 +195,11 @@ class RedisClient:
 
     @staticmethod
     def evalsha(lua: str) -> Command:
-        """Return how a command begins that runs this script."""
-        return ("EVALSHA", sha1(lua.encode(), usedforsecurity=False).hexdigest())  # as the server counts it
+        """Return the first words of a command that runs this script."""
+        return ("EVALSHA", sha1(lua.encode(), usedforsecurity=False).hexdigest())  # as the server names it
 
     async def ask(self, *commands: Command) -> list[Any]:
-        """Return the answers to commands. Raises RedisError, OSError, ConnectionLost."""
+        """Send commands and return their answers. Raises RedisError, OSError, ConnectionLost."""
         for attempt in range(1, TRIES + 1):
             connection = self._connections.get(asyncio.get_running_loop())
             if connection is None or not connection.is_open:
@@ -203,23 +207,23 @@ class RedisClient:
             try:
                 answers = await connection.ask(commands)
                 if _are_unknown_scripts(answers):
-                    answers = await connection.ask([self._whole(one) for one in commands])
+                    answers = await connection.ask([self._with_script(item) for item in commands])
             except ConnectionLost:
                 if attempt == TRIES:
                     raise
                 continue
-            if not any(isinstance(one, hiredis.ReplyError) for one in answers):
+            if not any(isinstance(item, hiredis.ReplyError) for item in answers):
                 return answers
             self._retire(connection)
         raise RedisError("the server refuses a command")
 
-    def _whole(self, command: Command) -> Command:
+    def _with_script(self, command: Command) -> Command:
         return ("EVAL", self._scripts[str(command[1])], *command[2:]) if command[0] == "EVALSHA" else command
 
     def _retire(self, connection: Connection) -> None:
-        """Ask nothing more of this server, as after a change of masters, where the old one refuses to write.
+        """Stop using this connection, for example after a failover, when the old master refuses writes.
 
-        Whoever has asked it already may still get a good answer.
+        Commands already sent on it may still get good answers.
         """
         loop = asyncio.get_running_loop()
         if self._connections.get(loop) is connection:
@@ -227,7 +231,7 @@ class RedisClient:
         connection.retire()
 
     async def _connect_once(self) -> Connection:
-        """Open this event loop's connection; whoever asks meanwhile waits for the same one."""
+        """Open this event loop's connection; concurrent callers wait for the same one."""
         loop = asyncio.get_running_loop()
         task = self._connecting.get(loop)
         if task is None:
@@ -239,7 +243,7 @@ class RedisClient:
     def _connected(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Connection]) -> None:
         self._connecting.pop(loop, None)
         if not task.cancelled():
-            task.exception()  # asyncio logs one that nobody asks for, and all who did may be gone
+            task.exception()  # asyncio logs an exception that is never retrieved; all waiting tasks may be cancelled
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
         self._forget_closed_loops()
@@ -250,7 +254,7 @@ class RedisClient:
             except BaseException:
                 connection.close()
                 raise
-        if any(isinstance(one, hiredis.ReplyError) for one in answers):
+        if any(isinstance(item, hiredis.ReplyError) for item in answers):
             connection.close()
             raise RedisError("the server refuses the user or the database")
         if self._is_closed:
@@ -260,17 +264,17 @@ class RedisClient:
         return connection
 
     def _forget_closed_loops(self) -> None:
-        for one in list(self._connections):  # another thread's event loop may add its own meanwhile
-            if one.is_closed():
-                self._connections.pop(one, None)
+        for item in list(self._connections):  # a copy: another thread may add its event loop meanwhile
+            if item.is_closed():
+                self._connections.pop(item, None)
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
         if self._is_closed:
             raise ConnectionLost
-        given = _parse_url(self._reach.url)
-        if path := given.get("path"):
+        url = _parse_url(self._reach.url)
+        if path := url.get("path"):
             return (await loop.create_unix_connection(lambda: Connection(loop), path))[1]
-        host, port = given.get("host", "localhost"), given.get("port", 6379)
+        host, port = url.get("host", "localhost"), url.get("port", 6379)
         if self._reach.sentinels:
             host, port = await asyncio.to_thread(redis_clients.find_master, self._reach, TIMEOUT_SECONDS)
         tls: dict[str, Any] = {}
@@ -290,13 +294,16 @@ class RedisClient:
         return (*commands, ("PING",))
 
     async def disconnect(self) -> None:
-        """Close the running event loop's connection: the loop is about to end."""
+        """Close the running event loop's connection before the loop ends."""
         if connection := self._connections.pop(asyncio.get_running_loop(), None):
             connection.close()
             await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
     def close(self) -> None:
-        """Close this client's connections, each on its own event loop where that still runs. Nothing is asked after."""
+        """Close all connections, each on its own event loop if that still runs.
+
+        The client cannot be used afterwards.
+        """
         self._is_closed = True
         for loop, connection in list(self._connections.items()):
             with suppress(RuntimeError):  # the loop is closed
@@ -305,6 +312,6 @@ class RedisClient:
 
 
 def _are_unknown_scripts(answers: Sequence[Any]) -> bool:
-    """Return whether the server was started again, or its scripts were flushed, and nothing else is wrong."""
-    wrong = [str(one) for one in answers if isinstance(one, hiredis.ReplyError)]
-    return bool(wrong) and all(one.startswith(NO_SCRIPT) for one in wrong)
+    """Return whether all errors are unknown scripts, as after a restart or a flush of the server."""
+    errors = [str(item) for item in answers if isinstance(item, hiredis.ReplyError)]
+    return bool(errors) and all(item.startswith(NO_SCRIPT) for item in errors)

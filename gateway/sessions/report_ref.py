@@ -1,7 +1,7 @@
-"""What a session remembers of its report: which one it is, and how far its submission has come.
+"""The state of a report in its session: which report it is, and how far its submission has come.
 
-The five states exclude one another. `gateway.submission.transitions` has the one table of how a report gets from one
-to the next.
+The five states exclude one another. `gateway.submission.transitions` has the one table of how a report gets from one to
+the next.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class CodeState(StrEnum):
 
 
 class NotSubmitted(Struct, frozen=True, array_like=True, tag="not_submitted"):
-    """Nothing is stored. `revision` is the highest that was stored and cancelled; 0 where there was none."""
+    """Nothing is stored. `revision`: the highest that was stored and cancelled; 0 if there was none."""
 
     revision: int = 0
 
 
 class PerhapsScheduled(Struct, frozen=True, array_like=True, tag="perhaps_scheduled"):
-    """The session was replayed without Redis: a revision may be scheduled, and nobody remembers which."""
+    """The session was replayed without Redis: a revision may be scheduled, and its number is not known."""
 
     revision: ClassVar[int] = 0
 
@@ -41,7 +41,7 @@ class Scheduled(Struct, frozen=True, array_like=True, tag="scheduled"):
 
 
 class SubmissionUncertain(Struct, frozen=True, array_like=True, tag="uncertain"):
-    """The reporter was told NOT SENT, and a slow disk may have stored it all the same.
+    """The reporter was told NOT SENT, but a slow disk may have stored the report all the same.
 
     `is_scheduled`: an incomplete revision is scheduled, as in `Scheduled`.
     """
@@ -51,10 +51,10 @@ class SubmissionUncertain(Struct, frozen=True, array_like=True, tag="uncertain")
 
 
 class Submitted(Struct, frozen=True, array_like=True, tag="submitted"):
-    """The report is stored as complete. `sent_at`: Unix seconds.
+    """The report is stored as complete. `sent_at`: Unix time.
 
-    `has_update`: an answer given after Send waits to be delivered. `confirmed`: the reporter was told "Sent"; False
-    where NOT SENT was shown of a report that turned out to be stored.
+    `has_update`: an answer given after Send is scheduled. `confirmed`: the reporter was told "Sent"; False if NOT SENT
+    was shown and the report turned out to be stored.
     """
 
     revision: int
@@ -68,35 +68,35 @@ SubmissionState: TypeAlias = NotSubmitted | PerhapsScheduled | Scheduled | Submi
 
 
 class ReportRef(Struct, frozen=True, array_like=True):
-    """A report that was begun: how it will be known, and how far it has come."""
+    """A report that was begun: its identity and its state."""
 
     report_id: str
     origin_key: bytes  # the idempotency key: a repeated Send of one session is the same report
-    created_at: int  # Unix seconds
+    created_at: int  # Unix time
     state: SubmissionState = NotSubmitted()
     floor: str | None = None  # the highest priority reached
-    recipients: tuple[Recipient, ...] = ()  # the hotlines that the Send screen named: those and no others get it
-    resumed: bool = False  # it goes on from an earlier session of this phone
-    secret: bytes = b""  # of this session alone: code and PIN come from it; dropped once they were seen
+    recipients: tuple[Recipient, ...] = ()  # the hotlines named on the Send screen; no others get it
+    resumed: bool = False  # it continues an earlier session of this phone
+    secret: bytes = b""  # of this session only; code and PIN are derived from it; dropped once they were seen
 
     @property
     def revision(self) -> int:
-        """The highest revision that this session knows of."""
+        """Return the highest revision that this session knows of."""
         return self.state.revision
 
     @property
     def sent_at(self) -> int | None:
-        """When the report was submitted, in Unix seconds; None before."""
+        """Return when the report was submitted, as Unix time; None before."""
         return self.state.sent_at if isinstance(self.state, Submitted) else None
 
     @property
     def is_submitted(self) -> bool:
-        """Whether the report is stored as complete."""
+        """Return whether the report is stored as complete."""
         return isinstance(self.state, Submitted)
 
     @property
     def is_pending(self) -> bool:
-        """Whether the scheduler holds a revision of it, or may hold one."""
+        """Return whether a revision of it is scheduled, or may be."""
         match self.state:
             case PerhapsScheduled() | Scheduled():
                 return True
@@ -107,7 +107,7 @@ class ReportRef(Struct, frozen=True, array_like=True):
 
     @property
     def is_unconfirmed(self) -> bool:
-        """Whether NOT SENT was shown of what may be stored, or is."""
+        """Return whether NOT SENT was shown, and the report is or may be stored."""
         match self.state:
             case SubmissionUncertain() | Submitted(confirmed=False):
                 return True
@@ -116,5 +116,5 @@ class ReportRef(Struct, frozen=True, array_like=True):
 
     @property
     def code(self) -> CodeState:
-        """Whether access code and PIN may be shown; `NONE` before Send."""
+        """Return whether access code and PIN may be shown; `NONE` before Send."""
         return self.state.code if isinstance(self.state, Submitted) else CodeState.NONE

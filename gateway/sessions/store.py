@@ -1,8 +1,8 @@
-"""Conversations in Redis: sealed, short-lived, and moved on by one script, so that nobody takes a step twice.
+"""Sessions in Redis: sealed, short-lived, and updated by one compare-and-set script, so that no step is taken twice.
 
-A key is an HMAC: Redis never sees a number. A value is an 8-byte version, then the sealed conversation. The version is
-drawn anew with each write; `keep` writes only over the version that was loaded, and otherwise tells what is there.
-Two round trips a screen: one to load, one to keep.
+A key is an HMAC: Redis never sees a telephone number. A value is an 8-byte version, then the sealed session. Each write
+draws a new version; `keep` writes only over the version that was loaded, and otherwise returns the stored value. A
+screen takes two round trips: one to load, one to save.
 """
 
 from __future__ import annotations
@@ -23,25 +23,24 @@ from runtime import redis_clients
 from runtime.settings import RedisAddress
 
 USSD_SECONDS = 15 * 60
-SENT_SECONDS = 3 * 60  # after Send and in My report: no network lets a session wait longer
-BLIND_SECONDS = 60  # where nothing tells a dial from a reply, the next caller could meet this session
+SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
+BLIND_SECONDS = 60  # where a dial cannot be told from a reply, the next call could continue this session
 LEAST_SECONDS = 60
 SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
-DRAFT_SECONDS = {
-    "ussd": 15 * 60,
-    "sms": session_keys.LEAST_SECONDS,
-}  # while it may be carried on, and its key is surely there
+# How long a draft may be continued; its key exists at least that long.
+DRAFT_SECONDS = {"ussd": 15 * 60, "sms": session_keys.LEAST_SECONDS}
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
-COUNTED_DAY_SECONDS = 9 * 86400  # a week that the database may be away, and the day itself
+COUNTED_DAY_SECONDS = 9 * 86400  # the day itself, and a week during which the database may be unavailable
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
-# KEYS: session, draft, seen, read, guessed, day. ARGV: version that was read, new value, its milliseconds,
-# draft ("" leaves it, "-" deletes it), its milliseconds, seen for so many milliseconds (0: not an SMS), count what is
-# read for so many milliseconds (0: nothing was), count a wrong pair of code and PIN for so many milliseconds (0: none
-# came), keep the day's counts so many milliseconds; then what is added to them, name after name with its number. A
-# server that refuses to count refuses nobody a screen.
-# Run twice (a retry after a lost answer), it finds its own version and gives back what it wrote.
+# KEYS: session, draft, seen, read, guessed, day.
+# ARGV: 1 the version that was loaded; 2 the new value; 3 its lifetime; 4 the draft ("" leaves it, "-" deletes it);
+# 5 its lifetime; 6 the lifetime of the mark "seen" (0: not an SMS); 7 that of the counter of screens read (0: none was
+# read); 8 that of the counter of wrong pairs of code and PIN (0: none came); 9 that of the day's counts; then pairs of
+# a count's name and the number to add. Lifetimes are in milliseconds.
+# Errors of the day's counts are ignored: a screen must not fail for them.
+# Run twice (a retry after a lost answer), it finds its own version and returns what it wrote.
 KEEP = """
 local there = redis.call('GET', KEYS[1])
 if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end
@@ -65,13 +64,14 @@ COUNT_SECONDS = 24 * 3600
 
 
 class RedisUnavailable(Exception):
-    """Redis did not answer, or would not write."""
+    """Redis did not answer, or refused to write."""
 
 
 class RecordKeys(Struct, frozen=True):
-    """Where one conversation is kept. The others are empty where there is nothing of the kind.
+    """The Redis keys of one session. Optional ones are "".
 
-    `read`: how many screens this caller has read lately that can wait. `guessed`: wrong pairs of code and PIN.
+    `read`: the counter of optional screens this reporter has read lately. `guessed`: the counter of wrong pairs of code
+    and PIN.
     """
 
     session: str
@@ -82,7 +82,7 @@ class RecordKeys(Struct, frozen=True):
 
 
 class LoadedRecord(Struct, frozen=True):
-    """What was found, as it was kept, or None; `version` is what `keep` must find."""
+    """The stored values of one session, or None; `version` is the one that `keep` must find."""
 
     version: bytes
     session: bytes | None
@@ -93,7 +93,7 @@ class LoadedRecord(Struct, frozen=True):
 
 
 class FunnelCounts(Struct, frozen=True):
-    """Of one turn. `day`: of UTC; `counts`: what is added, by country and name."""
+    """Counts of one turn for the statistics. `day`: the date in UTC; `counts`: "country name" → number to add."""
 
     day: str
     counts: Mapping[str, int]
@@ -103,6 +103,8 @@ NOTHING = FunnelCounts("", {})
 
 
 class Sessions:
+    """Load and save sessions. After repeated failures Redis is not called for a few seconds."""
+
     def __init__(
         self,
         reach: RedisAddress,
@@ -112,34 +114,34 @@ class Sessions:
         *,
         mode: str = "demo",
     ) -> None:
-        """`vault` makes the names of records, `keys` seal what they hold."""
+        """`cipher` makes the Redis keys, `keys` seal the values. `on_lost` is called for a value that does not open."""
         self._client = RedisClient(reach, (KEEP, COUNT))
-        self._redis = redis_clients.session_client(reach)  # for threads
+        self._redis = redis_clients.session_client(reach)  # for use in threads
         self._cipher = cipher
         self._keys = keys
         self._keep = RedisClient.evalsha(KEEP)
         self._count = RedisClient.evalsha(COUNT)
         self._on_lost = on_lost
-        self._label = f"session {mode}"  # so that no conversation of a drill goes on in the live service
+        self._label = f"session {mode}"  # so that a session of a drill cannot continue in the live service
         self._breaker = CircuitBreaker(failures=3, window=10, rest=5)
 
     def key(self, kind: str, *parts: str) -> str:
-        """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""
+        """Return an opaque key: the kind ("s", "d", "l:seen" or "l:…") and an HMAC of the parts."""
         return f"{kind}:{self._cipher.mac(self._label, kind, *parts).hex()}"
 
     async def load(self, keys: RecordKeys) -> LoadedRecord:
-        """Session, drafts and whether this SMS was seen, in one round trip. Raises RedisUnavailable."""
+        """Load session, drafts and counters in one round trip. Raises RedisUnavailable."""
         wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read, keys.guessed) if name]
         answers = await self._ask(*[("GET", name) for name in wanted])
-        found = dict(zip(wanted, answers, strict=True))
-        session = found[keys.session]
+        stored = dict(zip(wanted, answers, strict=True))
+        session = stored[keys.session]
         return LoadedRecord(
             version=session[:8] if session else b"",
             session=self._open(keys.session, session[8:] if session else None),
-            drafts=self._open(keys.draft, found.get(keys.draft)),
-            seen=found.get(keys.seen) is not None,
-            read=int(found.get(keys.read) or 0),
-            guessed=int(found.get(keys.guessed) or 0),
+            drafts=self._open(keys.draft, stored.get(keys.draft)),
+            seen=stored.get(keys.seen) is not None,
+            read=int(stored.get(keys.read) or 0),
+            guessed=int(stored.get(keys.guessed) or 0),
         )
 
     async def keep(
@@ -155,30 +157,33 @@ class Sessions:
         guessed: bool = False,
         tally: FunnelCounts = NOTHING,
     ) -> bool:
-        """Write over `version` only; false where another was faster. `drafts`: None leaves them, b"" deletes them.
+        """Save the session if its version is still `version`; return False after a lost race. Raises RedisUnavailable.
 
-        `read`: count one more screen that was read. `guessed`: one more wrong pair of code and PIN. `tally`: what is
-        counted for the statistics.
+        `drafts`: None leaves them, b"" deletes them. `seconds`, `draft_seconds`: lifetimes. `read`: count one more
+        screen that was read. `guessed`: count one more wrong pair of code and PIN. `tally`: counts for the statistics.
         """
         value = os.urandom(8) + self._seal(keys.session, session)
         draft: bytes | str = ""
         if drafts is not None and keys.draft:
             draft = self._seal(keys.draft, drafts) if drafts else "-"
         day = _day_key(tally.day) if tally.counts else keys.session
-        own = (keys.session, keys.draft, keys.seen, keys.read, keys.guessed)
-        names = [*(name or keys.session for name in own), day]
-        lasts, seen = (seconds * 1000, draft_seconds * 1000), SEEN_SECONDS * 1000 if keys.seen else 0
+        record_keys = (keys.session, keys.draft, keys.seen, keys.read, keys.guessed)
+        names = [*(name or keys.session for name in record_keys), day]
+        lifetimes, seen = (seconds * 1000, draft_seconds * 1000), SEEN_SECONDS * 1000 if keys.seen else 0
         counted = (
             READ_SECONDS * 1000 if read and keys.read else 0,
             GUESSED_SECONDS * 1000 if guessed and keys.guessed else 0,
         )
-        said = (version, value, lasts[0], draft, lasts[1], seen, *counted)
+        arguments = (version, value, lifetimes[0], draft, lifetimes[1], seen, *counted)
         counts = (part for pair in tally.counts.items() for part in pair)
-        written = await self._ask((*self._keep, len(names), *names, *said, COUNTED_DAY_SECONDS * 1000, *counts))
+        written = await self._ask((*self._keep, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts))
         return bool(written[0] == value)
 
     async def count_report(self, who: str) -> int | None:
-        """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""
+        """Count a report and return how many this sender made before it in 24 hours; None if Redis is unavailable.
+
+        For staff only.
+        """
         key = self.key("l:count", who)
         try:
             return int((await self._ask((*self._count, 1, key, COUNT_SECONDS)))[0]) - 1
@@ -186,7 +191,7 @@ class Sessions:
             return None
 
     async def _ask(self, *commands: Command) -> list[Any]:
-        """Return their answers. Raises RedisUnavailable."""
+        """Send commands and return their answers. Raises RedisUnavailable."""
         if self._breaker.is_open:
             raise RedisUnavailable
         try:
@@ -196,28 +201,28 @@ class Sessions:
             raise RedisUnavailable from None
 
     async def disconnect(self) -> None:
-        """Close the running event loop's connection: the loop is about to end."""
+        """Close the running event loop's connection before the loop ends."""
         await self._client.disconnect()
 
-    # In a thread
+    # For threads
 
     def counted(self, day: str) -> dict[str, int]:
-        """What was counted on a day. Raises RedisUnavailable."""
+        """Return the counts of a day. Raises RedisUnavailable."""
         try:
-            found: Any = self._redis.hgetall(_day_key(day))
+            stored: Any = self._redis.hgetall(_day_key(day))
         except (RedisError, OSError):
             raise RedisUnavailable from None
-        return {name.decode(): int(number) for name, number in found.items()}
+        return {name.decode(): int(number) for name, number in stored.items()}
 
     def forget(self, day: str) -> None:
-        """Raises RedisUnavailable."""
+        """Delete the counts of a day. Raises RedisUnavailable."""
         try:
             self._redis.delete(_day_key(day))
         except (RedisError, OSError):
             raise RedisUnavailable from None
 
     def answers(self) -> bool:
-        """Return whether Redis answers now, and callers are not kept from it after its last failures."""
+        """Return whether Redis answers now and the circuit breaker is closed."""
         try:
             return not self._breaker.is_open and bool(self._redis.ping())
         except (RedisError, OSError):
@@ -232,7 +237,10 @@ class Sessions:
         return self._keys.seal("session", key.encode(), value)
 
     def _open(self, key: str, blob: bytes | None) -> bytes | None:
-        """None where nothing was kept, or it was not ours: the caller begins anew, and the operator sees it."""
+        """Return the opened value; None if there is none or it does not open.
+
+        A reporter whose session does not open begins anew; the loss is counted for the operator.
+        """
         if blob is None:
             return None
         try:

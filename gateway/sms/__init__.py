@@ -1,1 +1,1 @@
-"""SMS: the inbox while Redis is unavailable, the outbox, receipts, opt-outs, answers of the on-call phone."""
+"""SMS: inbox for the time without Redis, outbox, delivery reports, opt-outs, idempotency keys."""

@@ -1,4 +1,4 @@
-"""What makes an SMS this one and no other, over all its redeliveries."""
+"""The idempotency key of an SMS, the same for all its redeliveries."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from gateway.messaging.model import Inbound
 
 
 def idempotency_key(inbound: Inbound) -> tuple[str, ...]:
-    """The provider's id, whatever the words. Without one, the words at that second from that sender.
+    """Return the key: the provider's id, whatever the words. Without one, the words, the time and the sender.
 
-    Where a provider gives neither id nor time, nothing tells a repeat from the same word sent again: each is its own,
-    for a reply that comes twice harms nobody, and one that never comes may.
+    If the provider sends neither id nor time, a repeat cannot be told from the same words sent again. Then each message
+    gets a key of its own: a second reply harms nobody, and a missing one may.
     """
     if inbound.id:
         return ("id", inbound.channel, inbound.id)

@@ -1,4 +1,4 @@
-"""SMS that came while Redis was away: kept sealed, and played back in order once it answers."""
+"""SMS that came while Redis was unavailable: stored sealed, and replayed in order once it is back."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ from reports.store.sms import messages
 
 
 class SmsInbox:
+    """Store inbound SMS and replay them."""
+
     def __init__(self, database: Database, cipher: RecordCipher, pepper: PhonePepper) -> None:
         self._database = database
         self._cipher = cipher
         self._pepper = pepper
 
     def keep(self, inbound: Inbound, sender: str) -> None:
-        """Raises DatabaseUnavailable: then the provider has to keep it."""
+        """Store an inbound SMS. Raises DatabaseUnavailable: then the provider has to send it again."""
         key = self._cipher.mac("inbound", *idempotency_key(inbound))
         sealed = self._cipher.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
 
     def play(self, take: Callable[[Inbound], bool]) -> int:
-        """Give each that waits to `take`, oldest first; false leaves it there.
+        """Pass each stored SMS to `take`, oldest first, and return how many it accepted.
 
-        Raises DatabaseUnavailable, and what `take` raises.
+        One for which it returns False stays.
+
+        Raises DatabaseUnavailable, and any exception of `take`.
         """
         played = 0
         for row, inbound in self._rows():
-            # Unreadable is what another key has sealed; it stays for the operator to see.
+            # A row sealed with another key cannot be opened; it stays for the operator to see.
             if inbound is not None and take(inbound):
                 messages.mark_processed(self._database, row.inbound_key)
                 played += 1

@@ -1,5 +1,7 @@
-"""Who wants no SMS that they did not ask for: kept as a keyed hash of the number, in the spool while the database is
-away, and obeyed by whoever sends: it is told by which key, sealed to it, and learns no other of ours by that.
+"""Numbers that must not get an SMS they did not ask for.
+
+Each is stored as a keyed hash, in the spool while the database is unavailable. The worker that sends SMS gets the hash
+key, sealed to it, and so learns none of our other keys.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission
 
 LABEL = "optout"
-STOP, START = "optout", "optin"  # in the spool
+STOP, START = "optout", "optin"  # kinds of entries in the spool
 
 
 class OptOuts:
-    """`sender_key`: of whoever sends SMS."""
+    """Record and withdraw opt-outs. `sender_key`: the public key of the worker that sends SMS."""
 
     def __init__(
         self,
@@ -38,38 +40,41 @@ class OptOuts:
         self._sender_key = sender_key
         self._mode = mode
         self._journal = journal
-        self._introduced = False
+        self._are_keys_saved = False
 
     def key(self, number: str) -> bytes:
+        """Return the keyed hash of a number."""
         return self._cipher.mac(LABEL, number)
 
     def add(self, number: str) -> None:
-        """Raises DatabaseUnavailable where neither the database nor the spool took it: then the provider has to keep
-        it.
+        """Record an opt-out.
+
+        Raises DatabaseUnavailable if neither the database nor the spool stored it: then the provider has to send it
+        again.
         """
         try:
             self.introduce()
             opt_outs.add(self._database, self.key(number))
         except DatabaseUnavailable:
-            self._spool_it(STOP, number)
+            self._put_in_spool(STOP, number)
         self._journal.record("stop", keys=(self.key(number),))
 
     def take_back(self, number: str) -> None:
-        """Raises DatabaseUnavailable where neither the database nor the spool took it."""
+        """Withdraw an opt-out. Raises DatabaseUnavailable if neither the database nor the spool stored that."""
         try:
             opt_outs.remove(self._database, self._cipher.macs(LABEL, number))
             is_last = not self._spool.names()
         except DatabaseUnavailable:
             is_last = False
         if not is_last:
-            self._spool_it(START, number)  # a STOP may wait there, and the last word counts
+            self._put_in_spool(START, number)  # a STOP may be queued there, and the last message counts
         self._journal.record("start", keys=self._cipher.macs(LABEL, number))
 
     def introduce(self) -> None:
-        """Tell the sender by which keys these hashes are made, once. Raises DatabaseUnavailable."""
-        if not self._introduced:
+        """Store the hash keys, sealed to the SMS worker, once for each process. Raises DatabaseUnavailable."""
+        if not self._are_keys_saved:
             opt_outs.save_keys(self._database, list(self._keys()))
-            self._introduced = True
+            self._are_keys_saved = True
 
     def _keys(self) -> Iterator[dict[str, str | bytes]]:
         for key in self._cipher.mac_keys(LABEL):
@@ -77,13 +82,14 @@ class OptOuts:
             box = seal_body(self._sender_key, SealContext(self._mode, id_, 1, SENDER_KEY), b"", key)
             yield {"id": id_, "mode": self._mode, "key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed}
 
-    def _spool_it(self, kind: str, number: str) -> None:
-        """In the shape of a filing that holds nothing but this key; of one number the last one takes the place of the
-        one before.
+    def _put_in_spool(self, kind: str, number: str) -> None:
+        """Store the opt-out in the spool as a submission without content.
+
+        A later one of the same number replaces the one before.
         """
         id_ = str(uuid.UUID(bytes=self._cipher.mac("optout-id", number)[:16]))
-        filing = Submission(id_, self.key(number), 1, self._database.now(), "", self._mode, "P4", "incomplete", ())
+        submission = Submission(id_, self.key(number), 1, self._database.now(), "", self._mode, "P4", "incomplete", ())
         try:
-            self._spool.put(SpoolEntry(filing, kind))
-        except SpoolWriteError as why:
-            raise DatabaseUnavailable(str(why)) from None
+            self._spool.put(SpoolEntry(submission, kind))
+        except SpoolWriteError as error:
+            raise DatabaseUnavailable(str(error)) from None

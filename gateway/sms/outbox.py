@@ -1,4 +1,4 @@
-"""An SMS reply that cannot ride in the answer to the webhook: sealed to the worker, and sent by it within a second."""
+"""SMS replies that the answer to the webhook cannot carry: sealed to the worker, which sends them within a second."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from runtime.queue import SEND_SMS_JOB, JobQueue
 
 
 class SmsOutbox:
+    """Store replies for the SMS worker."""
+
     def __init__(
         self, database: Database, cipher: RecordCipher, sender_key: PublicKey, hurry: JobQueue, mode: str
     ) -> None:
@@ -26,10 +28,10 @@ class SmsOutbox:
         self._mode = mode
 
     def send(self, inbound: Inbound, to: str, text: str, caller_key: bytes) -> None:
-        """Once for each inbound message, however often it comes. Raises DatabaseUnavailable."""
+        """Queue a reply, once for each inbound message however often it comes. Raises DatabaseUnavailable."""
         message_id = str(uuid.UUID(bytes=self._cipher.mac("reply", *idempotency_key(inbound))[:16]))
         body = {"to": to, "from": inbound.code, "text": text, "link": inbound.link}
-        body["caller"] = caller_key.hex()  # so that the worker can keep an opt-out that the provider tells of
+        body["caller"] = caller_key.hex()  # so that the worker can record an opt-out that the provider reports
         context = SealContext(self._mode, message_id, 1, SENDER_KEY)
         box = seal_body(self._key, context, b"", json.dumps(body).encode())
         now = self._database.now()

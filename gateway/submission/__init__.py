@@ -1,1 +1,1 @@
-"""Submission of reports: built, sealed, committed to the database or stored in the spool."""
+"""Submission of reports: they are built, sealed, and committed to the database or stored in the spool."""

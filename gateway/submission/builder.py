@@ -1,6 +1,6 @@
-"""From what was told to what can be kept: the report, sealed to each hotline of its route.
+"""Build a report from the answers of a session and seal it to each hotline of its route.
 
-`web` seals with the hotlines' public keys and cannot open what it has sealed.
+`web` seals with the hotlines' public keys and cannot open the result.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from reports.store.submissions import SealedCopy, Submission
 
 
 class ReportInput(Struct, frozen=True):
-    """All that a report is made from. Times are unix seconds."""
+    """Everything a report is built from. Times are Unix seconds."""
 
     given: tuple[GivenAnswer, ...]
     unasked: tuple[UnaskedText, ...]
     words: str | None
     country: Country
     kind: str  # ussd or sms
-    channel: str  # as the report says it: ussd, sms, simulator
+    channel: str  # as written in the report: ussd, sms, simulator
     language: str
     flow_version: int
     msisdn: str | None
@@ -39,7 +39,7 @@ class ReportInput(Struct, frozen=True):
 
 
 class ReportBuilder:
-    """`keys`: the newest public key of each hotline that can be reached."""
+    """Build and seal reports. `keys`: hotline id → its newest public key."""
 
     def __init__(self, keys: Mapping[str, PublicKey], mode: str) -> None:
         self._keys = keys
@@ -47,17 +47,20 @@ class ReportBuilder:
 
     @property
     def live(self) -> frozenset[str]:
-        """Hotlines that a report can be sealed to."""
+        """Return the ids of hotlines that a report can be sealed to."""
         return frozenset(self._keys)
 
     def seal(
         self, told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Recipient, ...], completeness: str
     ) -> Submission:
-        """Seal one revision, a body for each of `legs`. Without any, it is held for the country's hotlines."""
+        """Seal one revision for each recipient in `legs`.
+
+        Without recipients it is held for all hotlines of the country.
+        """
         report = _report(told, ref, revision, legs, completeness=completeness, mode=self.mode)
         routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
-        able = [to for to in routed or self._held(told) if to[0] in self._keys]
-        parts = [self._part(to, report, ref.report_id, revision) for to in able]
+        reachable = [recipient for recipient in routed or self._held(told) if recipient[0] in self._keys]
+        parts = [self._part(recipient, report, ref.report_id, revision) for recipient in reachable]
         return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
@@ -71,17 +74,20 @@ class ReportBuilder:
         )
 
     def _held(self, told: ReportInput) -> list[tuple[str, str, str]]:
-        """Not for who was left out (S-26), unless that is everybody: a report is never lost."""
-        able = [one for one in told.country.hotlines if one in self._keys]
+        """Return the hotlines for which a report without a route is held.
+
+        Not those that the reporter left out (S-26), unless that is all of them: a report is never lost.
+        """
+        reachable = [name for name in told.country.hotlines if name in self._keys]
         avoid = avoided_hotlines(told.country, derive_facts(told.given))
-        kept = [one for one in able if one not in avoid]
-        return [(hotline, "held", "NEEDS_PERSON") for hotline in kept or able]
+        allowed = [name for name in reachable if name not in avoid]
+        return [(hotline, "held", "NEEDS_PERSON") for hotline in allowed or reachable]
 
     def letters(
         self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes
     ) -> tuple[SealedMessage, ...]:
-        """What was said by My report, for each of these that can read it."""
-        return tuple(self._letter(report_id, message_id, one, data) for one in hotlines if one in self._keys)
+        """Seal a message of My report for each of these hotlines that has a key."""
+        return tuple(self._letter(report_id, message_id, name, data) for name in hotlines if name in self._keys)
 
     def _letter(self, report_id: str, message_id: str, hotline: str, data: bytes) -> SealedMessage:
         context = SealContext.of_message(self.mode, report_id, message_id, hotline)
@@ -89,7 +95,7 @@ class ReportBuilder:
         return SealedMessage(hotline, box.key_id, box.wrap, box.sealed)
 
     def nothing(self, ref: ReportRef, revision: int) -> Submission:
-        """Names a report, and holds nothing of it: for its deletion."""
+        """Return a submission that names a report and has no content, for its deletion."""
         return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
@@ -102,10 +108,10 @@ class ReportBuilder:
             parts=(),
         )
 
-    def _part(self, to: tuple[str, str, str], report: Report, report_id: str, revision: int) -> SealedCopy:
-        context = SealContext(self.mode, report_id, revision, to[0])
-        box = seal_body(self._keys[to[0]], context, report_head(report), to_json(report, to[0]))
-        return SealedCopy(*to, box.key_id, box.wrap, box.head, box.sealed)
+    def _part(self, recipient: tuple[str, str, str], report: Report, report_id: str, revision: int) -> SealedCopy:
+        context = SealContext(self.mode, report_id, revision, recipient[0])
+        box = seal_body(self._keys[recipient[0]], context, report_head(report), to_json(report, recipient[0]))
+        return SealedCopy(*recipient, box.key_id, box.wrap, box.head, box.sealed)
 
 
 def _report(
@@ -113,7 +119,7 @@ def _report(
 ) -> Report:
     complete = completeness == "complete"
     avoid = avoided_hotlines(told.country, derive_facts(told.given))
-    setting = ReportMetadata(
+    metadata = ReportMetadata(
         report_id=ref.report_id,
         revision=revision,
         mode=mode,
@@ -136,4 +142,4 @@ def _report(
         floor=ref.floor,
         words_only=told.words is not None and not complete and not told.given,
     )
-    return build_report(told.given, setting)
+    return build_report(told.given, metadata)

@@ -1,4 +1,4 @@
-"""What comes out of the spool is filed when the database is back, whatever was filed in the meantime."""
+"""Submit the entries of the spool once the database is back, whatever was stored in the meantime."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from reports.store.spool import CANCEL_KINDS, SUBMIT_KINDS, SpoolEntry
 
 
 def file_late(database: Database, entry: SpoolEntry) -> None:
-    """An entry of the spool. Raises DatabaseUnavailable."""
-    filing, box = entry.filing, entry.mailbox
+    """Submit one entry of the spool. Raises DatabaseUnavailable."""
+    submission, box = entry.filing, entry.mailbox
     if entry.kind in CANCEL_KINDS:
-        submissions.cancel_pending(database, filing.origin_key, filing.report_id, up_to=filing.revision)
+        submissions.cancel_pending(database, submission.origin_key, submission.report_id, up_to=submission.revision)
         return
     if entry.kind == STOP:
-        opt_outs.add(database, filing.origin_key)
+        opt_outs.add(database, submission.origin_key)
         return
     if entry.kind == START:
-        opt_outs.remove(database, [filing.origin_key])
+        opt_outs.remove(database, [submission.origin_key])
         return
     if entry.kind in SUBMIT_KINDS:
-        filed = store.commit(database, filing, box, unsent=entry.kind == "anew")
-        done = filed.completeness == "complete" and not filed.late and (entry.kind == "sent" or filed.own)
-        if not (filed.fresh or done) and filed.report_id != filing.report_id:
-            # Taken up again from a draft that Redis kept while another Send of that call was filed without it.
-            own = hashlib.sha256(filing.origin_key + filing.report_id.encode()).digest()
-            filed = store.commit(database, replace(filing, origin_key=own))
-        if filed.fresh or done:
+        result = store.commit(database, submission, box, unsent=entry.kind == "anew")
+        done = result.completeness == "complete" and not result.late and (entry.kind == "sent" or result.own)
+        if not (result.fresh or done) and result.report_id != submission.report_id:
+            # The session continued a draft in Redis, while another Send of that call was submitted without that draft.
+            derived_key = hashlib.sha256(submission.origin_key + submission.report_id.encode()).digest()
+            result = store.commit(database, replace(submission, origin_key=derived_key))
+        if result.fresh or done:
             return
     kind = "update" if entry.kind in SUBMIT_KINDS else entry.kind
-    submissions.schedule_from_spool(database, filing, kind, entry.due_at)
+    submissions.schedule_from_spool(database, submission, kind, entry.due_at)

@@ -1,8 +1,8 @@
 """The one table of a report's submission: state and event → stored revision, next state, what the reporter is told.
 
 Of two revisions of a report the higher one holds all that the lower one does; numbers may have gaps. So a number that
-is too low would drop words. Where nobody remembers how far a report has come, the table leaps over what may be there.
-`docs/submission.md` shows the table.
+is too low would lose words. Where no record shows how far a report has come, the table skips the numbers that may be in
+use. `docs/submission.md` shows the table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gateway.sessions.report_ref import (
     Submitted,
 )
 
-LEAP = 64  # revisions that a session may have stored which nobody remembers: an earlier one, or one without Redis
+LEAP = 64  # revisions that an earlier session, or one without Redis, may have stored without a record of them
 ADDITION = 2  # revisions that one answer after Send may take: in the database, and then in the spool
 PER_REPLY = 4  # revisions that one reply of a replayed session may take after Send
 
@@ -49,8 +49,9 @@ class Event(StrEnum):
 class Rule(Struct, frozen=True):
     """How one state answers one event.
 
-    The revision is that of the state, at least `least`, plus `add`; plus `if_pending` instead while a revision waits,
-    plus `if_resumed` instead where the report goes on from an earlier session. `told` is for docs/submission.md.
+    The revision is that of the state, at least `least`, plus `add`. `if_pending` replaces `add` while a revision is
+    scheduled; `if_resumed` replaces it for a report that continues an earlier session. `told` is for
+    docs/submission.md.
     """
 
     then: Callable[[SubmissionState, int], SubmissionState]
@@ -62,7 +63,7 @@ class Rule(Struct, frozen=True):
 
 
 def revision_for(report: ReportRef, event: Event) -> int:
-    """Return the revision that `event` stores, or up to which it deletes. Raises KeyError for one that cannot be."""
+    """Return the revision that `event` stores, or up to which it deletes. Raises KeyError for an impossible event."""
     rule = TABLE[type(report.state), event]
     add = rule.add
     if rule.if_pending is not None and report.is_pending:
@@ -73,20 +74,20 @@ def revision_for(report: ReportRef, event: Event) -> int:
 
 
 def moved(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
-    """Return the report after `event`. `revision`: the one that was stored, where it is not that of the table."""
+    """Return the report after `event`. `revision`: the stored revision, if it is not the one of the table."""
     stored = revision_for(report, event) if revision is None else revision
     return replace(report, state=TABLE[type(report.state), event].then(report.state, stored))
 
 
 def known_up_to(report: ReportRef, revision: int) -> ReportRef:
-    """Return the report in the same state, of which this revision was met in the database or in the spool."""
+    """Return the report in the same state, after this revision of it was found in the database or in the spool."""
     if isinstance(report.state, PerhapsScheduled):
         return replace(report, state=Scheduled(revision)) if revision else report
     return replace(report, state=replace(report.state, revision=revision))
 
 
 def replayed(record: Record) -> Record:
-    """Return the record of a replayed session: what it scheduled in danger may wait, though nobody remembers."""
+    """Return the record of a replayed session: in danger, a revision may be scheduled without a record of it."""
     in_danger = any(answer.question == "danger" and answer.value == "now" for answer in record.state.answers)
     report = record.report
     if report is None or report.is_submitted or report.is_pending or not in_danger:
@@ -95,9 +96,9 @@ def replayed(record: Record) -> Record:
 
 
 def numbered(record: Record, inbound: Inbound) -> Record:
-    """Number an answer after Send by its place in the path, where the provider sends the whole path each time.
+    """Number an answer after Send by its place in the path, if the provider sends the whole path each time.
 
-    Whether Redis remembers the session or it is replayed, later words get the higher number, and one past every Send.
+    Whether the session is in Redis or is replayed, later words get the higher number, and one beyond every Send.
     """
     report = record.report
     if report is None or not report.is_submitted or not inbound.path:

@@ -1,4 +1,4 @@
-"""Authenticated, and nobody can read it: sealed to the child helpline, for a person to open. No word is dropped."""
+"""Store authenticated messages that could not be parsed, sealed to the child helpline, for a person to read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from runtime.time_units import DAY, SECOND
 
 
 class NotStored(Exception):
-    """Neither the database nor the spool took it; the provider must keep the message and send it again."""
+    """Neither the database nor the spool stored the message; the provider must send it again."""
 
 
 class UnparsedStore:
+    """Seal and store raw messages, so that no word is lost."""
+
     def __init__(
         self, database: Database, spool: Spool, cipher: RecordCipher, keys: Mapping[str, PublicKey], mode: str
     ) -> None:
@@ -30,7 +32,10 @@ class UnparsedStore:
         self._mode = mode
 
     def keep(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
-        """Once a day for the same `name` of a message; without one, for the same bytes. Raises NotStored."""
+        """Store a raw message. Raises NotStored.
+
+        The same message is stored once a day: the same `name`, or without a name the same bytes.
+        """
         now = self._database.now()
         report_id = new_id(now)
         body = unread_json(
@@ -42,9 +47,9 @@ class UnparsedStore:
             content_type=content_type,
             body=raw,
         )
-        filing = Submission(
+        submission = Submission(
             report_id=report_id,
-            # The provider sends it again and again; but the same words another day are another message.
+            # The provider repeats it; but the same words on another day are another message.
             origin_key=self._cipher.mac("unread", channel, str(now // DAY), *(name or (raw,))),
             revision=1,
             created_at=now,
@@ -52,20 +57,20 @@ class UnparsedStore:
             mode=self._mode,
             priority="P2",
             completeness="unread",
-            parts=tuple(self._part(*to, report_id, body) for to in self._addressees(country)),
+            parts=tuple(self._part(*recipient, report_id, body) for recipient in self._recipients(country)),
         )
         try:
-            schedule_pending(self._database, filing, "unread", now)
+            schedule_pending(self._database, submission, "unread", now)
         except DatabaseUnavailable:
-            self._spool_it(filing, now)
+            self._put_in_spool(submission, now)
 
-    def _spool_it(self, filing: Submission, now: int) -> None:
+    def _put_in_spool(self, submission: Submission, now: int) -> None:
         try:
-            self._spool.put(SpoolEntry(filing, "unread", due_at=now))
+            self._spool.put(SpoolEntry(submission, "unread", due_at=now))
         except SpoolWriteError:
             raise NotStored from None
 
-    def _addressees(self, country: Country) -> list[tuple[str, str, str]]:
+    def _recipients(self, country: Country) -> list[tuple[str, str, str]]:
         helpline = incomplete_hotline(country)
         if helpline in self._keys:
             return [(str(helpline), "primary", "INCOMPLETE_ONLY")]
