@@ -268,9 +268,9 @@ def _join_page(query: Select[Any], page: Select[Any]) -> Select[Any]:
 
     Of several revisions it joins the newest that the hotline was given: it may hold another contact.
     """
-    d, b, page_rows, earlier = t.delivery.c, t.report_body.c, page.subquery(), t.delivery.alias("given").c
-    is_same_case = (earlier.report_id == d.report_id, earlier.hotline == d.hotline, earlier.type.in_(BODY_TYPES))
-    newest = select(func.max(earlier.revision)).where(*is_same_case).scalar_subquery()
+    d, b, page_rows, bodies = t.delivery.c, t.report_body.c, page.subquery(), t.delivery.alias("given").c
+    is_same_case = (bodies.report_id == d.report_id, bodies.hotline == d.hotline, bodies.type.in_(BODY_TYPES))
+    newest = select(func.max(bodies.revision)).where(*is_same_case).scalar_subquery()
     query = query.join_from(t.delivery, page_rows, page_rows.c.delivery_id == d.delivery_id)
     query = query.join(t.report, t.report.c.report_id == d.report_id)
     body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == newest)
