@@ -1,6 +1,10 @@
-"""What has its effect once, however often it comes: a call-back, and a form of staff whose button was pressed twice.
+"""Actions of a hotline on a report it was given: change its state, write to the reporter, request a transfer.
 
-A key is kept in the transaction of the effect, so that one that failed may come again.
+An action and its idempotency key are stored in one transaction, so a request that failed may be repeated. The key comes
+from a call-back of the hotline's system, or from a form whose button may be pressed twice.
+
+A hotline acts on its own reports only: a report that it was not given looks like one that does not exist. Staff cannot
+create deliveries, so they only request a transfer, and the scheduler carries it out.
 """
 
 from __future__ import annotations
@@ -24,7 +28,10 @@ from reports.store.staff.accounts import Account
 
 
 def claim_key(connection: Connection, database: Database, key: bytes | None) -> bool:
-    """Whether nothing with this key has had its effect; from here on this has. What has no key may come again."""
+    """Store an idempotency key and return whether it is new.
+
+    Call it in the transaction of the effect. Without a key the request may be repeated, and the result is always True.
+    """
     if key is None:
         return True
     row = database.insert_new(t.callback).values(call_key=key, at=database.now())
@@ -32,6 +39,7 @@ def claim_key(connection: Connection, database: Database, key: bytes | None) -> 
 
 
 def was_key_used(database: Database, key: bytes | None) -> bool:
+    """Return whether a request with this key has had its effect. False without a key."""
     if key is None:
         return False
     with database.read() as connection:
@@ -39,21 +47,19 @@ def was_key_used(database: Database, key: bytes | None) -> bool:
 
 
 def key_exists(connection: Connection, key: bytes) -> bool:
-    """By a connection that is there."""
+    """Return whether the key is stored, by an open connection."""
     return connection.execute(select(t.callback.c.call_key).where(t.callback.c.call_key == key)).first() is not None
 
 
-# What a hotline does with a report that it was given: takes it on, hands it back, closes it, writes to the reporter.
-#
-# It asks for itself alone: a report that was not given to it is as one that there is not.
+# Actions on a report
 
 
 class CaseNotFound(Exception):
-    """This hotline has no such report."""
+    """This hotline was given no such report."""
 
 
 class TransitionNotAllowed(Exception):
-    """What people did before allows no such step; `before` says what it was."""
+    """The handling state of the report allows no such change; `before` is that state."""
 
     def __init__(self, before: str) -> None:
         super().__init__(before)
@@ -61,12 +67,15 @@ class TransitionNotAllowed(Exception):
 
 
 class OutdatedRevision(Exception):
-    """The reporter wrote more than whoever does this had before them."""
+    """The reporter has sent a newer revision than the one that the actor had read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SealedNote:
-    """For the hotline's own staff, sealed to it. `kind`: reason, answer, note."""
+    """A text for the hotline's own staff, sealed to the hotline's key.
+
+    `kind`: reason, answer or note; for a draft: message or note.
+    """
 
     note_id: str
     report_id: str
@@ -79,10 +88,15 @@ class SealedNote:
 
 @dataclass(frozen=True, slots=True)
 class CaseAction:
-    """`to`: "none" where words alone are left, and nobody takes it on. `once`: the key of a call-back or a form: the
-    same one has no second effect. `kept`: beside its handling, where somebody has it. `seen`: the revision that was
-    read before; None: it is not asked. `stays`: what was done already, if one of these, is left as it is. `status`: the
-    key of the status that stood on the page; None: it is not compared."""
+    """A change of a report's handling state, with an answer to the reporter and notes for colleagues.
+
+    `to`: the new state; "none": only texts are stored, and nobody acknowledges the report.
+    `once`: idempotency key of a call-back or a form; a second action with the same key has no effect.
+    `kept`: other columns of `holding` to change; not used where `to` is "none".
+    `seen`: the revision that the actor had read; None: it is not compared.
+    `stays`: a report that is already in one of these states stays in it.
+    `status`: the key of the status that the page showed; None: it is not compared.
+    """
 
     hotline: str
     report_id: str
@@ -98,16 +112,17 @@ class CaseAction:
 
     @property
     def whose(self) -> CaseRef:
+        """Return the report, its hotline and the actor."""
         return CaseRef(self.hotline, self.report_id, self.actor)
 
 
 def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[AnswerTarget, str, bool]:
-    """Where an answer would go, what is done with the report, and whether this call has come before.
+    """Return where an answer would go, the handling state, and whether this call-back was processed before.
 
-    Raises NotGiven.
+    Raises CaseNotFound.
     """
     with row_security.read_as(database, hotline) as connection:
-        rows = connection.execute(_given(hotline, report_id)).all()
+        rows = connection.execute(_own_deliveries(hotline, report_id)).all()
         box = find_answer_target(connection, report_id) if rows else None
         if box is None:
             raise CaseNotFound
@@ -115,19 +130,20 @@ def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -
 
 
 def perform(database: Database, step: CaseAction) -> str:
-    """All of it or nothing; returns what is done with the report now.
+    """Carry out an action in one transaction, and return the handling state after it.
 
-    Raises NotGiven, NotAllowed, Outdated, ChangedMeanwhile.
+    An action whose idempotency key was used before changes nothing; the present state is returned. Raises CaseNotFound,
+    TransitionNotAllowed, OutdatedRevision, StatusConflict.
     """
     now = database.now()
     with row_security.write_as(database, step.hotline) as connection:
         case_status.lock_report(connection, step.report_id)
-        rows = connection.execute(_given(step.hotline, step.report_id).with_for_update()).all()
+        rows = connection.execute(_own_deliveries(step.hotline, step.report_id).with_for_update()).all()
         if not rows:
             raise CaseNotFound
         if not claim_key(connection, database, step.once):
             return str(rows[-1].handling)
-        if step.seen is not None and step.seen < _newest(connection, step.hotline, step.report_id):
+        if step.seen is not None and step.seen < _latest_revision(connection, step.hotline, step.report_id):
             raise OutdatedRevision
         if rows[-1].handling in step.stays:
             step = replace(step, to=rows[-1].handling)
@@ -137,10 +153,10 @@ def perform(database: Database, step: CaseAction) -> str:
             case_status.check_unchanged(connection, database, step.whose, rows[-1].handling, step.status)
         row_security.reveal_report(database, connection, step.report_id)
         for row in rows:
-            _move(connection, row, step, now)
+            _change_handling(connection, row, step, now)
         if step.notes:
-            by = {"actor": step.actor, "created_at": now}
-            connection.execute(insert(t.note), [asdict(note) | by for note in step.notes])
+            authorship = {"actor": step.actor, "created_at": now}
+            connection.execute(insert(t.note), [asdict(note) | authorship for note in step.notes])
         if step.answer:
             save_answer(connection, step.answer, step.actor, now)
         if step.to != "none":
@@ -153,45 +169,48 @@ def perform(database: Database, step: CaseAction) -> str:
 
 
 def latest_revision(database: Database, hotline: str, report_id: str) -> int:
-    """The latest revision of a report that this hotline was given."""
+    """Return the latest revision of a report that this hotline was given; 0 if there is none."""
     with row_security.read_as(database, hotline) as connection:
-        return _newest(connection, hotline, report_id)
+        return _latest_revision(connection, hotline, report_id)
 
 
-def _newest(connection: Connection, hotline: str, report_id: str) -> int:
+def _latest_revision(connection: Connection, hotline: str, report_id: str) -> int:
     d = t.delivery.c
-    theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_((*REPORT_TYPES, "updated")))
-    return connection.execute(select(func.max(d.revision)).where(theirs)).scalar() or 0
+    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_((*REPORT_TYPES, "updated")))
+    return connection.execute(select(func.max(d.revision)).where(is_own)).scalar() or 0
 
 
-def _given(hotline: str, report_id: str) -> Select[Any]:
+def _own_deliveries(hotline: str, report_id: str) -> Select[Any]:
     d = t.delivery.c
-    theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != "cancelled")
-    return select(d.delivery_id, d.report_id, d.handling).where(theirs).order_by(d.created_at, d.delivery_id)
+    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != "cancelled")
+    return select(d.delivery_id, d.report_id, d.handling).where(is_own).order_by(d.created_at, d.delivery_id)
 
 
-def _move(connection: Connection, row: Any, step: CaseAction, now: int) -> None:
+def _change_handling(connection: Connection, row: Any, step: CaseAction, now: int) -> None:
     if row.handling == step.to:
         return
-    mine = t.delivery.c.delivery_id == row.delivery_id
-    connection.execute(update(t.delivery).where(mine).values(handling=step.to))
+    is_this = t.delivery.c.delivery_id == row.delivery_id
+    connection.execute(update(t.delivery).where(is_this).values(handling=step.to))
     outbox.record_change(connection, row.delivery_id, row.report_id, act=step.to, actor=step.actor, now=now)
 
 
 def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
-    """Whoever does something with a report has it, though no receipt came. The clock's work."""
+    """Mark reports as delivered that staff have handled although no receipt came; return how many.
+
+    A delivery that a worker has leased is left alone. The scheduler calls this.
+    """
     d = t.delivery.c
-    free = or_(d.lease_until.is_(None), d.lease_until < database.now_sql())
-    there = and_(d.type.in_(REPORT_TYPES), d.handling.in_(HANDLING_STATES), d.state.in_(UNDELIVERED), free)
-    query = select(d.delivery_id, d.report_id).where(there).limit(at_most)
+    is_unleased = or_(d.lease_until.is_(None), d.lease_until < database.now_sql())
+    is_handled = and_(d.type.in_(REPORT_TYPES), d.handling.in_(HANDLING_STATES), d.state.in_(UNDELIVERED), is_unleased)
+    query = select(d.delivery_id, d.report_id).where(is_handled).limit(at_most)
     with database.read() as connection:
-        found = connection.execute(query).all()
+        candidates = connection.execute(query).all()
     values = {"state": "delivered", "delivered_at": database.now_sql(), "last_class": "delivered"}
     count = 0
-    for row in found:
+    for row in candidates:
         with database.write() as connection:
-            one = update(t.delivery).where(d.delivery_id == row.delivery_id, there).values(values)
-            if connection.execute(one).rowcount:
+            statement = update(t.delivery).where(d.delivery_id == row.delivery_id, is_handled).values(values)
+            if connection.execute(statement).rowcount:
                 now = database.now()
                 outbox.record_change(
                     connection, row.delivery_id, row.report_id, act="delivered", actor="clock", now=now
@@ -201,32 +220,39 @@ def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
 
 
 def delete_old_keys(database: Database, older: int) -> int:
-    """`older` in microseconds: a call whose signature is as old as that is refused for its age."""
-    old = t.callback.c.at < database.now_sql() - older
+    """Delete idempotency keys older than `older` microseconds, and return how many.
+
+    A call-back with a signature of that age is refused for its age, so its key is not needed any more.
+    """
+    is_old = t.callback.c.at < database.now_sql() - older
     with database.read() as connection:
-        if connection.execute(select(t.callback.c.at).where(old).limit(1)).first() is None:
+        if connection.execute(select(t.callback.c.at).where(is_old).limit(1)).first() is None:
             return 0
     with database.write() as connection:
-        return connection.execute(delete(t.callback).where(old)).rowcount
+        return connection.execute(delete(t.callback).where(is_old)).rowcount
 
 
-# What staff ask of the clock: that another hotline gets a report instead of theirs. They can make no delivery.
+# Requests for a transfer
 
 
 @dataclass(frozen=True, slots=True)
 class TransferOptions:
-    """`left`: who can get it, in the order of the route. `asked`: what this hotline asked last; None: nothing."""
+    """The hotlines that a report can be transferred to, and this hotline's last request for it.
+
+    `left`: the hotlines, in the order of the route. `asked`: the row of `handover`; None: nothing was requested.
+    """
 
     left: tuple[str, ...]
     asked: Any | None
 
     @property
     def waits(self) -> bool:
+        """Return whether the scheduler has yet to carry out the request."""
         return self.asked is not None and self.asked.outcome is None
 
 
 def load_transfer_options(database: Database, account: Account, report_id: str) -> TransferOptions:
-    """Of a report that is known to be this hotline's."""
+    """Load the transfer options of a report; the caller has checked that this hotline was given it."""
     with read_as(database, account.hotline) as connection:
         row = connection.execute(select(t.handover).where(_own_request(account.hotline, report_id))).first()
         reveal_report(database, connection, report_id)
@@ -236,23 +262,30 @@ def load_transfer_options(database: Database, account: Account, report_id: str) 
 def request_transfer(
     database: Database, account: Account, report_id: str, taker: str, why: SealedNote, *, key: bytes | None, status: str
 ) -> bool:
-    """With the reason, for colleagues. False: it is asked already, or done. `key`: of the form, which asks once.
-    `status`: the key of the status that stood on the page. Raises ChangedMeanwhile."""
+    """Request a transfer to the hotline `taker`, and store the reason as a note for colleagues.
+
+    Return False if a transfer is already requested or done; after a refusal it may be requested again. `key`:
+    idempotency key of the form; a repeat returns True and changes nothing. `status`: the key of the status that the
+    page showed. Raises StatusConflict.
+    """
     now, hotline = database.now(), account.hotline
-    wanted = {"taker": taker, "actor": account.actor, "asked_at": now}
-    new = database.insert_new(t.handover).values(report_id=report_id, giver=hotline, **wanted)
-    again = update(t.handover).where(_own_request(hotline, report_id), t.handover.c.outcome == "refused")
+    request = {"taker": taker, "actor": account.actor, "asked_at": now}
+    first_request = database.insert_new(t.handover).values(report_id=report_id, giver=hotline, **request)
+    repeated_request = update(t.handover).where(_own_request(hotline, report_id), t.handover.c.outcome == "refused")
     with write_as(database, hotline) as connection:
         case_status.lock_report(connection, report_id)
         if not claim_key(connection, database, key):
             return True
         whose = CaseRef(hotline, report_id, account.actor)
         case_status.check_unchanged(connection, database, whose, case_status.load_handling(connection, whose), status)
-        made = connection.execute(new).rowcount or connection.execute(again.values(outcome=None, **wanted)).rowcount
-        if made:
+        changed_rows = (
+            connection.execute(first_request).rowcount
+            or connection.execute(repeated_request.values(outcome=None, **request)).rowcount
+        )
+        if changed_rows:
             connection.execute(insert(t.note), asdict(why) | {"actor": account.actor, "created_at": now})
             audit_log.append(connection, account.actor, "hand_over_asked", report_id, now)
-        return bool(made)
+        return bool(changed_rows)
 
 
 def _own_request(hotline: str, report_id: str) -> Any:
@@ -260,9 +293,11 @@ def _own_request(hotline: str, report_id: str) -> Any:
 
 
 def _candidates(connection: Connection, report_id: str) -> tuple[str, ...]:
-    """As `chains` will have it when the clock comes to it."""
+    """Return the hotlines that the scheduler will accept: the same query as `fallbacks.remaining_fallbacks`."""
     d, r = t.delivery.c, t.route.c
-    given = select(d.hotline).where(d.report_id == report_id, d.type == "created")
+    given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type == "created")
     latest = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
-    legs = select(r.hotline).where(r.report_id == report_id, r.revision == latest, r.role == "fallback")
-    return tuple(connection.execute(legs.where(r.hotline.not_in(given)).order_by(r.rank)).scalars())
+    fallback_hotlines = select(r.hotline).where(r.report_id == report_id, r.revision == latest, r.role == "fallback")
+    return tuple(
+        connection.execute(fallback_hotlines.where(r.hotline.not_in(given_hotlines)).order_by(r.rank)).scalars()
+    )

@@ -1,4 +1,4 @@
-"""What staff keep of a report beside its handling: whose it is, how it came out, who takes it for a hoax."""
+"""Status of a report at one hotline beside its handling state: its holder, its outcome, a suspected hoax."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
-ACTIVE = ("accepted", "in_progress")  # somebody has taken it on and not closed it
-UNASSIGNED = ""  # the holder of what was handed to whoever comes next; NULL: no person said whose it is
+ACTIVE = ("accepted", "in_progress")  # acknowledged and not closed
+UNASSIGNED = ""  # holder of a report that waits for any colleague; NULL: no person was ever named
 
 
 @dataclass(frozen=True, slots=True)
 class CaseChange:
-    """`act` is what the audit calls it; `values` by the columns of `holding`."""
+    """Columns of `holding` to change.
+
+    `act`: the word of the audit log for it. `values`: column name → value.
+    """
 
     act: str
     values: Mapping[str, object]
@@ -26,7 +29,7 @@ class CaseChange:
 
 @dataclass(frozen=True, slots=True)
 class CaseRef:
-    """The report of a hotline, and who does something with it."""
+    """A report at a hotline, and the actor who does something with it."""
 
     hotline: str
     report_id: str
@@ -34,7 +37,7 @@ class CaseRef:
 
 
 class StatusConflict(Exception):
-    """A colleague changed the status or the holder of a report after the page of this form was made.
+    """A colleague changed the status or the holder of a report after the page of this form was rendered.
 
     `by`: the colleague's name, empty where none is known; `ago`: microseconds.
     """
@@ -46,7 +49,10 @@ class StatusConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CaseStatus:
-    """What a report's status is at one hotline, and who changed it last. `key` is what a page carries of it."""
+    """Status of a report at one hotline, and who changed it last.
+
+    `handed_by`: who assigned it to the holder, until somebody confirms. `changed_at`: microseconds, 0 if never.
+    """
 
     handling: str
     holder: str | None = None
@@ -56,16 +62,20 @@ class CaseStatus:
 
     @property
     def key(self) -> str:
+        """Return the key by which a page remembers which status it showed."""
         return f"{self.handling}.{self.changed_at}"
 
 
 def lock_report(connection: Connection, report_id: str) -> None:
-    """The report before its deliveries, as whoever raises it or hands it over does: else two wait for each other."""
+    """Lock the row of the report before its deliveries are locked.
+
+    Whatever raises or transfers a report locks in the same order; otherwise two transactions could wait for each other.
+    """
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
 
 
 def load_status(connection: Connection, hotline: str, report_id: str, handling: str) -> CaseStatus:
-    """`handling`: of the hotline's delivery, as this transaction sees it."""
+    """Load the status of a report. `handling`: of the hotline's delivery, as this transaction sees it."""
     h = t.holding.c
     query = select(h.holder, h.handed_by, h.changed_at, h.changed_by)
     row = connection.execute(query.where(h.report_id == report_id, h.hotline == hotline)).first()
@@ -75,63 +85,71 @@ def load_status(connection: Connection, hotline: str, report_id: str, handling: 
 
 
 def load_handling(connection: Connection, whose: CaseRef) -> str:
-    """What was last done at this hotline with a report that it was given."""
+    """Return the handling state of a report that this hotline was given."""
     d = t.delivery.c
-    theirs = (d.report_id == whose.report_id, d.hotline == whose.hotline, d.type.in_(REPORT_TYPES))
+    is_own = (d.report_id == whose.report_id, d.hotline == whose.hotline, d.type.in_(REPORT_TYPES))
     query = (
-        select(d.handling).where(*theirs, d.state != "cancelled").order_by(d.created_at.desc(), d.delivery_id.desc())
+        select(d.handling).where(*is_own, d.state != "cancelled").order_by(d.created_at.desc(), d.delivery_id.desc())
     )
     return str(connection.execute(query.limit(1)).scalar_one())
 
 
 def check_unchanged(connection: Connection, database: Database, whose: CaseRef, handling: str, seen: str) -> None:
-    """Compare the status with the one that stood on the page (`seen`), in the transaction that is about to change it.
+    """Compare the status with the one that the page showed, in the transaction that is about to change it.
 
-    Whoever has it themselves, or finds that nobody has it, may go on. Raises ChangedMeanwhile.
+    `seen`: the key of the status on the page. The actor may go on if nobody has the report, if they have it themselves,
+    or if they made the last change. Raises StatusConflict.
     """
-    now = load_status(connection, whose.hotline, whose.report_id, handling)
-    me = actor_name(whose.actor)
-    if now.key == seen or now.handling == "none" or me == now.changed_by:
+    current = load_status(connection, whose.hotline, whose.report_id, handling)
+    name = actor_name(whose.actor)
+    if current.key == seen or current.handling == "none" or name == current.changed_by:
         return
-    if now.handling in ACTIVE and now.holder in (me, UNASSIGNED):  # given to this person, or back in the queue
+    # Assigned to this person, or back in the queue.
+    if current.handling in ACTIVE and current.holder in (name, UNASSIGNED):
         return
-    raise StatusConflict(now.changed_by or "", now.handling, now.holder, max(0, database.now() - now.changed_at))
+    raise StatusConflict(
+        current.changed_by or "", current.handling, current.holder, max(0, database.now() - current.changed_at)
+    )
 
 
 def actor_name(actor: str) -> str:
-    """`staff:<hotline>/<name>` → the name."""
+    """Return the name from an actor `staff:<hotline>/<name>`."""
     return actor.rpartition("/")[2]
 
 
 def record_change(connection: Connection, database: Database, whose: CaseRef) -> None:
-    """Write down that the status or the holder was changed now, and by whom."""
+    """Record that the status or the holder was changed now, and by whom."""
     values = {"changed_at": database.now(), "changed_by": actor_name(whose.actor)[:24]}
     save_values(connection, database, whose.hotline, whose.report_id, values)
 
 
 def record_phone_change(connection: Connection, hotline: str, report_id: str, at: int) -> None:
-    """As `changed`, for a duty phone: nobody is named. Without a row the handling alone has changed."""
+    """Record a change by an on-call phone: no person is named.
+
+    Without a row of `holding` only the handling state has changed, and nothing is recorded.
+    """
     h = t.holding.c
-    mine = update(t.holding).where(h.report_id == report_id, h.hotline == hotline)
-    connection.execute(mine.values(changed_at=at, changed_by=None))
+    own_row = update(t.holding).where(h.report_id == report_id, h.hotline == hotline)
+    connection.execute(own_row.values(changed_at=at, changed_by=None))
 
 
 def save_change(connection: Connection, database: Database, whose: CaseRef, kept: CaseChange) -> None:
-    """With its line of the audit, in the transaction that is there."""
+    """Save a change and its audit entry in the open transaction."""
     save_values(connection, database, whose.hotline, whose.report_id, kept.values)
     audit_log.append(connection, whose.actor, kept.act, whose.report_id, database.now())
 
 
 def clear_reassignment(connection: Connection, hotline: str, report_id: str) -> None:
-    """Somebody there does something with it: it waits no more for whom it was handed to."""
+    """Clear the holder of a reassigned report: somebody at the hotline has acted on it."""
     h = t.holding.c
-    handed = update(t.holding).where(h.report_id == report_id, h.hotline == hotline, h.handed_by.is_not(None))
-    connection.execute(handed.values(holder=None, handed_by=None))
+    reassigned = update(t.holding).where(h.report_id == report_id, h.hotline == hotline, h.handed_by.is_not(None))
+    connection.execute(reassigned.values(holder=None, handed_by=None))
 
 
 def save_values(
     connection: Connection, database: Database, hotline: str, report_id: str, values: Mapping[str, object]
 ) -> None:
+    """Write columns of `holding`, and create its row if there is none."""
     connection.execute(database.insert_new(t.holding).values(report_id=report_id, hotline=hotline))
-    mine = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
-    connection.execute(mine.values(**values))
+    own_row = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
+    connection.execute(own_row.values(**values))

@@ -1,4 +1,8 @@
-"""A report as one hotline may open it, for a person of the operator who acts for it. Ids and sealed bytes only."""
+"""One report as the staff of a hotline open it, with their notes, its history and who may read it.
+
+Bodies stay sealed: this module reads and writes ids and sealed bytes only. A reading is recorded before anything is
+returned (S-23).
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,10 @@ from runtime.time_units import HOUR
 
 @dataclass(frozen=True, slots=True)
 class ReadableReport:
-    """`report`: the highest revision; `messages`: what was said by My report since, the oldest first.
+    """A report as one hotline may open it.
 
-    `withdrawn`: the reporter has taken back that a number may be used.
+    `report`: the highest revision. `messages`: what the reporter has sent by My report since, oldest first.
+    `withdrawn`: the reporter has withdrawn the permission to use a number.
     """
 
     mode: str
@@ -38,38 +43,46 @@ class ReadableReport:
 
 
 def load_report(database: Database, report_id: str, hotline: str) -> ReadableReport | None:
-    """None where this hotline was not given the report: a wrap alone is not a right."""
+    """Return the report; None if this hotline was not given it. A sealed body alone gives no right to read it."""
     with database.read() as connection:
         return read_report(connection, report_id, hotline)
 
 
 def read_report(connection: Connection, report_id: str, hotline: str) -> ReadableReport | None:
-    """As `held`, by a connection that says for whom it asks."""
+    """As `load_report`, by a connection for which the hotline is already set."""
     r, b, c, d, m = t.report.c, t.report_body.c, t.contact.c, t.delivery.c, t.message.c
-    theirs = (d.report_id == report_id, d.hotline == hotline, d.type.in_(("created", "updated")))
+    is_own = (d.report_id == report_id, d.hotline == hotline, d.type.in_(("created", "updated")))
     newest = select(r.mode, c.allowed, b.revision, b.key_id, b.wrap, b.head, b.sealed)
     newest = newest.join_from(t.report, t.report_body, b.report_id == r.report_id)
     newest = newest.outerjoin(t.contact, c.report_id == r.report_id)
     newest = newest.where(
-        r.report_id == report_id, b.recipient == hotline, b.revision.in_(select(d.revision).where(*theirs))
+        r.report_id == report_id, b.recipient == hotline, b.revision.in_(select(d.revision).where(*is_own))
     )
-    said = select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id)
-    said = said.where(m.report_id == report_id, m.recipient == hotline, m.number.is_not(None)).order_by(m.number)
+    message_query = select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id)
+    message_query = message_query.where(
+        m.report_id == report_id, m.recipient == hotline, m.number.is_not(None)
+    ).order_by(m.number)
     row = connection.execute(newest.order_by(b.revision.desc()).limit(1)).first()
     if row is None:
         return None
-    messages = tuple(StoredBody(*one) for one in connection.execute(said))
+    messages = tuple(StoredBody(*item) for item in connection.execute(message_query))
     body = StoredBody(row.key_id, row.wrap, row.head, row.sealed)
     return ReadableReport(row.mode, row.revision, row.allowed == 0, body, messages)
 
 
-# What a reporter said since a hotline read the report last. Times of the clock that gives it to the hotline.
+# What the reporter has added since the hotline last read the report
 
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """`at`: of the last of it, microseconds; 0: there is none. `messages`: ids of what came by My report. `revised`:
-    when the last revision that was read was given; words typed in it since then are new. 0: none is."""
+    """What a reporter has sent since a hotline last read the report.
+
+    `at`: when the last of it was given to the hotline, in microseconds by the scheduler's clock; 0: there is nothing
+    new.
+    `messages`: ids of messages from My report.
+    `revised`: when the last revision that was read was given; words typed in later are new; 0: there is no new
+    revision.
+    """
 
     at: int = 0
     messages: frozenset[str] = frozenset()
@@ -77,17 +90,18 @@ class Additions:
 
 
 def find_additions(connection: Connection, hotline: str, report_id: str, read_at: int) -> Additions:
+    """Return what the reporter has sent since `read_at`, in microseconds."""
     d, m = t.delivery.c, t.message.c
-    theirs = (d.report_id == report_id, d.hotline == hotline)
+    is_own = (d.report_id == report_id, d.hotline == hotline)
     rows = connection.execute(
-        select(d.type, d.revision, d.created_at).where(*theirs, d.type.in_((*BODY_TYPES, *ADDITION_TYPES)))
+        select(d.type, d.revision, d.created_at).where(*is_own, d.type.in_((*BODY_TYPES, *ADDITION_TYPES)))
     )
-    given = rows.all()
-    new = [row for row in given if row.type in ADDITION_TYPES and row.created_at > read_at]
+    deliveries = rows.all()
+    new = [row for row in deliveries if row.type in ADDITION_TYPES and row.created_at > read_at]
     numbers = [row.revision for row in new if row.type == "message"]
     ids = select(m.message_id).where(m.report_id == report_id, m.recipient == hotline, m.number.in_(numbers))
     is_revised = any(row.type == "updated" for row in new)
-    read = [row.created_at for row in given if row.type in BODY_TYPES and row not in new]
+    read = [row.created_at for row in deliveries if row.type in BODY_TYPES and row not in new]
     return Additions(
         max((row.created_at for row in new), default=0),
         frozenset(connection.execute(ids).scalars()) if numbers else frozenset(),
@@ -96,23 +110,28 @@ def find_additions(connection: Connection, hotline: str, report_id: str, read_at
 
 
 def has_additions(database: Database, account: Account, report_id: str, after: int) -> bool:
-    """Of a report that is known to be this person's."""
+    """Return whether the reporter has sent something since `after`; the caller has checked `may_see`."""
     d = t.delivery.c
-    theirs = (d.report_id == report_id, d.hotline == account.hotline, d.type.in_(ADDITION_TYPES))
+    is_own = (d.report_id == report_id, d.hotline == account.hotline, d.type.in_(ADDITION_TYPES))
     with read_as(database, account.hotline) as connection:
-        last = connection.execute(select(func.max(d.created_at)).where(*theirs)).scalar()
+        last = connection.execute(select(func.max(d.created_at)).where(*is_own)).scalar()
     return (last or 0) > after
 
 
-# One report as the staff of a hotline have it before them, and what they keep beside its handling.
+# The page of one report
 
-MAX_READS_PER_HOUR = 60  # reports that one person reads in an hour; more, and their leads are told (X-15)
+MAX_READS_PER_HOUR = 60  # reports in an hour that one person may read before their leads are notified (X-15)
 
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """`held`: None for what nobody could read. `others`: every hotline that was given it, with what it does. `news`:
-    since somebody of this hotline read it last; `shown_at`: all that was given until then is here."""
+    """Everything that a report's page shows.
+
+    `held`: the sealed report; None for an input that nobody could read. `others`: every hotline that was given the
+    report, with its handling state. `holding`: the hotline's row of `holding`, None in each column if there is none.
+    `done`: the audit entries that this hotline may see. `news`: since somebody at this hotline last read the report.
+    `shown_at`: everything that was given until then is included.
+    """
 
     handling: str
     created_at: int
@@ -127,8 +146,11 @@ class CaseView:
 
 
 def open_case(database: Database, account: Account, report_id: str, *, is_read: bool) -> CaseView:
-    """Everything, once it is written down that this person reads it: where that fails, nothing is given (S-23).
-    `is_read`: the page was asked for; the answer to a form of an older one shows nothing new to anybody."""
+    """Record that this person reads the report, then return everything about it.
+
+    If the reading cannot be recorded, nothing is returned (S-23). `is_read`: the page itself was requested; the answer
+    to a form of an older page shows nothing new, and does not count as read.
+    """
     read_at = _record_read(database, account, report_id, is_read)
     with read_as(database, account.hotline) as connection:
         shown_at = database.moment(connection)
@@ -144,25 +166,25 @@ def open_case(database: Database, account: Account, report_id: str, *, is_read: 
         sent = select(d.hotline, d.role, d.why, d.state, d.handling, d.created_at)
         sent = sent.where(d.report_id == report_id, d.type.in_(REPORT_TYPES), d.state != "cancelled")
         others = tuple(connection.execute(sent.order_by(d.created_at, d.delivery_id)))
-    own = [one for one in others if one.hotline == account.hotline]
+    own = [item for item in others if item.hotline == account.hotline]
     status = CaseStatus(own[-1].handling, *(holding[name] for name in ("holder", "handed_by")))
     status = replace(status, changed_at=holding["changed_at"] or 0, changed_by=holding["changed_by"])
     return CaseView(own[-1].handling, own[0].created_at, others, holding, kept, done, held, new, shown_at, status)
 
 
 def _record_read(database: Database, account: Account, report_id: str, is_read: bool) -> int:
-    """When it was read before; 0: never."""
+    """Record the reading in the audit log, and return when the report was read before; 0: never."""
     now, a, h = database.now(), t.audit.c, t.holding.c
     before = select(h.read_at).where(h.report_id == report_id, h.hotline == account.hotline)
     read = select(func.count(func.distinct(a.object_id)))
     read = read.where(a.actor == account.actor, a.act == "read", a.at > now - HOUR)
-    told = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - HOUR).limit(1)
+    notified = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - HOUR).limit(1)
     with write_as(database, account.hotline) as connection:
         audit_log.append(connection, account.actor, "read", report_id, now)
-        if connection.execute(read).scalar_one() > MAX_READS_PER_HOUR and connection.execute(told).first() is None:
+        if connection.execute(read).scalar_one() > MAX_READS_PER_HOUR and connection.execute(notified).first() is None:
             audit_log.append(connection, account.actor, "read_many", account.staff_id, now)
         read_at = connection.execute(before).scalar() or 0
-        if is_read:  # by the clock that what its reporter says next is given: by another one it could pass for read
+        if is_read:  # by the database's clock, as deliveries are: by another one an addition could count as read
             case_status.save_values(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
     return read_at
 
@@ -174,18 +196,20 @@ def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[st
 
 
 def _history(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
-    """Who did what with it, as far as this hotline may see it."""
+    """Return the audit entries about the report, as far as this hotline may see them."""
     a, d = t.audit.c, t.delivery.c
-    its = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
-    query = select(a.at, a.actor, a.act).where(or_(a.object_id == report_id, a.object_id.in_(its)))
+    own_delivery_ids = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
+    query = select(a.at, a.actor, a.act).where(or_(a.object_id == report_id, a.object_id.in_(own_delivery_ids)))
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
 def save_change(
     database: Database, account: Account, report_id: str, kept: CaseChange, key: bytes | None = None, *, status: str
 ) -> None:
-    """Nothing changes for other hotlines; `key`: of the form that says so, which has no second effect. `status`: the
-    key of the status that stood on the page. Raises ChangedMeanwhile."""
+    """Save a change that concerns this hotline only.
+
+    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict.
+    """
     whose = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
@@ -199,7 +223,7 @@ def save_change(
 
 
 def load_status(database: Database, account: Account, report_id: str) -> CaseStatus:
-    """Of a report that is known to be this hotline's."""
+    """Load the status of a report; the caller has checked that this hotline was given it."""
     whose = CaseRef(account.hotline, report_id, account.actor)
     with read_as(database, account.hotline) as connection:
         return case_status.load_status(
@@ -208,29 +232,30 @@ def load_status(database: Database, account: Account, report_id: str) -> CaseSta
 
 
 def load_holding(database: Database, account: Account, report_id: str) -> Mapping[str, Any]:
+    """Return the hotline's row of `holding`; None in each column if there is none."""
     with read_as(database, account.hotline) as connection:
         return _holding(connection, account.hotline, report_id)
 
 
 def account_predates_report(database: Database, account: Account, report_id: str) -> bool:
-    """Whether this person had their account before the report was begun."""
+    """Return whether this person had their account before the report was begun."""
     query = select(t.report.c.created_at).where(t.report.c.report_id == report_id)
     with read_as(database, account.hotline) as connection:
-        begun = connection.execute(query).scalar()
-    return begun is not None and account.created_at < begun
+        report_created_at = connection.execute(query).scalar()
+    return report_created_at is not None and account.created_at < report_created_at
 
 
 def was_deleted_by_reporter(database: Database, account: Account, report_id: str) -> bool:
     """Return whether this hotline had the report and its reporter deleted it; nothing of it is left here."""
     p, r = t.purged.c, t.receipt.c
-    had = select(r.report_id).where(r.report_id == report_id, r.hotline == account.hotline).exists()
-    query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name, had)
+    had_report = select(r.report_id).where(r.report_id == report_id, r.hotline == account.hotline).exists()
+    query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name, had_report)
     with read_as(database, account.hotline) as connection:
         return connection.execute(query).first() is not None
 
 
 def add_note(database: Database, account: Account, note: SealedNote, key: bytes | None = None) -> None:
-    """For colleagues; nothing else changes. `key`: as in `keep`."""
+    """Store a note for colleagues; nothing else changes. `key`: idempotency key of the form."""
     now = database.now()
     with write_as(database, account.hotline) as connection:
         if not case_actions.claim_key(connection, database, key):
@@ -240,6 +265,7 @@ def add_note(database: Database, account: Account, note: SealedNote, key: bytes 
 
 
 def set_access(database: Database, lead: Account, report_id: str, staff_id: str, *, away: bool) -> None:
+    """Exclude a person from a report and delete their drafts for it, or let them see it again (S-26)."""
     k, now = t.kept_away.c, database.now()
     with write_as(database, lead.hotline) as connection:
         if away:
@@ -252,6 +278,7 @@ def set_access(database: Database, lead: Account, report_id: str, staff_id: str,
 
 
 def list_excluded(database: Database, report_id: str) -> frozenset[str]:
+    """Return the ids of the accounts that are excluded from a report."""
     with database.read() as connection:
         query = select(t.kept_away.c.staff_id).where(t.kept_away.c.report_id == report_id)
         return frozenset(connection.execute(query).scalars())

@@ -1,4 +1,7 @@
-"""What staff are writing about a report and have not sent, sealed to their hotline. It lasts as long as a login can."""
+"""Drafts of messages and notes that staff have not sent, sealed to their hotline.
+
+A draft is valid for as long as a login can last.
+"""
 
 from __future__ import annotations
 
@@ -15,40 +18,41 @@ from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
 from runtime.time_units import HOUR
 
-LIFETIME = 10 * HOUR  # as a session
+LIFETIME = 10 * HOUR  # the longest that a session lasts
 MESSAGE, NOTE = KINDS = ("message", "note")
 
 
 def save(database: Database, account: Account, sealed: SealedNote) -> None:
-    """In the place of the draft of the same kind by the same person for the same report."""
+    """Save a draft; it replaces the same person's draft of the same kind for the same report."""
     with write_as(database, account.hotline) as connection:
-        connection.execute(delete(t.draft).where(*_mine(account, sealed.report_id, (sealed.kind,))))
+        connection.execute(delete(t.draft).where(*_own_drafts(account, sealed.report_id, (sealed.kind,))))
         row = asdict(sealed) | {"staff_id": account.staff_id, "saved_at": database.now()}
         connection.execute(insert(t.draft), row)
 
 
 def discard(database: Database, account: Account, report_id: str, *kinds: str) -> None:
+    """Delete this person's drafts of these kinds for a report."""
     with write_as(database, account.hotline) as connection:
-        connection.execute(delete(t.draft).where(*_mine(account, report_id, kinds)))
+        connection.execute(delete(t.draft).where(*_own_drafts(account, report_id, kinds)))
 
 
 def list_drafts(database: Database, account: Account, report_id: str) -> Sequence[Any]:
-    """The rows of this person's drafts for a report that is known to be theirs to read."""
-    young = t.draft.c.saved_at > database.now() - LIFETIME
+    """Return the rows of this person's drafts for a report; the caller has checked that they may read it."""
+    is_recent = t.draft.c.saved_at > database.now() - LIFETIME
     with read_as(database, account.hotline) as connection:
-        return connection.execute(select(t.draft).where(*_mine(account, report_id, KINDS), young)).all()
+        return connection.execute(select(t.draft).where(*_own_drafts(account, report_id, KINDS), is_recent)).all()
 
 
 def delete_old(database: Database) -> None:
-    """Delete what no session can still show. The clock's work."""
-    old = t.draft.c.saved_at < database.now_sql() - LIFETIME
+    """Delete drafts that no session can show any more. The scheduler calls this."""
+    is_old = t.draft.c.saved_at < database.now_sql() - LIFETIME
     with database.read() as connection:
-        if connection.execute(select(t.draft.c.report_id).where(old).limit(1)).first() is None:
+        if connection.execute(select(t.draft.c.report_id).where(is_old).limit(1)).first() is None:
             return
     with database.write() as connection:
-        connection.execute(delete(t.draft).where(old))
+        connection.execute(delete(t.draft).where(is_old))
 
 
-def _mine(account: Account, report_id: str, kinds: Sequence[str]) -> tuple[Any, ...]:
+def _own_drafts(account: Account, report_id: str, kinds: Sequence[str]) -> tuple[Any, ...]:
     d = t.draft.c
     return d.staff_id == account.staff_id, d.report_id == report_id, d.kind.in_(kinds)

@@ -1,4 +1,4 @@
-"""Deliveries about which a person may have to be told, and the mark that somebody was."""
+"""Alerts about deliveries that do not get through: which are due, and which were sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from reports.store.schema import tables as t
 
 @dataclass(frozen=True, slots=True)
 class AlertRules:
-    """When a person is told: priority → microseconds without a receipt; → until again; class → at which attempt."""
+    """When a person is alerted about a delivery.
+
+    `after`: priority → microseconds without a receipt.
+    `again`: priority → microseconds until the alert is repeated.
+    `at_attempt`: class of the failure → the attempt at which a person is alerted.
+    """
 
     after: Mapping[str, int]
     again: Mapping[str, int]
@@ -23,7 +28,7 @@ class AlertRules:
 
 @dataclass(frozen=True, slots=True)
 class DueAlert:
-    """A delivery that did not get through, and of which somebody must be told now."""
+    """A delivery that did not get through, and about which a person must be alerted now."""
 
     delivery_id: str
     report_id: str
@@ -34,7 +39,10 @@ class DueAlert:
 
 
 def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[DueAlert]:
-    """By its class at its attempt, by what it has come to, or by time alone; the most urgent first."""
+    """Return the alerts that are due, the most urgent first.
+
+    An alert is due by the class of a failure at its attempt, by a state that needs a person, or by time alone.
+    """
     d, r = t.delivery.c, t.report.c
     now = database.now_sql()
     never = d.told_at.is_(None)
@@ -55,7 +63,7 @@ def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[
 
 
 def list_unroutable(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """(report_id, priority) of reports that no hotline could be given at all: there is no delivery to tell of."""
+    """Return (report_id, priority) of reports that no hotline could be given: there is no delivery to alert about."""
     d, r = t.delivery.c, t.report.c
     query = select(r.report_id, r.priority).where(
         r.state == "needs_person", ~exists().where(d.report_id == r.report_id)
@@ -65,10 +73,12 @@ def list_unroutable(database: Database, at_most: int = 100) -> list[tuple[str, s
 
 
 def mark_alerted(database: Database, delivery_ids: Sequence[str]) -> None:
-    """Only after a channel accepted the message."""
+    """Record the alerts, with audit entries. Call it only after a channel has accepted the message."""
     d = t.delivery.c
     now = database.now()
     with database.write() as connection:
-        told = update(t.delivery).where(d.delivery_id.in_(delivery_ids)).values(told_at=database.now_sql())
-        connection.execute(told)
-        connection.execute(insert(t.audit), [entry_row("clock", "told", one, now) for one in delivery_ids])
+        statement = update(t.delivery).where(d.delivery_id.in_(delivery_ids)).values(told_at=database.now_sql())
+        connection.execute(statement)
+        connection.execute(
+            insert(t.audit), [entry_row("clock", "told", alerted_id, now) for alerted_id in delivery_ids]
+        )

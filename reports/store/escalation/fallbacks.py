@@ -1,4 +1,4 @@
-"""The fallbacks of a report: who got it, who is next. What decides is pure and lives with the clock."""
+"""Fallback hotlines of a report: which were given it, and which are left. The scheduler decides when one is added."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from reports.store.schema import tables as t
 
 @dataclass(frozen=True, slots=True)
 class TriedHotline:
-    """One hotline of the chain (primary, then fallbacks) that was given the report; `waited` in microseconds.
+    """A hotline of the chain (the primary, then the fallbacks) that was given the report.
 
-    Where it has the report but not what has made it more urgent since, it is this update that is told of.
+    `waited`: microseconds since the delivery was made. `gone`: the hotline takes no reports any more. If the hotline
+    has the report but not the update that made it more urgent, the fields describe this update.
     """
 
     hotline: str
@@ -32,7 +33,10 @@ class TriedHotline:
 
 @dataclass(frozen=True, slots=True)
 class FallbackChain:
-    """`tried` in the order made; `left`: the fallbacks that have not been given it, in order."""
+    """The hotlines that were tried for a report, and those that are left.
+
+    `tried`: in the order in which the deliveries were made. `left`: fallbacks that were not given the report, in order.
+    """
 
     report_id: str
     priority: str
@@ -41,45 +45,61 @@ class FallbackChain:
 
 
 def list_stuck(database: Database, waits: Mapping[str, int], at_most: int = 200) -> list[str]:
-    """Reports that may need a fallback: nobody of the chain has got it, and there is somebody left to ask.
+    """Return ids of reports that may need a fallback: no hotline of the chain has them, and a fallback is left.
 
     `waits`: priority → microseconds without a receipt.
     """
     d, r = t.delivery.c, t.route.c
     other = t.delivery.alias("other").c
-    given = exists().where(other.report_id == r.report_id, other.hotline == r.hotline, other.type == "created")
-    left = exists().where(r.report_id == d.report_id, r.role == "fallback", ~given)
+    is_given = exists().where(other.report_id == r.report_id, other.hotline == r.hotline, other.type == "created")
+    left = exists().where(r.report_id == d.report_id, r.role == "fallback", ~is_given)
     now = database.now_sql()
     in_chain = and_(d.type == "created", d.role.in_(("primary", "fallback")))
     newer = t.delivery.alias("newer").c
-    stands = or_(d.handling == "rejected", _stands_still(d, now, waits))
-    stands |= exists().where(*_lacks(d, newer), _stands_still(newer, now, waits))
-    has_it = exists().where(other.report_id == d.report_id, other.type == "created", other.role != "also", *_has(other))
-    query = select(d.report_id).where(in_chain, stands, left, ~has_it)
+    is_waiting = or_(d.handling == "rejected", _is_stuck(d, now, waits))
+    is_waiting |= exists().where(*_is_missing_update(d, newer), _is_stuck(newer, now, waits))
+    is_received = exists().where(
+        other.report_id == d.report_id, other.type == "created", other.role != "also", *_has_latest(other)
+    )
+    query = select(d.report_id).where(in_chain, is_waiting, left, ~is_received)
     with database.read() as connection:
         return list(connection.execute(query.distinct().limit(at_most)).scalars())
 
 
-def _stands_still(c: Any, now: ColumnElement[int], waits: Mapping[str, int]) -> ColumnElement[bool]:
+def _is_stuck(c: Any, now: ColumnElement[int], waits: Mapping[str, int]) -> ColumnElement[bool]:
+    """Match deliveries that were refused, parked, or have no receipt in time."""
     late = (and_(c.priority == priority, c.created_at <= now - wait) for priority, wait in waits.items())
     return or_(c.state.in_(("refused", "parked")), c.last_class.like("refused%"), *late)
 
 
-def _has(c: Any) -> tuple[ColumnElement[bool], ...]:
-    return c.state == "delivered", c.handling != "rejected", ~exists().where(*_lacks(c, t.delivery.alias("lacking").c))
+def _has_latest(c: Any) -> tuple[ColumnElement[bool], ...]:
+    """Match deliveries by which a hotline has the report, with every update that made it more urgent."""
+    return (
+        c.state == "delivered",
+        c.handling != "rejected",
+        ~exists().where(*_is_missing_update(c, t.delivery.alias("lacking").c)),
+    )
 
 
-def _lacks(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
-    """`newer`: an update of what the hotline of `c` has got, more urgent than anything that it has got so far."""
-    got = t.delivery.alias("got").c
-    same = (got.report_id == newer.report_id, got.hotline == newer.hotline, got.type == "updated")
-    knows = exists().where(*same, got.state == "delivered", got.priority <= newer.priority)
-    of_it = (newer.report_id == c.report_id, newer.hotline == c.hotline, newer.type == "updated")
-    open_still = (newer.state.in_(UNDELIVERED), newer.priority < c.priority)
-    return c.state == "delivered", *of_it, *open_still, ~knows
+def _is_missing_update(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
+    """Match updates (`newer`) that a hotline lacks though it has the report (`c`).
+
+    Such an update is undelivered, and more urgent than anything that the hotline has received.
+    """
+    received = t.delivery.alias("got").c
+    same_hotline = (
+        received.report_id == newer.report_id,
+        received.hotline == newer.hotline,
+        received.type == "updated",
+    )
+    is_known = exists().where(*same_hotline, received.state == "delivered", received.priority <= newer.priority)
+    is_update = (newer.report_id == c.report_id, newer.hotline == c.hotline, newer.type == "updated")
+    is_open = (newer.state.in_(UNDELIVERED), newer.priority < c.priority)
+    return c.state == "delivered", *is_update, *is_open, ~is_known
 
 
 def load_chain(database: Database, report_id: str) -> FallbackChain:
+    """Load the tried and the remaining hotlines of a report."""
     with database.read() as connection:
         return _chain(connection, database, report_id)
 
@@ -95,20 +115,20 @@ def _chain(connection: Connection, database: Database, report_id: str) -> Fallba
         .where(d.report_id == report_id, d.type == "created")
         .order_by(d.created_at, d.delivery_id)
     ).all()
-    lacking = _lacking(connection, database, report_id)
-    tried = tuple(TriedHotline(row[0], *lacking.get(row[0], row[1:6])) for row in rows if row[6] != "also")
+    missing = _missing_updates(connection, database, report_id)
+    tried = tuple(TriedHotline(row[0], *missing.get(row[0], row[1:6])) for row in rows if row[6] != "also")
     return FallbackChain(report_id, priority, tried, remaining_fallbacks(connection, report_id))
 
 
-def _lacking(connection: Connection, database: Database, report_id: str) -> dict[str, tuple[Any, ...]]:
-    """Hotline → what `Tried` says of the first update that makes the report more urgent and has not got through."""
+def _missing_updates(connection: Connection, database: Database, report_id: str) -> dict[str, tuple[Any, ...]]:
+    """Return, for each hotline, the fields of `TriedHotline` for the first urgent update that it lacks."""
     d, h, newer = t.delivery.c, t.hotline_state.c, t.delivery.alias("newer")
     n = newer.c
-    of_it = and_(*_lacks(d, n))
+    is_update = and_(*_is_missing_update(d, n))
     query = (
         select(d.hotline, n.state, d.handling, func.coalesce(n.last_class, ""), h.dead_since.is_not(None))
         .add_columns(database.now_sql() - n.created_at)
-        .join_from(t.delivery, newer, of_it)
+        .join_from(t.delivery, newer, is_update)
         .outerjoin(t.hotline_state, h.hotline == d.hotline)
         .where(d.report_id == report_id, d.type == "created")
         .order_by(n.created_at.desc(), n.delivery_id.desc())
@@ -117,40 +137,46 @@ def _lacking(connection: Connection, database: Database, report_id: str) -> dict
 
 
 def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> tuple[str, str] | None:
-    """A new row with a key of its own; the rows before it go on. None where it was made in the meantime."""
+    """Give the report to one more hotline; return (delivery_id, priority).
+
+    The delivery has a key of its own, and earlier deliveries go on. None if the hotline was given the report meanwhile,
+    or is no fallback of it.
+    """
     with database.write() as connection:
         return insert_fallback(connection, database, report_id, hotline, why)
 
 
 def remaining_fallbacks(connection: Connection, report_id: str) -> tuple[str, ...]:
-    """By a connection that is there: who can get the report and was not given it, in order."""
-    return tuple(connection.execute(_LEFT, {"which": report_id}).scalars())
+    """Return the fallbacks that were not given the report, in order, by an open connection."""
+    return tuple(connection.execute(_REMAINING, {"which": report_id}).scalars())
 
 
-def _left() -> Select[Any]:
+def _remaining_query() -> Select[Any]:
     d, r, latest = t.delivery.c, t.route.c, t.route.alias("latest").c
     newest = select(func.max(latest.revision)).where(latest.report_id == bindparam("which")).scalar_subquery()
-    given = exists().where(d.report_id == bindparam("which"), d.hotline == r.hotline, d.type == "created")
-    legs = select(r.hotline).where(r.report_id == bindparam("which"), r.revision == newest, r.role == "fallback")
-    return legs.where(~given).order_by(r.rank)
+    is_given = exists().where(d.report_id == bindparam("which"), d.hotline == r.hotline, d.type == "created")
+    fallback_query = select(r.hotline).where(
+        r.report_id == bindparam("which"), r.revision == newest, r.role == "fallback"
+    )
+    return fallback_query.where(~is_given).order_by(r.rank)
 
 
-_LEFT = _left()
+_REMAINING = _remaining_query()
 
 
 def insert_fallback(
     connection: Connection, database: Database, report_id: str, hotline: str, why: str, *, actor: str = "clock"
 ) -> tuple[str, str] | None:
-    """As `add_fallback`, within a transaction of the caller's."""
+    """As `add_fallback`, within the caller's transaction. `actor`: for the audit entry."""
     b = t.report_body.c
     newest = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
-    before = _chain(connection, database, report_id)
+    chain = _chain(connection, database, report_id)
     revision = connection.execute(newest).scalar()
-    if hotline not in before.left or revision is None:
+    if hotline not in chain.left or revision is None:
         return None
     now = database.moment(connection)
-    row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=before.priority, now=now)
+    row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=chain.priority, now=now)
     connection.execute(insert(t.delivery), row | {"role": "fallback", "why": why})
     outbox.record_change(connection, str(row["delivery_id"]), report_id, act="made", actor=actor, now=now)
     correspondence.deliver_missing_messages(connection, database, report_id, hotline, now)
-    return str(row["delivery_id"]), before.priority
+    return str(row["delivery_id"]), chain.priority

@@ -1,4 +1,8 @@
-"""My report, as `web` has it: what is read with code and PIN, and what is said there. It never reads a body."""
+"""Messages between a reporter and the hotlines of a report, by My report.
+
+The gateway reads a mailbox and stores the reporter's messages; it never reads a body. Staff store answers, sealed to
+the mailbox. The scheduler makes the deliveries of messages.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ NO_KEY = b""
 
 
 class MailboxClosed(Exception):
-    """The report was deleted by who made it, or purged."""
+    """The reporter has deleted the report, or it was purged."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxAnswer:
-    """What a hotline wrote, sealed to the mailbox."""
+    """An answer of a hotline, sealed to the mailbox."""
 
     answer_id: str
     sealed: bytes
@@ -31,9 +35,10 @@ class MailboxAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MailboxView:
-    """How a report stands, and what there is for who has its code and PIN; the newest answer first.
+    """What a reporter with access code and PIN may see of a report; the newest answer first.
 
-    `state`: as it is stored, or overdue.
+    `state`: as it is stored, or overdue. `desk`: the hotline furthest along, if any. `sealed_key`: the mailbox's
+    private key, sealed under access code and PIN.
     """
 
     report_id: str
@@ -47,7 +52,7 @@ class MailboxView:
 
 @dataclass(frozen=True, slots=True)
 class SealedMessage:
-    """What one hotline of the route may open of a message."""
+    """A message of the reporter, sealed to one hotline of the route."""
 
     recipient: str
     key_id: str
@@ -56,7 +61,7 @@ class SealedMessage:
 
 
 def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
-    """None for a report that is gone."""
+    """Load the mailbox of a report; None if the report is gone."""
     r, m, a = t.report.c, t.mailbox.c, t.answer.c
     with database.read() as connection:
         query = select(r.country, r.priority, r.state, r.desk, m.sealed_key, _overdue(database).label("overdue"))
@@ -72,14 +77,17 @@ def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
 
 
 def _overdue(database: Database) -> ColumnElement[bool]:
-    """Whether the time has passed in which a person was to take the report on, as urgent as it is now."""
+    """Match reports whose time to be acknowledged has passed, as urgent as they are now."""
     r, s = t.report.c, t.step.c
-    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
-    return exists(select(s.report_id).where(*mine, s.due_at <= database.now_sql()).correlate(t.report))
+    conditions = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
+    return exists(select(s.report_id).where(*conditions, s.due_at <= database.now_sql()).correlate(t.report))
 
 
 def current_recipients(database: Database, report_id: str) -> tuple[str, tuple[str, ...]]:
-    """(country, the hotlines of the latest route): who is told what is said from now on. None: nobody could take it."""
+    """Return the country of a report and the hotlines of its latest route: they receive new messages.
+
+    Without hotlines nobody could receive a message.
+    """
     r, w = t.report.c, t.route.c
     latest = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
     with database.read() as connection:
@@ -98,18 +106,21 @@ def save_message(
     allowed: bool | None = None,
     close: bool = False,
 ) -> None:
-    """Keep a message for the hotlines; `allowed`: whether a number may be used from now on. Once for each id.
+    """Store a message, sealed once for each hotline. A message id that is stored already changes nothing.
 
-    Raises Closed where it was deleted meanwhile, on another phone: then contact has ended, and nobody gives it again;
-    or where it was purged: nobody would hear it.
+    `allowed`: whether a number may be used from now on; None: no change. `close`: delete the report and close its
+    mailbox.
+
+    Raises MailboxClosed if the mailbox was closed meanwhile, from another phone: contact has ended, and nobody may
+    allow it again. Also if the report was purged: nobody would receive the message.
     """
     now = database.now()
     rows = [asdict(one) | {"message_id": message_id, "report_id": report_id, "created_at": now} for one in letters]
     with database.write() as connection:
         if not close and _is_closed(connection, report_id):
             raise MailboxClosed
-        fresh = connection.execute(database.insert_new(t.message).values(rows)).rowcount
-        if not fresh:
+        inserted = connection.execute(database.insert_new(t.message).values(rows)).rowcount
+        if not inserted:
             return
         if allowed is not None:
             _note_contact(connection, database, report_id, allowed=allowed, now=now)
@@ -120,7 +131,10 @@ def save_message(
 
 
 def _is_closed(connection: Connection, report_id: str) -> bool:
-    """Or gone. A purge takes the mailbox first, and waits for who holds it here."""
+    """Return whether the mailbox is closed or gone, and lock its row against deletion.
+
+    A purge deletes the mailbox first, so it waits for a transaction that holds it here.
+    """
     m = t.mailbox.c
     found = select(m.sealed_key).where(m.report_id == report_id).with_for_update(read=True, key_share=True)
     return connection.execute(found).scalar() in (NO_KEY, None)
@@ -133,24 +147,28 @@ def _note_contact(connection: Connection, database: Database, report_id: str, *,
 
 
 def _close(connection: Connection, report_id: str) -> None:
-    """Without its key nobody opens what was answered, and it looks like a wrong code."""
+    """Clear both keys: nobody can open the answers any more, and the access code looks like a wrong one."""
     closed = {"public_key": NO_KEY, "sealed_key": NO_KEY}
     connection.execute(update(t.mailbox).where(t.mailbox.c.report_id == report_id).values(closed))
 
 
 def _ask_to_delete(connection: Connection, report_id: str, now: int) -> None:
-    """The clock deletes it as soon as its deliveries have ended: web must not be able to."""
+    """Request the deletion of a report: the scheduler does it once the deliveries have ended.
+
+    Web must not have the right to delete.
+    """
     connection.execute(update(t.report).where(t.report.c.report_id == report_id).values(delete_asked_at=now))
 
 
-# What is written to a reporter, on the operator's side: the key it is sealed to, and the answer itself.
+# Answers to the reporter
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerTarget:
-    """Where an answer to a report goes. `public_key`: None where no code was shown, empty where it is closed.
+    """What is needed to seal an answer to a report.
 
-    `hotlines` were given the report, the one furthest along first; of those that whoever asks may see.
+    `public_key`: None if no access code was shown, empty if the mailbox is closed. `hotlines`: those that were given
+    the report, the one furthest along first; only those that this role may see.
     """
 
     country: str
@@ -160,44 +178,49 @@ class AnswerTarget:
 
 
 def load_answer_target(database: Database, report_id: str) -> AnswerTarget | None:
-    """None where there is no such report."""
+    """Load what is needed to answer a report; None if there is no such report."""
     with database.read() as connection:
         return find_answer_target(connection, report_id)
 
 
 def find_answer_target(connection: Connection, report_id: str) -> AnswerTarget | None:
+    """As `load_answer_target`, by an open connection."""
     r, m, d = t.report.c, t.mailbox.c, t.delivery.c
     query = select(r.country, r.mode, r.desk, m.public_key)
     query = query.outerjoin_from(t.report, t.mailbox, m.report_id == r.report_id).where(r.report_id == report_id)
     row = connection.execute(query).first()
     if row is None:
         return None
-    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
-    rest = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars()
-    hotlines = tuple(dict.fromkeys([row.desk, *rest] if row.desk else rest))
+    given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
+    ordered = connection.execute(given_hotlines.order_by(d.created_at, d.delivery_id)).scalars()
+    hotlines = tuple(dict.fromkeys([row.desk, *ordered] if row.desk else ordered))
     return AnswerTarget(row.country, row.mode, row.public_key, hotlines)
 
 
 @dataclass(frozen=True, slots=True)
 class SealedAnswer:
+    """An answer of a hotline to a report, sealed to its mailbox."""
+
     answer_id: str
     report_id: str
-    hotline: str  # whose words they are
+    hotline: str  # the hotline that wrote it
     sealed: bytes
 
 
 def send_answer(database: Database, one: SealedAnswer, actor: str) -> None:
+    """Store an answer with its audit entry, in a transaction of its own."""
     with database.write() as connection:
         save_answer(connection, one, actor, database.now())
 
 
 def save_answer(connection: Connection, one: SealedAnswer, actor: str, now: int) -> None:
+    """Store an answer with its audit entry. `now`: microseconds."""
     connection.execute(insert(t.answer), asdict(one) | {"created_at": now})
     audit_log.append(connection, actor, "answered", one.report_id, now)
 
 
 def delete_unreadable_answers(database: Database) -> int:
-    """What was answered to reporters who have closed their mailbox; nobody can read it any more."""
+    """Delete the answers to closed mailboxes, which nobody can read any more; return how many."""
     m, a = t.mailbox.c, t.answer.c
     closed = exists(select(m.report_id).where(m.report_id == a.report_id, m.public_key == b"").correlate(t.answer))
     with database.read() as connection:
@@ -207,13 +230,13 @@ def delete_unreadable_answers(database: Database) -> int:
         return connection.execute(delete(t.answer).where(closed)).rowcount
 
 
-# Makes the deliveries of what reporters say by My report, to whoever was given the report. The clock's work.
+# Deliveries of messages, made by the scheduler
 
 MadeDeliveries = list[tuple[str, str]]  # delivery_id, priority
 
 
 def list_undelivered_messages(database: Database, at_most: int = 200) -> list[tuple[str, str]]:
-    """(message_id, report_id) of what was said and no delivery was made of yet, the oldest first."""
+    """Return (message_id, report_id) of messages for which no delivery was made yet, oldest first."""
     m = t.message.c
     query = select(m.message_id, m.report_id, func.min(m.created_at)).where(m.number.is_(None))
     query = query.group_by(m.message_id, m.report_id).order_by(func.min(m.created_at), m.message_id).limit(at_most)
@@ -222,17 +245,17 @@ def list_undelivered_messages(database: Database, at_most: int = 200) -> list[tu
 
 
 def deliver_message(database: Database, message_id: str, report_id: str) -> MadeDeliveries:
-    """Number the message, once, and send it to each of its hotlines that was given the report."""
+    """Number a message, and make its deliveries to the hotlines that were given the report."""
     m, d = t.message.c, t.delivery.c
     highest = select(func.coalesce(func.max(m.number), 0)).where(m.report_id == report_id, m.number.is_not(None))
-    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
+    given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
     with database.write() as connection:
         connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
         number = connection.execute(highest).scalar_one() + 1
         new = update(t.message).where(m.message_id == message_id, m.number.is_(None)).values(number=number)
         if not connection.execute(new).rowcount:
             return []
-        hotlines = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars().all()
+        hotlines = connection.execute(given_hotlines.order_by(d.created_at, d.delivery_id)).scalars().all()
         now = database.moment(connection)
         return [
             made
@@ -244,28 +267,31 @@ def deliver_message(database: Database, message_id: str, report_id: str) -> Made
 def deliver_missing_messages(
     connection: Connection, database: Database, report_id: str, hotline: str, now: int
 ) -> MadeDeliveries:
-    """All that was said and this hotline was not sent yet, now that it is given the report."""
+    """Make the deliveries of messages that this hotline was not sent yet, now that it has the report.
+
+    `now`: microseconds. The caller's transaction is used.
+    """
     m, d = t.message.c, t.delivery.c
     sent = exists().where(d.report_id == report_id, d.hotline == hotline, d.type == "message", d.revision == m.number)
-    mine = (m.report_id == report_id, m.recipient == hotline, m.number.is_not(None), ~sent)
-    numbers = connection.execute(select(m.number).where(*mine).order_by(m.number)).scalars().all()
-    leg = _recipient(connection, report_id, hotline) if numbers else None
-    if leg is None:
+    conditions = (m.report_id == report_id, m.recipient == hotline, m.number.is_not(None), ~sent)
+    numbers = connection.execute(select(m.number).where(*conditions).order_by(m.number)).scalars().all()
+    own_delivery = _recipient(connection, report_id, hotline) if numbers else None
+    if own_delivery is None:
         return []
     made = []
     for number in numbers:
-        row = new_delivery(report_id, hotline, kind="message", revision=number, priority=leg.priority, now=now)
-        row |= {"role": leg.role, "why": leg.why}
+        row = new_delivery(report_id, hotline, kind="message", revision=number, priority=own_delivery.priority, now=now)
+        row |= {"role": own_delivery.role, "why": own_delivery.why}
         if connection.execute(database.insert_new(t.delivery).values(row)).rowcount:
             audit_log.append(connection, "clock", "made", str(row["delivery_id"]), now)
-            made.append((str(row["delivery_id"]), str(leg.priority)))
+            made.append((str(row["delivery_id"]), str(own_delivery.priority)))
     return made
 
 
 def _recipient(connection: Connection, report_id: str, hotline: str) -> Any:
-    """Why this hotline has the report; None where it does not, or has handed it back."""
+    """Return role, reason and priority of the hotline's delivery; None if it has no report or has handed it back."""
     d, r = t.delivery.c, t.report.c
-    has = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
-    alive = (d.state != "cancelled", d.handling != "rejected")
+    is_this = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
+    is_active = (d.state != "cancelled", d.handling != "rejected")
     query = select(d.role, d.why, r.priority).join_from(t.delivery, t.report, r.report_id == d.report_id)
-    return connection.execute(query.where(*has, *alive).limit(1)).first()
+    return connection.execute(query.where(*is_this, *is_active).limit(1)).first()

@@ -1,6 +1,7 @@
-"""Lays the rights of `rights` in PostgreSQL: grants, and which rows each role sees. Run by the owner, after migrating.
+"""Grants and row-level security in PostgreSQL: apply those of `rights`, and check that they are in force.
 
-What was granted besides is taken away. All of it is one transaction: whoever is at work meanwhile notices nothing.
+The owner applies them after a migration. Other grants are revoked. Everything is one transaction, so running processes
+are not affected. Anybody who may log in may read the catalogue, so every process can check the rights of all roles.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ SELECT CASE nspname WHEN 'public' THEN relname ELSE nspname || '.' || relname EN
        x.privilege_type || CASE WHEN x.is_grantable THEN ' to pass on' ELSE '' END AS privilege
   FROM all_of CROSS JOIN LATERAL aclexplode(acl) x LEFT JOIN pg_roles r ON r.oid = x.grantee
  WHERE x.grantee <> relowner
-"""  # noqa: S608  # our own words
+"""  # noqa: S608  # no input from outside
 POLICIES_QUERY = """
 SELECT tablename, policyname, md5(coalesce(qual, '') || '|' || coalesce(with_check, '')) AS meaning
   FROM pg_policies WHERE schemaname = 'public'
@@ -36,8 +37,8 @@ SELECT tablename, policyname, md5(coalesce(qual, '') || '|' || coalesce(with_che
 
 PUBLIC = "PUBLIC"
 
-# Once, by the database's administrator: who may log in. Large objects would let anybody fill the disk.
-# The schema belongs to the owner by name: before PostgreSQL 16 a NOINHERIT owner of the database has no right in it.
+# Run once by the administrator of the database. Functions for large objects would let any role fill the disk.
+# The schema is given to the owner by name: before PostgreSQL 16 a NOINHERIT owner of the database has no right in it.
 ROLES_SCRIPT = """\
 -- Roles of Tokaut, and its database. Run as the administrator of PostgreSQL; again: changes nothing.
 {roles}
@@ -57,28 +58,34 @@ ALTER ROLE {0} SET synchronous_commit = on;
 
 
 def roles_script(database: str) -> str:
-    """For psql. It sets no password: that is done with \\password, or by the account of the system (peer)."""
+    r"""Return the SQL that creates the roles and the database, for psql.
+
+    It sets no password: use \password, or the account of the operating system (peer).
+    """
     roles = "".join(ROLE_SCRIPT.format(role) for role in (OWNER, *ROLES))
     return ROLES_SCRIPT.format(roles=roles, owner=OWNER, database=database)
 
 
 def policy_name(right: Right) -> str:
+    """Return the name of the policy for a right."""
     return f"{right.role}_{right.privilege.lower()}"
 
 
 def policy_signature(right: Right, meaning: str) -> str:
-    """Kept as the policy's comment: what we wanted, and what PostgreSQL understood; when either differs, it shows."""
-    wanted = hashlib.sha256(repr(row_policy_of(right)).encode()).hexdigest()[:16]
-    return f"{wanted}:{meaning}"
+    """Return the comment of a policy: a hash of what we expect, and one of what PostgreSQL understood.
+
+    If either changes, the check finds it.
+    """
+    expected = hashlib.sha256(repr(row_policy_of(right)).encode()).hexdigest()[:16]
+    return f"{expected}:{meaning}"
 
 
 def apply(connection: Connection) -> None:
-    """Within a transaction of the owner's; every role exists."""
-
+    """Apply all grants and policies in the owner's open transaction. Every role must exist."""
     quoted = connection.dialect.identifier_preparer.quote_identifier
 
-    def run(of_the_rights: str) -> None:
-        connection.exec_driver_sql(of_the_rights)
+    def run(sql: str) -> None:
+        connection.exec_driver_sql(sql)
 
     for table, grantee in {(row.of_table, row.role) for row in connection.exec_driver_sql(GRANTS_QUERY)}:
         if table in RIGHTS:
@@ -90,13 +97,13 @@ def apply(connection: Connection) -> None:
     for statement in (*_database_statements(name), *_table_statements()):
         run(statement)
     meanings = {(row.tablename, row.policyname): row.meaning for row in connection.exec_driver_sql(POLICIES_QUERY)}
-    for right in _limited():
+    for right in _row_limited_rights():
         comment = policy_signature(right, meanings[right.table, policy_name(right)])
         run(f"COMMENT ON POLICY {policy_name(right)} ON {right.table} IS '{comment}'")
 
 
 def _database_statements(database: str) -> Iterator[str]:
-    """Nobody makes tables, temporary ones neither; nobody else comes in."""
+    """Yield the SQL by which no role may create tables, not even temporary ones, and no other role may connect."""
     roles = ", ".join(ROLES)
     yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC, {roles}"
     yield f"GRANT CONNECT ON DATABASE {database} TO {roles}"
@@ -110,26 +117,25 @@ def _table_statements() -> Iterator[str]:
         yield f"GRANT {right.privilege}{columns} ON {right.table} TO {right.role}"
     for table in ROW_POLICIES:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
-    yield from map(_policy_statement, _limited())
+    yield from map(_policy_statement, _row_limited_rights())
 
 
-def _limited() -> Iterator[Right]:
+def _row_limited_rights() -> Iterator[Right]:
+    """Return the rights on tables with row-level security."""
     return (right for right in list_rights() if right.table in ROW_POLICIES)
 
 
 def _policy_statement(right: Right) -> str:
-    there, made = row_policy_of(right)
+    existing, new_rows = row_policy_of(right)
     text = f"CREATE POLICY {policy_name(right)} ON {right.table} FOR {right.privilege} TO {right.role}"
     if right.privilege != "INSERT":
-        text += f" USING ({there})"
+        text += f" USING ({existing})"
     if right.privilege in ("INSERT", "UPDATE"):
-        text += f" WITH CHECK ({made or there})"
+        text += f" WITH CHECK ({new_rows or existing})"
     return text
 
 
-# Reads back from PostgreSQL what each role may do, and says where that is not what `rights` has: no more, no less.
-#
-# Whoever may log in may read the catalogue, so every process can look at the rights of all of them.
+# Check of the privileges in force: exactly those of `rights`
 
 RUN_MIGRATE = "Run: tokaut migrate"
 CREATE_ROLES = "Make the roles, as the administrator of PostgreSQL: tokaut roles | psql"
@@ -140,7 +146,7 @@ EXCESSIVE_FLAGS = {
     "rolcreatedb": "may make databases",
     "rolreplication": "may copy the whole server",
 }
-# What reaches files, programs or other servers from within.
+# Extensions that reach files, programs or other servers from inside the database.
 UNSAFE_EXTENSIONS = (
     "adminpack",
     "dblink",
@@ -152,7 +158,7 @@ UNSAFE_EXTENSIONS = (
     "pageinspect",
 )
 
-FLAGS_QUERY = f"SELECT rolname, {', '.join(EXCESSIVE_FLAGS)} FROM pg_roles"  # noqa: S608  # our own words
+FLAGS_QUERY = f"SELECT rolname, {', '.join(EXCESSIVE_FLAGS)} FROM pg_roles"  # noqa: S608  # no input from outside
 MEMBERS_QUERY = """
 SELECT m.rolname AS role, g.rolname AS of FROM pg_auth_members a
   JOIN pg_roles m ON m.oid = a.member JOIN pg_roles g ON g.oid = a.roleid
@@ -183,52 +189,53 @@ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 
 
 def list_faults(database: Database, account: str) -> list[str]:
-    """A sentence each: what is wrong, and what to do. Raises DatabaseUnavailable.
+    """Return what is wrong and what to do about it, one sentence each. Raises DatabaseUnavailable.
 
-    `account`: web, worker, clock, owner; "" where any but the owner will do.
+    `account`: web, worker, clock, console or owner; "" where any but the owner is accepted. SQLite has no rights to
+    check.
     """
     if database.is_sqlite:
         return []
     with database.read() as connection:
-        known = {row.rolname: row._mapping for row in connection.exec_driver_sql(FLAGS_QUERY)}
-        if missing := [role for role in ROLES if role not in known]:
+        roles_by_name = {row.rolname: row._mapping for row in connection.exec_driver_sql(FLAGS_QUERY)}
+        if missing := [role for role in ROLES if role not in roles_by_name]:
             return [f"There is no role {', '.join(missing)} in PostgreSQL. {CREATE_ROLES}"]
-        looks = (
-            _account(connection, account),
-            _roles(connection, known),
-            _differences(connection),
-            _escapes(connection),
+        checks = (
+            _account_faults(connection, account),
+            _role_faults(connection, roles_by_name),
+            _repairable_faults(connection),
+            _escape_faults(connection),
         )
-        return [line for look in looks for line in look]
+        return [fault for check in checks for fault in check]
 
 
 def is_outdated(connection: Connection) -> bool:
-    """The roles are there, and their rights are not what they should be."""
-    there = {row.rolname for row in connection.exec_driver_sql(FLAGS_QUERY)}
-    return set(ROLES) <= there and any(True for _ in _differences(connection))
+    """Return whether the roles exist and their rights are not the expected ones."""
+    existing = {row.rolname for row in connection.exec_driver_sql(FLAGS_QUERY)}
+    return set(ROLES) <= existing and any(True for _ in _repairable_faults(connection))
 
 
-def _differences(connection: Connection) -> Iterator[str]:
-    """What `granting.lay` mends."""
-    yield from _grants(connection)
-    yield from _rows(connection)
-    yield from _create_privileges(connection)
+def _repairable_faults(connection: Connection) -> Iterator[str]:
+    """Yield the faults that `apply` repairs."""
+    yield from _grant_faults(connection)
+    yield from _row_policy_faults(connection)
+    yield from _create_privilege_faults(connection)
 
 
-def _account(connection: Connection, account: str) -> Iterator[str]:
-    wanted = (f"tokaut_{account}",) if account else ROLES
-    found = connection.exec_driver_sql("SELECT current_user").scalar_one()
-    if found not in wanted:
+def _account_faults(connection: Connection, account: str) -> Iterator[str]:
+    expected = (f"tokaut_{account}",) if account else ROLES
+    actual = connection.exec_driver_sql("SELECT current_user").scalar_one()
+    if actual not in expected:
         yield (
-            f"This connects to PostgreSQL as {found}, and must as {' or '.join(wanted)}. "
-            f"Let DATABASE_URL say so: postgresql://{wanted[0]}@…"
+            f"This connects to PostgreSQL as {actual}, and must as {' or '.join(expected)}. "
+            f"Let DATABASE_URL say so: postgresql://{expected[0]}@…"
         )
 
 
-def _roles(connection: Connection, known: Mapping[str, RowMapping]) -> Iterator[str]:
+def _role_faults(connection: Connection, roles_by_name: Mapping[str, RowMapping]) -> Iterator[str]:
     for role in ROLES:
-        if too_much := [words for flag, words in EXCESSIVE_FLAGS.items() if known[role][flag]]:
-            yield f"The role {role} {' and '.join(too_much)}, and must not. {CREATE_ROLES}"
+        if excess := [phrase for flag, phrase in EXCESSIVE_FLAGS.items() if roles_by_name[role][flag]]:
+            yield f"The role {role} {' and '.join(excess)}, and must not. {CREATE_ROLES}"
     for row in connection.exec_driver_sql(MEMBERS_QUERY):
         if row.role in ROLES:
             yield f"The role {row.role} is a member of {row.of}, and must not be. REVOKE {row.of} FROM {row.role}"
@@ -237,42 +244,44 @@ def _roles(connection: Connection, known: Mapping[str, RowMapping]) -> Iterator[
             yield f"{row.what} belongs to {row.role}. Give it to {OWNER}, or drop it."
 
 
-def _grants(connection: Connection) -> Iterator[str]:
-    """By role and table, so that a table without its rights is one sentence."""
-    wanted = {(r.table, column, r.role, r.privilege) for r in list_rights() for column in r.columns or ("",)}
-    found = {(row.of_table, row.of_column, row.role, row.privilege) for row in connection.exec_driver_sql(GRANTS_QUERY)}
-    differ: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for how, those in (("lacks", wanted - found), ("has besides", found - wanted)):
-        for table, column, role, privilege in sorted(those):
-            differ[role, table].append(f"{how} {privilege}{f' ({column})' if column else ''}")
-    for (role, table), ways in sorted(differ.items()):
-        yield f"The rights of {role} on {table} are not those of docs/store.md: {', '.join(ways)}. {RUN_MIGRATE}"
+def _grant_faults(connection: Connection) -> Iterator[str]:
+    """Yield differences by role and table, so that a table without its grants is one sentence."""
+    expected = {(r.table, column, r.role, r.privilege) for r in list_rights() for column in r.columns or ("",)}
+    actual = {
+        (row.of_table, row.of_column, row.role, row.privilege) for row in connection.exec_driver_sql(GRANTS_QUERY)
+    }
+    by_role_and_table: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for verb, rights in (("lacks", expected - actual), ("has besides", actual - expected)):
+        for table, column, role, privilege in sorted(rights):
+            by_role_and_table[role, table].append(f"{verb} {privilege}{f' ({column})' if column else ''}")
+    for (role, table), differences in sorted(by_role_and_table.items()):
+        yield f"The rights of {role} on {table} are not those of docs/store.md: {', '.join(differences)}. {RUN_MIGRATE}"
 
 
-def _rows(connection: Connection) -> Iterator[str]:
-    limited = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
+def _row_policy_faults(connection: Connection) -> Iterator[str]:
+    secured = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
     for table in ROW_POLICIES:
-        if table not in limited:
+        if table not in secured:
             yield f"Row-level security of {table} is not on, or not forced. {RUN_MIGRATE}"
-    said = {(row.relname, row.polname): row.said for row in connection.exec_driver_sql(COMMENTS_QUERY)}
-    found = {
-        (row.tablename, row.policyname): (row.meaning, said.get((row.tablename, row.policyname)))
+    comments = {(row.relname, row.polname): row.said for row in connection.exec_driver_sql(COMMENTS_QUERY)}
+    actual = {
+        (row.tablename, row.policyname): (row.meaning, comments.get((row.tablename, row.policyname)))
         for row in connection.exec_driver_sql(POLICIES_QUERY)
     }
-    wanted = {(right.table, policy_name(right)): right for right in list_rights() if right.table in ROW_POLICIES}
-    for table, policy in sorted(found.keys() | wanted.keys()):
-        right, (meaning, comment) = wanted.get((table, policy)), found.get((table, policy), ("", ""))
+    expected = {(right.table, policy_name(right)): right for right in list_rights() if right.table in ROW_POLICIES}
+    for table, policy in sorted(actual.keys() | expected.keys()):
+        right, (meaning, comment) = expected.get((table, policy)), actual.get((table, policy), ("", ""))
         if right is None or policy_signature(right, meaning) != comment:
             yield f"The policy {policy} of {table} is not ours, or not as we made it. {RUN_MIGRATE}"
 
 
-def _create_privileges(connection: Connection) -> Iterator[str]:
+def _create_privilege_faults(connection: Connection) -> Iterator[str]:
     for row in connection.exec_driver_sql(CREATE_PRIVILEGES_QUERY):
         if row.role in ROLES and (row.temp or row.make):
             yield f"The role {row.role} may make {'tables' if row.make else 'temporary tables'}. {RUN_MIGRATE}"
 
 
-def _escapes(connection: Connection) -> Iterator[str]:
+def _escape_faults(connection: Connection) -> Iterator[str]:
     for name in connection.exec_driver_sql(DEFINERS_QUERY).scalars():
         yield f"The function {name} runs with its owner's rights (SECURITY DEFINER). Drop it."
     for name in connection.exec_driver_sql("SELECT extname FROM pg_extension").scalars():

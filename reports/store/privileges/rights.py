@@ -1,7 +1,7 @@
-"""Who may do what in PostgreSQL: the one table of it. SQL, docs/store.md, `tokaut check` and the tests come from here.
+"""The privileges of each role in PostgreSQL. SQL, docs/store.md, `tokaut check` and the tests are made from this table.
 
-`web` faces strangers, so it can write what it must never read. `clock` may all that `worker` may: the operator's
-commands run with the clock's settings. Take a right away one release after the code that needed it.
+`web` is reachable from outside, so it can write what it must never read. `clock` has every right of `worker`: the
+operator's commands run with the settings of `clock`. Revoke a right one release after the code that needed it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-OWNER = "tokaut_owner"  # migrates, and runs nothing
+OWNER = "tokaut_owner"  # migrates the schema; no process runs as it
 WEB, WORKER, CLOCK, CONSOLE = ROLES = ("tokaut_web", "tokaut_worker", "tokaut_clock", "tokaut_console")
 
 VERSION = "alembic_version"  # Alembic's own table
-AUDIT_COLUMNS = "(audit_id, at, actor, act, object_id)"  # its place in the chain is the clock's alone
+AUDIT_COLUMNS = "(audit_id, at, actor, act, object_id)"  # only the scheduler writes the columns of the chain
 BREAKER_ACCESS = "SELECT; INSERT; UPDATE (failures, open_until, opened_times, dead_since)"
 OPT_OUT_ACCESS = "INSERT; SELECT (caller_key)"
 ATTEMPT_COLUMNS = "state, attempt, next_at, lease_until, lease_by, last_class"
 
-# table → role → "PRIVILEGE (columns); PRIVILEGE"; without columns: the whole row
+# Table → role → "PRIVILEGE (columns); PRIVILEGE"; without columns: the whole row.
 RIGHTS: Mapping[str, Mapping[str, str]] = {
     "report": {
         WEB: "INSERT; SELECT (report_id, origin_key, created_at, country, priority, completeness, revision, state, "
@@ -60,16 +60,16 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, provider_id)",
         CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, key_id, wrap); DELETE",
     },
-    # whoever reads the words could say that a person has a report, but for the phone it takes
+    # A role that reads the codes could acknowledge reports, if it also had the phone that sends them.
     "page": {WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
     "phone_answer": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (wrong); DELETE"},
     "step": {
-        WEB: "SELECT (report_id, priority, step, due_at)",  # whether anybody has read it in time
+        WEB: "SELECT (report_id, priority, step, due_at)",  # whether a report was acknowledged in time
         CLOCK: "SELECT; INSERT; UPDATE (not_before, done_at, came_to); DELETE",
         CONSOLE: "SELECT",
     },
     "mailbox": {
-        # the private key is sealed under code and PIN
+        # The private key is sealed under access code and PIN.
         WEB: "INSERT; SELECT (report_id, lookup, public_key, sealed_key); UPDATE (lookup, public_key, sealed_key)",
         CLOCK: "SELECT (report_id, public_key); DELETE",
         CONSOLE: "SELECT (report_id, public_key)",
@@ -79,13 +79,13 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT",
     },
     "answer": {
-        WEB: "SELECT (answer_id, report_id, created_at, sealed)",  # to nobody but code and PIN
+        WEB: "SELECT (answer_id, report_id, created_at, sealed)",  # opens with access code and PIN only
         CLOCK: "INSERT; SELECT (answer_id, report_id, created_at); DELETE",
         CONSOLE: "INSERT",
     },
     "callback": {CONSOLE: "INSERT; SELECT (call_key)", CLOCK: "SELECT (at); DELETE"},
     "note": {CONSOLE: "SELECT; INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE"},
-    # no other account needs to know what somebody has not said yet
+    # No other role needs to read drafts.
     "draft": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id, saved_at); DELETE"},
     "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE"},
     "message": {
@@ -114,7 +114,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WEB: "SELECT; INSERT; UPDATE (holder, until)",
         CLOCK: "SELECT; INSERT; UPDATE (holder, until)",
     },
-    # Accounts are the console's alone: nobody else could say who may read.
+    # Only the console uses accounts: no other role may decide who reads reports.
     "staff": {CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)"},
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
     **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising", "lowering")},
@@ -124,13 +124,13 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT (report_id, hotline, handed_by); UPDATE (holder, handed_by, outcome, hoax_by, changed_at, "
         "changed_by); DELETE",
     },
-    # the console asks, the clock does it: nobody who only reads can make a delivery
+    # The console requests a transfer and the scheduler carries it out: the console cannot create deliveries.
     "handover": {
         CONSOLE: "SELECT; INSERT (report_id, giver, taker, actor, asked_at); UPDATE (taker, actor, asked_at, outcome)",
         CLOCK: "SELECT; UPDATE (outcome); DELETE",
     },
     "kept_away": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id); DELETE"},
-    # the console asks, web is the reporter
+    # The console requests a drill, and web plays the reporter.
     "drill": {
         WEB: "SELECT (drill_id, hotline, script, at, due_at, report_id); UPDATE (due_at, report_id)",
         CLOCK: "SELECT (drill_id, at, report_id); DELETE",
@@ -140,7 +140,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "hotline_state": {WORKER: BREAKER_ACCESS, CLOCK: BREAKER_ACCESS, CONSOLE: "SELECT"},
     "optout": dict.fromkeys((WORKER, CLOCK), OPT_OUT_ACCESS) | {WEB: f"{OPT_OUT_ACCESS}; DELETE"},
     "optout_key": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap)"},
-    # counters, of which nobody but the clock sees those that may not be shown
+    # Only the scheduler sees the counts that are suppressed in statistics.
     "tally": {CLOCK: "SELECT; INSERT; UPDATE (number); DELETE"},
     "tallied": {CLOCK: "SELECT; INSERT; UPDATE (until, settled)"},
     "screen_tally": {WEB: "INSERT", CLOCK: "SELECT; DELETE"},
@@ -151,8 +151,9 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     VERSION: dict.fromkeys(ROLES, "SELECT"),
 }
 
-# Which rows of those, for roles that do not see all. The console says for whom it asks, in each transaction:
-# SET LOCAL tokaut.hotlines = 'a,b'. Unset or empty: no rows. And of one report, to whom else it was given.
+# Row policies, for roles that do not see all rows. The console names its hotlines in each transaction:
+# SET LOCAL tokaut.hotlines = 'a,b'. Unset or empty: no rows. `tokaut.report` names one report whose deliveries to other
+# hotlines it may see.
 HOTLINES = "string_to_array(current_setting('tokaut.hotlines', true), ',')"
 ONE_REPORT = "current_setting('tokaut.report', true)"
 REPORT_GIVEN = f"EXISTS (SELECT FROM delivery d WHERE d.report_id = {{0}}.report_id AND d.hotline = ANY ({HOTLINES}))"
@@ -162,24 +163,24 @@ ABOUT_OWN_DELIVERIES = (
     f"EXISTS (SELECT FROM delivery d WHERE d.hotline = ANY ({HOTLINES}) AND object_id IN (d.delivery_id, d.report_id))"
 )
 ALL_ROWS = "true"
-# Three years of the audit, but where all is training; by the database's own clock, which no setting moves.
+# Audit entries are kept for three years, except in training; by the database's own clock, which no setting moves.
 OLD_ENOUGH = (
     "at < (extract(epoch from clock_timestamp() - interval '1095 days') * 1000000)::bigint "
     "OR EXISTS (SELECT FROM made_for WHERE mode <> 'live')"
 )
 
-# A wrap is not a right: a body is for its recipient once a delivery to it exists, and not before.
+# A sealed body alone gives no right: its recipient may read it once a delivery to the recipient exists.
 GIVEN_TO_RECIPIENT = "EXISTS (SELECT FROM delivery d WHERE d.report_id = {0}.report_id AND d.hotline = {0}.{1})"
 OWN_HANDOVER = f"giver = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('handover', 'giver')}"
 OWN_DRILL = f"hotline = ANY ({HOTLINES})"
-NEW_DRILL = (  # only where nothing is real
+NEW_DRILL = (  # in training only
     "starts_with(actor, 'staff:' || hotline || '/') AND EXISTS (SELECT FROM made_for WHERE mode = 'training')"
 )
-BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # it is their name that the audit will have
+BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # the audit entry will name this actor
 
 
 class RowPolicy(NamedTuple):
-    """`there`: which rows it sees; `made`: which rows it may make of them."""
+    """The rows of a table that a role may use. `there`: rows it sees; `made`: rows it may write, if not the same."""
 
     there: str
     made: str = ""
@@ -195,7 +196,7 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
     "route": {
         (CONSOLE, "SELECT"): RowPolicy(
             f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('route', 'hotline')} "
-            f"OR report_id = {ONE_REPORT} AND {REPORT_GIVEN.format('route')}"  # to whom it can be handed over
+            f"OR report_id = {ONE_REPORT} AND {REPORT_GIVEN.format('route')}"  # hotlines that it can be transferred to
         )
     },
     "delivery": {
@@ -244,25 +245,28 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
         (CONSOLE, "DELETE"): RowPolicy(f"{OWN_DRILL} AND report_id IS NULL"),
     },
     "audit": {
-        (CLOCK, "UPDATE"): RowPolicy("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again
+        (CLOCK, "UPDATE"): RowPolicy("seq IS NULL", "seq IS NOT NULL"),  # a chained entry is never changed
         (CLOCK, "DELETE"): RowPolicy(f"seq IS NOT NULL AND ({OLD_ENOUGH})"),
         (CONSOLE, "SELECT"): RowPolicy(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_OWN_DELIVERIES}"),
         (CONSOLE, "INSERT"): RowPolicy(OWN_STAFF),
     },
-    # Web sees whether a clock leads. It cannot take that lease: whoever holds it stops all that is sent.
+    # Web sees whether a scheduler holds the lease. It cannot take that lease: it could stop all deliveries.
     "lease": {(WEB, "SELECT"): RowPolicy(ALL_ROWS)}
     | {(WEB, privilege): RowPolicy("name = 'replay'") for privilege in ("INSERT", "UPDATE")},
 }
 
 
 class Right(NamedTuple):
+    """A privilege of a role on a table."""
+
     table: str
     role: str
     privilege: str
-    columns: tuple[str, ...] = ()  # none: all
+    columns: tuple[str, ...] = ()  # empty: all
 
 
 def list_rights() -> Iterator[Right]:
+    """Yield the rights of `RIGHTS`, one for each privilege."""
     for table, by_role in RIGHTS.items():
         for role, text in by_role.items():
             for privilege, columns in re.findall(r"([A-Z]+)(?: \(([^)]*)\))?(?:; |$)", text):
@@ -270,4 +274,5 @@ def list_rights() -> Iterator[Right]:
 
 
 def row_policy_of(right: Right) -> RowPolicy:
+    """Return the row policy for a right; all rows if none is set."""
     return ROW_POLICIES[right.table].get((right.role, right.privilege), RowPolicy(ALL_ROWS))

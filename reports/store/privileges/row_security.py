@@ -1,6 +1,7 @@
-"""For whom the console asks: each use of the database says it, and PostgreSQL shows and takes no other rows.
+"""Transactions of the console on behalf of hotlines. PostgreSQL shows and accepts their rows only.
 
-The rows are those of `rights.ROWS`. SQLite knows no rights, so every statement names the hotlines itself, too.
+The rows are those of `rights.ROW_POLICIES`. SQLite has no row-level security, so every statement names the hotlines
+itself, too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ REPORT_SETTING = "tokaut.report"
 
 @contextmanager
 def write_as(database: Database, *hotlines: str) -> Iterator[Connection]:
-    """One transaction, committed when the block ends. Raises DatabaseUnavailable as `Database.write` does."""
+    """Open a transaction for these hotlines, committed when the block ends.
+
+    Raises DatabaseUnavailable as `Database.write` does.
+    """
     with database.write() as connection:
         _set_hotlines(database, connection, hotlines)
         yield connection
@@ -26,7 +30,10 @@ def write_as(database: Database, *hotlines: str) -> Iterator[Connection]:
 
 @contextmanager
 def read_as(database: Database, *hotlines: str) -> Iterator[Connection]:
-    """Reads only. What is said ends with a transaction, so PostgreSQL needs one; SQLite must not have one."""
+    """Open a connection that only reads, for these hotlines.
+
+    The setting ends with its transaction, so PostgreSQL needs one. SQLite must not have one.
+    """
     with database.read() if database.is_sqlite else database.write() as connection:
         _set_hotlines(database, connection, hotlines)
         yield connection
@@ -34,12 +41,16 @@ def read_as(database: Database, *hotlines: str) -> Iterator[Connection]:
 
 def _set_hotlines(database: Database, connection: Connection, hotlines: tuple[str, ...]) -> None:
     if not database.is_sqlite:
-        connection.execute(select(func.set_config(HOTLINES_SETTING, ",".join(hotlines), True)))  # True: until its end
+        connection.execute(
+            select(func.set_config(HOTLINES_SETTING, ",".join(hotlines), True))
+        )  # True: until the transaction ends
 
 
 def reveal_report(database: Database, connection: Connection, report_id: str) -> None:
-    """From here on this transaction sees to whom else this report was given, and what they do: the state of the report
-    is worked out from all of them. Say it only once it is known that the report was given to who asks.
+    """Let this transaction see the deliveries of a report to all its hotlines.
+
+    The state of the report is derived from all of them. Call it only once it is known that the report was given to the
+    hotline that asks.
     """
     if not database.is_sqlite:
         connection.execute(select(func.set_config(REPORT_SETTING, report_id, True)))

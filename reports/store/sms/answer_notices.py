@@ -1,4 +1,7 @@
-"""Which answers a reporter may be texted about, and that each text goes once. The clock's work."""
+"""SMS that tell a reporter to dial after a hotline has answered: when each may go, and that each goes once.
+
+The scheduler decides; the worker checks once more before it sends.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,18 @@ from reports.store.engine.time_expressions import is_due
 from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, outgoing_row
 
-WITHDRAWN = "withdrawn"  # in `outgoing`, what became of a text whose yes holds no more
+WITHDRAWN = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeFacts:
-    """`since`: when contact was last spoken of. `sent`: texts so far. `refused`: a provider would not send one.
-    `revision`: the newest; only who has it knows what the reporter says now.
+    """The facts by which a notice is allowed or not; times in microseconds.
+
+    `revision`: the newest; only a hotline that has it knows the reporter's present choice of contact.
+    `hotlines`: those that were given the report.
+    `since`: when the reporter last said something about contact.
+    `sent`: when earlier notices were sent.
+    `refused`: a provider refused to send one.
     """
 
     mode: str
@@ -35,7 +43,10 @@ class NoticeFacts:
 
 @dataclass(frozen=True, slots=True)
 class NoticePermission:
-    """By what a text was allowed: a report as it stood, and when contact had been spoken of last."""
+    """The state of a report in which a notice was allowed.
+
+    `since`: when the reporter had last said something about contact, in microseconds.
+    """
 
     report_id: str
     revision: int
@@ -43,17 +54,21 @@ class NoticePermission:
 
 
 def is_still_permitted(database: Database, yes: NoticePermission) -> bool:
-    """Its reporter has revised nothing since, nor spoken of contact, and it is not closed. The worker's work, too."""
+    """Return whether the permission still holds.
+
+    It does unless the reporter has revised the report or said something about contact since, or the report is closed.
+    The worker calls this too.
+    """
     r, b, c = t.report.c, t.report_body.c, t.contact.c
     revised = exists(select(b.report_id).where(b.report_id == yes.report_id, b.revision > yes.revision))
-    spoken = exists(select(c.report_id).where(c.report_id == yes.report_id, c.changed_at != yes.since))
-    report = select(r.report_id).where(r.report_id == yes.report_id, r.closed_at.is_(None), ~revised, ~spoken)
+    contact_changed = exists(select(c.report_id).where(c.report_id == yes.report_id, c.changed_at != yes.since))
+    report = select(r.report_id).where(r.report_id == yes.report_id, r.closed_at.is_(None), ~revised, ~contact_changed)
     with database.read() as connection:
         return connection.execute(report).first() is not None
 
 
 def list_undecided(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """(answer_id, report_id) of answers that nobody has looked at for this yet."""
+    """Return (answer_id, report_id) of answers for which nothing was decided yet."""
     a, n = t.answer.c, t.nudge.c
     query = select(a.answer_id, a.report_id).where(~exists().where(n.answer_id == a.answer_id))
     with database.read() as connection:
@@ -61,19 +76,20 @@ def list_undecided(database: Database, at_most: int = 100) -> list[tuple[str, st
 
 
 def list_due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
+    """Return (answer_id, report_id) of notices whose time has come, oldest first."""
     n = t.nudge.c
-    come = is_due(n.due_at, literal(database.now(), BigInteger), ANSWER_NOTICE)
-    query = select(n.answer_id, n.report_id).where(come, n.sent_at.is_(None))
+    is_ready = is_due(n.due_at, literal(database.now(), BigInteger), ANSWER_NOTICE)
+    query = select(n.answer_id, n.report_id).where(is_ready, n.sent_at.is_(None))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(n.due_at).limit(at_most))]
 
 
 def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
-    """None where the report is gone."""
+    """Load the facts of a report; None if the report is gone."""
     r, c, d, n, o = t.report.c, t.contact.c, t.delivery.c, t.nudge.c, t.outgoing.c
     report = select(r.mode, r.revision, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since"))
     report = report.outerjoin_from(t.report, t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
-    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
+    given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
     sent = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
     texts = select(n.answer_id).where(n.report_id == report_id)
     by_provider = o.last_class.is_distinct_from(WITHDRAWN)
@@ -82,28 +98,31 @@ def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
         row = connection.execute(report).first()
         if row is None:
             return None
-        hotlines = tuple(dict.fromkeys(connection.execute(given.order_by(d.created_at)).scalars()))
+        hotlines = tuple(dict.fromkeys(connection.execute(given_hotlines.order_by(d.created_at)).scalars()))
         times = tuple(connection.execute(sent).scalars())
         refused = connection.execute(failed.limit(1)).first() is not None
     return NoticeFacts(row.mode, row.revision, row.country, row.state, hotlines, row.since, times, refused)
 
 
 def schedule(database: Database, answer_id: str, report_id: str, due_at: int | None) -> None:
-    """Once for each answer; later decisions about it change the time alone."""
+    """Store when the notice of an answer is due. Once it is stored, only the time changes; None: no notice is sent."""
     row = {"answer_id": answer_id, "report_id": report_id, "due_at": due_at}
     with database.write() as connection:
         if not connection.execute(database.insert_new(t.nudge).values(row)).rowcount:
-            waits = and_(t.nudge.c.answer_id == answer_id, t.nudge.c.sent_at.is_(None))
-            connection.execute(update(t.nudge).where(waits).values(due_at=due_at))
+            is_waiting = and_(t.nudge.c.answer_id == answer_id, t.nudge.c.sent_at.is_(None))
+            connection.execute(update(t.nudge).where(is_waiting).values(due_at=due_at))
 
 
 def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms) -> bool:
-    """The text and that it went, together; every other answer that waits is told by it, too. False: it went before."""
+    """Store the SMS, and that the notice was sent, in one transaction. Return False if it was sent before.
+
+    The same SMS stands for all answers to the report that wait: their notices are cancelled.
+    """
     n = t.nudge.c
     with database.write() as connection:
         now = database.now()
-        mine = update(t.nudge).where(n.answer_id == answer_id, n.sent_at.is_(None)).values(sent_at=now)
-        if not connection.execute(mine).rowcount:
+        this_notice = update(t.nudge).where(n.answer_id == answer_id, n.sent_at.is_(None)).values(sent_at=now)
+        if not connection.execute(this_notice).rowcount:
             return False
         others = and_(n.report_id == report_id, n.sent_at.is_(None))
         connection.execute(update(t.nudge).where(others).values(due_at=None))

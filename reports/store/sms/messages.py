@@ -1,4 +1,9 @@
-"""What `web` writes about SMS: each taken in once, words kept while Redis is away, replies to send."""
+"""Incoming and outgoing SMS.
+
+The gateway stores each inbound SMS once, keeps it sealed while Redis is unavailable, and stores the replies to send.
+The worker sends them. Providers accept no idempotency key, so an SMS must not be repeated blindly: it could arrive
+twice.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +19,12 @@ from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_ahead, is_due
 from reports.store.schema import tables as t
 
-STATUS_ORDER = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}  # a state never goes back
+STATUS_ORDER = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}  # a status never goes back
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingSms:
-    """One SMS to send, sealed to the worker. Times in microseconds."""
+    """An SMS to send, sealed to the worker. Times in microseconds."""
 
     id: str
     channel: str
@@ -32,24 +37,28 @@ class OutgoingSms:
 
 
 def enqueue_outgoing(database: Database, message: OutgoingSms) -> None:
-    """Once for each id: a repeat of the same inbound SMS sends nothing twice."""
+    """Store an SMS to send. A repeat of the same inbound SMS has the same id, and sends nothing twice."""
     with database.write() as connection:
         connection.execute(database.insert_new(t.outgoing).values(outgoing_row(database, message)))
 
 
 def outgoing_row(database: Database, message: OutgoingSms) -> dict[str, Any]:
-    """Due at once."""
-    by = database.to_database_time
-    times = {"created_at": by(message.created_at), "expires_at": by(message.expires_at)}
+    """Return a row of `outgoing` that is due at once."""
+    to_database_time = database.to_database_time
+    times = {"created_at": to_database_time(message.created_at), "expires_at": to_database_time(message.expires_at)}
     return asdict(message) | times | {"state": "due", "attempt": 0, "next_at": times["created_at"]}
 
 
 def record_delivery_report(database: Database, provider_id: str, status: str, ours: str = "") -> bool:
-    """Keep what a delivery report says; false where no message of ours has that id, nor is called `ours`."""
+    """Store the status of a delivery report; return False if no SMS has that id.
+
+    `provider_id`: the provider's id of the SMS. `ours`: our id, where the provider returns it. A status never goes
+    back.
+    """
     o = t.outgoing.c
     with database.write() as connection:
-        named = or_(o.provider_id == provider_id, o.id == ours)
-        row = connection.execute(select(o.id, o.status).where(named)).first()
+        is_this = or_(o.provider_id == provider_id, o.id == ours)
+        row = connection.execute(select(o.id, o.status).where(is_this)).first()
         if row is None:
             return False
         if STATUS_ORDER.get(status, 0) > STATUS_ORDER.get(row.status or "", 0):
@@ -58,16 +67,17 @@ def record_delivery_report(database: Database, provider_id: str, status: str, ou
 
 
 def save_inbound(database: Database, inbound_key: bytes, caller_key: bytes, sealed: bytes) -> None:
-    """Keep an SMS that cannot be answered just now; the provider is told 200 only after this."""
+    """Store a sealed SMS that cannot be answered now. The provider is answered 200 only after this."""
     row = {"inbound_key": inbound_key, "seen_at": database.now(), "caller_key": caller_key, "waiting": sealed}
     with database.write() as connection:
         connection.execute(database.insert_new(t.inbound).values(row))
 
 
 def list_inbound(database: Database, at_most: int = 50, after: tuple[int, bytes] | None = None) -> Sequence[Any]:
-    """Rows (inbound_key, waiting, seen_at), oldest first; `after`: seen_at and inbound_key of the last one had.
+    """Return rows (inbound_key, waiting, seen_at) of SMS that wait, oldest first.
 
-    Without going on after them, as many rows that cannot be opened would hide all that came later.
+    `after`: seen_at and inbound_key of the last row of the page before. Without paging, a page of rows that cannot be
+    opened would hide all later ones.
     """
     i = t.inbound.c
     query = select(i.inbound_key, i.waiting, i.seen_at).where(i.waiting.is_not(None))
@@ -79,19 +89,23 @@ def list_inbound(database: Database, at_most: int = 50, after: tuple[int, bytes]
 
 
 def mark_processed(database: Database, inbound_key: bytes) -> None:
+    """Delete the text of an inbound SMS that was processed; its key remains."""
     with database.write() as connection:
         connection.execute(update(t.inbound).where(t.inbound.c.inbound_key == inbound_key).values(waiting=None))
 
 
 def delete_old_inbound(database: Database, older_than: int) -> int:
-    """Which SMS were taken in; words that still wait to be played stay."""
+    """Delete keys of inbound SMS older than `older_than` microseconds, and return how many.
+
+    SMS that still wait to be processed remain.
+    """
     i = t.inbound.c
     with database.write() as connection:
-        old = delete(t.inbound).where(i.seen_at < database.now_sql() - older_than, i.waiting.is_(None))
-        return connection.execute(old).rowcount
+        deletion = delete(t.inbound).where(i.seen_at < database.now_sql() - older_than, i.waiting.is_(None))
+        return connection.execute(deletion).rowcount
 
 
-# Outgoing SMS as the worker sees them. The provider knows no repeat by a key of ours: so never twice blindly.
+# Outgoing SMS as the worker uses them
 
 LEASED_COLUMNS = (
     "id",
@@ -109,7 +123,7 @@ LEASED_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class LeasedSms:
-    """One row in the hands of one worker. Times in microseconds, by the clock that leases go by."""
+    """An SMS leased by one worker. Times in microseconds, by the clock of the database."""
 
     id: str
     channel: str
@@ -124,11 +138,12 @@ class LeasedSms:
 
     @property
     def lives(self) -> int:
-        """How much longer it may arrive, from when it was taken."""
+        """Return for how many microseconds from the lease on the SMS may still arrive."""
         return min(self.expires_at - (self.lease_until - LEASE_TIME), SMS_LIFETIME)
 
 
 def _is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
+    """Match SMS that are due, not expired, and not leased."""
     o = t.outgoing.c
     return and_(o.state == "due", is_due(o.next_at, now, SMS_ATTEMPT), o.expires_at > now, _is_free(now))
 
@@ -139,62 +154,68 @@ def _is_free(now: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def list_due(database: Database, at_most: int = 500) -> list[str]:
-    """Ids of what could be sent now, oldest first."""
+    """Return the ids of SMS that can be sent now, oldest first."""
     with database.read() as connection:
-        return list(connection.execute(database.once(_due), {"most": at_most}).scalars())
+        return list(connection.execute(database.once(_due_query), {"most": at_most}).scalars())
 
 
-def _due(database: Database) -> Select[Any]:
+def _due_query(database: Database) -> Select[Any]:
     o = t.outgoing.c
     return select(o.id).where(_is_leasable(database.now_sql())).order_by(o.next_at).limit(bindparam("most"))
 
 
 def load_state(database: Database, sms_id: str) -> str | None:
-    """due, sent, failed, expired; None where it is forgotten."""
+    """Return the state of an SMS: due, sent, failed or expired; None if it was deleted."""
     with database.read() as connection:
         return connection.execute(select(t.outgoing.c.state).where(t.outgoing.c.id == sms_id)).scalar()
 
 
 def lease(database: Database, sms_id: str, holder: str) -> LeasedSms | None:
-    """None: somebody else has it, it is done, it is too late, or it is not its time."""
+    """Lease an SMS; None if it is leased, done, expired, or not due yet."""
     o = t.outgoing.c
     now = database.now_sql()
-    taken = update(t.outgoing).where(o.id == sms_id, _is_leasable(now))
-    taken = taken.values(lease_by=holder, lease_until=now + LEASE_TIME, attempt=o.attempt + 1)
+    leasing = update(t.outgoing).where(o.id == sms_id, _is_leasable(now))
+    leasing = leasing.values(lease_by=holder, lease_until=now + LEASE_TIME, attempt=o.attempt + 1)
     with database.write() as connection:
-        row = connection.execute(taken.returning(*(o[name] for name in LEASED_COLUMNS))).first()
+        row = connection.execute(leasing.returning(*(o[name] for name in LEASED_COLUMNS))).first()
     return LeasedSms(*row) if row else None
 
 
 def mark_sent(database: Database, leased: LeasedSms, provider_id: str | None, why: str) -> None:
-    """The provider has it, whoever gave it."""
+    """Record that the provider has accepted the SMS, whichever worker holds the lease."""
     values = {"state": "sent", "provider_id": provider_id, "last_class": why, "lease_by": None, "lease_until": None}
     with database.write() as connection:
         connection.execute(update(t.outgoing).where(t.outgoing.c.id == leased.id).values(values))
 
 
 def mark_failed(database: Database, leased: LeasedSms, why: str, delay: int | None, holder: str) -> bool:
-    """`delay` in microseconds to the next try; None: no more. False where the lease went to somebody else."""
+    """Record a failed attempt; return False if another worker has the lease.
+
+    `delay`: microseconds until the next attempt; None: there is none.
+    """
     o = t.outgoing.c
-    mine = and_(o.id == leased.id, o.state == "due", o.lease_by == holder, o.attempt == leased.attempt)
-    end = {"state": "failed"} if delay is None else {"next_at": database.now_sql() + delay}
-    values = {"last_class": why, "lease_by": None, "lease_until": None} | end
+    is_own_lease = and_(o.id == leased.id, o.state == "due", o.lease_by == holder, o.attempt == leased.attempt)
+    outcome = {"state": "failed"} if delay is None else {"next_at": database.now_sql() + delay}
+    values = {"last_class": why, "lease_by": None, "lease_until": None} | outcome
     with database.write() as connection:
-        return bool(connection.execute(update(t.outgoing).where(mine).values(values)).rowcount)
+        return bool(connection.execute(update(t.outgoing).where(is_own_lease).values(values)).rowcount)
 
 
 def expire_old(database: Database) -> int:
-    """A reply that was held back must not arrive at night."""
+    """Mark unsent SMS as expired, and return how many: a delayed reply must not arrive at night."""
     o = t.outgoing.c
     now = database.now_sql()
-    late = and_(o.state == "due", o.expires_at <= now, _is_free(now))
+    is_expired = and_(o.state == "due", o.expires_at <= now, _is_free(now))
     with database.write() as connection:
         values = {"state": "expired", "lease_by": None, "lease_until": None}
-        return connection.execute(update(t.outgoing).where(late).values(values)).rowcount
+        return connection.execute(update(t.outgoing).where(is_expired).values(values)).rowcount
 
 
 def list_failures(database: Database, classes: tuple[str, ...], since: int) -> list[tuple[str, str, int]]:
-    """(channel, class, created_at) of SMS that failed since then for what only the operator can mend."""
+    """Return (channel, class, created_at) of SMS created after `since`, in microseconds, that failed.
+
+    `classes`: the classes of failure, such as those that only the operator can repair.
+    """
     o = t.outgoing.c
     query = select(o.channel, o.last_class, o.created_at)
     query = query.where(o.last_class.in_(classes), o.created_at > since).order_by(o.created_at)
@@ -203,8 +224,11 @@ def list_failures(database: Database, classes: tuple[str, ...], since: int) -> l
 
 
 def delete_old_outgoing(database: Database, older_than: int) -> int:
-    """Replies that were sent, failed or expired, once no delivery report can come any more."""
+    """Delete SMS older than `older_than` microseconds that were sent, failed or expired, and return how many.
+
+    No delivery report can come for them any more.
+    """
     o = t.outgoing.c
     with database.write() as connection:
-        old = delete(t.outgoing).where(o.state != "due", o.created_at < database.now_sql() - older_than)
-        return connection.execute(old).rowcount
+        deletion = delete(t.outgoing).where(o.state != "due", o.created_at < database.now_sql() - older_than)
+        return connection.execute(deletion).rowcount

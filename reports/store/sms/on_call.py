@@ -1,4 +1,7 @@
-"""Texts to duty phones, and what they answer. A word of six digits joins the two; no phone number is kept."""
+"""SMS to on-call phones, and the replies that acknowledge a report.
+
+A code of six digits joins a text and its reply; no telephone number is stored.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,16 @@ from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, outgoing_row
 from runtime.time_units import HOUR
 
-WRONG, SUPERSEDED = 1, 2  # no text of the hotline has the word; its report has become more urgent since that text
-MAX_WRONG = 10  # words of a hotline in an hour; after that even a right one is not believed
+WRONG, SUPERSEDED = 1, 2  # no text of the hotline has this code; its report has become more urgent since that text
+MAX_WRONG = 10  # wrong codes of a hotline in an hour; after that even a right one is not accepted
 
 
 @dataclass(frozen=True, slots=True)
 class OnCallPage:
-    """One text. `state` as of `outgoing`, "expired" once it is forgotten there; `status` by the delivery report."""
+    """One text to an on-call phone.
+
+    `state`: as in `outgoing`, or "expired" once the row there is deleted. `status`: of the delivery report.
+    """
 
     sms_id: str
     state: str
@@ -35,7 +41,7 @@ class OnCallPage:
 
 @dataclass(frozen=True, slots=True)
 class PagedDelivery:
-    """A delivery of which a duty phone is told; `count` texts went out so far."""
+    """A delivery of which an on-call phone is notified. `count`: texts sent so far."""
 
     delivery_id: str
     report_id: str
@@ -46,7 +52,7 @@ class PagedDelivery:
 
 
 def list_pages(database: Database, delivery_id: str) -> list[OnCallPage]:
-    """In the order in which they went."""
+    """Return the texts about a delivery, in the order in which they were sent."""
     p, o = t.page.c, t.outgoing.c
     query = select(p.sms_id, func.coalesce(o.state, "expired"), func.coalesce(o.status, ""))
     query = query.select_from(t.page.outerjoin(t.outgoing, o.id == p.sms_id))
@@ -56,7 +62,7 @@ def list_pages(database: Database, delivery_id: str) -> list[OnCallPage]:
 
 
 def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: str) -> bool:
-    """The text and what it is for, together. False where another process was first: then there is no second one."""
+    """Store a text and its purpose in one transaction. Return False if another process has stored it already."""
     page = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
     page |= {"word": word, "created_at": database.to_database_time(sms.created_at)}
     with database.write() as connection:
@@ -67,18 +73,21 @@ def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: s
 
 
 def list_unanswered(database: Database, patience: Mapping[str, int], at_most: int = 100) -> list[PagedDelivery]:
-    """Delivered as a text and not answered within `patience`, or not arrived by the provider's own report."""
+    """Return deliveries whose last text was not answered in time, or did not arrive; the most urgent first.
+
+    `patience`: priority → microseconds. `count` of each is the rank of the next text.
+    """
     p, o, d = t.page.c, t.outgoing.c, t.delivery.c
     last = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
-    waits = case({name: literal(time) for name, time in patience.items()}, value=d.priority, else_=0)
-    lost = or_(o.status == "failed", o.state.in_(("failed", "expired")))
+    limit = case({name: literal(time) for name, time in patience.items()}, value=d.priority, else_=0)
+    is_lost = or_(o.status == "failed", o.state.in_(("failed", "expired")))
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, p.rank + 1)
         .select_from(t.delivery.join(last, last.c.delivery_id == d.delivery_id))
         .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last.c.rank))
         .outerjoin(t.outgoing, o.id == p.sms_id)
         .where(d.type.in_(REPORT_TYPES), d.state == "delivered", d.handling == "none")
-        .where(or_(lost, is_due(p.created_at + waits, database.now_sql(), waits)))
+        .where(or_(is_lost, is_due(p.created_at + limit, database.now_sql(), limit)))
         .order_by(d.priority, p.created_at)
     )
     with database.read() as connection:
@@ -86,12 +95,15 @@ def list_unanswered(database: Database, patience: Mapping[str, int], at_most: in
 
 
 def _within(at: ColumnElement[int], now: Any, age: int) -> ColumnElement[bool]:
-    """Return whether it was within `age` before now; a time that lies ahead is a wrong clock's, and counts for none."""
+    """Match times within `age` microseconds before now.
+
+    A time that lies ahead was written by a wrong clock, and does not match.
+    """
     return and_(at > now - age, at <= now + CLOCK_SLACK)
 
 
 def find_unacknowledged(database: Database, report_id: str, hotline: str) -> PagedDelivery | None:
-    """The report itself at this hotline, where it is there and nobody has taken it on."""
+    """Return the report's delivery to this hotline; None unless it was delivered and nobody has acknowledged it."""
     p, d = t.page.c, t.delivery.c
     texts = select(func.count()).where(p.delivery_id == d.delivery_id).scalar_subquery()
     query = select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, texts)
@@ -102,15 +114,18 @@ def find_unacknowledged(database: Database, report_id: str, hotline: str) -> Pag
 
 
 def was_paged_within(database: Database, delivery_id: str, age: int) -> bool:
-    """Whether a text of it went out within so many microseconds."""
+    """Return whether a text about the delivery was made within the last `age` microseconds."""
     p = t.page.c
-    young = select(p.sms_id).where(p.delivery_id == delivery_id, _within(p.created_at, database.now_sql(), age))
+    recent = select(p.sms_id).where(p.delivery_id == delivery_id, _within(p.created_at, database.now_sql(), age))
     with database.read() as connection:
-        return connection.execute(young.limit(1)).first() is not None
+        return connection.execute(recent.limit(1)).first() is not None
 
 
 def record_reply(database: Database, answer_id: str, hotlines: Collection[str], word: str) -> None:
-    """What a listed number has texted, for each hotline that lists it; once, however often it comes. Web's work."""
+    """Store the reply of a listed number for each hotline that lists it. The gateway calls this.
+
+    A repeat of the same SMS changes nothing.
+    """
     row = {"answer_id": answer_id, "word": word, "at": database.now(), "wrong": 0}
     with database.write() as connection:
         for hotline in hotlines:
@@ -118,29 +133,29 @@ def record_reply(database: Database, answer_id: str, hotlines: Collection[str], 
 
 
 def accept_replies(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """(report_id, hotline) of what duty phones have taken on since. The clock's work.
+    """Acknowledge reports by the replies of on-call phones; return (report_id, hotline). The scheduler calls this.
 
-    A text that was made before its report became P1 or P2 takes nothing on any more: see `outrun`.
+    A reply to a text that was made before its report became P1 or P2 acknowledges nothing: see `list_superseded`.
     """
     a = t.phone_answer.c
     query = select(a.answer_id, a.hotline, a.word, a.at).where(a.wrong == 0).order_by(a.at).limit(at_most)
     with database.read() as connection:
         rows = connection.execute(query).all()
-    taken = []
+    acknowledged = []
     for row in rows:
         with database.write() as connection:
             report_id, wrong = _accept_reply(connection, row.hotline, row.word, row.at)
-            mine = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
+            this_reply = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
             if wrong:
-                connection.execute(update(t.phone_answer).where(mine).values(wrong=wrong))
+                connection.execute(update(t.phone_answer).where(this_reply).values(wrong=wrong))
                 continue
-            connection.execute(delete(t.phone_answer).where(mine))
-            taken.append((report_id, row.hotline))
-    return taken
+            connection.execute(delete(t.phone_answer).where(this_reply))
+            acknowledged.append((report_id, row.hotline))
+    return acknowledged
 
 
 def _accept_reply(connection: Connection, hotline: str, word: str, at: int) -> tuple[str, int]:
-    """The report that is taken on, and 0; or why none is."""
+    """Return the report that is acknowledged, and 0; or an empty id, and why none is."""
     a, p, d = t.phone_answer.c, t.page.c, t.delivery.c
     guesses = select(func.count()).where(a.hotline == hotline, a.wrong == WRONG, _within(a.at, at, HOUR))
     if (connection.execute(guesses).scalar() or 0) >= MAX_WRONG:
@@ -156,16 +171,25 @@ def _accept_reply(connection: Connection, hotline: str, word: str, at: int) -> t
 
 
 def _is_superseded(connection: Connection, report_id: str, made_at: int) -> bool:
-    """Whoever answers what was made at that moment knows of a report that could wait longer."""
+    """Return whether the report has become P1 or P2 since the text was made at `made_at`.
+
+    The person who answers that text knows only of a report that could wait longer.
+    """
     r, s = t.report.c, t.step.c
-    begun = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_BEGIN, s.due_at > made_at)
-    # one that was never revised was never less urgent, however the clocks of two hosts differ
-    risen = and_(r.report_id == report_id, r.priority.in_(URGENT), r.revision > 1)
-    return connection.execute(select(s.due_at).join_from(t.report, t.step, begun).where(risen)).first() is not None
+    later_begin = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_BEGIN, s.due_at > made_at)
+    # A report that was never revised was never less urgent, however much the clocks of two hosts differ.
+    is_risen = and_(r.report_id == report_id, r.priority.in_(URGENT), r.revision > 1)
+    return (
+        connection.execute(select(s.due_at).join_from(t.report, t.step, later_begin).where(is_risen)).first()
+        is not None
+    )
 
 
 def list_superseded(database: Database) -> list[tuple[PagedDelivery, int]]:
-    """What was answered by an older text and nobody has taken on, once, with the rank of that text."""
+    """Return deliveries answered by an older text and not acknowledged since, with the rank of that text.
+
+    Each is returned once: its reply is deleted.
+    """
     a, p, d, r = t.phone_answer.c, t.page.c, t.delivery.c, t.report.c
     query = select(a.answer_id, a.hotline, p.rank, d.report_id, r.priority)
     query = query.join_from(t.phone_answer, t.page, and_(p.hotline == a.hotline, p.word == a.word))
@@ -174,34 +198,38 @@ def list_superseded(database: Database) -> list[tuple[PagedDelivery, int]]:
         rows = connection.execute(query.where(a.wrong == SUPERSEDED)).all()
     found = []
     for row in rows:
-        mine = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
+        this_reply = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
         with database.write() as connection:
-            is_first = connection.execute(delete(t.phone_answer).where(mine)).rowcount
-        told = find_unacknowledged(database, row.report_id, row.hotline) if is_first else None
-        if told:
-            found.append((replace(told, type="risen", priority=row.priority), row.rank))
+            is_first = connection.execute(delete(t.phone_answer).where(this_reply)).rowcount
+        delivery = find_unacknowledged(database, row.report_id, row.hotline) if is_first else None
+        if delivery:
+            found.append((replace(delivery, type="risen", priority=row.priority), row.rank))
     return found
 
 
 def _acknowledge(connection: Connection, report_id: str, hotline: str, at: int) -> None:
-    """The report itself, whichever text was answered. An answer that comes before the receipt is one."""
+    """Acknowledge the report itself, whichever of its texts was answered.
+
+    A reply that comes before the receipt counts as the receipt.
+    """
     d = t.delivery.c
-    theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.handling == "none")
-    untaken = connection.execute(select(d.delivery_id).where(theirs)).scalars().all()
-    for delivery_id in untaken:
-        one = update(t.delivery).where(d.delivery_id == delivery_id)
-        connection.execute(one.values(handling="accepted"))
-        there = {"state": "delivered", "delivered_at": at, "last_class": "delivered"}
-        free = {"lease_by": None, "lease_until": None}
-        connection.execute(one.where(d.state == "due").values(there | free))
+    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.handling == "none")
+    unacknowledged = connection.execute(select(d.delivery_id).where(is_own)).scalars().all()
+    for delivery_id in unacknowledged:
+        statement = update(t.delivery).where(d.delivery_id == delivery_id)
+        connection.execute(statement.values(handling="accepted"))
+        receipt = {"state": "delivered", "delivered_at": at, "last_class": "delivered"}
+        no_lease = {"lease_by": None, "lease_until": None}
+        connection.execute(statement.where(d.state == "due").values(receipt | no_lease))
         audit_log.append(connection, f"phone:{hotline}", "accepted", delivery_id, at)
     case_status.clear_reassignment(connection, hotline, report_id)
-    if untaken:
+    if unacknowledged:
         case_status.record_phone_change(connection, hotline, report_id, at)
     deliveries.update_report_state(connection, report_id, at)
 
 
 def delete_old(database: Database, pages_older: int, answers_older: int) -> None:
+    """Delete texts and replies older than these ages, in microseconds."""
     now = database.now_sql()
     with database.write() as connection:
         connection.execute(delete(t.page).where(t.page.c.created_at < now - pages_older))

@@ -1,6 +1,6 @@
-"""Numbers that want no SMS they did not ask for, as keyed hashes, and by which key those are made.
+"""Telephone numbers that want no unsolicited SMS, stored as keyed hashes, and the keys of these hashes.
 
-All raise DatabaseUnavailable where the database did not surely say yes.
+All functions raise DatabaseUnavailable if the database did not surely accept the request.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from reports.store.schema import tables as t
 
 
 def add(database: Database, caller_key: bytes) -> None:
+    """Store the opt-out of a number. `caller_key`: keyed hash of the number."""
     with database.write() as connection:
         connection.execute(database.insert_new(t.optout).values(caller_key=caller_key, at=database.now()))
 
 
 def remove(database: Database, caller_keys: Sequence[bytes]) -> None:
-    """`caller_keys`: of one number, under each key that it may have been hashed with."""
+    """Delete the opt-out of a number. `caller_keys`: its hashes under each key that it may have been stored with."""
     with database.write() as connection:
         connection.execute(delete(t.optout).where(t.optout.c.caller_key.in_(caller_keys)))
 
 
 def is_opted_out(database: Database, caller_keys: Sequence[bytes]) -> bool:
+    """Return whether a number has opted out. `caller_keys`: its hashes under each key in use."""
     o = t.optout.c
     query = select(exists(select(o.caller_key).where(o.caller_key.in_(caller_keys))))
     with database.read() as connection:
@@ -33,7 +35,7 @@ def is_opted_out(database: Database, caller_keys: Sequence[bytes]) -> bool:
 
 
 def save_keys(database: Database, keys: Sequence[Mapping[str, Any]]) -> None:
-    """Keep rows of `optout_key` but for their time, newest first; what is there stays as it is."""
+    """Store rows of `optout_key`, given newest first; their times are set here. Existing rows are not changed."""
     now = database.now()
     with database.write() as connection:
         for age, row in enumerate(keys):
@@ -41,7 +43,7 @@ def save_keys(database: Database, keys: Sequence[Mapping[str, Any]]) -> None:
 
 
 def list_keys(database: Database) -> Sequence[Any]:
-    """Rows (id, mode, key_id, wrap, sealed), newest first; none where web has not said yet."""
+    """Return rows (id, mode, key_id, wrap, sealed), newest first; none until the gateway has stored them."""
     o = t.optout_key.c
     with database.read() as connection:
         return connection.execute(select(o.id, o.mode, o.key_id, o.wrap, o.sealed).order_by(o.at.desc())).all()

@@ -1,4 +1,7 @@
-"""Who works at the hotlines: invitations, accounts, and ways back into one. Every change is in the audit with it."""
+"""Staff accounts of the hotlines, and the invitations that create or restore an account.
+
+Invitations and changes of role, password and membership are written to the audit log in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,13 @@ from runtime.time_units import DAY
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """An account at one hotline.
+
+    `password`: Argon2id hash with its parameters. `totp`: the sealed secret of the one-time codes. `totp_step`: time
+    step of the last code that was used. `wrong`: failed logins since the last login. `ended_at`: when the account was
+    ended; None: it is active.
+    """
+
     staff_id: str
     name: str
     hotline: str
@@ -32,17 +42,22 @@ class Account:
 
     @property
     def actor(self) -> str:
-        """In the audit."""
+        """Return the actor of this account as the audit log stores it."""
         return actor(self.hotline, self.name)
 
 
 def actor(hotline: str, name: str) -> str:
+    """Return the actor of a staff member as the audit log stores it."""
     return f"staff:{hotline}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """`staff_id`: whose account it gives back; None: it makes one."""
+    """A link by which one person can create an account, or get back into theirs, once.
+
+    `staff_id`: the account to restore; None: the invitation creates one. `made_by`: actor who invited. `until`: when
+    the link expires, in microseconds.
+    """
 
     invitation_hash: bytes
     name: str
@@ -55,7 +70,10 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a person has chosen: `password` as Argon2id writes it, `totp` sealed under the account's id."""
+    """The credentials that a person has chosen.
+
+    `password`: Argon2id hash. `totp`: sealed under the account's id. `totp_step`: of the code that was entered.
+    """
 
     password: str
     totp: bytes
@@ -63,36 +81,42 @@ class Credentials:
 
 
 def find_by_name(database: Database, name: str) -> Account | None:
-    return _one(database, select(s.staff).where(s.staff.c.name == name))
+    """Return the account of this name, ended or not; None if there is none."""
+    return _find(database, select(s.staff).where(s.staff.c.name == name))
 
 
 def find_by_id(database: Database, staff_id: str) -> Account | None:
-    return _one(database, select(s.staff).where(s.staff.c.staff_id == staff_id))
+    """Return the account of this id, ended or not; None if there is none."""
+    return _find(database, select(s.staff).where(s.staff.c.staff_id == staff_id))
 
 
 def list_accounts(database: Database, hotline: str) -> tuple[Account, ...]:
-    """Of one hotline, those who have left too."""
+    """Return the accounts of one hotline by name, including ended ones."""
     query = select(s.staff).where(s.staff.c.hotline == hotline).order_by(s.staff.c.name)
     with database.read() as connection:
         return tuple(account_from_row(row._mapping) for row in connection.execute(query))
 
 
 def invite(database: Database, one: Invitation) -> bool:
-    """False where the name is taken."""
-    taken = select(s.staff.c.staff_id).where(s.staff.c.name == one.name, s.staff.c.staff_id != (one.staff_id or ""))
+    """Store an invitation, and return whether the name was free.
+
+    It replaces older invitations of the same hotline for the name.
+    """
+    same_name = select(s.staff.c.staff_id).where(s.staff.c.name == one.name, s.staff.c.staff_id != (one.staff_id or ""))
     now = database.now()
     with write_as(database, _hotline_of(one.made_by)) as connection:
-        if connection.execute(taken).first() is not None:
+        if connection.execute(same_name).first() is not None:
             return False
-        older = (s.invitation.c.name == one.name) & (s.invitation.c.hotline == one.hotline)
-        connection.execute(delete(s.invitation).where(older))  # the newest link holds; another hotline's is theirs
+        # Only the newest link is valid; an invitation of another hotline is not touched.
+        is_older = (s.invitation.c.name == one.name) & (s.invitation.c.hotline == one.hotline)
+        connection.execute(delete(s.invitation).where(is_older))
         connection.execute(insert(s.invitation), asdict(one))
         audit_log.append(connection, one.made_by, "invited", f"{one.hotline}/{one.name}"[:80], now)
     return True
 
 
 def find_invitation(database: Database, invitation_hash: bytes) -> Invitation | None:
-    """None where there is none, or no more."""
+    """Return the invitation; None if it does not exist, was used, or has expired."""
     i = s.invitation.c
     query = select(s.invitation).where(i.invitation_hash == invitation_hash, i.until > database.now())
     with database.read() as connection:
@@ -101,18 +125,22 @@ def find_invitation(database: Database, invitation_hash: bytes) -> Invitation | 
 
 
 def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen: Credentials) -> bool:
-    """Use an invitation up. False where somebody was faster. Whoever had the account is logged out everywhere."""
+    """Delete an invitation, and create or restore its account.
+
+    Return False if the invitation was used meanwhile, or if another account has the name. A restored account is logged
+    out everywhere, so nobody who used it before stays in.
+    """
     now = database.now()
     i = s.invitation.c
     with write_as(database, one.hotline) as connection:
-        used = delete(s.invitation).where(i.invitation_hash == one.invitation_hash, i.until > now)
-        if connection.execute(used).rowcount != 1:
+        deletion = delete(s.invitation).where(i.invitation_hash == one.invitation_hash, i.until > now)
+        if connection.execute(deletion).rowcount != 1:
             return False
         values = asdict(chosen) | {"wrong": 0}
         if one.staff_id is None:
             row = {"staff_id": staff_id, "name": one.name, "hotline": one.hotline, "role": one.role, "created_at": now}
-            made = connection.execute(database.insert_new(s.staff).values(row | values)).rowcount == 1
-            if not made:
+            is_created = connection.execute(database.insert_new(s.staff).values(row | values)).rowcount == 1
+            if not is_created:
                 return False
         else:
             connection.execute(update(s.staff).where(s.staff.c.staff_id == one.staff_id).values(values))
@@ -122,99 +150,118 @@ def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen
 
 
 def use_totp_step(database: Database, account: Account, step: int) -> bool:
-    """A one-time code works once, also for two who come at the same moment; and none that is older than the last."""
-    code = update(s.staff).where(s.staff.c.staff_id == account.staff_id, s.staff.c.totp_step < step)
+    """Record the time step of a one-time code, and return False if it or a later one was used before.
+
+    Of two logins with one code at the same moment, only one succeeds.
+    """
+    unused_step = update(s.staff).where(s.staff.c.staff_id == account.staff_id, s.staff.c.totp_step < step)
     with database.write() as connection:
-        return connection.execute(code.values(totp_step=step)).rowcount == 1
+        return connection.execute(unused_step.values(totp_step=step)).rowcount == 1
 
 
 def update_password_hash(database: Database, account: Account, password: str) -> None:
-    """The same password under newer parameters."""
+    """Replace the hash of an unchanged password by one with newer parameters."""
     with database.write() as connection:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(password=password))
 
 
 def reset_failed_logins(database: Database, account: Account) -> None:
-    """Its owner has seen how many there were."""
+    """Set the number of failed logins to zero, after the owner has seen it."""
     with database.write() as connection:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(wrong=0))
 
 
 def set_password(database: Database, account: Account, password: str) -> None:
-    """Everywhere else, whoever knew the old one is logged out."""
+    """Set another password and end the account's sessions: anybody who knew the old one is logged out."""
     _change(database, account, account.actor, "password_changed", {"password": password})
 
 
 def set_role(database: Database, account: Account, role: str, by: str) -> None:
-    _change(database, account, by, f"role_{role}", {"role": role}, leaves=True)
+    """Give the account another role. `by`: the actor who does it.
+
+    The account's sessions, invitations and open requests end.
+    """
+    _change(database, account, by, f"role_{role}", {"role": role}, revoke_requests=True)
 
 
 def deactivate(database: Database, account: Account, by: str) -> None:
-    """They have left: no login from now on, no session, and no link that they made."""
-    _change(database, account, by, "staff_ended", {"ended_at": database.now()}, leaves=True)
+    """End an account, with its sessions, invitations and open requests; it cannot log in any more.
+
+    `by`: the actor who does it.
+    """
+    _change(database, account, by, "staff_ended", {"ended_at": database.now()}, revoke_requests=True)
 
 
 def reactivate(database: Database, account: Account, by: str) -> bool:
-    """Undo the end of an account within a day of it; False where it is too late, or was done already."""
+    """Restore an account within a day of its end; return False if it is too late, or if it is active."""
     now, c = database.now(), s.staff.c
-    young = update(s.staff).where(c.staff_id == account.staff_id, c.ended_at > now - DAY)
+    recently_ended = update(s.staff).where(c.staff_id == account.staff_id, c.ended_at > now - DAY)
     with write_as(database, _hotline_of(by)) as connection:
-        if connection.execute(young.values(ended_at=None)).rowcount != 1:
+        if connection.execute(recently_ended.values(ended_at=None)).rowcount != 1:
             return False
         audit_log.append(connection, by, "staff_restored", account.staff_id, now)
     return True
 
 
 def record_act(database: Database, account: Account, act: str, about: str) -> None:
-    """A line of the audit by itself; it is committed when this returns."""
+    """Write one audit entry in a transaction of its own. It is committed when this returns."""
     with write_as(database, account.hotline) as connection:
         audit_log.append(connection, account.actor, act, about, database.now())
 
 
 def list_acts(database: Database, hotline: str, most: int, reader: str = "") -> list[Row[Any]]:
-    """The newest that the staff of a hotline did: at, actor, act, object_id. Nothing of what `reader`, an account, is
-    kept out of (S-26)."""
+    """Return the latest acts of a hotline's staff, newest first: at, actor, act, object_id.
+
+    `reader`: an account id; acts on reports that it is excluded from are left out (S-26).
+    """
     a, d = t.audit.c, t.delivery.c
-    away = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == reader)
-    sent = select(d.delivery_id).where(d.report_id.in_(away), d.hotline == hotline)
+    excluded = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == reader)
+    excluded_deliveries = select(d.delivery_id).where(d.report_id.in_(excluded), d.hotline == hotline)
     query = select(a.at, a.actor, a.act, a.object_id).where(a.actor.startswith(f"staff:{hotline}/", autoescape=True))
-    query = query.where(a.object_id.not_in(away), a.object_id.not_in(sent))
+    query = query.where(a.object_id.not_in(excluded), a.object_id.not_in(excluded_deliveries))
     with read_as(database, hotline) as connection:
         return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
 
 
 def _change(
-    database: Database, account: Account, by: str, act: str, values: dict[str, object], *, leaves: bool = False
+    database: Database, account: Account, by: str, act: str, values: dict[str, object], *, revoke_requests: bool = False
 ) -> None:
-    """`leaves`: what they began as who they were goes with it, or they could come back by a link of their own."""
+    """Change an account, end its sessions, delete its drafts, and write the audit entry.
+
+    `revoke_requests`: also delete its invitations and the open requests by or about it. Otherwise the person could get
+    back in by a link of their own.
+    """
     now = database.now()
     with write_as(database, _hotline_of(by)) as connection:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(values))
         connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == account.staff_id))
         connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
-        if leaves:
+        if revoke_requests:
             connection.execute(delete(s.invitation).where(s.invitation.c.made_by == account.actor))
             connection.execute(delete(s.recovery).where(s.recovery.c.asked_by == account.staff_id))
-            r, who = s.raising.c, account.staff_id
-            connection.execute(delete(s.raising).where(or_(r.asked_by == who, r.about == who)))
-            lowered = s.lowering.c
-            connection.execute(delete(s.lowering).where(or_(lowered.asked_by == who, lowered.staff_id == who)))
+            r, own_id = s.raising.c, account.staff_id
+            connection.execute(delete(s.raising).where(or_(r.asked_by == own_id, r.about == own_id)))
+            demotion = s.lowering.c
+            connection.execute(delete(s.lowering).where(or_(demotion.asked_by == own_id, demotion.staff_id == own_id)))
         audit_log.append(connection, by, act, account.staff_id, now)
 
 
 def _hotline_of(actor: str) -> str:
+    """Return the hotline of an actor `staff:<hotline>/<name>`."""
     return actor.removeprefix("staff:").partition("/")[0]
 
 
-def _one(database: Database, query: Select[Any]) -> Account | None:
+def _find(database: Database, query: Select[Any]) -> Account | None:
     with database.read() as connection:
         row = connection.execute(query).first()
     return account_from_row(row._mapping) if row else None
 
 
 def account_from_row(row: Mapping[Any, Any]) -> Account:
+    """Return the account of a row of `staff`."""
     return Account(**row)
 
 
 def new_staff_id(database: Database) -> str:
+    """Return an id for a new account."""
     return new_id(database.now())

@@ -1,4 +1,7 @@
-"""Tries to log in. Each is counted before a password is looked at, so that guesses at the same time cost one each."""
+"""Limits on attempts to log in.
+
+Each attempt is counted before its password is compared, so parallel guesses are counted one by one.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,16 @@ from reports.store.schema import staff as s
 from reports.store.staff.accounts import Account
 from runtime.time_units import HOUR, SECOND
 
-IDLE_PERIOD = 48 * HOUR  # after so long without a try
+IDLE_PERIOD = 48 * HOUR  # a bucket is deleted after so long without an attempt
 
 
 @dataclass(frozen=True, slots=True)
 class LoginLimit:
-    """So many tries within so many seconds are let in; then none for `locked` seconds, twice as long each time."""
+    """How many attempts are allowed; times in seconds.
+
+    `tries` attempts within `within` seconds are allowed. After that the bucket is locked for `locked` seconds, each
+    further time twice as long, up to `max_locked`.
+    """
 
     tries: int
     within: int
@@ -29,55 +36,64 @@ class LoginLimit:
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
+    """An attempt as one bucket counts it. `bucket`: keyed hash of an account name, a browser or an address."""
+
     bucket: bytes
     limit: LoginLimit
 
 
 def count_attempts(database: Database, *knocks: LoginAttempt) -> tuple[bool, ...]:
-    """Count one try in each bucket. False for one that is locked, or is locked by this try."""
+    """Count one attempt in each bucket, and return for each whether it may go on.
+
+    False: the bucket is locked, or this attempt locks it.
+    """
     now = database.now()
     with database.write() as connection:
         connection.execute(delete(s.staff_try).where(_idle(now)))
-        return tuple(_count(database, connection, one, now) for one in knocks)
+        return tuple(_count(database, connection, attempt, now) for attempt in knocks)
 
 
 def reset(database: Database, buckets: Collection[bytes]) -> None:
-    """It was somebody who may."""
+    """Delete the buckets after the right password was given."""
     with database.write() as connection:
         connection.execute(delete(s.staff_try).where(s.staff_try.c.bucket.in_(buckets)))
 
 
 def record_failure(database: Database, account: Account | None, *, told: bool = True) -> None:
-    """Of a real account: its owner is told at the next login, and the audit has it. For no account, the same work.
-    `told`: not of a slip at their own desk, which is counted by itself."""
+    """Count a failed login for the owner of the account to see at the next login, and write it to the audit log.
+
+    For an unknown account the same statement is executed. `told`: whether the owner sees it; False for a wrong password
+    at the lock screen, which is counted separately.
+    """
     staff_id = account.staff_id if account else ""
     with write_as(database, account.hotline if account else "") as connection:
-        count = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(told))
-        connection.execute(count)
+        statement = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(told))
+        connection.execute(statement)
         if account:
             audit_log.append(connection, account.actor, "login_refused", account.staff_id, database.now())
 
 
 def _idle(now: int) -> ColumnElement[bool]:
+    """Match buckets that nobody has used for `IDLE_PERIOD`."""
     c = s.staff_try.c
     return (c.since < now - IDLE_PERIOD) & (c.locked_until < now - IDLE_PERIOD)
 
 
-def _count(database: Database, connection: Connection, one: LoginAttempt, now: int) -> bool:
-    c, limit = s.staff_try.c, one.limit
-    fresh = {"bucket": one.bucket, "tries": 0, "since": now, "locks": 0, "locked_until": 0}
-    connection.execute(database.insert_new(s.staff_try).values(fresh))
-    own = s.staff_try.c.bucket == one.bucket
-    over = c.since < now - limit.within * SECOND
-    counted = case((over, 1), else_=c.tries + 1)
-    values = {"tries": counted, "since": case((over, now), else_=c.since)}
-    # The row is locked by its update: who comes at the same moment waits, and counts after it.
-    free = update(s.staff_try).where(own, c.locked_until <= now).values(values)
-    if connection.execute(free).rowcount == 0:
+def _count(database: Database, connection: Connection, attempt: LoginAttempt, now: int) -> bool:
+    c, limit = s.staff_try.c, attempt.limit
+    new_row = {"bucket": attempt.bucket, "tries": 0, "since": now, "locks": 0, "locked_until": 0}
+    connection.execute(database.insert_new(s.staff_try).values(new_row))
+    is_this = s.staff_try.c.bucket == attempt.bucket
+    is_over = c.since < now - limit.within * SECOND
+    counted = case((is_over, 1), else_=c.tries + 1)
+    values = {"tries": counted, "since": case((is_over, now), else_=c.since)}
+    # The update locks the row: another attempt at the same moment waits and is counted after it.
+    unlocked = update(s.staff_try).where(is_this, c.locked_until <= now).values(values)
+    if connection.execute(unlocked).rowcount == 0:
         return False
-    row = connection.execute(select(c.tries, c.locks).where(own)).one()
+    row = connection.execute(select(c.tries, c.locks).where(is_this)).one()
     if row.tries > limit.tries:
-        connection.execute(update(s.staff_try).where(own).values(_locked(row.locks, limit, now)))
+        connection.execute(update(s.staff_try).where(is_this).values(_locked(row.locks, limit, now)))
         return False
     return True
 

@@ -1,4 +1,7 @@
-"""Who is logged in where. The cookie's hash finds the session; what is deleted here has ended at once."""
+"""Sessions of logged-in staff, found by the hash of their cookie.
+
+A session ends at once when its row is deleted.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,16 @@ from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account, account_from_row
 
-MAX_SESSIONS = 2  # at once; the oldest ends
+MAX_SESSIONS = 2  # of one account at once; beyond that the oldest ends
 
 
 @dataclass(frozen=True, slots=True)
 class StaffSession:
-    """Times in microseconds. `checked_at`: when password and code were last given."""
+    """A browser in which somebody is logged in; times in microseconds.
+
+    `seen_at`: when the person last did something. `checked_at`: when they last gave password and one-time code.
+    `until`: when the session ends.
+    """
 
     session_hash: bytes
     staff_id: str
@@ -30,7 +37,10 @@ class StaffSession:
 
 
 def start(database: Database, account: Account, one: StaffSession) -> None:
-    """After a login: it is in the audit, and what has run out is swept away."""
+    """Store the session of a login, with an audit entry.
+
+    Sessions beyond MAX_SESSIONS end, and expired sessions and invitations are deleted.
+    """
     c, now = s.staff_session.c, database.now()
     newest = (
         select(c.session_hash)
@@ -39,8 +49,8 @@ def start(database: Database, account: Account, one: StaffSession) -> None:
         .limit(MAX_SESSIONS - 1)
     )
     with write_as(database, account.hotline) as connection:
-        kept = list(connection.execute(newest).scalars())
-        surplus = (c.staff_id == account.staff_id) & c.session_hash.not_in(kept)
+        remaining = list(connection.execute(newest).scalars())
+        surplus = (c.staff_id == account.staff_id) & c.session_hash.not_in(remaining)
         connection.execute(delete(s.staff_session).where(surplus | (c.until <= now)))
         connection.execute(delete(s.invitation).where(s.invitation.c.until <= now))
         connection.execute(insert(s.staff_session), asdict(one))
@@ -48,7 +58,7 @@ def start(database: Database, account: Account, one: StaffSession) -> None:
 
 
 def find(database: Database, session_hash: bytes) -> tuple[StaffSession, Account] | None:
-    """None where it is over, or its account."""
+    """Return the session and its account; None if either has ended."""
     c = s.staff_session.c
     query = select(s.staff_session, *(column.label(f"of_{column.name}") for column in s.staff.c))
     query = query.join(s.staff, s.staff.c.staff_id == c.staff_id)
@@ -57,33 +67,37 @@ def find(database: Database, session_hash: bytes) -> tuple[StaffSession, Account
         row = connection.execute(query).first()
     if row is None:
         return None
-    found = row._mapping
-    account = account_from_row({name.removeprefix("of_"): found[name] for name in found if name.startswith("of_")})
-    return StaffSession(**{column.name: found[column.name] for column in c}), account
+    fields = row._mapping
+    account = account_from_row({name.removeprefix("of_"): fields[name] for name in fields if name.startswith("of_")})
+    return StaffSession(**{column.name: fields[column.name] for column in c}), account
 
 
 def touch(database: Database, session_hash: bytes, idle: int) -> None:
-    """Its person has done something. What was locked since it was looked at stays locked: Esc twice is itself a touch,
-    and the script's word of it may come last."""
+    """Record that the person did something; `idle`: microseconds after which a session locks.
+
+    A session that was locked since the request was checked stays locked: Esc pressed twice also counts as an action,
+    and the browser's script may report it last.
+    """
     c, now = s.staff_session.c, database.now()
-    open_ = update(s.staff_session).where(c.session_hash == session_hash, c.seen_at > now - idle)
+    unlocked = update(s.staff_session).where(c.session_hash == session_hash, c.seen_at > now - idle)
     with database.write() as connection:
-        connection.execute(open_.values(seen_at=now))
+        connection.execute(unlocked.values(seen_at=now))
 
 
 def lock(database: Database, session_hash: bytes, idle: int) -> None:
-    """As if nobody had done anything for `idle` microseconds."""
+    """Lock a session: record that nobody has done anything for `idle` microseconds."""
     _change(database, session_hash, {"seen_at": database.now() - idle})
 
 
 def renew(database: Database, session_hash: bytes, new_hash: bytes, *, checked: bool) -> None:
-    """The same session under a new id, from now on in use; `checked`: code and password were given anew."""
+    """Give a session a new id, in use from now on. `checked`: password and one-time code were given again."""
     now = database.now()
     values: dict[str, object] = {"session_hash": new_hash, "seen_at": now}
     _change(database, session_hash, values | ({"checked_at": now} if checked else {}))
 
 
 def list_sessions(database: Database, staff_id: str) -> tuple[StaffSession, ...]:
+    """Return the sessions of an account that have not expired, oldest first."""
     c = s.staff_session.c
     query = select(s.staff_session).where(c.staff_id == staff_id, c.until > database.now()).order_by(c.created_at)
     with database.read() as connection:
@@ -91,13 +105,13 @@ def list_sessions(database: Database, staff_id: str) -> tuple[StaffSession, ...]
 
 
 def end(database: Database, account: Account, session_hash: bytes | None = None) -> None:
-    """One, or all of them. What the person had not sent is deleted with it."""
+    """End one session or, without `session_hash`, all sessions of an account. The account's drafts are deleted."""
     c = s.staff_session.c
-    which = delete(s.staff_session).where(c.staff_id == account.staff_id)
+    deletion = delete(s.staff_session).where(c.staff_id == account.staff_id)
     if session_hash is not None:
-        which = which.where(c.session_hash == session_hash)
+        deletion = deletion.where(c.session_hash == session_hash)
     with write_as(database, account.hotline) as connection:
-        connection.execute(which)
+        connection.execute(deletion)
         connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
         act = "logged_out" if session_hash else "logged_out_everywhere"
         audit_log.append(connection, account.actor, act, account.staff_id, database.now())
