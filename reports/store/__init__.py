@@ -1,1 +1,1 @@
-"""The only SQL of the project: what is kept, by whom it is written, and what each process may do with it."""
+"""The database: its schema and migrations, all SQL of the project, and the rights of each process."""

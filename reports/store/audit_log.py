@@ -1,4 +1,9 @@
-"""A line of the audit: who did what to which id. The clock numbers and chains it later."""
+"""Read and write the audit log: who did what to which id.
+
+Any process may append an entry; the scheduler numbers and chains the entries afterwards. Once a day it signs the end of
+the chain, a checkpoint. Old entries are purged up to a checkpoint. Entries of the act `facts` hold the fingerprint of a
+country's numbers and keys. All times are in microseconds.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +23,17 @@ _INSERT = insert(t.audit)
 
 
 def append(connection: Connection, actor: str, act: str, object_id: str, at: int) -> None:
-    """In the transaction of what was done, so that there is never the one without the other."""
+    """Insert an audit entry within the transaction of the act, so that neither is committed without the other."""
     connection.execute(_INSERT, entry_row(actor, act, object_id, at))
 
 
 def entry_row(actor: str, act: str, object_id: str, at: int) -> dict[str, str | int]:
-    """For who inserts many at once."""
+    """Return a row of `audit`, for callers that insert several at once."""
     return {"audit_id": new_id(at), "at": at, "actor": actor, "act": act, "object_id": object_id}
 
 
 def chain_entries(database: Database, at_most: int = 500) -> int:
-    """Number and chain the audit rows that are new. Only the leading clock does this."""
+    """Number and chain the new audit rows, and return how many. Only the leading scheduler may do this."""
     a = t.audit.c
     columns = (a.audit_id, a.at, a.actor, a.act, a.object_id)
     with database.write() as connection:
@@ -40,16 +45,16 @@ def chain_entries(database: Database, at_most: int = 500) -> int:
         tail = select(a.seq, a.prev_hash, a.hash).where(a.seq.is_not(None)).order_by(a.seq.desc()).limit(1)
         last = connection.execute(tail).first()
         entries = [chain.AuditEntry(*row) for row in rows]
-        places = [
+        links = [
             {"which": entry.audit_id, "seq": link.seq, "prev_hash": link.prev_hash, "hash": link.hash}
             for entry, link in chain.extend_chain(chain.ChainLink(*last) if last else None, entries)
         ]
-        connection.execute(update(t.audit).where(a.audit_id == bindparam("which"), a.seq.is_(None)), places)
+        connection.execute(update(t.audit).where(a.audit_id == bindparam("which"), a.seq.is_(None)), links)
     return len(rows)
 
 
 def oldest_unchained_at(database: Database) -> int | None:
-    """When the oldest audit row was written that is not chained yet; None where all are."""
+    """Return when the oldest unchained audit row was written; None if all are chained."""
     a = t.audit.c
     with database.read() as connection:
         return connection.execute(select(func.min(a.at)).where(a.seq.is_(None))).scalar()
@@ -58,7 +63,7 @@ def oldest_unchained_at(database: Database) -> int | None:
 def list_chained(
     database: Database, after: int = 0, at_most: int = 1000
 ) -> list[tuple[chain.AuditEntry, chain.ChainLink]]:
-    """Chained rows in order, a page at a time, for whoever verifies the chain."""
+    """Return the next page of chained rows, to verify the chain. `after`: `seq` of the last row of the page before."""
     a = t.audit.c
     columns = (a.audit_id, a.at, a.actor, a.act, a.object_id, a.seq, a.prev_hash, a.hash)
     with database.read() as connection:
@@ -66,27 +71,28 @@ def list_chained(
     return [(chain.AuditEntry(*row[:5]), chain.ChainLink(*row[5:])) for row in rows]
 
 
-# Checkpoints of the audit, and the purge of its oldest lines, which always ends at one.
+# Checkpoints, and the purge of the oldest entries
 
-CHECKPOINT_TOLERANCE = DAY // 24  # an hour before a day is over, so that an hourly duty makes one each day
+CHECKPOINT_TOLERANCE = DAY // 24  # an hour less than a day, so that an hourly job makes one checkpoint each day
 
 SignCheckpoint = Callable[[bytes], bytes]
 
 
 def list_checkpoints(database: Database) -> list[Checkpoint]:
-    """In the order of their numbers."""
+    """Return all checkpoints, ordered by number."""
     columns = (t.checkpoint.c[name] for name in Checkpoint.__dataclass_fields__)
     with database.read() as connection:
         return [Checkpoint(*row) for row in connection.execute(select(*columns).order_by(t.checkpoint.c.number))]
 
 
 def database_mode(database: Database) -> str:
+    """Return the mode for which the database was made."""
     with database.read() as connection:
         return str(connection.execute(select(t.made_for.c.mode)).scalar_one())
 
 
 def add_checkpoint(database: Database, now: int, key_id: str, sign: SignCheckpoint) -> Checkpoint | None:
-    """Sign the chain as it stands, once a day. None: it is not time, or there is nothing yet."""
+    """Sign the end of the chain, once a day. Returns None if it is too early or if no entry is chained yet."""
     a, c = t.audit.c, t.checkpoint.c
     mode = database_mode(database)
     with database.write() as connection:
@@ -96,67 +102,69 @@ def add_checkpoint(database: Database, now: int, key_id: str, sign: SignCheckpoi
         ).first()
         if end is None or (last and now - last.at < DAY - CHECKPOINT_TOLERANCE):
             return None
-        one = Checkpoint(last.number + 1 if last else 1, now, end.seq, end.hash, key_id)
-        row = {name: getattr(one, name) for name in Checkpoint.__dataclass_fields__}
-        connection.execute(insert(t.checkpoint), row | {"signature": sign(one.text(mode))})
-    return one
+        checkpoint = Checkpoint(last.number + 1 if last else 1, now, end.seq, end.hash, key_id)
+        row = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
+        connection.execute(insert(t.checkpoint), row | {"signature": sign(checkpoint.text(mode))})
+    return checkpoint
 
 
 def purge_old_entries(database: Database, now: int) -> int:
-    """The oldest lines, up to the next checkpoint that is old enough: it stays, and the chain begins behind it.
+    """Delete the oldest entries up to the first checkpoint that is old enough; return how many entries.
 
-    One checkpoint in one transaction: whoever is stopped in between leaves a chain that can be verified.
+    That checkpoint stays, and the chain begins after it. Each call handles one checkpoint in one transaction, so an
+    interrupted purge leaves a chain that can be verified.
     """
     a, c = t.audit.c, t.checkpoint.c
     with database.read() as connection:
         first = connection.execute(select(func.min(a.seq))).scalar()
-        old = select(func.min(c.seq)).where(
+        next_checkpoint = select(func.min(c.seq)).where(
             c.at <= now - audit_lifetime(database_mode(database)), c.seq >= (first or 0)
         )
-        until = connection.execute(old).scalar()
+        until = connection.execute(next_checkpoint).scalar()
     if until is None or first is None:
         return 0
     with database.write() as connection:
-        gone = connection.execute(delete(t.audit).where(a.seq <= until)).rowcount
+        deleted = connection.execute(delete(t.audit).where(a.seq <= until)).rowcount
         connection.execute(delete(t.checkpoint).where(c.seq < until))
-    return gone
+    return deleted
 
 
-# What a country's screens say to call, and what its reports are sealed to, as lines of the audit: a digest each.
+# Fingerprints: digests of the numbers that a country's screens show and of the keys that its reports are sealed to
 
 FINGERPRINT_ACT = "facts"
 
 
 def latest_fingerprint(database: Database, country: str) -> str:
-    """The digest of the newest line; empty where there is none."""
+    """Return the digest of the newest fingerprint of a country; "" if there is none."""
     a = t.audit.c
     query = select(a.object_id).where(a.act == FINGERPRINT_ACT, a.object_id.startswith(f"{country}:"))
     with database.read() as connection:
-        found = connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(1)).scalar()
-    return str(found).partition(":")[2] if found else ""
+        fingerprint = connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(1)).scalar()
+    return str(fingerprint).partition(":")[2] if fingerprint else ""
 
 
 def record_fingerprint(database: Database, country: str, digest: str) -> None:
+    """Store the fingerprint of a country as an audit entry."""
     with database.write() as connection:
         append(connection, "clock", FINGERPRINT_ACT, f"{country}:{digest}", database.now())
 
 
-# Which lines of the audit are a hotline's own: about what it was given, or by its staff.
+# Entries that concern one hotline: about its deliveries and reports, or by its staff
 
 
 def object_ids_of_hotline(database: Database, hotline: str) -> set[str]:
-    """Of its deliveries and their reports; of those that were purged, as long as there are receipts."""
+    """Return the ids of a hotline's deliveries and their reports; of purged ones as long as receipts are stored."""
     d, r = t.delivery.c, t.receipt.c
-    given = (
+    queries = (
         *(select(column.label("id")).where(d.hotline == hotline) for column in (d.delivery_id, d.report_id)),
         *(select(column.label("id")).where(r.hotline == hotline) for column in (r.delivery_id, r.report_id)),
     )
     with database.read() as connection:
-        return set(connection.execute(union(*given)).scalars())
+        return set(connection.execute(union(*queries)).scalars())
 
 
 def concerns_hotline(entry: AuditEntry, hotline: str, ids: set[str]) -> bool:
-    """What another hotline's staff did is theirs."""
+    """Return whether an entry concerns a hotline. Acts of another hotline's staff do not. `ids`: as returned above."""
     if entry.actor.startswith("staff:"):
         return entry.actor.removeprefix("staff:").partition("/")[0] == hotline
     return entry.object_id in ids

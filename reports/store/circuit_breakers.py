@@ -1,6 +1,6 @@
-"""The circuit breaker of each hotline: a hotline that is down is asked seldom, and not drowned when it is back.
+"""Pause deliveries to a hotline that fails, and spread its backlog when it answers again: a circuit breaker.
 
-P1 never waits for it. Each function but `states` works within the caller's transaction.
+P1 never waits for it. Each function except `list_states` runs within the caller's transaction. Times in microseconds.
 """
 
 from __future__ import annotations
@@ -18,67 +18,71 @@ from runtime.time_units import SECOND
 FAILURE_THRESHOLD = 5  # failures in a row
 FIRST_OPEN_PERIOD = 30 * SECOND
 MAX_OPEN_PERIOD = HOTLINE_PAUSE
-PROBE_PERIOD = 60 * SECOND  # how long the others wait for one that tries
-BACKLOG_SPREAD = 60 * SECOND  # over which the backlog of a hotline that is back goes out
+PROBE_PERIOD = 60 * SECOND  # how long other deliveries wait for the result of a probe
+BACKLOG_SPREAD = 60 * SECOND  # time over which the backlog of a recovered hotline is sent
 
 
 def allows_delivery(now: ColumnElement[int]) -> ColumnElement[bool]:
-    """For rows of `delivery`: the hotline is not given up, and rests only where the row can wait."""
+    """Return whether the breaker lets a row of `delivery` through: P1 always, unless the hotline answered 410."""
     h, d = t.hotline_state.c, t.delivery.c
-    rests = exists().where(h.hotline == d.hotline, is_ahead(h.open_until, now, HOTLINE_PAUSE))
-    dead = exists().where(h.hotline == d.hotline, h.dead_since.is_not(None))
-    return or_(d.priority == "P1", ~rests) & ~dead
+    is_paused = exists().where(h.hotline == d.hotline, is_ahead(h.open_until, now, HOTLINE_PAUSE))
+    is_gone = exists().where(h.hotline == d.hotline, h.dead_since.is_not(None))
+    return or_(d.priority == "P1", ~is_paused) & ~is_gone
 
 
 def start_probe(connection: Connection, hotline: str, now: int) -> None:
-    """One row was leased for a hotline that has rested: let the others wait until it is known how that went."""
-    connection.execute(_PROBED, {"whose": hotline, "now": now, "until": now + PROBE_PERIOD})
+    """Let other deliveries wait while the first one after a pause probes the hotline. Does nothing without a pause."""
+    connection.execute(_START_PROBE, {"whose": hotline, "now": now, "until": now + PROBE_PERIOD})
 
 
 def count_failure(connection: Connection, database: Database, hotline: str, now: int, probe: bool) -> None:
-    """`probe`: this attempt could only be made because the hotline had rested; else an open breaker stays as it is."""
+    """Count a failed attempt, and open the breaker after `FAILURE_THRESHOLD` of them in a row.
+
+    `probe`: the attempt was made after a pause, so a failure begins the next one. Without it an open breaker stays as
+    it is.
+    """
     row = _state(connection, database, hotline)
     failures = row.failures + 1
     values: dict[str, Any] = {"failures": failures}
     if failures >= FAILURE_THRESHOLD and (probe or not now < row.open_until <= now + HOTLINE_PAUSE + CLOCK_SLACK):
-        rest = min(MAX_OPEN_PERIOD, FIRST_OPEN_PERIOD << min(row.opened_times, 8))
-        values |= {"open_until": now + rest, "opened_times": row.opened_times + 1}
+        pause = min(MAX_OPEN_PERIOD, FIRST_OPEN_PERIOD << min(row.opened_times, 8))
+        values |= {"open_until": now + pause, "opened_times": row.opened_times + 1}
     connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(values))
 
 
 def close(connection: Connection, hotline: str, now: int) -> None:
-    """It answered 2xx. Where it had rested, what waits goes out within the next minute: P1 first and at once."""
+    """Close the breaker after a 2xx. If it was open, the backlog goes out within a minute, and P1 at once."""
     row = connection.execute(_FAILED, {"whose": hotline}).first()
     if row is None:
         return
-    shut = update(t.hotline_state).where(t.hotline_state.c.hotline == hotline)
-    connection.execute(shut.values(failures=0, open_until=0, opened_times=0))
+    state_update = update(t.hotline_state).where(t.hotline_state.c.hotline == hotline)
+    connection.execute(state_update.values(failures=0, open_until=0, opened_times=0))
     if row.failures >= FAILURE_THRESHOLD:
-        _spread(connection, hotline, now)
+        _spread_backlog(connection, hotline, now)
 
 
-def _spread(connection: Connection, hotline: str, now: int) -> None:
+def _spread_backlog(connection: Connection, hotline: str, now: int) -> None:
     d = t.delivery.c
-    waiting = (d.hotline == hotline) & (d.state == "due")
+    is_waiting = (d.hotline == hotline) & (d.state == "due")
     ids = connection.execute(
-        select(d.delivery_id).where(waiting, d.priority != "P1").order_by(d.priority, d.created_at).limit(5000)
+        select(d.delivery_id).where(is_waiting, d.priority != "P1").order_by(d.priority, d.created_at).limit(5000)
     ).scalars()
-    places = {delivery_id: place for place, delivery_id in enumerate(ids)}
-    connection.execute(update(t.delivery).where(waiting, d.priority == "P1", d.next_at > now).values(next_at=now))
-    for delivery_id, place in places.items():
-        next_at = now + BACKLOG_SPREAD * place // len(places)
+    ranks = {delivery_id: rank for rank, delivery_id in enumerate(ids)}
+    connection.execute(update(t.delivery).where(is_waiting, d.priority == "P1", d.next_at > now).values(next_at=now))
+    for delivery_id, rank in ranks.items():
+        next_at = now + BACKLOG_SPREAD * rank // len(ranks)
         connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(next_at=next_at))
 
 
 def mark_gone(connection: Connection, database: Database, hotline: str, now: int) -> None:
-    """It answered 410: nothing more is tried there until somebody revives it."""
+    """Stop all deliveries to a hotline that answered 410, until an operator revives it."""
     _state(connection, database, hotline)
     since = case((t.hotline_state.c.dead_since.is_(None), now), else_=t.hotline_state.c.dead_since)
     connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(dead_since=since))
 
 
 def list_states(database: Database) -> dict[str, bool]:
-    """Hotline → whether it is open, between two rests too; those alone that ever failed."""
+    """Return hotline → whether its breaker is open, also between two pauses. Contains hotlines that ever failed."""
     h = t.hotline_state.c
     is_open = or_(h.failures >= FAILURE_THRESHOLD, h.dead_since.is_not(None))
     with database.read() as connection:
@@ -92,20 +96,20 @@ def _state(connection: Connection, database: Database, hotline: str) -> Any:
     return connection.execute(query.with_for_update()).one()
 
 
-def _probed() -> Update:
+def _start_probe_query() -> Update:
     h = t.hotline_state.c
     now = bindparam("now", type_=h.open_until.type)
-    rested = (
+    has_paused = (
         h.hotline == bindparam("whose"),
         h.failures >= FAILURE_THRESHOLD,
         is_due(h.open_until, now, HOTLINE_PAUSE),
     )
-    return update(t.hotline_state).where(*rested).values(open_until=bindparam("until"))
+    return update(t.hotline_state).where(*has_paused).values(open_until=bindparam("until"))
 
 
-def _failed() -> Select[Any]:
+def _failed_query() -> Select[Any]:
     h = t.hotline_state.c
     return select(t.hotline_state).where(h.hotline == bindparam("whose"), h.failures > 0)
 
 
-_PROBED, _FAILED = _probed(), _failed()
+_START_PROBE, _FAILED = _start_probe_query(), _failed_query()

@@ -1,6 +1,7 @@
-"""Whether a database is the one that a process may work on: its schema, its mode, its account's rights.
+"""Check that a process may use a database: its schema, its mode, and the rights of its account.
 
-Each process looks once, as it starts. What it needs of Alembic is one number, and not 10 MB for as long as it runs.
+Each process checks once, when it starts. It reads Alembic's version number by itself: importing Alembic would take
+10 MB for as long as the process runs.
 """
 
 from __future__ import annotations
@@ -32,24 +33,22 @@ ALEMBIC_VERSION = table("alembic_version", column("version_num", String))
 
 
 class WrongDatabase(Exception):
-    """Not the database of this program: another mode's, or of another release. One line that says what to do."""
+    """The database is of another mode or release, or is not set up correctly. The message says what to do."""
 
 
 class DatabaseNotReady(WrongDatabase):
-    """An empty database, or one that is not migrated yet: no setting is wrong, and it may be ready in a moment."""
+    """The database is empty or not migrated yet. No setting is wrong, and it may be ready in a moment."""
 
 
 DatabaseCheck = Callable[[Database], None]  # raises WrongDatabase
 
 
 def await_ready(database: Database, mode: str, account: str, also: DatabaseCheck | None = None) -> str:
-    """Refuse a wrong database, and count one that is not ready as unavailable until it is.
+    """Refuse a wrong database, and treat one that is not ready as unavailable until it is.
 
-    A caller must be heard meanwhile, so a lost database is no reason not to start.
-
-    Args: `also` is a further check of a database that is ready.
-    Returns: why it is not ready, for the operator; an empty string if it is.
-    Raises: WrongDatabase.
+    A process starts without its database, since it must serve reporters meanwhile. `also`: a further check of a
+    database that is ready. Returns why the database is not ready, for the operator, or "" if it is. Raises
+    WrongDatabase.
     """
     try:
         refuse_wrong_database(database, mode, account)
@@ -62,38 +61,38 @@ def await_ready(database: Database, mode: str, account: str, also: DatabaseCheck
 
 
 def _why_not_ready(database: Database, mode: str, account: str, also: DatabaseCheck | None) -> str:
-    """Look by a connection of its own: another file or server may be there by now."""
-    with closing(Database(database.address, threads=1, patience=database.patience)) as fresh:
+    """Check through a new connection, since the address may lead to another file or server by now."""
+    with closing(Database(database.address, threads=1, patience=database.patience)) as new_database:
         try:
-            if not is_migrated(fresh):
-                return OLDER_SCHEMA if _was_made(fresh) else EMPTY_DATABASE
-            refuse_wrong_database(fresh, mode, account)
+            if not is_migrated(new_database):
+                return OLDER_SCHEMA if _has_schema(new_database) else EMPTY_DATABASE
+            refuse_wrong_database(new_database, mode, account)
             if also:
-                also(fresh)
+                also(new_database)
         except (WrongDatabase, DatabaseUnavailable) as reason:
             return str(reason)
     return ""
 
 
 def refuse_wrong_database(database: Database, mode: str, account: str) -> None:
-    """Raises WrongDatabase, DatabaseNotReady. A database that is unavailable is no reason not to start.
+    """Raise WrongDatabase or DatabaseNotReady unless this process may use the database.
 
-    `account`: whose process this is, web, worker or clock; "" for any of them.
+    An unavailable database is accepted: it is no reason not to start. `account`: web, worker or clock; "" for any.
     """
-    _refuse_not_ready(database)  # first: an empty database has no rights that could be right
+    _refuse_not_ready(database)  # first, since an empty database has no rights to check
     try:
-        if lines := database_faults(database, mode, account):
-            raise WrongDatabase("\n".join(lines))
+        if faults := database_faults(database, mode, account):
+            raise WrongDatabase("\n".join(faults))
         refuse_other_modes(database, mode)
     except DatabaseUnavailable:
         return
 
 
 def refuse_another_key(database: Database, cipher: RecordCipher) -> None:
-    """Raise WrongDatabase where this database was written with another store key than web has now.
+    """Raise WrongDatabase if this database was written with another store key than web has now.
 
-    With another key every code "is not right", and what waits in the spool does not open. Stores the check values of
-    the keys in use. A database that is away is no reason not to start.
+    With another key every access code would be refused as wrong, and no entry of the spool would open. Stores the check
+    values of the keys in use. An unavailable database is no reason not to start.
     """
     values = key_check_values(cipher)
     try:
@@ -105,57 +104,57 @@ def refuse_another_key(database: Database, cipher: RecordCipher) -> None:
 
 
 def key_check_values(cipher: RecordCipher) -> Sequence[bytes]:
-    """Return the check value of each key of web's vault."""
+    """Return the check value of each of web's store keys."""
     return cipher.macs("key-check", "store")
 
 
 def _refuse_not_ready(database: Database) -> None:
-    """Raises DatabaseNotReady."""
+    """Raise DatabaseNotReady if the database is empty or its schema is too old."""
     try:
         if not is_migrated(database):
-            raise DatabaseNotReady(OLDER_SCHEMA if _was_made(database) else EMPTY_DATABASE)
-    except DatabaseUnavailable:  # or this account may not look, which `wrong` reports
+            raise DatabaseNotReady(OLDER_SCHEMA if _has_schema(database) else EMPTY_DATABASE)
+    except DatabaseUnavailable:  # or this account lacks the right to look, which `database_faults` reports
         return
 
 
 def database_faults(database: Database, mode: str, account: str) -> list[str]:
-    """By which a report could be lost, or somebody read what is not theirs; a sentence each.
+    """Return faults by which a report could be lost or read by the wrong person, one sentence each.
 
     Raises DatabaseUnavailable.
     """
-    lines = database.durability_faults() if mode == "live" else []
-    return lines + (grants.list_faults(database, account) if mode in ("live", "training") else [])
+    faults = database.durability_faults() if mode == "live" else []
+    return faults + (grants.list_faults(database, account) if mode in ("live", "training") else [])
 
 
 def is_migrated(database: Database) -> bool:
-    """Whether the schema has all that this code needs. Raises DatabaseUnavailable.
+    """Return whether the schema has everything that this code needs. Raises DatabaseUnavailable.
 
-    A later one has: while a release is brought in, processes of the one before start again on its schema.
+    A later schema has: during an upgrade, processes of the previous release restart on the new schema.
     """
     with database.read() as connection:
         return has_all_migrations(connection)
 
 
-def _was_made(database: Database) -> bool:
+def _has_schema(database: Database) -> bool:
     with database.read() as connection:
         return inspect(connection).has_table(ALEMBIC_VERSION.name)
 
 
 def has_all_migrations(connection: Connection) -> bool:
-    """The steps are numbered, one after the other: what is not older has them all."""
+    """Return whether all migrations of this release were applied. They are numbered, so a later number has them all."""
     if not inspect(connection).has_table(ALEMBIC_VERSION.name):
         return False
-    taken = connection.execute(select(ALEMBIC_VERSION)).scalars().all()
-    return len(taken) == 1 and taken[0] >= newest_migration()
+    versions = connection.execute(select(ALEMBIC_VERSION)).scalars().all()
+    return len(versions) == 1 and versions[0] >= newest_migration()
 
 
 def newest_migration() -> str:
-    """The number of the last step of this release."""
-    return max(step.stem.partition("_")[0] for step in MIGRATIONS.glob("[0-9]*_*.py"))
+    """Return the number of the last migration of this release."""
+    return max(migration.stem.partition("_")[0] for migration in MIGRATIONS.glob("[0-9]*_*.py"))
 
 
 def refuse_other_modes(database: Database, mode: str) -> None:
-    """Training and live never meet (S-40)."""
+    """Raise WrongDatabase if the database was made for another mode: training and live are never mixed (S-40)."""
     with database.read() as connection:
         made = connection.execute(made_for.select()).scalars().first()
     if made != mode:

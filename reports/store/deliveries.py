@@ -1,4 +1,4 @@
-"""What a delivery is, and a new row of the outbox."""
+"""Make rows of the outbox, and derive the state of a report from its deliveries."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from reports.case_state import RecipientState, derive_case_state
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 
-REPORT_TYPES = ("created", "unread")  # types that bring a hotline the report; the others bring what follows it
-UNDELIVERED = ("due", "refused", "parked")  # states in which the hotline does not have it and it is not cancelled
+REPORT_TYPES = ("created", "unread")  # types that bring a hotline the report itself; the others follow it
+UNDELIVERED = ("due", "refused", "parked")  # states of a delivery that is neither delivered nor cancelled
 
 
 def new_delivery(
     report_id: str, hotline: str, *, kind: str, revision: int, priority: str, now: int
 ) -> dict[str, object]:
-    """A row of `delivery` that is due at once; role and why are the caller's."""
+    """Return a row of `delivery` that is due at once. The caller adds `role` and `why`. `now`: microseconds."""
     return {
         "delivery_id": new_id(now),
         "report_id": report_id,
@@ -46,50 +46,50 @@ def new_delivery(
     }
 
 
-# Who counts for a report: the hotlines of its latest route, whom the reporter saw when they last pressed Send.
-
-
 def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
-    """Whether the hotline of `delivery` (its columns) is on the latest route. Who was left out since may have the
-    report in hand, and nobody else is spared it. Where there is no route, everybody counts.
+    """Return whether the hotline of `delivery` (its columns) is on the report's latest route.
+
+    The latest route names the hotlines that the reporter saw before the last Send. A hotline that the reporter has left
+    out since may have acknowledged the report, but that spares no other hotline. Without a route, all hotlines count.
     """
     w, newer, any_ = (t.route.alias(name).c for name in ("routed", "newer_route", "any_route"))
     is_latest = ~exists(select(newer.revision).where(newer.report_id == w.report_id, newer.revision > w.revision))
-    on_it = and_(w.report_id == delivery.report_id, w.hotline == delivery.hotline, is_latest)
-    has_none = ~exists(select(any_.report_id).where(any_.report_id == delivery.report_id))
-    return or_(exists(select(w.hotline).where(on_it)), has_none)
+    is_routed = and_(w.report_id == delivery.report_id, w.hotline == delivery.hotline, is_latest)
+    has_no_route = ~exists(select(any_.report_id).where(any_.report_id == delivery.report_id))
+    return or_(exists(select(w.hotline).where(is_routed)), has_no_route)
 
-
-# Keeps `report.state` and `report.desk` in step with its deliveries, within the transaction that moved one.
 
 ROLE_ORDER = ("primary", "also", "fallback")
 
 
 def update_report_state(connection: Connection, report_id: str, now: int) -> None:
-    """Work the state out anew. The report's row is locked first, so that two who settle at once see each other.
+    """Derive `report.state` and `report.desk` anew, within the transaction that changed a delivery.
 
-    `now`: by the clock of whoever moved the delivery; how long the report is kept counts from it.
+    Locks the report's row first, so that two concurrent transactions see each other's changes. `now`: microseconds by
+    the clock of the process that changed the delivery; the retention period counts from it.
     """
     connection.execute(_LOCK, {"which": report_id})
-    rows = connection.execute(_SENDINGS, {"which": report_id})
-    sendings = sorted((RecipientState(*row) for row in rows), key=lambda s: ROLE_ORDER.index(s.role))
-    found = derive_case_state(sendings)
-    connection.execute(_KEEP, {"which": report_id, "state": found.state, "desk": found.desk, "changed_at": now})
+    rows = connection.execute(_RECIPIENTS, {"which": report_id})
+    recipients = sorted((RecipientState(*row) for row in rows), key=lambda s: ROLE_ORDER.index(s.role))
+    case_state = derive_case_state(recipients)
+    connection.execute(
+        _SAVE, {"which": report_id, "state": case_state.state, "desk": case_state.desk, "changed_at": now}
+    )
 
 
-def _sendings() -> Select[Any]:
+def _recipients_query() -> Select[Any]:
     d = t.delivery.c
-    its = select(d.hotline, d.role, d.state, d.handling).where(d.report_id == bindparam("which"))
-    return its.where(d.type.in_(REPORT_TYPES), is_on_latest_route(d)).order_by(d.created_at, d.delivery_id)
+    statement = select(d.hotline, d.role, d.state, d.handling).where(d.report_id == bindparam("which"))
+    return statement.where(d.type.in_(REPORT_TYPES), is_on_latest_route(d)).order_by(d.created_at, d.delivery_id)
 
 
-def _keep() -> Update:
+def _save_query() -> Update:
     r = t.report.c
     state, desk, now = (bindparam(name, type_=r[name].type) for name in ("state", "desk", "changed_at"))
     closed_at = case((state == "closed", func.coalesce(r.closed_at, now)), else_=None)
-    its = update(t.report).where(r.report_id == bindparam("which"))
-    return its.values(state=state, desk=desk, changed_at=now, closed_at=closed_at)
+    statement = update(t.report).where(r.report_id == bindparam("which"))
+    return statement.values(state=state, desk=desk, changed_at=now, closed_at=closed_at)
 
 
 _LOCK = select(t.report.c.report_id).where(t.report.c.report_id == bindparam("which")).with_for_update()
-_SENDINGS, _KEEP = _sendings(), _keep()
+_RECIPIENTS, _SAVE = _recipients_query(), _save_query()

@@ -1,8 +1,8 @@
-"""Code and PIN: how the reporter, and nobody else, finds the report again.
+"""Open a mailbox with access code and PIN: how the reporter, and nobody else, finds the report again.
 
-Both are derived from a secret of the conversation that is never stored outside its sealed session, so a repeat of Send
-shows the same ones. The database holds one slow hash of both, so database and keys together only allow guessing: 10^11
-pairs, some milliseconds each (docs/decisions/0063-derive-code-and-pin-from-a-secret-of-the-session.md).
+Both are derived from a secret of the session. It is never stored outside the sealed session, so a repeated Send shows
+the same code and PIN. The database holds one slow hash of both, so even database and keys together only allow guessing:
+10^11 pairs, some milliseconds each (docs/decisions/0063-codes-come-from-a-secret-of-the-session.md).
 """
 
 from __future__ import annotations
@@ -31,67 +31,70 @@ log = structlog.get_logger()
 
 
 def code_and_pin(cipher: RecordCipher, secret: bytes) -> tuple[str, str]:
-    """Return the code and the PIN of a report. `secret`: of its conversation."""
+    """Return the access code and the PIN of a report. `secret`: of its session."""
     return derive_code(cipher.mac("code", secret)), derive_pin(cipher.mac("pin-digits", secret))
 
 
 def create_mailbox(cipher: RecordCipher, secret: bytes) -> MailboxRecord:
-    """Return what is stored of code and PIN: a slow hash, and a key pair whose private half opens with both only."""
-    slow = next(_slow_hashes(cipher, code_and_pin(cipher, secret)))
-    public, sealed = new_mailbox_keys(keyed_hash(slow, "mailbox"))
-    return MailboxRecord(keyed_hash(slow, "lookup"), public, sealed)
+    """Return what is stored of code and PIN: a slow hash, and a key pair whose private key only both together open."""
+    hashed = next(_slow_hashes(cipher, code_and_pin(cipher, secret)))
+    public, sealed = new_mailbox_keys(keyed_hash(hashed, "mailbox"))
+    return MailboxRecord(keyed_hash(hashed, "lookup"), public, sealed)
 
 
 def find_report(
     database: Database, cipher: RecordCipher, digits: str | None, secret: str | None, before: int = 0
 ) -> PinResult:
-    """Look for the report of a code and a PIN. A wrong code, a wrong PIN and a locked code look alike.
+    """Find the report of an access code and a PIN. A wrong code, a wrong PIN and a locked code look alike.
 
     Args:
-        digits: the code; None where its check digit was wrong: then it is no guess.
-        secret: the PIN; None where it was none.
-        before: wrong pairs that came from this telephone number today.
+        digits: the code; None if its check digit was wrong, which does not count as a guess.
+        secret: the PIN; None if the input was not a PIN.
+        before: wrong pairs from this telephone number today.
 
     Raises:
-        DatabaseUnavailable: the database did not surely say yes.
+        DatabaseUnavailable: the outcome is not certain.
     """
     bucket = None
     if digits is not None and secret is not None:
         bucket = int.from_bytes(cipher.mac("code-tried", digits)[:2], "big") % BUCKETS
-    lookups = [keyed_hash(slow, "lookup") for slow in _slow_hashes(cipher, (digits or "", secret or ""))]
-    tried = verify_pair(database, PinGuess(bucket, lookups, before))
-    if tried.locked:
-        log.warning("access_code_locked")  # somebody guesses, or has forgotten the PIN
-    return tried
+    lookups = [keyed_hash(hashed, "lookup") for hashed in _slow_hashes(cipher, (digits or "", secret or ""))]
+    result = verify_pair(database, PinGuess(bucket, lookups, before))
+    if result.locked:
+        log.warning("access_code_locked")  # somebody is guessing, or the reporter has forgotten the PIN
+    return result
 
 
 def read_answers(cipher: RecordCipher, pair: tuple[str, str], mode: str, found: MailboxView) -> tuple[str, ...]:
-    """Return what staff wrote, the newest first; `pair`: code and PIN.
+    """Return the answers of staff, newest first. `pair`: code and PIN.
 
-    What does not open was for a mailbox that an earlier code had.
+    An answer that does not open was written to the mailbox of an earlier code, and is left out.
     """
-    private = _private(cipher, pair, found.sealed_key)
-    read = [] if private is None else [_opened(private, mode, found.report_id, one) for one in found.answers]
-    return tuple(words for words in read if words is not None)
+    private = _open_private_key(cipher, pair, found.sealed_key)
+    answers = (
+        [] if private is None else [_open_answer(private, mode, found.report_id, answer) for answer in found.answers]
+    )
+    return tuple(words for words in answers if words is not None)
 
 
 def _slow_hashes(cipher: RecordCipher, pair: tuple[str, str]) -> Iterator[bytes]:
-    """Yield one for each store key, newest first."""
+    """Yield the slow hash of a code and a PIN under each store key, newest first."""
     for salt in cipher.macs("code-and-pin"):
         yield slow_hash(salt, *pair)
 
 
-def _private(cipher: RecordCipher, pair: tuple[str, str], sealed: bytes) -> PrivateKey | None:
-    for slow in _slow_hashes(cipher, pair):
+def _open_private_key(cipher: RecordCipher, pair: tuple[str, str], sealed: bytes) -> PrivateKey | None:
+    """Open the private key of a mailbox. Returns None if no store key opens it."""
+    for hashed in _slow_hashes(cipher, pair):
         try:
-            return open_mailbox_key(keyed_hash(slow, "mailbox"), sealed)
+            return open_mailbox_key(keyed_hash(hashed, "mailbox"), sealed)
         except DecryptError:
             continue
     return None
 
 
-def _opened(private: PrivateKey, mode: str, report_id: str, one: MailboxAnswer) -> str | None:
+def _open_answer(private: PrivateKey, mode: str, report_id: str, answer: MailboxAnswer) -> str | None:
     try:
-        return open_answer(private, mode, report_id, one.answer_id, one.sealed)
+        return open_answer(private, mode, report_id, answer.answer_id, answer.sealed)
     except DecryptError:
         return None

@@ -1,4 +1,9 @@
-"""What a worker has in its hands with one row of the outbox: read as it takes the lease, in the same transaction."""
+"""Lease deliveries from the outbox, and record how each attempt ended.
+
+A worker leases a delivery and reads its body in one transaction, returns the connection, calls the hotline, and then
+records the outcome. Success is not fenced, failure is: any worker that received a 2xx writes `delivered`; a failure is
+written only by the holder of that very attempt. So a worker that was suspended cannot undo anything.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +50,7 @@ LEASED_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class StoredBody:
-    """What one hotline may open. `message_id`: of what was said by My report; a report itself has none."""
+    """A body sealed to one hotline. `message_id`: the id of a My report message; "" if it is the report itself."""
 
     key_id: str
     wrap: bytes
@@ -56,9 +61,10 @@ class StoredBody:
 
 @dataclass(frozen=True, slots=True)
 class LeasedDelivery:
-    """One row in the hands of one worker. `now` is the clock that the lease went by; times in microseconds.
+    """A delivery leased to one worker. Times in microseconds; `now`: when the lease began, by the database's clock.
 
-    `withdrawn`: the reporter has taken back that the number in it may be used, or has given another.
+    `withdrawn`: the reporter has withdrawn consent to use the number in the body, or has given another number.
+    `body`: None if no body is stored for this hotline.
     """
 
     delivery_id: str
@@ -77,16 +83,17 @@ class LeasedDelivery:
 
 
 def read_leased(connection: Connection, row: Any, now: int) -> LeasedDelivery:
-    """`row`: of the outbox, just taken."""
-    mode, withdrawn = _read_report(connection, row)
+    """Read the body of a delivery. `row`: `LEASED_COLUMNS` of a delivery just leased by this transaction."""
+    mode, withdrawn = _read_mode_and_consent(connection, row)
     fields = {name: getattr(row, name) for name in LEASED_COLUMNS}
     return LeasedDelivery(**fields, now=now, mode=mode, withdrawn=withdrawn, body=_read_body(connection, row))
 
 
-def _read_report(connection: Connection, row: Any) -> tuple[str, bool]:
-    """Of all that was said about contact the last holds, however late the rest goes out.
+def _read_mode_and_consent(connection: Connection, row: Any) -> tuple[str, bool]:
+    """Return the mode of the report, and whether the number in this body must not be used.
 
-    A message that is not that last one holds no number any more, nor does a report: it may be another phone's.
+    The reporter's latest statement about contact holds, however late the delivery goes out. Once there is one, only the
+    message that made it may keep its number: the report or another message may name another phone.
     """
     m = t.message.c
     report = connection.execute(_MODE, {"report": row.report_id}).first()
@@ -94,50 +101,48 @@ def _read_report(connection: Connection, row: Any) -> tuple[str, bool]:
         return "", False
     if row.type != "message" or report.allowed != 1:
         return report.mode, report.allowed is not None
-    said = select(m.created_at).where(m.report_id == row.report_id, m.number == row.revision).limit(1)
-    return report.mode, connection.execute(said).scalar() != report.changed_at
+    sent_at = select(m.created_at).where(m.report_id == row.report_id, m.number == row.revision).limit(1)
+    return report.mode, connection.execute(sent_at).scalar() != report.changed_at
 
 
 def _read_body(connection: Connection, row: Any) -> StoredBody | None:
     query = _MESSAGE if row.type == "message" else _BODY
-    found = connection.execute(query, {"report": row.report_id, "who": row.hotline, "number": row.revision}).first()
-    return StoredBody(*found) if found else None
+    result = connection.execute(query, {"report": row.report_id, "who": row.hotline, "number": row.revision}).first()
+    return StoredBody(*result) if result else None
 
 
-def _mode() -> Select[Any]:
+def _mode_query() -> Select[Any]:
     r, c = t.report.c, t.contact.c
     query = select(r.mode, c.allowed, c.changed_at).outerjoin_from(t.report, t.contact, c.report_id == r.report_id)
     return query.where(r.report_id == bindparam("report"))
 
 
-def _body() -> Select[Any]:
+def _body_query() -> Select[Any]:
     b = t.report_body.c
-    its = (b.report_id == bindparam("report"), b.recipient == bindparam("who"), b.revision == bindparam("number"))
-    return select(b.key_id, b.wrap, b.head, b.sealed).where(*its)
+    target = (b.report_id == bindparam("report"), b.recipient == bindparam("who"), b.revision == bindparam("number"))
+    return select(b.key_id, b.wrap, b.head, b.sealed).where(*target)
 
 
-def _message() -> Select[Any]:
+def _message_query() -> Select[Any]:
     m = t.message.c
-    its = (m.report_id == bindparam("report"), m.recipient == bindparam("who"), m.number == bindparam("number"))
-    return select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id).where(*its)
+    target = (m.report_id == bindparam("report"), m.recipient == bindparam("who"), m.number == bindparam("number"))
+    return select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id).where(*target)
 
 
-_MODE, _BODY, _MESSAGE = _mode(), _body(), _message()
+_MODE, _BODY, _MESSAGE = _mode_query(), _body_query(), _message_query()
 
 
-# The outbox as a worker sees it: lease a row, give the connection back, call out, then say how it went.
-#
-# Success is not fenced, failure is: whoever saw a 2xx writes `delivered`; a failure is written only by the holder of
-# that very attempt, so a worker that was frozen can undo nothing.
+# Leases and outcomes, for workers
 
-# Urgent calls to one hotline at once. One that hangs holds each for 20 s, and the hands for what is urgent are three: a
-# worker and the clock's two threads; for what is not they are two, and one call less is made at once.
+# Concurrent urgent requests to one hotline. A hotline that hangs blocks each for 20 s. Three threads send urgent
+# deliveries, one of a worker and two of the scheduler, so one remains free. Two threads send standard deliveries; there
+# the limit is one less.
 URGENT_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """The hotline has it: its status, and SHA-256 of what was sent."""
+    """A hotline accepted a delivery. `status`: of its HTTP reply, or None; `sha256`: of the body that was sent."""
 
     why: str
     status: int | None
@@ -146,37 +151,39 @@ class DeliveryReceipt:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """How an attempt failed and when the next one may be; `delay` is None where there is none (refused)."""
+    """How an attempt failed. `delay`: microseconds until the next attempt; None: no further attempt (refused)."""
 
     why: str
     status: int | None
     delay: int | None
-    counts: bool = False  # against the hotline
-    gone: bool = False  # the hotline takes nothing any more
+    counts: bool = False  # counts for the circuit breaker of the hotline
+    gone: bool = False  # the hotline answered 410
 
 
 def is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
-    """Rows of `delivery` that nobody holds and whose time has come."""
+    """Return whether a row of `delivery` is due, not leased, and neither its breaker nor its slots prevent it."""
     d = t.delivery.c
-    free = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE_TIME))
-    come = is_due(d.next_at, now, period_by_column(DELIVERY_ATTEMPT, d.priority))
-    return and_(d.state == "due", come, free, circuit_breakers.allows_delivery(now), _has_free_slot(now))
+    available = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE_TIME))
+    has_come = is_due(d.next_at, now, period_by_column(DELIVERY_ATTEMPT, d.priority))
+    return and_(d.state == "due", has_come, available, circuit_breakers.allows_delivery(now), _has_free_slot(now))
 
 
 def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
-    d, held = t.delivery.c, t.delivery.alias("held").c
+    d, occupied = t.delivery.c, t.delivery.alias("held").c
     urgent = d.priority.in_(URGENT)
-    live = and_(held.state == "due", held.lease_until.is_not(None), is_ahead(held.lease_until, now, LEASE_TIME))
-    alike = and_(held.hotline == d.hotline, held.priority.in_(URGENT) == urgent)
-    count = select(func.count()).where(alike, live).correlate(t.delivery).scalar_subquery()
+    is_live = and_(
+        occupied.state == "due", occupied.lease_until.is_not(None), is_ahead(occupied.lease_until, now, LEASE_TIME)
+    )
+    is_alike = and_(occupied.hotline == d.hotline, occupied.priority.in_(URGENT) == urgent)
+    count = select(func.count()).where(is_alike, is_live).correlate(t.delivery).scalar_subquery()
     return count < case((urgent, URGENT_AT_ONCE), else_=URGENT_AT_ONCE - 1)
 
 
 def lease(database: Database, delivery_id: str, holder: str) -> LeasedDelivery | None:
-    """None: somebody else has it, it is done, or it is not its time."""
+    """Lease a delivery. Returns None if another worker holds it, it is done, or it is not due."""
     with database.write() as connection:
-        database.lock_until_commit(connection, "lease")  # two that count at once would both find a hand free
-        row = connection.execute(database.once(_take), {"which": delivery_id, "holder": holder}).first()
+        database.lock_until_commit(connection, "lease")  # two concurrent transactions would find the same slot free
+        row = connection.execute(database.once(_lease_query), {"which": delivery_id, "holder": holder}).first()
         if row is None:
             return None
         if row.priority != "P1":
@@ -184,87 +191,88 @@ def lease(database: Database, delivery_id: str, holder: str) -> LeasedDelivery |
         return read_leased(connection, row, row.lease_until - LEASE_TIME)
 
 
-def _take(database: Database) -> Any:
-    """Of `which`, by `holder`."""
+def _lease_query(database: Database) -> Any:
+    """Return the UPDATE that leases the delivery `which` to `holder`."""
     d = t.delivery.c
     now = database.now_sql()
-    its = select(d.delivery_id).where(d.delivery_id == bindparam("which")).with_for_update(skip_locked=True)
+    target = select(d.delivery_id).where(d.delivery_id == bindparam("which")).with_for_update(skip_locked=True)
     return (
         update(t.delivery)
-        .where(d.delivery_id == its.scalar_subquery(), is_leasable(now))
+        .where(d.delivery_id == target.scalar_subquery(), is_leasable(now))
         .values(lease_by=bindparam("holder"), lease_until=now + LEASE_TIME, attempt=d.attempt + 1)
         .returning(*(d[name] for name in LEASED_COLUMNS), d.lease_until)
     )
 
 
 def lease_next(database: Database, priorities: Sequence[str], holder: str) -> LeasedDelivery | None:
-    """The most urgent of what is due; a row that failed has moved back and blocks nobody.
+    """Lease the most urgent delivery that is due; None if there is none. One that failed is due later: it blocks none.
 
-    Looked for before anything is locked: where thousands wait for a hotline whose hands are full, all are looked at.
+    The search locks nothing, so it can pass over thousands of deliveries to a hotline without a free slot.
     """
-    tried: list[str] = []  # somebody was faster, or has the row locked
-    while (found := _first(database, priorities, tried)) is not None:
-        if leased := lease(database, found, holder):
+    tried: list[str] = []  # leased or locked by another worker meanwhile
+    while (result := _find_leasable(database, priorities, tried)) is not None:
+        if leased := lease(database, result, holder):
             return leased
-        tried.append(found)
+        tried.append(result)
     return None
 
 
-def _first(database: Database, priorities: Sequence[str], tried: Sequence[str]) -> str | None:
-    free, most = database.once(_free), len(tried) + 1
+def _find_leasable(database: Database, priorities: Sequence[str], tried: Sequence[str]) -> str | None:
+    available, limit = database.once(_leasable_query), len(tried) + 1
     with database.read() as connection:
-        for one in sorted(priorities):
-            found = connection.execute(free, {"one": one, "most": most}).scalars().all()
-            first: str | None = next((each for each in found if each not in tried), None)
+        for priority_code in sorted(priorities):
+            result = connection.execute(available, {"one": priority_code, "most": limit}).scalars().all()
+            first: str | None = next((candidate for candidate in result if candidate not in tried), None)
             if first is not None:
                 return first
     return None
 
 
-def _free(database: Database) -> Select[Any]:
-    """Of priority `one`, at most so many."""
+def _leasable_query(database: Database) -> Select[Any]:
+    """Return the SELECT of at most `most` leasable deliveries of priority `one`."""
     d = t.delivery.c
-    free = select(d.delivery_id).where(is_leasable(database.now_sql()), d.priority == bindparam("one"))
-    return free.order_by(d.next_at).limit(bindparam("most"))
+    available = select(d.delivery_id).where(is_leasable(database.now_sql()), d.priority == bindparam("one"))
+    return available.order_by(d.next_at).limit(bindparam("most"))
 
 
 def mark_delivered(database: Database, leased: LeasedDelivery, receipt: DeliveryReceipt, actor: str) -> bool:
-    """Keep the receipt, whoever saw it; false where it was there already."""
+    """Store the receipt of a delivery, whether or not the lease still holds. Returns False if one was stored before."""
     values: dict[str, Any] = {"last_class": receipt.why, "last_status": receipt.status, "sent_sha256": receipt.sha256}
     with database.write() as connection:
-        fresh = connection.execute(database.once(_keep_receipt), values | {"which": leased.delivery_id}).rowcount
+        is_new = connection.execute(database.once(_receipt_query), values | {"which": leased.delivery_id}).rowcount
         now = database.moment(connection)
         circuit_breakers.close(connection, leased.hotline, now)
-        if fresh:
+        if is_new:
             _raise_priority(connection, leased)
             record_change(connection, leased.delivery_id, leased.report_id, act="delivered", actor=actor, now=now)
-    return bool(fresh)
+    return bool(is_new)
 
 
-def _keep_receipt(database: Database) -> Update:
-    """Of `which`; the other values are its own."""
+def _receipt_query(database: Database) -> Update:
+    """Return the UPDATE that stores the receipt of the delivery `which`."""
     d = t.delivery.c
     values: dict[str, Any] = {name: bindparam(name) for name in ("last_class", "last_status", "sent_sha256")}
     values |= {"state": "delivered", "lease_by": None, "lease_until": None}
-    of_it = update(t.delivery).where(d.delivery_id == bindparam("which"), d.state != "delivered")
-    return of_it.values(**values, delivered_at=database.now_sql())
+    statement = update(t.delivery).where(d.delivery_id == bindparam("which"), d.state != "delivered")
+    return statement.values(**values, delivered_at=database.now_sql())
 
 
 def _raise_priority(connection: Connection, leased: LeasedDelivery) -> None:
-    """Staff find a report by the delivery of it. What came to them is as urgent as the update that came after it; until
-    one has come, the chain asks others (`chains`).
+    """Give the report's own delivery the priority of a more urgent update, once the hotline has that update.
+
+    Staff find a report by its own delivery. Until the update is delivered, fallbacks are asked (`fallbacks`).
     """
     if leased.type == "updated":
         d = t.delivery.c
-        same = and_(d.report_id == leased.report_id, d.hotline == leased.hotline, d.type.in_(REPORT_TYPES))
-        slower = and_(same, d.priority > leased.priority)
-        connection.execute(update(t.delivery).where(slower).values(priority=leased.priority))
+        is_report = and_(d.report_id == leased.report_id, d.hotline == leased.hotline, d.type.in_(REPORT_TYPES))
+        is_less_urgent = and_(is_report, d.priority > leased.priority)
+        connection.execute(update(t.delivery).where(is_less_urgent).values(priority=leased.priority))
 
 
 def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFailure, holder: str, actor: str) -> bool:
-    """Write how this attempt failed; false, and nothing is written, where the lease went to somebody else."""
+    """Record why this attempt failed. Returns False, and writes nothing, if the lease has gone to another worker."""
     d = t.delivery.c
-    mine = and_(d.state == "due", d.lease_by == holder, d.attempt == leased.attempt)
+    is_held = and_(d.state == "due", d.lease_by == holder, d.attempt == leased.attempt)
     values: dict[str, Any] = {"last_class": failure.why, "last_status": failure.status}
     values |= {"lease_by": None, "lease_until": None}
     if failure.delay is None:
@@ -272,7 +280,7 @@ def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFai
     else:
         values["next_at"] = database.now_sql() + failure.delay
     with database.write() as connection:
-        row = update(t.delivery).where(d.delivery_id == leased.delivery_id, mine).values(values)
+        row = update(t.delivery).where(d.delivery_id == leased.delivery_id, is_held).values(values)
         if not connection.execute(row).rowcount:
             return False
         now = database.moment(connection)
@@ -286,27 +294,30 @@ def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFai
 
 
 def release_slot(database: Database, slot: str) -> int:
-    """A worker that starts gives up what the one before it in the same slot held: a kill must not cost a minute."""
+    """End the leases of the worker that used this slot before; return how many. A killed worker must not cost a minute.
+
+    `slot`: the holder's name up to the first slash.
+    """
     holders = slot.replace("%", "").replace("_", r"\_") + "/%"
     count = 0
     with database.write() as connection:
         for table in (t.delivery, t.outgoing):
-            held = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
-            count += connection.execute(held.values(lease_by=None, lease_until=None)).rowcount
+            occupied = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
+            count += connection.execute(occupied.values(lease_by=None, lease_until=None)).rowcount
     return count
 
 
 def record_change(connection: Connection, delivery_id: str, report_id: str, *, act: str, actor: str, now: int) -> None:
-    """A delivery changed its state: one audit row, and the report's own state."""
+    """Write the audit entry of a delivery that changed its state, and update the state of its report."""
     audit_log.append(connection, actor, act, delivery_id, now)
     deliveries.update_report_state(connection, report_id, now)
 
 
-# What the clock looks for in the database, and what it tidies. Each function is one short transaction or one read.
+# Queries and cleanup for the scheduler. Each function is one short transaction or one read.
 
 
 def list_due(database: Database, priorities: Sequence[str], at_most: int = 500) -> list[tuple[str, str]]:
-    """(delivery_id, priority) of what could be sent now, the most urgent first."""
+    """Return (delivery_id, priority) of the deliveries that may be sent now, the most urgent first."""
     d = t.delivery.c
     query = select(d.delivery_id, d.priority).where(d.priority.in_(priorities))
     query = query.where(is_leasable(database.now_sql())).order_by(d.priority, d.next_at).limit(at_most)
@@ -315,7 +326,10 @@ def list_due(database: Database, priorities: Sequence[str], at_most: int = 500) 
 
 
 def refuse_for_gone_hotlines(database: Database, at_most: int = 500) -> list[str]:
-    """What is due to a hotline that answered 410 is refused, so that its fallback starts and a person is told."""
+    """Refuse due deliveries to hotlines that answered 410, so that fallbacks start and a person is notified.
+
+    Returns the ids of the deliveries.
+    """
     d, h = t.delivery.c, t.hotline_state.c
     query = select(d.delivery_id, d.report_id).join_from(t.delivery, t.hotline_state, h.hotline == d.hotline)
     query = query.where(d.state == "due", h.dead_since.is_not(None)).limit(at_most)
@@ -325,12 +339,15 @@ def refuse_for_gone_hotlines(database: Database, at_most: int = 500) -> list[str
 
 
 def park_expired(database: Database, older_than: int, at_most: int = 500) -> list[str]:
-    """After so many microseconds: a loss of hope, not of data. Nothing parked is ever purged."""
+    """Park deliveries that are still due after `older_than` microseconds, and return their ids.
+
+    No data is lost: a report with a parked delivery is never purged.
+    """
     d = t.delivery.c
-    old = and_(d.state == "due", d.created_at <= database.now_sql() - older_than)
+    is_old = and_(d.state == "due", d.created_at <= database.now_sql() - older_than)
     with database.read() as connection:
-        rows = connection.execute(select(d.delivery_id, d.report_id).where(old).limit(at_most)).all()
-    return [row.delivery_id for row in rows if _end(database, row, "parked", "parked", old)]
+        rows = connection.execute(select(d.delivery_id, d.report_id).where(is_old).limit(at_most)).all()
+    return [row.delivery_id for row in rows if _end(database, row, "parked", "parked", is_old)]
 
 
 def _end(database: Database, row: Any, state: str, why: str, still: Any) -> bool:
@@ -345,7 +362,7 @@ def _end(database: Database, row: Any, state: str, why: str, still: Any) -> bool
 
 
 def oldest_ages(database: Database) -> dict[str, int]:
-    """Priority → age in microseconds of its oldest undelivered delivery, refused and parked ones too."""
+    """Return priority → age of its oldest undelivered delivery in microseconds, including refused and parked ones."""
     d = t.delivery.c
     age = database.now_sql() - func.min(d.created_at)
     with database.read() as connection:
@@ -354,7 +371,7 @@ def oldest_ages(database: Database) -> dict[str, int]:
 
 
 def count_undelivered(database: Database) -> dict[tuple[str, str], int]:
-    """(state, priority) → how many deliveries. What was delivered is not looked at."""
+    """Return (state, priority) → number of deliveries that are not delivered."""
     d = t.delivery.c
     query = select(d.state, d.priority, func.count()).where(d.state.in_(UNDELIVERED)).group_by(d.state, d.priority)
     with database.read() as connection:

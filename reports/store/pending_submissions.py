@@ -1,7 +1,7 @@
-"""What files itself when its time has come: danger = now and the line dropped, words never sent, answers of Add more.
+"""Submit pending revisions that are due: a session dropped in danger, words never sent, answers after Send.
 
-The rows of `pending` were sealed and routed by `web`; nothing is routed or opened here. The row is deleted first, in
-the same transaction: a `web` that replaces it at that moment wins whole or loses whole.
+`web` has sealed and routed the rows of `pending`; nothing is routed or opened here. The rows are deleted first, in the
+same transaction, so that `web`, replacing them at that moment, succeeds or fails completely.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ AUDIT_ACTS = {"rescue": "rescued", "words": "words_filed", "update": "updated", 
 
 @dataclass(frozen=True, slots=True)
 class RevisionEffect:
-    """What a revision made of a report: complete, which it was not before; P1 or P2, and so more urgent."""
+    """How a revision changed a report. `complete`: it became complete; `urgent`: its priority rose to P1 or P2."""
 
     complete: bool = False
     urgent: bool = False
 
 
 def list_due(database: Database, at_most: int = 50) -> list[bytes]:
-    """Origin keys (as they are in `pending`) whose time has come, oldest first: give each to `file_pending`."""
+    """Return the origin keys of pending revisions that are due, oldest first. Call `submit_due` with each."""
     p = t.pending.c
     with database.read() as connection:
         query = select(p.origin_key, p.due_at).where(_is_due(database)).distinct().order_by(p.due_at)
@@ -50,11 +50,14 @@ def _is_due(database: Database) -> ColumnElement[bool]:
 
 
 def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
-    """One transaction; returns (delivery_id, priority) of what is now due. Empty: it was replaced, dropped or sent."""
+    """Submit a pending revision in one transaction; return (delivery_id, priority) of each delivery that is now due.
+
+    The list is also empty if the revision was replaced, cancelled or sent meanwhile.
+    """
     p = t.pending.c
-    ripe = (p.origin_key == origin_key) & _is_due(database)
+    is_ripe = (p.origin_key == origin_key) & _is_due(database)
     with database.write() as connection:
-        rows = connection.execute(delete(t.pending).where(ripe).returning(*p)).all()
+        rows = connection.execute(delete(t.pending).where(is_ripe).returning(*p)).all()
         if not rows:
             return []
         rows = sorted(rows, key=lambda row: row.rank)
@@ -64,36 +67,38 @@ def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
 
 def _file(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
     first = rows[0]
-    if _is_erased(connection, first.report_id):  # its reporter has deleted it since: nothing of it comes back
+    if _is_erased(connection, first.report_id):  # the reporter has deleted it since: it must not come back
         audit_log.append(connection, "clock", "not_filed:erased", first.report_id, now)
         return []
-    fresh, risen = _insert_report(connection, database, first), RevisionEffect()
-    if not fresh:
-        if _is_filed(connection, rows):
+    is_new, effect = _insert_report(connection, database, first), RevisionEffect()
+    if not is_new:
+        if _is_submitted(connection, rows):
             return []
-        risen = _raise_report(connection, database, first, now)
-        if risen.complete:
+        effect = _update_report(connection, database, first, now)
+        if effect.complete:
             _cancel_left_out(connection, rows, now)
     _insert_bodies(connection, database, rows)
-    if risen.urgent:
+    if effect.urgent:
         _reset_handling(connection, first.report_id, now)
-    made = _insert_deliveries(connection, database, rows, now)
+    new_deliveries = _insert_deliveries(connection, database, rows, now)
     audit_log.append(connection, "clock", AUDIT_ACTS[first.kind], first.report_id, now)
-    for delivery_id, _ in made:
+    for delivery_id, _ in new_deliveries:
         audit_log.append(connection, "clock", "made", delivery_id, now)
     for row in rows:
-        made += correspondence.deliver_missing_messages(connection, database, row.report_id, row.recipient, now)
+        new_deliveries += correspondence.deliver_missing_messages(
+            connection, database, row.report_id, row.recipient, now
+        )
     deliveries.update_report_state(connection, first.report_id, now)
-    return made
+    return new_deliveries
 
 
 def _insert_report(connection: Connection, database: Database, row: Any) -> bool:
     r = t.report.c
     names = ("report_id", "origin_key", "revision", "created_at", "country", "priority", "completeness", "mode")
     values = {name: getattr(row, name) for name in names} | {"state": "queued", "desk": None}
-    holder = connection.execute(select(r.report_id).where(r.origin_key == row.origin_key)).scalar()
-    if holder is not None and holder != row.report_id:
-        # Two reports under one origin key: cannot happen, and if it does, both are kept and nothing is lost.
+    existing_id = connection.execute(select(r.report_id).where(r.origin_key == row.origin_key)).scalar()
+    if existing_id is not None and existing_id != row.report_id:
+        # Two reports never share an origin key. If they did, both would be stored, and nothing would be lost.
         values["origin_key"] = hashlib.sha256(row.origin_key + row.report_id.encode()).digest()
     return bool(connection.execute(database.insert_new(t.report).values(values)).rowcount)
 
@@ -104,53 +109,55 @@ def _is_erased(connection: Connection, report_id: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _is_filed(connection: Connection, rows: Sequence[Any]) -> bool:
+def _is_submitted(connection: Connection, rows: Sequence[Any]) -> bool:
     b = t.report_body.c
-    same = (b.report_id == rows[0].report_id) & (b.revision == rows[0].revision)
-    query = select(b.recipient).where(same, b.recipient.in_([row.recipient for row in rows]))
+    is_same_revision = (b.report_id == rows[0].report_id) & (b.revision == rows[0].revision)
+    query = select(b.recipient).where(is_same_revision, b.recipient.in_([row.recipient for row in rows]))
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _raise_report(connection: Connection, database: Database, row: Any, now: int) -> RevisionEffect:
+def _update_report(connection: Connection, database: Database, row: Any, now: int) -> RevisionEffect:
     r = t.report.c
     query = select(r.revision, r.priority, r.completeness).where(r.report_id == row.report_id).with_for_update()
-    there = connection.execute(query).one()
-    priority = min(there.priority, row.priority)
-    completeness = max(there.completeness, row.completeness, key=COMPLETENESS_ORDER.index)
-    values = {"revision": max(there.revision, row.revision), "priority": priority, "completeness": completeness}
+    stored = connection.execute(query).one()
+    priority = min(stored.priority, row.priority)
+    completeness = max(stored.completeness, row.completeness, key=COMPLETENESS_ORDER.index)
+    values = {"revision": max(stored.revision, row.revision), "priority": priority, "completeness": completeness}
     connection.execute(update(t.report).where(r.report_id == row.report_id).values(values))
-    if priority < there.priority:
+    if priority < stored.priority:
         steps.start_raised(connection, database, row.report_id, priority, now)
     d = t.delivery.c
-    slower = and_(d.report_id == row.report_id, d.state == "due", d.priority > priority)
-    connection.execute(update(t.delivery).where(slower).values(priority=priority))
-    is_urgent = priority in URGENT and priority < there.priority
-    return RevisionEffect(completeness == "complete" != there.completeness, is_urgent)
+    is_less_urgent = and_(d.report_id == row.report_id, d.state == "due", d.priority > priority)
+    connection.execute(update(t.delivery).where(is_less_urgent).values(priority=priority))
+    is_urgent = priority in URGENT and priority < stored.priority
+    return RevisionEffect(completeness == "complete" != stored.completeness, is_urgent)
 
 
 def _reset_handling(connection: Connection, report_id: str, now: int) -> None:
-    """Whoever took it on took on less: until a person says so again, the urgent clock runs (docs/clocks.md). What they
-    found of it before, a hoax too, was of what it was before.
+    """Clear who acknowledged a report that has become urgent, and their findings.
+
+    They acknowledged a less urgent report. Until somebody acknowledges it again, the urgent escalation runs
+    (docs/clocks.md). Earlier findings, such as a hoax, were about the report as it was before.
     """
     d, h = t.delivery.c, t.holding.c
-    had = and_(
+    had_report = and_(
         d.report_id == report_id, d.type.in_(REPORT_TYPES), d.handling.in_(steps.ACKNOWLEDGED), is_on_latest_route(d)
     )
-    given_back = update(t.delivery).where(had).values(handling="none").returning(d.delivery_id, d.hotline)
-    for row in connection.execute(given_back).all():
-        theirs = and_(h.report_id == report_id, h.hotline == row.hotline)
-        nothing = dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
-        connection.execute(update(t.holding).where(theirs).values(nothing))
+    reset = update(t.delivery).where(had_report).values(handling="none").returning(d.delivery_id, d.hotline)
+    for row in connection.execute(reset).all():
+        own_holding = and_(h.report_id == report_id, h.hotline == row.hotline)
+        cleared = dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
+        connection.execute(update(t.holding).where(own_holding).values(cleared))
         audit_log.append(connection, "clock", "raised", row.delivery_id, now)
 
 
 def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> None:
-    """What was never sent may still wait for a hotline that the reporter has left out since (S-26)."""
+    """Cancel due deliveries of an incomplete report to hotlines that the reporter has left out since (S-26)."""
     d = t.delivery.c
-    gets_it = [row.recipient for row in rows if row.role != "held"]
-    left_out = (d.report_id == rows[0].report_id) & (d.state == "due") & d.hotline.not_in(gets_it)
-    ended = update(t.delivery).where(left_out).values(state="cancelled", lease_by=None, lease_until=None)
-    for delivery_id in connection.execute(ended.returning(d.delivery_id)).scalars().all():
+    recipients = [row.recipient for row in rows if row.role != "held"]
+    left_out = (d.report_id == rows[0].report_id) & (d.state == "due") & d.hotline.not_in(recipients)
+    cancelled = update(t.delivery).where(left_out).values(state="cancelled", lease_by=None, lease_until=None)
+    for delivery_id in connection.execute(cancelled.returning(d.delivery_id)).scalars().all():
         audit_log.append(connection, "clock", "cancelled:left_out", delivery_id, now)
 
 
@@ -160,34 +167,37 @@ def _insert_bodies(connection: Connection, database: Database, rows: Sequence[An
         body = {"key_id": row.key_id, "wrap": row.wrap, "head": row.head, "sealed": row.sealed}
         connection.execute(database.insert_new(t.report_body).values(ids | {"recipient": row.recipient} | body))
         if row.role != "held":
-            leg = {"hotline": row.recipient, "role": row.role, "rank": row.rank, "why": row.why}
-            connection.execute(database.insert_new(t.route).values(ids | leg))
+            route_row = {"hotline": row.recipient, "role": row.role, "rank": row.rank, "why": row.why}
+            connection.execute(database.insert_new(t.route).values(ids | route_row))
 
 
 def _insert_deliveries(
     connection: Connection, database: Database, rows: Sequence[Any], now: int
 ) -> list[tuple[str, str]]:
-    """`updated` to whom the report was made out before; else `created`, to primary and also."""
+    """Insert an `updated` delivery for each hotline that had the report before; else `created` or `unread`.
+
+    A new hotline gets one only as primary or informed (`also`). Returns (delivery_id, priority) of each.
+    """
     d = t.delivery.c
     report_id = rows[0].report_id
     query = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
-    had = set(connection.execute(query).scalars())
+    had_report = set(connection.execute(query).scalars())
     priority = connection.execute(select(t.report.c.priority).where(t.report.c.report_id == report_id)).scalar_one()
-    made = []
+    new_deliveries = []
     for row in rows:
-        kind = _type(row, row.recipient in had)
+        kind = _delivery_type(row, row.recipient in had_report)
         if kind is not None:
             values = new_delivery(
                 row.report_id, row.recipient, kind=kind, revision=row.revision, priority=priority, now=now
             )
             values |= {"role": row.role, "why": row.why}
             if connection.execute(database.insert_new(t.delivery).values(values)).rowcount:
-                made.append((str(values["delivery_id"]), priority))
-    return made
+                new_deliveries.append((str(values["delivery_id"]), priority))
+    return new_deliveries
 
 
-def _type(row: Any, had: bool) -> str | None:
-    if had:
+def _delivery_type(row: Any, had_report: bool) -> str | None:
+    if had_report:
         return "updated"
     if row.role not in ("primary", "also"):
         return None

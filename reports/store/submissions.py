@@ -1,7 +1,6 @@
-"""What `web` writes: a report on Send, a revision that files itself, an SMS. It never reads a body.
+"""Submit reports, store their mailboxes, and schedule pending revisions: what `web` writes. It never reads a body.
 
-Each function is one transaction, or one read. All raise `DatabaseUnavailable` where the database did not surely say
-yes.
+Each function is one transaction or one read. All raise `DatabaseUnavailable` unless the outcome is certain.
 """
 
 from __future__ import annotations
@@ -40,7 +39,10 @@ from reports.store.schema import tables as t
 
 @dataclass(frozen=True, slots=True)
 class SealedCopy:
-    """What one hotline of the route gets. role: primary, also, fallback, or held (stored, routed to nobody)."""
+    """A report sealed for one hotline of its route.
+
+    `role`: primary, also (informed), fallback, or held (stored, but not routed). `why`: the reason code of the routing.
+    """
 
     hotline: str
     role: str
@@ -68,7 +70,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class MailboxRecord:
-    """What is stored of one code and PIN: a slow hash to find it by, and the key pair for answers."""
+    """What is stored of one code and PIN: a slow hash to look the mailbox up, and the key pair for answers."""
 
     lookup: bytes
     public_key: bytes
@@ -76,10 +78,12 @@ class MailboxRecord:
 
 
 class SubmissionResult(Struct, frozen=True):
-    """What became of a Send. Where `fresh` is false, the report was there already under this id.
+    """The result of a Send. `fresh`: the report was stored now; False: it was stored before, under `report_id`.
 
-    `own`: by this very walk, and not by an earlier one that it carries on. `late`: it is what "NOT SENT" was said of,
-    and less than what is sent now. `has_code`: the mailbox was stored. `deliveries`: ids to hurry along.
+    `own`: it was stored by this session, not by an earlier one that this session resumes.
+    `late`: the stored report is the one of which the reporter was told NOT SENT, and holds less than this submission.
+    `has_code`: the mailbox was stored.
+    `deliveries`: ids of the deliveries to queue at once.
     """
 
     report_id: str
@@ -95,18 +99,21 @@ class SubmissionResult(Struct, frozen=True):
 def commit(
     database: Database, filing: Submission, box: MailboxRecord | None = None, *, unsent: bool = False
 ) -> SubmissionResult:
-    """Report, bodies, route, deliveries, mailbox, audit row and the end of what was pending: all of it, or nothing.
+    """Store a report with bodies, route, deliveries, mailbox and audit entry, and delete its pending revisions.
 
-    `unsent`: "NOT SENT" was said of what may be there of it with a lower number, so nobody was shown its code.
+    All of it is one transaction. `unsent`: the reporter was told NOT SENT of a lower revision that may be stored all
+    the same; then nobody was shown its code.
     """
     now = database.now()
     with database.write() as connection:
         fresh = connection.execute(database.insert_new(t.report), _report_row(filing)).rowcount == 1
         filed = _insert_all(database, connection, filing, now) if fresh else _earlier_result(connection, filing)
-        filed = replace(filed, late=unsent and not fresh and filing.revision > _newest(connection, filing, filed))
-        # whose code was shown to somebody already
-        others = filed.completeness == "complete" and not (filed.own or filed.late)
-        if box is None or others:
+        filed = replace(
+            filed, late=unsent and not fresh and filing.revision > _newest_revision(connection, filing, filed)
+        )
+        # an earlier session sent this report, and its code was shown already
+        code_was_shown = filed.completeness == "complete" and not (filed.own or filed.late)
+        if box is None or code_was_shown:
             return filed
         _insert_mailbox(database, connection, filed.report_id, box)
         return replace(filed, has_code=True)
@@ -125,19 +132,25 @@ def _insert_all(database: Database, connection: Connection, filing: Submission, 
 
 
 def _delete_pending(connection: Connection, filing: Submission) -> None:
-    """But not what was added after Send: from the spool a Send may come later than the words that follow it."""
-    its = {"origin": filing.origin_key, "report": filing.report_id, "sent": filing.revision}
-    connection.execute(_ENDED, its)
+    """Delete the pending revisions of a report, except later additions.
+
+    A Send that waited in the spool may be stored after the additions that follow it.
+    """
+    parameters = {"origin": filing.origin_key, "report": filing.report_id, "sent": filing.revision}
+    connection.execute(_DELETE_PENDING, parameters)
 
 
 def same_report(columns: Any, origin_key: Any, report_id: Any) -> ColumnElement[bool]:
-    """By the key of the walk; or by the id, where an earlier walk of the same report had another key."""
+    """Return whether a row belongs to a report: by the origin key of the session, or by id.
+
+    An earlier session of the same report has another origin key.
+    """
     return or_(columns.origin_key == origin_key, columns.report_id == report_id)
 
 
 def find_submitted(connection: Connection, filing: Submission) -> Any:
-    """Row (report_id, completeness, revision, own) of what was filed of this report, by this walk first; or None."""
-    return connection.execute(_BEFORE, {"origin": filing.origin_key, "report": filing.report_id}).first()
+    """Return the row (report_id, completeness, revision, own) of the stored report, this session's first, or None."""
+    return connection.execute(_FIND_SUBMITTED, {"origin": filing.origin_key, "report": filing.report_id}).first()
 
 
 def _earlier_result(connection: Connection, filing: Submission) -> SubmissionResult:
@@ -145,17 +158,18 @@ def _earlier_result(connection: Connection, filing: Submission) -> SubmissionRes
     return SubmissionResult(row.report_id, False, row.completeness, row.revision, bool(row.own))
 
 
-def _newest(connection: Connection, filing: Submission, filed: SubmissionResult) -> int:
+def _newest_revision(connection: Connection, filing: Submission, filed: SubmissionResult) -> int:
+    """Return the highest revision that is stored or is pending as an update."""
     p = t.pending.c
-    waits = same_report(p, filing.origin_key, filing.report_id) & (p.kind == "update")
-    return max(connection.execute(select(func.max(p.revision)).where(waits)).scalar() or 0, filed.revision)
+    pending_rows = same_report(p, filing.origin_key, filing.report_id) & (p.kind == "update")
+    return max(connection.execute(select(func.max(p.revision)).where(pending_rows)).scalar() or 0, filed.revision)
 
 
 def _report_row(filing: Submission) -> dict[str, Any]:
     names = ("report_id", "origin_key", "revision", "created_at", "country", "mode", "priority", "completeness")
-    somebody = any(part.role != "held" for part in filing.parts)
+    has_recipient = any(part.role != "held" for part in filing.parts)
     return {name: getattr(filing, name) for name in names} | {
-        "state": "queued" if somebody else "needs_person",
+        "state": "queued" if has_recipient else "needs_person",
         "desk": None,
     }
 
@@ -167,20 +181,20 @@ def _insert_bodies(connection: Connection, filing: Submission) -> None:
         for p in filing.parts
     ]
     if bodies:
-        connection.execute(_BODIES, bodies)
+        connection.execute(_INSERT_BODIES, bodies)
     routed = [
         {**ids, "hotline": p.hotline, "role": p.role, "rank": rank, "why": p.why}
         for rank, p in enumerate(filing.parts)
         if p.role != "held"
     ]
     if routed:
-        connection.execute(_ROUTED, routed)
+        connection.execute(_INSERT_ROUTE, routed)
 
 
 def _delivery_row(filing: Submission, part: SealedCopy, now: int) -> dict[str, Any]:
-    """Without its times: those are the database's."""
-    about = (filing.report_id, part.hotline)
-    row = new_delivery(*about, kind="created", revision=filing.revision, priority=filing.priority, now=now)
+    """Return a row of `delivery` without its times, which the caller sets by the database's clock."""
+    report_and_hotline = (filing.report_id, part.hotline)
+    row = new_delivery(*report_and_hotline, kind="created", revision=filing.revision, priority=filing.priority, now=now)
     times = ("next_at", "created_at")
     return {name: row[name] for name in row if name not in times} | {"role": part.role, "why": part.why}
 
@@ -195,33 +209,38 @@ def _insert_mailbox(database: Database, connection: Connection, report_id: str, 
     m = t.mailbox.c
     row = asdict(box) | {"report_id": report_id, "created_at": database.now()}
     if not connection.execute(database.insert_new(t.mailbox), row).rowcount:
-        # Of an earlier walk of the same report: what is shown now is what opens it.
-        other = (m.report_id == report_id) & (m.lookup != box.lookup)
-        connection.execute(update(t.mailbox).where(other).values(asdict(box)))
+        # An earlier session of the same report stored a mailbox: the code that is shown now must open it.
+        outdated = (m.report_id == report_id) & (m.lookup != box.lookup)
+        connection.execute(update(t.mailbox).where(outdated).values(asdict(box)))
 
 
-def _before() -> Select[Any]:
+def _submitted_query() -> Select[Any]:
     r = t.report.c
     own = r.origin_key == bindparam("origin")
     query = select(r.report_id, r.completeness, r.revision, own.label("own")).order_by(own.desc()).limit(1)
     return query.where(same_report(r, bindparam("origin"), bindparam("report")))
 
 
-def _ended() -> Delete:
+def _delete_pending_query() -> Delete:
     p = t.pending.c
     added = (p.kind == "update") & (p.revision > bindparam("sent"))
     return delete(t.pending).where(same_report(p, bindparam("origin"), bindparam("report")), ~added)
 
 
-_BEFORE, _ENDED, _BODIES, _ROUTED = _before(), _ended(), insert(t.report_body), insert(t.route)
+_FIND_SUBMITTED, _DELETE_PENDING, _INSERT_BODIES, _INSERT_ROUTE = (
+    _submitted_query(),
+    _delete_pending_query(),
+    insert(t.report_body),
+    insert(t.route),
+)
 
 
-# What `web` leaves to file itself: one row of `pending` for each hotline that gets it, until the clock takes them.
+# Pending revisions: the scheduler submits them when they are due. One row of `pending` for each hotline.
 
 
 @dataclass(frozen=True, slots=True)
 class CancelResult:
-    """Whether something waited; and the completeness of what was filed before, None where nothing was."""
+    """`waited`: a pending revision was deleted. `filed`: completeness of the stored report; None if none is stored."""
 
     waited: bool
     filed: str | None
@@ -229,7 +248,7 @@ class CancelResult:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedRevision:
-    """The report is there already: under this id, and up to this revision."""
+    """The report is stored already: under this id, and up to this revision."""
 
     report_id: str
     revision: int
@@ -237,61 +256,67 @@ class SubmittedRevision:
 
 
 def schedule_pending(database: Database, filing: Submission, kind: str, due_at: int) -> SubmittedRevision | None:
-    """Let this revision file itself at `due_at`, in place of what was pending for this report.
+    """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
 
-    Where the report was filed meanwhile, whole, or up to this revision or under another id, nothing is written: both
-    are sealed into the filing, which has to be made anew as the next revision of what is known.
+    Writes nothing, and returns what is stored, if the report was stored meanwhile under another id, at this revision or
+    a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a submission, so the caller
+    has to seal it again as the next revision of the stored report.
     """
     with database.write() as connection:
-        waits = _waiting(connection, filing)
+        pending_rows = _lock_pending(connection, filing)
         row = find_submitted(connection, filing)
-        whole = row is not None and row.completeness == "complete"
+        is_complete = row is not None and row.completeness == "complete"
         if row and (
-            row.report_id != filing.report_id or row.revision >= filing.revision or (whole and kind != "update")
+            row.report_id != filing.report_id or row.revision >= filing.revision or (is_complete and kind != "update")
         ):
-            return SubmittedRevision(row.report_id, row.revision, whole)
-        _replace_pending(connection, filing, kind, _due(database, due_at, kind, waits))
+            return SubmittedRevision(row.report_id, row.revision, is_complete)
+        _replace_pending(connection, filing, kind, _due(database, due_at, kind, pending_rows))
     return None
 
 
 def schedule_from_spool(database: Database, filing: Submission, kind: str, due_at: int) -> None:
-    """From the spool: a later revision holds all that this one does, so it never takes that one's place; but what is
-    whole gives way to nothing that is not. Nor does a rescue come after what was sent whole.
+    """Schedule a revision from the spool. Never overwrite a newer revision, nor a complete one with an incomplete one.
+
+    A later revision holds all that this one does. An incomplete report (rescue) is dropped if a complete one is known.
     """
     with database.write() as connection:
-        waits = _waiting(connection, filing)
+        pending_rows = _lock_pending(connection, filing)
         filed = find_submitted(connection, filing)
-        known = [(row.revision, row.kind == "update") for row in waits]
+        known = [(row.revision, row.kind == "update") for row in pending_rows]
         known += [(filed.revision, filed.completeness == "complete")] if filed else []
-        if kind == "rescue" and any(whole for _, whole in known):
+        if kind == "rescue" and any(is_complete for _, is_complete in known):
             return
-        counts = [revision for revision, whole in known if whole or filing.completeness != "complete"]
-        if filing.revision > max(counts, default=0):
-            _replace_pending(connection, filing, kind, _due(database, due_at, kind, waits))
+        blocking = [revision for revision, is_complete in known if is_complete or filing.completeness != "complete"]
+        if filing.revision > max(blocking, default=0):
+            _replace_pending(connection, filing, kind, _due(database, due_at, kind, pending_rows))
 
 
-def _waiting(connection: Connection, filing: Submission) -> Sequence[Any]:
-    """Rows (revision, kind, due_at), held: if the clock is filing them, its COMMIT comes first and is then seen."""
-    return connection.execute(_WAITING, {"origin": filing.origin_key, "report": filing.report_id}).all()
+def _lock_pending(connection: Connection, filing: Submission) -> Sequence[Any]:
+    """Return the pending rows (revision, kind, due_at), locked.
+
+    If the scheduler is submitting them at this moment, this waits for its COMMIT and then sees the result.
+    """
+    return connection.execute(_LOCK_PENDING, {"origin": filing.origin_key, "report": filing.report_id}).all()
 
 
-def _due(database: Database, due_at: int, kind: str, waits: Sequence[Any]) -> ColumnElement[int]:
-    """Return when the new row is due. What is due stays due, so that a late clock is not put off by each answer.
+def _due(database: Database, due_at: int, kind: str, pending_rows: Sequence[Any]) -> ColumnElement[int]:
+    """Return when the new row is due.
 
-    An update keeps the time of the update that it replaces: answers after Send gather from the first one on.
+    A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update keeps
+    the time of the update that it replaces: answers after Send are collected from the first one on.
     """
     due = database.to_database_time(due_at)
-    if not waits:
+    if not pending_rows:
         return due
-    sooner = literal(min(row.due_at for row in waits), BigInteger)
-    gathers = kind == "update" and all(row.kind == "update" for row in waits)
-    stays = sooner < due if gathers else and_(sooner <= database.now_sql(), sooner < due)
-    return case((stays, sooner), else_=due)
+    sooner = literal(min(row.due_at for row in pending_rows), BigInteger)
+    is_collecting = kind == "update" and all(row.kind == "update" for row in pending_rows)
+    keeps_time = sooner < due if is_collecting else and_(sooner <= database.now_sql(), sooner < due)
+    return case((keeps_time, sooner), else_=due)
 
 
 def _replace_pending(connection: Connection, filing: Submission, kind: str, due: ColumnElement[int]) -> None:
-    """What an earlier walk of this report has left goes by the key of this one from now on."""
-    for change in (_TAKEN_ALONG, _REPLACED):
+    """Replace the pending revision of a report; a report of an earlier session takes the origin key of this one."""
+    for change in (_ADOPT_REPORT, _DELETE_REPLACED):
         connection.execute(change, {"origin": filing.origin_key, "report": filing.report_id})
     shared = asdict(filing)
     del shared["parts"]
@@ -305,34 +330,36 @@ def _replace_pending(connection: Connection, filing: Submission, kind: str, due:
 
 
 def cancel_pending(database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None) -> CancelResult:
-    """Delete what waits, `up_to` a revision."""
+    """Delete the pending revision of a report. `up_to`: only revisions up to this one."""
     same = same_report(t.pending.c, origin_key, report_id)
-    if up_to is not None:  # said again since
+    if up_to is not None:  # the reporter has answered again since
         same = and_(same, t.pending.c.revision <= up_to)
     filed = select(t.report.c.completeness).where(same_report(t.report.c, origin_key, report_id))
     with database.write() as connection:
-        gone = connection.execute(delete(t.pending).where(same)).rowcount
-        return CancelResult(bool(gone), connection.execute(filed.limit(1)).scalar())
+        deleted = connection.execute(delete(t.pending).where(same)).rowcount
+        return CancelResult(bool(deleted), connection.execute(filed.limit(1)).scalar())
 
 
 def expedite_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:
-    """File it now: the reporter said Done, or the network said that the line is gone."""
+    """Make a pending revision due at `due_at`: the reporter chose Done, or the network reported the session's end."""
     due = database.to_database_time(due_at)
     sooner = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due)
     with database.write() as connection:
         connection.execute(update(t.pending).where(sooner).values(due_at=due))
 
 
-def _taken_along() -> Update:
+def _adopt_query() -> Update:
     r, origin = t.report.c, bindparam("origin", type_=t.report.c.origin_key.type)
     earlier = (r.report_id == bindparam("report")) & (r.origin_key != origin)
-    free = ~exists(select(r.report_id).where(r.origin_key == origin).correlate(None))
-    return update(t.report).where(earlier, free).values(origin_key=origin)
+    is_unused = ~exists(select(r.report_id).where(r.origin_key == origin).correlate(None))
+    return update(t.report).where(earlier, is_unused).values(origin_key=origin)
 
 
-def _same() -> ColumnElement[bool]:
+def _same_pending() -> ColumnElement[bool]:
     return same_report(t.pending.c, bindparam("origin"), bindparam("report"))
 
 
-_WAITING = select(t.pending.c.revision, t.pending.c.kind, t.pending.c.due_at).where(_same()).with_for_update()
-_TAKEN_ALONG, _REPLACED = _taken_along(), delete(t.pending).where(_same())
+_LOCK_PENDING = (
+    select(t.pending.c.revision, t.pending.c.kind, t.pending.c.due_at).where(_same_pending()).with_for_update()
+)
+_ADOPT_REPORT, _DELETE_REPLACED = _adopt_query(), delete(t.pending).where(_same_pending())

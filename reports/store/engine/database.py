@@ -1,4 +1,4 @@
-"""One way to the database, SQLite or PostgreSQL, with durability set on each connection and one error for "away"."""
+"""Connect to the database, SQLite or PostgreSQL, with durable commits and one exception for "unavailable"."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ T = TypeVar("T")
 
 SQLITE_SETTINGS: Mapping[
     str, str | int
-] = {  # set on each connection: the file keeps only the WAL (sqlite.org/pragma.html)
+] = {  # set on each connection: the file itself stores only the journal mode (sqlite.org/pragma.html)
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: a commit is on the disk before it returns
     "foreign_keys": 1,
     "busy_timeout": int(LOCK_SECONDS * 1000),
-    "cache_size": -512,  # KiB of each connection; web holds ten, and the kernel has the pages anyway
+    "cache_size": -512,  # KiB for each connection; web has ten, and the kernel caches the pages anyway
     "secure_delete": 1,
     "trusted_schema": 0,
 }
 
 
-_answer_until: ContextVar[float] = ContextVar("answer_until", default=math.inf)  # monotonic seconds
+_shared_deadline: ContextVar[float] = ContextVar("answer_until", default=math.inf)  # monotonic seconds
 READINESS_INTERVAL_SECONDS = 5.0  # between two checks of whether the database is ready
 FILE_REPLACED = (
     "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
@@ -68,16 +68,16 @@ FILE_REPLACED = (
 
 
 class DatabaseUnavailable(Exception):
-    """The database did not say yes: refused, slow, locked, full, or the outcome unknown. Never says what was sent.
+    """The database refused, was too slow, is locked or full, or the outcome is unknown. Never holds the values sent.
 
-    `cause` is one word for the log: SQLite's name of the error, or the class of the driver's exception.
+    `cause`: one word for the log: SQLite's name of the error, or the class of the driver's exception.
     """
 
     cause = ""
 
 
 class PermissionDenied(DatabaseUnavailable):
-    """PostgreSQL refused a right. Says which role asked and for what, in PostgreSQL's own words without any value."""
+    """PostgreSQL refused a privilege. `sentence`: the role and PostgreSQL's own message, without any value."""
 
     def __init__(self, role: str, refusal: str) -> None:
         super().__init__("InsufficientPrivilege")
@@ -85,11 +85,11 @@ class PermissionDenied(DatabaseUnavailable):
 
 
 class InvalidDatabaseURL(ValueError):
-    """DATABASE_URL is not an address that can be used; the message says which it can be."""
+    """DATABASE_URL cannot be used; the message shows the forms that can."""
 
 
 class _ReadinessGate:
-    """Keeps a process from using a database that is empty or not migrated yet."""
+    """Prevent a process from using a database that is empty or not migrated yet."""
 
     def __init__(self, reason: str, check: Callable[[], str]) -> None:
         self.reason = reason
@@ -98,7 +98,10 @@ class _ReadinessGate:
         self._check_at = 0.0
 
     def is_shut(self) -> bool:
-        """Check again if it is time to; threads that come meanwhile find it shut."""
+        """Return whether the database is not ready, checking again every few seconds.
+
+        For other threads the gate is shut while one checks.
+        """
         if not self._lock.acquire(blocking=False):
             return True
         try:
@@ -111,9 +114,11 @@ class _ReadinessGate:
 
 
 class Database:
-    """`address` is a SQLAlchemy URL; `threads` use it at once; `offset` moves the clock, in seconds (never in live).
+    """A database and its connection pool.
 
-    `patience`: how long PostgreSQL may take. SQLite waits a second for a lock; for a disk, too, where a caller waits.
+    `address`: a SQLAlchemy URL. `threads`: how many threads use it at once. `offset`: seconds by which the clock is
+    moved (never in live mode). `patience`: how long PostgreSQL may take. SQLite waits one second for a lock, and for
+    the disk too if a reporter waits.
     """
 
     def __init__(self, address: str, *, threads: int = 8, offset: float = 0, patience: Timeouts = BACKGROUND) -> None:
@@ -123,49 +128,51 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.patience = patience
         self._file = DatabaseFile(url.database if self.is_sqlite else None)
-        self.engine = _sqlite(url, threads, self._file) if self.is_sqlite else _postgresql(url, threads, patience)
-        self._made: dict[Any, Any] = {}
+        self.engine = (
+            _sqlite_engine(url, threads, self._file) if self.is_sqlite else _postgresql_engine(url, threads, patience)
+        )
+        self._statements: dict[Any, Any] = {}
         self._gate: _ReadinessGate | None = None
         self._writer = SQLiteWriter(self.engine, self._file, patient=patience is BACKGROUND) if self.is_sqlite else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One short transaction, committed when the block ends.
+        """Open a short write transaction, committed when the block ends.
 
-        Raises DatabaseUnavailable wherever the commit is not certain.
+        Raises DatabaseUnavailable unless the commit is certain.
         """
         event_loop_guard.check("database.write")
         self._pass_gate()
-        with self._away(), self._writer.write() if self._writer else self._written() as connection:
+        with self._translate_errors(), self._writer.write() if self._writer else self._postgresql_write() as connection:
             yield connection
 
     @contextmanager
-    def _written(self) -> Iterator[Connection]:
+    def _postgresql_write(self) -> Iterator[Connection]:
         with self._connected() as connection:
             with connection.begin():
                 yield connection
                 self._await_commit(connection)
             if postgresql.driver_connection(connection).heard:
-                # "committed locally, but might not have been replicated": no second copy is certain
+                # such as "committed locally, but might not have been replicated": the standby copy is not certain
                 raise DatabaseUnavailable("the database warned at commit")
 
     @property
     def has_write_queue(self) -> bool:
-        """Whether so many wait to write that whoever can do without should not."""
+        """Whether so many threads wait to write that optional writes should be skipped."""
         return self._writer is not None and self._writer.has_write_queue
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Reads only, each statement by itself: on SQLite it never locks out the writer."""
+        """Open a connection for reads, each statement by itself: on SQLite it never blocks the writer."""
         event_loop_guard.check("database.read")
         self._pass_gate()
-        with self._away(), self._connected() as connection:
+        with self._translate_errors(), self._connected() as connection:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """A connection that may take as long as it needs, but for no lock longer than others can wait."""
-        with self._away(), self.engine.connect().execution_options(immediate=True) as connection:
+        """Open a connection without a time limit on statements. It waits for locks no longer than others do."""
+        with self._translate_errors(), self.engine.connect().execution_options(immediate=True) as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SET statement_timeout = 0")
                 connection.commit()
@@ -173,36 +180,37 @@ class Database:
 
     @contextmanager
     def shared_deadline(self) -> Iterator[None]:
-        """However often PostgreSQL is used meanwhile, all of it together may take as long as one use."""
-        token = _answer_until.set(time.monotonic() + self.patience.whole)
+        """Limit all uses of PostgreSQL within the block, together, to the time of a single use."""
+        token = _shared_deadline.set(time.monotonic() + self.patience.whole)
         try:
             yield
         finally:
-            _answer_until.reset(token)
+            _shared_deadline.reset(token)
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        until = min(time.monotonic() + self.patience.statements, _answer_until.get() - self.patience.commit)
-        if until < time.monotonic():
+        deadline = min(time.monotonic() + self.patience.statements, _shared_deadline.get() - self.patience.commit)
+        if deadline < time.monotonic():
             raise DatabaseUnavailable("no time is left")
         self._file.check()
         with self.engine.connect() as connection:
             if not self.is_sqlite:
-                postgresql.driver_connection(connection).until = until
+                postgresql.driver_connection(connection).until = deadline
             yield connection
 
     def _await_commit(self, connection: Connection) -> None:
-        line = postgresql.driver_connection(connection)
-        line.heard.clear()
-        line.until = min(time.monotonic() + self.patience.commit, _answer_until.get())
+        dbapi_connection = postgresql.driver_connection(connection)
+        dbapi_connection.heard.clear()
+        dbapi_connection.until = min(time.monotonic() + self.patience.commit, _shared_deadline.get())
 
     def now(self) -> int:
-        """This host's clock in microseconds, moved by the offset."""
+        """Return this host's time in microseconds, moved by the offset."""
         return time.time_ns() // 1000 + self.offset
 
     def now_sql(self) -> ColumnElement[int]:
-        """The clock that leases go by: the database's own, for hosts may differ; on SQLite, this host's. It is read
-        when the statement is carried out.
+        """Return the current time in microseconds as an SQL expression, evaluated when the statement is executed.
+
+        This is the clock of leases: the database's own, because hosts may differ; on SQLite, this host's.
         """
         if self.is_sqlite:
             return deferred_number(self.now)
@@ -211,40 +219,42 @@ class Database:
         )
 
     def moment(self, connection: Connection) -> int:
-        """Now, by that clock."""
+        """Return the current time in microseconds by the clock of `now_sql`."""
         return int(connection.execute(select(self.now_sql())).scalar_one())
 
     def to_database_time(self, moment: int) -> ColumnElement[int]:
-        """This host's `moment` as that clock has it: what is due now is due at once, however wrong a host's time is."""
+        """Convert this host's `moment` to the clock of `now_sql`.
+
+        A row that is due now is due at once, however wrong this host's clock is.
+        """
         return literal(moment, BigInteger) if self.is_sqlite else self.now_sql() + (moment - self.now())
 
     def insert_new(self, table: Table) -> Any:
-        """INSERT that does nothing where the row is there; without a conflict target, so it needs no right to read."""
+        """Return an INSERT that does nothing if the row exists. It names no conflict target: that would need SELECT."""
         return self.once(_insert_new, table)
 
     def once(self, make: Callable[..., T], *of: Any) -> T:
-        """The statement that `make` makes of this database and `of`: to put one together takes longer than to carry it
-        out, so that is done once.
-        """
-        if (make, *of) not in self._made:
-            self._made[make, *of] = make(self, *of)
-        made: T = self._made[make, *of]
-        return made
+        """Return the statement `make(database, *of)`, built once and cached: building takes longer than executing."""
+        if (make, *of) not in self._statements:
+            self._statements[make, *of] = make(self, *of)
+        statement: T = self._statements[make, *of]
+        return statement
 
     def lock_until_commit(self, connection: Connection, what: str) -> None:
-        """Within `write`: wait until nobody else is at it. On SQLite there is one writer anyway."""
+        """Take the advisory lock `what` until the end of the transaction. SQLite has a single writer anyway."""
         if not self.is_sqlite:
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
 
     def close_until_ready(self, reason: str, check: Callable[[], str]) -> None:
-        """Count as unavailable, for `reason`, until `check` returns no reason any more; it is asked every few seconds.
+        """Treat the database as unavailable, for `reason`, until `check` returns "".
 
-        Then new connections are opened, for another file or server may be there.
+        `check` is called every few seconds and returns the current reason. Afterwards new connections are opened,
+        because the address may lead to another file or server by then.
         """
         self._gate = _ReadinessGate(reason, check)
 
     def _pass_gate(self) -> None:
-        """Raises DatabaseUnavailable while the database is not ready."""
+        """Raise DatabaseUnavailable while the database is not ready."""
         gate = self._gate
         if gate is None:
             return
@@ -263,40 +273,42 @@ class Database:
             connection.execute(select(1))
 
     def durability_faults(self) -> list[str]:
-        """What the database says about itself by which a report could be lost, a sentence each.
+        """Return the settings of the database with which a report could be lost, one sentence each.
 
         Raises DatabaseUnavailable.
         """
-        wanted, ask = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (postgresql.SETTINGS, "SHOW")
+        wanted, command = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (postgresql.SETTINGS, "SHOW")
         with self.read() as connection:
-            found = {name: connection.exec_driver_sql(f"{ask} {name}").scalar() for name in wanted}
+            actual = {name: connection.exec_driver_sql(f"{command} {name}").scalar() for name in wanted}
         return [
-            f"The database says {name} = {found[name]}; a report is safe only with {wanted[name]}. Change it there."
+            f"The database says {name} = {actual[name]}; a report is safe only with {wanted[name]}. Change it there."
             for name in wanted
-            if str(found[name]) != str(wanted[name])
+            if str(actual[name]) != str(wanted[name])
         ]
 
     @contextmanager
-    def _away(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
+        """Turn the errors of the drivers into DatabaseUnavailable, without the values that were sent."""
         try:
             yield
         except DeadlineExceeded:
             raise DatabaseUnavailable("too slow") from None
         except FileReplaced:
-            self.engine.dispose()  # where the same file is at the path, a new connection finds its write-ahead log
+            self.engine.dispose()  # if the same file is at the path again, a new connection finds its write-ahead log
             raise DatabaseUnavailable(FILE_REPLACED) from None
         except SQLAlchemyError as error:
             if refusal := postgresql.refused_privilege(error):
                 raise PermissionDenied(self.engine.url.username or "the role of this account", refusal) from None
             if is_read_only(error):
-                self.engine.dispose()  # all of them: SQLite shares the mode of its memory map within a process
-            # Only the class: the message of a driver may hold the values that were sent.
+                self.engine.dispose()  # all connections: SQLite shares the mode of its memory map within a process
+            # Only the class, because the message of a driver may hold the values that were sent.
             cause = getattr(error, "orig", None) or error
             unavailable = DatabaseUnavailable(type(cause).__name__)
             unavailable.cause = getattr(cause, "sqlite_errorname", type(cause).__name__)
             raise unavailable from None
 
     def close(self) -> None:
+        """Close all connections and stop the threads that commit."""
         self.engine.dispose()
         if self._writer:
             self._writer.close()
@@ -304,7 +316,7 @@ class Database:
 
 def _insert_new(database: Database, table: Table) -> Any:
     insert = sqlite_insert(table) if database.is_sqlite else postgresql_insert(table)
-    # Whether it was there is all that the caller wants to know; SQLAlchemy forgets it for an INSERT otherwise.
+    # Callers need the row count, to know whether the row existed. For an INSERT, SQLAlchemy drops it otherwise.
     return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
@@ -321,27 +333,27 @@ def _read_address(address: str) -> URL:
     return url.set(drivername="postgresql+psycopg") if name == "postgresql" else url
 
 
-def _sqlite(url: URL, threads: int, file: DatabaseFile) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS}, **_pool(threads))
+def _sqlite_engine(url: URL, threads: int, file: DatabaseFile) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS}, **_pool_options(threads))
     event.listen(engine, "connect", lambda connection, record: _prepare_sqlite(connection, record, file))
     event.listen(engine, "begin", begin_immediate)
     return engine
 
 
-def _postgresql(url: URL, threads: int, patience: Timeouts) -> Engine:
+def _postgresql_engine(url: URL, threads: int, patience: Timeouts) -> Engine:
     engine = create_engine(
-        url, connect_args=postgresql.connect_arguments(patience), use_native_hstore=False, **_pool(threads)
+        url, connect_args=postgresql.connect_arguments(patience), use_native_hstore=False, **_pool_options(threads)
     )
     postgresql.install_connector(engine, patience)
     return engine
 
 
-def _pool(threads: int) -> dict[str, Any]:
+def _pool_options(threads: int) -> dict[str, Any]:
     return {"hide_parameters": True, "pool_size": threads + 2, "max_overflow": 0, "pool_timeout": 0.5}
 
 
 def _prepare_sqlite(connection: SQLiteConnection, _record: object, file: DatabaseFile) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself; `begin` does
+    connection.isolation_level = None  # the driver must not begin transactions by itself; `begin_immediate` does
     for name, value in SQLITE_SETTINGS.items():
         connection.execute(f"PRAGMA {name}={value}")
     file.opened()

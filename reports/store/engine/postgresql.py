@@ -1,7 +1,7 @@
-"""PostgreSQL as we use it: nobody waits for it longer than a caller can, and it must say yes without a word beside it.
+"""Settings and connections of PostgreSQL: every use has a deadline, and a warning at COMMIT counts as a failure.
 
-A statement may hang in the network, and COMMIT may wait for a second copy for ever (`statement_timeout` does not end
-that). So each connection has a time by which it must have answered; then it is closed, and the outcome is unknown.
+A statement may hang in the network, and COMMIT may wait for a standby for ever (`statement_timeout` does not end that).
+So each connection has a deadline; once it has passed, the connection is closed, and the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from reports.store.engine.timeouts import INTERACTIVE, Timeouts
 if TYPE_CHECKING:
     from reports.store.engine.postgresql_connection import DeadlineConnection
 
-SETTINGS: Mapping[str, str | int] = {  # what it must say of itself
+SETTINGS: Mapping[str, str | int] = {  # required values
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
-    "server_encoding": "UTF8",  # under SQL_ASCII the driver gives bytes for text
-    "client_min_messages": "notice",  # or a warning at COMMIT would not be heard
+    "server_encoding": "UTF8",  # with SQL_ASCII the driver returns bytes for text
+    "client_min_messages": "notice",  # otherwise a warning at COMMIT would not arrive
 }
 OPTIONS = (
     "-c synchronous_commit=on -c client_min_messages=notice -c default_transaction_isolation=read\\ committed"
@@ -41,35 +41,36 @@ _REFUSALS = re.compile(
 
 
 def refused_privilege(error: SQLAlchemyError) -> str:
-    """Return what PostgreSQL refused for want of a right, such as "permission denied for table staff"; else ""."""
+    """Return the refusal of a missing privilege, such as "permission denied for table staff"; "" for other errors."""
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlstate", "") != "42501":
         return ""
-    said = getattr(getattr(cause, "diag", None), "message_primary", None) or ""
-    return said if _REFUSALS.fullmatch(said) else "a right is missing"
+    message = getattr(getattr(cause, "diag", None), "message_primary", None) or ""
+    return message if _REFUSALS.fullmatch(message) else "a right is missing"
 
 
 def install_connector(engine: Engine, patience: Timeouts) -> None:
-    """Let the engine make its connections here. The driver is loaded now: a process with SQLite does without 10 MB."""
+    """Make the engine open connections with deadlines. Only this loads the driver: processes with SQLite save 10 MB."""
     driver = importlib.import_module("reports.store.engine.postgresql_connection")
-    kind: type[DeadlineConnection] = (
+    connection_class: type[DeadlineConnection] = (
         driver.InteractiveConnection if patience is INTERACTIVE else driver.DeadlineConnection
     )
 
-    def connect(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> DeadlineConnection:
-        return kind.connect(**named)
+    def connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> DeadlineConnection:
+        return connection_class.connect(**keywords)
 
-    def unlimited(line: DeadlineConnection, _record: object, _proxy: object) -> None:
-        line.until = math.inf  # until somebody says how long it may take; a migration may take what it takes
+    def unlimited(dbapi_connection: DeadlineConnection, _record: object, _proxy: object) -> None:
+        dbapi_connection.until = math.inf  # until a caller sets a deadline; a migration has none
 
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "checkout", unlimited)
 
 
 def connect_arguments(patience: Timeouts) -> dict[str, Any]:
+    """Return the driver's arguments for a connection: our options, and half a second more than our own timeout."""
     return {"options": f"{OPTIONS} -c statement_timeout={round((patience.statements + 0.5) * 1000)}"}
 
 
 def driver_connection(connection: Connection) -> DeadlineConnection:
-    """The driver's connection under it."""
+    """Return the driver's connection below an SQLAlchemy connection."""
     return cast("DeadlineConnection", connection.connection.driver_connection)

@@ -1,4 +1,4 @@
-"""PostgreSQL's driver with a time by which a connection must have answered."""
+"""Connections of PostgreSQL's driver that have a deadline."""
 
 from __future__ import annotations
 
@@ -15,41 +15,44 @@ T = TypeVar("T")
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """Closes itself rather than wait on; `heard` is what the server said beside its answers."""
+    """A connection that closes itself at its deadline `until`. `heard`: SQLSTATE of each notice of the server."""
 
     connect_seconds = BACKGROUND.connect
-    until: float  # monotonic
+    until: float  # monotonic seconds
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
         self.until = time.monotonic() + self.connect_seconds
         self.heard: list[str] = []
         self.add_notice_handler(lambda notice: self.heard.append(str(notice.sqlstate)))
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        left = max(0.0, min(self.until - time.monotonic(), math.inf if timeout is None else timeout))
+        """Run the driver's generator until the deadline. Closes the connection once that has passed."""
+        remaining = max(0.0, min(self.until - time.monotonic(), math.inf if timeout is None else timeout))
         try:
-            return super().wait(gen, interval, None if left == math.inf else left)
+            return super().wait(gen, interval, None if remaining == math.inf else remaining)
         except psycopg.Error:
             if time.monotonic() >= self.until:
-                self.pgconn.finish()  # what it does from now on, nobody is told
+                self.pgconn.finish()  # the outcome is unknown from now on
             raise
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Any]:
-        """The driver's own steps, within our time: its shortest `connect_timeout` is 2 s."""
+        """Connect as the driver does, but within `connect_seconds`: the driver's shortest `connect_timeout` is 2 s."""
         until = time.monotonic() + cls.connect_seconds
-        steps = super()._connect_gen(conninfo)
-        wanted = next(steps)
+        connecting = super()._connect_gen(conninfo)
+        awaited = next(connecting)
         while time.monotonic() < until:
-            ready = yield wanted
+            ready = yield awaited
             try:
-                wanted = steps.send(ready)
-            except StopIteration as connected:
-                return connected.value
-        steps.close()
+                awaited = connecting.send(ready)
+            except StopIteration as finished:
+                return finished.value
+        connecting.close()
         raise psycopg.OperationalError("no connection in time")
 
 
 class InteractiveConnection(DeadlineConnection):
+    """A connection of a process for which a reporter waits."""
+
     connect_seconds = INTERACTIVE.connect

@@ -1,5 +1,7 @@
-"""SQLite has one writer. The threads of a process queue for it here, processes ask for it so often that none waits in
-vain, and a disk that hangs holds up no caller.
+"""Write transactions of SQLite, which has a single writer.
+
+The threads of a process queue for it; processes retry its lock so often that none starves; and no reporter waits for a
+disk that hangs.
 """
 
 from __future__ import annotations
@@ -21,41 +23,42 @@ from runtime.deadline import DeadlineExceeded, DeadlinePool, PoolSaturated
 QUEUE_SECONDS = 0.5
 BACKGROUND_QUEUE_SECONDS = 5.0
 COMMIT_SECONDS = 1.0
-LOCK_SECONDS = 1.0  # that one process waits for the others
+LOCK_SECONDS = 1.0  # how long one process waits for the lock of another
 LOCK_RETRY_MS = (
-    4  # SQLite itself asks ever more seldom, each 0.1 s in the end: under load who came late was always faster
+    4  # SQLite itself retries ever more seldom, at last every 0.1 s: under load, newcomers always got the lock first
 )
-MIN_LOCK_ATTEMPTS = 25  # times, also by who was frozen while it waited: all that time others had it
-QUEUE_THRESHOLD = 2  # threads of one process
-MAX_COMMIT_THREADS = 4  # commits that hang in the disk
+MIN_LOCK_ATTEMPTS = 25  # even for a process that was suspended while it waited: others had the lock all that time
+QUEUE_THRESHOLD = 2  # waiting threads of one process
+MAX_COMMIT_THREADS = 4  # including commits that hang in the disk
 
 
 def begin_immediate(connection: Connection) -> None:
-    """Take the write lock first: a transaction that reads and then writes fails under contention otherwise."""
+    """Take the write lock at the beginning: otherwise a transaction that reads first fails under contention."""
     if not connection.get_execution_options().get("immediate"):
         return
-    line: Any = connection.connection.dbapi_connection
-    until = time.monotonic() + LOCK_SECONDS
-    line.execute(f"PRAGMA busy_timeout={LOCK_RETRY_MS}")
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    deadline = time.monotonic() + LOCK_SECONDS
+    dbapi_connection.execute(f"PRAGMA busy_timeout={LOCK_RETRY_MS}")
     try:
-        for asked in count():
-            if asked >= MIN_LOCK_ATTEMPTS and time.monotonic() >= until:
+        for attempt in count():
+            if attempt >= MIN_LOCK_ATTEMPTS and time.monotonic() >= deadline:
                 break
             try:
-                line.execute("BEGIN IMMEDIATE")
+                dbapi_connection.execute("BEGIN IMMEDIATE")
                 return
-            except sqlite3.Error as error:  # nobody above knows the driver's own: what is no lock is asked again below
+            except sqlite3.Error as error:  # errors other than BUSY are raised again below, by SQLAlchemy
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                     break
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy makes of it
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises SQLAlchemy's exception, which callers know
     finally:
-        line.execute(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
+        dbapi_connection.execute(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
 
 
 def is_read_only(error: SQLAlchemyError) -> bool:
-    """Return whether a write was refused because the file was opened for reading alone.
+    """Return whether a write was refused because the file was opened read-only.
 
-    SQLite opens a file on a read-only disk so, and the connection stays so once the disk is writable again.
+    SQLite opens a file on a read-only disk in this way, and the connection stays read-only when the disk is writable
+    again.
     """
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     return bool(code & 0xFF == sqlite3.SQLITE_READONLY)
@@ -66,14 +69,14 @@ class FileReplaced(Exception):
 
 
 class DatabaseFile:
-    """Detects that the file at the database's path is no longer the file that this process has open.
+    """Detect that the file at the database's path is no longer the file that this process has open.
 
-    An open descriptor outlives its file: SQLite goes on committing to a deleted database without an error, and all of
-    it is gone when the last process closes it.
+    An open descriptor outlives its file: SQLite continues to commit to a deleted database without an error, and all
+    that is lost when the last process closes it.
     """
 
     def __init__(self, name: str | None) -> None:
-        """Watch the file `name`; None or ":memory:" is a database without a file."""
+        """Watch the file `name`; None or ":memory:" means a database without a file."""
         self._path = Path(name) if name and name != ":memory:" else None
         self._wal = Path(f"{name}-wal")
         self._opened: tuple[int, int] | None = None  # device and inode
@@ -88,40 +91,46 @@ class DatabaseFile:
         self._opened = None
 
     def check(self) -> None:
-        """Raises FileReplaced if another file, or none, is at the path now."""
+        """Raise FileReplaced if another file, or none, is at the path now."""
         if self._path and self._opened and _identity(self._path) != self._opened:
             raise FileReplaced
 
     def check_committed(self) -> None:
-        """Check after a commit, which is in the write-ahead log first. Raises FileReplaced."""
+        """Raise FileReplaced after a commit also if the write-ahead log, which holds the commit first, is gone."""
         self.check()
         if self._path and _identity(self._wal) is None:
             raise FileReplaced
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return device and inode; None where there is no such file or the disk does not answer."""
+    """Return device and inode; None if there is no such file or the disk does not answer."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 class SQLiteWriter:
-    """`patient`: nobody holds a phone meanwhile, so the disk may take as long as it does."""
+    """The write transactions of one process, one at a time.
+
+    `patient`: no reporter waits meanwhile, so a commit may take as long as the disk needs.
+    """
 
     def __init__(self, engine: Engine, file: DatabaseFile, *, patient: bool) -> None:
         self._engine = engine
         self._file = file
         self._patient = patient
-        self._turn = threading.Lock()
-        self._waiting: list[bool] = []  # a list, for appending to one and popping from it need no lock
+        self._write_lock = threading.Lock()
+        self._waiting: list[bool] = []  # a list, since append and pop need no lock
         self._io_pool = DeadlinePool(MAX_COMMIT_THREADS)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction. Raises TooSlow where nobody knows what becomes of it, or it never began; FileReplaced."""
+        """Open a write transaction, committed when the block ends.
+
+        Raises DeadlineExceeded if the outcome is unknown or the transaction never began, and FileReplaced.
+        """
         with self._in_turn():
             self._file.check()
             connection = self._engine.connect().execution_options(immediate=True)
@@ -129,32 +138,32 @@ class SQLiteWriter:
                 transaction = connection.begin()
                 yield connection
             except BaseException:
-                connection.close()  # which rolls back
+                connection.close()  # rolls back
                 raise
             self._commit(connection, transaction)
 
     def close(self) -> None:
-        """End the threads that commit."""
+        """Stop the threads that commit."""
         self._io_pool.close()
 
     @property
     def has_write_queue(self) -> bool:
-        """Whether so many wait that whoever can do without should not."""
+        """Whether so many threads wait to write that optional writes should be skipped."""
         return len(self._waiting) >= QUEUE_THRESHOLD
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """Who finds SQLite's lock taken asks again after a while: under load some threads would never get theirs."""
+        """Queue for the writer within the process: by retrying SQLite's lock alone, some threads would starve."""
         self._waiting.append(True)
         try:
-            if not self._turn.acquire(timeout=BACKGROUND_QUEUE_SECONDS if self._patient else QUEUE_SECONDS):
+            if not self._write_lock.acquire(timeout=BACKGROUND_QUEUE_SECONDS if self._patient else QUEUE_SECONDS):
                 raise DeadlineExceeded
         finally:
             self._waiting.pop()
         try:
             yield
         finally:
-            self._turn.release()
+            self._write_lock.release()
 
     def _commit(self, connection: Connection, transaction: Transaction) -> None:
         def commit() -> None:
@@ -170,5 +179,5 @@ class SQLiteWriter:
         try:
             self._io_pool.within(COMMIT_SECONDS, commit)
         except PoolSaturated:
-            connection.close()  # or it would hold SQLite's lock until the garbage is collected
+            connection.close()  # otherwise it would hold SQLite's lock until garbage collection
             raise

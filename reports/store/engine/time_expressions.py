@@ -1,4 +1,7 @@
-"""A number that is asked for when its statement is carried out: the time, in one that was put together long before."""
+"""Time in SQL: a bind parameter for "now" in cached statements, and whether a moment is due.
+
+A moment further ahead than its own period counts as due, too: see reports/escalation/time_limits.py.
+"""
 
 from __future__ import annotations
 
@@ -11,37 +14,34 @@ from reports.escalation.time_limits import CLOCK_SLACK
 
 
 def deferred_number(number: Callable[[], int]) -> ColumnElement[int]:
+    """Return a bind parameter whose value `number()` is evaluated when the statement is executed."""
     return bindparam(None, callable_=number, type_=_DeferredInteger(), unique=True)
 
 
 class _DeferredInteger(BigInteger):
-    """Of another type than a number that is known, or SQLAlchemy would take statements of the one for the other's."""
+    """A type of its own: otherwise SQLAlchemy's cache would confuse deferred parameters with those of a fixed value."""
 
     def coerce_compared_value(self, *_: Any) -> BigInteger:
         return BigInteger()
 
 
-# Whether a moment has come, in SQL. One further ahead than its own period has come, too: see
-# reports/escalation/time_limits.py.
-
-
 def is_due(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
-    """Return whether `at` has come. `longest`: microseconds, a number or an expression."""
+    """Return whether `at` is due. `longest`: its period in microseconds, a number or an expression."""
     return or_(at <= now, is_too_far(at, now, longest))
 
 
 def is_ahead(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
-    """Return whether `at` has still to come: a lease holds, a hotline rests."""
+    """Return whether `at` is in the future: a lease holds, a hotline is paused."""
     return and_(at > now, at <= now + longest + CLOCK_SLACK)
 
 
 def is_too_far(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
-    """Return whether `at` lies further ahead than any correct clock can have set it."""
+    """Return whether `at` is further ahead than any correct clock can have set it."""
     far: ColumnElement[bool] = at > now + longest + CLOCK_SLACK
     return far
 
 
 def period_by_column(periods: Mapping[str, int], by: ColumnElement[str]) -> ColumnElement[int]:
-    """Return the period of a row by one of its columns. An unknown value has the longest of all."""
+    """Return the period of a row by its column `by`. An unknown value gets the longest period."""
     known = {name: literal(period, BigInteger) for name, period in periods.items()}
     return case(known, value=by, else_=literal(max(periods.values()), BigInteger))

@@ -1,4 +1,4 @@
-"""How long a database may take, by who waits for it."""
+"""How long the database may take, depending on whether a reporter waits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class Timeouts:
 
     @property
     def whole(self) -> float:
+        """Seconds for one use on an open connection: statements and COMMIT."""
         return self.statements + self.commit
 
 
-INTERACTIVE = Timeouts(connect=1, statements=1.5, commit=1)  # getting a connection counts as a statement
-BACKGROUND = Timeouts(connect=5, statements=15, commit=5)  # nobody holds a phone meanwhile
+INTERACTIVE = Timeouts(connect=1, statements=1.5, commit=1)  # opening a connection counts as a statement
+BACKGROUND = Timeouts(connect=5, statements=15, commit=5)  # no reporter waits meanwhile

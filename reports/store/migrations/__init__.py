@@ -1,4 +1,4 @@
-"""The schema's history. `upgrade` is run before anything else starts; the processes do without Alembic."""
+"""Migrate the schema. `upgrade` runs before anything else starts; the processes themselves do not import Alembic."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from reports.store.privileges import grants
 from reports.store.schema.tables import made_for
 
 FOLDER = Path(__file__).parent
-ALEMBIC_LOCK = threading.Lock()  # Alembic keeps in its module what it is working on
-MAX_TRIES = 10  # a second each, while somebody else holds a lock
+ALEMBIC_LOCK = threading.Lock()  # Alembic stores the current migration in module globals
+MAX_TRIES = 10  # one second each, while another process holds a lock
 
 
 def upgrade(database: Database, mode: str) -> None:
-    """All steps that this database has not taken yet; a new one is from now on of this mode.
+    """Apply all missing migrations. A new database is from then on of this mode.
 
-    In PostgreSQL each role is given its rights, once the roles are there. Raises WrongDatabase, DatabaseUnavailable.
+    In PostgreSQL each role gets its privileges, if the roles exist. Raises WrongDatabase or DatabaseUnavailable.
     """
     for tried in range(1, MAX_TRIES + 1):
         try:
             _take_steps(database)
             break
-        except DatabaseUnavailable as away:  # others are at work, and go first
+        except DatabaseUnavailable as away:  # other processes are using the tables: try again
             if str(away) != ("OperationalError" if database.is_sqlite else "LockNotAvailable") or tried == MAX_TRIES:
                 raise
     with database.write() as writing:
@@ -40,7 +40,7 @@ def _take_steps(database: Database) -> None:
     config = _config()
     with database.migrating() as connection:
         config.attributes["connection"] = connection
-        if not has_all_migrations(connection):  # of a later release: there is nothing that this one could do
+        if not has_all_migrations(connection):  # else the schema is current or of a later release
             with ALEMBIC_LOCK:
                 command.upgrade(config, "head")
         if not database.is_sqlite and grants.is_outdated(connection):

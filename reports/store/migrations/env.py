@@ -1,4 +1,4 @@
-"""Alembic's way in: it takes the connection that `upgrade` opened, and knows no address of its own."""
+"""Alembic's environment script: run the migrations on the connection that `upgrade` has opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ context.configure(
     target_metadata=metadata,
     render_as_batch=True,
     transaction_per_migration=True,
-    transactional_ddl=True,  # on SQLite too: half a step would stand in the way of the next try
+    transactional_ddl=True,  # on SQLite too: a half-applied migration would block the next attempt
 )
 with context.begin_transaction():
     context.run_migrations()

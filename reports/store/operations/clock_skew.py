@@ -1,7 +1,10 @@
-"""What the times in the database say about the clocks of its hosts, for `tokaut check`, `tokaut watch` and /readyz.
+"""Detect wrong host clocks by the times in the database, and repair those times.
 
-A clock that is wrong shows in three ways: this host's time and the database's differ, a row lies further ahead than its
-own period, or a lease claims a leader that does not renew it.
+`tokaut check`, `tokaut watch` and /readyz report the faults; the scheduler repairs. A wrong clock shows in three ways:
+this host's time and the database's differ, a row is further ahead than its own period allows, or a lease names a leader
+that does not renew it. Readers of the outbox already treat a row that is too far ahead as due (`is_due`). The repair
+handles everything that is counted from a moment: how long a report has waited, when a person was last alerted, when a
+step is due.
 """
 
 from __future__ import annotations
@@ -37,13 +40,13 @@ DOCS_PAGE = "docs/operating/clock-jumped.md"
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew:
-    """Microseconds.
+    """What the times in the database say about the clocks. Times in microseconds.
 
     Attributes:
-        differs: How far this host's clock is ahead of the database's; 0 with SQLite, which has none of its own.
-        led_until: When the last lease of a clock ends, as time from now; None where no clock has ever led.
-        too_far: How many rows lie further ahead than their own period.
-        newest: How far the newest report lies ahead of now; below 0 where it does not.
+        ahead_of_database: How far this host's clock is ahead of the database's; 0 with SQLite, which has no clock.
+        led_until: When the last lease of a scheduler ends, as time from now; None if no scheduler ever led.
+        rows_ahead: How many rows are further ahead than their own period allows.
+        newest: How far the newest report is ahead of now; negative if it is not.
     """
 
     ahead_of_database: int = 0
@@ -53,11 +56,11 @@ class ClockSkew:
 
     @property
     def has_no_leader(self) -> bool:
-        """Whether there was a clock, and its lease has run out or was written by a wrong clock."""
+        """Whether a scheduler has led, and its lease has expired or was taken while a clock was wrong."""
         return self.led_until is not None and not -MINUTE <= self.led_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
 
     def faults(self) -> Iterator[str]:
-        """Yield a sentence for each thing that is wrong now, and what to do."""
+        """Yield one sentence for each fault, and what to do about it."""
         if abs(self.ahead_of_database) > CLOCK_JUMP:
             side = "ahead of" if self.ahead_of_database > 0 else "behind"
             yield (
@@ -79,7 +82,7 @@ class ClockSkew:
             )
 
     def notes(self) -> Iterator[str]:
-        """Yield what may be harmless: a person has to compare the time with a watch."""
+        """Yield observations that may be harmless: a person has to compare the time with a watch."""
         if self.newest > CLOCK_JUMP:
             yield (
                 f"The newest report was stored {format_duration(self.newest)} after this host's time. Compare "
@@ -89,51 +92,45 @@ class ClockSkew:
 
 
 def measure_skew(database: Database, *, attempts: bool = False) -> ClockSkew:
-    """Return what the database says now. `attempts`: those of deliveries, too, which web may not read.
+    """Compare the clocks with the times in the database.
 
-    Raises DatabaseUnavailable.
+    `attempts`: include the next attempts of deliveries, which web may not read. Raises DatabaseUnavailable.
     """
     p, d = t.pending.c, t.delivery.c
     with database.read() as connection:
         host, now = database.now(), database.moment(connection)
-        differs = 0 if database.is_sqlite else host - now
+        difference = 0 if database.is_sqlite else host - now
         until = connection.execute(select(t.lease.c.until).where(t.lease.c.name == CLOCK_LEASE)).scalar()
-        far = is_too_far(p.due_at, database.now_sql(), period_by_column(PENDING_REVISION, p.kind))
-        count = select(func.count()).select_from(t.pending).where(far)
-        late = is_too_far(d.created_at, database.now_sql(), 0)
-        made = select(func.count()).select_from(t.delivery).where(d.state == "due", late)
-        too_far = [int(connection.execute(one).scalar_one()) for one in (count, made)]
+        too_far_ahead = is_too_far(p.due_at, database.now_sql(), period_by_column(PENDING_REVISION, p.kind))
+        count = select(func.count()).select_from(t.pending).where(too_far_ahead)
+        created_ahead = is_too_far(d.created_at, database.now_sql(), 0)
+        created_count = select(func.count()).select_from(t.delivery).where(d.state == "due", created_ahead)
+        counts = [int(connection.execute(item).scalar_one()) for item in (count, created_count)]
         newest = _newest(connection, now)
         if attempts:
-            too_far.append(int(connection.execute(_attempts(database)).scalar_one()))
-    return ClockSkew(differs, None if until is None else until - now, sum(too_far), newest)
+            counts.append(int(connection.execute(_attempts(database)).scalar_one()))
+    return ClockSkew(difference, None if until is None else until - now, sum(counts), newest)
 
 
 def _attempts(database: Database) -> Select[Any]:
     d = t.delivery.c
-    far = is_too_far(d.next_at, database.now_sql(), period_by_column(DELIVERY_ATTEMPT, d.priority))
-    return select(func.count()).select_from(t.delivery).where(d.state == "due", far)
+    too_far_ahead = is_too_far(d.next_at, database.now_sql(), period_by_column(DELIVERY_ATTEMPT, d.priority))
+    return select(func.count()).select_from(t.delivery).where(d.state == "due", too_far_ahead)
 
 
 def _newest(connection: Connection, now: int) -> int:
-    """By the id, which begins with the hour in which its conversation began."""
+    """Return how far the newest report is ahead of now. Its id begins with the hour in which its session began."""
     newest = connection.execute(select(func.max(t.report.c.report_id))).scalar()
     return (UUID(newest).int >> 80) * 1000 - now if newest else -now
 
 
 def format_duration(microseconds: int) -> str:
-    """Return a length of time in words, such as "2 h 5 min"."""
+    """Return a duration in words, such as "2 h 5 min"."""
     size = abs(microseconds)
     hours, minutes = size // HOUR, size % HOUR // MINUTE
     if not hours:
         return f"{minutes} min" if minutes else f"{size // SECOND} s"
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
-# Sets right the times that a wrong clock has left ahead of now. The clock's work.
-#
-# Readers of the outbox already count a row that lies too far ahead as due (`due`). What is mended here is everything
-# that is counted from a moment: how long a report has waited, when a person was last told, when a step is due.
 
 
 class _Repair(NamedTuple):
@@ -143,78 +140,81 @@ class _Repair(NamedTuple):
 
 
 def repair_times(database: Database, furthest: Mapping[str, int], *, reconsider: bool = False) -> int:
-    """Set right what lies too far ahead, and return how many rows that were. Raises DatabaseUnavailable.
+    """Repair times that are too far ahead, and return how many rows. Raises DatabaseUnavailable.
 
     Args:
-        furthest: priority → the longest that a step of its escalation may lie ahead, in microseconds.
-        reconsider: After a jump. What waits for a morning, or for a reporter's safe hours, is looked at again now: it
-            was put off by a clock that was wrong, and whoever looks puts it off again where it is too early.
+        furthest: priority → the longest time that a step of its escalation may be ahead, in microseconds.
+        reconsider: The clock has jumped. Steps and SMS that wait for the morning or for safe hours become due now,
+            because a wrong clock postponed them; the job postpones them again if it is too early.
     """
     changes = list(_changes(database.now_sql(), reconsider=reconsider))
     with database.read() as connection:
-        wanted = [one for one in changes if _any(connection, one)]
-    mended = 0
+        wanted = [item for item in changes if _any(connection, item)]
+    repaired = 0
     if wanted:
         with database.write() as connection:
-            for one in wanted:
-                mended += connection.execute(update(one.table).where(one.where).values(one.values)).rowcount
-    return mended + _repair_steps(database, furthest)
+            for item in wanted:
+                repaired += connection.execute(update(item.table).where(item.where).values(item.values)).rowcount
+    return repaired + _repair_steps(database, furthest)
 
 
-def _any(connection: Connection, one: _Repair) -> bool:
-    first = next(iter(one.table.primary_key.columns))
-    return connection.execute(select(first).where(one.where).limit(1)).first() is not None
+def _any(connection: Connection, item: _Repair) -> bool:
+    first = next(iter(item.table.primary_key.columns))
+    return connection.execute(select(first).where(item.where).limit(1)).first() is not None
 
 
 def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
     d, o, h, s, n = t.delivery.c, t.outgoing.c, t.hotline_state.c, t.step.c, t.nudge.c
-    due, free = d.state == "due", {"lease_until": None, "lease_by": None}
+    due, unleased = d.state == "due", {"lease_until": None, "lease_by": None}
     longest = period_by_column(DELIVERY_ATTEMPT, d.priority)
     yield _Repair(t.delivery, and_(due, is_too_far(d.next_at, now, longest)), {"next_at": now})
-    yield _Repair(t.delivery, and_(due, is_too_far(d.lease_until, now, LEASE_TIME)), free)
+    yield _Repair(t.delivery, and_(due, is_too_far(d.lease_until, now, LEASE_TIME)), unleased)
     yield _Repair(t.delivery, and_(due, d.created_at > now + CLOCK_SLACK), {"created_at": now})
     yield _Repair(t.delivery, and_(d.state != "delivered", d.told_at > now + CLOCK_SLACK), {"told_at": now})
     due = o.state == "due"
     yield _Repair(t.outgoing, and_(due, is_too_far(o.next_at, now, SMS_ATTEMPT)), {"next_at": now})
-    yield _Repair(t.outgoing, and_(due, is_too_far(o.lease_until, now, LEASE_TIME)), free)
+    yield _Repair(t.outgoing, and_(due, is_too_far(o.lease_until, now, LEASE_TIME)), unleased)
     yield _Repair(
         t.outgoing, and_(due, is_too_far(o.expires_at, now, SMS_LIFETIME)), {"expires_at": now + SMS_LIFETIME}
     )
     yield _Repair(t.hotline_state, is_too_far(h.open_until, now, HOTLINE_PAUSE), {"open_until": now})
-    waits = s.done_at.is_(None)
-    urgent = and_(waits, s.priority.in_(URGENT), is_too_far(s.not_before, now, STEP_CLAIM))
+    is_open = s.done_at.is_(None)
+    urgent = and_(is_open, s.priority.in_(URGENT), is_too_far(s.not_before, now, STEP_CLAIM))
     yield _Repair(t.step, urgent, {"not_before": now})
     if reconsider:
-        yield _Repair(t.step, and_(waits, s.not_before > now + STEP_CLAIM), {"not_before": now})
+        yield _Repair(t.step, and_(is_open, s.not_before > now + STEP_CLAIM), {"not_before": now})
         yield _Repair(t.nudge, and_(n.sent_at.is_(None), n.due_at > now), {"due_at": now})
 
 
 def _repair_steps(database: Database, furthest: Mapping[str, int]) -> int:
-    """Steps of a clock that began in the future move back with its beginning; one that repeats is due now."""
+    """Move escalations that began in the future back to now; other steps that are too far ahead become due now."""
     s = t.step.c
     began = t.step.alias("began").c
-    waits = s.done_at.is_(None)
+    is_open = s.done_at.is_(None)
     ahead = select(began.report_id, began.priority, began.due_at).where(began.step == STEP_BEGIN)
-    mended = 0
+    repaired = 0
     with database.read() as connection:
         now = database.moment(connection)
-        far = [
-            and_(waits, s.priority == one, s.due_at > now + longest + CLOCK_SLACK) for one, longest in furthest.items()
+        too_far_ahead = [
+            and_(is_open, s.priority == item, s.due_at > now + longest + CLOCK_SLACK)
+            for item, longest in furthest.items()
         ]
-        early = connection.execute(ahead.where(began.due_at > now + CLOCK_SLACK)).all()
-        if not early and not any(connection.execute(select(s.step).where(one).limit(1)).first() for one in far):
+        begun_ahead = connection.execute(ahead.where(began.due_at > now + CLOCK_SLACK)).all()
+        if not begun_ahead and not any(
+            connection.execute(select(s.step).where(item).limit(1)).first() for item in too_far_ahead
+        ):
             return 0
     with database.write() as connection:
-        for row in early:
-            its = and_(s.report_id == row.report_id, s.priority == row.priority)
-            mended += _move(connection, and_(its, waits | (s.step == STEP_BEGIN)), by=row.due_at - now)
-        for one in far:
-            mended += _move(connection, one, to=now)
-    return mended
+        for row in begun_ahead:
+            same_escalation = and_(s.report_id == row.report_id, s.priority == row.priority)
+            repaired += _move(connection, and_(same_escalation, is_open | (s.step == STEP_BEGIN)), by=row.due_at - now)
+        for item in too_far_ahead:
+            repaired += _move(connection, item, to=now)
+    return repaired
 
 
 def _move(connection: Connection, which: ColumnElement[bool], *, by: int = 0, to: int | None = None) -> int:
-    """Written anew: nobody has the right to change when a step is due."""
+    """Delete and insert steps with new times: no role has the right to update `due_at`. Returns how many."""
     rows = [dict(row) for row in connection.execute(select(t.step).where(which).with_for_update()).mappings()]
     moved = [row | {"due_at": row["due_at"] - by if to is None else to} for row in rows]
     if moved:

@@ -1,4 +1,4 @@
-"""Drills with a script: a lead plans one, web is its reporter, and the audit says what became of it."""
+"""Scripted drills: a lead plans one, web plays the reporter, and the audit log shows how staff handled it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from reports.store.schema.base import new_id
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY, HOUR
 
-MAX_DELAY = HOUR  # web was not there: nobody is woken by it at a time that no lead has named
+MAX_DELAY = HOUR  # if web was down, the drill is missed: nobody is woken at a time that no lead has chosen
 RETENTION_PERIOD = 7 * DAY
 DELIVERY_MILESTONES = {
     "accepted": "taken",
     "in_progress": "taken",
     "closed": "taken",
-}  # a person's word, whoever passes it on
+}  # acts of a person, whichever process records them
 REPORT_MILESTONES = {"read": "opened", "answered": "answered"}
 
-DrillTimes = Mapping[str, int]  # arrived, delivered, opened, taken, answered, closed; those that there were
+DrillTimes = Mapping[
+    str, int
+]  # arrived, delivered, opened, taken, answered, closed → microseconds; only milestones that were reached
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """`report_id`: None where it was not begun. `missed`: nothing has arrived, and nothing will. `priority`: "" while
-    nothing has. `others`: hotlines that have taken it on beside this one, or in its place."""
+    """A drill and how its hotline handled it.
+
+    `report_id`: None if it was not started. `missed`: no report has arrived, and none will. `priority`: "" until a
+    report has arrived. `others`: other hotlines that have acknowledged the report.
+    """
 
     drill_id: str
     script: str
@@ -46,7 +51,7 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class DueDrill:
-    """What web has to do for one: the report, or what its reporter writes after it. `at`: when it is to arrive."""
+    """A drill for which web has to act: send the report, or an addition to it. `at`: when the report is to arrive."""
 
     drill_id: str
     hotline: str
@@ -57,18 +62,18 @@ class DueDrill:
 
     @property
     def is_follow_up(self) -> bool:
-        """Its report is told already."""
+        """Whether the report was sent already."""
         return self.due_at > self.at
 
 
 def plan(database: Database, account: Account, script: str, at: int) -> bool:
-    """False where one is planned already: two in one night are one too many, and a button may be pressed twice."""
+    """Plan a drill. Returns False if the hotline has planned one already: one a night, and a button clicked twice."""
     d, now = t.drill.c, database.now()
-    waits = select(d.drill_id).where(d.hotline == account.hotline, d.report_id.is_(None), d.at > now - MAX_DELAY)
+    planned = select(d.drill_id).where(d.hotline == account.hotline, d.report_id.is_(None), d.at > now - MAX_DELAY)
     row = {"drill_id": new_id(now), "hotline": account.hotline, "script": script, "actor": account.actor}
     with write_as(database, account.hotline) as connection:
         database.lock_until_commit(connection, "drill")
-        if connection.execute(waits.limit(1)).first() is not None:
+        if connection.execute(planned.limit(1)).first() is not None:
             return False
         connection.execute(insert(t.drill), row | {"asked_at": now, "at": at, "due_at": at})
         audit_log.append(connection, account.actor, "drill_planned", row["drill_id"], now)
@@ -76,82 +81,93 @@ def plan(database: Database, account: Account, script: str, at: int) -> bool:
 
 
 def cancel(database: Database, account: Account, drill_id: str) -> bool:
-    """False where it has begun, or there is none. One that was missed goes from the list."""
+    """Cancel a drill, or remove a missed one from the list. Returns False if it has started or does not exist."""
     d, now = t.drill.c, database.now()
-    free = or_(d.at > now, d.at <= now - MAX_DELAY)  # in between, web may be at it
-    mine = delete(t.drill).where(d.drill_id == drill_id, d.hotline == account.hotline, d.report_id.is_(None), free)
+    can_cancel = or_(d.at > now, d.at <= now - MAX_DELAY)  # in between, web may be executing it
+    own_drill = delete(t.drill).where(
+        d.drill_id == drill_id, d.hotline == account.hotline, d.report_id.is_(None), can_cancel
+    )
     with write_as(database, account.hotline) as connection:
-        gone = connection.execute(mine).rowcount == 1
-        if gone:
+        deleted = connection.execute(own_drill).rowcount == 1
+        if deleted:
             audit_log.append(connection, account.actor, "drill_called_off", drill_id, now)
-    return gone
+    return deleted
 
 
 def list_drills(database: Database, account: Account) -> list[Drill]:
-    """The newest first, each with what became of it at this hotline; none whose report this person is kept out of."""
+    """Return the drills of the account's hotline, newest first, without reports that are hidden from the account."""
     d, now, hotline = t.drill.c, database.now(), account.hotline
-    away = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == account.staff_id)
+    hidden_reports = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == account.staff_id)
     query = select(d.drill_id, d.script, d.actor, d.at, d.report_id).where(d.hotline == hotline)
-    query = query.where(or_(d.report_id.is_(None), d.report_id.not_in(away)))
+    query = query.where(or_(d.report_id.is_(None), d.report_id.not_in(hidden_reports)))
     with read_as(database, hotline) as connection:
         rows = connection.execute(query.order_by(d.at.desc(), d.drill_id.desc())).all()
-        found = _milestones(connection, hotline, {row.report_id for row in rows if row.report_id})
-        for report_id, became in found.items():
+        milestones = _milestones(connection, hotline, {row.report_id for row in rows if row.report_id})
+        for report_id, outcome in milestones.items():
             reveal_report(database, connection, report_id)
-            became["others"] = _others(connection, hotline, report_id)
+            outcome["others"] = _other_hotlines(connection, hotline, report_id)
     return [
-        Drill(*row, missed=row.report_id not in found and row.at <= now - MAX_DELAY, **found.get(row.report_id, {}))
+        Drill(
+            *row,
+            missed=row.report_id not in milestones and row.at <= now - MAX_DELAY,
+            **milestones.get(row.report_id, {}),
+        )
         for row in rows
     ]
 
 
 def _milestones(connection: Connection, hotline: str, reports: Collection[str]) -> dict[str, dict[str, Any]]:
-    """By report: `priority` and `moments`, the first of each kind."""
+    """Return report id → `priority` and `moments`, the first time of each milestone."""
     d = t.delivery.c
     query = select(d.delivery_id, d.report_id, d.priority, d.created_at, d.delivered_at)
     sent = connection.execute(
         query.where(d.report_id.in_(reports), d.hotline == hotline, d.type == "created", d.state != "cancelled")
     ).all()
     of_delivery = {row.delivery_id: row.report_id for row in sent}
-    found: dict[str, dict[str, Any]] = {}
+    milestones: dict[str, dict[str, Any]] = {}
     for row in sent:
-        found[row.report_id] = {"priority": row.priority, "moments": {"arrived": row.created_at}}
+        milestones[row.report_id] = {"priority": row.priority, "moments": {"arrived": row.created_at}}
         if row.delivered_at:
-            found[row.report_id]["moments"]["delivered"] = row.delivered_at
-    for act in _acts(connection, hotline, of_delivery, found):
-        moments = found[of_delivery.get(act.object_id, act.object_id)]["moments"]
-        for name in _names(act.act):
+            milestones[row.report_id]["moments"]["delivered"] = row.delivered_at
+    for act in _acts(connection, hotline, of_delivery, milestones):
+        moments = milestones[of_delivery.get(act.object_id, act.object_id)]["moments"]
+        for name in _milestone_names(act.act):
             moments.setdefault(name, act.at)
-    return found
+    return milestones
 
 
 def _acts(connection: Connection, hotline: str, deliveries: Iterable[str], reports: Iterable[str]) -> list[Any]:
-    """Of this hotline alone, the oldest first: SQLite would show what another one did with the same report."""
+    """Return the audit entries of this hotline, oldest first. SQLite has no row security to exclude other hotlines."""
     a = t.audit.c
-    theirs: ColumnElement[bool] = a.actor.startswith(f"staff:{hotline}/", autoescape=True)
+    by_hotline: ColumnElement[bool] = a.actor.startswith(f"staff:{hotline}/", autoescape=True)
     query = select(a.at, a.act, a.object_id).where(
         or_(
             and_(a.object_id.in_(list(deliveries)), a.act.in_(DELIVERY_MILESTONES)),
-            and_(a.object_id.in_(list(reports)), a.act.in_(REPORT_MILESTONES), theirs),
+            and_(a.object_id.in_(list(reports)), a.act.in_(REPORT_MILESTONES), by_hotline),
         )
     )
     return list(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
-def _others(connection: Connection, hotline: str, report_id: str) -> tuple[str, ...]:
+def _other_hotlines(connection: Connection, hotline: str, report_id: str) -> tuple[str, ...]:
     d = t.delivery.c
-    taken = (d.report_id == report_id, d.hotline != hotline, d.type == "created", d.handling.in_(DELIVERY_MILESTONES))
-    return tuple(connection.execute(select(d.hotline).where(*taken).order_by(d.created_at)).scalars())
+    has_acknowledged = (
+        d.report_id == report_id,
+        d.hotline != hotline,
+        d.type == "created",
+        d.handling.in_(DELIVERY_MILESTONES),
+    )
+    return tuple(connection.execute(select(d.hotline).where(*has_acknowledged).order_by(d.created_at)).scalars())
 
 
-def _names(act: str) -> Iterator[str]:
+def _milestone_names(act: str) -> Iterator[str]:
     yield {**DELIVERY_MILESTONES, **REPORT_MILESTONES}[act]
     if act == "closed":
         yield act
 
 
 def list_due(database: Database) -> list[DueDrill]:
-    """What web has to do now, the oldest first."""
+    """Return the drills for which web has to act now, oldest first."""
     d, now = t.drill.c, database.now_sql()
     query = select(d.drill_id, d.hotline, d.script, d.at, d.due_at, d.report_id)
     query = query.where(d.due_at <= now, d.due_at > now - MAX_DELAY).order_by(d.due_at, d.drill_id)
@@ -160,16 +176,18 @@ def list_due(database: Database) -> list[DueDrill]:
 
 
 def mark_started(database: Database, one: DueDrill, report_id: str) -> bool:
-    """What it is about to become: from here on nobody calls it off, and what arrives is its own though whoever tells it
-    is killed. False where it is not there any more."""
+    """Store the report id of a drill before its report is sent. Returns False if the drill was deleted.
+
+    From then on it cannot be cancelled, and the report is known as its own even if web is killed while sending.
+    """
     d = t.drill.c
-    same = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
+    statement = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
     with database.write() as connection:
-        return connection.execute(same.values(report_id=report_id)).rowcount == 1
+        return connection.execute(statement.values(report_id=report_id)).rowcount == 1
 
 
 def is_submitted(database: Database, report_id: str, *, waiting: bool) -> bool:
-    """Whether such a report is filed; `waiting`: or is left to file itself."""
+    """Return whether a report is stored, or, with `waiting`, is pending."""
     r, p = t.report.c.report_id, t.pending.c.report_id
     with database.read() as connection:
         for column in (r, p) if waiting else (r,):
@@ -179,20 +197,20 @@ def is_submitted(database: Database, report_id: str, *, waiting: bool) -> bool:
 
 
 def mark_done(database: Database, one: DueDrill, report_id: str, due_at: int | None) -> None:
-    """`due_at`: when there is more to do for it."""
+    """Record that web has acted. `due_at`: when it has to act again, in microseconds; None: never."""
     d = t.drill.c
-    same = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
+    statement = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
     with database.write() as connection:
-        connection.execute(same.values(report_id=report_id, due_at=due_at))
+        connection.execute(statement.values(report_id=report_id, due_at=due_at))
 
 
 def delete_missed(database: Database) -> int:
-    """Those that were missed; the others go with their reports."""
+    """Delete old drills without a report, and return how many. Other drills are purged with their reports."""
     d, r = t.drill.c, t.report.c.report_id
-    none = or_(d.report_id.is_(None), ~exists(select(r).where(r == d.report_id)))
-    old = and_(none, d.at < database.now_sql() - RETENTION_PERIOD)
+    has_no_report = or_(d.report_id.is_(None), ~exists(select(r).where(r == d.report_id)))
+    is_expired = and_(has_no_report, d.at < database.now_sql() - RETENTION_PERIOD)
     with database.read() as connection:
-        if connection.execute(select(d.drill_id).where(old).limit(1)).first() is None:
+        if connection.execute(select(d.drill_id).where(is_expired).limit(1)).first() is None:
             return 0
     with database.write() as connection:
-        return connection.execute(delete(t.drill).where(old)).rowcount
+        return connection.execute(delete(t.drill).where(is_expired)).rowcount

@@ -1,4 +1,4 @@
-"""After a hotline's key was rotated: the same bodies under the new key. 81 bytes a row change; no word is opened."""
+"""Rewrap stored bodies after a hotline's key was rotated. 81 bytes of each row change; no body is opened."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from reports.crypto.key_files import SENDER_KEY, PrivateKeySet
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
-SENDER_TABLES = (t.outgoing, t.optout_key)  # what is sealed to nobody's desk
-BATCH_SIZE = 500  # a transaction: some 60 ms of work, done before it begins
+SENDER_TABLES = (t.outgoing, t.optout_key)  # sealed to the worker, not to a hotline
+BATCH_SIZE = 500  # rows of a transaction: about 60 ms of work, done before the transaction begins
 
 
 @dataclass(frozen=True, slots=True)
 class RotationResult:
-    """`unreadable` rows keep their old wrap: their private key is not here, or they do not open."""
+    """Numbers of rows. `unreadable` rows keep their old wrap: their private key is missing, or they do not open."""
 
     done: int
     unreadable: int
 
 
 def count_outdated(database: Database, hotline: str, current: str) -> int:
-    """How many rows of this hotline are under another key than `current`. Raises DatabaseUnavailable."""
+    """Count the rows of a hotline that are sealed under another key than `current`. Raises DatabaseUnavailable."""
     with database.read() as connection:
-        counts = (select(func.count()).select_from(rows.subquery()) for _, rows in _sealed(hotline, current))
+        counts = (select(func.count()).select_from(rows.subquery()) for _, rows in _outdated_queries(hotline, current))
         return sum(connection.execute(count).scalar_one() for count in counts)
 
 
 def count_by_key(database: Database, key_id: str) -> int:
-    """How many rows a private key still opens; 35 days after there is none, it may be destroyed.
+    """Count the rows that a private key still opens. 35 days after there are none, the key may be destroyed.
 
     Raises DatabaseUnavailable.
     """
@@ -48,14 +48,14 @@ def count_by_key(database: Database, key_id: str) -> int:
 def rewrap_rows(
     database: Database, keys: PrivateKeySet, hotline: str, new: PublicKey, tell: Callable[[int], None] = lambda _: None
 ) -> RotationResult:
-    """Every row of the hotline under `new`; may be repeated. `tell` hears how many rows each batch had.
+    """Rewrap every row of a hotline to the key `new`. A repeat does no harm. Raises DatabaseUnavailable.
 
-    Raises DatabaseUnavailable.
+    `tell` is called with the number of rows of each batch.
     """
     done = unreadable = 0
-    for table, query in _sealed(hotline, new.key_id):
+    for table, query in _outdated_queries(hotline, new.key_id):
         for rows in _batches(database, table, query):
-            changes = [change for row in rows if (change := _change(keys, table, row, new)) is not None]
+            changes = [change for row in rows if (change := _rewrap(keys, table, row, new)) is not None]
             if changes:
                 with database.write() as connection:
                     connection.execute(_update(table), changes)
@@ -65,41 +65,44 @@ def rewrap_rows(
     return RotationResult(done, unreadable)
 
 
-def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]:
-    """The tables that hold this hotline's boxes, and their rows under older keys with all that a Context needs."""
+def _outdated_queries(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]:
+    """Return each table with bodies of this hotline, and a query of its rows under older keys.
+
+    The queries select all that a `SealContext` needs.
+    """
     if hotline == SENDER_KEY:
-        return tuple((table, _of_sender(table.c, current)) for table in SENDER_TABLES)
+        return tuple((table, _sender_query(table.c, current)) for table in SENDER_TABLES)
     body, p, m, n = t.report_body.c, t.pending.c, t.message.c, t.note.c
     bodies = (
         select(body.report_id, body.revision, body.recipient, t.report.c.mode, body.key_id, body.wrap)
         .join_from(t.report_body, t.report, body.report_id == t.report.c.report_id)
         .where(body.recipient == hotline, body.key_id != current)
     )
-    waiting = select(p.origin_key, p.report_id, p.revision, p.recipient, p.mode, p.key_id, p.wrap).where(
+    pending = select(p.origin_key, p.report_id, p.revision, p.recipient, p.mode, p.key_id, p.wrap).where(
         p.recipient == hotline, p.key_id != current
     )
-    context = (m.report_id + "/" + m.message_id).label("report_id"), literal(0).label("revision")
+    of_message = (m.report_id + "/" + m.message_id).label("report_id"), literal(0).label("revision")
     of_note = (n.report_id + "/" + n.note_id).label("report_id"), literal(0).label("revision")
-    said = (
-        select(m.message_id, *context, m.recipient, t.report.c.mode, m.key_id, m.wrap)
+    messages = (
+        select(m.message_id, *of_message, m.recipient, t.report.c.mode, m.key_id, m.wrap)
         .join_from(t.message, t.report, m.report_id == t.report.c.report_id)
         .where(m.recipient == hotline, m.key_id != current)
     )
-    kept = (
+    notes = (
         select(n.note_id, *of_note, n.recipient, t.report.c.mode, n.key_id, n.wrap)
         .join_from(t.note, t.report, n.report_id == t.report.c.report_id)
         .where(n.recipient == hotline, n.key_id != current)
     )
-    return ((t.report_body, bodies), (t.pending, waiting), (t.message, said), (t.note, kept))
+    return ((t.report_body, bodies), (t.pending, pending), (t.message, messages), (t.note, notes))
 
 
-def _of_sender(c: Any, current: str) -> Select[Any]:
-    named = (c.id.label("report_id"), literal(1).label("revision"), literal(SENDER_KEY).label("recipient"))
-    return select(c.id, *named, c.mode, c.key_id, c.wrap).where(c.key_id != current)
+def _sender_query(c: Any, current: str) -> Select[Any]:
+    labels = (c.id.label("report_id"), literal(1).label("revision"), literal(SENDER_KEY).label("recipient"))
+    return select(c.id, *labels, c.mode, c.key_id, c.wrap).where(c.key_id != current)
 
 
 def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
-    """Onwards by the primary key, so that a row that does not open is passed once and not for ever."""
+    """Yield the rows in batches, ordered by primary key, so that a row that does not open is met only once."""
     key = tuple(table.primary_key.columns)
     query = query.order_by(*key).limit(BATCH_SIZE)
     after: tuple[Any, ...] | None = None
@@ -112,22 +115,22 @@ def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[S
         after = tuple(rows[-1]._mapping[column.name] for column in key)
 
 
-def _change(keys: PrivateKeySet, table: Table, row: Row[Any], new: PublicKey) -> dict[str, Any] | None:
-    box = SealedBody(row.key_id, row.wrap, b"", b"")
+def _rewrap(keys: PrivateKeySet, table: Table, row: Row[Any], new: PublicKey) -> dict[str, Any] | None:
+    sealed_body = SealedBody(row.key_id, row.wrap, b"", b"")
     try:
-        moved = rewrap_body(
+        rewrapped = rewrap_body(
             keys.of(row.recipient, row.key_id),
             new,
             SealContext(row.mode, row.report_id, row.revision, row.recipient),
-            box,
+            sealed_body,
         )
     except DecryptError:
         return None
     of_row = {f"of_{column.name}": row._mapping[column.name] for column in table.primary_key.columns}
-    return {**of_row, "of_key_id": row.key_id, "key_id": moved.key_id, "wrap": moved.wrap}
+    return {**of_row, "of_key_id": row.key_id, "key_id": rewrapped.key_id, "wrap": rewrapped.wrap}
 
 
 def _update(table: Table) -> Any:
-    """Only while the row is as it was read: a rescue may have been written anew meanwhile."""
+    """Return an UPDATE of a row under its old key: a pending revision may have been replaced since it was read."""
     columns = (*table.primary_key.columns, table.c.key_id)
     return update(table).where(*(column == bindparam(f"of_{column.name}") for column in columns))

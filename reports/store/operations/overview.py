@@ -1,7 +1,7 @@
-"""How the sending is going, for the operator's people: counts, ages and hotlines. No report is in it, and no word.
+"""Show operators the state of all deliveries: counts, ages and hotlines, without any content of a report.
 
-The console asks for the hotlines that it knows. PostgreSQL shows its account the rows of these and no others, so what
-was given to a hotline that is in no country file any more is not counted here; `tokaut watch` has it.
+The console names the hotlines that it knows. PostgreSQL shows its account only rows of these, so deliveries to a
+hotline that is in no country file any more are not counted; `tokaut watch` shows them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reports.store.schema import tables as t
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is not delivered. `oldest`: its age in microseconds. `stuck`: of these, how many a person has to send on."""
+    """Undelivered deliveries. `oldest`: age of the oldest in microseconds. `stuck`: how many need a person's action."""
 
     count: int = 0
     oldest: int = 0
@@ -34,7 +34,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class HotlineStatus:
-    """The way to one hotline. Times in microseconds; None where it is not so."""
+    """The state of deliveries to one hotline. Times in microseconds; None if it is not paused, or not gone (410)."""
 
     hotline: str
     waiting: Backlog
@@ -45,22 +45,25 @@ class HotlineStatus:
 
 @dataclass(frozen=True, slots=True)
 class OperatorOverview:
+    """The overview of the console's operator page. Times in microseconds."""
+
     now: int  # by the database's clock
     by_priority: Mapping[str, Backlog]
-    overdue: Mapping[str, int]  # reports that nobody has taken on in time
-    late: int  # steps of the ladder that nobody could be told of in time
+    overdue: Mapping[str, int]  # reports that nobody has acknowledged in time
+    late: int  # escalation steps of which nobody could be notified in time
     lines: Sequence[HotlineStatus]
-    signed_at: int | None  # the audit
+    signed_at: int | None  # the last checkpoint of the audit log
 
 
 def load_overview(database: Database, hotlines: Sequence[str], late_after: int) -> OperatorOverview:
+    """Load the overview of these hotlines. `late_after`: microseconds after which a due step counts as late."""
     with read_as(database, *hotlines) as connection:
         now = database.moment(connection)
         overdue = steps.count_overdue_in(connection, database)
         return OperatorOverview(
             now,
-            {one: _by(connection, hotlines, now, "priority").get(one, Backlog()) for one in PRIORITIES},
-            {one: overdue.get(one, 0) for one in PRIORITIES},
+            {item: _by(connection, hotlines, now, "priority").get(item, Backlog()) for item in PRIORITIES},
+            {item: overdue.get(item, 0) for item in PRIORITIES},
             steps.count_late_in(connection, database, late_after),
             _hotlines(connection, hotlines, now),
             connection.execute(select(func.max(t.checkpoint.c.at))).scalar(),
@@ -80,20 +83,22 @@ def _hotlines(connection: Connection, hotlines: Sequence[str], now: int) -> list
     h = t.hotline_state.c
     query = select(h.hotline, h.failures, h.open_until, h.dead_since).where(h.hotline.in_(hotlines))
     states = {row.hotline: row for row in connection.execute(query)}
-    found = []
-    for one in hotlines:
-        state = states.get(one)
-        rests = state.open_until if state and state.open_until > now else None
-        known = (state.failures, rests, state.dead_since) if state else (0, None, None)
-        found.append(HotlineStatus(one, waiting.get(one, Backlog()), *known))
-    return found
+    results = []
+    for item in hotlines:
+        state = states.get(item)
+        pause_end = state.open_until if state and state.open_until > now else None
+        breaker = (state.failures, pause_end, state.dead_since) if state else (0, None, None)
+        results.append(HotlineStatus(item, waiting.get(item, Backlog()), *breaker))
+    return results
 
 
-# What waits for a person, for `tokaut watch`: heads alone, and no word of a report.
+# Unacknowledged reports, for `tokaut watch`: without any content of a report
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedDelivery:
+    """A delivery of an unacknowledged report."""
+
     hotline: str
     state: str
     handling: str
@@ -102,7 +107,10 @@ class WatchedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class UnacknowledgedReport:
-    """A report that nobody has taken on. Times in microseconds; None where no clock of it has begun."""
+    """A report that nobody has acknowledged. Times in microseconds; None if its escalation has not begun.
+
+    `since`: when its escalation began, else when the report was created.
+    """
 
     report_id: str
     priority: str
@@ -115,64 +123,64 @@ class UnacknowledgedReport:
 
 
 def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[UnacknowledgedReport], int]:
-    """The most urgent first, the oldest of them first; and how many there are in all."""
+    """Return unacknowledged reports, the most urgent and oldest first, and their total number."""
     r, d = t.report.c, t.delivery.alias("taken").c
-    taken = exists().where(d.report_id == r.report_id, d.type.in_(REPORT_TYPES), d.handling.in_(ACKNOWLEDGED))
-    waits = (r.state.in_(UNACKNOWLEDGED_STATES), ~taken)
-    query = select(r.report_id, r.priority, r.completeness, r.created_at).where(*waits)
+    is_acknowledged = exists().where(d.report_id == r.report_id, d.type.in_(REPORT_TYPES), d.handling.in_(ACKNOWLEDGED))
+    conditions = (r.state.in_(UNACKNOWLEDGED_STATES), ~is_acknowledged)
+    query = select(r.report_id, r.priority, r.completeness, r.created_at).where(*conditions)
     with database.read() as connection:
-        count = int(connection.execute(select(func.count()).select_from(t.report).where(*waits)).scalar_one())
+        count = int(connection.execute(select(func.count()).select_from(t.report).where(*conditions)).scalar_one())
         rows = connection.execute(query.order_by(r.priority, r.created_at).limit(at_most)).all()
         ids = [row.report_id for row in rows]
         steps, sendings = _steps(connection, ids), _deliveries(connection, ids)
-    found = []
+    results = []
     for row in rows:
-        since, by, (step, step_at) = _next_step(
+        since, deadline, (step, step_at) = _next_step(
             steps, row.report_id, row.priority, complete=row.completeness == "complete"
         )
-        begun = row.created_at if since is None else since
+        start = row.created_at if since is None else since
         complete = row.completeness == "complete"
-        found.append(
+        results.append(
             UnacknowledgedReport(
-                row.report_id, row.priority, complete, begun, by, step, step_at, tuple(sendings[row.report_id])
+                row.report_id, row.priority, complete, start, deadline, step, step_at, tuple(sendings[row.report_id])
             )
         )
-    return sorted(found, key=lambda one: (one.priority, one.since)), count
+    return sorted(results, key=lambda item: (item.priority, item.since)), count
 
 
 _Steps = Mapping[tuple[str, str], list[tuple[str, int, bool]]]
 
 
 def _steps(connection: Connection, ids: list[str]) -> _Steps:
-    """(report, priority) → (step, due, whether it is open) in the order in which they are due."""
+    """Return (report id, priority) → (step, due time, whether it is open), ordered by due time."""
     s = t.step.c
-    found: dict[tuple[str, str], list[tuple[str, int, bool]]] = defaultdict(list)
+    results: dict[tuple[str, str], list[tuple[str, int, bool]]] = defaultdict(list)
     query = select(s.report_id, s.priority, s.step, s.due_at, s.done_at).where(s.report_id.in_(ids))
     for row in connection.execute(query.order_by(s.due_at)):
-        found[row.report_id, row.priority].append((row.step, row.due_at, row.done_at is None))
-    return found
+        results[row.report_id, row.priority].append((row.step, row.due_at, row.done_at is None))
+    return results
 
 
 def _next_step(
     steps: _Steps, report_id: str, priority: str, *, complete: bool
 ) -> tuple[int | None, int | None, tuple[str, int | None]]:
-    """(since, to be taken on by, the next step and when)."""
-    mine = steps.get((report_id, priority), [])
-    due = {step: at for step, at, _ in mine}
-    following = _following(mine, complete=complete)
-    return due.get(STEP_BEGIN), due.get(STEP_OVERDUE), next(following, ("", None))
+    """Return (start of the escalation, when to acknowledge by, (next step, its due time))."""
+    own_steps = steps.get((report_id, priority), [])
+    due = {step: at for step, at, _ in own_steps}
+    open_steps = _open_steps(own_steps, complete=complete)
+    return due.get(STEP_BEGIN), due.get(STEP_OVERDUE), next(open_steps, ("", None))
 
 
-def _following(mine: list[tuple[str, int, bool]], *, complete: bool) -> Iterator[tuple[str, int]]:
-    silent = {STEP_BEGIN, STEP_OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
-    return ((step, at) for step, at, is_open in mine if is_open and step not in silent)
+def _open_steps(own_steps: list[tuple[str, int, bool]], *, complete: bool) -> Iterator[tuple[str, int]]:
+    skipped = {STEP_BEGIN, STEP_OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
+    return ((step, at) for step, at, is_open in own_steps if is_open and step not in skipped)
 
 
 def _deliveries(connection: Connection, ids: list[str]) -> Mapping[str, list[WatchedDelivery]]:
     d = t.delivery.c
-    found: dict[str, list[WatchedDelivery]] = defaultdict(list)
+    results: dict[str, list[WatchedDelivery]] = defaultdict(list)
     query = select(d.report_id, d.hotline, d.state, d.handling, func.coalesce(d.last_class, ""))
     query = query.where(d.report_id.in_(ids), d.type.in_(REPORT_TYPES)).order_by(d.created_at, d.delivery_id)
     for row in connection.execute(query):
-        found[row[0]].append(WatchedDelivery(row[1], row[2], row[3], row[4].split(" ")[0]))
-    return found
+        results[row[0]].append(WatchedDelivery(row[1], row[2], row[3], row[4].split(" ")[0]))
+    return results

@@ -1,7 +1,7 @@
-"""What the clock does for the statistics: reads which reports are new, adds to counters, and brings a quarter out.
+"""Count reports for the statistics and publish the figures of a quarter: the scheduler's work.
 
-Counters hold no id and no time, and no row says which report was counted where. A report is counted once because the
-time until which all are counted moves in the same transaction, and only from where it stood.
+Counters hold no id and no time, and no row says which report was counted where. Each report is counted once, because
+the time until which all reports are counted advances in the same transaction, and only from its previous value.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcom
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
-SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed")  # acts by which a report comes to be
+SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed")  # acts with which a report is stored
 HANDLED_ACTS = ("accepted", "in_progress", "rejected", "closed")
-BATCH_SIZE = 500  # ids in one question
+BATCH_SIZE = 500  # ids in one query
 
 Counts = Mapping[tuple[str, str, str], int]  # (quarter, table, cell) → reports
 
 
 @dataclass(frozen=True, slots=True)
 class CountedReport:
+    """A report to be counted. `at`: when it was first stored, in microseconds."""
+
     report_id: str
     country: str
     priority: str
@@ -34,7 +36,7 @@ class CountedReport:
 
 @dataclass(frozen=True, slots=True)
 class ReportHead:
-    """The head of the highest revision, as one hotline may open it; each recipient has one."""
+    """The head of a report's highest revision, sealed to one recipient."""
 
     report_id: str
     mode: str
@@ -47,19 +49,23 @@ class ReportHead:
 
 @dataclass(frozen=True, slots=True)
 class CountProgress:
-    """`until` when the reports of a country are counted, and what became of them."""
+    """Times in microseconds until which the reports of a country are counted, and their outcomes (`settled`)."""
 
     until: int = 0
     settled: int = 0
 
 
 def load_progress(database: Database) -> dict[str, CountProgress]:
+    """Return country → how far its reports are counted."""
     with database.read() as connection:
         return {row.country: CountProgress(row.until, row.settled) for row in connection.execute(select(t.tallied))}
 
 
 def list_submitted(database: Database, after: int, until: int) -> list[CountedReport]:
-    """Reports by when they were first on file, which is not when they were begun: the spool may come days later."""
+    """Return the reports first stored after `after` and up to `until`, in microseconds, oldest first.
+
+    A report may have begun days before it was stored, if it waited in the spool.
+    """
     a, r = t.audit.c, t.report.c
     first = func.min(a.at).label("at")
     query = select(r.report_id, r.country, r.priority, first).join_from(t.report, t.audit, a.object_id == r.report_id)
@@ -70,96 +76,103 @@ def list_submitted(database: Database, after: int, until: int) -> list[CountedRe
 
 
 def load_heads(database: Database, report_ids: Sequence[str]) -> list[ReportHead]:
+    """Return the heads of the highest revision of these reports, one for each recipient."""
     r, b = t.report.c, t.report_body.c
     query = select(r.report_id, r.mode, b.revision, b.recipient, b.key_id, b.wrap, b.head)
     query = query.join_from(t.report, t.report_body, b.report_id == r.report_id).where(
         b.revision
         == select(func.max(b.revision)).where(b.report_id == r.report_id).correlate(t.report).scalar_subquery()
     )
-    found: list[ReportHead] = []
+    results: list[ReportHead] = []
     with database.read() as connection:
         for ids in _batches(report_ids):
-            found += [ReportHead(*row) for row in connection.execute(query.where(r.report_id.in_(ids)))]
-    return found
+            results += [ReportHead(*row) for row in connection.execute(query.where(r.report_id.in_(ids)))]
+    return results
 
 
 def add_counts(
     database: Database, country: str, what: Literal["until", "settled"], moved: tuple[int, int], counts: Counts
 ) -> bool:
-    """Count one batch. `moved`: from when to when all are counted. False where another clock was faster."""
+    """Add one batch to the counters. Returns False if another scheduler has counted it.
+
+    `what`: which time of `CountProgress` advances. `moved`: its previous and its new value.
+    """
     cells = list(counts.items())
-    random.SystemRandom().shuffle(cells)  # no order of rows that would say which cells belong together
+    random.SystemRandom().shuffle(cells)  # so that the order of rows does not show which cells belong together
     with database.write() as connection:
         connection.execute(database.insert_new(t.tallied).values(country=country, until=0, settled=0))
-        if not _move(connection, country, what, moved):
+        if not _advance(connection, country, what, moved):
             return False
         for (quarter, sheet, cell), count in cells:
             key = {"quarter": quarter, "country": country, "sheet": sheet, "cell": cell}
             connection.execute(database.insert_new(t.tally).values(key | {"number": 0}))
-            same = and_(*(t.tally.c[name] == value for name, value in key.items()))
-            connection.execute(update(t.tally).where(same).values(number=t.tally.c.number + count))
+            cell_row = and_(*(t.tally.c[name] == value for name, value in key.items()))
+            connection.execute(update(t.tally).where(cell_row).values(number=t.tally.c.number + count))
     return True
 
 
-def _move(connection: Connection, country: str, what: str, moved: tuple[int, int]) -> bool:
+def _advance(connection: Connection, country: str, what: str, moved: tuple[int, int]) -> bool:
     c = t.tallied.c
     before, until = moved
-    one = update(t.tallied).where(c.country == country, c[what] == before)
-    return connection.execute(one.values({what: until})).rowcount == 1
+    item = update(t.tallied).where(c.country == country, c[what] == before)
+    return connection.execute(item.values({what: until})).rowcount == 1
 
 
 def list_open_quarters(database: Database, country: str) -> list[str]:
-    """Those of which something is counted and not out yet."""
+    """Return the quarters of a country with counters that are not published yet, in order."""
     q, s = t.tally.c, t.screen_tally.c
     with database.read() as connection:
-        found = set(connection.execute(select(q.quarter).where(q.country == country).distinct()).scalars())
+        results = set(connection.execute(select(q.quarter).where(q.country == country).distinct()).scalars())
         days = connection.execute(select(s.day).where(s.country == country).distinct()).scalars()
-        return sorted(found | {quarter_of_day(day) for day in days})
+        return sorted(results | {quarter_of_day(day) for day in days})
 
 
 def count_screens(database: Database, country: str, quarter: str) -> dict[str, int]:
-    """What web has shown, over all days of the quarter."""
+    """Return how often web showed each screen, tip or state, over all days of the quarter."""
     s = t.screen_tally.c
-    query = select(s.what, func.sum(s.number)).where(*_of(country, quarter)).group_by(s.what)
+    query = select(s.what, func.sum(s.number)).where(*_in_quarter(country, quarter)).group_by(s.what)
     with database.read() as connection:
         return {what: int(number) for what, number in connection.execute(query)}
 
 
-def _of(country: str, quarter: str) -> tuple[ColumnElement[bool], ...]:
+def _in_quarter(country: str, quarter: str) -> tuple[ColumnElement[bool], ...]:
     s = t.screen_tally.c
     first, last = months_of(quarter)[0], months_of(quarter)[-1]
     return s.country == country, s.day >= f"{first}-01", s.day <= f"{last}-31"
 
 
 def load_counts(database: Database, country: str, quarter: str) -> dict[str, dict[str, int]]:
+    """Return sheet → cell → number of reports, of the counters of a quarter."""
     q = t.tally.c
-    found: dict[str, dict[str, int]] = {}
+    results: dict[str, dict[str, int]] = {}
     with database.read() as connection:
         rows = connection.execute(select(t.tally).where(q.country == country, q.quarter == quarter))
         for row in rows:
-            found.setdefault(row.sheet, {})[row.cell] = row.number
-    return found
+            results.setdefault(row.sheet, {})[row.cell] = row.number
+    return results
 
 
 def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[ReportOutcome]:
-    """How long each took; the first delivery, the first act of a person, the first closing of any hotline."""
-    by_id = {one.report_id: one for one in reports}
-    seen: dict[str, dict[str, int]] = {}
+    """Return how long each report took until any hotline first received it, handled it and closed it."""
+    by_id = {item.report_id: item for item in reports}
+    durations: dict[str, dict[str, int]] = {}
     with database.read() as connection:
         for ids in _batches(list(by_id)):
-            for what, report_id, at in _moments(connection, ids):
-                seen.setdefault(report_id, {})[what] = max(0, at - by_id[report_id].at)
+            for what, report_id, at in _first_times(connection, ids):
+                durations.setdefault(report_id, {})[what] = max(0, at - by_id[report_id].at)
     return [
-        ReportOutcome(one.priority, took.get("delivered"), took.get("read"), took.get("closed"))
-        for one in reports
-        for took in [seen.get(one.report_id, {})]
+        ReportOutcome(item.priority, times.get("delivered"), times.get("read"), times.get("closed"))
+        for item in reports
+        for times in [durations.get(item.report_id, {})]
     ]
 
 
-def _moments(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, int]]:
+def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, int]]:
     d, a = t.delivery.c, t.audit.c
-    got = select(d.report_id, func.min(d.delivered_at)).where(d.report_id.in_(ids), d.delivered_at.is_not(None))
-    for report_id, at in connection.execute(got.group_by(d.report_id)):
+    first_delivered = select(d.report_id, func.min(d.delivered_at)).where(
+        d.report_id.in_(ids), d.delivered_at.is_not(None)
+    )
+    for report_id, at in connection.execute(first_delivered.group_by(d.report_id)):
         yield "delivered", report_id, at
     for what, acts in (("read", HANDLED_ACTS), ("closed", ("closed",))):
         query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
@@ -169,30 +182,33 @@ def _moments(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, 
 
 
 def publish(database: Database, country: str, quarter: str, shown: Collection[Figure]) -> bool:
-    """Once and for all. What it was made of is deleted in the same step. False where it was out already."""
+    """Publish the figures of a quarter for good, and delete its counters in the same transaction.
+
+    Returns False if it was published before.
+    """
     key = {"quarter": quarter, "country": country}
     rows = [{**key, "sheet": sheet, "cell": cell, "number": count} for sheet, cell, count in shown]
     f, q = t.figure.c, t.tally.c
     with database.write() as connection:
         database.lock_until_commit(connection, f"figures {quarter} {country}")
-        there = select(f.quarter).where(f.quarter == quarter, f.country == country).limit(1)
-        is_out = connection.execute(there).first() is not None
-        if not is_out and rows:
+        existing = select(f.quarter).where(f.quarter == quarter, f.country == country).limit(1)
+        is_published = connection.execute(existing).first() is not None
+        if not is_published and rows:
             connection.execute(insert(t.figure), rows)
         connection.execute(delete(t.tally).where(q.quarter == quarter, q.country == country))
-        connection.execute(delete(t.screen_tally).where(*_of(country, quarter)))
-        return not is_out
+        connection.execute(delete(t.screen_tally).where(*_in_quarter(country, quarter)))
+        return not is_published
 
 
 def _batches(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE))
 
 
-# The figures that are out: all of them may be shown. The only thing that statistics read.
-
-
 def list_published(database: Database, countries: Collection[str] = ()) -> list[PublishedFigure]:
-    """`countries`: of these alone, by ISO 3166-1; none: of all."""
+    """Return the published figures: all may be shown, and statistics read nothing else.
+
+    `countries`: ISO 3166-1 codes; empty: all countries.
+    """
     f = t.figure.c
     query = select(f.quarter, f.country, f.sheet, f.cell, f.number).order_by(f.country, f.quarter, f.sheet, f.cell)
     if countries:
@@ -201,11 +217,8 @@ def list_published(database: Database, countries: Collection[str] = ()) -> list[
         return [PublishedFigure(*row) for row in connection.execute(query)]
 
 
-# What was shown on a day, whatever was answered. Web writes it once; only the clock reads it.
-
-
 def save_screen_counts(database: Database, day: str, counts: Mapping[tuple[str, str], int]) -> None:
-    """(country, what) → how often. A day that was kept before stays as it is."""
+    """Store how often web showed each screen on a day: (country, screen) → number. Stored numbers are not changed."""
     with database.write() as connection:
         for (country, what), number in counts.items():
             row = {"day": day, "country": country, "what": what, "number": number}

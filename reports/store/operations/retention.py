@@ -1,4 +1,9 @@
-"""Of each row of `report`: by which rule of `reports/retention/rules.py` it goes now. The same in SQL."""
+"""Purge reports by the rules of `reports/retention/rules.py`, expressed in SQL, and store legal holds.
+
+A step purges some reports in one short transaction, so an interrupted purge has completed whole steps. A report that
+waits for anything is never purged, and each step checks again once it has locked the rows, so two concurrent processes
+do no harm.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +51,9 @@ from runtime.time_units import DAY
 
 
 def purge_rule(policy: RetentionPolicy, now: int) -> ColumnElement[str | None]:
-    """NULL: its time is not over."""
+    """Return the name of the rule by which a row of `report` is purged now; NULL if its period is not over."""
     r = t.report.c
-    days, closed = _days(policy), closed_days(policy)
+    days, closed = _retention_days(policy), closed_days(policy)
     silence = days_before(now, silent_days(policy))
     return case(
         (r.delete_asked_at.is_not(None), ERASED.name),
@@ -59,107 +64,105 @@ def purge_rule(policy: RetentionPolicy, now: int) -> ColumnElement[str | None]:
 
 
 def days_before(now: int, days: ColumnElement[int]) -> ColumnElement[int]:
-    """So many days ago; in 64 bits."""
+    """Return the time `days` before `now` in microseconds, computed in 64 bits."""
     return literal(now, BigInteger) - days * literal(DAY, BigInteger)
 
 
 def is_purgeable(now: int) -> ColumnElement[bool]:
-    """Nothing of it waits for anybody, and nobody holds it."""
+    """Return whether nothing of a report waits for anybody, and no hold prevents its purge."""
     r, d, p, h = t.report.c, t.delivery.c, t.pending.c, t.hold.c
     m = t.message.alias("waiting").c
-    waits = or_(
+    is_waiting = or_(
         r.state.in_(("needs_person", "queued")),
         exists().where(d.report_id == r.report_id, d.state.in_(UNDELIVERED)),
         exists().where(m.report_id == r.report_id, m.number.is_(None)),
         exists().where(p.report_id == r.report_id),
     )
-    return and_(~waits, ~exists().where(h.report_id == r.report_id, h.until > now))
+    return and_(~is_waiting, ~exists().where(h.report_id == r.report_id, h.until > now))
 
 
 def closed_since(before: ColumnElement[int]) -> ColumnElement[bool]:
-    """Closed by then, and the reporter has said nothing since."""
-    return and_(t.report.c.closed_at <= before, ~_said_since(before))
+    """Return whether a report was closed by `before`, without a message of the reporter since."""
+    return and_(t.report.c.closed_at <= before, ~_message_since(before))
 
 
 def silent_since(before: ColumnElement[int]) -> ColumnElement[bool]:
-    """Nothing at all has happened to it since."""
+    """Return whether nothing at all has happened to a report since `before`."""
     r, a, n = t.report.c, t.answer.c, t.note.c
     answered = exists(select(a.answer_id).where(a.report_id == r.report_id, a.created_at > before))
     noted = exists().where(n.report_id == r.report_id, n.created_at > before)
-    return and_(func.coalesce(r.changed_at, r.created_at) <= before, ~answered, ~noted, ~_said_since(before))
+    return and_(func.coalesce(r.changed_at, r.created_at) <= before, ~answered, ~noted, ~_message_since(before))
 
 
 def silent_days(policy: RetentionPolicy) -> ColumnElement[int]:
-    return _by_country(policy, "silent_days")
+    """Return after how many days of silence a report that was never closed is purged, by its country."""
+    return _period_by_country(policy, "silent_days")
 
 
 def closed_days(policy: RetentionPolicy) -> ColumnElement[int]:
-    return _by_country(policy, "closed_days")
+    """Return how many days after closing a report is purged, by its country."""
+    return _period_by_country(policy, "closed_days")
 
 
-def _said_since(before: ColumnElement[int]) -> ColumnElement[bool]:
+def _message_since(before: ColumnElement[int]) -> ColumnElement[bool]:
     m = t.message.alias("said").c
     return exists().where(m.report_id == t.report.c.report_id, m.created_at > before)
 
 
-def _days(policy: RetentionPolicy) -> ColumnElement[int]:
-    """The longest that one of those who have the report keeps it here."""
+def _retention_days(policy: RetentionPolicy) -> ColumnElement[int]:
+    """Return the longest retention period, in days, of the hotlines that have the report."""
     r, d = t.report.c, t.delivery.c
     closed = closed_days(policy)
     if not policy.here and policy.elsewhere is None:
         return closed
-    own = case(
+    days_of_hotline = case(
         *((d.hotline == name, literal(days)) for name, days in policy.here.items()),
         (has_own_copy(policy, d.hotline), closed),
         (closed > LOCAL_COPY.days, closed),
         else_=literal(LOCAL_COPY.days),
     )
-    # not a condition of the row: SQLite would take the index of states, and read all that was ever delivered for each
-    has_it = case((and_(d.state == "delivered", d.handling != "rejected"), own))
-    given = and_(d.report_id == r.report_id, d.type.in_(REPORT_TYPES))
-    return func.coalesce(select(func.max(has_it)).where(given).correlate(t.report).scalar_subquery(), closed)
+    # not in WHERE: SQLite would use the index of states, and read all that was ever delivered for each report
+    has_it = case((and_(d.state == "delivered", d.handling != "rejected"), days_of_hotline))
+    had_report = and_(d.report_id == r.report_id, d.type.in_(REPORT_TYPES))
+    return func.coalesce(select(func.max(has_it)).where(had_report).correlate(t.report).scalar_subquery(), closed)
 
 
 def has_own_copy(policy: RetentionPolicy, hotline: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether this hotline has a copy of its own."""
+    """Return whether a hotline has a copy of its own, outside this database."""
     return hotline.not_in(policy.here) if policy.elsewhere is None else hotline.in_(policy.elsewhere)
 
 
-def _by_country(policy: RetentionPolicy, name: str) -> ColumnElement[int]:
-    usual = literal(getattr(RetentionPeriods(), name))
-    other = {iso: literal(getattr(one, name)) for iso, one in policy.periods.items()}
-    return case(other, value=t.report.c.country, else_=usual) if other else usual
+def _period_by_country(policy: RetentionPolicy, name: str) -> ColumnElement[int]:
+    default = literal(getattr(RetentionPeriods(), name))
+    by_country = {iso: literal(getattr(item, name)) for iso, item in policy.periods.items()}
+    return case(by_country, value=t.report.c.country, else_=default) if by_country else default
 
-
-# Purges reports whose time is over. A step is one short transaction; whoever is stopped has done whole steps.
-#
-# What waits is never ripe, and each step looks again once it holds the rows: two clocks at it do no harm.
 
 BATCH_SIZE: Final = 500  # reports of one transaction, at most
-# Every table that names a report, in the order in which its rows go; a test finds one that is missing here.
+# Every table that names a report, in the order in which its rows are deleted; a test finds a missing one.
 REPORT_TABLES: Final[tuple[Table, ...]] = (
     *(t.mailbox, t.answer, t.message, t.contact, t.pending, t.hold, t.step, t.note, t.nudge, t.draft),
     *(t.holding, t.kept_away, t.handover, t.drill),
     *(t.route, t.report_body, t.delivery, t.report),
 )
-DELIVERY_TABLES: Final[tuple[Table, ...]] = (t.page,)  # they name its delivery alone
+DELIVERY_TABLES: Final[tuple[Table, ...]] = (t.page,)  # these name only the delivery
 
 PurgeRules = Mapping[str, str]  # report_id → rule
 
 
 class _NoLongerDue(Exception):
-    """Some of these are not ripe any more; those that are."""
+    """Some reports are no longer due for purging. The argument is the set of ids that still are."""
 
 
 def purge_time(database: Database) -> int:
-    """The earlier of this host's clock and the database's: one that runs ahead purges nothing."""
+    """Return the earlier time of this host's clock and the database's, so that a clock ahead purges nothing early."""
     with database.read() as connection:
         return min(database.now(), database.moment(connection))
 
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """`now`: as `moment` has it. `actor`: for the audit."""
+    """A purge. `now`: microseconds, from `purge_time`. `actor`: for the audit log."""
 
     database: Database
     policy: RetentionPolicy
@@ -167,7 +170,7 @@ class Purge:
     actor: str
 
     def ripe(self, at_most: int = BATCH_SIZE, *, erased: bool = False) -> list[tuple[str, str]]:
-        """Return (report_id, rule) of what is to go now; `erased`: of what reporters have deleted alone."""
+        """Return (report_id, rule) of reports to purge now. `erased`: only reports that their reporters deleted."""
         r, rule = t.report.c, purge_rule(self.policy, self.now)
         query = select(r.report_id, rule).where(rule.is_not(None), is_purgeable(self.now))
         query = query.where(r.delete_asked_at.is_not(None)) if erased else query
@@ -176,7 +179,7 @@ class Purge:
             return [(row[0], row[1]) for row in rows]
 
     def counted(self) -> dict[str, int]:
-        """Rule → how many reports would go now."""
+        """Return rule → how many reports would be purged now."""
         rule = purge_rule(self.policy, self.now).label("rule")
         query = select(rule, t.report.c.report_id).where(rule.is_not(None), is_purgeable(self.now)).subquery()
         with self.database.read() as connection:
@@ -184,7 +187,7 @@ class Purge:
             return {row[0]: row[1] for row in rows}
 
     def step(self, at_most: int = BATCH_SIZE, *, erased: bool = False) -> Counter[str]:
-        """Purge at most so many reports; rule → how many went. Empty: nothing is ripe. `erased`: as in `ripe`."""
+        """Purge at most `at_most` reports; return rule → how many. `erased`: as in `ripe`."""
         rules = dict(self.ripe(min(at_most, BATCH_SIZE), erased=erased))
         while rules:
             try:
@@ -192,82 +195,86 @@ class Purge:
                     self._purge(connection, rules)
                 return Counter(rules.values())
             except _NoLongerDue as changed:
-                rules = {one: rule for one, rule in rules.items() if one in changed.args[0]}
+                rules = {item: rule for item, rule in rules.items() if item in changed.args[0]}
         return Counter()
 
     def _purge(self, connection: Connection, rules: PurgeRules) -> None:
         r, d = t.report.c, t.delivery.c
-        lines = select(r.report_id, r.country, r.created_at).where(r.report_id.in_(rules))
-        rows = connection.execute(lines.order_by(r.report_id).with_for_update()).all()
-        # Whoever writes by My report takes hold of the mailbox: from here on they were seen, or find it gone.
+        entries = select(r.report_id, r.country, r.created_at).where(r.report_id.in_(rules))
+        rows = connection.execute(entries.order_by(r.report_id).with_for_update()).all()
+        # A message through My report locks the mailbox: it either came before this, and is seen, or finds no mailbox.
         connection.execute(delete(t.mailbox).where(t.mailbox.c.report_id.in_(rules)))
         rule = purge_rule(self.policy, self.now)
         ripe = select(r.report_id).where(r.report_id.in_(rules), rule.is_not(None), is_purgeable(self.now))
-        still = set(connection.execute(ripe).scalars())
-        if still != rules.keys():
-            raise _NoLongerDue(still)
-        self._leave(connection, rows, rules)
+        still_due = set(connection.execute(ripe).scalars())
+        if still_due != rules.keys():
+            raise _NoLongerDue(still_due)
+        self._record_purge(connection, rows, rules)
         for table in DELIVERY_TABLES:
-            theirs = select(d.delivery_id).where(d.report_id.in_(rules))
-            connection.execute(delete(table).where(table.c.delivery_id.in_(theirs)))
+            targets = select(d.delivery_id).where(d.report_id.in_(rules))
+            connection.execute(delete(table).where(table.c.delivery_id.in_(targets)))
         for table in REPORT_TABLES:
             connection.execute(delete(table).where(table.c.report_id.in_(rules)))
 
-    def _leave(self, connection: Connection, rows: Sequence[Any], rules: PurgeRules) -> None:
-        """One line each, a line of the audit, and the receipts that are young enough."""
+    def _record_purge(self, connection: Connection, rows: Sequence[Any], rules: PurgeRules) -> None:
+        """Insert a row of `purged` and an audit entry for each report, and the receipts that are recent enough."""
         gone = _month(self.now)
-        lines = [
+        entries = [
             {"report_id": row.report_id, "country": row.country, "filed": _month(row.created_at), "purged": gone}
             | {"rule": rules[row.report_id]}
             for row in rows
         ]
-        connection.execute(self.database.insert_new(t.purged), lines)
+        connection.execute(self.database.insert_new(t.purged), entries)
         at = self.database.now()
         acts = [entry_row(self.actor, f"purged:{rule}", report_id, at) for report_id, rule in rules.items()]
         connection.execute(insert(t.audit), acts)
         d, names = t.delivery.c, [column.name for column in t.receipt.columns]
-        taken = select(*(d[name] for name in names)).where(d.report_id.in_(rules), d.state == "delivered")
-        taken = taken.where(d.delivered_at > self.now - RECEIPT.days * DAY)
-        connection.execute(insert(t.receipt).from_select(names, taken))
+        delivered = select(*(d[name] for name in names)).where(d.report_id.in_(rules), d.state == "delivered")
+        delivered = delivered.where(d.delivered_at > self.now - RECEIPT.days * DAY)
+        connection.execute(insert(t.receipt).from_select(names, delivered))
 
     def purge_copies(self, at_most: int = BATCH_SIZE) -> int:
-        """Of reports that stay for who reads here: what is sealed to the others, whose time is over. Rows gone."""
-        return sum(self._thin(table, at_most) for table in (t.report_body, t.message))
+        """Delete bodies sealed to hotlines with their own copy, once their period is over; return how many rows.
 
-    def _thin(self, table: Table, at_most: int) -> int:
-        """Looks again once it holds the reports, as a purge does."""
-        r, found = t.report.c, self._others(table, at_most)
-        if not found:
+        The reports stay for hotlines whose only copy is in this database.
+        """
+        return sum(self._delete_copies(table, at_most) for table in (t.report_body, t.message))
+
+    def _delete_copies(self, table: Table, at_most: int) -> int:
+        """Delete these rows of `table`, checking again once the reports are locked, as a purge does."""
+        r, candidates = t.report.c, self._others(table, at_most)
+        if not candidates:
             return 0
-        theirs = r.report_id.in_({one["report_id"] for one in found})
+        targets = r.report_id.in_({item["report_id"] for item in candidates})
         with self.database.write() as connection:
-            connection.execute(select(r.report_id).where(theirs).order_by(r.report_id).with_for_update())
-            still = set(connection.execute(select(r.report_id).where(theirs, self._over())).scalars())
-            gone = [one for one in found if one["report_id"] in still]
-            for one in gone:
-                connection.execute(delete(table).where(*(table.c[name] == value for name, value in one.items())))
+            connection.execute(select(r.report_id).where(targets).order_by(r.report_id).with_for_update())
+            still_due = set(connection.execute(select(r.report_id).where(targets, self._is_over())).scalars())
+            gone = [item for item in candidates if item["report_id"] in still_due]
+            for item in gone:
+                connection.execute(delete(table).where(*(table.c[name] == value for name, value in item.items())))
         return len(gone)
 
     def _others(self, table: Table, at_most: int) -> list[dict[str, Any]]:
-        """Report and key of each row."""
+        """Return report id and primary key of each row to delete."""
         columns = (table.c[name] for name in dict.fromkeys(["report_id", *table.primary_key.columns.keys()]))
         rows = select(*columns).join_from(table, t.report, t.report.c.report_id == table.c.report_id)
-        rows = rows.where(self._over(), has_own_copy(self.policy, table.c.recipient)).limit(at_most)
+        rows = rows.where(self._is_over(), has_own_copy(self.policy, table.c.recipient)).limit(at_most)
         with self.database.read() as connection:
             return [dict(row) for row in connection.execute(rows).mappings()]
 
-    def _over(self) -> ColumnElement[bool]:
-        """Closed so long ago that whoever has a copy of its own needs none here."""
+    def _is_over(self) -> ColumnElement[bool]:
+        """Return whether a report was closed so long ago that a hotline with its own copy needs none here."""
         closed = closed_since(days_before(self.now, closed_days(self.policy)))
         return and_(t.report.c.mode == "live", closed, is_purgeable(self.now))
 
     def delete_old_receipts(self) -> int:
-        old = delete(t.receipt).where(t.receipt.c.delivered_at <= self.now - RECEIPT.days * DAY)
+        """Delete receipts whose period is over, and return how many."""
+        expired_receipts = delete(t.receipt).where(t.receipt.c.delivered_at <= self.now - RECEIPT.days * DAY)
         with self.database.write() as connection:
-            return connection.execute(old).rowcount
+            return connection.execute(expired_receipts).rowcount
 
     def list_expiring(self, at_most: int = 200) -> list[str]:
-        """Live reports that nobody has closed and that go within a month, unless somebody does something."""
+        """Return live reports, never closed, that will be purged within a month unless somebody acts on them."""
         r = t.report.c
         soon = days_before(self.now, silent_days(self.policy) - WARN_DAYS)
         query = select(r.report_id).where(r.mode == "live", r.closed_at.is_(None), silent_since(soon))
@@ -280,13 +287,15 @@ def _month(at: int) -> str:
     return f"{datetime.fromtimestamp(at // 1_000_000, UTC):%Y-%m}"
 
 
-# Reports that a person keeps from being purged, with a reason and an end. It ends by itself.
+# Legal holds: reports that must not be purged, with a reason and an end
 
-HOLD_REASONS: Final = ("court", "police", "child_protection", "complaint", "inquiry")  # nothing of what was said
+HOLD_REASONS: Final = ("court", "police", "child_protection", "complaint", "inquiry")  # never content of the report
 
 
 @dataclass(frozen=True, slots=True)
 class LegalHold:
+    """A hold on a report. It ends by itself. Times in microseconds. `reference`: of the document that requires it."""
+
     report_id: str
     placed_by: str
     reason: str
@@ -296,11 +305,11 @@ class LegalHold:
 
 
 def place_hold(database: Database, hold: LegalHold) -> bool:
-    """Or put another end and reason in the place of those there were. False: there is no such report (any more)."""
+    """Place a hold, or replace the end and reason of the present one. Returns False if the report does not exist."""
     h, r = t.hold.c, t.report.c
     row = asdict(hold)
     with database.write() as connection:
-        # a purge that is at it holds this row, and then it is gone
+        # a concurrent purge has locked this row, and deletes it
         report = select(r.report_id).where(r.report_id == hold.report_id).with_for_update()
         if connection.execute(report).first() is None:
             return False
@@ -313,7 +322,7 @@ def place_hold(database: Database, hold: LegalHold) -> bool:
 
 
 def lift_hold(database: Database, report_id: str, actor: str) -> bool:
-    """False: nobody holds it."""
+    """Lift a hold. Returns False if there is none."""
     with database.write() as connection:
         gone = connection.execute(delete(t.hold).where(t.hold.c.report_id == report_id)).rowcount
         if gone:
@@ -322,7 +331,7 @@ def lift_hold(database: Database, report_id: str, actor: str) -> bool:
 
 
 def list_holds(database: Database) -> list[LegalHold]:
-    """The one that ends first, first."""
+    """Return all holds, ordered by their end."""
     columns = (t.hold.c[name] for name in LegalHold.__dataclass_fields__)
     with database.read() as connection:
         rows = connection.execute(select(*columns).order_by(t.hold.c.until, t.hold.c.report_id))
@@ -330,15 +339,15 @@ def list_holds(database: Database) -> list[LegalHold]:
 
 
 def end_expired_holds(database: Database, now: int) -> int:
-    """Those whose time is over. A purge does not wait for this; the audit has it."""
+    """Delete expired holds, each with an audit entry; return how many. A purge does not wait for this."""
     h = t.hold.c
     with database.write() as connection:
-        over = connection.execute(delete(t.hold).where(h.until <= now).returning(h.report_id)).scalars().all()
-        for report_id in over:
+        expired = connection.execute(delete(t.hold).where(h.until <= now).returning(h.report_id)).scalars().all()
+        for report_id in expired:
             audit_log.append(connection, "clock", "hold_ended", report_id, database.now())
-    return len(over)
+    return len(expired)
 
 
 def holds_ending_soon(holds: Sequence[LegalHold], now: int) -> list[str]:
-    """Those that end within two weeks."""
+    """Return the ids of reports whose holds end within two weeks."""
     return [hold.report_id for hold in holds if now < hold.until <= now + HOLD_WARN_DAYS * DAY]

@@ -1,4 +1,4 @@
-"""What each host of web says about its spool, and by which store key this database was written."""
+"""Store the spool status of each web host, and the check values of the store key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
 
-LATE_SECONDS = 300  # an entry that has waited for so long is reported to a person
+LATE_SECONDS = 300  # an entry that has waited for longer is reported to a person
 DOCS_PAGE = "docs/operating/spool.md"
 
 
@@ -26,11 +26,11 @@ class SpoolStatus:
 
     @property
     def is_late(self) -> bool:
-        """Whether an entry has waited for longer than the spool needs once the database is back."""
+        """Whether an entry has waited longer than draining takes once the database is available."""
         return self.entries > 0 and self.oldest > LATE_SECONDS
 
     def faults(self) -> Iterator[str]:
-        """Yield a sentence for each thing that a person has to look at, and what to do."""
+        """Yield one sentence for each fault, and what to do about it."""
         if self.bad:
             yield (
                 f"{self.bad} entries of the spool on {self.host} do not open; each is a report that no hotline has. Is "
@@ -44,7 +44,7 @@ class SpoolStatus:
 
 
 def save_status(database: Database, spooled: SpoolStatus) -> None:
-    """Store what a host says of its spool. Raises DatabaseUnavailable."""
+    """Store the spool status of a host. Raises DatabaseUnavailable."""
     h, now = t.host.c, database.now()
     values = {"seen_at": now, "spool_entries": spooled.entries, "spool_seconds": spooled.oldest}
     values |= {"spool_bad": spooled.bad}
@@ -54,7 +54,7 @@ def save_status(database: Database, spooled: SpoolStatus) -> None:
 
 
 def last_seen(database: Database, host: str) -> int | None:
-    """Return when this host last said something, in microseconds; None where it never did.
+    """Return when this host last stored its status, in microseconds; None if it never did.
 
     Raises DatabaseUnavailable.
     """
@@ -63,7 +63,7 @@ def last_seen(database: Database, host: str) -> int | None:
 
 
 def list_statuses(database: Database) -> list[SpoolStatus]:
-    """Return what each host has said last. The age of an entry grows while its host says nothing.
+    """Return the last status of each host. The age of the oldest entry grows until its host reports again.
 
     Raises DatabaseUnavailable.
     """
@@ -80,10 +80,10 @@ def list_statuses(database: Database) -> list[SpoolStatus]:
 
 
 def matches_store_key(database: Database, values: Sequence[bytes]) -> bool:
-    """Return whether one of these check values is the database's, or it has none yet. Raises DatabaseUnavailable."""
+    """Return whether the database has one of these check values, or none yet. Raises DatabaseUnavailable."""
     with database.read() as connection:
-        there = set(connection.execute(select(t.key_check.c.value)).scalars())
-    return not there or not there.isdisjoint(values)
+        stored = set(connection.execute(select(t.key_check.c.value)).scalars())
+    return not stored or not stored.isdisjoint(values)
 
 
 def save_key_check(database: Database, values: Sequence[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Very many reports at once, for a trial of how a process does beside them. Made up: nobody can open one."""
+"""Insert many synthetic reports, to test how processes perform with a large database. Nobody can open them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TableRows = Mapping[Table, Mapping[str, Any]]
 
 
 def insert_reports(database: Database, reports: int) -> None:
-    """So many delivered demo reports, each with body, route, delivery, mailbox and audit row.
+    """Insert delivered demo reports, each with body, route, delivery, mailbox and audit entry.
 
     Raises DatabaseUnavailable.
     """
     for first in range(0, reports, BATCH_SIZE):
-        made = [_rows(database.now()) for _ in range(min(BATCH_SIZE, reports - first))]
+        batch = [_rows(database.now()) for _ in range(min(BATCH_SIZE, reports - first))]
         with database.write() as connection:
-            for table in made[0]:
-                connection.execute(insert(table), [rows[table] for rows in made])
+            for table in batch[0]:
+                connection.execute(insert(table), [rows[table] for rows in batch])
 
 
 def _rows(now: int) -> TableRows:

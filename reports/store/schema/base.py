@@ -1,4 +1,4 @@
-"""What all tables share: one schema with names for its keys, and the types of ids and times."""
+"""Names of keys and indexes, types of ids and times, and new ids, for all tables."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ID = String(36)  # UUID, lower case
 MICROSECONDS = BigInteger
 
 
-# The ids of what the store keeps.
-
-
 def new_id(at: int, drawn: bytes | None = None) -> str:
-    """UUIDv7 (RFC 9562, 5.7): sorts by time; 74 bits of `drawn`, else random ones from the system."""
+    """Return a UUIDv7 (RFC 9562, 5.7), which sorts by time. `at`: microseconds.
+
+    The other 74 bits are of `drawn`, or random if that is None.
+    """
     milliseconds = at // 1000
     bits = int.from_bytes(drawn) if drawn else uuid.uuid4().int
     value = (milliseconds & (1 << 48) - 1) << 80 | bits & (1 << 80) - 1

@@ -1,4 +1,4 @@
-"""The tables of what hotlines and their staff do. All others are in reports/store/schema/tables.py."""
+"""Tables of cases: call-backs, notes, drafts, holders, transfers and drills. Import them from schema/tables.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Column, Index, LargeBinary, String, Table
 
 from reports.store.schema.base import ID, MICROSECONDS, metadata
 
-# A call-back that had its effect, by SHA-256 of hotline and webhook-id, or a form of staff: it has none again.
+# A call-back or a form of staff that has taken effect, by SHA-256 (hotline and webhook-id): a repeat has no effect.
 callback = Table(
     "callback",
     metadata,
@@ -14,8 +14,8 @@ callback = Table(
     Column("at", MICROSECONDS, nullable=False),
 )
 
-# What a hotline writes about a report and keeps for itself: why it does not take it, its own words to the reporter.
-# Sealed to that hotline.
+# What a hotline writes about a report, sealed to that hotline: notes, the reason of a rejection, and a copy of each
+# answer to the reporter.
 note = Table(
     "note",
     metadata,
@@ -31,7 +31,7 @@ note = Table(
     Index("ix_note_report_id", "report_id"),
 )
 
-# What somebody at a hotline is writing about a report and has not sent. Sealed to that hotline.
+# A message or note that a member of staff is writing and has not sent, sealed to their hotline.
 draft = Table(
     "draft",
     metadata,
@@ -39,7 +39,7 @@ draft = Table(
     Column("report_id", ID, primary_key=True),
     Column("kind", String(8), primary_key=True),  # message, note
     Column("recipient", String(64), nullable=False),
-    Column("note_id", ID, nullable=False),  # its seal is made for it
+    Column("note_id", ID, nullable=False),  # the body is sealed for this id
     Column("saved_at", MICROSECONDS, nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("wrap", LargeBinary, nullable=False),
@@ -47,38 +47,35 @@ draft = Table(
     Index("ix_draft_report_id", "report_id"),
 )
 
-# The SMS that tells a reporter nothing but to dial, when a hotline has answered: one row an answer, made once.
+# The SMS that asks a reporter to dial in because a hotline has answered; it says nothing else. One row for each answer.
 nudge = Table(
     "nudge",
     metadata,
     Column("answer_id", ID, primary_key=True),
     Column("report_id", ID, nullable=False),
-    Column("due_at", MICROSECONDS),  # NULL: none goes out for it
+    Column("due_at", MICROSECONDS),  # NULL: no SMS is sent for this answer
     Column("sent_at", MICROSECONDS),
     Index("ix_nudge_report_id", "report_id"),
     Index("ix_nudge_due", "due_at"),
 )
 
 
-# The tables of who at a hotline has a report in hand, or wants it elsewhere. All others:
-# reports/store/schema/tables.py.
-
-# What the staff of one hotline keep of one report beside its handling. Without a row: nothing yet.
+# What the staff of one hotline have recorded about a report beside its handling. No row: nothing yet.
 holding = Table(
     "holding",
     metadata,
     Column("report_id", ID, primary_key=True),
     Column("hotline", String(64), primary_key=True),
-    Column("holder", String(24)),  # the name of whoever has it
-    Column("handed_by", String(24)),  # who gave it to the holder, since when nobody has said that they have it
-    Column("outcome", String(16)),  # how it was closed
-    Column("hoax_by", ID),  # who takes it for a hoax: a second person has to say so, too
-    Column("read_at", MICROSECONDS),  # when anybody last opened it
-    Column("changed_at", MICROSECONDS),  # when its status or its holder was last changed here
-    Column("changed_by", String(24)),  # who changed it; NULL: nobody who is named, such as a duty phone
+    Column("holder", String(24)),  # name of the account that the case is assigned to
+    Column("handed_by", String(24)),  # who assigned it, while the holder has not acknowledged it
+    Column("outcome", String(16)),  # with which it was closed
+    Column("hoax_by", ID),  # account that considers it a hoax; a second person has to confirm
+    Column("read_at", MICROSECONDS),  # when somebody last opened it
+    Column("changed_at", MICROSECONDS),  # when its status or holder was last changed at this hotline
+    Column("changed_by", String(24)),  # account that changed it; NULL: no account, such as an on-call phone
 )
 
-# Somebody of the staff who sees no trace of a report: not its row, not in a count (S-26).
+# An account that sees no trace of a report: neither its row nor in a count (S-26).
 kept_away = Table(
     "kept_away",
     metadata,
@@ -86,7 +83,8 @@ kept_away = Table(
     Column("staff_id", ID, primary_key=True),
 )
 
-# What staff ask of the clock, since they can make no delivery: that another hotline gets a report instead of theirs.
+# A transfer to another hotline that staff have requested. The scheduler executes it: the console may not insert
+# deliveries.
 handover = Table(
     "handover",
     metadata,
@@ -95,14 +93,13 @@ handover = Table(
     Column("taker", String(64), nullable=False),
     Column("actor", String(80), nullable=False),  # who asked
     Column("asked_at", MICROSECONDS, nullable=False),
-    Column("outcome", String(8)),  # NULL: the clock has still to do it; done, refused
+    Column("outcome", String(8)),  # done, refused; NULL: not executed yet
     Index("ix_handover_outcome", "outcome", "asked_at"),
 )
 
 
-# The table of drills with a script, in training alone. All others are in reports/store/schema/tables.py.
-
-# What a lead asks for; web is its reporter. Deleted when it is called off, or with its report.
+# A drill with a script, in training mode only. A lead plans it; web plays the reporter. The row is deleted when the
+# drill is cancelled, or with its report.
 drill = Table(
     "drill",
     metadata,
@@ -112,8 +109,8 @@ drill = Table(
     Column("actor", String(80), nullable=False),
     Column("asked_at", MICROSECONDS, nullable=False),
     Column("at", MICROSECONDS, nullable=False),  # when it is to arrive
-    Column("due_at", MICROSECONDS),  # when web has something to do for it; NULL: nothing any more
-    Column("report_id", ID),  # NULL: it was not begun
+    Column("due_at", MICROSECONDS),  # when web has to act for it next; NULL: finished
+    Column("report_id", ID),  # NULL: not started
     Index("ix_drill_hotline", "hotline", "at"),
     Index("ix_drill_due", "due_at"),
     Index("ix_drill_report_id", "report_id"),

@@ -1,4 +1,4 @@
-"""The tables of what is kept for how long, and of what proves it. All others are in reports/store/schema/tables.py."""
+"""Tables of retention, hosts, statistics, escalation, on-call and opt-outs. Import them from schema/tables.py."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 
 from reports.store.schema.base import ID, MICROSECONDS, metadata
 
-# A report that a person keeps from being purged. It ends by itself at `until`.
+# A legal hold: a report that must not be purged. The hold ends by itself at `until`.
 hold = Table(
     "hold",
     metadata,
     Column("report_id", ID, primary_key=True),
     Column("placed_by", String(80), nullable=False),
-    Column("reason", String(24), nullable=False),  # one of a closed list: nothing of what was said
-    Column("reference", String(40), nullable=False),  # of the paper that asks for it; may be empty
+    Column("reason", String(24), nullable=False),  # from a closed list, nothing of the report's content
+    Column("reference", String(40), nullable=False),  # of the document that requires the hold; may be empty
     Column("placed_at", MICROSECONDS, nullable=False),
     Column("until", MICROSECONDS, nullable=False),
 )
 
-# The one line that a purged report leaves.
+# The only row that remains of a purged report.
 purged = Table(
     "purged",
     metadata,
@@ -29,7 +29,7 @@ purged = Table(
     Column("rule", String(12), nullable=False),
 )
 
-# That a hotline took something of a report which is purged since: ids, times, status and hash, for a dispute.
+# Proof that a hotline accepted a delivery of a report that has been purged since, in case of a dispute.
 receipt = Table(
     "receipt",
     metadata,
@@ -43,23 +43,20 @@ receipt = Table(
     Column("sent_sha256", LargeBinary(32)),
 )
 
-# The end of the audit's chain at one moment, signed. What is before it can be shown to be as it was.
+# The signed end of the audit chain at one moment. It proves that the entries before it were not changed.
 checkpoint = Table(
     "checkpoint",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),  # 1, 2, 3 …: a missing one is seen
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 1, 2, 3 …: a gap shows a missing one
     Column("at", MICROSECONDS, nullable=False),
-    Column("seq", BigInteger, nullable=False),  # of the audit
+    Column("seq", BigInteger, nullable=False),  # of the last audit entry
     Column("hash", LargeBinary(32), nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("signature", LargeBinary(64), nullable=False),
 )
 
 
-# The tables of web's hosts and of its key. All others, and these by their names, are in
-# reports/store/schema/tables.py.
-
-# What a host of web says of the spool on its own disk, which no other account or host can read.
+# The state of a web host's spool. The spool is on the host's own disk, which no other account or host can read.
 host = Table(
     "host",
     metadata,
@@ -70,13 +67,12 @@ host = Table(
     Column("spool_bad", Integer, nullable=False),  # entries that do not open
 )
 
-# By which TOKAUT_STORE_KEY this database was written: a keyed hash of a fixed word, one row for each key.
+# Check values of the TOKAUT_STORE_KEY of this database: a keyed hash of a fixed word, one row for each key.
 key_check = Table("key_check", metadata, Column("value", LargeBinary(32), primary_key=True))
 
 
-# The tables of statistics: numbers only. All others, and these by their names, are in reports/store/schema/tables.py.
-
-# Reports of a quarter that is not out yet, in one cell of one table. Deleted once the quarter's figures are out.
+# Statistics: the reports counted in one cell of one sheet, of a quarter that is not published yet. Deleted when the
+# quarter's figures are published.
 tally = Table(
     "tally",
     metadata,
@@ -87,7 +83,7 @@ tally = Table(
     Column("number", Integer, nullable=False),
 )
 
-# Until when the reports of a country are counted, and until when it is counted what became of them.
+# The time until which the reports of a country are counted, and the time until which their outcomes are (`settled`).
 tallied = Table(
     "tallied",
     metadata,
@@ -96,7 +92,7 @@ tallied = Table(
     Column("settled", MICROSECONDS, nullable=False),
 )
 
-# What web has shown on a day, whatever was answered: screens, tips, states of reports; written once, the day after.
+# How often web showed a screen, a tip or a state of a report on a day. Written once, on the next day.
 screen_tally = Table(
     "screen_tally",
     metadata,
@@ -106,7 +102,7 @@ screen_tally = Table(
     Column("number", Integer, nullable=False),
 )
 
-# What may be shown of a quarter. A row is written once and never changed: two exports never differ in it.
+# A published figure of a quarter. A row is written once and never changed, so two exports never differ.
 figure = Table(
     "figure",
     metadata,
@@ -114,14 +110,12 @@ figure = Table(
     Column("country", String(2), primary_key=True),
     Column("sheet", String(12), primary_key=True),
     Column("cell", String(64), primary_key=True),
-    Column("number", Integer),  # NULL: not shown
+    Column("number", Integer),  # NULL: suppressed
 )
 
 
-# The table of the ladder: who is asked when nobody takes a report on. By its name it is in
-# reports/store/schema/tables.py.
-
-# One step of one report's ladder. A rise in priority begins a ladder of its own; what repeats has a row for each time.
+# One step of a report's escalation. A rise in priority begins another escalation; a repeated step has a row for each
+# round.
 step = Table(
     "step",
     metadata,
@@ -131,21 +125,20 @@ step = Table(
         "step", String(10), primary_key=True
     ),  # begin, closed, desk, backup, overdue, supervisor, regional, operator
     Column("round", Integer, primary_key=True),  # 0, 1, …
-    Column("due_at", MICROSECONDS, nullable=False),  # of begin: when this clock started
-    Column("not_before", MICROSECONDS, nullable=False),  # somebody is at it, or whoever is to be told sleeps
+    Column("due_at", MICROSECONDS, nullable=False),  # of begin: when this escalation started
+    Column("not_before", MICROSECONDS, nullable=False),  # a process has claimed the step, or it waits for the morning
     Column("done_at", MICROSECONDS),
-    Column("came_to", String(10)),  # told, given, nobody, not_there, passed; stopped, raised: it was not done any more
+    Column("came_to", String(10)),  # told, given, nobody, not_there, passed; stopped, raised: it was no longer needed
     Index("ix_step_due", "done_at", "due_at"),
 )
 
 
-# The tables of duty phones. All others, and these by their names, are in reports/store/schema/tables.py.
-
-# A text to a duty phone of a hotline: for which delivery, the how-manieth, and the word that says "I have it".
+# An SMS to an on-call phone of a hotline: the delivery, its rank among the SMS of that delivery, and the word that
+# acknowledges the report.
 page = Table(
     "page",
     metadata,
-    Column("sms_id", ID, primary_key=True),  # of outgoing
+    Column("sms_id", ID, primary_key=True),  # id in `outgoing`
     Column("delivery_id", ID, nullable=False),
     Column("hotline", String(64), nullable=False),
     Column("rank", Integer, nullable=False),
@@ -155,7 +148,7 @@ page = Table(
     Index("ix_page_word", "hotline", "word"),
 )
 
-# A word that came from a number that the hotline lists. web writes it and knows of no text; the clock compares.
+# A word that came from an on-call number of the hotline. web stores it without knowing the SMS; the scheduler compares.
 phone_answer = Table(
     "phone_answer",
     metadata,
@@ -163,14 +156,12 @@ phone_answer = Table(
     Column("hotline", String(64), primary_key=True),
     Column("word", String(6), nullable=False),
     Column("at", MICROSECONDS, nullable=False),
-    # 1: no text of this hotline has the word; 2: it is of a text from before its report became more urgent
+    # 1: no SMS of this hotline has the word; 2: it belongs to an SMS from before the report became more urgent
     Column("wrong", Integer, nullable=False),
 )
 
 
-# The tables of who wants no SMS. All others, and these by their names, are in reports/store/schema/tables.py.
-
-# Numbers (as keyed hashes) that told a carrier STOP: no SMS that they did not ask for.
+# Opt-outs: numbers, as keyed hashes, that sent STOP to a carrier. They get no SMS that they did not ask for.
 optout = Table(
     "optout",
     metadata,
@@ -178,14 +169,14 @@ optout = Table(
     Column("at", MICROSECONDS, nullable=False),
 )
 
-# By which key those hashes are made, sealed to whoever sends SMS: so it can tell whether a number is among them.
+# The key of those hashes, sealed to the worker that sends SMS, so that it can check whether a number has opted out.
 optout_key = Table(
     "optout_key",
     metadata,
-    Column("id", ID, primary_key=True),  # drawn from the key
+    Column("id", ID, primary_key=True),  # derived from the key
     Column("mode", String(8), nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("wrap", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    Column("at", MICROSECONDS, nullable=False),  # the newest key is what web hashes with now
+    Column("at", MICROSECONDS, nullable=False),  # web hashes with the newest key
 )

@@ -1,4 +1,4 @@
-"""The tables of those who read: accounts, sessions, invitations. All others are in reports/store/schema/tables.py."""
+"""Tables of staff: accounts, sessions, invitations and approvals. Import them from schema/tables.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from reports.store.schema.base import ID, MICROSECONDS, metadata
 
-# A person at one hotline, in one role. Who works at two has two accounts.
+# An account: a person at one hotline, in one role. A person who works at two hotlines has two accounts.
 staff = Table(
     "staff",
     metadata,
@@ -16,14 +16,14 @@ staff = Table(
     Column("role", String(8), nullable=False),  # staff, lead, auditor, operator
     Column("password", String(160), nullable=False),  # Argon2id, with its parameters
     Column("totp", LargeBinary, nullable=False),  # the secret of the one-time codes, sealed with the console's key
-    Column("totp_step", Integer, nullable=False),  # of the last code that was used: none is used twice
-    Column("wrong", Integer, nullable=False),  # tries since the last login, for its owner to see
+    Column("totp_step", Integer, nullable=False),  # time step of the last code used: no code is accepted twice
+    Column("wrong", Integer, nullable=False),  # failed logins since the last login, shown to the account's owner
     Column("created_at", MICROSECONDS, nullable=False),
-    Column("ended_at", MICROSECONDS),  # ended, and after a day for good; the name stays taken
+    Column("ended_at", MICROSECONDS),  # when it was ended; final after a day; the name stays taken
     Index("ix_staff_hotline", "hotline"),
 )
 
-# A browser where somebody is logged in. Deleted when that ends.
+# A browser in which an account is logged in. Deleted when the session ends.
 staff_session = Table(
     "staff_session",
     metadata,
@@ -31,12 +31,12 @@ staff_session = Table(
     Column("staff_id", ID, nullable=False, index=True),
     Column("browser", String(40), nullable=False),
     Column("created_at", MICROSECONDS, nullable=False),
-    Column("seen_at", MICROSECONDS, nullable=False),  # when a person last did something
-    Column("checked_at", MICROSECONDS, nullable=False),  # when password and code were last given
+    Column("seen_at", MICROSECONDS, nullable=False),  # when the person was last active
+    Column("checked_at", MICROSECONDS, nullable=False),  # when password and one-time code were last checked
     Column("until", MICROSECONDS, nullable=False),
 )
 
-# A link by which one person makes an account, or gets back into theirs; once.
+# A link with which one person creates an account, or recovers theirs; valid once.
 invitation = Table(
     "invitation",
     metadata,
@@ -44,12 +44,12 @@ invitation = Table(
     Column("name", String(24), nullable=False),
     Column("hotline", String(64), nullable=False),
     Column("role", String(8), nullable=False),
-    Column("staff_id", ID),  # whose account it gives back; NULL: it makes one
+    Column("staff_id", ID),  # account to recover; NULL: it creates one
     Column("made_by", String(80), nullable=False),
     Column("until", MICROSECONDS, nullable=False),
 )
 
-# One lead says that a colleague cannot get in any more. Another one has to say so too.
+# One lead asks to recover the account of a colleague who cannot log in. Another lead has to confirm.
 recovery = Table(
     "recovery",
     metadata,
@@ -58,33 +58,33 @@ recovery = Table(
     Column("asked_at", MICROSECONDS, nullable=False),
 )
 
-# One lead wants somebody to be a lead. Another one has to say so too, or a lead could be two by themself.
+# One lead asks to make somebody a lead. Another lead has to confirm, or one person could become two leads.
 raising = Table(
     "raising",
     metadata,
     Column("hotline", String(64), primary_key=True),
-    Column("about", ID, primary_key=True),  # an account, or the name of somebody who has none yet
+    Column("about", ID, primary_key=True),  # an account id, or the name of somebody who has no account yet
     Column("asked_by", ID, nullable=False),
     Column("asked_at", MICROSECONDS, nullable=False),
 )
 
-# One lead wants another lead's account ended, or another role for them. Somebody else has to say so too.
+# One lead asks to end another lead's account, or to change its role. Somebody else has to confirm.
 lowering = Table(
     "lowering",
     metadata,
     Column("staff_id", ID, primary_key=True),
-    Column("role", String(8), primary_key=True),  # that they are to have; empty: the account is to end
+    Column("role", String(8), primary_key=True),  # the new role; empty: end the account
     Column("asked_by", ID, nullable=False),
     Column("asked_at", MICROSECONDS, nullable=False),
 )
 
-# Wrong passwords, by a keyed hash of who is asked for, of the browser or of the address.
+# Wrong passwords, counted by a keyed hash of the account name, of the browser or of the address.
 staff_try = Table(
     "staff_try",
     metadata,
     Column("bucket", LargeBinary(32), primary_key=True),
     Column("tries", Integer, nullable=False),
     Column("since", MICROSECONDS, nullable=False),
-    Column("locks", Integer, nullable=False),  # how often it was locked: each time twice as long
+    Column("locks", Integer, nullable=False),  # how often it was locked; each lock is twice as long
     Column("locked_until", MICROSECONDS, nullable=False),
 )

@@ -1,4 +1,7 @@
-"""The tables. Times are UTC in whole microseconds; ids are UUIDs as text; nothing a person said is here in clear."""
+"""All tables. Times are UTC in whole microseconds; ids are UUIDs as text; reporters' words are never in plain text.
+
+Tables of cases, operations and staff are defined beside this module and exported from here.
+"""
 
 from __future__ import annotations
 
@@ -25,33 +28,35 @@ from reports.store.schema.operations import (
 )
 from reports.store.schema.staff import invitation, lowering, raising, recovery, staff, staff_session, staff_try
 
-__all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
+__all__ = ["metadata", "page", "phone_answer"]  # exported from here; tables defined below need no mention
 __all__ += ["callback", "draft", "drill", "note", "nudge", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["host", "key_check", "lowering", "optout", "optout_key"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 
-# One row a report. The answers are in report_body, sealed.
+# One row for each report. The answers are in report_body, sealed.
 report = Table(
     "report",
     metadata,
     Column("report_id", ID, primary_key=True),
-    Column("origin_key", LargeBinary(32), nullable=False, unique=True),  # makes a repeated Send harmless
+    Column(
+        "origin_key", LargeBinary(32), nullable=False, unique=True
+    ),  # idempotency key: a repeated Send stores nothing
     Column("created_at", MICROSECONDS, nullable=False),
     Column("country", String(2), nullable=False),
     Column("priority", String(2), nullable=False),  # the highest ever reached
     Column("completeness", String(10), nullable=False),  # complete, incomplete, unread
-    Column("revision", Integer, nullable=False),  # the highest filed
+    Column("revision", Integer, nullable=False),  # the highest submitted
     Column("mode", String(8), nullable=False),
-    Column("state", String(12), nullable=False),  # of the report as a whole; a function of its deliveries
-    Column("desk", String(64)),  # the hotline furthest along, for the reporter's state line
-    Column("changed_at", MICROSECONDS),  # when its state was last worked out; NULL: not since it was filed
-    Column("closed_at", MICROSECONDS),  # since when it is closed; NULL: it is not
-    Column("delete_asked_at", MICROSECONDS),  # since when the reporter wants it deleted; NULL: they do not
+    Column("state", String(12), nullable=False),  # of the whole report, derived from its deliveries
+    Column("desk", String(64)),  # the hotline that has got furthest, named in the state shown to the reporter
+    Column("changed_at", MICROSECONDS),  # when its state was last derived; NULL: not since it was submitted
+    Column("closed_at", MICROSECONDS),  # when it was closed; NULL: it is not closed
+    Column("delete_asked_at", MICROSECONDS),  # when the reporter asked to delete it; NULL: never
     Index("ix_report_delete_asked_at", "delete_asked_at"),
 )
 
-# What one hotline of the route may open; fallbacks too, so that a fallback needs no key but its own.
+# A revision sealed to one hotline of the route; also to fallbacks, so that a fallback needs no key but its own.
 report_body = Table(
     "report_body",
     metadata,
@@ -64,7 +69,7 @@ report_body = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
-# What the routing said when the reporter pressed Send; it is never worked out again.
+# The result of the routing when the reporter chose Send. It is never computed again.
 route = Table(
     "route",
     metadata,
@@ -76,11 +81,11 @@ route = Table(
     Column("why", String(24), nullable=False),
 )
 
-# The outbox: one sending of one report to one hotline. The queue only hurries it along.
+# The outbox: one delivery of one report to one hotline. The queue in Redis only makes it faster.
 delivery = Table(
     "delivery",
     metadata,
-    Column("delivery_id", ID, primary_key=True),  # = webhook-id = Idempotency-Key, the same over all attempts
+    Column("delivery_id", ID, primary_key=True),  # also the webhook-id and Idempotency-Key, the same for all attempts
     Column("report_id", ID, nullable=False),
     Column("hotline", String(64), nullable=False),
     Column("type", String(8), nullable=False),  # created, updated, message, unread
@@ -89,7 +94,7 @@ delivery = Table(
     Column("why", String(24), nullable=False),
     Column("priority", String(2), nullable=False),
     Column("state", String(9), nullable=False),  # due, delivered, refused, parked, cancelled
-    Column("handling", String(11), nullable=False),  # none, accepted, in_progress, rejected, closed: what people do
+    Column("handling", String(11), nullable=False),  # by staff: none, accepted, in_progress, rejected, closed
     Column("attempt", Integer, nullable=False),
     Column("next_at", MICROSECONDS, nullable=False),
     Column("lease_until", MICROSECONDS),
@@ -99,15 +104,15 @@ delivery = Table(
     Column("sent_sha256", LargeBinary(32)),
     Column("created_at", MICROSECONDS, nullable=False),
     Column("delivered_at", MICROSECONDS),
-    Column("told_at", MICROSECONDS),  # when a person was last told about it
+    Column("told_at", MICROSECONDS),  # when a person was last alerted about it
     UniqueConstraint("report_id", "hotline", "type", "revision"),
     Index("ix_delivery_next", "state", "priority", "next_at"),
     Index("ix_delivery_held", "hotline", "lease_until"),
     Index("ix_delivery_desk", "hotline", "handling", "priority", "created_at"),
 )
 
-# A revision that files itself at due_at: danger = now and the line dropped, words never sent, answers of Add more,
-# a Send after an INCOMPLETE report, an input nobody could read. One row for each hotline that gets it.
+# A revision that the scheduler submits at due_at: a session dropped in danger, words never sent, answers after Send, a
+# Send after an INCOMPLETE report, or an input that could not be read. One row for each hotline.
 pending = Table(
     "pending",
     metadata,
@@ -133,18 +138,18 @@ pending = Table(
     Index("ix_pending_report_id", "report_id"),
 )
 
-# SMS taken in: the provider's id once, and the words themselves while Redis is away.
+# Received SMS: the provider's message id, so that none counts twice, and the text while Redis is unavailable.
 inbound = Table(
     "inbound",
     metadata,
     Column("inbound_key", LargeBinary(32), primary_key=True),
     Column("seen_at", MICROSECONDS, nullable=False),
     Column("caller_key", LargeBinary(32), nullable=False),
-    Column("waiting", LargeBinary),  # sealed with web's own key; NULL once it was played
+    Column("waiting", LargeBinary),  # the text, sealed with web's own key; NULL once it was processed
     Index("ix_inbound_waiting", "seen_at"),
 )
 
-# One SMS to send. Sealed to the worker; dead after expires_at: a reply held back must not arrive at night.
+# One SMS to send, sealed to the worker. It is not sent after expires_at: a delayed reply must not arrive at night.
 outgoing = Table(
     "outgoing",
     metadata,
@@ -163,13 +168,13 @@ outgoing = Table(
     Column("expires_at", MICROSECONDS, nullable=False),
     Column("last_class", String(24)),
     Column("provider_id", String(80)),  # the provider's id of the message, for its delivery report
-    Column("status", String(12)),  # what the delivery report said: sent, delivered, failed, unknown
+    Column("status", String(12)),  # from the delivery report: sent, delivered, failed, unknown
     Index("ix_outgoing_due", "state", "next_at"),
     Index("ix_outgoing_provider_id", "provider_id"),
 )
 
-# Code and PIN of a report, as one slow hash of both. The key pair is for the hotline's answer: sealed under code and
-# PIN. Closed by the reporter: both keys empty.
+# Access code and PIN of a report, as one slow hash of both. Answers are sealed to the public key; the private key is
+# sealed under code and PIN. Both keys are empty once the reporter has closed the mailbox.
 mailbox = Table(
     "mailbox",
     metadata,
@@ -180,17 +185,17 @@ mailbox = Table(
     Column("created_at", MICROSECONDS, nullable=False),
 )
 
-# Wrong pairs of code and PIN lately. A bucket is 16 bits of the code's keyed hash; one row more counts all of an hour.
+# Recent wrong pairs of code and PIN. A bucket is 16 bits of the code's keyed hash; one more row counts all of an hour.
 code_try = Table(
     "code_try",
     metadata,
     Column("bucket", Integer, primary_key=True, autoincrement=False),
     Column("tries", Integer, nullable=False),
-    Column("since", MICROSECONDS, nullable=False),  # of the first of these tries
+    Column("since", MICROSECONDS, nullable=False),  # when the first of these tries was made
     Column("locked_until", MICROSECONDS, nullable=False),
 )
 
-# What a hotline wrote to the reporter: sealed to the mailbox's key, so that only code and PIN open it.
+# An answer of a hotline to the reporter, sealed to the mailbox's key, so that only code and PIN open it.
 answer = Table(
     "answer",
     metadata,
@@ -201,14 +206,15 @@ answer = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
-# What the reporter said by My report. One row for each hotline of the route; the clock makes the deliveries.
+# A message that the reporter sent through My report. One row for each hotline of the route; the scheduler makes the
+# deliveries.
 message = Table(
     "message",
     metadata,
     Column("message_id", ID, primary_key=True),
     Column("recipient", String(64), primary_key=True),
     Column("report_id", ID, nullable=False),
-    Column("number", Integer),  # of this report; the revision of its deliveries. NULL: the clock has not seen it
+    Column("number", Integer),  # within the report; the revision of its deliveries. NULL: not handled yet
     Column("created_at", MICROSECONDS, nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("wrap", LargeBinary, nullable=False),
@@ -217,16 +223,16 @@ message = Table(
     Index("ix_message_report_id", "report_id"),
 )
 
-# What was last said about contact by My report; without a row, what the report says holds.
+# The last statement about contact made through My report. No row: the report's own answer holds.
 contact = Table(
     "contact",
     metadata,
     Column("report_id", ID, primary_key=True),
-    Column("allowed", Integer, nullable=False),  # 0: no body that goes out from now on holds a number
+    Column("allowed", Integer, nullable=False),  # 0: no body delivered from now on contains a number
     Column("changed_at", MICROSECONDS, nullable=False),
 )
 
-# Who did what; chained by hashes one second later by the clock.
+# The audit log: who did what. The scheduler chains the entries by hashes about a second later.
 audit = Table(
     "audit",
     metadata,
@@ -241,7 +247,7 @@ audit = Table(
     Index("ix_audit_actor", "actor", "at"),
 )
 
-# One holder at a time: the clock, the replay of waiting SMS.
+# Leases, one holder at a time: the leading scheduler, the replay of waiting SMS.
 lease = Table(
     "lease",
     metadata,
@@ -250,6 +256,7 @@ lease = Table(
     Column("until", MICROSECONDS, nullable=False),
 )
 
+# The circuit breaker of each hotline.
 hotline_state = Table(
     "hotline_state",
     metadata,
@@ -257,8 +264,8 @@ hotline_state = Table(
     Column("failures", Integer, nullable=False),
     Column("open_until", MICROSECONDS, nullable=False),
     Column("opened_times", Integer, nullable=False),
-    Column("dead_since", MICROSECONDS),  # it answered 410; a successful test revives it
+    Column("dead_since", MICROSECONDS),  # when it answered 410; a successful test revives it
 )
 
-# For which mode this database was made: live and training never meet.
+# The mode for which this database was made: live and training are never mixed.
 made_for = Table("made_for", metadata, Column("mode", String(8), primary_key=True))

@@ -1,4 +1,4 @@
-"""What staff and reporters write to each other, and whether a number may still be used"""
+"""Messages between staff and reporters, and consent to use a number"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts to duty phones, and the words that come back"""
+"""SMS to on-call phones, and the words they send back"""
 
 from __future__ import annotations
 

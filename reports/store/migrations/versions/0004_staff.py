@@ -1,4 +1,4 @@
-"""Those who read: accounts, sessions, invitations"""
+"""Accounts of staff, their sessions and invitations"""
 
 from __future__ import annotations
 

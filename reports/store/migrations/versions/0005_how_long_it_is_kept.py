@@ -1,4 +1,4 @@
-"""How long it is kept"""
+"""Retention: checkpoints, legal holds, purged reports and receipts"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ladder: who is asked when nobody takes a report on"""
+"""Escalation steps: who is notified when nobody acknowledges a report"""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("step", schema=None) as batch_op:
         batch_op.create_index("ix_step_due", ["done_at", "due_at"], unique=False)
-    # Reports that are here already begin their clocks now: nothing is late at once, and nobody is told of old ones in
-    # one night.
-    if op.get_context().dialect.name == "postgresql":  # forced again when rights are laid, in this transaction
+    # The escalation of existing reports begins now: none is late at once, and no night brings notifications of all old
+    # reports.
+    if op.get_context().dialect.name == "postgresql":  # forced again when privileges are granted, in this transaction
         op.execute("ALTER TABLE report NO FORCE ROW LEVEL SECURITY")
     now = time.time_ns() // 1000
     reports = sa.table("report", sa.column("report_id", sa.String), sa.column("priority", sa.String))

@@ -1,4 +1,4 @@
-"""What hotlines do: their call-backs, their notes, and who is told that there is an answer"""
+"""Call-backs and notes of hotlines, and the SMS that tells a reporter of an answer"""
 
 from __future__ import annotations
 

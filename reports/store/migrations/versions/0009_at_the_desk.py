@@ -1,4 +1,4 @@
-"""Who at a hotline has a report in hand, and who is kept away from one"""
+"""Who at a hotline has acknowledged a report, and from which accounts a report is hidden"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff ask of the clock: that another hotline gets a report"""
+"""Transfers to another hotline, requested by staff and executed by the scheduler"""
 
 from __future__ import annotations
 

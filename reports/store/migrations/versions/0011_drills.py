@@ -1,4 +1,4 @@
-"""Drills with a script, which leads of a hotline plan in training"""
+"""Scripted drills, which leads of a hotline plan in training mode"""
 
 from __future__ import annotations
 

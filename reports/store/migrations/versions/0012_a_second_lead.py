@@ -1,4 +1,4 @@
-"""That one lead asks for somebody to become a lead, until another lead has confirmed it"""
+"""Requests of a lead to make somebody a lead, until another lead confirms"""
 
 from __future__ import annotations
 

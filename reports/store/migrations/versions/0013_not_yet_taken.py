@@ -1,4 +1,4 @@
-"""Who handed a report to a colleague who has not said yet that they have it"""
+"""Who assigned a report to a colleague who has not acknowledged it yet"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOLDING = sa.table("holding", *(sa.column(name) for name in ("report_id", "hotli
 
 def upgrade() -> None:
     op.add_column("holding", sa.Column("handed_by", sa.String(length=24), nullable=True))
-    if op.get_context().dialect.name == "postgresql":  # forced again when rights are laid, in this transaction
+    if op.get_context().dialect.name == "postgresql":  # forced again when privileges are granted, in this transaction
         for table in ("audit", "holding"):
             op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     a, h, last = AUDIT.c, HOLDING.c, {}

@@ -1,4 +1,4 @@
-"""That the most urgent delivery is found at once among thousands that wait"""
+"""An index to find the most urgent delivery quickly among thousands that wait"""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # made first: that shuts out who writes and nobody who reads
+    # created before the other is dropped: creating an index blocks writers but no readers
     op.create_index("ix_delivery_next", "delivery", ["state", "priority", "next_at"], unique=False)
     op.drop_index("ix_delivery_due", table_name="delivery")

@@ -1,4 +1,4 @@
-"""By which key web hashes the numbers that told STOP: sealed to whoever sends SMS, which can now ask"""
+"""The key with which web hashes opted-out numbers, sealed to the worker that sends SMS, so that it can check them"""
 
 from __future__ import annotations
 

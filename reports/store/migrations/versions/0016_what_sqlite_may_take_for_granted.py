@@ -1,8 +1,8 @@
-"""How many rows of deliveries and steps share a value, for SQLite, which counts nothing by itself
+"""Statistics of the tables delivery and step for SQLite's query planner, which collects none by itself
 
-Knowing nothing, it holds "all that were ever delivered" for as few as "those of this report": a look for who gets a
-report next took minutes with 100,000 stored. Figures made up once, the same everywhere, keep each plan what it was when
-it was tried. Columns as in sqlite.org/fileformat2.html#stat1tab.
+Without them SQLite assumes that "all that were ever delivered" are as few as "those of this report": a search for the
+next recipient took minutes with 100,000 reports. Fixed, invented figures, the same everywhere, keep each query plan as
+it was tested. Columns: sqlite.org/fileformat2.html#stat1tab.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 STATISTICS = sa.table("sqlite_stat1", sa.column("tbl"), sa.column("idx"), sa.column("stat"))
-SHARED = {  # of so many rows: how many have the same first column, the same first two, …
+SHARED = {  # number of rows, then how many share the same first column, the same first two columns, …
     ("delivery", "sqlite_autoindex_delivery_1"): "100000 1",
     ("delivery", "sqlite_autoindex_delivery_2"): "100000 2 1 1 1",  # report_id, hotline, type, revision
     ("delivery", "ix_delivery_next"): "100000 1000 300 1",
@@ -29,8 +29,8 @@ SHARED = {  # of so many rows: how many have the same first column, the same fir
 
 def upgrade() -> None:
     if op.get_bind().dialect.name != "sqlite":
-        return  # PostgreSQL counts
-    op.execute("ANALYZE alembic_version")  # makes the table
+        return  # PostgreSQL collects its own
+    op.execute("ANALYZE alembic_version")  # creates the table sqlite_stat1
     op.execute("DELETE FROM sqlite_stat1")
     op.bulk_insert(STATISTICS, [{"tbl": table, "idx": index, "stat": rows} for (table, index), rows in SHARED.items()])
-    op.execute("ANALYZE sqlite_schema")  # this connection reads them now, the others when they are opened
+    op.execute("ANALYZE sqlite_schema")  # this connection reads the figures now, others when they are opened

@@ -1,4 +1,4 @@
-"""That what waits of one report is found by its id, among thousands that wait"""
+"""An index to find the pending revision of a report by its id, among thousands that wait"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each host of web says about its spool, and a check value of the store key"""
+"""The spool status of each web host, and check values of the store key"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Codes come from a secret of the session: no row yields them any more, and older rows forget what yielded theirs
+"""Derive access codes from a secret of the session, and replace the values from which older codes were derived
 
-`report.origin_key` gave the code and the PIN to who had the store key. Each is replaced by chance, so codes that were
-handed out before open nothing from now on; their mailboxes go, with the answers that only they could open.
+With `report.origin_key` and the store key anybody could compute code and PIN. Each origin key is replaced by a random
+one, so codes shown before open nothing any more. Their mailboxes are deleted, with the answers that only they opened.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def upgrade() -> None:
 
 
 def _forget_origins(table: sa.TableClause) -> None:
-    """Rows that shared a key share the new one: what waits for several hotlines stays one report."""
+    """Replace the keys by random ones. Rows that share a key share the new one, so that they stay one report."""
     connection = op.get_bind()
     for (old,) in connection.execute(sa.select(table.c.origin_key).distinct()).all():
         new = sa.update(table).where(table.c.origin_key == old).values(origin_key=os.urandom(32))

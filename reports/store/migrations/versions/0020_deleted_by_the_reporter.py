@@ -1,4 +1,4 @@
-"""Since when a reporter wants their report deleted: the clock purges it as soon as its deliveries have ended"""
+"""When a reporter asked to delete a report: the scheduler purges it as soon as its deliveries have ended"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("report", sa.Column("delete_asked_at", sa.BigInteger(), nullable=True))
     op.create_index("ix_report_delete_asked_at", "report", ["delete_asked_at"])
-    # Those who deleted theirs before were told that it was gone.
+    # Reporters who deleted theirs before were told that it was gone.
     op.execute(
         "UPDATE report SET delete_asked_at = "
         "(SELECT max(a.at) FROM audit a WHERE a.object_id = report.report_id AND a.act = 'delete_asked')"

@@ -1,4 +1,4 @@
-"""What staff are writing, so that nothing is lost by a note, another language or the lock"""
+"""Drafts of staff, so that saving a note, changing the language or the screen lock loses no text"""
 
 from __future__ import annotations
 

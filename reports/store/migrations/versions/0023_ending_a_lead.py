@@ -1,4 +1,4 @@
-"""That one lead asks to end another lead's account, or to take the role away, until somebody else confirms it"""
+"""Requests of a lead to end another lead's account or change its role, until somebody else confirms"""
 
 from __future__ import annotations
 
