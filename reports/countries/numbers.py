@@ -108,9 +108,7 @@ REDACTED = "..."  # replaces a number in what staff wrote
 
 
 def permitted_numbers(country: Country) -> frozenset[str]:
-    """Return the numbers that may be told to reporters there now, as digits: those on screens, and the service
-    codes.
-    """
+    """Return the numbers that may be told to reporters there, as digits: those on screens, and the service codes."""
     parts = {part for code in country.codes for part in re.findall(r"\d+", code.code)}
     return _shown(country) | parts
 

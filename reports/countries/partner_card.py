@@ -103,9 +103,7 @@ class PartnerCard:
         return tuple(empty)
 
     def problems(self) -> Iterator[str]:
-        """Yield the entries that cannot be right, in words that follow `card.`; nothing that depends on today's
-        date.
-        """
+        """Yield the entries that cannot be right, in words that follow `card.`; none depends on today's date."""
         for name in ("duty_officer", "supervisor", "drills_to"):
             for entry in getattr(self, name):
                 if not CONTACT_PATTERN.fullmatch(entry):

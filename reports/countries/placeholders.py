@@ -51,8 +51,9 @@ def _sms_values(
     hotlines: Iterable[Hotline],
     say: Callable[[str], str],
 ) -> dict[str, str]:
-    """Return whom to text if one cannot call: an emergency number, else the child helpline, else a hotline for
-    families.
+    """Return whom to text if calling is impossible.
+
+    It is an emergency number, else the child helpline, else a hotline for families.
     """
     able = (
         number for number in numbers if number.word in DANGER_SERVICES and number.takes_sms and number.may_show(mode)

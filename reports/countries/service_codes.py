@@ -30,7 +30,8 @@ class ServiceCode:
 
 
 def normalize_code(code: str) -> str:
-    """Return a code without the signs that providers add or leave out: `*111*163#`, `111*163` and `+111*163` are one
-    code.
+    """Return a code without the signs that providers add or leave out.
+
+    `*111*163#`, `111*163` and `+111*163` are one code.
     """
     return _NON_KEY.sub("", code).strip("*")

@@ -52,8 +52,9 @@ class RecordCipher:
         self._macs: dict[tuple[bytes, str, str], Callable[[bytes], bytes]] = {}
 
     def seal(self, label: str, name: bytes, data: bytes) -> bytes:
-        """Seal `data`. `name`: the record's own name (Redis key, file, row), so that no record can stand in for
-        another.
+        """Seal `data`.
+
+        `name`: the record's own name (its Redis key, file or row), so that no record can stand in for another.
         """
         salt = os.urandom(_SALT)
         aes = AESGCM(self._expanded(self._newest, label, salt))

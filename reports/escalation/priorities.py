@@ -1,4 +1,4 @@
-"""Which priorities are urgent, and which queue takes which priority. Pure."""
+"""Which priorities are urgent, and which queue takes which priorities. Pure."""
 
 from __future__ import annotations
 
