@@ -53,9 +53,7 @@ def claim(kind: str) -> Iterator[None]:
 
 
 def render(own: CollectorRegistry) -> bytes:
-    """Return the metrics in Prometheus' text format: of all processes whose folders are known, or of this process
-    alone.
-    """
+    """Return the metrics in Prometheus' text format: of all processes whose folders are known, or of this one."""
     return generate_latest(_AllProcesses() if FOLDER_VARIABLE in os.environ else own)
 
 

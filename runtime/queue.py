@@ -73,9 +73,7 @@ class JobQueue:
         self._redis.close()
 
     def put(self, job: str, item: str, speed: QueueName) -> bool:
-        """Put an id on a queue. Return False if the queue did not take it; then it is done later, and nothing is
-        lost.
-        """
+        """Put an id on a queue. Return False if the queue did not take it; nothing is lost then, only later."""
         try:
             self._queues[speed].enqueue_call(
                 job,

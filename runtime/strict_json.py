@@ -21,9 +21,7 @@ class StrictJsonError(ValueError):
 
 
 def object_pairs(text: str) -> tuple[tuple[str, object], ...]:
-    """Return the keys and values of one object in the order written, a repeated key each time. Raises
-    StrictJsonError.
-    """
+    """Return the keys and values of one object in the order written, repeated keys too. Raises StrictJsonError."""
     _refuse_depth(text)
     try:
         # strict=False: a raw line feed in a person's words is no reason to lose the words
