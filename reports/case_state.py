@@ -52,7 +52,7 @@ class CaseState:
 
 
 def derive_case_state(sendings: Iterable[RecipientState]) -> CaseState:
-    """Return the first state that applies, from "nobody can take it" to "still on its way"."""
+    """Return the state of a report: the first one that applies, from `needs_person` to `queued`."""
     alive = [s for s in sendings if s.state in ("due", "delivered") and s.handling != "rejected"]
     if not alive:
         return CaseState("needs_person", None)

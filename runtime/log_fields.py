@@ -113,7 +113,7 @@ UNREADABLE_REASONS: Final = frozenset(
 
 REASONS: Final = UNREADABLE_REASONS | frozenset(
     {
-        # why a delivery came out as it did (workers/delivery/outcomes.py)
+        # the reason for the outcome of a delivery (workers/delivery/outcomes.py)
         "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
         "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
         "needs_person", "dns", "reset", "timeout", "closed", "not_reached", "not_kept", "no_tls", "mail_login",

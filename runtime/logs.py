@@ -96,9 +96,9 @@ class _AllowList:
     def __init__(self, strict: bool) -> None:
         self._strict = strict
 
-    def __call__(self, _logger: object, _method: str, given: EventDict) -> EventDict:
-        level = given.pop("level")
-        fields = {_RENAMED.get(name, name): value for name, value in given.items() if value is not None}
+    def __call__(self, _logger: object, _method: str, event_dict: EventDict) -> EventDict:
+        level = event_dict.pop("level")
+        fields = {_RENAMED.get(name, name): value for name, value in event_dict.items() if value is not None}
         refused = [name for name, value in fields.items() if not is_allowed(name, value)]
         if refused and self._strict:
             raise ForbiddenField(f"{', '.join(sorted(refused))}: not a field or not a word of runtime/log_fields.py")

@@ -1,7 +1,7 @@
 """Store the metrics of each process in files, so that one page can show those of all processes of a host.
 
 Prometheus' library names the files of a process by its pid. Pids are not reused: the files of ended processes pile up,
-and the last values of an ended clock are taken for those of the running one. Here a process takes the lowest free
+and the last values of an ended `clock` are taken for those of the running one. Here a process takes the lowest free
 number of its kind, such as `clock-1`, and a later process goes on counting in the same files.
 """
 

@@ -37,11 +37,11 @@ class _Sentinels(_SENTINEL):  # type: ignore[misc]
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
         try:
-            found: tuple[str, int] = super().discover_master(service_name)
+            master: tuple[str, int] = super().discover_master(service_name)
         finally:
             for sentinel in self.sentinels:
                 sentinel.connection_pool.disconnect(inuse_connections=False)
-        return found
+        return master
 
 
 def session_client(reach: RedisAddress) -> Redis:
@@ -70,8 +70,8 @@ def _client(reach: RedisAddress, seconds: float, retry: Retry, **more: Any) -> R
 
 def find_master(reach: RedisAddress, seconds: float) -> tuple[str, int]:
     """Ask the Sentinels which server leads now. Return its host and port. Raises RedisError."""
-    found: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
-    return found
+    master: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
+    return master
 
 
 def _sentinels(reach: RedisAddress, seconds: float) -> Any:

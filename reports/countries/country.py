@@ -165,24 +165,24 @@ class Country:
 
     def problems(self, mode: ModeName) -> list[str]:
         """Return what keeps this country from this mode, a sentence each that begins with the file."""
-        found = structure_problems(
+        faults = structure_problems(
             emergency=self.emergency,
             hotlines=self.hotlines,
             incomplete_to=self.incomplete_to,
             places=[place.code for place in self.places],
             duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
-        found += self.law.problems()
-        found += self.retention.problems()
-        found += escalation_problems(self.hotlines, self.clocks)
+        faults += self.law.problems()
+        faults += self.retention.problems()
+        faults += escalation_problems(self.hotlines, self.clocks)
         if mode == "live":
-            found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
-        return [f"{self.file}: {line}" for line in found]
+            faults += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
+        return [f"{self.file}: {line}" for line in faults]
 
     def overdue(self, today: date) -> list[str]:
         """Return what has to be confirmed again or is missing. `tokaut check` fails for it; a start does not."""
-        found = [line for h in self.hotlines.values() for line in h.overdue(today)]
-        return [f"{self.file}: {line}" for line in (*withdrawn_emergency_problems(self.emergency), *found)]
+        faults = [line for h in self.hotlines.values() for line in h.overdue(today)]
+        return [f"{self.file}: {line}" for line in (*withdrawn_emergency_problems(self.emergency), *faults)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +224,14 @@ class Countries:
 
     def problems(self, mode: ModeName) -> list[str]:
         """Return what keeps the countries from this mode, a sentence each, with codes that two countries share."""
-        found = [line for country in self.all for line in country.problems(mode)]
+        faults = [line for country in self.all for line in country.problems(mode)]
         seen: dict[tuple[str, str], str] = {}
         for country in self.all:
             for key in country.dialled:
                 first = seen.setdefault(key, country.file)
                 if first != country.file:
-                    found.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
-        return found
+                    faults.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
+        return faults
 
 
 def load_country(iso: str, text: str, mode: ModeName) -> Country:

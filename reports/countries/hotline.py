@@ -41,7 +41,7 @@ DRILL_INTERVAL = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class SourcedEntry:
-    """A number that somebody published, and who has confirmed it since. Dates are ISO 8601; empty: none."""
+    """A number with its source, and who has confirmed it since. Dates are ISO 8601; empty: none."""
 
     source: str = ""
     source_date: str = ""

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from reports.countries.hotline import Grade
 from reports.countries.partner_card import FORBID_EXTRA
 
-CRITERIA: Mapping[str, str] = {  # in the order of the screen, with its words there
+CRITERIA: Mapping[str, str] = {  # in the order of the law screen, with its words
     "specific": "a law",
     "computer": "by phone too",
     "possession": "keeping them",

@@ -1,8 +1,9 @@
-"""Keep training and live apart (S-40): the addresses of drills, and those of the live service. None is both. Pure.
+"""Keep training and live apart (S-40): the addresses of drills, and those of the live service. Pure.
 
-A drill's address says so in itself, where only its owner can put the word: in the name of a host, which needs a
-certificate, and in the name of a mailbox. A phone number cannot hold a word; it is a drill's if it is in `drills_to` of
-a partner card, where no number of the live service may be. Outside live mode a card holds drill addresses only.
+No address is both. A drill's address says so in itself, where only its owner can put the word: in the name of a host,
+which needs a certificate, and in the name of a mailbox. A phone number cannot hold a word; it is a drill's if it is in
+`drills_to` of a partner card, where no number of the live service may be. Outside live mode a card holds drill
+addresses only.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from reports.crypto.key_files import hotlines_with_keys
 from runtime.settings import SettingError, SettingFault
 
-QUEUE_MODE_KEY: Final = "rq:mode"  # under the names that every user of the queue may touch
+QUEUE_MODE_KEY: Final = "rq:mode"  # a name that every Redis user of the queue may access
 
 
 def has_no_keys(keys: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-KEY_BYTES: Final = 32  # the length of every symmetric key here, and the least a secret of ours may have
+KEY_BYTES: Final = 32  # the length of every symmetric key here, and the minimum length of our secrets
 NONCE_BYTES: Final = 12
 HKDF_FIRST_BLOCK: Final = b"\x01"  # the counter of HKDF-Expand
 

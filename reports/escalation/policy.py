@@ -152,9 +152,9 @@ def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
         if clock is None:
             yield f"{priority}: there is no such priority; there are P1, P2, P3 and P4."
             continue
-        found = [fault for name, minutes in times.items() if (fault := _fault(clock, priority, name, minutes))]
-        yield from found
-        if not found:
+        faults = [fault for name, minutes in times.items() if (fault := _fault(clock, priority, name, minutes))]
+        yield from faults
+        if not faults:
             yield from (f"{priority}.{fault}" for fault in _out_of_order(_with(clock, times)))
 
 

@@ -38,7 +38,7 @@ def case_fields(data: Mapping[str, Any]) -> dict[str, Any]:
 
     Unknown values are left out, so that they overwrite nothing that staff wrote.
     """
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "module_id": PRIMERO_MODULE,
         "other_agency_id": data["report_id"],
         "other_agency_name": AGENCY_NAME,
@@ -50,7 +50,7 @@ def case_fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "telephone_current": phone_text(data["contact"]),
         **_drill_fields(data),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in result.items() if value}
 
 
 def fields_for(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,13 +75,13 @@ def case_changes(fields: Mapping[str, Any], there: Mapping[str, Any], *, withdra
     withdrew the phone number. The number that we wrote is removed; a number that staff found elsewhere stays. Of two
     numbers that we wrote the later one holds: it may be another phone, or have fewer hours.
     """
-    found = {name: value for name, value in fields.items() if not there.get(name) and name != "module_id"}
+    result = {name: value for name, value in fields.items() if not there.get(name) and name != "module_id"}
     ours, theirs = fields.get("risk_level"), there.get("risk_level")
     if ours in RISK_LEVELS and theirs in RISK_LEVELS and RISK_LEVELS.index(ours) > RISK_LEVELS.index(theirs):
-        found["risk_level"] = ours
+        result["risk_level"] = ours
     if (withdrawn or "telephone_current" in fields) and ONLY_FROM in str(there.get("telephone_current") or ""):
-        found["telephone_current"] = fields.get("telephone_current")
-    return found
+        result["telephone_current"] = fields.get("telephone_current")
+    return result
 
 
 def _drill_fields(data: Mapping[str, Any]) -> dict[str, str]:
@@ -122,9 +122,9 @@ def _words(data: Mapping[str, Any]) -> str:
 
 def redact_numbers(notes: Any) -> list[dict[str, str]]:
     """Return our notes that contain a phone number, with the number replaced after its withdrawal."""
-    found = []
+    result = []
     for item in notes if isinstance(notes, list) else ():
         text = item.get("note_text") if isinstance(item, dict) else None
         if isinstance(text, str) and (clean := _NUMBER.sub(CONTACT_LABEL + "taken back", text)) != text:
-            found.append({"unique_id": item["unique_id"], "note_text": clean})
-    return found
+            result.append({"unique_id": item["unique_id"], "note_text": clean})
+    return result

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
-WARN_DAYS: Final = 30  # the operator is told so many days before a report that nobody closed is purged
-HOLD_WARN_DAYS: Final = 14  # and so many days before a legal hold ends
+WARN_DAYS: Final = 30  # days before the purge of a report that nobody closed: the operator is told
+HOLD_WARN_DAYS: Final = 14  # days before a legal hold ends: the operator is told
 MAX_HOLD_DAYS: Final = 731
 LOCAL_KINDS: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy stored here
 

@@ -16,7 +16,7 @@ from reports.escalation.policy import ESCALATION_TIMES
 from reports.statistics.suppression import MIN_COUNT, rounded_share, visible_cells, visible_total
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-# The outcome of a report is counted so long after it. A quarter is published once the outcome of its last report is.
+# How long after a report its outcome is counted. A quarter is published once that of its last report is counted.
 SETTLED_AFTER = 14 * DAY
 
 CATEGORIES = ("harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other")
@@ -139,8 +139,8 @@ def _place(place: Mapping[str, Any], country: Country) -> str:
 
     A name that is in no list, such as typed words, never becomes a cell.
     """
-    found = country.place(place.get("code")) if place.get("code") else None
-    name = (found.group or found.name) if found else place.get("group")
+    listed = country.place(place.get("code")) if place.get("code") else None
+    name = (listed.group or listed.name) if listed else place.get("group")
     return name if name in places_of(country) else NOT_TOLD
 
 

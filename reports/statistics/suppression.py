@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MIN_COUNT = 5
-MIN_SHARE_TOTAL = 10 * MIN_COUNT  # a tenth of fewer is under 5
+MIN_SHARE_TOTAL = 10 * MIN_COUNT  # a tenth of fewer reports is under 5
 VisibleCells = Mapping[str, int | None]  # None: suppressed
 
 

@@ -84,11 +84,11 @@ class QuarterFigures:
 
 def group_by_quarter(figures: Iterable[PublishedFigure], languages: Mapping[str, str]) -> list[QuarterFigures]:
     """Group the figures by country, the newest quarter first. `languages`: names by tag."""
-    found: dict[tuple[str, str], dict[str, dict[str, int | None]]] = {}
+    by_quarter: dict[tuple[str, str], dict[str, dict[str, int | None]]] = {}
     for item in figures:
-        found.setdefault((item.country, item.quarter), {}).setdefault(item.sheet, {})[item.cell] = item.number
-    newest = sorted(found, key=lambda key: key[1], reverse=True)
-    return [_quarter(key, found[key], languages) for key in sorted(newest, key=lambda key: key[0])]
+        by_quarter.setdefault((item.country, item.quarter), {}).setdefault(item.sheet, {})[item.cell] = item.number
+    newest = sorted(by_quarter, key=lambda key: key[1], reverse=True)
+    return [_quarter(key, by_quarter[key], languages) for key in sorted(newest, key=lambda key: key[0])]
 
 
 def _quarter(

@@ -186,16 +186,16 @@ def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tupl
 def describe_value(setting: Setting, environ: Mapping[str, str]) -> str:
     """Say how a setting is set. Of a secret it gives the length and the age of its file, never the secret."""
     try:
-        given = raw_value(setting, environ)
-        if given is None:
+        raw = raw_value(setting, environ)
+        if raw is None:
             return "not set" if setting.default_in(mode_from(environ)) in {None, _REQUIRED} else "default"
     except InvalidValue as wrong:
         return str(wrong)
     if not setting.secret:
-        return f"set: {given}"
+        return f"set: {raw}"
     path = environ.get(f"{setting.name}_FILE", "").strip()
     age = f"{int(time.time() - Path(path).stat().st_mtime) // 86400} days old" if path else "better in a file"
-    return f"set, {len(given)} characters, {age}"
+    return f"set, {len(raw)} characters, {age}"
 
 
 def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
@@ -203,20 +203,20 @@ def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
 
     None: the setting is not set, or is empty, which stands for its default.
     """
-    given = environ.get(setting.name)
+    raw = environ.get(setting.name)
     path = environ.get(f"{setting.name}_FILE", "").strip() if setting.secret else ""
-    if path and given is not None:
+    if path and raw is not None:
         raise InvalidValue(f"and {setting.name}_FILE are both set; keep one, better the file")
     if path:
         return _secret_file(f"{setting.name}_FILE", Path(path), environ.get("CREDENTIALS_DIRECTORY", ""))
-    return given.strip() if given is not None and (given.strip() or setting.required) else None
+    return raw.strip() if raw is not None and (raw.strip() or setting.required) else None
 
 
 def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
-    given = raw_value(setting, environ)
-    text = setting.default_in(mode) if given is None else given
-    if text == _REQUIRED or given == "":
-        raise InvalidValue(f"is {'not set' if given is None else 'empty'}; {setting.make or setting.meaning}")
+    raw = raw_value(setting, environ)
+    text = setting.default_in(mode) if raw is None else raw
+    if text == _REQUIRED or raw == "":
+        raise InvalidValue(f"is {'not set' if raw is None else 'empty'}; {setting.make or setting.meaning}")
     value = None if text is None else setting.read(text)
     if mode is Mode.LIVE and (wrong := setting.live(value)):
         raise InvalidValue(wrong)

@@ -128,11 +128,11 @@ def redis_address(text: str) -> Secret[str]:
 
     With a query the library would let the address override our time limits and the check of the certificate.
     """
-    found = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
+    parsed = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
     parts = _split(text)
     if parts.fragment or (parts.query and not (parts.scheme == "unix" and re.fullmatch(r"db=[0-9]+", parts.query))):
         raise InvalidValue("holds a query or a fragment; give only the address; in a password write ? as %3F, # as %23")
-    return found
+    return parsed
 
 
 def smtp_address(text: str) -> Secret[str]:
@@ -177,12 +177,12 @@ def require_private_folder(path: Path) -> str | None:
 
 def names(text: str) -> tuple[str, ...]:
     """Parse file names with commas: lower case, each once, in the order given."""
-    found = _split_list(text)
-    if wrong := [name for name in found if not _NAME.fullmatch(name)]:
+    parsed = _split_list(text)
+    if wrong := [name for name in parsed if not _NAME.fullmatch(name)]:
         raise InvalidValue(f"holds {wrong[0]!r}; names are lower case and stand with commas between them")
-    if not found or len(set(found)) < len(found):
+    if not parsed or len(set(parsed)) < len(parsed):
         raise InvalidValue("names nothing, or one of its names twice")
-    return found
+    return parsed
 
 
 def ca_file(text: str) -> Path:
@@ -209,18 +209,18 @@ def seconds(text: str) -> float:
 
 def contacts(text: str) -> tuple[str, ...]:
     """Parse e-mail addresses and phone numbers with +, in the order in which they are alerted."""
-    found = _split_list(text)
-    if not all(_MAIL.fullmatch(entry) or _PHONE.fullmatch(entry) for entry in found):
+    parsed = _split_list(text)
+    if not all(_MAIL.fullmatch(entry) or _PHONE.fullmatch(entry) for entry in parsed):
         raise InvalidValue("holds what is neither an e-mail address nor a number with + and the country code")
-    return found
+    return parsed
 
 
 def host_ports(text: str) -> tuple[str, ...]:
     """Parse a list of host:port with commas."""
-    found = _split_list(text)
-    if not all(_HOST_PORT.fullmatch(entry) for entry in found):
+    parsed = _split_list(text)
+    if not all(_HOST_PORT.fullmatch(entry) for entry in parsed):
         raise InvalidValue("is a list of host:port with commas between them, such as 10.0.0.5:8443")
-    return found
+    return parsed
 
 
 def _address(text: str, schemes: str, example: str) -> Secret[str]:
