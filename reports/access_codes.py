@@ -1,6 +1,6 @@
-"""The code and the PIN that a person gets at Send: derived from keyed hashes, typed on a keypad, checked by a digit.
+"""Access code and PIN, which a reporter gets at Send: derived from keyed hashes, typed on a keypad. Pure.
 
-A code is 7 digits and a Damm check digit: it finds every single wrong digit and every swap of neighbours. Pure.
+A code is 7 digits and a Damm check digit, which detects every single wrong digit and every swap of neighbours.
 """
 
 from __future__ import annotations
@@ -21,39 +21,42 @@ _DAMM: Final = (
     (9, 4, 3, 8, 6, 1, 7, 2, 0, 5),
     (2, 5, 8, 1, 4, 3, 6, 7, 9, 0),
 )
-_BETWEEN: Final = frozenset({"Zs", "Pd", "Cf"})  # blanks, any kind of hyphen, marks nobody sees
+_SEPARATOR_CATEGORIES: Final = frozenset({"Zs", "Pd", "Cf"})  # blanks, hyphens of any kind, invisible marks
 
 
 def derive_code(mac: bytes) -> str:
-    """8 digits from the first 8 bytes of a 32-byte hash. 2^64 over 10^7: the bias is below one in 10^12."""
+    """Return 8 digits from the first 8 bytes of a 32-byte hash. 2^64 over 10^7: the bias is below one in 10^12."""
     digits = f"{int.from_bytes(mac[:8], 'big') % 10**7:07}"
     return digits + check_digit(digits)
 
 
 def derive_pin(mac: bytes) -> str:
-    """4 digits from the next 8 bytes, so that one hash may give both."""
+    """Return 4 digits from the next 8 bytes, so that one hash can give code and PIN."""
     return f"{int.from_bytes(mac[8:16], 'big') % 10**4:04}"
 
 
 def format_code(code: str) -> str:
-    """As a person copies it: 4821 9303."""
+    """Format a code as a person copies it: 4821 9303."""
     return f"{code[:4]} {code[4:]}"
 
 
 def parse_code(text: str) -> str | None:
-    """8 digits of any script, blanks and hyphens anywhere; None where the length or the check digit is wrong."""
+    """Return the 8 digits of a code; None if the length or the check digit is wrong.
+
+    Digits of any script are accepted, with blanks and hyphens anywhere.
+    """
     digits = _digits(text)
     return digits if len(digits) == 8 and _damm(digits) == 0 else None
 
 
 def parse_pin(text: str) -> str | None:
-    """4 digits, read like a code."""
+    """Return the 4 digits of a PIN, typed as a code may be; None if it has another length."""
     digits = _digits(text)
     return digits if len(digits) == 4 else None
 
 
 def check_digit(digits: str) -> str:
-    """The digit that `digits` (ASCII) wants after it."""
+    """Return the check digit that follows `digits` (ASCII)."""
     return str(_damm(digits))
 
 
@@ -65,12 +68,12 @@ def _damm(digits: str) -> int:
 
 
 def _digits(text: str) -> str:
-    """ASCII digits, or "" where anything stands there that is neither a digit nor nothing to speak of."""
-    found = []
+    """Return the digits in ASCII; "" if other characters than digits, blanks, hyphens and invisible marks are there."""
+    decimals = []
     for character in unicodedata.normalize("NFKC", text):
         value = unicodedata.decimal(character, None)
         if value is not None:
-            found.append(str(value))
-        elif not (character.isspace() or unicodedata.category(character) in _BETWEEN):
+            decimals.append(str(value))
+        elif not (character.isspace() or unicodedata.category(character) in _SEPARATOR_CATEGORIES):
             return ""
-    return "".join(found)
+    return "".join(decimals)

@@ -1,7 +1,7 @@
-"""When a reporter may be texted that there is an answer: only where they called this phone safe, only then, rarely.
+"""When a reporter may be notified by SMS of an answer: only on a phone they called safe, in safe hours, and rarely.
 
 An SMS that nobody asked for is the one thing here that can betray a child (S-03). It is one fixed sentence without a
-topic; what staff wrote never goes out by SMS. Pure; times in microseconds.
+topic; staff's words are never sent by SMS. Pure; times in microseconds.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from zoneinfo import ZoneInfo
 from runtime.time_units import DAY, MINUTE, SECOND
 
 NOTICE_TEXT: Final = "Hello. Please dial {ussd} when you have time."  # a message of the catalogues
-MAX_NOTICES: Final = 3  # for a report
+MAX_NOTICES: Final = 3  # for each report
 NOTICE_INTERVAL: Final = DAY
-PERMISSION_LIFETIME: Final = 30 * DAY  # a yes is not for ever
-END_MARGIN: Final = 10 * MINUTE  # of the safe hours: a text may be so long on its way
+PERMISSION_LIFETIME: Final = 30 * DAY  # consent expires
+END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours: an SMS may take so long to arrive
 
 
 @dataclass(frozen=True, slots=True)
 class SmsPermission:
-    """A yes to SMS on this phone, in these hours of a day at that place, said at `since`."""
+    """Consent to SMS on this phone, in these hours of a day in this time zone. `since`: when it was given."""
 
     number: str
     begin: time
@@ -33,7 +33,10 @@ class SmsPermission:
 
 
 def read_permission(contact: Mapping[str, Any] | None, since: int) -> SmsPermission | None:
-    """`contact`: as in a report or a message. None: no SMS, whatever else was allowed."""
+    """Return the consent in `contact`, as in a report or a message.
+
+    None: no SMS may be sent, even if another way of contact was allowed.
+    """
     if not contact or not contact.get("allowed") or contact.get("how") != "sms":
         return None
     try:
@@ -46,20 +49,22 @@ def read_permission(contact: Mapping[str, Any] | None, since: int) -> SmsPermiss
 
 
 def next_notice_at(said: SmsPermission | None, sent: Sequence[int], now: int) -> int | None:
-    """When the next text may go, now or later; None: none may, ever, on this yes. `sent`: those of this report."""
+    """Return when the next SMS may be sent, now or later; None: never under this consent.
+
+    `said`: the consent. `sent`: when earlier SMS of this report were sent.
+    """
     if said is None or len(sent) >= MAX_NOTICES:
         return None
-    earliest = (
-        max(now, min(max(sent), now) + NOTICE_INTERVAL) if sent else now
-    )  # one that lies ahead went by a wrong clock
+    # min: an SMS whose time lies ahead was sent while the clock was wrong
+    earliest = max(now, min(max(sent), now) + NOTICE_INTERVAL) if sent else now
     moment = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(said.zone)
     for ahead in range(2):
         day = moment.date() + timedelta(days=ahead)
         begin = _at(datetime.combine(day, said.begin, said.zone))
         end = _at(datetime.combine(day, said.end, said.zone)) - END_MARGIN
-        found = max(earliest, begin)
-        if found < end:
-            return found if found <= said.since + PERMISSION_LIFETIME else None
+        notice_at = max(earliest, begin)
+        if notice_at < end:
+            return notice_at if notice_at <= said.since + PERMISSION_LIFETIME else None
     return None
 
 

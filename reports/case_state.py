@@ -1,4 +1,4 @@
-"""What people do with a report that was sent to them, and what may follow what. Pure."""
+"""The handling of a case by each hotline, which changes are allowed, and the state of the report as a whole. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 HANDLING_STATES: Final = ("accepted", "in_progress", "rejected", "closed")
 
-# rejected: it went to others, who answer for it now. closed: it can be taken up again, until it is purged.
+# rejected: the report went to other hotlines, which are responsible now. closed: it can be reopened until it is purged.
 HANDLING_TRANSITIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "none": HANDLING_STATES,
     "accepted": ("in_progress", "rejected", "closed"),
@@ -19,19 +19,20 @@ HANDLING_TRANSITIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def may_change(before: str, wanted: str) -> bool:
-    """The same again changes nothing, and so may always follow."""
+    """Return whether staff may change the handling from `before` to `wanted`.
+
+    The same state again changes nothing, and is always allowed.
+    """
     return wanted == before or wanted in HANDLING_TRANSITIONS[before]
 
 
-# How a report as a whole stands: one pure function of what was sent to its hotlines.
-
-UNACKNOWLEDGED_STATES = ("queued", "delivered", "needs_person")  # states of a report that no person has taken on
-HANDLING_RANK = ("in_progress", "accepted", "none", "closed")  # whose name the reporter is told, first that holds
+UNACKNOWLEDGED_STATES = ("queued", "delivered", "needs_person")  # states of a report that nobody has acknowledged
+HANDLING_RANK = ("in_progress", "accepted", "none", "closed")  # the reporter is told the hotline that ranks first
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientState:
-    """One hotline that got, or is to get, the report itself (types `created` and `unread`)."""
+    """The state of one hotline that got, or is to get, the report itself (types `created` and `unread`)."""
 
     hotline: str
     role: str  # primary, also, fallback
@@ -41,24 +42,27 @@ class RecipientState:
 
 @dataclass(frozen=True, slots=True)
 class CaseState:
-    """`desk` is the hotline furthest along; None where nobody has it and nobody is about to."""
+    """The state of a report as a whole.
+
+    `desk`: the hotline furthest along; None if no hotline has the report and none is about to get it.
+    """
 
     state: str  # needs_person, closed, in_progress, accepted, delivered, queued
     desk: str | None
 
 
 def derive_case_state(sendings: Iterable[RecipientState]) -> CaseState:
-    """The first line that holds, from "nobody can take it" to "still on its way"."""
+    """Return the state of a report: the first one that applies, from `needs_person` to `queued`."""
     alive = [s for s in sendings if s.state in ("due", "delivered") and s.handling != "rejected"]
     if not alive:
         return CaseState("needs_person", None)
-    there = [s for s in alive if s.state == "delivered"]
-    if there and all(s.handling == "closed" for s in there):
-        return CaseState("closed", there[0].hotline)
+    arrived = [s for s in alive if s.state == "delivered"]
+    if arrived and all(s.handling == "closed" for s in arrived):
+        return CaseState("closed", arrived[0].hotline)
     for handling in ("in_progress", "accepted"):
         for sending in alive:
             if sending.handling == handling:
                 return CaseState(handling, sending.hotline)
-    if there:
-        return CaseState("delivered", min(there, key=lambda s: HANDLING_RANK.index(s.handling)).hotline)
+    if arrived:
+        return CaseState("delivered", min(arrived, key=lambda s: HANDLING_RANK.index(s.handling)).hotline)
     return CaseState("queued", alive[0].hotline)

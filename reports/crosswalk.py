@@ -1,4 +1,4 @@
-"""What other bodies call the same thing. The table is crosswalk.toml, beside this file; later rows win. Pure."""
+"""The terms of other bodies for the facts of a report, from the table crosswalk.toml; later rows win. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from reports.facts import Facts
 
-# Read once with the module, as code is: one label in it is a term that must stand in no source file.
+# Read when the module is imported, like code: one label in it is a term that must not be in any source file.
 ROWS: list[dict[str, Any]] = tomllib.loads((resources.files("reports") / "crosswalk.toml").read_text("utf-8"))["row"]
 
 
 @dataclass(frozen=True, slots=True)
 class Crosswalk:
-    """None = that body has no such type; nothing is forced into another."""
+    """The terms of other bodies. None: that body has no such type; a report is never forced into another type."""
 
     ncmec: str | None = None
     annotations: tuple[str, ...] = ()
@@ -26,13 +26,14 @@ class Crosswalk:
 
 
 def crosswalk(facts: Facts) -> Crosswalk:
-    found: dict[str, Any] = {"annotations": ()}
+    """Return the terms of other bodies for these facts."""
+    terms: dict[str, Any] = {"annotations": ()}
     for row in ROWS:
         wanted = row.get("when", {})
         if row["category"] != facts.category or any(facts.extras.get(q) not in values for q, values in wanted.items()):
             continue
         for body in ("ncmec", "cybertip_ca", "inhope", "chi"):
-            found[body] = row.get(body, found.get(body))
-        found["primero"] = tuple(row.get("primero", found.get("primero", ())))
-        found["annotations"] += tuple(row.get("annotations", ()))
-    return Crosswalk(**found)
+            terms[body] = row.get(body, terms.get(body))
+        terms["primero"] = tuple(row.get("primero", terms.get("primero", ())))
+        terms["annotations"] += tuple(row.get("annotations", ()))
+    return Crosswalk(**terms)

@@ -1,4 +1,4 @@
-"""What was answered, and what it says: the facts that triage and routing look at. Pure."""
+"""Derive from the answers the facts that triage and routing use. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from msgspec import Struct, field
 
 
 class GivenAnswer(Struct, frozen=True):
-    """One answer as given. `at`: unix seconds, UTC. `counts`: in force on the last walk, not gone back over."""
+    """One answer as given. `at`: Unix seconds.
+
+    `counts`: it is on the reporter's final path through the screens, not on one that the reporter went back over.
+    """
 
     screen: str
     question: str
@@ -19,7 +22,7 @@ class GivenAnswer(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """None and empty = not answered."""
+    """The facts of a report. None and empty: not answered."""
 
     danger: str | None = None
     category: str | None = None
@@ -31,19 +34,19 @@ class Facts(Struct, frozen=True, kw_only=True):
     extras: Mapping[str, str] = field(default_factory=dict)
     contact: str = "none"
     avoid: tuple[str, ...] = ()  # hotlines to leave out
-    after_all: bool = False  # nobody was left, and the reporter chose the child helpline after all
+    after_all: bool = False  # no hotline was left, and the reporter chose the child helpline after all
     incomplete: bool = False
-    words_only: bool = False  # words sent by SMS, and never confirmed
+    words_only: bool = False  # words sent by SMS and never confirmed
 
 
-# The keys of `extras`: what Add more asks, beside age, place and own words.
+# The keys of `extras`: the questions of Add more, beside age, place and own words.
 EXTRA_QUESTIONS = frozenset((
     "harm_kind", "harm_when", "harm_near", "asked_for", "threat", "meeting", "image_shared", "image_who", "platform",
     "where_online", "payment_seen", "last_seen", "last_place", "with_whom", "exploit_kind", "can_leave", "traveller",
     "bully_where", "with_someone", "alone_now", "role", "told",
 ))  # fmt: skip
 
-# The one screen "Who is missing?" says whom it is about and what happened.
+# The answers of the screen "Who is missing?" → whom the report is about, and what happened.
 MISSING_ANSWERS: Mapping[str, tuple[str, str]] = {
     "my_child": ("my_child", "missing"),
     "child_i_know": ("child_i_know", "missing"),
@@ -53,38 +56,38 @@ MISSING_ANSWERS: Mapping[str, tuple[str, str]] = {
 
 
 def answers_in_force(given: Sequence[GivenAnswer]) -> dict[str, str]:
-    """The last value of each question on the last walk; a later skip of the same question takes nothing back.
+    """Return the last value of each question on the final path. Skipping the same question later withdraws nothing.
 
-    What Add more asked is kept even where the reporter went back over it: each answer is stored when given.
+    Answers to Add more stay in force even if the reporter went back over them: each one is stored when it is given.
     """
-    walked = {g.question: g.value for g in given if g.value is not None and g.counts}
-    later = {g.question: g.value for g in given if g.value is not None and g.screen.startswith("more.")}
-    return later | walked
+    on_path = {g.question: g.value for g in given if g.value is not None and g.counts}
+    add_more = {g.question: g.value for g in given if g.value is not None and g.screen.startswith("more.")}
+    return add_more | on_path
 
 
 def derive_facts(given: Sequence[GivenAnswer]) -> Facts:
-    """What the answers say. Whether anything may be done with it (consent, Send) is not looked at here."""
-    said = answers_in_force(given)
-    extras = {key: said[key] for key in _asked(given) if key in said}
-    category = said.get("category")
-    about, missing_kind = said.get("about"), None
+    """Return the facts that the answers state. Consent and Send are not checked here."""
+    answers = answers_in_force(given)
+    extras = {key: answers[key] for key in _asked(given) if key in answers}
+    category = answers.get("category")
+    about, missing_kind = answers.get("about"), None
     if category == "missing":
-        about, missing_kind = MISSING_ANSWERS.get(said.get("about_missing") or "", (None, None))
+        about, missing_kind = MISSING_ANSWERS.get(answers.get("about_missing") or "", (None, None))
     elif category == "self_harm":
         about = about or "me"
     if missing_kind:
         extras = {"missing_kind": missing_kind, **extras}
     counted = [g for g in given if g.counts]
     return Facts(
-        danger=said.get("danger"),
+        danger=answers.get("danger"),
         category=category,
         about=about,
         missing_kind=missing_kind,
-        age_band=said.get("age_band") or "unknown",
-        place=said.get("place"),
+        age_band=answers.get("age_band") or "unknown",
+        place=answers.get("place"),
         role=extras.get("role"),
         extras=extras,
-        contact=said.get("contact") or "none",
+        contact=answers.get("contact") or "none",
         avoid=tuple(dict.fromkeys(g.value for g in counted if g.question == "avoid" and g.value)),
         after_all=any(g.value == "after_all" and not g.typed for g in counted),
     )
@@ -96,6 +99,7 @@ def _asked(given: Sequence[GivenAnswer]) -> tuple[str, ...]:
 
 
 def reporter_role(facts: Facts) -> str:
+    """Return who reports: `child`, `family`, the role that the reporter named, or `unknown`."""
     if facts.about == "me" and facts.age_band not in ("18+", "unknown"):
         return "child"
     if facts.about == "my_child":

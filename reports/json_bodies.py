@@ -1,4 +1,4 @@
-"""Bytes of the bodies that go to hotlines: strict JSON, in which a typed text comes back as it was typed. Pure."""
+"""The JSON bodies that go to hotlines: strict JSON, from which a typed text is decoded as it was typed. Pure."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_bytes(value: Any) -> bytes:
-    """UTF-8, escapes only where JSON or UTF-8 must have them, keys in the order given, no NaN."""
+    """Encode as UTF-8 JSON: keys in the order given, no NaN, escapes only where JSON or UTF-8 needs them."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def as_typed(text: str) -> str:
-    """The text as typed; only NUL, which no database text can hold, becomes U+FFFD."""
+    """Return the text as typed, except that NUL, which no database text can hold, becomes U+FFFD."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def rfc3339(seconds: int) -> str:
-    """Unix seconds → `2026-11-25T08:05:02Z`."""
+    """Format Unix seconds as `2026-11-25T08:05:02Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def envelope(kind: str, timestamp: int, data: bytes) -> bytes:
-    """What is sent: type (`report.created` …), time in unix seconds, and `data`, JSON bytes put in unchanged."""
+    """Return the body to send.
+
+    `kind`: its type (`report.created` …); `timestamp`: Unix seconds; `data`: JSON bytes, inserted unchanged.
+    """
     head = json_bytes({"type": kind, "timestamp": rfc3339(timestamp)})
     return head[:-1] + b',"data":' + data + b"}"
 
@@ -47,9 +50,9 @@ def message_json(
     text: str | None = None,
     contact: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The `data` of a report.message. `kind`: words, contact_given, contact_withdrawn, delete_asked.
+    """Return the `data` of a report.message. `kind`: words, contact_given, contact_withdrawn, delete_asked.
 
-    `contact`: as in a report, where it was given or withdrawn.
+    `contact`: as in a report, if it was given or withdrawn. `created_at`: Unix seconds.
     """
     return json_bytes(
         {
@@ -68,7 +71,10 @@ def message_json(
 
 
 def without_contact(data: bytes) -> bytes:
-    """The `data` of a report or a message, sealed before contact was withdrawn: as if it had never been given."""
+    """Remove the contact from the `data` of a report or message that was sealed before contact was withdrawn.
+
+    The result is as if contact had never been given.
+    """
     found = json.loads(data)
     if found.get("contact"):
         found["contact"] = NO_CONTACT
@@ -78,7 +84,7 @@ def without_contact(data: bytes) -> bytes:
 def unread_json(
     *, report_id: str, mode: str, country: str, channel: str, received_at: int, content_type: str, body: bytes
 ) -> bytes:
-    """The `data` for an input that nobody could read: the raw body, for a person to open."""
+    """Return the `data` for an input that could not be read: the raw body, for a person to open."""
     return json_bytes(
         {
             "schema": "cop-unread",

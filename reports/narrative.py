@@ -1,4 +1,4 @@
-"""The reporter's own words: which are the narrative, which came later, and where each stands in the report. Pure."""
+"""The reporter's own words: the narrative, the words that came later, and where the report holds each text. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.json_bodies import as_typed, rfc3339
 
 @dataclass(frozen=True, slots=True)
 class UnaskedText:
-    """Words sent where a choice was asked. `at`: unix seconds, UTC."""
+    """Words that were sent where a choice was asked for. `at`: Unix seconds."""
 
     at: int
     screen: str
@@ -22,22 +22,29 @@ class UnaskedText:
 
 @dataclass(frozen=True, slots=True)
 class ReportTexts:
+    """The texts of a report.
+
+    `narrative_index`: index of the answer that is the narrative; None if there is no narrative, or if the first words
+    of an SMS are the narrative. `additions`: indices of the answers that add words.
+    """
+
     narrative: str | None
-    narrative_index: int | None  # index of the answer that it is; None: it was the first words of an SMS, or nothing
-    additions: tuple[int, ...]  # indices of the answers that they are
+    narrative_index: int | None
+    additions: tuple[int, ...]
     unasked: tuple[UnaskedText, ...]
 
 
 def collect_texts(
     given: Sequence[GivenAnswer], first_words: str | None, unasked: Sequence[UnaskedText], created_at: int
 ) -> ReportTexts:
-    """The narrative: the words in force, else words typed before (an earlier draft), else the first words of an SMS.
+    """Sort the texts of a report.
 
-    First words that are not the narrative stand with those that came unasked.
+    The narrative is the words in force, else words typed before (in an earlier draft), else the first words of an SMS.
+    First words that are not the narrative are listed with the unasked words.
     """
     typed = [n for n, g in enumerate(given) if g.question == "narrative" and g.value is not None]
-    walked = [n for n in typed if given[n].counts]
-    narrative_at = (walked or typed)[-1] if typed else None
+    on_path = [n for n in typed if given[n].counts]
+    narrative_at = (on_path or typed)[-1] if typed else None
     others = tuple(unasked)
     if first_words is not None and narrative_at is not None:
         others = (UnaskedText(created_at, "home", first_words), *others)
@@ -47,7 +54,10 @@ def collect_texts(
 
 
 def answer_rows(given: Sequence[GivenAnswer], words: ReportTexts) -> list[dict[str, Any]]:
-    """Every answer, changed and skipped ones too. A text that stands elsewhere in the report is a `ref` to there."""
+    """Return every answer, changed and skipped ones too.
+
+    A text that is elsewhere in the report is replaced by a `ref` to that place.
+    """
     rows = []
     for n, g in enumerate(given):
         row: dict[str, Any] = {"n": n + 1, "screen": g.screen, "question": g.question}
@@ -60,34 +70,35 @@ def answer_rows(given: Sequence[GivenAnswer], words: ReportTexts) -> list[dict[s
 
 
 def _ref(n: int, given: Sequence[GivenAnswer], words: ReportTexts) -> str | None:
-    """JSON Pointer (RFC 6901) to where the text of this answer stands, if it stands elsewhere."""
+    """Return a JSON Pointer (RFC 6901) to the text of this answer, if the text is elsewhere in the report."""
     g = given[n]
     if n == words.narrative_index:
         return "/narrative"
     if n in words.additions:
         return f"/additions/{words.additions.index(n)}/text"
-    if g.typed and g.question in EXTRA_QUESTIONS and g.value is not None and n == _stands(g.question, given):
+    if g.typed and g.question in EXTRA_QUESTIONS and g.value is not None and n == _index_in_force(g.question, given):
         return f"/extras/{g.question}"
     return None
 
 
-def _stands(question: str, given: Sequence[GivenAnswer]) -> int:
-    """The index of the answer whose text is the value in force."""
+def _index_in_force(question: str, given: Sequence[GivenAnswer]) -> int:
+    """Return the index of the answer whose text is the value in force."""
     value = answers_in_force(given).get(question)
     return max(n for n, g in enumerate(given) if g.question == question and g.value == value)
 
 
-# One run of characters that are no blank, taken once: linear in the length of the text.
+# One run of non-blank characters, of which none is tried twice: linear in the length of the text.
 LINK_PATTERN = re.compile(r"(?i)\b(?:https?://|www\.)\S+")
 
 
 def links_in(texts: Iterable[str | None]) -> list[str]:
-    """The web addresses in the texts, each once, written so that no program makes a link of them."""
-    found = (link.rstrip(".,;:!?)]}>\"'") for text in texts if text for link in LINK_PATTERN.findall(as_typed(text)))
-    return list(dict.fromkeys(defang(link) for link in found))
+    """Return the web addresses in the texts, each once, written so that no program makes links of them."""
+    links = (link.rstrip(".,;:!?)]}>\"'") for text in texts if text for link in LINK_PATTERN.findall(as_typed(text)))
+    return list(dict.fromkeys(defang(link) for link in links))
 
 
 def defang(link: str) -> str:
+    """Return a web address, written so that no program makes a link of it."""
     scheme, slashes, rest = link.partition("://")
     if slashes:
         return f"{scheme.lower().replace('http', 'hxxp')}[:]//{rest}"
@@ -95,4 +106,5 @@ def defang(link: str) -> str:
 
 
 def extras_as_typed(extras: Mapping[str, str]) -> dict[str, str]:
+    """Return the extra answers, with their texts as typed."""
     return {key: as_typed(value) for key, value in extras.items()}

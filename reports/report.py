@@ -1,4 +1,4 @@
-"""A report, and its JSON as a hotline receives it: cop-report 1.0 (docs/cop-report-1.0.schema.json). Pure."""
+"""Build a report and its JSON as a hotline receives it: cop-report 1.0 (docs/cop-report-1.0.schema.json). Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ __all__ = [
     "unread_json",
 ]
 
-# How, and between which hours of the place. Choosing one also says that nobody else sees this phone.
+# Choice on the contact screen → how, from, to, by the local time of the country. Choosing one also says that nobody
+# else sees this phone.
 CONTACT_CHOICES: Mapping[str, tuple[str, str, str]] = {
     "sms_07_21": ("sms", "07:00", "21:00"),
     "sms_08_16": ("sms", "08:00", "16:00"),
@@ -42,7 +43,10 @@ CONTACT_CHOICES: Mapping[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportMetadata:
-    """What is not an answer. Times: unix seconds, UTC. `first_words`: an SMS that came before any screen."""
+    """Everything about a report that is not an answer. Times are Unix seconds.
+
+    `first_words`: an SMS that arrived before any screen was shown.
+    """
 
     report_id: str
     revision: int
@@ -63,12 +67,17 @@ class ReportMetadata:
     attachments: int = 0
     attachment_types: tuple[str, ...] = ()  # image, video, audio, other
     repeat_of: int | None = None
-    floor: str | None = None  # the priority already reached
-    words_only: bool = False
+    floor: str | None = None  # the priority that the report has already reached
+    words_only: bool = False  # words sent by SMS and never confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
+    """A report with everything that follows from its answers.
+
+    `setting`: its metadata. `words`: the reporter's own texts. `given`: the answers as given.
+    """
+
     setting: ReportMetadata
     facts: Facts
     triage: Triage
@@ -78,13 +87,15 @@ class Report:
 
     @property
     def priority(self) -> str:
+        """Return the priority that triage has set."""
         return self.triage.priority
 
 
 def build_report(given: Sequence[GivenAnswer], setting: ReportMetadata) -> Report:
+    """Build a report from the answers as given and the metadata."""
     facts = derive_facts(given)
     incomplete = setting.completeness == "incomplete"
-    # Consent is given with Send, and to a number that can be reached.
+    # Consent to contact is given with Send, and only for a number that is known.
     reachable = setting.msisdn is not None and not incomplete
     facts = replace(
         facts,
@@ -104,10 +115,10 @@ def build_report(given: Sequence[GivenAnswer], setting: ReportMetadata) -> Repor
 
 
 def to_json(report: Report, hotline: str) -> bytes:
-    """The `data` object for one hotline. Web addresses only for one that wants them; all else is the same for all."""
+    """Return the `data` object for one hotline. Only web addresses differ: a hotline gets them if it wants them."""
     setting, facts, words = report.setting, report.facts, report.words
     additions = [report.given[n] for n in words.additions]
-    desk = setting.country.hotlines.get(hotline)
+    receiver = setting.country.hotlines.get(hotline)
     return json_bytes(
         {
             **_frame(setting),
@@ -136,7 +147,7 @@ def to_json(report: Report, hotline: str) -> bytes:
             "attachments": {
                 "count": setting.attachments,
                 "types": setting.attachment_types,
-                "links": _links(report) if desk and desk.wants_links else [],
+                "links": _links(report) if receiver and receiver.wants_links else [],
             },
         }
     )
@@ -165,7 +176,7 @@ def _text(text: str | None) -> str | None:
 
 
 def _place(report: Report) -> dict[str, str | None] | None:
-    """The place; where only a group of places was asked, the group by its name and without a code."""
+    """Return the place; for a group of places, and for typed words, the name without a code."""
     country, value = report.setting.country, report.facts.place
     if value is None:
         return None
@@ -175,12 +186,12 @@ def _place(report: Report) -> dict[str, str | None] | None:
 
 
 def _contact(report: Report) -> Mapping[str, Any]:
-    """The only place of a report where a number can stand."""
+    """Return how to contact the reporter: the only field of a report that may hold a phone number."""
     return contact_details(report.facts.contact, report.setting.country, report.setting.msisdn)
 
 
 def contact_details(chosen: str, country: Country, msisdn: str | None) -> Mapping[str, Any]:
-    """A number stands only in the branch that consent opens."""
+    """Return how to contact the reporter, with the phone number only if the reporter consented."""
     if chosen not in CONTACT_CHOICES or msisdn is None:
         return NO_CONTACT
     how, begin, end = CONTACT_CHOICES[chosen]
@@ -193,20 +204,25 @@ def _routing(setting: ReportMetadata) -> dict[str, Any]:
     return {
         "file": setting.country.label,
         "to": [
-            {"hotline": leg.hotline, "name": names[leg.hotline].name, "role": leg.role, "why": leg.why}
-            for leg in setting.route.legs
+            {
+                "hotline": recipient.hotline,
+                "name": names[recipient.hotline].name,
+                "role": recipient.role,
+                "why": recipient.why,
+            }
+            for recipient in setting.route.legs
         ],
         "avoid": setting.route.avoid,
     }
 
 
-def _crosswalk(found: Crosswalk) -> dict[str, Any]:
+def _crosswalk(terms: Crosswalk) -> dict[str, Any]:
     return {
-        "ncmec": {"type": found.ncmec, "annotations": found.annotations} if found.ncmec else None,
-        "cybertip_ca": found.cybertip_ca,
-        "inhope": found.inhope,
-        "chi": found.chi,
-        "primero": found.primero,
+        "ncmec": {"type": terms.ncmec, "annotations": terms.annotations} if terms.ncmec else None,
+        "cybertip_ca": terms.cybertip_ca,
+        "inhope": terms.inhope,
+        "chi": terms.chi,
+        "primero": terms.primero,
     }
 
 
@@ -218,7 +234,7 @@ def _links(report: Report) -> list[str]:
 
 
 def report_head(report: Report) -> bytes:
-    """The little that a list of reports shows and statistics count: no words, and no number."""
+    """Return the summary that report lists show and statistics count: no words of the reporter and no phone number."""
     contact = _contact(report)
     return json_bytes(
         {

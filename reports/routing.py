@@ -1,4 +1,4 @@
-"""Which hotlines get a report, in which order, and why the others do not. Pure; the time of day is no input."""
+"""Choose the hotlines that get a report, in order, and say why the others do not. Pure; the time of day is no input."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ from reports.countries.country import Country
 from reports.countries.hotline import Hotline
 from reports.facts import Facts
 
-# Everybody who can get a report is named before Send, on one screen (S-11): so many fit, and nobody else ever gets it.
+# Every hotline that can get a report is named before Send, on one screen (S-11). Three names fit, and no other hotline
+# ever gets it.
 MAX_RECIPIENTS = 3
-# Send itself has room for two names; whoever gets it at once is one of them (S-11).
+# The Send screen itself has room for two names: the hotlines that get the report at once (S-11).
 MAX_IMMEDIATE_RECIPIENTS = 2
 
 RecipientRole = Literal["primary", "also", "fallback"]
 
 
 class Recipient(Struct, frozen=True, array_like=True):
+    """A hotline that gets a report, its role, and a code for the reason (`why`)."""
+
     hotline: str
     role: RecipientRole
     why: str
 
 
 class Route(Struct, frozen=True):
-    """`legs`: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason). `avoid`: left out."""
+    """The hotlines of a report.
+
+    `legs`: the recipients: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason) for hotlines that
+    do not get it. `avoid`: hotlines that the reporter left out.
+    """
 
     legs: tuple[Recipient, ...]
     passed_over: tuple[tuple[str, str], ...] = ()
@@ -34,18 +41,24 @@ class Route(Struct, frozen=True):
 
     @property
     def at_once(self) -> tuple[Recipient, ...]:
-        """Who gets it on Send. The others get it when the one before them gives no receipt."""
-        return tuple(leg for leg in self.legs if leg.role != "fallback")
+        """Return the recipients that get the report on Send.
+
+        A fallback gets it when the recipient before it gives no receipt.
+        """
+        return tuple(recipient for recipient in self.legs if recipient.role != "fallback")
 
 
 def avoided_hotlines(country: Country, facts: Facts) -> tuple[str, ...]:
-    """The hotlines that the reporter wants left out. Where that left nobody, the helpline may get it "after all"."""
+    """Return the hotlines that the reporter left out.
+
+    If no hotline was left and the reporter chose the child helpline "after all", the helpline is not one of them.
+    """
     spared = incomplete_hotline(country) if facts.after_all else None
     return tuple(name for name in country.hotlines if name in facts.avoid and name != spared)
 
 
 def incomplete_hotline(country: Country) -> str | None:
-    """The one hotline that gets what was never sent: `incomplete_to`, else the child helpline, else none."""
+    """Return the one hotline that gets incomplete reports: `incomplete_to`, else the child helpline, else None."""
     if country.incomplete_to:
         return country.incomplete_to
     return next((h.id for h in country.hotlines.values() if h.kind == "child_helpline"), None)
@@ -59,17 +72,21 @@ def find_route(
     avoid: Collection[str],
     completeness: str = "complete",
 ) -> Route:
-    """`live`: ids of hotlines whose delivery is set up. No legs: nobody can get it, and a person must be told."""
+    """Find the recipients of a report.
+
+    `live`: ids of the hotlines whose delivery is set up. A route without legs means that no hotline can get the report,
+    and a person must be alerted.
+    """
     avoided = tuple(name for name in country.hotlines if name in avoid)
     if completeness == "incomplete":
         return _incomplete(country, live, avoided)
-    takers, places = country.hotlines_for_category(facts.category or "other"), country.place_codes(facts.place)
+    candidates, places = country.hotlines_for_category(facts.category or "other"), country.place_codes(facts.place)
     reasons = {
-        h.id: _passed_over(h, facts, places, avoided) if _is_live(h, country, live) else "NOT_LIVE" for h in takers
+        h.id: _passed_over(h, facts, places, avoided) if _is_live(h, country, live) else "NOT_LIVE" for h in candidates
     }
-    able = [h for h in takers if not reasons[h.id]]
+    eligible = [h for h in candidates if not reasons[h.id]]
     passed = tuple((name, why) for name, why in reasons.items() if why)
-    return Route(tuple(_legs(able, country, facts))[:MAX_RECIPIENTS], passed, avoided)
+    return Route(tuple(_recipients(eligible, country, facts))[:MAX_RECIPIENTS], passed, avoided)
 
 
 def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str]) -> Route:
@@ -88,7 +105,7 @@ def _is_live(hotline: Hotline, country: Country, live: Collection[str]) -> bool:
 
 
 def _passed_over(hotline: Hotline, facts: Facts, places: frozenset[str], avoided: Sequence[str]) -> str:
-    """Why this hotline does not get it; empty when it can. `places`: the codes of the place named."""
+    """Return why this hotline does not get the report; empty if it can. `places`: codes of the place named."""
     if not hotline.covers_category(facts.category or "other"):
         return "CATEGORY"
     if not hotline.covers_place(places):
@@ -98,26 +115,29 @@ def _passed_over(hotline: Hotline, facts: Facts, places: frozenset[str], avoided
     return "AVOIDED" if hotline.id in avoided else ""
 
 
-def _legs(able: Sequence[Hotline], country: Country, facts: Facts) -> Iterator[Recipient]:
-    if not able:
+def _recipients(eligible: Sequence[Hotline], country: Country, facts: Facts) -> Iterator[Recipient]:
+    if not eligible:
         return
-    yield Recipient(able[0].id, "primary", "CATEGORY_FIRST")
-    taken = {able[0].id}
+    yield Recipient(eligible[0].id, "primary", "CATEGORY_FIRST")
+    taken = {eligible[0].id}
     for kind, why in _also(country, facts):
-        also = next((h for h in able if h.kind == kind), None)
+        also = next((h for h in eligible if h.kind == kind), None)
         if also and also.id not in taken:
             if len(taken) < MAX_IMMEDIATE_RECIPIENTS:
                 yield Recipient(also.id, "also", why)
             else:
                 yield Recipient(also.id, "fallback", "NO_RECEIPT")
             taken.add(also.id)
-    for hotline in able:
+    for hotline in eligible:
         if hotline.id not in taken:
             yield Recipient(hotline.id, "fallback", "NO_RECEIPT")
 
 
 def _also(country: Country, facts: Facts) -> Iterator[tuple[str, str]]:
-    """The kinds that get it at once beside the primary; only the first that can take it, the next are asked after."""
+    """Yield the kinds of hotline that get the report at once beside the primary, each with a reason code.
+
+    Only the first eligible hotline of a kind does; the others become fallbacks.
+    """
     if facts.category == "missing":
         yield "police", "ALSO_POLICE_MISSING"
     if facts.danger == "now" and country.police_on_danger_now:

@@ -1,4 +1,4 @@
-"""Tables for spreadsheets: no cell is ever a formula, whatever somebody typed. Pure."""
+"""Write CSV tables for spreadsheets in which no cell is ever a formula, whatever was typed. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # by which spreadsheets know UTF-8
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # spreadsheets recognise UTF-8 by it
 FORMULA_STARTS = (
     "=",
     "+",
@@ -19,11 +19,11 @@ FORMULA_STARTS = (
     "＋",
     "－",
     "＠",
-)  # wide letters, as some spreadsheets read them
+)  # fullwidth forms too: some spreadsheets read them like the others
 
 
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A cell that would begin like a formula begins with an apostrophe."""
+    """Return a table as CSV. A cell that would begin like a formula begins with an apostrophe."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerow(head)

@@ -1,4 +1,8 @@
-"""What staff read beside the code of a reason or a flag of triage: one plain sentence each."""
+"""Triage: how urgent a report is and why, and the sentences that staff read for reasons and flags. Pure.
+
+Every rule is tried. The highest priority wins, and all rules that hold are listed as reasons. Nothing lowers a
+priority: no number of calls, no suspicion of a hoax, no age, no place.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass
 
 from reports.facts import Facts
 
+# What staff read beside the code
 REASON_LABELS: Mapping[str, str] = {
     "DANGER_NOW": "The reporter says a child is in danger now.",
     "SELF_HARM_SOON": "The child may hurt themself and does not feel safe.",
@@ -46,10 +51,6 @@ FLAG_LABELS: Mapping[str, str] = {
 }
 
 
-# How urgent a report is, and why: every rule is tried, the highest priority wins, all that hold are listed. Pure.
-#
-# Nothing lowers a priority: no count of calls, no suspicion of a hoax, no age, no place.
-
 RULES_VERSION = "1.0"
 
 UNDER_6 = ("0-5",)
@@ -60,7 +61,10 @@ KNOWN_TO_REPORTER = ("me", "my_child", "child_i_know")
 
 @dataclass(frozen=True, slots=True)
 class TriageRule:
-    """Holds when one of the alternatives does: each maps a question to the answers that it wants."""
+    """A rule that holds if one of the alternatives in `when` does, and `unless` does not.
+
+    Each maps questions to the answers that are wanted.
+    """
 
     reason: str
     priority: str
@@ -70,6 +74,8 @@ class TriageRule:
 
 @dataclass(frozen=True, slots=True)
 class Triage:
+    """The priority of a report, from P1 to P4, and the codes of the reasons and flags."""
+
     priority: str
     reasons: tuple[str, ...]
     flags: tuple[str, ...]
@@ -117,7 +123,7 @@ UNMATCHED = TriageRule("UNMATCHED", "P3", ())
 
 
 def triage(facts: Facts, floor: str | None = None) -> Triage:
-    """`floor`: the priority that the report has already reached; it is never lowered."""
+    """Set the priority of a report. `floor`: the priority that it has already reached, which is never lowered."""
     answers = {
         **facts.extras,
         "danger": facts.danger,
@@ -144,7 +150,10 @@ def _fits(wanted: Mapping[str, tuple[str, ...]], answers: Mapping[str, str | Non
 
 
 def _flags(facts: Facts) -> tuple[str, ...]:
-    """What staff should know beside the reasons; no flag changes a priority. WORD_MATCH is kept for a word list."""
+    """Return what staff should know beside the reasons. No flag changes a priority.
+
+    WORD_MATCH is reserved for a word list.
+    """
     flags = (
         ("INCOMPLETE", facts.incomplete),
         ("ADULT_NOW", facts.age_band == "18+"),

@@ -1,7 +1,7 @@
-"""Hands for what may hang in the disk: whoever asked goes on after its time, and the outcome is unknown.
+"""Run disk calls with a deadline. After it the caller goes on, and the outcome of the call is unknown.
 
-A thread that waits for a disk cannot be called back. So it is let go, and comes to its end when the disk does; no more
-than so many are out at once.
+A thread that waits for a disk cannot be interrupted. So it is abandoned and ends when the disk answers. The number of
+such threads is limited.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ T = TypeVar("T")
 
 
 class DeadlineExceeded(Exception):
-    """It may be done yet, or be done later."""
+    """The deadline has passed: the call may be done yet, or be done later."""
 
 
 class PoolSaturated(DeadlineExceeded):
-    """It never began, and will not."""
+    """All threads are busy: the call was not started, and will not be."""
 
 
-WorkQueue = SimpleQueue[Callable[[], None] | None]  # each leaves an outcome and raises nothing; None ends one thread
+# Each item stores the outcome of a call and raises nothing; None ends one thread
+WorkQueue = SimpleQueue[Callable[[], None] | None]
 
 
 class DeadlinePool:
-    """A hand that has done its work waits for more: to begin a thread for each takes as long as a quick disk.
+    """At most `most` threads for calls with a deadline.
 
-    Its threads end by `close`, or once nothing refers to it any more; one that hangs ends when the disk answers.
+    A thread is reused: starting one for each call takes as long as a quick disk. The threads end by `close`, or once
+    nothing refers to the pool any more; a thread that hangs ends when the disk answers.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,22 +41,25 @@ class DeadlinePool:
         self._work: WorkQueue = SimpleQueue()
         self._waiting = threading.Semaphore(0)
         deleted = weakref.finalize(self, _end_all, self._work, most)
-        deleted.atexit = False  # they are daemons: a process that ends waits for none of them
+        deleted.atexit = False  # they are daemon threads: a process that ends does not wait for them
 
     def close(self) -> None:
-        """End the threads that wait for work. Work that comes later starts new ones."""
+        """Stop the threads that wait for work. Later calls start new ones."""
         while self._waiting.acquire(blocking=False):
             self._work.put(None)
 
     def within(self, seconds: float, do: Callable[[], T]) -> T:
-        """What `do` gives back or raises. Raises TooSlow; NoHand at once where all are out."""
+        """Return or raise what `do` does, within `seconds`.
+
+        Raises DeadlineExceeded after that time, or PoolSaturated at once if all threads are busy.
+        """
         if not self._free.acquire(blocking=False):
             raise PoolSaturated
         outcome: Future[T] = Future()
         if not self._waiting.acquire(blocking=False):
             try:
                 threading.Thread(target=_run_worker, args=(self._work,), name="hand", daemon=True).start()
-            except RuntimeError:  # the system gives no thread just now
+            except RuntimeError:  # the system cannot start a thread now
                 self._free.release()
                 raise PoolSaturated from None
         self._work.put(partial(self._do, outcome, do))
@@ -62,21 +67,21 @@ class DeadlinePool:
             return outcome.result(seconds)
         except TimeoutError:
             if outcome.done():
-                return outcome.result()  # at the last moment; or the time that ran out was its own
+                return outcome.result()  # done at the last moment; or `do` itself raised TimeoutError
             raise DeadlineExceeded from None
 
     def _do(self, outcome: Future[T], do: Callable[[], T]) -> None:
         try:
-            found = do()
+            result = do()
         except BaseException as error:
-            self._rest()
+            self._mark_free()
             outcome.set_exception(error)
         else:
-            self._rest()
-            outcome.set_result(found)
+            self._mark_free()
+            outcome.set_result(result)
 
-    def _rest(self) -> None:
-        """Before anybody hears of it, who may come again at once."""
+    def _mark_free(self) -> None:
+        """Mark this thread as free, before the caller gets the outcome and may call again at once."""
         self._waiting.release()
         self._free.release()
 

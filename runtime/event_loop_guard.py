@@ -1,4 +1,4 @@
-"""Tell of a wait for a disk or a database on a thread whose event loop answers callers: it holds up all of them."""
+"""Report calls that wait for a disk or a database on a protected event loop: they delay all reporters on it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _on_violation: list[Callable[[str], None]] = []
 
 
 def protect(loop: asyncio.AbstractEventLoop) -> None:
-    """Watch the thread of this loop from now on."""
+    """Watch the thread of this event loop from now on."""
     _protected.add(loop)
 
 
 def add_callback(act: Callable[[str], None]) -> None:
-    """Call `act` with the name of what was called there, as well as logging it."""
+    """Call `act` with the name of the function, beside logging it, whenever a protected loop would block."""
     _on_violation.append(act)
 
 
 def remove_callback(act: Callable[[str], None]) -> None:
-    """Call `act` no more."""
+    """Stop calling `act`."""
     _on_violation.remove(act)
 
 
 def check(what: str) -> None:
-    """Log, and call whoever registered, where the calling thread runs a protected loop.
+    """Log the call, and call all callbacks, if the calling thread runs a protected event loop.
 
     Args:
         what: the name of the function that may wait.

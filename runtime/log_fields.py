@@ -1,7 +1,7 @@
-"""All that a log line may say. A log is read by many and kept for 30 days, so it holds nothing of a person (S-27).
+"""All fields and words that a log line may hold. A log is read by many and kept for 30 days: nothing personal (S-27).
 
-A field that is not here is dropped in production and fails the test run. A value that does not have the field's shape
-is dropped too: a phone number cannot travel as a report_id. To log something new, add its word here.
+A field that is not here is dropped in production and fails the test run. So is a value that does not have the field's
+shape: a phone number cannot be logged as a report_id. To log something new, add its name here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NAME = re.compile(r"_?[a-z][a-z0-9_-]{0,63}")
 _CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}( < [A-Za-z_][A-Za-z0-9_.]{0,127}){0,4}")
 _WHERE = re.compile(r"[a-z0-9_/.]+\.py:[0-9]+( > [a-z0-9_/.]+\.py:[0-9]+){0,15}")
 
-# The shape of each field that a caller may give. Numbers are at most a billion: no phone number of ours is so short.
+# The shape of each field. Numbers are below a billion: no phone number that we handle is so short.
 FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "report_id": _ID,
     "delivery_id": _ID,
@@ -24,19 +24,19 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "channel": _NAME,
     "country": re.compile(r"[A-Za-z]{2}"),
     "priority": re.compile(r"P[1-4]"),
-    "status": int,  # of an HTTP answer
-    "class": _CLASS,  # of an exception; "A < B": A came of B
+    "status": int,  # of an HTTP response
+    "class": _CLASS,  # of an exception; "A < B": B caused A
     "attempt": int,
     "ms": int,
     "count": int,
     "where": _WHERE,  # file:line of our own frames, outermost first
     "field": re.compile(r"[A-Za-z_]{1,40}"),  # of a request that could not be read: its name as our code spells it
     "call": re.compile(r"[a-z_]+\.[a-z_]+"),  # of a function of ours that may wait, as module.function
-    "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # of another library
+    "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # of a library
 }
 MAX_NUMBER: Final = 999_999_999
 
-# What each event means and what to do about it; docs/logs.md is made of it.
+# What each event means and what to do about it; docs/logs.md is generated from it.
 EVENTS: Final[Mapping[str, str]] = {
     # a process
     "started": "The process is ready.",
@@ -113,14 +113,14 @@ UNREADABLE_REASONS: Final = frozenset(
 
 REASONS: Final = UNREADABLE_REASONS | frozenset(
     {
-        # why a delivery came out as it did (workers/delivery/outcomes.py)
+        # the reason for the outcome of a delivery (workers/delivery/outcomes.py)
         "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
         "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
         "needs_person", "dns", "reset", "timeout", "closed", "not_reached", "not_kept", "no_tls", "mail_login",
         "sms_waits", "sms_failed",
-        # why a webhook was turned away
+        # why a webhook was refused
         "token", "signature",
-        # why something was done without asking
+        # why something was done without being asked for
         "redis_unavailable", "database_unavailable", "queue_unavailable", "overdue", "clock_jump", "repeat", "opt_out",
         "withdrawn",
         "expired", "append_only_off", "rewrite_failed", "credit", "sender_id", "bad_number", "provider", "account",
@@ -129,7 +129,7 @@ REASONS: Final = UNREADABLE_REASONS | frozenset(
 
 
 def is_allowed(field: str, value: object) -> bool:
-    """Whether `value` may stand in `field`."""
+    """Return whether a log line may hold `value` in `field`."""
     if field == "event":
         return isinstance(value, str) and value in EVENTS
     if field == "reason":

@@ -4,8 +4,8 @@
     log.info("delivered", delivery_id=..., hotline=..., status=200, ms=41)
     log.exception("job_failed", delivery_id=...)      # class and our frames; never the message or a local variable
 
-Other libraries' lines lose everything but the logger's name, the level and the class of the exception; below WARNING
-they are dropped: one of the SDKs logs whole requests.
+Lines of libraries are reduced to the logger's name, the level and the class of the exception; below WARNING they are
+dropped: one of the SDKs logs whole requests.
 """
 
 from __future__ import annotations
@@ -30,21 +30,24 @@ from runtime.log_fields import is_allowed
 
 OUR_PACKAGES: Final = frozenset({"gateway", "flows", "reports", "runtime", "workers", "tokaut", "console", "locales"})
 _FRAMES, _CAUSES = 16, 4
-_SPELT: Final = {"class_": "class"}  # Python keeps the word
+_RENAMED: Final = {"class_": "class"}  # "class" is a reserved word
 
 
 class ForbiddenField(Exception):
-    """A test run stops here: a line would have said something that logs never say. Names the field, not the value."""
+    """A log line had a field or value that is not allowed. A test run stops here. Names the field, not the value."""
 
 
 def configure(process: str, *, strict: bool = False, stream: TextIO | None = None, release: str | None = None) -> None:
-    """Once per process, before anything is logged. `strict` (tests): a word or shape nobody allowed raises."""
+    """Configure logging, once per process, before anything is logged.
+
+    `strict` (for tests): raise ForbiddenField for a field or value that is not allowed.
+    """
     stamp = _Stamp(process, release or version("tokaut"))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.stdlib.add_log_level,
-            _exception,
+            _format_exception,
             _AllowList(strict),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -53,24 +56,24 @@ def configure(process: str, *, strict: bool = False, stream: TextIO | None = Non
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.addFilter(_ours_or_grave)
+    handler.addFilter(_is_ours_or_warning)
     handler.setFormatter(_formatter(stamp))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    logging.raiseExceptions = False  # else a broken line of a library is printed whole, arguments and all
+    logging.raiseExceptions = False  # else a malformed log call of a library is printed with all its arguments
     logging.captureWarnings(True)
 
 
 def install_hooks() -> None:
-    """What nobody caught goes the same way: main thread, other threads, and objects that fail while being deleted."""
+    """Log exceptions that nothing caught: in the main thread, in other threads, and while objects are deleted."""
     sys.excepthook = lambda kind, error, trace: _log_crash((kind, error, trace))
     threading.excepthook = lambda args: _log_crash((args.exc_type, args.exc_value, args.exc_traceback))
     sys.unraisablehook = lambda args: _log_crash((args.exc_type, args.exc_value, args.exc_traceback))
 
 
 def reroute(names: Iterable[str]) -> None:
-    """Loggers of servers that bring their own handlers (gunicorn.error, rq.worker): from now on they go our way."""
+    """Send loggers of servers that have their own handlers (gunicorn.error, rq.worker) through this log."""
     for name in names:
         logger = logging.getLogger(name)
         logger.handlers = []
@@ -85,20 +88,23 @@ def _log_crash(what: tuple[type[BaseException] | None, BaseException | None, Tra
 
 
 class _AllowList:
-    """The allow-list. Runs in the caller's own thread, so that a test sees the fault where it is made."""
+    """Drop or refuse fields that are not allowed.
+
+    It runs in the thread of the log call, so that a test fails at that call.
+    """
 
     def __init__(self, strict: bool) -> None:
         self._strict = strict
 
-    def __call__(self, _logger: object, _method: str, given: EventDict) -> EventDict:
-        level = given.pop("level")
-        fields = {_SPELT.get(name, name): value for name, value in given.items() if value is not None}
-        wrong = [name for name, value in fields.items() if not is_allowed(name, value)]
-        if wrong and self._strict:
-            raise ForbiddenField(f"{', '.join(sorted(wrong))}: not a field or not a word of runtime/log_fields.py")
-        kept: EventDict = {"level": level, "event": "unlisted"}
-        kept.update((name, value) for name, value in fields.items() if name not in wrong)
-        return kept
+    def __call__(self, _logger: object, _method: str, event_dict: EventDict) -> EventDict:
+        level = event_dict.pop("level")
+        fields = {_RENAMED.get(name, name): value for name, value in event_dict.items() if value is not None}
+        refused = [name for name, value in fields.items() if not is_allowed(name, value)]
+        if refused and self._strict:
+            raise ForbiddenField(f"{', '.join(sorted(refused))}: not a field or not a word of runtime/log_fields.py")
+        allowed: EventDict = {"level": level, "event": "unlisted"}
+        allowed.update((name, value) for name, value in fields.items() if name not in refused)
+        return allowed
 
 
 class _Stamp:
@@ -107,40 +113,40 @@ class _Stamp:
 
     def __call__(self, _logger: object, _method: str, fields: EventDict) -> EventDict:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        mine = {"process": self._process, "pid": os.getpid(), "release": self._release}
-        return {"at": at, "level": fields.pop("level", "error"), "event": fields.pop("event"), **mine, **fields}
+        stamp_fields = {"process": self._process, "pid": os.getpid(), "release": self._release}
+        return {"at": at, "level": fields.pop("level", "error"), "event": fields.pop("event"), **stamp_fields, **fields}
 
 
 def _formatter(stamp: Processor) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, stamp, _line],
-        foreign_pre_chain=[_reduced],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, stamp, _to_json],
+        foreign_pre_chain=[_reduce_foreign],
         use_get_message=False,
     )
 
 
-def _line(_logger: object, _method: str, fields: EventDict) -> str:
-    """ASCII: no byte of a value can end the line or move the cursor of who reads it."""
+def _to_json(_logger: object, _method: str, fields: EventDict) -> str:
+    """Return a line of ASCII: no byte of a value can end the line or move a reader's cursor."""
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=True, default=lambda _: "?")
 
 
-def _reduced(_logger: object, _method: str, fields: EventDict) -> EventDict:
-    """Another library's line."""
+def _reduce_foreign(_logger: object, _method: str, fields: EventDict) -> EventDict:
+    """Reduce a line of a library."""
     record: logging.LogRecord = fields["_record"]
-    kept: EventDict = {"_record": record, "_from_structlog": False, "event": "library"}
-    kept["level"] = record.levelname.lower()
+    allowed: EventDict = {"_record": record, "_from_structlog": False, "event": "library"}
+    allowed["level"] = record.levelname.lower()
     if is_allowed("logger", record.name):
-        kept["logger"] = record.name
+        allowed["logger"] = record.name
     if record.exc_info and record.exc_info[1]:
-        kept["class"] = _classes(record.exc_info[1])
-    return kept
+        allowed["class"] = _classes(record.exc_info[1])
+    return allowed
 
 
-def _ours_or_grave(record: logging.LogRecord) -> bool:
+def _is_ours_or_warning(record: logging.LogRecord) -> bool:
     return isinstance(record.msg, dict) or record.levelno >= logging.WARNING
 
 
-def _exception(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _format_exception(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     info = fields.pop("exc_info", None)
     error = _error_of(info) if info else None
     if error is not None:
@@ -156,7 +162,7 @@ def _error_of(info: bool | BaseException | ExcInfo) -> BaseException | None:
 
 
 def _classes(error: BaseException) -> str:
-    """ "DatabaseUnavailable < OperationalError": what was raised, and what it came of."""
+    """Return the classes of an exception and its causes: "DatabaseUnavailable < OperationalError"."""
     names: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(names) <= _CAUSES:
@@ -166,7 +172,7 @@ def _classes(error: BaseException) -> str:
 
 
 def _frames(trace: TracebackType | None) -> Iterator[str]:
-    """The innermost of our own frames, as file:line below the project's folder."""
+    """Yield our own innermost frames, as file:line below the project's folder."""
     ours = [(frame, line) for frame, line in walk_tb(trace) if _package(frame) in OUR_PACKAGES]
     for frame, line in ours[-_FRAMES:]:
         parts = frame.f_code.co_filename.split("/")
@@ -176,7 +182,7 @@ def _frames(trace: TracebackType | None) -> Iterator[str]:
 
 
 def _package(frame: FrameType) -> str:
-    """By the module's spec: what was started with -m calls itself __main__."""
+    """Return the package of a frame, from the module's spec: a module started with -m is named __main__."""
     spec: ModuleSpec | None = frame.f_globals.get("__spec__")
     name = spec.name if spec else frame.f_globals.get("__name__", "")
     return str(name).partition(".")[0]

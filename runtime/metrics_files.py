@@ -1,8 +1,8 @@
-"""Where the figures of a process stand, so that one page can show those of all processes of a host.
+"""Store the metrics of each process in files, so that one page can show those of all processes of a host.
 
-Prometheus' library names a process's files by its pid. Pids do not come back: the files of the dead pile up, and what a
-dead clock said last is taken for the living one's. Here a process takes the lowest place of its kind that nobody has,
-`clock-1`, and whoever comes after it counts on in the same files.
+Prometheus' library names the files of a process by its pid. Pids are not reused: the files of ended processes pile up,
+and the last values of an ended `clock` are taken for those of the running one. Here a process takes the lowest free
+number of its kind, such as `clock-1`, and a later process goes on counting in the same files.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Metric, generate_latest, multiprocess, values
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the library's own name for it: where this process writes
-OTHER_FOLDER_VARIABLE = "PROMETHEUS_ALSO_DIR"  # a folder of another account's, which is read and never written
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the library's own name for the folder where this process writes
+OTHER_FOLDER_VARIABLE = "PROMETHEUS_ALSO_DIR"  # the folder of another account, which is only read
 
 log = structlog.get_logger()
 
 
 @contextmanager
 def claim(kind: str) -> Iterator[None]:
-    """Within it a process makes its figures, once. Their files are as open to the group as their folder is.
+    """Claim the files of a process, which makes its metrics in this context, once.
 
-    A folder that cannot be written stops nobody: then the figures are this process's alone.
+    The group may access the files as it may access their folder. A folder that cannot be written stops no process: the
+    metrics are then those of this process alone.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
@@ -35,7 +36,7 @@ def claim(kind: str) -> Iterator[None]:
         return
     library: Any = values  # it has no types for these
     try:
-        name = _taken(Path(folder), kind)
+        name = _claim_name(Path(folder), kind)
         mask = 0o777 & ~Path(folder).stat().st_mode
     except OSError as error:
         log.warning("metrics_folder_unwritable", **{"class": type(error).__name__})
@@ -52,7 +53,7 @@ def claim(kind: str) -> Iterator[None]:
 
 
 def render(own: CollectorRegistry) -> bytes:
-    """In Prometheus' text form: the figures of all whose folders are known, or this process's own."""
+    """Return the metrics in Prometheus' text format: of all processes whose folders are known, or of this one."""
     return generate_latest(_AllProcesses() if FOLDER_VARIABLE in os.environ else own)
 
 
@@ -60,20 +61,20 @@ class _AllProcesses(CollectorRegistry):
     def collect(self) -> Iterable[Metric]:
         folders = (os.environ[name] for name in (FOLDER_VARIABLE, OTHER_FOLDER_VARIABLE) if name in os.environ)
         merge: Any = multiprocess.MultiProcessCollector.merge
-        found: Iterable[Metric] = merge([str(path) for folder in folders for path in Path(folder).glob("*.db")])
-        return found
+        metrics: Iterable[Metric] = merge([str(path) for folder in folders for path in Path(folder).glob("*.db")])
+        return metrics
 
 
-def _taken(folder: Path, kind: str) -> str:
-    """The lowest place that is free. Raises OSError."""
+def _claim_name(folder: Path, kind: str) -> str:
+    """Return the lowest name that is free, and lock it. Raises OSError."""
     number = 1
-    while not _is_ours(folder / f"{kind}-{number}.lock"):
+    while not _try_lock(folder / f"{kind}-{number}.lock"):
         number += 1
     return f"{kind}-{number}"
 
 
-def _is_ours(lock: Path) -> bool:
-    """Then it is held until this process ends, however it ends."""
+def _try_lock(lock: Path) -> bool:
+    """Lock the file until this process ends, in whatever way. Return False if another process has locked it."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

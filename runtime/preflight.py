@@ -1,7 +1,7 @@
-"""Run what a server checks before its first process in a process of its own.
+"""Run a server's checks before its first process in a child process.
 
-Neither SQLite's connections nor threads and their locks survive a fork: a process that inherits an open database takes
-locks for its own that it does not hold, and one that inherits a lock taken by a thread waits for ever.
+Neither SQLite's connections nor threads and their locks survive a fork: a process that inherits an open database
+believes that it holds locks which it does not, and a process that inherits a lock taken by a thread waits for ever.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from collections.abc import Callable
 
 
 def run_in_child(check: Callable[[], object]) -> None:
-    """Call `check` in a child process, and exit as it did where it exits. Call this before any thread is started."""
+    """Call `check` in a child process; if it exits with an error, exit with the same code.
+
+    Call this before any thread is started.
+    """
     child = os.fork()
     if child == 0:
         _run_and_exit(check)

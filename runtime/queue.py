@@ -1,7 +1,8 @@
-"""The queue between the processes: ids only, JSON, a short list of what may be run. It hurries; the database decides.
+"""The job queue between the processes: ids only, in JSON, for a short list of functions. The database decides.
 
-Whoever can write to Redis can name a function for RQ to import and run, so a job that is not on the list is refused
-(seen: with the JSON serializer alone, a job called os.system).
+The queue only makes things faster: what is due is in the database. Somebody who can write to Redis can name a function
+for RQ to import and run, so a job that is not on the list is refused (seen: with the JSON serializer alone, a job
+called os.system).
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ ALLOWED_JOBS = frozenset({DELIVER_JOB, SEND_SMS_JOB})
 
 QueueName = Literal["urgent", "standard"]
 QUEUE_NAMES: Final[tuple[QueueName, ...]] = ("urgent", "standard")
-JOB_TIMEOUT_SECONDS = 40  # a delivery may take 20 s; a job drains for less than that again
+JOB_TIMEOUT_SECONDS = 40  # a delivery may take 20 s, and draining takes less than that again
 
 
 class JobNotAllowed(Exception):
-    """A job that is not ours."""
+    """A job in the queue is not one of ours."""
 
 
 class AllowedJob(Job):
-    """Runs only what is on the list, with one UUID, and never a callback."""
+    """A job that runs only a function on the list, with one UUID, and never a callback."""
 
     @property
     def func(self) -> Callable[..., Any]:
+        """Return the function to run. Raises JobNotAllowed."""
         if self.func_name not in ALLOWED_JOBS or self.instance is not None:
             raise JobNotAllowed
         arguments = self.args
@@ -45,19 +47,22 @@ class AllowedJob(Job):
 
     @property
     def success_callback(self) -> None:
+        """Return None: no callback is run."""
         return None
 
     @property
     def failure_callback(self) -> None:
+        """Return None: no callback is run."""
         return None
 
     @property
     def stopped_callback(self) -> None:
+        """Return None: no callback is run."""
         return None
 
 
 class JobQueue:
-    """Puts ids on the queues, as well as it can: an id that is not taken waits for the clock."""
+    """Put ids on the queues. An id that cannot be put waits in the database for the scheduler."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -68,7 +73,7 @@ class JobQueue:
         self._redis.close()
 
     def put(self, job: str, item: str, speed: QueueName) -> bool:
-        """False where the queue did not take it; nothing is lost then, only later."""
+        """Put an id on a queue. Return False if the queue did not take it; nothing is lost then, only later."""
         try:
             self._queues[speed].enqueue_call(
                 job,
@@ -90,6 +95,7 @@ class JobQueue:
 
 
 def open_queue(speed: str, redis: Redis) -> Queue:
+    """Return the queue of this name."""
     return Queue(speed, connection=redis, serializer=JSONSerializer, job_class=AllowedJob)
 
 

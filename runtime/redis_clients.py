@@ -1,7 +1,7 @@
-"""The only place that makes a Redis client: plain, by socket, over TLS, or to whichever server the Sentinels name.
+"""Create all Redis clients: by TCP, by socket, over TLS, or for the server that the Sentinels name.
 
-A server that hangs must cost a caller little, so nothing here waits for long, and the library's own defaults (5 s to
-answer, ten more tries) are never used. Over TLS the certificate is always checked, its name too.
+A server that hangs must cost a reporter little, so no client waits for long, and the library's own defaults (5 s to
+answer, ten retries) are never used. Over TLS the certificate is always checked, and its host name too.
 """
 
 from __future__ import annotations
@@ -20,38 +20,41 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 from runtime.settings import RedisAddress
 
 TIMEOUT_SECONDS: Final = 0.5
-SENTINEL_TIMEOUT_SECONDS: Final = 0.2  # three that hang must not cost a caller more than one server that hangs
-MAX_CONNECTIONS: Final = 32  # connections of one process; whoever finds none takes Redis for away
+SENTINEL_TIMEOUT_SECONDS: Final = 0.2  # three that hang must not cost a reporter more than one server that hangs
+MAX_CONNECTIONS: Final = 32  # of one process; without a free one Redis counts as unavailable
 
-# What OpenSSL finds wrong with a certificate, by its own numbers
+# OpenSSL's numbers for faults of a certificate
 _UNTRUSTED: Final = {18, 19, 20, 21}
 _EXPIRED: Final = 10
 _OTHER_NAME: Final = {62, 64}
 
 
-_SENTINEL: Any = Sentinel  # the library gives it no types
+_SENTINEL: Any = Sentinel  # the library has no types for it
 
 
 class _Sentinels(_SENTINEL):  # type: ignore[misc]
-    """The library's own, but a connection to a Sentinel is closed once it has answered; the library never closes it."""
+    """The library's Sentinel client, which also closes a connection once the Sentinel has answered."""
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
         try:
-            found: tuple[str, int] = super().discover_master(service_name)
+            master: tuple[str, int] = super().discover_master(service_name)
         finally:
             for sentinel in self.sentinels:
                 sentinel.connection_pool.disconnect(inuse_connections=False)
-        return found
+        return master
 
 
 def session_client(reach: RedisAddress) -> Redis:
-    """Half a second to connect and to answer, one more try: what is asked here may be asked twice."""
+    """Return a client for sessions: half a second to connect and to answer, and one retry.
+
+    Each command that it sends may be sent twice.
+    """
     retry = Retry(ExponentialWithJitterBackoff(cap=0.1, base=0.02), 1)
     return _client(reach, TIMEOUT_SECONDS, retry, max_connections=MAX_CONNECTIONS)
 
 
 def queue_client(reach: RedisAddress, seconds: float = TIMEOUT_SECONDS) -> Redis:
-    """A client that gives up after `seconds` and never tries again: pushing an id twice would be two jobs."""
+    """Return a client that gives up after `seconds` and never retries: pushing an id twice would make two jobs."""
     return _client(reach, seconds, _never())
 
 
@@ -59,16 +62,16 @@ def _client(reach: RedisAddress, seconds: float, retry: Retry, **more: Any) -> R
     limits = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": retry}
     if not reach.sentinels:
         return Redis.from_url(reach.url, **limits, **_authority(reach), **more)
-    who = {"username": reach.username, "password": reach.password, "db": reach.database}
+    login = {"username": reach.username, "password": reach.password, "db": reach.database}
     tls = {"ssl": reach.is_tls, **_authority(reach)}
-    client: Redis = _sentinels(reach, seconds).master_for(reach.master, **limits, **who, **tls, **more)
+    client: Redis = _sentinels(reach, seconds).master_for(reach.master, **limits, **login, **tls, **more)
     return client
 
 
 def find_master(reach: RedisAddress, seconds: float) -> tuple[str, int]:
-    """Ask the Sentinels which server leads now; return its host and port. Raises RedisError."""
-    found: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
-    return found
+    """Ask the Sentinels which server leads now. Return its host and port. Raises RedisError."""
+    master: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
+    return master
 
 
 def _sentinels(reach: RedisAddress, seconds: float) -> Any:
@@ -82,14 +85,14 @@ def _authority(reach: RedisAddress) -> dict[str, str]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Why Redis could not be asked, in words for the operator: never an address, which may hold a password."""
+    """Say for the operator why Redis could not be asked, without an address, which may hold a password."""
     chain = list(_causes(error))
-    for one in chain:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return _why_certificate(one.verify_code)
-    for kind, said in _WHY:
-        if any(isinstance(one, kind) for one in chain):
-            return said
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _why_certificate(cause.verify_code)
+    for kind, explanation in _WHY:
+        if any(isinstance(cause, kind) for cause in chain):
+            return explanation
     return type(error).__name__
 
 

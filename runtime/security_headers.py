@@ -1,4 +1,4 @@
-"""The security headers of every answer of web and of the console; a page may have a policy of its own."""
+"""The security headers of every response of web and console; a page may have a content policy of its own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""JSON that can be read in one way only, from people we do not know. What is not allowed is refused before it is built.
+"""Parse JSON of unknown senders that can be read in one way only. Forbidden input is refused before it is parsed.
 
-Numbers are the text they are written as: who sends a long one must not make us work.
+Numbers stay the text that was written: a sender of a long number must not make us work.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from typing import Final, NoReturn
 MAX_DEPTH: Final = 4
 MAX_DIGITS: Final = 20
 
-# A string (perhaps never closed) or a bracket outside one. Possessive, so that no text makes it look twice.
+# A string (perhaps never closed) or a bracket outside one. Possessive, so that no text makes it backtrack.
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class StrictJsonError(ValueError):
-    """Names the rule that failed, and holds nothing of what came in."""
+    """Input breaks a rule. The message names the rule and holds nothing of the input."""
 
 
 def object_pairs(text: str) -> tuple[tuple[str, object], ...]:
-    """The keys and values of one object in the order written, a key as often as it stands there. Raises NotStrict."""
+    """Return the keys and values of one object in the order written, repeated keys too. Raises StrictJsonError."""
     _refuse_depth(text)
     try:
-        # strict=False: a raw line feed inside a person's words is no reason to lose them
-        found = json.loads(
+        # strict=False: a raw line feed in a person's words is no reason to lose the words
+        pairs = json.loads(
             text, strict=False, object_pairs_hook=tuple, parse_int=_digits, parse_float=str, parse_constant=_refuse
         )
     except StrictJsonError:
         raise
-    except ValueError:  # its own attributes hold the text: it must not become the cause of ours
-        found = None
-    if not isinstance(found, tuple):
+    except ValueError:  # its attributes hold the text, so it must not become the cause of our error
+        pairs = None
+    if not isinstance(pairs, tuple):
         raise StrictJsonError("not one object")
-    return found
+    return pairs
 
 
 def _refuse_depth(text: str) -> None:
-    """Before the parser sees it, whose recursion a long row of brackets would exhaust."""
+    """Refuse deep nesting before the parser runs: a long row of brackets would exhaust its recursion."""
     depth = 0
     for match in _BRACKETS.finditer(text):
         first = text[match.start()]

@@ -1,4 +1,7 @@
-"""Who did what, as a chain of hashes: whoever changes, drops, adds or moves a row breaks it. Pure; `clock` writes."""
+"""The audit as a chain of hashes: a row that is changed, deleted, added or moved breaks it. Pure.
+
+The scheduler (`clock`) writes the chain.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-GENESIS_HASH = bytes(32)  # what the first row is chained to
+GENESIS_HASH = bytes(32)  # the previous hash of the first row
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One row of the audit, before it is chained. `at` in microseconds, UTC; ids only."""
+    """One row of the audit before it is chained. `at`: microseconds, UTC. It holds ids only."""
 
     audit_id: str
     at: int
@@ -23,7 +26,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class ChainLink:
-    """An entry's place in the chain."""
+    """The place of an entry in the chain."""
 
     seq: int
     prev_hash: bytes
@@ -31,16 +34,20 @@ class ChainLink:
 
 
 def link_entry(entry: AuditEntry, seq: int, prev_hash: bytes) -> ChainLink:
-    """hash = SHA-256(prev_hash, then the digest of the row): who has only digests of others' rows can follow it too."""
+    """Return the link for the next row: hash = SHA-256(prev_hash ‖ digest of the row).
+
+    Because of the digest, somebody who may see only the digests of some rows can verify the chain too.
+    """
     return ChainLink(seq, prev_hash, next_hash(prev_hash, entry_digest(entry, seq)))
 
 
 def next_hash(prev_hash: bytes, row: bytes) -> bytes:
+    """Return the hash of a row. `row`: the digest of the row."""
     return hashlib.sha256(prev_hash + row).digest()
 
 
 def entry_digest(entry: AuditEntry, seq: int) -> bytes:
-    """SHA-256 of the row as JSON with sorted keys and no blanks."""
+    """Return SHA-256 of the row as JSON with sorted keys and no blanks."""
     return hashlib.sha256(_canonical(_row(entry, seq))).digest()
 
 
@@ -60,7 +67,7 @@ def _canonical(row: Mapping[str, object]) -> bytes:
 
 
 def extend_chain(last: ChainLink | None, entries: Iterable[AuditEntry]) -> list[tuple[AuditEntry, ChainLink]]:
-    """Chain these entries, in this order, to the last link there is."""
+    """Chain these entries, in this order, to the last link; `last`: None for an empty chain."""
     chained = []
     for entry in entries:
         seq, prev_hash = (last.seq + 1, last.hash) if last else (1, GENESIS_HASH)

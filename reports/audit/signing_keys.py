@@ -1,9 +1,9 @@
-"""The pair that signs the audit's checkpoints: beside the hotlines' keys, under the name `_audit`.
+"""The key pair that signs the audit's checkpoints, stored beside the hotlines' keys under the name `_audit`.
 
     <keys>/public/_audit/<key_id>.pub    one line: ed25519, the raw key as base64url, when it was made (UTC)
     <keys>/private/_audit/<key_id>.key   PKCS#8; belongs to the account of worker and clock
 
-The newest one signs. Older public halves stay: what they signed is still to be verified.
+The newest pair signs. Older public keys stay, to verify what they signed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AUDIT_KEY: Final = "_audit"
 
 
 def create_signing_key(keys: Path) -> VerifyKey:
-    """Makes a pair; from then on it signs. Raises KeyFault."""
+    """Create a key pair, which signs from now on. Raises KeyFileError."""
     signer = SigningKey.generate()
     public = signer.public
     write_key_file(keys / "private" / AUDIT_KEY / f"{public.key_id}.key", signer.pem(), mode=0o400, folders=0o700)
@@ -32,22 +32,28 @@ def create_signing_key(keys: Path) -> VerifyKey:
 
 
 def load_verify_keys(keys: Path) -> Mapping[str, VerifyKey]:
-    """Key id → public key, the newest first. Raises KeyFault."""
-    found = [_read(path) for path in (keys / "public" / AUDIT_KEY).glob("*.pub")]
-    return {one.key_id: one for _, one in sorted(found, key=lambda each: each[0], reverse=True)}
+    """Return the public keys by key id, newest first. Raises KeyFileError."""
+    dated_keys = [_read(path) for path in (keys / "public" / AUDIT_KEY).glob("*.pub")]
+    return {
+        public_key.key_id: public_key
+        for _, public_key in sorted(dated_keys, key=lambda dated_key: dated_key[0], reverse=True)
+    }
 
 
 def load_signing_key(keys: Path) -> SigningKey | None:
-    """None where there is no pair yet. Raises KeyFault where it is not here, or open to others."""
+    """Return the private key that signs; None if there is no pair yet.
+
+    Raises KeyFileError if the private key is missing, or if other accounts can read it.
+    """
     newest = next(iter(load_verify_keys(keys)), None)
     if newest is None:
         return None
     path = keys / "private" / AUDIT_KEY / f"{newest}.key"
     try:
         return SigningKey.from_pem(read_private_file(path))
-    except DecryptError as poison:
+    except DecryptError as reason:
         raise KeyFileError(
-            f"{path} is {poison}; put it back from its copy, or: tokaut keys rotate {AUDIT_KEY}"
+            f"{path} is {reason}; put it back from its copy, or: tokaut keys rotate {AUDIT_KEY}"
         ) from None
 
 

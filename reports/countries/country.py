@@ -1,4 +1,4 @@
-"""The text of a country file as the fields of Country, and what is wrong with it as people write it. Pure."""
+"""Country files (countries/<iso>.toml): numbers, places, codes, law and hotlines, each with its source."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from reports.retention.rules import RetentionPeriods
 
 
 def normalize_tables(raw: dict[str, Any]) -> list[str]:
-    """Turn the tables of the file into the fields of Country, in place; give the faults that only the file can have."""
+    """Turn the tables of the file into the fields of Country, in place.
+
+    Returns the faults that only a file can have.
+    """
     lines = []
     if (raw.pop("schema", None), raw.pop("version", None)) != ("tokaut-country", 1):
         lines.append('schema: must be "tokaut-country", version 1')
@@ -46,20 +49,19 @@ def normalize_tables(raw: dict[str, Any]) -> list[str]:
 
 
 def describe_fault(fault: Any) -> str:
+    """Return a fault that pydantic found, as a line with the key as the file spells it."""
     singular = {"codes": "code", "places": "place", "hotlines": "hotline"}
     parts = [singular.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
     key = ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
     return f"{key}: {fault['msg']}"
 
 
-# A country file (countries/<iso>.toml): numbers, places, codes, law and hotlines, each with where it comes from.
-
 TimeZoneName = Annotated[str, AfterValidator(lambda name: parse_zone(name).key)]
 SHIPPED_FOLDER = Path(__file__).parent
 
 
 class CountryError(Exception):
-    """One or more faults of country files, one line each: file, key, what is wrong."""
+    """Country files have one or more faults, one line each: file, key, what is wrong."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = tuple(lines)
@@ -68,15 +70,19 @@ class CountryError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class Place:
-    code: str  # ISO 3166-2; where ISO has none, a key of our own that cannot be taken for one: CK:atiu
+    """A place that a reporter can choose."""
+
+    code: str  # ISO 3166-2; if ISO has none, a key of our own that cannot be mistaken for one: CK:atiu
     name: str
     label: str = Field(max_length=14)  # on screens
     group: str | None = None
-    time_zone: str = ""  # where it is not the country's
+    time_zone: str = ""  # if it is not the country's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class Country:
+    """One country as its file describes it, for one mode."""
+
     iso: str = Field(pattern=r"^[A-Z]{2}$")
     mode: ModeName
     name: str
@@ -101,48 +107,51 @@ class Country:
 
     @property
     def file(self) -> str:
+        """Return the name of the file."""
         return f"{self.iso.lower()}.toml"
 
     @property
     def label(self) -> str:
-        """The file and its date, as reports name it: `VU 2026-11-01`."""
+        """Return the file and its date, as reports name it: `VU 2026-11-01`."""
         return f"{self.iso} {self.as_of}"
 
     @property
     def dialled(self) -> tuple[tuple[str, str], ...]:
-        """(channel, code) of each way in, as it is looked up by."""
+        """Return (channel, code) of each service code, normalised for lookup."""
         return tuple((code.channel, normalize_code(code.code)) for code in self.codes)
 
     @property
     def may_have_duty_to_report(self) -> bool:
-        """Whether Send says that the hotline may have to tell others: not established reads as it may (S-37)."""
+        """Return whether Send says that the hotline may have to tell others; also if not established (S-37)."""
         return self.duty_to_report is not False or not self.duty_source
 
     def place(self, value: str | None) -> Place | None:
-        """The place with this code; a group of one place is that place."""
+        """Return the place with this code, or the only place of a group; None if there is none."""
         codes = self.place_codes(value)
         return next((place for place in self.places if codes == {place.code}), None)
 
     def place_codes(self, value: str | None) -> frozenset[str]:
-        """The codes of a place or of a group of places; none for what is neither."""
+        """Return the codes of a place or of a group of places; empty for any other value."""
         return frozenset([place.code for place in self.places if value in (place.code, place.group)] if value else ())
 
     def groups(self) -> tuple[str, ...]:
+        """Return the groups of places, in the order of the file."""
         return tuple(dict.fromkeys(place.group for place in self.places if place.group))
 
     def helpline(self) -> Hotline | None:
-        """The first child helpline with a number that this mode may show."""
+        """Return the first child helpline with a number that this mode may show; None if there is none."""
         return next((h for h in self.hotlines.values() if h.kind == "child_helpline" and self.shows(h)), None)
 
     def shows(self, hotline: Hotline) -> bool:
+        """Return whether screens may show the number of this hotline."""
         return hotline.phone is not None and hotline.phone.may_show(self.mode)
 
     def hotlines_for_category(self, category: str) -> tuple[Hotline, ...]:
-        """The hotlines of the kinds for a category, in the order in which they are asked."""
+        """Return the hotlines of the kinds for a category, in the order in which they are tried."""
         return tuple(h for kind in KINDS_BY_CATEGORY[category] for h in self.hotlines.values() if h.kind == kind)
 
     def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
-        """What the placeholders of flows mean here; `say` translates."""
+        """Return the values of the flows' placeholders for this country; `say` translates."""
         return placeholder_values(
             numbers=self.emergency,
             mode=self.mode,
@@ -155,25 +164,25 @@ class Country:
         ) | {"country": self.name.partition(" (")[0], **law_placeholders(self.law, say)}
 
     def problems(self, mode: ModeName) -> list[str]:
-        """What keeps this country from this mode, a sentence each, beginning with the file."""
-        found = structure_problems(
+        """Return what keeps this country from this mode, a sentence each that begins with the file."""
+        faults = structure_problems(
             emergency=self.emergency,
             hotlines=self.hotlines,
             incomplete_to=self.incomplete_to,
             places=[place.code for place in self.places],
             duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
-        found += self.law.problems()
-        found += self.retention.problems()
-        found += escalation_problems(self.hotlines, self.clocks)
+        faults += self.law.problems()
+        faults += self.retention.problems()
+        faults += escalation_problems(self.hotlines, self.clocks)
         if mode == "live":
-            found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
-        return [f"{self.file}: {line}" for line in found]
+            faults += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
+        return [f"{self.file}: {line}" for line in faults]
 
     def overdue(self, today: date) -> list[str]:
-        """What has to be confirmed again, or is gone. `tokaut check` fails for it; no start does."""
-        found = [line for h in self.hotlines.values() for line in h.overdue(today)]
-        return [f"{self.file}: {line}" for line in (*withdrawn_emergency_problems(self.emergency), *found)]
+        """Return what has to be confirmed again or is missing. `tokaut check` fails for it; a start does not."""
+        faults = [line for h in self.hotlines.values() for line in h.overdue(today)]
+        return [f"{self.file}: {line}" for line in (*withdrawn_emergency_problems(self.emergency), *faults)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,45 +194,48 @@ class Countries:
 
     def __post_init__(self) -> None:
         first = {key: country for country in reversed(self.all) for key in country.dialled}
-        object.__setattr__(self, "_dialled", first)  # looked up for each request
+        object.__setattr__(self, "_dialled", first)  # it is looked up for each request
 
     def __iter__(self) -> Iterator[Country]:
         return iter(self.all)
 
     @property
     def hotlines(self) -> tuple[Hotline, ...]:
-        """Of all of them."""
+        """Return the hotlines of all countries."""
         return tuple(hotline for country in self.all for hotline in country.hotlines.values())
 
     @property
     def names(self) -> Mapping[str, str]:
-        """Hotline → how screens call it."""
+        """Return the names of the hotlines on screens, by id."""
         return {hotline.id: hotline.screen_name for hotline in self.hotlines}
 
     def country_of_hotline(self, hotline: str) -> Country | None:
+        """Return the country whose file has this hotline, or None."""
         return next((country for country in self.all if hotline in country.hotlines), None)
 
     def get(self, iso: str) -> Country | None:
+        """Return the country of this ISO code, or None."""
         return next((country for country in self.all if country.iso == iso.upper()), None)
 
     def by_service_code(self, channel: str, dialled: str | None) -> Country:
-        """The country whose code was dialled; unknown or absent: the first one."""
+        """Return the country whose code was dialled; the first one if the code is unknown or absent."""
         wanted = normalize_code(dialled or "")
         return self._dialled.get((channel, wanted), self.all[0]) if wanted else self.all[0]
 
     def problems(self, mode: ModeName) -> list[str]:
-        found = [line for country in self.all for line in country.problems(mode)]
+        """Return what keeps the countries from this mode, a sentence each, with codes that two countries share."""
+        faults = [line for country in self.all for line in country.problems(mode)]
         seen: dict[tuple[str, str], str] = {}
         for country in self.all:
             for key in country.dialled:
                 first = seen.setdefault(key, country.file)
                 if first != country.file:
-                    found.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
-        return found
+                    faults.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
+        return faults
 
 
 def load_country(iso: str, text: str, mode: ModeName) -> Country:
-    """A country from the text of its file; raises CountryError with every fault of the text."""
+    """Return a country from the text of its file. Raises CountryError with every fault of the text."""
     file = f"{iso.lower()}.toml"
     try:
         raw = tomllib.loads(text)
@@ -247,9 +259,10 @@ def load_country(iso: str, text: str, mode: ModeName) -> Country:
 def load_countries(
     names: Collection[str], mode: ModeName, folder: Path | None = None, *, as_written: bool = False
 ) -> Countries:
-    """The named countries; a file in `folder` replaces the shipped one. Raises CountryError with all faults of all.
+    """Load the named countries; a file in `folder` replaces the shipped one.
 
-    Outside live mode no address of the live service is in them, but `as_written`, for whoever only looks at the file.
+    Raises CountryError with all faults of all files. Outside live mode no address of the live service is in the
+    countries, unless `as_written`, for code that only inspects the files.
     """
     countries: list[Country] = []
     lines: list[str] = []
@@ -274,7 +287,7 @@ def load_countries(
 
 
 def shipped_countries() -> list[str]:
-    """The names of the countries that have a file here."""
+    """Return the names of the countries whose files are shipped."""
     return sorted(path.stem for path in SHIPPED_FOLDER.glob("*.toml"))
 
 

@@ -1,4 +1,4 @@
-"""Which kinds of hotline take which category, the first one first."""
+"""Hotlines and phone numbers of a country file: what screens may show of them, and what live mode still needs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from reports.countries.partner_card import FORBID_EXTRA, IsoDate, PartnerCard
 _CHILD_KINDS = ("child_helpline", "women_family", "police", "regional")
 _ONLINE_KINDS = ("child_helpline", "internet_hotline", "women_family", "police", "regional")
 
+# The kinds of hotline that take each category, in the order in which they are tried
 KINDS_BY_CATEGORY: Mapping[str, tuple[str, ...]] = {
     "harm": _CHILD_KINDS,
     "luring": _ONLINE_KINDS,
@@ -27,45 +28,43 @@ KINDS_BY_CATEGORY: Mapping[str, tuple[str, ...]] = {
     "other": _CHILD_KINDS,
 }
 
-
-# Numbers and hotlines of a country file: what they are, whether a screen may show them, what is still missing.
-
 ModeName = Literal["live", "training", "demo"]
 Grade = Literal["official", "secondary", "metadata", "unverified"]
 HotlineKind = Literal["child_helpline", "internet_hotline", "women_family", "police", "missing_children", "regional"]
-# One septet each in GSM-7, and drawn alike on every phone.
+# Characters that take one septet each in GSM-7 and look the same on every phone.
 SCREEN_NAME_PATTERN = r"^[A-Za-z0-9 '.,&/+-]*$"
 MAX_SCREEN_NAME_SEPTETS = 18
-MAX_NAMED_FIELDS = 4  # that a sentence names; `tokaut check --country` goes through all of them
+MAX_NAMED_FIELDS = 4  # fields that one sentence names; `tokaut check --country` names all of them
 CONFIRM_INTERVAL = timedelta(days=365)
 DRILL_INTERVAL = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class SourcedEntry:
-    """A number that somebody published, and who has confirmed it since. Dates are ISO 8601, empty = none."""
+    """A number with its source, and who has confirmed it since. Dates are ISO 8601; empty: none."""
 
     source: str = ""
     source_date: str = ""
     grade: Grade
     note: str = ""
     conflict: StrictBool = False  # sources name different numbers for the same service
-    settle: str = ""  # with conflict: what people in the country have to find out
+    settle: str = ""  # if in conflict: what people in the country have to find out
     verified_on: IsoDate = ""  # when somebody in the country dialled it
     verified_by: str = ""  # an organisation, never a person
-    withdrawn: StrictBool = False  # shown nowhere from now on
+    withdrawn: StrictBool = False  # no screen shows it any more
 
     def verified(self) -> bool:
+        """Return whether somebody in the country has confirmed the number."""
         return bool(self.verified_on and self.verified_by)
 
     def may_show(self, mode: ModeName) -> bool:
-        """Whether a screen of this mode may show the number (S-31)."""
+        """Return whether a screen of this mode may show the number (S-31)."""
         if self.withdrawn or self.grade not in ("official", "secondary"):
             return False
         return mode != "live" or not self.live_mode_fault()
 
     def live_mode_fault(self) -> str:
-        """What keeps the number from live mode, in words; empty when nothing does."""
+        """Return why live mode may not show the number, in words; empty if it may."""
         missing = [
             name for name in ("source", "source_date", "verified_on", "verified_by") if not getattr(self, name).strip()
         ]
@@ -78,18 +77,21 @@ class SourcedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class PhoneNumber(SourcedEntry):
+    """An emergency number, or the number of a hotline, for screens."""
+
     service: str
     word: str  # the service in one word, for screens: police, emergency
     number: str
     takes_sms: StrictBool = False  # a deaf child cannot call
 
     def say(self) -> str:
+        """Return the number with its service before it, as screens show it (S-32)."""
         return f"{self.word} {self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class HotlineDisplay:
-    """What screens may say of a hotline. Empty = not stated anywhere, and so not said."""
+    """What screens may say of a hotline. Empty: no source states it, so screens do not say it."""
 
     phone: str = ""
     phone_alt: tuple[str, ...] = ()
@@ -101,6 +103,12 @@ class HotlineDisplay:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class Hotline(SourcedEntry):
+    """A hotline of a country file.
+
+    `show`: what screens may say of it. `delivery`: how it gets reports. `wants_links`: its reports hold web addresses.
+    `card`: what it has agreed to.
+    """
+
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
     name: str
     listed_as: str = ""  # the name in the source
@@ -113,7 +121,7 @@ class Hotline(SourcedEntry):
 
     @property
     def phone(self) -> PhoneNumber | None:
-        """The number for screens, None where no source has one."""
+        """Return the number for screens; None if no source has one."""
         if not self.show.phone:
             return None
         same = {f.name: getattr(self, f.name) for f in fields(SourcedEntry)}
@@ -121,49 +129,56 @@ class Hotline(SourcedEntry):
 
     @property
     def texts(self) -> str:
-        """The number that takes SMS; none where the hotline itself has said on its card that it takes none."""
+        """Return the number that takes SMS; empty if the hotline has said on its card that it takes none."""
         return "" if self.card.takes_sms is False else self.show.sms
 
     @property
     def toll_free(self) -> bool:
+        """Return whether a call to it is free."""
         return self.show.toll_free
 
     @property
     def is_always_open(self) -> bool:
+        """Return whether it is open day and night."""
         return self.show.hours == "24h"
 
     def agreed(self) -> bool:
-        """Whether live mode may give it reports (S-34)."""
+        """Return whether live mode may give it reports (S-34)."""
         return not self.card.missing() and self.verified()
 
     def covers_category(self, category: str) -> bool:
+        """Return whether it takes this category of report."""
         return "all" in self.card.categories or category in self.card.categories
 
     def covers_age(self, band: str) -> bool:
+        """Return whether it takes this age band; an unknown age is always taken."""
         return band == "unknown" or "all" in self.card.ages or band in self.card.ages
 
     def covers_place(self, codes: frozenset[str]) -> bool:
-        """`codes`: the place, or all places of a group; none = the place is not known."""
+        """Return whether it takes reports from there.
+
+        `codes`: the place, or all places of a group; empty: the place is not known.
+        """
         return not codes or "all" in self.card.places or not codes.isdisjoint(self.card.places)
 
     def live_problems(self) -> list[str]:
-        """What live mode refuses, a sentence each."""
-        found = []
+        """Return what live mode refuses about this hotline, a sentence each."""
+        problems = []
         if self.show.phone and not self.withdrawn and (why := self.live_mode_fault()):
-            found.append(f"hotline {self.id}: the number {self.show.phone} {why}; {CONFIRM_HINT}")
-        if not self.show.phone and not self.verified():  # such a one would get no report, and nobody would be told
-            found.append(f"hotline {self.id} has no verified_on and verified_by; have it confirmed in the country.")
+            problems.append(f"hotline {self.id}: the number {self.show.phone} {why}; {CONFIRM_HINT}")
+        if not self.show.phone and not self.verified():  # it would get no report, and nobody would notice
+            problems.append(f"hotline {self.id} has no verified_on and verified_by; have it confirmed in the country.")
         if missing := self.card.missing():
             shown = (
                 missing
                 if len(missing) <= MAX_NAMED_FIELDS
                 else (*missing[:MAX_NAMED_FIELDS], f"{len(missing) - MAX_NAMED_FIELDS} more")
             )
-            found.append(f"hotline {self.id}: the partner card lacks {', '.join(shown)}; agree on them and fill in.")
-        return found
+            problems.append(f"hotline {self.id}: the partner card lacks {', '.join(shown)}; agree on them and fill in.")
+        return problems
 
     def overdue(self, today: date) -> list[str]:
-        """What has to be done again; a date that passes stops nothing and hides nothing."""
+        """Return what has to be done again. A date that passes stops nothing and hides nothing."""
         card = self.card
         dates = (
             (self.verified_on, CONFIRM_INTERVAL, "its number was last confirmed on {}; have it dialled again."),
@@ -171,15 +186,19 @@ class Hotline(SourcedEntry):
             (card.drill_on, DRILL_INTERVAL, "its last drill was on {}; hold another one."),
             (card.agreement_until, timedelta(0), "its agreement ended on {}; sign a new one."),
         )
-        found = [f"hotline {self.id}: {say.format(on)}" for on, within, say in dates if is_overdue(on, within, today)]
-        if (took := card.drill_minutes) > (agreed := card.answers_within.get("P1", took)):
-            found.append(f"hotline {self.id}: its last drill waited {took} min, agreed are {agreed}; hold another one.")
-        return found
+        problems = [
+            f"hotline {self.id}: {say.format(on)}" for on, within, say in dates if is_overdue(on, within, today)
+        ]
+        if (drill_minutes := card.drill_minutes) > (agreed := card.answers_within.get("P1", drill_minutes)):
+            problems.append(
+                f"hotline {self.id}: its last drill waited {drill_minutes} min, agreed are {agreed}; hold another one."
+            )
+        return problems
 
 
 CONFIRM_HINT = "have it dialled and confirmed in the country, then fill these in."
 
 
 def is_overdue(on: str, within: timedelta, today: date) -> bool:
-    """Whether more than `within` has passed since the ISO date `on`; no date is not old, it is missing."""
+    """Return whether more than `within` has passed since the ISO date `on`. An empty date is missing, not overdue."""
     return bool(on) and today - date.fromisoformat(on) > within

@@ -1,4 +1,4 @@
-"""What the languages of the countries are called in English, for people who read what the program says about them."""
+"""English names of the countries' languages, for people who read reports of this program about them."""
 
 from __future__ import annotations
 
@@ -58,4 +58,5 @@ LANGUAGE_NAMES: Mapping[str, str] = {
 
 
 def language_name(tag: str) -> str:
+    """Return the English name of a language, or its tag if there is none."""
     return LANGUAGE_NAMES.get(tag, tag)

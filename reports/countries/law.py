@@ -1,4 +1,4 @@
-"""What the law of a country says about child sexual abuse material, as five criteria at two times."""
+"""What the law of a country says about child sexual abuse material: five criteria, each at two times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from reports.countries.hotline import Grade
 from reports.countries.partner_card import FORBID_EXTRA
 
-CRITERIA: Mapping[str, str] = {  # in the order of the screen, with its words there
+CRITERIA: Mapping[str, str] = {  # in the order of the law screen, with its words
     "specific": "a law",
     "computer": "by phone too",
     "possession": "keeping them",
@@ -22,7 +22,7 @@ CRITERIA: Mapping[str, str] = {  # in the order of the screen, with its words th
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class LawCriteria:
-    """The five criteria at one time; None = not established, which never means that something is legal."""
+    """The five criteria at one time. None: not established, which never means that something is legal."""
 
     specific: StrictBool | None = None
     defined: StrictBool | None = None
@@ -32,24 +32,30 @@ class LawCriteria:
     edition: str
     grade: Grade
     note: str = ""
-    year: str = ""  # of what is not in the law: laws change
-    title: str = ""  # sources and titles of laws as they stand: old terms may stand here and nowhere else
+    year: str = ""  # the year in which a criterion was not in the law, as laws change
+    title: str = ""  # sources and titles of laws, verbatim: outdated terms may be used here and nowhere else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class Law:
+    """The criteria in 2014 and at the latest check."""
+
     seed_2014: LawCriteria | None = None
     latest: LawCriteria | None = None
-    show_false: StrictBool = True  # "not in the law" could be read as leave to do it: false says "we do not know"
+    show_false: StrictBool = True  # "not in the law" could be read as permission; if False, "we do not know" is shown
 
     def problems(self) -> list[str]:
+        """Return what is wrong with the entries, a sentence each."""
         latest = self.latest
         if latest and not latest.year and any(getattr(latest, name) is False for name in CRITERIA):
             return ["law.latest.year: it is missing; say of which year it is that something was not in the law."]
         return []
 
     def stands(self, criterion: str) -> Literal["yes", "yes_2014", "not", "unknown"]:
-        """An old "no" is never shown as one: laws have changed since. None never becomes "no"."""
+        """Return what is known about a criterion.
+
+        A "no" of 2014 is never shown as one, because laws have changed since. None never becomes "no".
+        """
         latest, seed = getattr(self.latest, criterion, None), getattr(self.seed_2014, criterion, None)
         if latest is None:
             return "yes_2014" if seed else "unknown"
@@ -57,13 +63,14 @@ class Law:
 
 
 def law_placeholders(law: Law, say: Callable[[str], str]) -> dict[str, str]:
-    """The placeholders of the law screen: the criteria by how they stand, in one order."""
-    found: dict[str, list[str]] = {}
+    """Return the placeholders of the law screen: the criteria by what is known about them. `say` translates."""
+    labels_by_status: dict[str, list[str]] = {}
     for criterion, label in CRITERIA.items():
-        found.setdefault(law.stands(criterion), []).append(say(label))
+        labels_by_status.setdefault(law.stands(criterion), []).append(say(label))
     year = law.latest.year if law.latest else ""
-    return {f"law_{how}": ", ".join(labels) for how, labels in found.items()} | {"law_year": year}
+    return {f"law_{how}": ", ".join(labels) for how, labels in labels_by_status.items()} | {"law_year": year}
 
 
 def is_law_known(law: Law) -> bool:
+    """Return whether anything is known about any criterion."""
     return any(law.stands(criterion) != "unknown" for criterion in CRITERIA)

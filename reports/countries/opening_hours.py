@@ -1,9 +1,12 @@
-"""When somebody reads at a desk, and who is on duty then: opening hours, holidays and a weekly rota. Pure.
+"""Opening hours, holidays and weekly rotas: when a hotline's staff read reports, and who is on duty then. Pure.
 
-All in the desk's own time zone, by its wall clock; moments that go in and come out are microseconds UTC.
+All are in the hotline's own time zone, by its wall clock. Moments that go in and come out are microseconds, UTC.
 
     hours     24h | mon-fri 08:00-16:30, sat 09:00-12:00 | daily 18:00-02:00
     holidays  none | 2026-12-25, 2026-12-29..2027-01-02, 07-30
+
+An entry of a partner card that cannot be read keeps no report from anybody: `tokaut check` reports it, and the hotline
+counts as open.
 """
 
 from __future__ import annotations
@@ -21,20 +24,23 @@ from reports.escalation.policy import late_promises
 from runtime.time_units import SECOND
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-NIGHT_START, NIGHT_END = time(20, 0), time(7, 0)  # nobody is told of what can wait
-MAX_DAYS_AHEAD = 400  # days: a desk that opens no more within them is taken for one that never does
+NIGHT_START, NIGHT_END = time(20, 0), time(7, 0)  # nobody is notified of reports that can wait
+MAX_DAYS_AHEAD = 400  # a hotline that does not open within so many days counts as one that never opens
 _A_DAY = timedelta(days=1)
 _SPAN = re.compile(r"(?:(daily|[a-z]{3})(?:-([a-z]{3}))? +)?([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _HOLIDAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
 
 
 class OpeningHoursError(ValueError):
-    """What is wrong with a text, in words that follow the name of its field."""
+    """A text cannot be read. The message says why, in words that follow the name of the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpeningSpan:
-    """`end` at or before `begin` is on the day after: the span belongs to the day on which it begins."""
+    """A span of opening hours on some weekdays.
+
+    An `end` at or before `begin` is on the next day; the span belongs to the day on which it begins.
+    """
 
     days: frozenset[int]  # 0 = Monday
     begin: time
@@ -42,15 +48,16 @@ class OpeningSpan:
 
     @property
     def crosses_midnight(self) -> bool:
+        """Return whether the span ends on the next day."""
         return self.end <= self.begin
 
 
-Week = tuple[OpeningSpan, ...]  # none: day and night
+Week = tuple[OpeningSpan, ...]  # empty: day and night
 Holidays = Callable[[date], bool]
 
 
 def parse_hours(text: str) -> Week:
-    """Raises Unreadable."""
+    """Parse opening hours. Raises OpeningHoursError."""
     if text.strip() == "24h":
         return ()
     return tuple(_span(part.strip()) for part in text.split(","))
@@ -68,7 +75,7 @@ def _span(text: str) -> OpeningSpan:
 
 
 def _time(hour: str, minute: str) -> time:
-    """24:00 is midnight at the end of a day."""
+    """Return the time; 24:00 is midnight at the end of a day."""
     if (hour, minute) == ("24", "00"):
         return time(0)
     try:
@@ -88,7 +95,7 @@ def _days(first: str, last: str | None) -> frozenset[int]:
 
 
 def parse_holidays(text: str) -> Holidays:
-    """Raises Unreadable."""
+    """Parse holidays into a function that tells whether a day is one. Raises OpeningHoursError."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if parts in ([], ["none"]):
         return lambda _: False
@@ -105,13 +112,13 @@ def _holiday(text: str) -> tuple[Callable[[date], date], Callable[[date], date]]
 
 
 def _date(text: str, whole: str) -> Callable[[date], date]:
-    """A date, or the same one each year."""
+    """Return a function from a day to this holiday: the date itself, or without a year the one in the same year."""
     found = _HOLIDAY.fullmatch(text)
     try:
         if found:
             year, month, day = found.groups()
-            made = date(int(year or 2000), int(month), int(day))
-            return lambda at: made if year else _in_year(at.year, made)
+            holiday = date(int(year or 2000), int(month), int(day))
+            return lambda at: holiday if year else _in_year(at.year, holiday)
     except ValueError:
         pass
     raise OpeningHoursError(
@@ -127,43 +134,45 @@ def _in_year(year: int, day: date) -> date:
 
 
 def parse_zone(name: str) -> ZoneInfo:
-    """Raises Unreadable."""
+    """Return the time zone of this name. Raises OpeningHoursError."""
     try:
         return ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # not found, a folder, no name of a file
+    except (KeyError, OSError, ValueError):  # not found, a folder, not a file name
         raise OpeningHoursError(f"{name!r} is no time zone; write it as Pacific/Efate") from None
 
 
 @dataclass(frozen=True, slots=True)
 class OpeningHours:
-    """When it reads. Hours that nobody has agreed on yet are day and night: nothing is kept from it."""
+    """When a hotline's staff read reports. Without hours that were agreed on it is open day and night."""
 
     zone: ZoneInfo
     week: Week = ()
     holidays: Holidays = lambda _: False
 
     def local(self, at: int) -> datetime:
+        """Return the moment as local time."""
         return datetime.fromtimestamp(at / SECOND, UTC).astimezone(self.zone)
 
     def is_open(self, at: int) -> bool:
+        """Return whether it is open at this moment."""
         if not self.week:
             return True
         there = self.local(at)
-        return any(self._holds(span, there) for span in self.week)
+        return any(self._covers(span, there) for span in self.week)
 
-    def _holds(self, span: OpeningSpan, there: datetime) -> bool:
+    def _covers(self, span: OpeningSpan, there: datetime) -> bool:
         today, clock = there.date(), there.time()
         if not span.crosses_midnight:
-            return self._reads(span, today) and span.begin <= clock < span.end
-        return (self._reads(span, today) and clock >= span.begin) or (
-            self._reads(span, today - _A_DAY) and clock < span.end
+            return self._applies_on(span, today) and span.begin <= clock < span.end
+        return (self._applies_on(span, today) and clock >= span.begin) or (
+            self._applies_on(span, today - _A_DAY) and clock < span.end
         )
 
-    def _reads(self, span: OpeningSpan, day: date) -> bool:
+    def _applies_on(self, span: OpeningSpan, day: date) -> bool:
         return day.weekday() in span.days and not self.holidays(day)
 
     def opens(self, at: int) -> int | None:
-        """When it is open next, `at` itself where it is; None where it never is."""
+        """Return when it opens next: `at` itself if it is open, None if it never opens."""
         if self.is_open(at):
             return at
         return next(self._openings(at), None)
@@ -171,27 +180,30 @@ class OpeningHours:
     def _openings(self, at: int) -> Iterator[int]:
         today = self.local(at).date()
         for day in (today + n * _A_DAY for n in range(MAX_DAYS_AHEAD)):
-            begins = sorted(span.begin for span in self.week if self._reads(span, day))
+            begins = sorted(span.begin for span in self.week if self._applies_on(span, day))
             yield from (moment for begin in begins if (moment := self._moment(day, begin)) > at)
 
     def _moment(self, day: date, clock: time) -> int:
-        """A time that a clock skips is an hour later; one that comes twice is the first."""
+        """Return the moment of a local time.
+
+        A time that the clock skips is an hour later; of a time that comes twice it is the first.
+        """
         return int(datetime.combine(day, clock, self.zone).timestamp()) * SECOND
 
     def next_notify_time(self, at: int) -> int:
-        """The first moment from `at` on that is neither night there nor closed; `at` where none is found."""
+        """Return the first moment from `at` on that is neither night there nor closed; `at` if there is none."""
         moment = at
         for _ in range(MAX_DAYS_AHEAD):
             opens = self.opens(moment)
             if opens is None:
                 return at
-            awake = self._after_the_night(opens)
+            awake = self._end_of_night(opens)
             if awake == opens:
                 return opens
             moment = awake
         return at
 
-    def _after_the_night(self, at: int) -> int:
+    def _end_of_night(self, at: int) -> int:
         there = self.local(at)
         if NIGHT_END <= there.time() < NIGHT_START:
             return at
@@ -200,14 +212,13 @@ class OpeningHours:
 
 
 def rota_contacts(rota: Mapping[str, tuple[str, ...]], zone: ZoneInfo, at: int) -> tuple[str, ...]:
-    """Whom a weekly rota names at this moment, in its order; holidays change nothing. Raises Unreadable."""
+    """Return the contacts that a weekly rota names at this moment, in its order. Raises OpeningHoursError.
+
+    Holidays do not change a rota.
+    """
     found = (who for hours, who in rota.items() if OpeningHours(zone, parse_hours(hours)).is_open(at))
     return tuple(dict.fromkeys(address for addresses in found for address in addresses))
 
-
-# A hotline's desk as its card has it: when somebody reads there, and who is told first. Pure.
-#
-# What cannot be read keeps nothing from anybody: `tokaut check` complains of it, and the desk counts as open.
 
 CARD_PARSERS: Mapping[str, Callable[[str], object]] = {
     "hours": parse_hours,
@@ -217,7 +228,10 @@ CARD_PARSERS: Mapping[str, Callable[[str], object]] = {
 
 
 def hotline_hours(card: PartnerCard, zone: str) -> OpeningHours:
-    """`zone`: the country's, for a card that names none. Raises Unreadable where that is none."""
+    """Return the opening hours of a partner card. `zone`: the country's, for a card that names none.
+
+    Raises OpeningHoursError if `zone` is no time zone.
+    """
     found = parse_zone(zone)
     with suppress(OpeningHoursError):
         found = parse_zone(card.time_zone or zone)
@@ -227,9 +241,9 @@ def hotline_hours(card: PartnerCard, zone: str) -> OpeningHours:
 
 
 def first_to_open(hotlines: Iterable[Hotline], zone: str, at: int) -> tuple[Hotline, str] | None:
-    """Where all of them are closed: the one that opens first, and when by its own clock; `30/11` where not today.
+    """Return the hotline that opens first, and when by its own clock, if all of them are closed.
 
-    None where one is open, or none ever opens.
+    The time is `08:00`, or `30/11 08:00` on another day. None: one is open, or none ever opens.
     """
     found = [(one, hotline_hours(one.card, zone)) for one in hotlines]
     moments = [(moment, there, one) for one, there in found if (moment := there.opens(at)) is not None]
@@ -242,7 +256,7 @@ def first_to_open(hotlines: Iterable[Hotline], zone: str, at: int) -> tuple[Hotl
 
 
 def duty_officers(card: PartnerCard, zone: str, at: int) -> tuple[str, ...]:
-    """The duty officers, who is on duty at this moment first."""
+    """Return the duty officers, those on duty at this moment first."""
     first: tuple[str, ...] = ()
     with suppress(OpeningHoursError):
         first = rota_contacts(card.rota, hotline_hours(card, zone).zone, at)
@@ -250,7 +264,7 @@ def duty_officers(card: PartnerCard, zone: str, at: int) -> tuple[str, ...]:
 
 
 def card_faults(card: PartnerCard) -> Iterator[str]:
-    """What of a card cannot be read, in words that follow `card.`."""
+    """Yield the entries of a card that cannot be read, in words that follow `card.`."""
     for name, read in CARD_PARSERS.items():
         if text := getattr(card, name):
             yield from _fault(name, read, text)

@@ -1,4 +1,4 @@
-"""The partner card: what a hotline has agreed to before live mode gives it a report."""
+"""The partner card: what a hotline has agreed to before live mode gives it reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Priority = Literal["P1", "P2", "P3", "P4"]
 FORBID_EXTRA = ConfigDict(extra="forbid")
 MAX_AGREEMENT_MONTHS = 24
 CONTACT_PATTERN = re.compile(r"[^@\s]+@[^@\s]+|\+[1-9][0-9]{6,14}")
-# What live mode does not ask for.
+# Fields that live mode does not require
 OPTIONAL_FIELDS = frozenset(
     {"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "retention_days", "rota"}
 )
@@ -30,7 +30,7 @@ OPTIONAL_FIELDS |= {"takes_sms", "takes_relay"}
 
 
 def check_iso_date(text: str) -> str:
-    """An ISO 8601 date, or empty for none."""
+    """Return the text if it is an ISO 8601 date or empty; else raise ValueError."""
     if text:
         date.fromisoformat(text)
     return text
@@ -41,7 +41,7 @@ IsoDate = Annotated[str, AfterValidator(check_iso_date)]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class PartnerCard:
-    """What the hotline has agreed to (docs/safeguarding.md, appendix B). Roles, never private names."""
+    """What the hotline has agreed to (docs/safeguarding.md, appendix B). Contacts are roles, never private names."""
 
     organisation: str = ""
     mandate: str = ""
@@ -58,10 +58,12 @@ class PartnerCard:
     key_id: str = ""
     tested_on: IsoDate = ""
     duty_officer: tuple[str, ...] = ()
-    rota: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # hours → duty officers who are told first then
+    rota: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # hours → duty officers who are notified first then
     backup: str = ""
     supervisor: tuple[str, ...] = ()
-    drills_to: tuple[str, ...] = ()  # outside live mode in the place of duty officer and supervisor
+    drills_to: tuple[str, ...] = ()  # outside live mode they replace duty officer and supervisor
     fallback: str = ""
     duty_to_report: StrictBool | None = None  # None = not established
     duty_law: str = ""
@@ -80,7 +82,7 @@ class PartnerCard:
     keeps_keys: str = ""
     media: str = ""
     drill_on: IsoDate = ""
-    drill_minutes: int = Field(default=0, ge=0)  # until somebody had acknowledged it
+    drill_minutes: int = Field(default=0, ge=0)  # minutes until the last drill was acknowledged
     verified_by: str = ""
     verified_on: IsoDate = ""
     # not needed for live mode
@@ -89,21 +91,23 @@ class PartnerCard:
     operator_contact: str = ""
     takes_sms: StrictBool | None = None
     takes_relay: StrictBool | None = None
-    retention_days: int | None = Field(default=None, ge=1, le=3660)  # of what its staff read here, once it is closed
+    retention_days: int | None = Field(
+        default=None, ge=1, le=3660
+    )  # of a report that its staff read here, after closing
 
     def missing(self) -> tuple[str, ...]:
-        """The fields without which live mode gives this hotline no report."""
+        """Return the fields without which live mode gives this hotline no report."""
         empty = [f.name for f in fields(self) if f.name not in OPTIONAL_FIELDS and _is_empty(getattr(self, f.name))]
         if set(self.answers_within) != set(PRIORITIES) and "answers_within" not in empty:
             empty.append("answers_within")
         return tuple(empty)
 
     def problems(self) -> Iterator[str]:
-        """What cannot be meant so, in words that follow `card.`; nothing that a passing day changes."""
+        """Yield the entries that cannot be right, in words that follow `card.`; none depends on today's date."""
         for name in ("duty_officer", "supervisor", "drills_to"):
-            for one in getattr(self, name):
-                if not CONTACT_PATTERN.fullmatch(one):
-                    yield f"{name}: {one!r} is neither a mailbox nor a number with + and the country's code."
+            for entry in getattr(self, name):
+                if not CONTACT_PATTERN.fullmatch(entry):
+                    yield f"{name}: {entry!r} is neither a mailbox nor a number with + and the country's code."
         if self.agreement_date and self.agreement_until:
             begin, end = map(date.fromisoformat, (self.agreement_date, self.agreement_until))
             months = (end.year - begin.year) * 12 + end.month - begin.month
@@ -115,7 +119,7 @@ class PartnerCard:
 
 
 def _is_empty(value: object) -> bool:
-    """Blanks are nothing that anybody agreed to."""
+    """Return whether a field holds nothing. A text of blanks is no agreement."""
     if isinstance(value, str):
         return not value.strip()
-    return not value or (isinstance(value, tuple) and not all(one.strip() for one in value))
+    return not value or (isinstance(value, tuple) and not all(entry.strip() for entry in value))

@@ -1,4 +1,4 @@
-"""The words that a country puts into the placeholders of flows. A number always stands beside its service (S-32)."""
+"""The words that a country puts into the placeholders of flows. A number always comes with its service (S-32)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from reports.countries.hotline import Hotline, ModeName, PhoneNumber
 
-# Whom to call in danger. With the first number withdrawn, the next such one stands in; an ambulance never does.
+# Services to call in danger. If the first such number is withdrawn, the next one replaces it; an ambulance never does.
 DANGER_SERVICES = ("police", "emergency")
-# Of a text number and whose it is: more would push a choice of the danger screen to page 2.
+# Longest number for SMS with its name: a longer one would push a choice of the danger screen to page 2.
 MAX_SMS_CONTACT_SEPTETS = 18
-# What is said here beside numbers and names; catalogues hold it too.
+# The words used here beside numbers and names; the catalogues translate them.
 TRANSLATED_WORDS = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
 
 
@@ -25,32 +25,36 @@ def placeholder_values(
     language: str,
     say: Callable[[str], str] = str,
 ) -> dict[str, str]:
-    """The placeholders, without braces. No helpline: its words are those of the emergency number, never invented ones.
+    """Return the values of the placeholders by name, without braces.
 
-    `helpline`: one whose number this mode may show. `fallback`: who gets INCOMPLETE reports. Where no emergency number
-    may be shown, its service stands alone: "police".
+    `helpline`: one whose number this mode may show; without one, its placeholders get the emergency number, never an
+    invented number. `fallback`: the hotline that gets INCOMPLETE reports. If no emergency number may be shown, its
+    service is named alone: "police". `say` translates.
     """
     first = next((number for number in numbers if number.word in DANGER_SERVICES and number.may_show(mode)), None)
     emergency = f"{say(first.word)} {first.number}" if first else (say(numbers[0].word) if numbers else "")
     return {
         "emergency": emergency,
         "emergency_number": first.number if first else "",
-        **_text_words(numbers, mode, helpline, hotlines, say),
+        **_sms_values(numbers, mode, helpline, hotlines, say),
         "ussd": service_code,
         "language_word": _both(say("Language"), language),
         "incomplete_name": fallback.screen_name if fallback else "",
-        **_helpline_words(helpline, emergency, say),
+        **_helpline_values(helpline, emergency, say),
     }
 
 
-def _text_words(
+def _sms_values(
     numbers: Sequence[PhoneNumber],
     mode: ModeName,
     helpline: Hotline | None,
     hotlines: Iterable[Hotline],
     say: Callable[[str], str],
 ) -> dict[str, str]:
-    """Whom to text, for who cannot call: an emergency number, else the child helpline, else a hotline for families."""
+    """Return whom to text if calling is impossible.
+
+    It is an emergency number, else the child helpline, else a hotline for families.
+    """
     able = (
         number for number in numbers if number.word in DANGER_SERVICES and number.takes_sms and number.may_show(mode)
     )
@@ -58,20 +62,20 @@ def _text_words(
         return {"emergency_sms": f"{say(first.word)} {first.number}", "helpline_sms": ""}
     if helpline and helpline.texts:
         return {"emergency_sms": f"{say('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
-    others = (one for one in hotlines if one.kind == "women_family" and one.texts and one.may_show(mode))
-    named = (f"{one.screen_name} {one.texts}" for one in others)
+    others = (entry for entry in hotlines if entry.kind == "women_family" and entry.texts and entry.may_show(mode))
+    named = (f"{entry.screen_name} {entry.texts}" for entry in others)
     return {
-        "emergency_sms": next((one for one in named if len(one) <= MAX_SMS_CONTACT_SEPTETS), ""),
+        "emergency_sms": next((entry for entry in named if len(entry) <= MAX_SMS_CONTACT_SEPTETS), ""),
         "helpline_sms": "",
     }
 
 
 def _both(word: str, other: str) -> str:
-    """In the language shown and in the country's other one, so that who reads only one of them finds it."""
+    """Return the word in the language shown and in the country's other one, for people who read only one of them."""
     return " / ".join(dict.fromkeys(filter(None, (word, other if word != other else "Language"))))
 
 
-def _helpline_words(helpline: Hotline | None, emergency: str, say: Callable[[str], str]) -> dict[str, str]:
+def _helpline_values(helpline: Hotline | None, emergency: str, say: Callable[[str], str]) -> dict[str, str]:
     if helpline is None or helpline.phone is None:
         same = ("helpline", "helpline_named", "helpline_free", "helpline_line", "now")
         return {**dict.fromkeys(same, emergency), "helpline_name": "", "helpline_number": ""}

@@ -1,7 +1,7 @@
-"""What stands in a country, pillar by pillar; each with what is missing, and where that is known from. Pure.
+"""What a country has and what it still lacks to go live, item by item, each with its sources. Pure.
 
-The pillars are those of the talk that the project began with: law by five criteria, a mechanism to report to, a
-hotline, police made for it; and what a phone needs beside: its languages, and numbers that somebody has dialled.
+The items are those of the talk that the project began with: law by five criteria, somewhere to report to, a hotline,
+and a special police unit. A phone also needs its languages, and numbers that somebody has dialled.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ WEB_ADDRESS = re.compile(r"https?://[^\s;()]+")
 
 @dataclass(frozen=True, slots=True)
 class ReadinessItem:
-    """`short`: how it stands, for a table over many countries."""
+    """One item of the readiness of a country.
+
+    `short`: its status, for a table over many countries. `found`, `missing`: what is there and what is not, in words.
+    """
 
     name: str
     status: ReadinessStatus
@@ -58,85 +61,92 @@ class ReadinessItem:
 
     @property
     def title(self) -> str:
+        """Return the heading of the item."""
         return READINESS_TITLES[self.name]
 
 
 def readiness_items(of: Country, reviewed: Sequence[str], drafts: Sequence[str]) -> tuple[ReadinessItem, ...]:
-    """In their order. `reviewed`, `drafts`: the languages of the country that have a catalogue."""
+    """Return the items of a country in their order.
+
+    `reviewed`, `drafts`: the languages of the country that have a reviewed catalogue, or a draft of one.
+    """
     return (_law(of), _mechanism(of), _hotline(of), _police(of), _languages(of, reviewed, drafts), _numbers(of))
 
 
 def _law(of: Country) -> ReadinessItem:
-    stands = {name: of.law.stands(name) for name in CRITERIA}
+    statuses = {name: of.law.stands(name) for name in CRITERIA}
     latest = of.law.latest
-    found = tuple(f"{CRITERION_SENTENCES[name]}: {CRITERION_LABELS[how]}" for name, how in stands.items())
+    found = tuple(f"{CRITERION_SENTENCES[name]}: {CRITERION_LABELS[how]}" for name, how in statuses.items())
     missing = tuple(
-        f"to find out: whether {CRITERION_SENTENCES[name]}" for name, how in stands.items() if how == "unknown"
+        f"to find out: whether {CRITERION_SENTENCES[name]}" for name, how in statuses.items() if how == "unknown"
     )
-    missing += tuple(f"not in the law: {CRITERION_SENTENCES[name]}" for name, how in stands.items() if how == "not")
+    missing += tuple(f"not in the law: {CRITERION_SENTENCES[name]}" for name, how in statuses.items() if how == "not")
     missing += tuple(
         f"to confirm, it was so in 2014: {CRITERION_SENTENCES[name]}"
-        for name, how in stands.items()
+        for name, how in statuses.items()
         if how == "yes_2014"
     )
     if of.duty_to_report is None:
         missing += ("to find out: whether a hotline has to tell the police or child welfare",)
     sources = [latest.edition.partition(";")[0], *WEB_ADDRESS.findall(latest.title)] if latest else []
     sources += [of.law.seed_2014.edition] if of.law.seed_2014 else []
-    known = sum(how != "unknown" for how in stands.values())
-    yes = sum(how.startswith("yes") for how in stands.values())
-    stand: ReadinessStatus = "unknown" if not known else "there" if set(stands.values()) == {"yes"} else "part"
-    rest = f", {len(stands) - known} not known" if known < len(stands) else ""
-    short = f"{yes} of {len(stands)}{rest}" if known else "not known"
+    known = sum(how != "unknown" for how in statuses.values())
+    yes = sum(how.startswith("yes") for how in statuses.values())
+    stand: ReadinessStatus = "unknown" if not known else "there" if set(statuses.values()) == {"yes"} else "part"
+    rest = f", {len(statuses) - known} not known" if known < len(statuses) else ""
+    short = f"{yes} of {len(statuses)}{rest}" if known else "not known"
     return ReadinessItem("law", stand, short, found, missing, tuple(sources))
 
 
 def _mechanism(of: Country) -> ReadinessItem:
-    """Where anybody can tell what was seen: an office that has agreed to take reports, and a code to reach it by."""
-    takers = [one for one in of.hotlines.values() if one.kind != "police"]
-    agreed = [one for one in takers if one.agreed()]
+    """Check for somewhere to report to: an office that has agreed to take reports, and a code to reach it by."""
+    takers = [entry for entry in of.hotlines.values() if entry.kind != "police"]
+    agreed = [entry for entry in takers if entry.agreed()]
     codes = [code.code for code in of.codes if code.given]
-    missing = [f"an agreement with {one.screen_name}" for one in takers if one not in agreed]
+    missing = [f"an agreement with {entry.screen_name}" for entry in takers if entry not in agreed]
     missing += [] if codes else ["a code from a telephone company, free to call and on no bill"]
     stand: ReadinessStatus = "there" if agreed and codes else "part" if takers else "none"
     missing += [] if takers else ["an office that takes reports"]
     short = f"{len(takers)} {'office' if len(takers) == 1 else 'offices'}, {len(agreed) or 'none'} agreed"
-    facts = tuple(map(_said, takers)), tuple(missing), _sources(takers)
+    facts = tuple(map(_contact_line, takers)), tuple(missing), _sources(takers)
     return ReadinessItem("mechanism", stand, short if takers else "none found", *facts)
 
 
 def _hotline(of: Country) -> ReadinessItem:
-    there = [one for one in of.hotlines.values() if one.kind == "child_helpline"]
-    shown = [one for one in there if of.shows(one)]
+    helplines = [entry for entry in of.hotlines.values() if entry.kind == "child_helpline"]
+    shown = [entry for entry in helplines if of.shows(entry)]
     missing = []
-    for one in there:
-        if not one.show.phone:
-            missing.append(f"the number of {one.screen_name}")
-        elif not one.verified():
-            missing.append(f"somebody in {of.name} who has dialled {one.screen_name} {one.show.phone}")
-        missing += [] if one.show.hours else [f"the hours of {one.screen_name}"]
-        missing += [] if one.toll_free else [f"whether calling {one.screen_name} is free"]
-    if not there:
+    for entry in helplines:
+        if not entry.show.phone:
+            missing.append(f"the number of {entry.screen_name}")
+        elif not entry.verified():
+            missing.append(f"somebody in {of.name} who has dialled {entry.screen_name} {entry.show.phone}")
+        missing += [] if entry.show.hours else [f"the hours of {entry.screen_name}"]
+        missing += [] if entry.toll_free else [f"whether calling {entry.screen_name} is free"]
+    if not helplines:
         missing.append("a helpline for children; never a number from another country")
-    whole = any(one.verified() and one.is_always_open and one.toll_free for one in shown)
-    stand: ReadinessStatus = "there" if whole else "part" if there else "none"
+    whole = any(entry.verified() and entry.is_always_open and entry.toll_free for entry in shown)
+    stand: ReadinessStatus = "there" if whole else "part" if helplines else "none"
     short = next(
-        (f"{one.screen_name} {one.show.phone}" for one in shown), "its number not found" if there else "none found"
+        (f"{entry.screen_name} {entry.show.phone}" for entry in shown),
+        "its number not found" if helplines else "none found",
     )
-    return ReadinessItem("hotline", stand, short, tuple(map(_said, there)), tuple(missing), _sources(there))
+    return ReadinessItem(
+        "hotline", stand, short, tuple(map(_contact_line, helplines)), tuple(missing), _sources(helplines)
+    )
 
 
 def _police(of: Country) -> ReadinessItem:
-    desks = [one for one in of.hotlines.values() if one.kind == "police"]
-    units = [one for one in desks if POLICE_UNIT.search(one.name)]
+    police = [entry for entry in of.hotlines.values() if entry.kind == "police"]
+    units = [entry for entry in police if POLICE_UNIT.search(entry.name)]
     missing = [] if units else ["a unit of the police for children, or for what is done online"]
-    missing += [f"the number of {one.screen_name}" for one in desks if not one.show.phone]
-    missing += [f"an agreement with {one.screen_name}" for one in desks if not one.agreed()]
-    if not any(one.covers_category("missing") for one in desks):
+    missing += [f"the number of {entry.screen_name}" for entry in police if not entry.show.phone]
+    missing += [f"an agreement with {entry.screen_name}" for entry in police if not entry.agreed()]
+    if not any(entry.covers_category("missing") for entry in police):
         missing.append("a desk that takes reports of missing children")
-    stand: ReadinessStatus = "there" if any(one.agreed() for one in units) else "part" if desks else "none"
-    short = "a unit" if units else "a desk, no unit found" if desks else "none found"
-    return ReadinessItem("police", stand, short, tuple(map(_said, desks)), tuple(missing), _sources(desks))
+    stand: ReadinessStatus = "there" if any(entry.agreed() for entry in units) else "part" if police else "none"
+    short = "a unit" if units else "a desk, no unit found" if police else "none found"
+    return ReadinessItem("police", stand, short, tuple(map(_contact_line, police)), tuple(missing), _sources(police))
 
 
 def _languages(of: Country, reviewed: Sequence[str], drafts: Sequence[str]) -> ReadinessItem:
@@ -157,21 +167,21 @@ def _languages(of: Country, reviewed: Sequence[str], drafts: Sequence[str]) -> R
 
 
 def _numbers(of: Country) -> ReadinessItem:
-    numbers: list[tuple[str, SourcedEntry]] = [(one.say(), one) for one in of.emergency]
-    numbers += [(f"{one.name} {one.show.phone}", one) for one in of.hotlines.values() if one.show.phone]
-    dialled = [name for name, one in numbers if one.verified()]
-    missing = [f"to settle, sources disagree: {name}" for name, one in numbers if one.conflict]
-    missing += [f"to dial from every network: {name}" for name, one in numbers if not one.verified()]
+    numbers: list[tuple[str, SourcedEntry]] = [(entry.say(), entry) for entry in of.emergency]
+    numbers += [(f"{entry.name} {entry.show.phone}", entry) for entry in of.hotlines.values() if entry.show.phone]
+    dialled = [name for name, entry in numbers if entry.verified()]
+    missing = [f"to settle, sources disagree: {name}" for name, entry in numbers if entry.conflict]
+    missing += [f"to dial from every network: {name}" for name, entry in numbers if not entry.verified()]
     stand: ReadinessStatus = "there" if len(dialled) == len(numbers) else "part" if dialled else "none"
     found = (f"{len(dialled)} of {len(numbers)} numbers are confirmed by an organisation in the country",)
-    disputed = ", one in dispute" if any(one.conflict for _, one in numbers) else ""
+    disputed = ", one in dispute" if any(entry.conflict for _, entry in numbers) else ""
     short = f"{len(dialled)} of {len(numbers)}{disputed}"
-    return ReadinessItem("numbers", stand, short, found, tuple(missing), _sources(one for _, one in numbers))
+    return ReadinessItem("numbers", stand, short, found, tuple(missing), _sources(entry for _, entry in numbers))
 
 
-def _said(one: Hotline) -> str:
-    facts = [one.show.phone or "no number found", one.show.hours, "free" if one.toll_free else ""]
-    return f"{one.name}: {', '.join(filter(None, facts))}"
+def _contact_line(entry: Hotline) -> str:
+    facts = [entry.show.phone or "no number found", entry.show.hours, "free" if entry.toll_free else ""]
+    return f"{entry.name}: {', '.join(filter(None, facts))}"
 
 
 def _sources(of: Iterable[SourcedEntry]) -> tuple[str, ...]:
@@ -179,6 +189,6 @@ def _sources(of: Iterable[SourcedEntry]) -> tuple[str, ...]:
 
 
 def _dated(of: Iterable[SourcedEntry]) -> Iterator[str]:
-    for one in of:
-        for source in one.source.split(" ; "):
-            yield f"{source.strip()} ({one.source_date or 'no date'}, {one.grade})" if source.strip() else ""
+    for entry in of:
+        for source in entry.source.split(" ; "):
+            yield f"{source.strip()} ({entry.source_date or 'no date'}, {entry.grade})" if source.strip() else ""

@@ -1,4 +1,4 @@
-"""How long each country keeps what. Pure."""
+"""How long each country keeps its data. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from reports.retention.rules import LOCAL_COPY, LOCAL_KINDS, RetentionPolicy
 
 
 def retention_policy(countries: Iterable[Country]) -> RetentionPolicy:
-    """Of the countries that are switched on; for another one the rules hold as they stand."""
-    lands = tuple(countries)
+    """Return the policy of the countries that are switched on. For any other country the rules apply unchanged."""
+    enabled = tuple(countries)
     here = {
         hotline.id: hotline.card.retention_days or LOCAL_COPY.days
-        for land in lands
-        for hotline in land.hotlines.values()
+        for country in enabled
+        for hotline in country.hotlines.values()
         if hotline.delivery in LOCAL_KINDS
     }
-    known = {name for land in lands for name in land.hotlines}
-    return RetentionPolicy({land.iso: land.retention for land in lands}, here, frozenset(known - here.keys()))
+    known = {name for country in enabled for name in country.hotlines}
+    return RetentionPolicy(
+        {country.iso: country.retention for country in enabled}, here, frozenset(known - here.keys())
+    )

@@ -1,4 +1,4 @@
-"""The codes by which a phone reaches a country: what it dials, or texts to."""
+"""The codes that a phone dials or texts to in order to reach a country."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from pydantic.dataclasses import dataclass
 
 from reports.countries.partner_card import FORBID_EXTRA
 
-_NO_KEY = re.compile(r"[^\d*]+")
+_NON_KEY = re.compile(r"[^\d*]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class ServiceCode:
-    """What a phone dials (`*111*163#`) or texts (`163`) to reach this country."""
+    """A code that a phone dials (`*111*163#`) or texts to (`163`) to reach this country."""
 
     channel: Literal["ussd", "sms"]
     code: str = Field(min_length=1)
     network: str = ""
     note: str = ""
-    words_before_send: StrictBool = False  # the network lets a call wait as long as typing takes: by its own word
+    words_before_send: StrictBool = False  # the network has confirmed that a session waits as long as typing takes
 
     @property
     def given(self) -> bool:
-        """By a network; the shipped files mark the others."""
+        """Return whether a network has assigned this code; the shipped files mark the others as examples."""
         return self.note != "an example"
 
 
 def normalize_code(code: str) -> str:
-    """A code without what providers add or leave out: `*111*163#`, `111*163` and `+111*163` are one."""
-    return _NO_KEY.sub("", code).strip("*")
+    """Return a code without the signs that providers add or leave out.
+
+    `*111*163#`, `111*163` and `+111*163` are one code.
+    """
+    return _NON_KEY.sub("", code).strip("*")

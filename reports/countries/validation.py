@@ -1,4 +1,4 @@
-"""What is wrong with a country, in sentences that name the key and say what to do."""
+"""Find what is wrong with a country file, in sentences that name the key and say what to do."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def structure_problems(
     places: Sequence[str],
     duty_without_source: bool,
 ) -> list[str]:
-    """Faults in any mode."""
-    found = []
+    """Return the faults that no mode accepts."""
+    problems = []
     if not emergency:
-        found.append("emergency: there is no emergency number; the first screen needs one.")
+        problems.append("emergency: there is no emergency number; the first screen needs one.")
     for hotline in hotlines.values():
-        found += _names(hotline, hotlines)
+        problems += _hotline_problems(hotline, hotlines)
     if incomplete_to and incomplete_to not in hotlines:
-        found.append(f"incomplete_to: there is no hotline {incomplete_to}; name one of this file.")
+        problems.append(f"incomplete_to: there is no hotline {incomplete_to}; name one of this file.")
     if duty_without_source:
-        found.append("duty_source: it is missing; name the law, or take duty_to_report out: not established.")
-    return found + list(_nobody(hotlines, places))
+        problems.append("duty_source: it is missing; name the law, or take duty_to_report out: not established.")
+    return problems + list(_uncovered(hotlines, places))
 
 
-def _names(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iterator[str]:
+def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iterator[str]:
     length = len(hotline.screen_name)
     if not 0 < length <= MAX_SCREEN_NAME_SEPTETS:
         yield (
@@ -58,17 +58,17 @@ def _names(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iterator[str]:
 
 
 def escalation_problems(hotlines: Mapping[str, Hotline], wanted: policy.CountryTimes) -> Iterator[str]:
-    """Hours, rota and times that cannot be read or must not be: in any mode."""
+    """Yield the opening hours, rotas and times that cannot be read or are not allowed, in any mode."""
     for hotline in hotlines.values():
         yield from (f"hotline {hotline.id}: card.{fault}" for fault in opening_hours.card_faults(hotline.card))
     yield from (f"clocks.{fault}" for fault in policy.escalation_faults(wanted))
 
 
-def _nobody(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
-    """Every category and place needs a hotline that takes it."""
+def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
+    """Yield the categories and places that no hotline takes; each needs one."""
     for category, kinds in KINDS_BY_CATEGORY.items():
-        able = [h for h in hotlines.values() if h.kind in kinds and h.covers_category(category)]
-        left = [code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in able)]
+        takers = [h for h in hotlines.values() if h.kind in kinds and h.covers_category(category)]
+        left = [code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in takers)]
         if left and len(left) == len(places or [""]):
             yield f"no hotline takes {category}; add one, or add the category to a partner card."
         elif left:
@@ -80,7 +80,10 @@ def _codes(code: str) -> frozenset[str]:
 
 
 def withdrawn_emergency_problems(emergency: Sequence[PhoneNumber]) -> Iterator[str]:
-    """No fault that stops a start: a wrong number was withdrawn, and callers must still be served."""
+    """Yield a problem if no number for danger is left.
+
+    It does not stop a start: a wrong number was withdrawn, and reporters must still be served.
+    """
     if emergency and all(number.withdrawn for number in emergency if number.word in DANGER_SERVICES):
         yield "emergency: no number for police or emergency is left; the first screen needs one."
 
@@ -88,16 +91,16 @@ def withdrawn_emergency_problems(emergency: Sequence[PhoneNumber]) -> Iterator[s
 def live_problems(
     *, emergency: Sequence[PhoneNumber], hotlines: Mapping[str, Hotline], incomplete_to: str
 ) -> list[str]:
-    """Faults that live mode refuses beside those of structure_problems."""
-    found = [
+    """Return the faults that live mode refuses, beside those of `structure_problems`."""
+    problems = [
         f"emergency {number.number} ({number.service}) {why}; {CONFIRM_HINT}"
         for number in emergency
         if not number.withdrawn and (why := number.live_mode_fault())
     ]
     for hotline in hotlines.values():
-        found += hotline.live_problems()
+        problems += hotline.live_problems()
     if not incomplete_to:
-        found.append("incomplete_to: it is missing; name the hotline that gets reports which were cut off.")
+        problems.append("incomplete_to: it is missing; name the hotline that gets reports which were cut off.")
     if not any(h.kind == "police" and h.covers_category("missing") for h in hotlines.values()):
-        found.append("no police takes missing; a missing child always goes to police too: add one to the file.")
-    return found
+        problems.append("no police takes missing; a missing child always goes to police too: add one to the file.")
+    return problems

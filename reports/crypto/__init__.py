@@ -1,4 +1,7 @@
-"""How what people said is kept from everybody but the hotline it is for. The only place that knows cryptography."""
+"""Encryption: reports and answers can be read only by the hotline or reporter they are sealed to.
+
+No other package uses cryptography.
+"""
 
 from reports.crypto.hpke import (
     PrivateKey,

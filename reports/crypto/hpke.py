@@ -1,4 +1,4 @@
-"""A box is for one hotline: web holds the public key only and cannot open what it has sealed.
+"""Seal bodies to a hotline's public key: web holds the public key only and cannot open what it has sealed.
 
     wrap    suite byte 01 ‖ HPKE base mode (RFC 9180; X25519, HKDF-SHA256, AES-256-GCM) of a fresh 32-byte key, 81 bytes
             info = tokaut/wrap/1, mode, report_id, revision, hotline, key_id, each with its length before it (2 bytes)
@@ -6,8 +6,9 @@
     sealed  the same for the whole body
             AAD = tokaut/body/1, mode, report_id, revision, part, framed alike
 
-Suite byte 02 is kept for a post-quantum suite; a byte nobody knows is Poison. HPKE base mode proves no sender: who
-wrote a row is known from the rights of the database and from the audit. Vectors: tests/reports/sealing_vectors.json.
+Suite byte 02 is reserved for a post-quantum suite; any other suite byte raises DecryptError. HPKE base mode does not
+authenticate the sender: the rights of the database and the audit show who wrote a row. Vectors:
+tests/reports/sealing_vectors.json.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """What a box belongs to. It opens under exactly this and nothing else; `revision` counts from 1.
+    """The identity of a body. It opens under exactly this context and no other. `revision` counts from 1.
 
-    What the reporter says by My report is no revision: `report_id/message_id`, revision 0.
+    A message under My report is no revision: it has the id `report_id/message_id` and revision 0.
     """
 
     mode: str
@@ -42,18 +43,24 @@ class SealContext:
 
     @classmethod
     def of_message(cls, mode: str, report_id: str, message_id: str, hotline: str) -> SealContext:
+        """Return the context of a message under My report."""
         return cls(mode, f"{report_id}/{message_id}", 0, hotline)
 
     def info(self, key_id: str) -> bytes:
+        """Return the HPKE info for the wrapped key."""
         return frame("tokaut/wrap/1", self.mode, self.report_id, str(self.revision), self.hotline, key_id)
 
     def aad(self, part: str) -> bytes:
+        """Return the additional authenticated data of a part, `head` or `body`."""
         return frame("tokaut/body/1", self.mode, self.report_id, str(self.revision), part)
 
 
 @dataclass(frozen=True, slots=True)
 class SealedBody:
-    """As it stands in the database. Opening the head is no reading of the words; opening the body is."""
+    """A sealed body as the database stores it.
+
+    Opening the head does not count as reading the words; opening the body does.
+    """
 
     key_id: str
     wrap: bytes
@@ -69,16 +76,15 @@ class PublicKey:
     def __init__(self, raw: bytes) -> None:
         try:
             self._key = X25519PublicKey.from_public_bytes(raw)
-            X25519PrivateKey.generate().exchange(
-                self._key
-            )  # refuses the points that would give everybody the same secret
+            # Refuses the points that would give everybody the same secret
+            X25519PrivateKey.generate().exchange(self._key)
         except ValueError:
             raise DecryptError("not an X25519 public key of 32 bytes") from None
         self.raw = raw
         self.key_id = hashlib.sha256(raw).hexdigest()[:16]
 
     def seal(self, data: bytes, info: bytes) -> bytes:
-        """Suite byte ‖ HPKE: 49 bytes longer than `data`."""
+        """Return suite byte ‖ HPKE of `data`: 49 bytes longer than `data`."""
         return SUITE_BYTE + _HPKE.encrypt(data, self._key, info)
 
 
@@ -93,10 +99,12 @@ class PrivateKey:
 
     @classmethod
     def generate(cls) -> PrivateKey:
+        """Return a new private key."""
         return cls(X25519PrivateKey.generate())
 
     @classmethod
     def from_raw(cls, raw: bytes) -> PrivateKey:
+        """Return the key of these 32 bytes. Raises DecryptError."""
         try:
             return cls(X25519PrivateKey.from_private_bytes(raw))
         except ValueError:
@@ -104,7 +112,7 @@ class PrivateKey:
 
     @classmethod
     def from_pem(cls, pem: bytes) -> PrivateKey:
-        """PKCS#8 without a pass phrase, as `pem` writes it."""
+        """Return the key in PKCS#8 without a pass phrase, as `pem` writes it. Raises DecryptError."""
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -115,18 +123,21 @@ class PrivateKey:
 
     @property
     def key_id(self) -> str:
+        """Return the key id of the public key."""
         return self.public.key_id
 
     def raw(self) -> bytes:
+        """Return the 32 bytes of the private key."""
         return self._key.private_bytes_raw()
 
     def pem(self) -> bytes:
+        """Return the key in PKCS#8, without a pass phrase."""
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
     def open(self, sealed: bytes, info: bytes) -> bytes:
-        """Raises Poison."""
+        """Open what `PublicKey.seal` returned. Raises DecryptError."""
         if sealed[:1] != SUITE_BYTE:
             raise DecryptError("a suite that this release does not know")
         try:
@@ -135,7 +146,7 @@ class PrivateKey:
             raise DecryptError("it does not open") from None
 
     def unwrap(self, wrap: bytes, info: bytes) -> bytes:
-        """Raises Poison."""
+        """Return the key of a body from its wrap. Raises DecryptError."""
         key = self.open(wrap, info)
         if len(key) != KEY_BYTES:
             raise DecryptError("the wrap holds no body key")
@@ -143,7 +154,10 @@ class PrivateKey:
 
 
 def seal_body(public: PublicKey, context: SealContext, head: bytes, body: bytes) -> SealedBody:
-    """About 0.1 ms. A fresh key each time: sealing the same body twice gives two boxes that have nothing in common."""
+    """Seal head and body to a hotline's key; about 0.1 ms.
+
+    Each call makes a fresh key: sealing the same body twice gives two results that have nothing in common.
+    """
     key = AESGCM.generate_key(256)
     return SealedBody(
         key_id=public.key_id,
@@ -154,17 +168,17 @@ def seal_body(public: PublicKey, context: SealContext, head: bytes, body: bytes)
 
 
 def open_head(private: PrivateKey, context: SealContext, box: SealedBody) -> bytes:
-    """Raises Poison."""
+    """Open the head. Raises DecryptError."""
     return decrypt(_body_key(private, context, box), box.head, context.aad("head"))
 
 
 def open_body(private: PrivateKey, context: SealContext, box: SealedBody) -> bytes:
-    """Raises Poison. Whoever calls this for a person writes the audit row first."""
+    """Open the body. Write the audit row before you call this for a person. Raises DecryptError."""
     return decrypt(_body_key(private, context, box), box.sealed, context.aad("body"))
 
 
 def rewrap_body(old: PrivateKey, new: PublicKey, context: SealContext, box: SealedBody) -> SealedBody:
-    """The same body under a new key: 81 bytes change, no word is opened. Raises Poison."""
+    """Wrap the key of a body for a new public key: 81 bytes change, and no words are opened. Raises DecryptError."""
     wrap = new.seal(_body_key(old, context, box), context.info(new.key_id))
     return replace(box, key_id=new.key_id, wrap=wrap)
 

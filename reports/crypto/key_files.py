@@ -1,11 +1,11 @@
-"""The hotlines' keys on disk.
+"""Read and write the key files of the hotlines.
 
     <keys>/public/<hotline>/<key_id>.pub    0444   one line: x25519, the raw key as base64url, when it was made (UTC)
     <keys>/private/<hotline>/<key_id>.key   0400   PKCS#8; folders 0700; belongs to the account of worker and clock
 
-`web` gets public halves only, in a folder of its own: `tokaut keys publish` copies them there. The
-newest key of a hotline is the current one; older private keys stay until no row names them. `_sender` is no hotline but
-the worker itself: web seals the SMS it wants sent to that key.
+`web` gets public keys only, in a folder of its own: `tokaut keys publish` copies them there. The newest key of a
+hotline is the current one; older private keys stay until no row names them. `_sender` is no hotline but the worker
+itself: web seals to that key the SMS that the worker is to send.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class KeyFileError(Exception):
-    """A key is missing, wrong or open to others. One line that names the file and says what to do."""
+    """A key is missing, wrong or readable by others. The message is one line: the file, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """A public key as it lies in the folder."""
+    """A public key in the folder. The newest one by `made_at` is current.
+
+    `has_private_key`: whether the private key is there too.
+    """
 
     hotline: str
     public: PublicKey
@@ -44,7 +47,10 @@ class ListedKey:
 
 
 class PrivateKeySet:
-    """What one process may open. A key that was not there at start is looked for again when a row names it."""
+    """The private keys that one process may use.
+
+    A key that was not there at start is looked for again when a row names it.
+    """
 
     __slots__ = ("_folder", "_hotlines", "_keys")
 
@@ -54,13 +60,16 @@ class PrivateKeySet:
         self._keys: dict[tuple[str, str], PrivateKey] = {}
 
     def load(self) -> None:
-        """All that is there. Raises KeyFault where others can read one, or one is no key."""
+        """Load all keys that are there. Raises KeyFileError if other accounts can read one, or if one is no key."""
         for hotline in sorted(self._hotlines):
             for path in sorted(_folder(self._folder, "private", hotline).glob("*.key")):
                 self._keys[hotline, path.stem] = _read_private(path)
 
     def of(self, hotline: str, key_id: str) -> PrivateKey:
-        """Raises Poison where the key is not here: a person is told, and the row opens once the key is back."""
+        """Return a private key. Raises DecryptError if the key is not here.
+
+        The caller then alerts a person; the row can be opened once the key is back.
+        """
         if (hotline, key_id) not in self._keys:
             if hotline not in self._hotlines or not _KEY_ID.fullmatch(key_id):
                 raise DecryptError("not a key of this process")
@@ -72,47 +81,50 @@ class PrivateKeySet:
         return self._keys[hotline, key_id]
 
     def missing(self) -> tuple[str, ...]:
-        """Hotlines whose reports this process could not open: no key at all, or not the current one."""
+        """Return the hotlines whose reports this process could not open: it has no key, or not the current one."""
         have = {hotline for hotline, _ in self._keys}
         return tuple(
             hotline
             for hotline in sorted(self._hotlines)
-            if hotline not in have or any(not one.has_private_key for one in list_keys(self._folder, hotline)[:1])
+            if hotline not in have or any(not listed.has_private_key for listed in list_keys(self._folder, hotline)[:1])
         )
 
 
 def load_public_keys(keys: Path, hotlines: Collection[str]) -> Mapping[str, PublicKey]:
-    """The current public key of each hotline. Raises KeyFault."""
+    """Return the current public key of each hotline. Raises KeyFileError."""
     current = {}
     for hotline in hotlines:
-        found = list_keys(keys, hotline)
-        if not found:
+        loaded = list_keys(keys, hotline)
+        if not loaded:
             raise KeyFileError(
                 f"No public key for {hotline} under {keys / 'public'}; make one: tokaut keys new {hotline}"
             )
-        current[hotline] = found[0].public
+        current[hotline] = loaded[0].public
     return current
 
 
 def load_private_keys(keys: Path, hotlines: Collection[str]) -> PrivateKeySet:
-    """For worker and clock: one hotline's key that is missing stops nobody else's reports. Raises KeyFault."""
-    found = PrivateKeySet(keys, hotlines)
-    found.load()
-    return found
+    """Load the private keys for worker or clock. Raises KeyFileError.
+
+    A key that is missing does not stop the reports of other hotlines.
+    """
+    loaded = PrivateKeySet(keys, hotlines)
+    loaded.load()
+    return loaded
 
 
 def list_keys(keys: Path, hotline: str) -> tuple[ListedKey, ...]:
-    """A hotline's public keys, newest first. Raises KeyFault."""
+    """Return the public keys of a hotline, newest first. Raises KeyFileError."""
     private = _folder(keys, "private", hotline)
-    found = []
+    loaded = []
     for path in _folder(keys, "public", hotline).glob("*.pub"):
         public, made_at = _read_public(path)
-        found.append(ListedKey(hotline, public, made_at, _is_there(private / f"{public.key_id}.key")))
-    return tuple(sorted(found, key=lambda one: (one.made_at, one.public.key_id), reverse=True))
+        loaded.append(ListedKey(hotline, public, made_at, _exists(private / f"{public.key_id}.key")))
+    return tuple(sorted(loaded, key=lambda listed: (listed.made_at, listed.public.key_id), reverse=True))
 
 
 def hotlines_with_keys(keys: Path) -> tuple[str, ...]:
-    """Whoever has a public key here."""
+    """Return the names, hotlines and `_sender`, that have a folder of public keys here."""
     return tuple(sorted(path.name for path in (keys / "public").glob("*") if _HOTLINE.fullmatch(path.name)))
 
 
@@ -120,7 +132,7 @@ def refuse_private_keys(folder: Path) -> None:
     """Refuse a folder of keys for web in which this account can read a private key.
 
     Raises:
-        KeyFault: names the first such key and how to give web a folder of its own. The key itself stays where it is.
+        KeyFileError: names the first such key and how to give web a folder of its own. The key stays where it is.
     """
     for path in readable_private_keys(folder):
         raise KeyFileError(
@@ -131,12 +143,12 @@ def refuse_private_keys(folder: Path) -> None:
 
 
 def readable_private_keys(folder: Path) -> Iterator[Path]:
-    """Private keys anywhere under `folder` that this account can read, whatever their names."""
+    """Yield the private keys anywhere under `folder` that this account can read, whatever their file names."""
     for path in sorted(folder.rglob("*")):
         try:
             if path.is_file() and b"PRIVATE KEY" in path.read_bytes()[:4096]:
                 yield path
-        except OSError:  # cannot be read: as it should be
+        except OSError:  # it cannot be read, as it should be
             continue
 
 
@@ -147,7 +159,7 @@ def publish_public_keys(keys: Path, to: Path) -> int:
         The number of files that were new or different there.
 
     Raises:
-        KeyFault: `to` cannot be written, or is the folder of the private keys itself.
+        KeyFileError: `to` cannot be written, or is the folder of the private keys itself.
     """
     if to.resolve() == keys.resolve() or keys.resolve() / "private" in (to.resolve(), *to.resolve().parents):
         raise KeyFileError(f"{to} is the folder of the private keys; name another one for web")
@@ -170,7 +182,7 @@ def publish_public_keys(keys: Path, to: Path) -> int:
 
 
 def create_key_pair(keys: Path, hotline: str) -> PublicKey:
-    """Makes a pair; from then on it is the current one. Raises KeyFault."""
+    """Create a key pair, which becomes the hotline's current one. Raises KeyFileError."""
     private = PrivateKey.generate()
     _write_private(keys, hotline, private)
     _write_public(keys, hotline, private.public)
@@ -178,7 +190,10 @@ def create_key_pair(keys: Path, hotline: str) -> PublicKey:
 
 
 def restore_private_key(keys: Path, hotline: str, private: PrivateKey) -> None:
-    """A private key from its recovery sheet. Current only where the hotline has no other. Raises KeyFault."""
+    """Write a private key from its recovery sheet. Raises KeyFileError.
+
+    It becomes the current key only if the hotline has no other.
+    """
     others = list_keys(keys, hotline)
     _write_private(keys, hotline, private)
     if not others:
@@ -186,8 +201,8 @@ def restore_private_key(keys: Path, hotline: str, private: PrivateKey) -> None:
 
 
 def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
-    """An older private key, for good: what only it opens opens to nobody from now on. Raises KeyFault."""
-    if key_id in [one.public.key_id for one in list_keys(keys, hotline)[:1]]:
+    """Destroy an older private key. Nobody can open what only this key opens from then on. Raises KeyFileError."""
+    if key_id in [listed.public.key_id for listed in list_keys(keys, hotline)[:1]]:
         raise KeyFileError(f"{key_id} is {hotline}'s current key; make a new one first: tokaut keys rotate {hotline}")
     path = _folder(keys, "private", hotline) / f"{_key_id(key_id)}.key"
     try:
@@ -211,7 +226,7 @@ def _key_id(key_id: str) -> str:
 
 
 def read_private_key(keys: Path, hotline: str, key_id: str) -> PrivateKey:
-    """Raises KeyFault."""
+    """Read a private key. Raises KeyFileError."""
     return _read_private(_folder(keys, "private", hotline) / f"{key_id}.key")
 
 
@@ -247,15 +262,15 @@ def _read_public(path: Path) -> tuple[PublicKey, datetime]:
 def _read_private(path: Path) -> PrivateKey:
     try:
         private = PrivateKey.from_pem(read_private_file(path))
-    except DecryptError as poison:
-        raise KeyFileError(f"{path} is {poison}; put it back from its copy") from None
+    except DecryptError as reason:
+        raise KeyFileError(f"{path} is {reason}; put it back from its copy") from None
     if private.key_id != path.stem:
         raise KeyFileError(f"{path} holds another key than its name says; put it back from its copy")
     return private
 
 
 def read_private_file(path: Path) -> bytes:
-    """A private key that nobody else can read. Raises KeyFault."""
+    """Read the file of a private key that no other account can read. Raises KeyFileError."""
     try:
         if path.stat().st_mode & _OTHERS:
             raise KeyFileError(f"{path} can be read by other accounts; chmod 0400 {path}")
@@ -264,20 +279,23 @@ def read_private_file(path: Path) -> bytes:
         raise KeyFileError(f"{path} cannot be read ({error.strerror}); give it to the account of the worker") from None
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # no way into the folder: for this account it is not there
+    except OSError:  # no access to the folder: for this account the file does not exist
         return False
 
 
 def write_key_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
-    """A new file that is whole on the disk before anything is sealed to it. Raises KeyFault."""
+    """Write a new file and sync it, before anything is sealed to the key. Raises KeyFileError.
+
+    `mode`: of the file; `folders`: of the folders that are created.
+    """
     try:
-        for folder, closed in ((path.parents[2], 0o711), (path.parents[1], folders), (path.parent, folders)):
+        for folder, folder_mode in ((path.parents[2], 0o711), (path.parents[1], folders), (path.parent, folders)):
             if not folder.is_dir():
                 folder.mkdir(parents=True)
-                folder.chmod(closed)
+                folder.chmod(folder_mode)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)

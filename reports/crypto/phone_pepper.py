@@ -1,7 +1,7 @@
-"""The file of this month's and last month's phone pepper: random, renewed each month, nothing older, in no backup.
+"""The file of this month's and last month's phone pepper: random, renewed each month, in no backup; none is older.
 
-Two lines of base64url, newest first, mode 0400. Deriving the months from one stored secret would be no rotation:
-whoever finds the secret later could reverse every month.
+Two lines of base64url, newest first, mode 0400. Deriving each month's pepper from one stored secret would be no
+rotation: somebody who found the secret later could reverse the hashes of every month.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ _MAKE = "tokaut keys rotate phone-pepper"
 
 
 def load_pepper(path: Path) -> PhonePepper:
-    """Raises SettingError."""
+    """Load the peppers from the file. Raises SettingError."""
     return PhonePepper(_read(path))
 
 
 def rotate_pepper(path: Path) -> bool:
-    """A new pepper; this month's becomes last month's. False where there was no file yet. Raises SettingError."""
-    kept = _read(path)[:1] if path.exists() else ()
-    lines = [base64.urlsafe_b64encode(pepper).decode() + "\n" for pepper in (secrets.token_bytes(32), *kept)]
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Write a new pepper; this month's becomes last month's. Return False if there was no file. Raises SettingError."""
+    previous = _read(path)[:1] if path.exists() else ()
+    lines = [base64.urlsafe_b64encode(pepper).decode() + "\n" for pepper in (secrets.token_bytes(32), *previous)]
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.writelines(lines)
             file.flush()
             os.fsync(descriptor)
-        beside.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise _fault(
             f"names {path}, which cannot be written ({error.strerror}); run this as the account of web"
         ) from None
-    return bool(kept)
+    return bool(previous)
 
 
 def _read(path: Path) -> tuple[bytes, ...]:

@@ -1,10 +1,10 @@
-"""A chain of keys, one for each ten minutes. Each key follows from the one before it, and none leads back.
+"""A chain of keys, one for each ten minutes. Each key is derived from the one before it, and none can be reversed.
 
-Whoever holds the key of an epoch can derive those of all later epochs and of no earlier one, so a record cannot be
-opened any more once the keys up to its epoch are deleted. Hosts that start from one copy derive the same keys.
+Somebody who holds the key of an epoch can derive those of all later epochs and of no earlier one. So a record cannot be
+opened any more once the keys up to its epoch are deleted. Hosts that start from copies of one key derive the same keys.
 
     next key    HKDF-Expand(key, "tokaut/session-chain/1", "next")
-    record      4-byte epoch ‖ a record of a vault (see `vault`), whose key is
+    record      4-byte epoch ‖ a record of RecordCipher (see symmetric.py), whose key is
                 HMAC-SHA256(HKDF-Expand(key, "tokaut/session-chain/1", "seal"), secret)
 """
 
@@ -31,8 +31,7 @@ def key_after(key: bytes, steps: int) -> bytes:
 class KeyRatchet:
     """Seal and open records with the keys from the epoch `oldest` on, of which `key` is the first.
 
-    `secret` is mixed into each record's key: with the chain alone nothing opens, and replacing the secret replaces
-    all keys.
+    `secret` is mixed into each record's key: the chain alone opens nothing, and replacing the secret replaces all keys.
     """
 
     __slots__ = ("_secret", "_vaults", "key", "oldest")
@@ -48,10 +47,10 @@ class KeyRatchet:
         return epoch.to_bytes(EPOCH_BYTES, "big") + self._cipher(epoch).seal(label, name, data)
 
     def open(self, newest: int, label: str, name: bytes, blob: bytes) -> bytes:
-        """Return what was sealed in an epoch up to `newest`.
+        """Open what was sealed in an epoch up to `newest`.
 
         Raises:
-            Poison: the key is deleted, lies too far ahead, or is not the one that sealed this record in this place.
+            DecryptError: the key is deleted, lies too far ahead, or did not seal this record in this place.
         """
         epoch = int.from_bytes(blob[:EPOCH_BYTES], "big")
         if epoch < self.oldest:
@@ -61,8 +60,8 @@ class KeyRatchet:
         return self._cipher(epoch).open(label, name, blob[EPOCH_BYTES:])
 
     def _cipher(self, epoch: int) -> RecordCipher:
-        vault = self._vaults.get(epoch)
-        if vault is None:
+        cipher = self._vaults.get(epoch)
+        if cipher is None:
             key = hkdf_expand(key_after(self.key, epoch - self.oldest), SEAL)
-            vault = self._vaults[epoch] = RecordCipher([hmac.digest(key, self._secret, "sha256")])
-        return vault
+            cipher = self._vaults[epoch] = RecordCipher([hmac.digest(key, self._secret, "sha256")])
+        return cipher

@@ -1,4 +1,4 @@
-"""A signature of ours, over what the audit was like at a moment: Ed25519 (RFC 8032)."""
+"""Signatures (Ed25519, RFC 8032) for the checkpoints of the audit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.crypto.primitives import DecryptError
 
 
 class VerifyKey:
-    """The public half. `key_id` is the first 16 hex digits of SHA-256 of the 32 raw bytes."""
+    """The public key. `key_id` is the first 16 hex digits of SHA-256 of the 32 raw bytes."""
 
     __slots__ = ("_key", "key_id", "raw")
 
@@ -25,6 +25,7 @@ class VerifyKey:
         self.key_id = hashlib.sha256(raw).hexdigest()[:16]
 
     def holds(self, signature: bytes, data: bytes) -> bool:
+        """Return whether this key's private key signed `data`."""
         try:
             self._key.verify(signature, data)
         except InvalidSignature:
@@ -33,7 +34,7 @@ class VerifyKey:
 
 
 class SigningKey:
-    """The private half. It never appears in a repr or a message."""
+    """The private key. It never appears in a repr or a message."""
 
     __slots__ = ("_key", "public")
 
@@ -43,11 +44,12 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> SigningKey:
+        """Return a new key."""
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
     def from_pem(cls, pem: bytes) -> SigningKey:
-        """PKCS#8 without a pass phrase, as `pem` writes it."""
+        """Return the key in PKCS#8 without a pass phrase, as `pem` writes it. Raises DecryptError."""
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -57,9 +59,11 @@ class SigningKey:
         return cls(key)
 
     def pem(self) -> bytes:
+        """Return the key in PKCS#8, without a pass phrase."""
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
     def sign(self, data: bytes) -> bytes:
+        """Return the signature of `data`."""
         return self._key.sign(data)

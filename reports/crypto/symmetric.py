@@ -1,8 +1,9 @@
-"""A vault is for what one process keeps for itself (sessions, spool, waiting SMS) and for its keyed hashes.
+"""Symmetric encryption of the data that one process stores for itself (sessions, spool, waiting SMS), and keyed hashes.
 
     record  4-byte key id ‖ 16-byte salt ‖ AES-256-GCM under HKDF-Expand(subkey of the label, salt); AAD = label, name
 
-Each record has a key of its own, so the nonce can be zero and never repeats under a key. 36 bytes longer than its data.
+Each record has a key of its own, so the nonce can be zero and never repeats under a key. A record is 36 bytes longer
+than its data.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ _ZERO: Final = bytes(NONCE_BYTES)
 
 
 def keyed_hash(key: bytes, *parts: bytes | str) -> bytes:
-    """32 bytes: HMAC-SHA256 of the parts, each framed by its length. `key`: one of a vault's `mac_keys`."""
+    """Return 32 bytes: HMAC-SHA256 of the parts, each framed by its length. `key`: one of `RecordCipher.mac_keys`."""
     return hmac.digest(key, frame(*parts, width=4), "sha256")
 
 
 class RecordCipher:
-    """Keys newest first, each of 32 bytes or more. The newest seals; a record opens under any that is still given."""
+    """Seal and open records. Keys are newest first, each of 32 bytes or more.
+
+    The newest key seals; a record opens under any of the keys.
+    """
 
     __slots__ = ("_keys", "_macs", "_newest")
 
@@ -48,13 +52,16 @@ class RecordCipher:
         self._macs: dict[tuple[bytes, str, str], Callable[[bytes], bytes]] = {}
 
     def seal(self, label: str, name: bytes, data: bytes) -> bytes:
-        """`name` is the record's own name (its Redis key, its file, its row): no record can stand in for another."""
+        """Seal `data`.
+
+        `name`: the record's own name (its Redis key, file or row), so that no record can stand in for another.
+        """
         salt = os.urandom(_SALT)
         aes = AESGCM(self._expanded(self._newest, label, salt))
         return self._newest + salt + aes.encrypt(_ZERO, data, frame(label, name, width=4))
 
     def open(self, label: str, name: bytes, blob: bytes) -> bytes:
-        """Raises Poison."""
+        """Open a record. Raises DecryptError."""
         key_id, salt, sealed = blob[:_KEY_ID], blob[_KEY_ID : _KEY_ID + _SALT], blob[_KEY_ID + _SALT :]
         if key_id not in self._keys:
             raise DecryptError("sealed under a key that is not here")
@@ -62,15 +69,18 @@ class RecordCipher:
         return decrypt_with(aes, _ZERO, sealed, frame(label, name, width=4))
 
     def mac(self, label: str, *parts: bytes | str) -> bytes:
-        """32 bytes: HMAC-SHA256 of the parts, each framed by its length, under the newest key's subkey for `label`."""
+        """Return HMAC-SHA256 of the parts, each framed by its length, under the newest key's subkey for `label`."""
         return self._mac(self._newest, label, parts)
 
     def macs(self, label: str, *parts: bytes | str) -> tuple[bytes, ...]:
-        """One for each key, newest first: to find what was written before the key was rotated."""
+        """Return one MAC for each key, newest first: to find rows that were written before the key was rotated."""
         return tuple(self._mac(key_id, label, parts) for key_id in self._keys)
 
     def mac_keys(self, label: str) -> tuple[bytes, ...]:
-        """What `keyed_hash` makes the same hashes with, newest first: for who has to know these and nothing more."""
+        """Return the keys with which `keyed_hash` makes the same hashes as `mac`, newest first.
+
+        They are for code that has to compute these hashes and nothing more.
+        """
         return tuple(self._subkey(key_id, "mac", label) for key_id in self._keys)
 
     def _mac(self, key_id: bytes, label: str, parts: Sequence[bytes | str]) -> bytes:
@@ -92,7 +102,10 @@ class RecordCipher:
 
 
 class PhonePepper:
-    """This month's and last month's random pepper. Who holds it can go through all numbers of a country in seconds."""
+    """This month's and last month's random pepper.
+
+    Somebody who holds a pepper can try all phone numbers of a country in seconds.
+    """
 
     __slots__ = ("_peppers",)
 
@@ -102,9 +115,9 @@ class PhonePepper:
         self._peppers = tuple(peppers)
 
     def pseudonym(self, e164: str) -> bytes:
-        """32 bytes that stand for a number for limits and for the order of one caller's SMS, until next month."""
+        """Return 32 bytes that stand for a number until next month, for limits and the order of a reporter's SMS."""
         return self.pseudonyms(e164)[0]
 
     def pseudonyms(self, e164: str) -> tuple[bytes, ...]:
-        """This month's and, where there is one, last month's."""
+        """Return this month's pseudonym and, if there is a pepper for it, last month's."""
         return tuple(hmac.digest(pepper, frame("tokaut/caller/1", e164), "sha256") for pepper in self._peppers)

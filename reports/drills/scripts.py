@@ -1,7 +1,7 @@
-"""What the reporter of a drill answers: made up, neutral, and marked. Pure.
+"""Scripts of drills: the invented, neutral and marked answers of their reporters. Pure.
 
-A script answers questions of the flow `report` by their names; whatever else is asked gets the first answer offered.
-None gives a number: whoever rang it would reach a stranger.
+A script answers questions of the flow `report` by name; any other question gets the first answer offered. No script
+gives a phone number: somebody who rang it would reach a stranger.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reports.triage import triage
 
 @dataclass(frozen=True, slots=True)
 class DrillAddition:
-    """What the reporter writes by My report, so many minutes after the report."""
+    """Words that the reporter writes under My report. `after`: minutes after the report."""
 
     after: int
     words: str
@@ -27,7 +27,7 @@ class DrillAddition:
 
 @dataclass(frozen=True, slots=True)
 class DrillScript:
-    """`cut_at`: the question at which the line drops; "": it is sent."""
+    """The answers of one reporter. `dropped_at`: the question at which the session drops; "": the report is sent."""
 
     answers: Mapping[str, str]
     dropped_at: str = ""
@@ -35,6 +35,7 @@ class DrillScript:
 
     @property
     def completeness(self) -> str:
+        """Return the completeness of the report that results."""
         return "incomplete" if self.dropped_at else "complete"
 
 
@@ -89,30 +90,31 @@ SCRIPTS: Mapping[str, DrillScript] = {
 
 
 def script_answers(script: DrillScript, country: Country, hotline: str) -> Mapping[str, str]:
-    """With a place: the first one that this hotline takes, as far as places are asked there before Send."""
+    """Return the answers with a place: the first one that this hotline takes, if places are asked before Send."""
     places = country.groups() if country.place_before_send == "group" else ()
     if not places and country.place_before_send != "none":
         places = tuple(place.code for place in country.places)
     taker = country.hotlines[hotline]
-    theirs = [place for place in places if taker.covers_place(country.place_codes(place))]
-    chosen = (*theirs, *places)[:1]
+    taken = [place for place in places if taker.covers_place(country.place_codes(place))]
+    chosen = (*taken, *places)[:1]
     return {**script.answers, "place": chosen[0]} if chosen else script.answers
 
 
 def script_recipients(
     script: DrillScript, country: Country, hotline: str, live: Collection[str]
 ) -> tuple[Recipient, ...]:
-    """Who can get it, in order, as the report itself will be routed. `live`: the hotlines that have a key."""
+    """Return the hotlines that can get the report, in order, as it will be routed. `live`: the hotlines with a key."""
     facts = _facts(script, country, hotline)
     return find_route(country, facts, live=live, avoid=(), completeness=script.completeness).legs
 
 
 def script_priority(script: DrillScript, country: Country, hotline: str) -> str:
+    """Return the priority that the report will have."""
     return triage(replace(_facts(script, country, hotline), incomplete=bool(script.dropped_at))).priority
 
 
 def _facts(script: DrillScript, country: Country, hotline: str) -> Facts:
-    said = script_answers(script, country, hotline).items()
+    given = script_answers(script, country, hotline).items()
     return derive_facts(
-        [GivenAnswer(f"report.{name}", name, value, typed=False, at=0, counts=True) for name, value in said]
+        [GivenAnswer(f"report.{name}", name, value, typed=False, at=0, counts=True) for name, value in given]
     )

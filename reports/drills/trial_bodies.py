@@ -1,6 +1,6 @@
-"""A made-up report that tries a hotline's door: of mode training, whatever mode sends it, and saying so itself. Pure.
+"""Invented bodies that test a hotline's connection. They say so, and are of mode training in every mode. Pure.
 
-It is filed nowhere, has no place in the database, and so is in no list, no figure and no clock.
+They are not filed: they have no row in the database, and so are in no list, no statistics and no escalation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DRILL_TEXT = "DRILL. Not a real report: a test of this door. Nobody is in danger
 
 
 def created_body(country: Country, hotline: str, report_id: str, at: int, revision: int = 1) -> bytes:
-    """`data` of a report.created, or with a higher revision of a report.updated. `at` in unix seconds."""
+    """Return the `data` of a report.created, or with a higher revision of a report.updated. `at`: Unix seconds."""
     rows = [
         ("danger", "no", False),
         ("category", "other", False),
@@ -47,16 +47,21 @@ def created_body(country: Country, hotline: str, report_id: str, at: int, revisi
 
 
 def later_version_body(data: Mapping[str, Any]) -> bytes:
-    """The same with what a later minor version may add: a receiver takes it, and ignores what it does not know."""
+    """Return the same report with additions that a later minor version may have.
+
+    A receiver must accept it and ignore what it does not know.
+    """
     triage = data["triage"] | {"reasons": [*data["triage"]["reasons"], "A_LATER_REASON"]}
     return json_bytes({**data, "version": "1.1", "triage": triage, "a_later_field": {"any": ["thing", 1, None]}})
 
 
 def message_body(report_id: str, message_id: str, at: int) -> bytes:
+    """Return the `data` of a report.message. `at`: Unix seconds."""
     return message_json(report_id=report_id, message_id=message_id, mode=DRILL_MODE, created_at=at, text=DRILL_TEXT)
 
 
 def unread_body(country: Country, report_id: str, at: int) -> bytes:
+    """Return the `data` of an input that could not be read. `at`: Unix seconds."""
     return unread_json(
         report_id=report_id,
         mode=DRILL_MODE,

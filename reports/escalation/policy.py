@@ -1,4 +1,4 @@
-"""How long anybody may wait: for a receipt, for a person, and who is asked next. One table; pure.
+"""The escalation policy: how long a report may wait for a receipt and for staff, and who is notified next. Pure.
 
 All times run from the commit of the report, or of the revision that made it more urgent, in microseconds.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from reports.escalation.priorities import PRIORITIES, URGENT
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-# The steps of the ladder. `begin` is when this clock started; from `overdue` on the reporter reads that nobody read it.
+# The steps. `begin` is when the times start to run; from `overdue` on the reporter reads that nobody read the report.
 STEP_BEGIN, STEP_CLOSED, STEP_HOTLINE, STEP_BACKUP, STEP_OVERDUE, STEP_SUPERVISOR, STEP_REGIONAL, STEP_OPERATOR = (
     ESCALATION_STEPS
 ) = (
@@ -27,28 +27,31 @@ STEP_BEGIN, STEP_CLOSED, STEP_HOTLINE, STEP_BACKUP, STEP_OVERDUE, STEP_SUPERVISO
     "operator",
 )
 TRANSFER_STEPS = (STEP_CLOSED, STEP_BACKUP, STEP_REGIONAL)  # another hotline gets the report
-NOTIFY_STEPS = (STEP_HOTLINE, STEP_SUPERVISOR, STEP_OPERATOR)  # a person is told that it waits
-REPEATED_STEPS = (STEP_SUPERVISOR, STEP_OPERATOR)  # until somebody takes it on
-LEASE_TIME = 60 * SECOND  # for as long a row is one worker's; whoever has died holds up nothing for longer
-LATE_AFTER = 2 * MINUTE  # a step that is due for so long is counted: nobody could be told
+NOTIFY_STEPS = (STEP_HOTLINE, STEP_SUPERVISOR, STEP_OPERATOR)  # a person is notified that it waits
+REPEATED_STEPS = (STEP_SUPERVISOR, STEP_OPERATOR)  # until somebody acknowledges it
+LEASE_TIME = 60 * SECOND  # how long a row belongs to one worker; a worker that died delays it for no longer
+LATE_AFTER = 2 * MINUTE  # a step that is overdue for so long is counted: nobody could be notified
 
 
 @dataclass(frozen=True, slots=True)
 class EscalationTimes:
-    """`quiet`: who is told is not woken between 20:00 and 07:00, nor told while closed."""
+    """The times of one priority.
 
-    fallback: int  # no receipt by then: the next hotline gets it too
-    received: int  # somebody has it by then, or a person is told
-    acknowledged: int  # a person has taken it on by then
+    `quiet`: nobody is notified between 20:00 and 07:00, or while the hotline is closed.
+    """
+
+    fallback: int  # no receipt by then: the next hotline gets the report too
+    received: int  # no hotline has it by then: a person is alerted
+    acknowledged: int  # staff must have acknowledged it by then
     desk: int
     backup: int
     supervisor: int
-    regional: int  # and the operator's on-call
-    repeat: int  # of supervisor and operator
+    regional: int  # the operator's on-call too
+    repeat: int  # between notifications of supervisor and operator
     quiet: bool
 
     def steps(self, priority: str) -> Iterator[tuple[str, int]]:
-        """(step, how long after the start), in their order."""
+        """Yield (step, time after the start), in order."""
         if priority in URGENT:
             yield STEP_CLOSED, 0
         yield STEP_HOTLINE, self.desk
@@ -57,7 +60,7 @@ class EscalationTimes:
         yield from ((STEP_REGIONAL, self.regional), (STEP_OPERATOR, self.regional))
 
     def again(self, step: str, due_at: int, now: int) -> int | None:
-        """When a step that is done is due once more: on its own beat, and never in the past."""
+        """Return when a step that is done is due again, on its own schedule and never in the past; None: never."""
         if step not in REPEATED_STEPS:
             return None
         missed = max(0, now - due_at) // self.repeat
@@ -111,15 +114,18 @@ ESCALATION_TIMES: Mapping[str, EscalationTimes] = {
     ),
 }
 
-# What a country may set, in minutes. Receipts are ours to hurry, not a country's to put off.
+# Times that a country may set, in minutes. The times for receipts are ours: no country may make them longer.
 SETTABLE_TIMES = ("acknowledged", "desk", "backup", "supervisor", "regional", "repeat")
 ORDERED_TIMES = ("desk", "backup", "supervisor", "regional")
 CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
 
 
 def escalation_times(wanted: CountryTimes) -> Mapping[str, EscalationTimes]:
-    """The table with a country's own times; what `faults` complains of is left as it stands here."""
-    return {priority: _set(clock, priority, wanted.get(priority, {})) for priority, clock in ESCALATION_TIMES.items()}
+    """Return the table with a country's own times. A time that `escalation_faults` complains of is ignored."""
+    return {
+        priority: _country_times(clock, priority, wanted.get(priority, {}))
+        for priority, clock in ESCALATION_TIMES.items()
+    }
 
 
 def max_step_delays(countries: Iterable[CountryTimes]) -> dict[str, int]:
@@ -128,10 +134,10 @@ def max_step_delays(countries: Iterable[CountryTimes]) -> dict[str, int]:
     return {one: max(max(table[one].regional, table[one].repeat) for table in tables) for one in PRIORITIES}
 
 
-def _set(clock: EscalationTimes, priority: str, wanted: Mapping[str, int]) -> EscalationTimes:
+def _country_times(clock: EscalationTimes, priority: str, wanted: Mapping[str, int]) -> EscalationTimes:
     allowed = {name: minutes for name, minutes in wanted.items() if not _fault(clock, priority, name, minutes)}
-    made = _with(clock, allowed)
-    return made if not list(_out_of_order(made)) else clock
+    times_set = _with(clock, allowed)
+    return times_set if not list(_out_of_order(times_set)) else clock
 
 
 def _with(clock: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes:
@@ -140,15 +146,15 @@ def _with(clock: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes
 
 
 def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
-    """What is wrong with a country's own times, in words that follow `clocks.P1.`."""
+    """Yield what is wrong with a country's own times, in words that follow `clocks.`."""
     for priority, times in wanted.items():
         clock = ESCALATION_TIMES.get(priority)
         if clock is None:
             yield f"{priority}: there is no such priority; there are P1, P2, P3 and P4."
             continue
-        found = [fault for name, minutes in times.items() if (fault := _fault(clock, priority, name, minutes))]
-        yield from found
-        if not found:
+        faults = [fault for name, minutes in times.items() if (fault := _fault(clock, priority, name, minutes))]
+        yield from faults
+        if not faults:
             yield from (f"{priority}.{fault}" for fault in _out_of_order(_with(clock, times)))
 
 
@@ -170,7 +176,7 @@ def _out_of_order(clock: EscalationTimes) -> Iterator[str]:
 
 
 def late_promises(answers_within: Iterable[tuple[str, int]]) -> Iterator[str]:
-    """Where a partner card promises less than the clocks ask for."""
+    """Yield the priorities for which a partner card promises a later answer than the policy asks for."""
     for priority, minutes in sorted(answers_within):
         most = ESCALATION_TIMES[priority].acknowledged // MINUTE
         if minutes > most:

@@ -1,4 +1,4 @@
-"""Which priorities are urgent, and which queue takes which priority. Pure."""
+"""Which priorities are urgent, and which queue takes which priorities. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Speed = Literal["urgent", "standard"]
 
 URGENT, STANDARD = ("P1", "P2"), ("P3", "P4")
 PRIORITIES = (*URGENT, *STANDARD)
-QUEUE_PRIORITIES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": STANDARD}  # which priorities each takes
+QUEUE_PRIORITIES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": STANDARD}  # the priorities of each queue
 
 
 def queue_of(priority: str) -> Speed:

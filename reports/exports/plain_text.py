@@ -1,4 +1,7 @@
-"""A report as plain lines for a person: all that a form of another body has no field for. Pure; takes its JSON."""
+"""Render a report as plain text for a person, with everything that has no field in another body's form. Pure.
+
+All functions take the report's JSON as `data`.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from typing import Any
 
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
-CONTACT_LABEL, ONLY_FROM = "Contact: ", "only from "  # by which a number of ours is known again
+CONTACT_LABEL, ONLY_FROM = "Contact: ", "only from "  # by these, a phone number that we wrote is found again
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
-# What turns or hides its neighbours, or is drawn as nothing: controls, Default_Ignorable_Code_Point of Unicode and the
-# empty Braille cell; and half a letter, which no page can hold.
+# Characters that reorder or hide their neighbours or are drawn as nothing: controls, Default_Ignorable_Code_Point of
+# Unicode and the empty Braille cell; and lone surrogates, which no page can hold.
 INVISIBLE = re.compile(
     "(?:(?<![\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299"
-    "\U0001f000-\U0001faff])[\ufe0e\ufe0f]"  # directly after a picture: whether it has colours
+    "\U0001f000-\U0001faff])[\ufe0e\ufe0f]"  # allowed directly after an emoji, where they choose whether it has colours
     "|[\x80-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
     "\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff])"
@@ -22,23 +25,25 @@ INVISIBLE = re.compile(
 
 
 def safe_for_display(text: str) -> str:
-    """As typed, but nothing that a screen would obey: control characters become their pictures, and what would turn or
-    hide other words, a visible mark."""
+    """Return the text as typed, without characters that a screen would obey.
+
+    Control characters become their pictures; characters that would reorder or hide other words become a visible mark.
+    """
     return INVISIBLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.translate(CONTROL_PICTURES))
 
 
 def plain_text_report(data: Mapping[str, Any]) -> str:
-    """Every answer, every word and what staff must know, of a cop-report."""
+    """Return every answer, every word and everything staff must know of a cop-report."""
     return "\n".join([*_heading(data), "", *_facts(data), "", *_words(data)])
 
 
 def contact_text(data: Mapping[str, Any]) -> str:
-    """How the reporter may be reached; the number stands only where it was allowed."""
+    """Return how the reporter may be reached. The phone number is included only if the reporter allowed it."""
     return phone_text(data["contact"]) or "not to be contacted"
 
 
 def phone_text(given: Mapping[str, Any]) -> str:
-    """The number never stands without the hours in which the phone is safe; empty where it was not allowed."""
+    """Return the phone number with the hours in which the phone is safe, never without them; empty if not allowed."""
     if not given["allowed"]:
         return ""
     hours = given["safe_hours"]
@@ -46,17 +51,18 @@ def phone_text(given: Mapping[str, Any]) -> str:
 
 
 def place_text(data: Mapping[str, Any]) -> str:
+    """Return the place and its group; empty if neither is known."""
     found = data["place"]
     return ", ".join(filter(None, (found["name"], found["group"]))) if found else ""
 
 
 def typed_text(data: Mapping[str, Any]) -> str:
-    """All that was typed, the later words with their time; empty where nothing was."""
+    """Return everything that was typed, later words with their time; empty if there is nothing."""
     return "\n".join(_words(data))
 
 
 def drill_mark(data: Mapping[str, Any]) -> str:
-    """The mark of whatever is not live; empty for a true report."""
+    """Return the mark of a report that is not live; empty for a real one."""
     return "" if data["mode"] == "live" else "DRILL. Not a real report."
 
 
@@ -91,7 +97,7 @@ def _facts(data: Mapping[str, Any]) -> Iterator[str]:
 def _words(data: Mapping[str, Any]) -> Iterator[str]:
     if data["narrative"] is not None:
         yield safe_for_display(data["narrative"])
-    for one in data["unasked"]:
-        yield f"[{one['at']}, unasked] {safe_for_display(one['text'])}"
-    for one in data["additions"]:
-        yield f"[{one['at']}, added] {safe_for_display(one['text'])}"
+    for entry in data["unasked"]:
+        yield f"[{entry['at']}, unasked] {safe_for_display(entry['text'])}"
+    for entry in data["additions"]:
+        yield f"[{entry['at']}, added] {safe_for_display(entry['text'])}"

@@ -1,10 +1,11 @@
-"""Sheets for a person who hands a report in to another body: one row for each field of that body's form. Pure.
+"""Sheets for a person who reports to another body: one row for each field of that body's form. Pure.
 
-Nothing is sent. What the other list has no word for stays empty; it is never forced into another.
+Nothing is sent automatically. A field for which the report has no matching term stays empty; a term is never forced
+into another.
 
-cybertipline  fields: Boostport/ncmec-go:cybertipline/types.go; incident types: reports/crosswalk.toml
-cybertip_ca   types: cyberaide.ca/en/report/types; questions: www.cybertip.ca/app/en/report_general
-primero       reports/exports/primero_mapping.py
+    cybertipline  fields: Boostport/ncmec-go:cybertipline/types.go; incident types: reports/crosswalk.toml
+    cybertip_ca   types: cyberaide.ca/en/report/types; questions: www.cybertip.ca/app/en/report_general
+    primero       reports/exports/primero_mapping.py
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from reports.exports.plain_text import (
 )
 from reports.exports.primero_mapping import case_fields
 
-SheetRow = tuple[str, str]  # a field of the form, and what to put there
+SheetRow = tuple[str, str]  # a field of the form, and the text to enter
 
 
 def _cybertipline(data: Mapping[str, Any]) -> list[SheetRow]:
-    found = data["crosswalk"]["ncmec"] or {"type": "", "annotations": []}
+    incident = data["crosswalk"]["ncmec"] or {"type": "", "annotations": []}
     urgent = data["triage"]["priority"] == "P1"
     return [
-        ("incidentSummary.incidentType", found["type"]),
-        ("incidentSummary.reportAnnotations", ", ".join(found["annotations"])),
+        ("incidentSummary.incidentType", incident["type"]),
+        ("incidentSummary.reportAnnotations", ", ".join(incident["annotations"])),
         ("incidentSummary.escalateToHighPriority", ", ".join(data["triage"]["reasons"]) if urgent else ""),
         ("incidentSummary.platform", data["extras"].get("platform", "")),
         ("incidentSummary.incidentDateTimeDescription", "Not known. The report was told at " + data["created_at"]),
@@ -78,7 +79,7 @@ SHEETS: Mapping[str, Callable[[Mapping[str, Any]], list[SheetRow]]] = {
 
 
 def referral_sheet(name: str, data: Mapping[str, Any], added: str = "") -> list[SheetRow]:
-    """The rows of one body's sheet. `added`: what the reporter said by My report since, as text."""
+    """Return the rows of one body's sheet. `added`: what the reporter wrote later under My report, as text."""
     rows = [(field, safe_for_display(value)) for field, value in SHEETS[name](data)]
     if added:
         rows.append(("Said later by My report", safe_for_display(added)))
@@ -86,10 +87,10 @@ def referral_sheet(name: str, data: Mapping[str, Any], added: str = "") -> list[
 
 
 def sheet_text(rows: list[SheetRow]) -> str:
-    """A heading for each field, what to put there beneath it; a dash where there is nothing."""
+    """Return the sheet as text: a heading for each field, and the text to enter below it; a dash if there is none."""
     return "\n".join(f"## {field}\n{value or '-'}\n" for field, value in rows)
 
 
 def sheet_csv(rows: list[SheetRow]) -> str:
-    """Two columns. No cell is ever a formula: one that would begin like one begins with an apostrophe."""
+    """Return the sheet as CSV with two columns. No cell can become a formula: such a cell begins with an apostrophe."""
     return spreadsheet.as_csv(("field", "value"), rows)

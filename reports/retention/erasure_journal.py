@@ -1,7 +1,7 @@
 """The journal of erasures: drafts and reports that were deleted, opt-outs, and consent that was withdrawn.
 
-A restored backup is older than these. Web applies the journal to it again (gateway/background/erasures.py). Each
-line is JSON with ids and keyed hashes only: no telephone number, and no words of a reporter.
+A restored backup is older than some of them, so web applies the journal to it again (gateway/background/erasures.py).
+Each line is JSON with ids and keyed hashes only: no telephone number, and no words of a reporter.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runtime.time_units import DAY, SECOND
 
 FOLDER_NAME = "erasures"
 FILE_SUFFIX = ".jsonl"
-KEEP_DAYS = 35  # as long as backups are (tokaut/commands/backup.py)
+KEEP_DAYS = 35  # as long as backups are kept (tokaut/commands/backup.py)
 DISK_TIMEOUT_SECONDS = 1.0  # the reporter waits for the answer
 MAX_THREADS = 4
 
@@ -36,9 +36,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """One line. `at`: microseconds. `keys`: the origin key of a draft, or the opt-out keys of a number, in hex.
+    """One line of the journal.
 
-    `revision`: the highest revision of the draft that was deleted. `message_id`: of the message to the hotlines.
+    `at`: microseconds. `keys`: the origin key of a draft, or the opt-out keys of a number, in hex. `revision`: the
+    highest revision of the draft that was deleted. `message_id`: of the message to the hotlines.
     """
 
     kind: ErasureKind
@@ -77,7 +78,7 @@ class ErasureJournal:
         self._io_pool = DeadlinePool(MAX_THREADS)
 
     def close(self) -> None:
-        """End the threads that write."""
+        """Stop the threads that write."""
         self._io_pool.close()
 
     def record(
@@ -89,7 +90,7 @@ class ErasureJournal:
         revision: int = 0,
         message_id: str = "",
     ) -> None:
-        """Append a line and sync it. Never raises: a disk that refuses must not refuse the deletion itself."""
+        """Append a line and sync it. Never raises: a failing disk must not prevent the deletion itself."""
         now = self._now()
         erasure = Erasure(kind, now, report_id, tuple(key.hex() for key in keys), revision, message_id)
         try:
@@ -101,7 +102,7 @@ class ErasureJournal:
     def _append(self, erasure: Erasure) -> None:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
-            self.folder.chmod(self._folder_mode)  # the umask would close it to the group
+            self.folder.chmod(self._folder_mode)  # the umask alone would keep the group out
         path = self.folder / f"{_day(erasure.at)}-{self._host}{FILE_SUFFIX}"
         is_new = not path.exists()
         line = json.dumps(asdict(erasure), separators=(",", ":")).encode() + b"\n"
@@ -123,8 +124,8 @@ class ErasureJournal:
     def since(self, at: int) -> list[Erasure]:
         """Return the erasures of all hosts from this time on, oldest first. Raises OSError."""
         paths = sorted(self.folder.glob(f"*{FILE_SUFFIX}")) if self.folder.exists() else []
-        found = [one for path in paths for one in _lines(path) if one.at >= at]
-        return sorted(found, key=lambda one: one.at)
+        entries = [entry for path in paths for entry in _lines(path) if entry.at >= at]
+        return sorted(entries, key=lambda entry: entry.at)
 
     def delete_expired(self) -> None:
         """Delete the files of days for which no backup is left. Raises OSError."""
@@ -135,16 +136,16 @@ class ErasureJournal:
 
 
 def copy_journal(source: Path, target: Path) -> None:
-    """Copy the journal to the folder of the backups, and delete there what is older than it. Raises OSError."""
+    """Copy the journal to the folder of the backups, and delete older files there. Raises OSError."""
     names = {path.name for path in source.glob(f"*{FILE_SUFFIX}")} if source.exists() else set()
     if names:
         target.mkdir(mode=0o700, exist_ok=True)
     for name in names:
         part = target / (name + ".part")
-        with (source / name).open("rb") as here, part.open("wb") as there:
-            shutil.copyfileobj(here, there)
-            there.flush()
-            os.fsync(there.fileno())
+        with (source / name).open("rb") as reader, part.open("wb") as writer:
+            shutil.copyfileobj(reader, writer)
+            writer.flush()
+            os.fsync(writer.fileno())
         part.rename(target / name)
     if names:
         filesystem.sync(target)
@@ -154,7 +155,7 @@ def copy_journal(source: Path, target: Path) -> None:
 
 
 def _lines(path: Path) -> Iterator[Erasure]:
-    """Skip lines that a power cut has left incomplete."""
+    """Yield the erasures of a file, without lines that a power cut has left incomplete."""
     for line in path.read_bytes().splitlines():
         try:
             row = json.loads(line)

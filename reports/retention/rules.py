@@ -1,7 +1,8 @@
-"""How long what is kept for, and why. `reports/store/operations/retention.py` says it in SQL; a test compares it with
-Python.
+"""Retention periods: how long each kind of data is kept, and why.
 
-Nothing that is undelivered, parked or waits for a person is ever purged, in any mode; nor what a person holds.
+`reports/store/operations/retention.py` has the same rules in SQL; a test compares it with Python.
+
+Data that is undelivered, parked or waits for a person is never purged, in any mode; nor is a report under a legal hold.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from typing import Final, NamedTuple
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
-WARN_DAYS: Final = 30  # days, of what nobody ever closed
-HOLD_WARN_DAYS: Final = 14
+WARN_DAYS: Final = 30  # days before the purge of a report that nobody closed: the operator is told
+HOLD_WARN_DAYS: Final = 14  # days before a legal hold ends: the operator is told
 MAX_HOLD_DAYS: Final = 731
-LOCAL_KINDS: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy that lies here
+LOCAL_KINDS: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy stored here
 
 
 class RetentionRule(NamedTuple):
+    """One rule, in the words that the documentation prints.
+
+    `what`: the data that is purged, `days` days after the event `since`; `why`: the reason.
+    """
+
     name: str
     what: str
     days: int
@@ -71,13 +77,14 @@ RETENTION_RULES: Final = (ERASED, CLOSED, LOCAL_COPY, NEVER_CLOSED, NOT_LIVE, RE
 
 @checked(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
 class RetentionPeriods:
-    """What a country's law says, where it says something else than `RULES`. `law` names it."""
+    """A country's own retention periods, where its law differs from `RETENTION_RULES`. `law` names that law."""
 
     closed_days: int = Field(default=CLOSED.days, ge=1, le=3660)
     silent_days: int = Field(default=NEVER_CLOSED.days, ge=31, le=3660)
     law: str = ""
 
     def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the periods, a sentence each."""
         if (self.closed_days, self.silent_days) != (CLOSED.days, NEVER_CLOSED.days) and not self.law:
             yield "retention.law: it is missing; name the law that sets other days, or take the days out."
         if self.silent_days < self.closed_days:
@@ -86,8 +93,11 @@ class RetentionPeriods:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """`here`: hotline → days, of those who read the copy that lies here. `elsewhere`: those who have one of their own;
-    None: all others. A hotline that stands in no file any more may have read here, and its copy may be the only one.
+    """The retention periods of an installation.
+
+    `periods`: those of each country, by ISO code. `here`: hotline → days, for hotlines whose staff read the copy stored
+    here. `elsewhere`: hotlines that have a copy of their own; None: all others. A hotline that is in no country file
+    any more may have read here, and the copy here may be the only one.
     """
 
     periods: Mapping[str, RetentionPeriods] = field(default_factory=dict)
@@ -95,4 +105,5 @@ class RetentionPolicy:
     elsewhere: frozenset[str] | None = None
 
     def of(self, country: str) -> RetentionPeriods:
+        """Return the periods of a country; those of the rules if it sets none."""
         return self.periods.get(country, RetentionPeriods())

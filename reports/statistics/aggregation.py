@@ -1,7 +1,7 @@
-"""What is counted of reports: how many, by which tables, in which quarter. Pure.
+"""Statistics of reports: the tables, their cells, and when a report is counted in them. Pure.
 
-Every report of a quarter is in exactly one cell of each table. The last cell of a table says least and is hidden first.
-Times are microseconds; quarters and months are those of UTC.
+Every report of a quarter is in exactly one cell of each table. The last cell of a table is the least specific one and
+is hidden first. Times are microseconds; quarters and months are those of UTC.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from reports.escalation.policy import ESCALATION_TIMES
 from reports.statistics.suppression import MIN_COUNT, rounded_share, visible_cells, visible_total
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-SETTLED_AFTER = 14 * DAY  # then it is counted what became of a report; a quarter comes out when that of its last one is
+# How long after a report its outcome is counted. A quarter is published once that of its last report is counted.
+SETTLED_AFTER = 14 * DAY
 
 CATEGORIES = ("harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other")
 AGES = ("0-5", "6-9", "10-12", "13-15", "16-17", "18+")
@@ -24,26 +25,29 @@ PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
 TOTAL = ("total", "reports")
 
-ACKNOWLEDGE_WITHIN = {
-    priority: clock.acknowledged for priority, clock in ESCALATION_TIMES.items()
-}  # taken on by a person
+# The time in which staff must acknowledge a report
+ACKNOWLEDGE_WITHIN = {priority: clock.acknowledged for priority, clock in ESCALATION_TIMES.items()}
 TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "delivered": (("1 min", MINUTE), ("10 min", 10 * MINUTE), ("1 h", HOUR), ("1 day", DAY)),
     "read": (("15 min", 15 * MINUTE), ("1 h", HOUR), ("1 day", DAY), ("3 days", 3 * DAY)),
     "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
 }
 LATER = "later or not yet"
-FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that everybody is shown
+FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that every reporter is shown
 COUNTED_USES = ("home", "danger", "tips_young", "tips_parents", "law", "my_report", "sms_parts")
-CONTINUED_SUFFIX = "+"  # behind a step: somebody went on from it
+CONTINUED_SUFFIX = "+"  # after the name of a step: the reporter went on from it
 
 Cells = Mapping[str, int]
-Figure = tuple[str, str, int | None]  # table, cell, and the number; None: not shown
+Figure = tuple[str, str, int | None]  # table, cell, and the number; None: suppressed
 
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcome:
-    """What became of one report: after how long it was delivered, first read by a person, closed; None: not yet."""
+    """What became of one report.
+
+    `delivered`, `read`, `closed`: how long it took until the report was delivered, first read by a person, and closed,
+    in microseconds; None: not yet.
+    """
 
     priority: str
     delivered: int | None
@@ -53,38 +57,42 @@ class ReportOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CountBatch:
-    """How many of the reports that wait are counted now, the oldest, and until when all are counted then."""
+    """A decision to count the oldest `count` reports now. Then those up to the time `until` are counted."""
 
     count: int
     until: int
 
 
 def quarter_of(at: int) -> str:
-    """`2026-Q4`"""
+    """Return the quarter of a time, such as `2026-Q4`."""
     day = datetime.fromtimestamp(at // SECOND, UTC)
     return f"{day.year}-Q{(day.month + 2) // 3}"
 
 
 def quarter_of_day(day: str) -> str:
-    """Of an ISO date."""
+    """Return the quarter of an ISO date."""
     return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
 
 
 def month_of(at: int) -> str:
+    """Return the month of a time, such as `2026-11`."""
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m")
 
 
 def quarter_start(quarter: str) -> int:
+    """Return the first moment of a quarter."""
     year, number = _parts(quarter)
     return int(datetime(year, 3 * number - 2, 1, tzinfo=UTC).timestamp()) * SECOND
 
 
 def quarter_end(quarter: str) -> int:
+    """Return the first moment after a quarter."""
     year, number = _parts(quarter)
     return quarter_start(f"{year}-Q{number + 1}" if number < 4 else f"{year + 1}-Q1")
 
 
 def months_of(quarter: str) -> list[str]:
+    """Return the three months of a quarter."""
     year, number = _parts(quarter)
     return [f"{year}-{month:02}" for month in range(3 * number - 2, 3 * number + 1)]
 
@@ -95,11 +103,13 @@ def _parts(quarter: str) -> tuple[int, int]:
 
 
 def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountBatch | None:
-    """`filed`: when each report was that is not counted yet, in order. None: nothing is to be done now.
+    """Choose the reports to count now; None: nothing is to be done now.
 
-    Cells grow by five reports or more at a time, never by one: whoever holds the database of yesterday and of today
-    could otherwise lay each report beside what was added for it. So the newest wait until more have come, or the
-    quarter is over. Fewer than five in a whole quarter are never counted; they could not be shown either.
+    `filed`: when each report that is not counted yet was filed, in order.
+
+    Cells grow by five reports or more at a time, never by one: otherwise somebody with yesterday's and today's database
+    could match each report with the cells that it was added to. So the newest reports wait until more have come, or
+    until the quarter is over. Fewer than five in a whole quarter are never counted; they could not be shown either.
     """
     if not filed:
         return None
@@ -114,7 +124,7 @@ def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountB
 
 
 def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Iterator[tuple[str, str]]:
-    """(table, cell) of one report, by its head: what a list of reports shows, and no word of it."""
+    """Yield (table, cell) for one report, from its head: what report lists show, and no words of the reporter."""
     yield "month", month_of(filed)
     yield "category", head.get("category") or CATEGORIES[-1]
     yield "place", _place(head.get("place") or {}, country)
@@ -125,22 +135,27 @@ def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Itera
 
 
 def _place(place: Mapping[str, Any], country: Country) -> str:
-    """The group where the country has groups; what no list has, such as typed words, is never a cell."""
-    found = country.place(place.get("code")) if place.get("code") else None
-    name = (found.group or found.name) if found else place.get("group")
+    """Return the group of the place if the country has groups, else the place.
+
+    A name that is in no list, such as typed words, never becomes a cell.
+    """
+    listed = country.place(place.get("code")) if place.get("code") else None
+    name = (listed.group or listed.name) if listed else place.get("group")
     return name if name in places_of(country) else NOT_TOLD
 
 
 def places_of(country: Country) -> tuple[str, ...]:
+    """Return the cells of the table of places: the groups of the country, or its places if it has no groups."""
     return country.groups() or tuple(place.name for place in country.places)
 
 
 def table_layout(
     country: Country, quarter: str, languages: Sequence[str], channels: Sequence[str]
 ) -> dict[str, list[str]]:
-    """The tables and their cells. They depend on no report: a row that only appears with its first would tell of it.
+    """Return the tables and their cells.
 
-    A cell that is nearly always empty costs another one, so that what is not known stands with a last cell that is not.
+    They depend on no report: a row that appeared with its first report would reveal that report. A cell that is nearly
+    always empty would cost another cell, which is hidden with it; so unknown values share a last cell that is not.
     """
     return {
         "month": months_of(quarter),
@@ -156,19 +171,22 @@ def table_layout(
 
 
 def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
-    """How fast, as tables: by steps of time, and by priority in time or late."""
+    """Yield (table, cell) for the outcome of one report: by steps of time, and by priority in time or late."""
     for name, steps in TIME_STEPS.items():
         yield name, _step(getattr(one, name), steps)
     in_time = one.read is not None and one.read <= ACKNOWLEDGE_WITHIN[one.priority]
     yield "answered", f"{one.priority} {'in time' if in_time else 'late'}"
 
 
-def _step(took: int | None, steps: tuple[tuple[str, int], ...]) -> str:
-    return next((name for name, most in steps if took is not None and took <= most), LATER)
+def _step(duration: int | None, steps: tuple[tuple[str, int], ...]) -> str:
+    return next((name for name, most in steps if duration is not None and duration <= most), LATER)
 
 
 def quarter_figures(counted: Mapping[str, Cells], tables: Mapping[str, Sequence[str]]) -> Iterator[Figure]:
-    """What may be shown of a quarter. Whatever is in no cell of a table, or is gone from it, is in its last one."""
+    """Yield the figures of a quarter that may be shown.
+
+    Reports that are in no cell of a table, or in a cell that the table no longer has, are counted in its last cell.
+    """
     total = sum(counted.get("month", {}).values())
     yield (*TOTAL, visible_total(total))
     for table, names in tables.items():
@@ -180,10 +198,10 @@ def quarter_figures(counted: Mapping[str, Cells], tables: Mapping[str, Sequence[
 
 
 def screen_figures(counts: Cells) -> Iterator[Figure]:
-    """How much was used, and at which step on the way to Send people leave, in tenths of those who saw it.
+    """Yield how much was used, and at which step before Send people leave, in tenths of those who saw the step.
 
-    These are no tables: nothing adds up to anything. How many have sent is said as a share alone: the number itself
-    would give away how many reports came without Send.
+    These are not tables: nothing adds up to a total. The number of those who have sent is given as a share only: the
+    number itself would reveal how many reports came without Send.
     """
     if not counts:
         return
@@ -197,7 +215,7 @@ def screen_figures(counts: Cells) -> Iterator[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class PublishedFigure:
-    """One number of one quarter; `number` is None where it is not shown."""
+    """One number of one quarter. `sheet`: its table; `number`: None if it is suppressed."""
 
     quarter: str
     country: str

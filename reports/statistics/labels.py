@@ -1,4 +1,4 @@
-"""What the tables of statistics and their cells are called, for people who have never seen a report. Pure."""
+"""Names of the statistics' tables and cells, for people who have never seen a report. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reports.statistics.aggregation import TIME_STEPS
 
-# In the order in which they are shown
+# In the order in which pages show them
 TABLE_TITLES: Mapping[str, str] = {
     "month": "By month",
     "category": "What the reports were about",
@@ -69,6 +69,7 @@ CELL_LABELS: Mapping[str, str] = {
     "my_report": "Came back to a report",
     "sms_parts": "Parts of SMS to reporters",
 }
+# The upper ends of steps of time, in order
 TIME_STEP_ENDS = (
     "1 min",
     "10 min",
@@ -78,12 +79,12 @@ TIME_STEP_ENDS = (
     "3 days",
     "1 week",
     "2 weeks",
-)  # the ends of steps of time
+)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def cell_label(sheet: str, cell: str, languages: Mapping[str, str]) -> str:
-    """A place stands for itself."""
+    """Return the name of a cell. A place is its own name. `languages`: names by tag."""
     if sheet == "language":
         return languages.get(cell, cell)
     if sheet == "month":

@@ -1,7 +1,8 @@
-"""Small charts as SVG, for pages and for paper: bars of one table, and columns along time. Pure.
+"""Draw small SVG charts for pages and for print: bars for one table, and columns over time. Pure.
 
-No script and no style sheet: a page that allows neither shows them. Each says in `<desc>` all that it draws, and beside
-each stands the same as a table; what is not shown is drawn as such, and never as nothing.
+The charts have no script and no style sheet, so pages that allow neither can show them. Each chart says in `<desc>` all
+that it draws, and stands beside a table with the same numbers. A suppressed number is drawn as suppressed, never as
+zero.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TEXT_COLOUR, MUTED_COLOUR, BAR_COLOUR, RULE_COLOUR, HIDDEN_COLOUR = (
     "#d5dde1",
     "#b9c4ca",
 )
-LABEL_WIDTH, BAR_MAX_WIDTH, NUMBER_WIDTH = 256, 224, 70  # pixels: of the names, of the longest bar, of its number
+LABEL_WIDTH, BAR_MAX_WIDTH, NUMBER_WIDTH = 256, 224, 70  # pixels: labels, longest bar, its number
 ROW_HEIGHT, BAR_HEIGHT = 28, 17
 COLUMN_HEIGHT, COLUMN_PITCH, FOOTER_HEIGHT, HEADER_HEIGHT = 132, 44, 40, 24
 NOT_SHOWN_LABEL = "not shown"
@@ -29,16 +30,21 @@ HIDDEN_PATTERN = (
 
 
 def describe_rows(rows: Iterable[ChartRow]) -> str:
-    """The chart in words."""
+    """Describe the chart in words."""
     return "; ".join(f"{label}: {format_count(number)}" for label, number in rows)
 
 
 def format_count(number: int | None) -> str:
+    """Format a number with thousands separators; None means that it is not shown."""
     return NOT_SHOWN_LABEL if number is None else f"{number:,}"
 
 
 def bar_chart(name: str, title: str, rows: Sequence[ChartRow], whole: int = 0) -> str:
-    """One bar a row. `name`: of letters, digits and dashes, once on a page. `whole`: what the longest would be."""
+    """Draw one bar for each row.
+
+    `name`: letters, digits and dashes, unique on the page. `whole`: the number of a bar of full length; 0: the largest
+    one.
+    """
     longest = whole or max((number or 0 for _, number in rows), default=0) or 1
     high = ROW_HEIGHT * len(rows) + 6
     drawn = [_bar(name, at * ROW_HEIGHT + 3, row, longest) for at, row in enumerate(rows)]
@@ -59,7 +65,7 @@ def _bar(name: str, top: int, row: ChartRow, longest: int) -> str:
 
 
 def column_chart(name: str, title: str, rows: Sequence[ChartRow]) -> str:
-    """One column a row, in the order of time."""
+    """Draw one column for each row, in order of time."""
     highest = max((number or 0 for _, number in rows), default=0) or 1
     wide = max(LABEL_WIDTH, COLUMN_PITCH * len(rows) + 8)
     floor = HEADER_HEIGHT + COLUMN_HEIGHT

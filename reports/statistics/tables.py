@@ -1,4 +1,4 @@
-"""The figures that are out, in the order in which people read them, and each as a chart with its table. Pure."""
+"""Arrange the published figures for readers, and render each table as chart and HTML, or as CSV. Pure."""
 
 from __future__ import annotations
 
@@ -44,40 +44,51 @@ class QuarterTable:
 
     @property
     def id(self) -> str:
+        """Return an id for HTML that is unique on a page."""
         return f"{self.country}-{self.quarter}-{self.name}".lower()
 
 
 @dataclass(frozen=True, slots=True)
 class QuarterFigures:
+    """The published figures of one country and quarter. `name`: the quarter, such as `2026-Q4`."""
+
     country: str
     name: str
     total: int | None
     sheets: tuple[QuarterTable, ...]
 
     def sheet(self, name: str) -> QuarterTable | None:
-        return next((one for one in self.sheets if one.name == name), None)
+        """Return the table of this name, or None."""
+        return next((item for item in self.sheets if item.name == name), None)
 
     @property
     def year(self) -> str:
+        """Return the year of the quarter."""
         return self.name.partition("-Q")[0]
 
     @property
     def ordinal(self) -> str:
+        """Return the place of the quarter in its year, from First to Fourth."""
         return ORDINALS[int(self.name.partition("-Q")[2]) - 1]
 
     @property
     def shown(self) -> tuple[QuarterTable, ...]:
-        """What stands under the quarter: the months stand above all of them, and one cell alone says nothing."""
-        return tuple(one for one in self.sheets if one.name == "sent" or (one.name != "month" and len(one.rows) > 1))
+        """Return the tables to show under the quarter.
+
+        The months of all quarters are shown above them, and a table with a single cell says nothing.
+        """
+        return tuple(
+            item for item in self.sheets if item.name == "sent" or (item.name != "month" and len(item.rows) > 1)
+        )
 
 
 def group_by_quarter(figures: Iterable[PublishedFigure], languages: Mapping[str, str]) -> list[QuarterFigures]:
-    """By country, the newest first. `languages`: their names by tag."""
-    found: dict[tuple[str, str], dict[str, dict[str, int | None]]] = {}
-    for one in figures:
-        found.setdefault((one.country, one.quarter), {}).setdefault(one.sheet, {})[one.cell] = one.number
-    newest = sorted(found, key=lambda key: key[1], reverse=True)
-    return [_quarter(key, found[key], languages) for key in sorted(newest, key=lambda key: key[0])]
+    """Group the figures by country, the newest quarter first. `languages`: names by tag."""
+    by_quarter: dict[tuple[str, str], dict[str, dict[str, int | None]]] = {}
+    for item in figures:
+        by_quarter.setdefault((item.country, item.quarter), {}).setdefault(item.sheet, {})[item.cell] = item.number
+    newest = sorted(by_quarter, key=lambda key: key[1], reverse=True)
+    return [_quarter(key, by_quarter[key], languages) for key in sorted(newest, key=lambda key: key[0])]
 
 
 def _quarter(
@@ -94,16 +105,16 @@ def _quarter(
 
 
 def month_rows(of: Sequence[QuarterFigures]) -> list[ChartRow]:
-    """All months of one country that are out, the oldest first; those of a quarter under 5 too, which shows none."""
+    """Return all published months of one country, oldest first. A quarter with fewer than 5 reports has none."""
     rows: list[ChartRow] = []
-    for one in sorted(of, key=lambda quarter: quarter.name):
-        there = one.sheet("month")
+    for item in sorted(of, key=lambda quarter: quarter.name):
+        there = item.sheet("month")
         rows += there.rows if there else ()
     return rows
 
 
 def figure_html(sheet: QuarterTable) -> str:
-    """Chart, note and table; the table is folded away on a screen and read out like any other."""
+    """Return a figure with chart, note and table. The table is collapsed on a screen; screen readers can read it."""
     note = f"<p>{escape(TABLE_NOTES[sheet.name])}</p>" if sheet.name in TABLE_NOTES else ""
     return (
         f'<figure id="{sheet.id}"><figcaption>{escape(sheet.title)}</figcaption>\n'
@@ -112,13 +123,14 @@ def figure_html(sheet: QuarterTable) -> str:
 
 
 def chart_svg(sheet: QuarterTable) -> str:
-    """Its chart."""
+    """Return the chart of a table."""
     if sheet.name == "month":
         return svg_charts.column_chart(sheet.id, sheet.title, sheet.rows)
     return svg_charts.bar_chart(sheet.id, sheet.title, sheet.rows, whole=100 if sheet.name in PERCENT_TABLES else 0)
 
 
 def table_html(title: str, rows: Iterable[ChartRow]) -> str:
+    """Return the numbers of a chart as a collapsed table."""
     lines = "".join(
         f'<tr><th scope="row">{escape(label)}</th><td>{svg_charts.format_count(number)}</td></tr>'
         for label, number in rows
@@ -129,30 +141,31 @@ def table_html(title: str, rows: Iterable[ChartRow]) -> str:
     )
 
 
-# The figures that are out as tables for a spreadsheet. Pure.
-
 NOT_SHOWN = "not shown"
 
 
 def reports_csv(there: Sequence[QuarterFigures]) -> str:
-    """Every cell of every table."""
+    """Return every cell of every table as CSV."""
     head = ("country", "quarter", "table", "cell", "words", "reports")
     rows = [
-        (one.country, one.name, sheet.name, cell, label, _csv_number(number))
-        for one in there
-        for sheet in one.sheets
+        (item.country, item.name, sheet.name, cell, label, _csv_number(number))
+        for item in there
+        for sheet in item.sheets
         for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
-    totals = [(one.country, one.name, "total", "reports", "All reports", _csv_number(one.total)) for one in there]
+    totals = [(item.country, item.name, "total", "reports", "All reports", _csv_number(item.total)) for item in there]
     return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
 
 
 def payments_csv(there: Sequence[QuarterFigures]) -> str:
-    """Kinds of payment that were seen, for coalitions of banks. No card and no account is in it."""
+    """Return the kinds of payment that reports mention as CSV, for coalitions of banks.
+
+    No card number and no account number is in it.
+    """
     rows = [
-        (one.country, one.name, cell, CELL_LABELS[cell], _csv_number(number))
-        for one in there
-        if (sheet := one.sheet("payment"))
+        (item.country, item.name, cell, CELL_LABELS[cell], _csv_number(number))
+        for item in there
+        if (sheet := item.sheet("payment"))
         for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
     return spreadsheet.as_csv(("country", "quarter", "payment", "words", "reports"), rows)

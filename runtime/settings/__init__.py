@@ -1,4 +1,4 @@
-"""Settings: from the environment, once, into frozen dataclasses; a wrong one stops the start with one plain line."""
+"""Settings: read once from the environment into frozen dataclasses. A wrong one stops the start with one plain line."""
 
 from runtime.settings.environment import (
     InvalidValue,

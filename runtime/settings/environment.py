@@ -1,14 +1,14 @@
-"""Fills frozen dataclasses from the environment, once, at start; says in one line what is wrong and what to do.
+"""Fill frozen dataclasses from the environment, once, at start; say in one line what is wrong and what to do.
 
     @from_environment
     class Telegraph:
         token: Secret[str] = env("TELEGRAPH_TOKEN", word, secret=True, meaning="stands in the provider's address")
         url: str = env("TELEGRAPH_URL", web_address, default="https://a.example", meaning="where replies go")
 
-    telegraph = load(Telegraph, os.environ)
+    telegraph = load_settings(Telegraph, os.environ)
 
-A secret is read from NAME, or from the file that NAME_FILE names: a value in the environment stays readable in /proc,
-so files are what the documentation shows. A fault names the setting and never holds the value of a secret.
+A secret is read from NAME, or from the file that NAME_FILE names. A value in the environment stays readable in /proc,
+so the documentation uses files. A fault names the setting and never holds the value of a secret.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, dataclass_transform
 
 T = TypeVar("T")
-_REQUIRED: Final = "\0"  # no environment can hold it
+_REQUIRED: Final = "\0"  # no environment variable can hold it
 _LARGEST_SECRET: Final = 64 * 1024
 
 
 class Mode(StrEnum):
+    """What an installation is for: trying out, training, or real reports."""
+
     DEMO = "demo"
     TRAINING = "training"
     LIVE = "live"
 
 
 class Secret(Generic[T]):
-    """A value that no repr, log or traceback shows. `reveal()` where it is used, and nowhere else."""
+    """A value that no repr, log or traceback shows. Call `reveal()` only at the place that uses the value."""
 
     __slots__ = ("_value",)
 
@@ -42,6 +44,7 @@ class Secret(Generic[T]):
         self._value = value
 
     def reveal(self) -> T:
+        """Return the value."""
         return self._value
 
     def __repr__(self) -> str:
@@ -49,12 +52,12 @@ class Secret(Generic[T]):
 
 
 class InvalidValue(ValueError):
-    """A reader's complaint: "is wrong in this way; do that". It never quotes a secret."""
+    """A value is wrong. The message reads "is wrong in this way; do that" and never quotes a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingFault:
-    """One line for the operator."""
+    """One line for the operator: the name of a setting and what is wrong with it."""
 
     name: str
     wrong: str
@@ -64,7 +67,7 @@ class SettingFault:
 
 
 class SettingError(Exception):
-    """The start stops here. str() is one line for each fault."""
+    """Settings are wrong, and the process must not start. str() is one line for each fault."""
 
     def __init__(self, faults: Iterable[SettingFault]) -> None:
         self.faults = tuple(faults)
@@ -73,27 +76,30 @@ class SettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
+    """How one setting is read from the environment, and what the documentation says of it."""
+
     name: str
     read: Callable[[str], Any]
     meaning: str
-    default: str | None  # as it would stand in the environment; None: not set is None
-    demo: str | None  # the default in demo mode, where it has one of its own
-    live: Callable[[Any], str | None]  # what live mode finds wrong with the value, worded like Wrong
+    default: str | None  # as text, like in the environment; None: the value of a setting that is not set is None
+    demo: str | None  # the default in demo mode, if it has one of its own
+    live: Callable[[Any], str | None]  # returns what live mode finds wrong with the value, worded like InvalidValue
     secret: bool
     make: str  # what to do when it is missing
 
     @property
     def required(self) -> bool:
+        """Return whether the setting has no default."""
         return self.default == _REQUIRED
 
     def default_text(self) -> str | None:
-        """For people; None where it must be set in every mode."""
+        """Return the default for the documentation; None if the setting must be set in every mode."""
         if self.demo is not None:
             return f"{self.demo} (demo only)"
         return None if self.required else self.default or "none"
 
     def default_in(self, mode: Mode) -> str | None:
-        """What stands in for the variable; `_REQUIRED` where nothing may."""
+        """Return the default in this mode; `_REQUIRED` if there is none."""
         return self.demo if self.demo is not None and mode is Mode.DEMO else self.default
 
 
@@ -108,41 +114,46 @@ def env(
     secret: bool = False,
     make: str = "",
 ) -> Any:
-    """A dataclass field that is filled from the variable `name`. Without `default` it must be set."""
+    """Return a dataclass field that is filled from the variable `name`. Without `default` the variable must be set.
+
+    `demo`: default in demo mode. `live`: returns what live mode finds wrong with the value. `make`: what to do if it is
+    missing.
+    """
     return field(metadata={"setting": Setting(name, read, meaning, default, demo, live, secret, make)}, repr=not secret)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(env,))
 def from_environment(cls: type[T]) -> type[T]:
-    """A frozen dataclass whose fields are all made by `env`."""
+    """Make a frozen dataclass of a class whose fields are all made by `env`."""
     return dataclass(frozen=True, slots=True, kw_only=True)(cls)
 
 
 def settings_of_class(cls: type, prefix: str = "") -> Mapping[str, Setting]:
-    """The settings of a class by the names of its fields."""
+    """Return the settings of a class by the names of its fields."""
     found = ((field.name, field.metadata["setting"]) for field in dataclasses.fields(cls))
     return {attribute: dataclasses.replace(setting, name=prefix + setting.name) for attribute, setting in found}
 
 
 def variable_names(classes: Iterable[type], prefix: str = "") -> set[str]:
-    """Every variable that the classes read, NAME_FILE included."""
+    """Return every variable that the classes read, NAME_FILE included."""
     settings = [setting for cls in classes for setting in settings_of_class(cls, prefix).values()]
     return {s.name for s in settings} | {f"{s.name}_FILE" for s in settings if s.secret}
 
 
 def mode_from(environ: Mapping[str, str]) -> Mode:
-    """Raises Wrong."""
+    """Return the mode that TOKAUT_MODE names, demo if it is not set. Raises InvalidValue."""
     return parse_mode(environ.get("TOKAUT_MODE", "").strip() or Mode.DEMO)
 
 
 def parse_mode(text: str) -> Mode:
+    """Return the mode of this name. Raises InvalidValue."""
     if text not in set(Mode):
         raise InvalidValue(f"is {text!r}; it can be demo, training or live")
     return Mode(text)
 
 
 def load_settings(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> T:
-    """One class. Raises SettingError with all its faults."""
+    """Load one class. Raises SettingError with all its faults."""
     value, faults = try_load(cls, environ, prefix)
     if value is None:
         raise SettingError(faults)
@@ -150,7 +161,10 @@ def load_settings(cls: type[T], environ: Mapping[str, str], prefix: str = "") ->
 
 
 def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tuple[T | None, tuple[SettingFault, ...]]:
-    """The class filled, or None and every fault of it. A method `faults(mode)` of the class has the last word."""
+    """Load one class: return it filled, or None and all its faults.
+
+    If every value is valid, a method `faults(mode)` of the class checks them together.
+    """
     try:
         mode = mode_from(environ)
     except InvalidValue:
@@ -170,36 +184,39 @@ def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tupl
 
 
 def describe_value(setting: Setting, environ: Mapping[str, str]) -> str:
-    """How it is set, for people; a secret's length and the age of its file, never the secret."""
+    """Say how a setting is set. Of a secret it gives the length and the age of its file, never the secret."""
     try:
-        given = raw_value(setting, environ)
-        if given is None:
+        raw = raw_value(setting, environ)
+        if raw is None:
             return "not set" if setting.default_in(mode_from(environ)) in {None, _REQUIRED} else "default"
     except InvalidValue as wrong:
         return str(wrong)
     if not setting.secret:
-        return f"set: {given}"
+        return f"set: {raw}"
     path = environ.get(f"{setting.name}_FILE", "").strip()
     age = f"{int(time.time() - Path(path).stat().st_mtime) // 86400} days old" if path else "better in a file"
-    return f"set, {len(given)} characters, {age}"
+    return f"set, {len(raw)} characters, {age}"
 
 
 def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
-    """What was given, trimmed; None where nothing was, or where an empty value stands for the default. Raises Wrong."""
-    given = environ.get(setting.name)
+    """Return the text that was given, without surrounding blanks. Raises InvalidValue.
+
+    None: the setting is not set, or is empty, which stands for its default.
+    """
+    raw = environ.get(setting.name)
     path = environ.get(f"{setting.name}_FILE", "").strip() if setting.secret else ""
-    if path and given is not None:
+    if path and raw is not None:
         raise InvalidValue(f"and {setting.name}_FILE are both set; keep one, better the file")
     if path:
         return _secret_file(f"{setting.name}_FILE", Path(path), environ.get("CREDENTIALS_DIRECTORY", ""))
-    return given.strip() if given is not None and (given.strip() or setting.required) else None
+    return raw.strip() if raw is not None and (raw.strip() or setting.required) else None
 
 
 def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
-    given = raw_value(setting, environ)
-    text = setting.default_in(mode) if given is None else given
-    if text == _REQUIRED or given == "":
-        raise InvalidValue(f"is {'not set' if given is None else 'empty'}; {setting.make or setting.meaning}")
+    raw = raw_value(setting, environ)
+    text = setting.default_in(mode) if raw is None else raw
+    if text == _REQUIRED or raw == "":
+        raise InvalidValue(f"is {'not set' if raw is None else 'empty'}; {setting.make or setting.meaning}")
     value = None if text is None else setting.read(text)
     if mode is Mode.LIVE and (wrong := setting.live(value)):
         raise InvalidValue(wrong)
@@ -207,7 +224,10 @@ def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
 
 
 def _secret_file(name: str, path: Path, credentials: str) -> str:
-    """systemd's own copies may be seen by one unit alone, and by an ACL that shows as a right of the group."""
+    """Read a secret from a file.
+
+    Files that systemd provides may be visible to one unit alone, through an ACL that shows as a right of the group.
+    """
     of_systemd = bool(credentials) and Path(credentials) in path.parents
     try:
         if path.stat().st_mode & (stat.S_IRWXO if of_systemd else stat.S_IRWXG | stat.S_IRWXO):

@@ -1,4 +1,4 @@
-"""Where hotlines' staff read: the worker writes it into its mails, the console into its invitations."""
+"""Fields that the settings of several processes share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runtime.settings.environment import env
 
 
 def console_url_field() -> Any:
-    """A field, as `env` makes it."""
+    """Return the field of the console's address: the worker writes it into mails, the console into invitations."""
     return env(
         "CONSOLE_URL",
         parsers.web_address,
@@ -19,11 +19,11 @@ def console_url_field() -> Any:
     )
 
 
-# The address that providers call: every process is told it, and a provider's signature may be over it.
-
-
 def public_url_field() -> Any:
-    """A field, as `env` makes it."""
+    """Return the field of the address that providers call.
+
+    Every process has it, and a provider's signature may cover it.
+    """
     return env(
         "PUBLIC_URL",
         parsers.web_address,
@@ -33,11 +33,11 @@ def public_url_field() -> Any:
     )
 
 
-# The secret between a hotline's own system and us: the worker signs with it, the console knows its calls by it.
-
-
 def webhook_secret_field() -> Any:
-    """The field `secret`, in the settings of each side."""
+    """Return the field `secret`, which a hotline's own system shares with us.
+
+    The worker signs with it, and the console verifies the hotline's calls with it.
+    """
     return env(
         "SECRET",
         parsers.webhook_secrets,
@@ -48,11 +48,8 @@ def webhook_secret_field() -> Any:
     )
 
 
-# Which countries are served, and where their files are: every process that shows or sends anything is told.
-
-
 def countries_field() -> Any:
-    """A field, as `env` makes it."""
+    """Return the field that names the countries to serve."""
     return env(
         "COUNTRIES",
         parsers.names,
@@ -62,7 +59,7 @@ def countries_field() -> Any:
 
 
 def country_folder_field() -> Any:
-    """A field, as `env` makes it."""
+    """Return the field of the folder of country files."""
     return env(
         "TOKAUT_COUNTRY_DIR",
         parsers.existing_folder,

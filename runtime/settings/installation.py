@@ -1,4 +1,4 @@
-"""Where an installation stands: its mode, its folders, its database."""
+"""The settings of an installation: its mode, its folders, its database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime.settings.environment import Mode, Secret, env, from_environment, pa
 
 @from_environment
 class InstallationSettings:
-    """What a command needs that looks after keys and rows."""
+    """The settings that a command needs to manage keys and rows."""
 
     mode: Mode = env("TOKAUT_MODE", parse_mode, default="demo", meaning="demo, training or live")
     data: Path = env(
@@ -43,28 +43,32 @@ class InstallationSettings:
 
     @property
     def database_url(self) -> str:
-        """A SQLAlchemy address; it may hold a password."""
+        """Return the database as a SQLAlchemy address, which may hold a password."""
         return self.database.reveal() if self.database else f"sqlite:///{self.data / 'tokaut.db'}"
 
     @property
     def database_file(self) -> Path | None:
-        """Of an embedded database; None where it is PostgreSQL."""
+        """Return the file of an embedded database; None if it is PostgreSQL."""
         return sqlite_file(self.database_url)
 
     @property
     def has_database(self) -> bool:
-        """False where the file of an embedded one is not there: a command that only looks must not make one."""
+        """Return False if the file of an embedded database does not exist.
+
+        A command that only reads must not create it.
+        """
         try:
             return self.database_file is None or self.database_file.exists()
-        except OSError:  # no way into its folder: nothing is known of the file
+        except OSError:  # no access to the folder: the file may exist
             return True
 
     @property
     def keys(self) -> Path:
+        """Return the folder of the hotlines' keys."""
         return self.keys_folder or self.data / "keys"
 
 
 def sqlite_file(address: str) -> Path | None:
-    """Of a SQLAlchemy address; None where it is PostgreSQL's."""
+    """Return the file of a SQLAlchemy address; None if it is one of PostgreSQL."""
     scheme, _, path = address.partition(":///")
     return Path(path.partition("?")[0]) if scheme.partition("+")[0] == "sqlite" else None

@@ -1,4 +1,8 @@
-"""All settings of a process at once: every fault in one go, unknown names, secrets used twice, a list for the docs."""
+"""Load all settings of a process at once.
+
+Every fault is found in one go, with names that no setting has and secrets that are used twice. The settings are also
+listed for the documentation.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ T = TypeVar("T")
 
 
 class ProcessSettings:
-    """What load_all has filled: settings[Common].mode."""
+    """The settings that `load_all_settings` has loaded, by class: `settings[CommonSettings].mode`."""
 
     __slots__ = ("_filled",)
 
@@ -44,7 +48,7 @@ class ProcessSettings:
 def collect_settings(
     classes: Iterable[type], environ: Mapping[str, str]
 ) -> tuple[ProcessSettings, tuple[SettingFault, ...]]:
-    """Whatever could be filled, and all faults at once, names nobody knows included."""
+    """Return the settings that could be loaded, and all faults at once, unknown names included."""
     wanted = tuple(classes)
     filled: dict[type, Any] = {}
     faults = list(_unknown(environ, "TOKAUT_", variable_names({*SHARED_SETTINGS, *wanted})))
@@ -54,11 +58,11 @@ def collect_settings(
         if value is not None:
             filled[cls] = value
     faults += find_reused_secrets({one.name: one for cls in filled for one in settings_of_class(cls).values()}, environ)
-    return ProcessSettings(filled), tuple(dict.fromkeys(faults))  # what two classes read is wrong once
+    return ProcessSettings(filled), tuple(dict.fromkeys(faults))  # a setting that two classes read is reported once
 
 
 def load_all_settings(classes: Iterable[type], environ: Mapping[str, str]) -> ProcessSettings:
-    """Raises SettingError."""
+    """Load the settings of a process. Raises SettingError."""
     settings, faults = collect_settings(classes, environ)
     if faults:
         raise SettingError(faults)
@@ -67,7 +71,11 @@ def load_all_settings(classes: Iterable[type], environ: Mapping[str, str]) -> Pr
 
 @dataclass(frozen=True, slots=True)
 class HotlineSettings:
-    """`filled` by hotline. `faults` cost one hotline its reports; `unknown` names, that nothing reads, stop a start."""
+    """The settings of the hotlines.
+
+    `filled`: by hotline. `faults`: each costs one hotline its reports. `unknown`: names that nothing reads; they stop a
+    start.
+    """
 
     filled: Mapping[str, Any]
     faults: tuple[SettingFault, ...]
@@ -75,9 +83,9 @@ class HotlineSettings:
 
 
 def load_hotline_settings(environ: Mapping[str, str], kinds: Mapping[str, type | None]) -> HotlineSettings:
-    """Of each hotline the class of its kind, from HOTLINE_<ID>_…, the id in capitals with _ for -.
+    """Load for each hotline the class of its kind, from HOTLINE_<ID>_…, the id in capitals with _ for -.
 
-    None: there is no such kind, and so nobody can say which names are wrong.
+    A class of None: there is no such kind, so it is unknown which names are wrong.
     """
     filled: dict[str, Any] = {}
     faults: list[SettingFault] = []
@@ -97,12 +105,13 @@ def load_hotline_settings(environ: Mapping[str, str], kinds: Mapping[str, type |
 
 
 def hotline_settings(kinds: Mapping[str, type | None]) -> Mapping[str, Setting]:
-    """Return the settings of each hotline by their whole names."""
+    """Return the settings of each hotline by their full names."""
     found = [settings_of_class(cls, hotline_prefix(hotline)) for hotline, cls in kinds.items() if cls is not None]
     return {one.name: one for settings in found for one in settings.values()}
 
 
 def hotline_prefix(hotline: str) -> str:
+    """Return the prefix of the hotline's variables."""
     return f"HOTLINE_{hotline.upper().replace('-', '_')}_"
 
 
@@ -112,15 +121,15 @@ class SettingDescription:
 
     name: str
     meaning: str
-    default: str | None  # None: it has none
+    default: str | None  # None: there is none
     secret: bool  # NAME_FILE is read too
-    state: str = ""  # with an environment: "default", "set: live", "set, 43 characters, 12 days old"; never a secret
+    state: str = ""  # if an environment was given: "default", "set: live", "set, 43 characters, 12 days old"; no secret
 
 
 def describe_settings(
     classes: Iterable[type] = SHARED_SETTINGS, environ: Mapping[str, str] | None = None, prefix: str = ""
 ) -> tuple[SettingDescription, ...]:
-    """Every setting of the classes in their order; with `environ` also how it is set."""
+    """Describe every setting of the classes in their order; with `environ` also how it is set."""
     settings = [setting for cls in classes for setting in settings_of_class(cls, prefix).values()]
     return tuple(
         SettingDescription(
@@ -131,7 +140,7 @@ def describe_settings(
 
 
 def _unknown(environ: Mapping[str, str], prefix: str, known: set[str]) -> Iterator[SettingFault]:
-    """B-71: a typing error must not fall back to a default in silence."""
+    """Yield the variables that no setting reads: a typing error must not fall back to a default in silence (B-71)."""
     by_end = {one.removeprefix(prefix): one for one in sorted(known)}
     for name in sorted(name for name in environ if name.startswith(prefix) and name not in known):
         close = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)
@@ -140,10 +149,10 @@ def _unknown(environ: Mapping[str, str], prefix: str, known: set[str]) -> Iterat
 
 
 def find_reused_secrets(settings: Mapping[str, Setting], environ: Mapping[str, str]) -> Iterator[SettingFault]:
-    """Yield a fault for each secret that also stands in another setting: whoever holds one would hold both.
+    """Yield a fault for each secret that is used in another setting too: somebody who holds one would hold both.
 
-    The texts are compared, without what only marks their form. Of an address the password counts; users of Redis share
-    one server, and may be one user, so addresses and passwords of Redis are not compared with one another.
+    The texts are compared without the parts that only mark their form. Of an address the password is compared. Users of
+    Redis share one server, and may be one user, so addresses and passwords of Redis are not compared with one another.
 
     Args:
         settings: by name, with the prefix of a hotline.
@@ -157,7 +166,7 @@ def find_reused_secrets(settings: Mapping[str, Setting], environ: Mapping[str, s
 
 
 def secret_texts(setting: Setting, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what is secret in the value of a setting; nothing where it is no secret, not set or cannot be read."""
+    """Return the secrets in the value of a setting; none if it is no secret, not set, or cannot be read."""
     try:
         given = raw_value(setting, environ) if setting.secret else None
     except InvalidValue:

@@ -1,4 +1,4 @@
-"""Readers of single settings: text in, value out. Each raises Wrong: what is wrong and what to do, never a secret."""
+"""Parsers of single settings: text in, value out. Each raises InvalidValue, which never quotes a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from runtime.settings.environment import InvalidValue, Secret
 
-# What the demo makes begins with it, so that live mode can refuse it. It is valid in both base64 alphabets.
+# The secrets of the demo begin with it, so that live mode can refuse them. It is valid in both base64 alphabets.
 DEMO_PREFIX: Final = "demo"
 WEBHOOK_PREFIX: Final = "whsec_"  # of Standard Webhooks
 MAKE_KEY_HINT: Final = "make one: tokaut keys secret"
@@ -30,17 +30,20 @@ _HOST_PORT: Final = re.compile(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
 
 
 def new_secret(*, demo: bool = False) -> str:
-    """32 random bytes as base64url: for TOKAUT_*_KEY and for the token in a provider's address."""
+    """Return 32 random bytes as base64url: for TOKAUT_*_KEY and for the token in a provider's address."""
     return _with_prefix("", demo, lambda: secrets.token_urlsafe(_KEY_BYTES))
 
 
 def new_webhook_secret(*, demo: bool = False) -> str:
-    """32 random bytes in the form of Standard Webhooks: for HOTLINE_<ID>_SECRET and for the hotline's own settings."""
+    """Return 32 random bytes in the form of Standard Webhooks.
+
+    They are for HOTLINE_<ID>_SECRET and for the hotline's own settings.
+    """
     return _with_prefix(WEBHOOK_PREFIX, demo, lambda: base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
 
 
 def secret_keys(text: str) -> Secret[tuple[bytes, ...]]:
-    """One key, or two with a comma while one is rotated: newest first; base64url of 32 bytes or more."""
+    """Parse one key, or two with a comma while one is rotated, newest first; each base64url of 32 bytes or more."""
     return Secret(
         tuple(
             _key(part, altchars=b"-_", least=_KEY_BYTES, make=MAKE_KEY_HINT)
@@ -50,7 +53,7 @@ def secret_keys(text: str) -> Secret[tuple[bytes, ...]]:
 
 
 def webhook_secrets(text: str) -> Secret[tuple[str, ...]]:
-    """As `keys`, each `whsec_` and base64 of 24 bytes or more, as Standard Webhooks asks for."""
+    """Parse one or two secrets, each `whsec_` and base64 of 24 bytes or more, as Standard Webhooks requires."""
     parts = _one_or_two(text, MAKE_WEBHOOK_HINT)
     for part in parts:
         _key(part.removeprefix(WEBHOOK_PREFIX), altchars=b"+/", least=24, make=MAKE_WEBHOOK_HINT)
@@ -58,7 +61,7 @@ def webhook_secrets(text: str) -> Secret[tuple[str, ...]]:
 
 
 def tokens(text: str) -> Secret[tuple[str, ...]]:
-    """What a provider that cannot sign puts into its address; two while one is rotated."""
+    """Parse the token that a provider which cannot sign puts into its address; two while one is rotated."""
     parts = _one_or_two(text, MAKE_KEY_HINT)
     if not all(_TOKEN.fullmatch(part) for part in parts):
         raise InvalidValue(f"is too short to be a secret, or not of letters, digits, - and _; {MAKE_KEY_HINT}")
@@ -66,12 +69,12 @@ def tokens(text: str) -> Secret[tuple[str, ...]]:
 
 
 def provider_secrets(text: str) -> Secret[tuple[str, ...]]:
-    """A secret that a provider made; two while one is replaced."""
+    """Parse a secret that a provider made; two while one is replaced."""
     return Secret(_one_or_two(text, "copy it from the provider's console"))
 
 
 def matching(pattern: str, shown: str) -> Callable[[str], str]:
-    """A name that a provider gives. `shown`: where it stands, and what it looks like."""
+    """Return a parser for a name that a provider gives. `shown`: where to find the name and what it looks like."""
 
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -82,12 +85,12 @@ def matching(pattern: str, shown: str) -> Callable[[str], str]:
 
 
 def secret_text(text: str) -> Secret[str]:
-    """A secret that somebody else made: an API key."""
+    """Parse a secret that another party made, such as an API key."""
     return Secret(text)
 
 
 def refuse_demo_secret(secret: Secret[tuple[bytes, ...]] | Secret[tuple[str, ...]]) -> str | None:
-    """For `live=`: a key or token that a demo made is known to whoever saw that demo."""
+    """Refuse, for `live=`, a key or token of a demo: anybody who saw that demo may know it."""
     for value in secret.reveal():
         shown = base64.b64encode(value).decode() if isinstance(value, bytes) else value.removeprefix(WEBHOOK_PREFIX)
         if shown.startswith(DEMO_PREFIX):
@@ -96,7 +99,10 @@ def refuse_demo_secret(secret: Secret[tuple[bytes, ...]] | Secret[tuple[str, ...
 
 
 def web_address(text: str) -> str:
-    """http or https, a host, perhaps a port and a path; no user, no query. Without a slash at the end."""
+    """Parse an http or https address of a host, perhaps with port and path; no user, no query.
+
+    A slash at the end is dropped.
+    """
     parts = _split(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InvalidValue("is no address that begins with https://")
@@ -106,72 +112,84 @@ def web_address(text: str) -> str:
 
 
 def require_https(address: str) -> str | None:
-    """For `live=`."""
+    """Refuse, for `live=`, an address without https."""
     return None if address.startswith("https://") else "begins with http://; live mode needs https://"
 
 
 def database_address(text: str) -> Secret[str]:
+    """Parse the address of a PostgreSQL or SQLite database."""
     return _address(
         text, r"(sqlite|postgresql)(\+[a-z]+)?", "postgresql://user@host/name, or sqlite:////folder/file.db"
     )
 
 
 def redis_address(text: str) -> Secret[str]:
-    """Without a query: the library would let it put off our time limits and the check of the certificate."""
-    found = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
+    """Parse an address of Redis without a query.
+
+    With a query the library would let the address override our time limits and the check of the certificate.
+    """
+    parsed = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
     parts = _split(text)
     if parts.fragment or (parts.query and not (parts.scheme == "unix" and re.fullmatch(r"db=[0-9]+", parts.query))):
         raise InvalidValue("holds a query or a fragment; give only the address; in a password write ? as %3F, # as %23")
-    return found
+    return parsed
 
 
 def smtp_address(text: str) -> Secret[str]:
+    """Parse the address of a mail server."""
     return _address(text, r"smtp|smtps", "smtps://user:password@host:465")
 
 
 def absolute_path(text: str) -> Path:
-    """An absolute path; it need not exist yet."""
+    """Return the absolute path; it need not exist yet."""
     return Path(text).absolute()
 
 
 def existing_folder(text: str) -> Path:
+    """Parse the path of a folder that exists."""
     if not (path := absolute_path(text)).is_dir():
         raise InvalidValue(f"names {path}, which is no folder; correct the path")
     return path
 
 
 def writable_folder(text: str) -> Path:
-    """It need not exist, but then it can be made. Said at start, not at the first report (B-75)."""
+    """Parse the path of a folder that this account can write to, or can create.
+
+    A fault is found at start, not at the first report (B-75).
+    """
     path = absolute_path(text)
-    standing = next(part for part in (path, *path.parents) if part.exists())
-    if not standing.is_dir():
-        raise InvalidValue(f"goes through {standing}, which is a file; name a folder")
-    # A disk that became read-only is no wrong setting: web must start all the same and show the emergency numbers.
-    is_read_only = os.statvfs(standing).f_flag & os.ST_RDONLY
-    if not is_read_only and not os.access(standing, os.W_OK | os.X_OK):
-        raise InvalidValue(f"is not writable for this account at {standing}; name another folder or change its owner")
+    existing = next(part for part in (path, *path.parents) if part.exists())
+    if not existing.is_dir():
+        raise InvalidValue(f"goes through {existing}, which is a file; name a folder")
+    # A disk that became read-only is no fault of the setting: web must still start and show the emergency numbers.
+    is_read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+    if not is_read_only and not os.access(existing, os.W_OK | os.X_OK):
+        raise InvalidValue(f"is not writable for this account at {existing}; name another folder or change its owner")
     return path
 
 
 def require_private_folder(path: Path) -> str | None:
-    """For `live=`."""
+    """Refuse, for `live=`, a folder that other accounts can enter."""
     if path.is_dir() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return f"can be entered by other accounts; chmod 0700 {path}"
     return None
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names of files, with commas: lower case, each once, in the order given."""
-    found = _listed(text)
-    if wrong := [name for name in found if not _NAME.fullmatch(name)]:
+    """Parse file names with commas: lower case, each once, in the order given."""
+    parsed = _split_list(text)
+    if wrong := [name for name in parsed if not _NAME.fullmatch(name)]:
         raise InvalidValue(f"holds {wrong[0]!r}; names are lower case and stand with commas between them")
-    if not found or len(set(found)) < len(found):
+    if not parsed or len(set(parsed)) < len(parsed):
         raise InvalidValue("names nothing, or one of its names twice")
-    return found
+    return parsed
 
 
 def ca_file(text: str) -> Path:
-    """A file of certificates. Read at start: one that cannot be used would look like a server that is away."""
+    """Parse the path of a file of certificates.
+
+    The file is read at start: one that cannot be used would look like a server that is unavailable.
+    """
     path = absolute_path(text)
     try:
         ssl.create_default_context(cafile=path)
@@ -183,25 +201,26 @@ def ca_file(text: str) -> Path:
 
 
 def seconds(text: str) -> float:
+    """Parse a number of seconds."""
     if not re.fullmatch(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?", text):
         raise InvalidValue(f"is {text!r}; it is a number of seconds, such as 3600 or -60")
     return float(text)
 
 
 def contacts(text: str) -> tuple[str, ...]:
-    """E-mail addresses and phone numbers with +, in the order in which they are told."""
-    found = _listed(text)
-    if not all(_MAIL.fullmatch(one) or _PHONE.fullmatch(one) for one in found):
+    """Parse e-mail addresses and phone numbers with +, in the order in which they are alerted."""
+    parsed = _split_list(text)
+    if not all(_MAIL.fullmatch(entry) or _PHONE.fullmatch(entry) for entry in parsed):
         raise InvalidValue("holds what is neither an e-mail address nor a number with + and the country code")
-    return found
+    return parsed
 
 
 def host_ports(text: str) -> tuple[str, ...]:
-    """host:port, with commas."""
-    found = _listed(text)
-    if not all(_HOST_PORT.fullmatch(one) for one in found):
+    """Parse a list of host:port with commas."""
+    parsed = _split_list(text)
+    if not all(_HOST_PORT.fullmatch(entry) for entry in parsed):
         raise InvalidValue("is a list of host:port with commas between them, such as 10.0.0.5:8443")
-    return found
+    return parsed
 
 
 def _address(text: str, schemes: str, example: str) -> Secret[str]:
@@ -214,18 +233,18 @@ def _address(text: str, schemes: str, example: str) -> Secret[str]:
 def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
-        _ = parts.port  # raises where it is no number below 65536
+        _ = parts.port  # raises ValueError if it is no number below 65536
     except ValueError:
         raise InvalidValue("is no address; look for a wrong port or bracket") from None
     return parts
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _one_or_two(text: str, make: str) -> tuple[str, ...]:
-    parts = _listed(text)
+    parts = _split_list(text)
     if not 1 <= len(parts) <= 2:
         raise InvalidValue(f"is one secret, or two with a comma while one is rotated, newest first; {make}")
     if len(set(parts)) < len(parts):
@@ -240,7 +259,7 @@ def _key(text: str, *, altchars: bytes, least: int, make: str) -> bytes:
         raise InvalidValue(f"is not written in base64{'url' if altchars == b'-_' else ''}; {make}") from None
     if len(key) < least:
         raise InvalidValue(f"holds {len(key)} bytes and needs {least}; {make}")
-    if len(set(key)) < 12:  # 32 random bytes have fewer than 12 different ones never in the life of the universe
+    if len(set(key)) < 12:  # 32 random bytes never have fewer than 12 different values
         raise InvalidValue(f"is not random; {make}")
     return key
 

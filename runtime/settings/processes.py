@@ -1,4 +1,12 @@
-"""The Twilio account, as both sides of the wall need it: web knows by it who sends, the worker sends by it."""
+"""The settings of each process. A process loads only the classes whose secrets it may hold.
+
+    web            CommonSettings, WebSecrets, and the class beside each of its channels
+    worker, clock  CommonSettings, OperatorSettings, and the class beside each of its senders and kinds of hotlines
+    console        ConsoleSettings, and the secrets with which hotlines sign their call-backs
+
+No mode makes up a key in silence: `tokaut demo` sets keys of its own, which begin with "demo" and which live mode
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +23,8 @@ from runtime.settings.redis_server import RedisSettings
 
 @from_environment
 class TwilioAccount:
+    """The Twilio account: web verifies Twilio's requests with it, and the worker sends with it."""
+
     auth_token: Secret[tuple[str, ...]] = env(
         "TWILIO_AUTH_TOKEN",
         parsers.provider_secrets,
@@ -28,14 +38,13 @@ class TwilioAccount:
         parsers.matching(r"AC[0-9a-f]{32}", "Twilio's console shows it: AC and 32 digits or letters from a to f"),
         meaning="the Twilio account whose messages are taken, and by which SMS are sent",
     )
-    public_url: str = public_url_field()  # Twilio signs it, and its delivery reports come to it
-
-
-# What the console is told: it faces hotlines and their staff, holds none of web's keys, and has no Redis.
+    public_url: str = public_url_field()  # Twilio signs it, and sends delivery reports to it
 
 
 @from_environment
 class ConsoleSettings(InstallationSettings):
+    """The settings of the console, which serves hotlines' staff. It holds none of web's keys and has no Redis."""
+
     countries: tuple[str, ...] = countries_field()
     country_dir: Path | None = country_folder_field()
     console_url: str | None = console_url_field()
@@ -50,15 +59,6 @@ class ConsoleSettings(InstallationSettings):
     )
 
 
-# What every process is told from outside. Each loads only the classes whose secrets it may hold.
-#
-# web Common, WebSecrets, and the class beside each of its channels worker, clock Common, Operator, and the class
-# beside each of its senders and kinds of hotlines console ConsoleSide, and what each hotline signs its call-backs
-# with
-#
-# No mode makes up a key in silence: `tokaut demo` sets the demo's own, which begin with "demo" and live mode refuses.
-
-
 def _no_simulator(channels: tuple[str, ...]) -> str | None:
     if "simulator" in channels:
         return "names the simulator, by which anybody could report as anybody; live mode never has it"
@@ -67,6 +67,8 @@ def _no_simulator(channels: tuple[str, ...]) -> str | None:
 
 @from_environment
 class CommonSettings(RedisSettings):
+    """The settings that web, worker and clock share."""
+
     public_url: str = public_url_field()
     channels: tuple[str, ...] = env(
         "CHANNELS",
@@ -87,6 +89,8 @@ class CommonSettings(RedisSettings):
 
 @from_environment
 class WebKeySettings:
+    """The folder of the public keys for web."""
+
     web_keys: Path | None = env(
         "TOKAUT_WEB_KEYS",
         parsers.absolute_path,
@@ -97,6 +101,8 @@ class WebKeySettings:
 
 @from_environment
 class PepperSettings(WebKeySettings):
+    """The file of the phone pepper."""
+
     pepper_file: Path = env(
         "TOKAUT_PHONE_PEPPER_FILE",
         parsers.absolute_path,
@@ -107,7 +113,7 @@ class PepperSettings(WebKeySettings):
 
 @from_environment
 class WebSecrets(PepperSettings):
-    """For web alone: with these nobody opens a report, but can read conversations of the last hour."""
+    """The secrets of web alone. They open no report, but can open the sessions of the last hour."""
 
     session_key: Secret[tuple[bytes, ...]] = env(
         "TOKAUT_SESSION_KEY",
@@ -129,7 +135,7 @@ class WebSecrets(PepperSettings):
 
 @from_environment
 class OperatorSettings:
-    """Who is told when a report does not get through; they are told ids only."""
+    """The people who are alerted if a report is not delivered, and the ways to reach them. Alerts hold ids only."""
 
     on_call: tuple[str, ...] = env(
         "TOKAUT_ON_CALL",
@@ -172,6 +178,7 @@ class OperatorSettings:
     console_url: str | None = console_url_field()
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:
+        """Yield the settings that do not fit together."""
         if self.smtp is None and any("@" in person for person in self.on_call):
             yield SettingFault("SMTP_URL", "is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server")
         if not self.alert_channel and any(person.startswith("+") for person in self.on_call):

@@ -1,6 +1,6 @@
-"""Where running calls and the queue are kept: one server, or Sentinels that know which server it is just now.
+"""The Redis of sessions and queue: one server, or Sentinels that know which server leads now.
 
-With Sentinels an address still says user, password and TLS, and has REDIS_MASTER's name where a host would stand.
+With Sentinels an address still holds user, password and TLS, and REDIS_MASTER's name in place of a host.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REQUIRED_IN_LIVE_MODE: Final = "is not set; live mode needs a Redis or Valkey se
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """All that a client needs to get to Redis under one user."""
+    """Everything that a client needs to connect to Redis as one user."""
 
     url: str = field(repr=False)
     ca_file: Path | None = None
@@ -31,25 +31,30 @@ class RedisAddress:
 
     @property
     def is_tls(self) -> bool:
+        """Return whether to connect over TLS."""
         return urlsplit(self.url).scheme == TLS_SCHEME
 
     @property
     def username(self) -> str | None:
-        """Whom the server's ACL knows this process as; None: its user `default`."""
+        """Return the user that the server's ACL knows this process as; None: its user `default`."""
         return _plain(urlsplit(self.url).username)
 
     @property
     def password(self) -> str | None:
+        """Return the password, or None."""
         return _plain(urlsplit(self.url).password)
 
     @property
     def database(self) -> int:
+        """Return the number of the database."""
         number = urlsplit(self.url).path.strip("/")
         return int(number) if number.isdigit() else 0
 
 
 @from_environment
 class RedisSettings(InstallationSettings):
+    """The settings of the Redis servers."""
+
     redis: Secret[str] | None = env(
         "REDIS_URL",
         parsers.redis_address,
@@ -92,13 +97,16 @@ class RedisSettings(InstallationSettings):
 
     @property
     def session_redis(self) -> RedisAddress:
-        return self._reach(self.redis)
+        """Return the address for sessions."""
+        return self._address(self.redis)
 
     @property
     def queue_redis(self) -> RedisAddress:
-        return self._reach(self.redis_queue or self.redis)
+        """Return the address for the queue, under the user that may queue."""
+        return self._address(self.redis_queue or self.redis)
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:
+        """Yield the settings that do not fit together."""
         given = {"REDIS_URL": self.redis, "REDIS_QUEUE_URL": self.redis_queue}
         urls = {name: secret.reveal() for name, secret in given.items() if secret is not None}
         if self.redis_queue and not self.redis and not self.redis_sentinels:
@@ -130,7 +138,7 @@ class RedisSettings(InstallationSettings):
                     f"redis://user:password@{self.redis_master} (or rediss://), or remove REDIS_SENTINELS",
                 )
 
-    def _reach(self, given: Secret[str] | None) -> RedisAddress:
+    def _address(self, given: Secret[str] | None) -> RedisAddress:
         if not self.redis_sentinels:
             url = given.reveal() if given else f"unix://{self.data / 'valkey.sock'}"
             return RedisAddress(url, self.redis_ca_file)
