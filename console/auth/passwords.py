@@ -74,7 +74,8 @@ class LoginSlots:
 # known by a session, by a browser that they have logged in with, or by an invitation.
 UNKNOWN_BROWSERS = LoginSlots(waiting=2)
 KNOWN_BROWSERS = LoginSlots(waiting=3)
-_DUMMY_HASH = _HASHER.hash("of nobody: so that an unknown name takes as long as a known one")
+# Verified in place of a missing account's hash.
+_NOBODYS = _HASHER.hash("of nobody: so that an unknown name takes as long as a known one")
 
 
 def fault(password: str, own: Iterable[str]) -> str:
@@ -109,7 +110,7 @@ def is_correct(password: str, kept: str | None, room: LoginSlots = KNOWN_BROWSER
     """
     try:
         with room.turn():
-            is_right = _HASHER.verify(_DUMMY_HASH if kept is None else kept, _normalize(password)[:MAX_LENGTH])
+            is_right = _HASHER.verify(_NOBODYS if kept is None else kept, _normalize(password)[:MAX_LENGTH])
     except (Argon2Error, InvalidHashError):
         return False
     return is_right and kept is not None

@@ -56,7 +56,9 @@ class Server(Protocol):
     """A server with a process."""
 
     @property
-    def pid(self) -> int | None: ...
+    def pid(self) -> int | None:
+        """Return the process id; None while the server is stopped."""
+        ...
 
 
 @dataclass
