@@ -1,1 +1,1 @@
-"""The process on the hotlines' side: what their systems call back, and what their staff read and answer."""
+"""The console: callbacks from the hotlines' systems, and the pages on which staff read and answer reports."""

@@ -1,4 +1,7 @@
-"""The Flask application of the console at its edge: the headers of all answers, and errors that say nothing."""
+"""The Flask application of the console: security headers, error answers without details, and start-up checks.
+
+Only this module reads the environment of the console process. Importing it creates nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,15 @@ from runtime.security_headers import HEADERS
 from runtime.settings import ConsoleSettings, SettingError, load_all_settings
 
 PLAIN = "text/plain; charset=utf-8"
-MAX_BODY_BYTES = 64 * 1024  # of a request's body
+MAX_BODY_BYTES = 64 * 1024
 
 
 def create_flask() -> Flask:
+    """Create the application with `/healthz`, error answers and headers, but without the console's routes."""
     app = Flask("console", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES)
-    app.url_map.merge_slashes = False  # another address is another address: no redirect
-    app.add_url_rule("/healthz", "healthz", _up)
+    app.url_map.merge_slashes = False  # a path with a doubled slash gets 404, not a redirect
+    app.add_url_rule("/healthz", "healthz", _health)
     app.register_error_handler(404, lambda _: Response("Not found\n", 404, content_type=PLAIN))
     app.register_error_handler(405, lambda _: Response(status=405, content_type=PLAIN))
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type=PLAIN))
@@ -39,7 +43,7 @@ def create_flask() -> Flask:
     return app
 
 
-def _up() -> Response:
+def _health() -> Response:
     return Response("ok\n", content_type=PLAIN)
 
 
@@ -49,46 +53,47 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-# Puts the console process together. The only place that reads its environment; importing this makes nothing.
-
 START_ERRORS = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, key_files.KeyFileError)
 
 log = structlog.get_logger()
 
 
 def check(environ: Mapping[str, str]) -> None:
-    """For the server, before its first process: a wrong setting stops it with one line each."""
+    """Check the settings before gunicorn starts a worker process. Exits with one line for each wrong setting."""
     try:
-        _read(environ).database.close()
+        _load_services(environ).database.close()
     except START_ERRORS as error:
         sys.exit(str(error))
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
-    """The console process. Stops with one line for each setting that is wrong."""
+    """Create the console's WSGI application. Exits with one line for each wrong setting.
+
+    `environ` defaults to the environment of the process.
+    """
     harden()
     logs.configure("console")
     logs.install_hooks()
     logs.reroute(("gunicorn.error",))
-    given = os.environ if environ is None else environ
+    variables = os.environ if environ is None else environ
     try:
-        parts = _read(given)
+        services = _load_services(variables)
     except START_ERRORS as error:
         sys.exit(str(error))
     app = create_flask()
-    app.extensions["tokaut"] = parts
-    listed = parts.countries.hotlines
-    hotline_callback.attach(app, parts, load_signatures(given, listed))
-    routes.attach(app, parts)
+    app.extensions["tokaut"] = services
+    hotlines = services.countries.hotlines
+    hotline_callback.attach(app, services, load_signatures(variables, hotlines))
+    routes.attach(app, services)
     log.info("started")
     return app
 
 
-def _read(environ: Mapping[str, str]) -> ConsoleServices:
+def _load_services(environ: Mapping[str, str]) -> ConsoleServices:
     settings = load_all_settings((ConsoleSettings,), environ)[ConsoleSettings]
     mode_marks.refuse_keys(settings.keys, settings.mode)
     countries = country.load_countries(settings.countries, settings.mode.value, settings.country_dir)
-    keys = key_files.load_public_keys(settings.keys, [one.id for one in countries.hotlines])
+    keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, patience=INTERACTIVE)
     if reason := await_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")

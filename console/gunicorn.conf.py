@@ -1,7 +1,7 @@
-"""How the console's server runs: `gunicorn -c console/gunicorn.conf.py 'console.app:create_app()'`.
+"""Gunicorn settings of the console: `gunicorn -c console/gunicorn.conf.py 'console.app:create_app()'`.
 
-On a port and a host name of its own, behind a proxy that lets hotlines and their staff in and nobody else. The proxy
-also takes requests in whole, so that a slow sender holds no thread.
+The console has its own port and host name, behind a reverse proxy that admits only hotlines and their staff. The proxy
+also buffers requests, so that a slow client occupies no thread.
 """
 
 import os
@@ -12,24 +12,24 @@ import gunicorn
 from console import app
 from runtime.preflight import run_in_child
 
-gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # it says nothing of itself
+gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # do not name the server software
 
 
 def on_starting(server):
-    """In the master: gunicorn would start a process that stops over a wrong setting again and again."""
+    """Check the settings in the master process; else gunicorn would restart a failing worker process forever."""
     run_in_child(partial(app.check, os.environ))
 
 
 worker_class = "gthread"
 workers = int(os.environ.get("CONSOLE_CONCURRENCY") or 2)
 threads = 8
-worker_connections = 500  # of one process
+worker_connections = 500  # per process
 backlog = 256
 keepalive = 5
-timeout = 15  # seconds after which a process that does not answer the master is replaced
-graceful_timeout = 20  # seconds to finish what is in hand after SIGTERM
+timeout = 15  # seconds without a heartbeat until the master replaces a worker process
+graceful_timeout = 20  # seconds to finish open requests after SIGTERM
 umask = 0o077
-accesslog = None  # addresses hold ids of reports
+accesslog = None  # paths contain report ids
 errorlog = "-"
 loglevel = "warning"
-control_socket_disable = True  # a socket that can stop the server, in a folder we did not choose
+control_socket_disable = True  # this socket could stop the server, and lies in a folder we did not choose

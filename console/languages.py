@@ -1,4 +1,4 @@
-"""The words of the pages, by the mechanism of the flows: English is the message id, a .po file is a language."""
+"""Translations of the pages. As in the flows, the English text is the message id and each language is a .po file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ FOLDER = Path(__file__).parent / "locales"
 
 
 def loaded() -> Mapping[str, Catalogue]:
+    """Load the catalogues of the pages, by language tag."""
     return load(FOLDER)
 
 
 def chosen(request: Request, catalogues: Mapping[str, Catalogue]) -> Catalogue:
-    """What was chosen in this browser; else the first that the browser asks for and that there is."""
+    """Select the language of the pages: by cookie, else by the Accept-Language header, else English."""
     if (tag := cookies.read(request, cookies.LANGUAGE)) in catalogues:
         return catalogues[tag]
-    for wanted in request.accept_languages.values():
-        if (tag := wanted.partition("-")[0].lower()) in catalogues:
+    for accepted in request.accept_languages.values():
+        if (tag := accepted.partition("-")[0].lower()) in catalogues:
             return catalogues[tag]
     return catalogues[ENGLISH]

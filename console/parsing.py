@@ -1,4 +1,7 @@
-"""What a browser sends: a form or a query, read strictly. The framework's readers empty a form over one wrong byte."""
+"""Strict parsing of form bodies and query strings.
+
+Werkzeug returns an empty form if one byte is invalid; these functions refuse the request.
+"""
 
 from __future__ import annotations
 
@@ -13,41 +16,41 @@ FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
 class MissingCookie(BadRequest):
-    """A form came without any cookie of ours, so that no token of it can be right."""
+    """A form was sent without any of our cookies, so its token cannot be valid."""
 
 
 class InvalidForm(Exception):
-    """It is no form of ours. Says nothing of what came."""
+    """The body or query string is no valid form. The exception never contains the input."""
 
 
 def parse_form(request: Request) -> Mapping[str, str]:
-    """Raises Unreadable."""
+    """Parse a form body. Raises InvalidForm."""
     if request.mimetype != FORM_CONTENT_TYPE or request.headers.get("Content-Encoding"):
         raise InvalidForm
-    return _read(request.get_data(cache=False))
+    return _parse_fields(request.get_data(cache=False))
 
 
 def parse_query(request: Request) -> Mapping[str, str]:
-    """Raises Unreadable."""
-    return _read(request.query_string)
+    """Parse a query string. Raises InvalidForm."""
+    return _parse_fields(request.query_string)
 
 
 def current_query() -> Mapping[str, str]:
-    """Of the address that is asked for; what cannot be read is refused."""
+    """Parse the query string of the current request. Raises BadRequest if it is invalid."""
     try:
         return parse_query(request)
     except InvalidForm:
         raise BadRequest from None
 
 
-def _read(raw: bytes) -> Mapping[str, str]:
+def _parse_fields(raw: bytes) -> Mapping[str, str]:
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise InvalidForm from None
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for key, value in pairs:
-        if key in found or "\0" in value:
-            raise InvalidForm  # two readers could take two different ones
-        found[key] = value.replace("\r\n", "\n")
-    return found
+        if key in fields or "\0" in value:
+            raise InvalidForm  # two parsers could pick different values of a repeated field
+        fields[key] = value.replace("\r\n", "\n")
+    return fields

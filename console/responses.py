@@ -1,4 +1,7 @@
-"""A page as it goes out: filled, with the headers of pages, and a redirect that says nothing."""
+"""HTTP responses of the pages: rendered templates with their headers, redirects, and messages about what was done.
+
+After an action, the address of the next page carries only the key of a message (`?said=…`), never anybody's words.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,17 @@ HTML = "text/html; charset=utf-8"
 
 
 def page(template: str, status: int = 200, **words: Any) -> Response:
-    """Half a letter in what somebody typed, which UTF-8 cannot hold, costs no more than itself."""
+    """Render a template. A lone surrogate in typed text, which UTF-8 cannot encode, becomes a question mark."""
     body = render_template(template, **words).encode("utf-8", "replace")
     return Response(body, status, HEADERS, content_type=HTML)
 
 
 def redirect(address: str) -> Response:
-    """Elsewhere, by GET. The address is ours, never one that somebody gave."""
+    """Redirect with 303 See Other. `address` is always one of ours, never taken from input."""
     return Response("", 303, {**HEADERS, "Location": address}, content_type=HTML)
 
 
-# What was done, for the page after it: a word in its address, and never words of anybody.
-
-MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # by that word: the sentence, and the form where it is said
+MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the form beside which it is shown
     "taken": ("You have it.", ""),
     "working": ("You work on it.", ""),
     "left": ("The message is left.", "message"),
@@ -45,7 +46,7 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # by that word: the sentence
     ),
     "noted": ("The note is kept.", "note"),
     "passed": ("Handed over.", ""),
-    "asked": ("", ""),  # its own box says more
+    "asked": ("", ""),  # the form to transfer a report shows its own text
     "away": ("It is kept so.", ""),
     "declined": ("Handed on to the next hotline.", ""),
     "closed": ("Closed.", ""),
@@ -54,10 +55,10 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # by that word: the sentence
 
 
 def redirect_with_message(page: str, what: str, at: str = "said") -> Response:
-    """There, by GET; `at`: the place on it."""
+    """Redirect to a page that shows the message `what`, a key of MESSAGES. `at`: the fragment of the address."""
     return redirect(f"{page}?said={what}#{at}")
 
 
 def message_key() -> str | None:
-    """Which word this address has; None where it has none, as where somebody opened the page."""
+    """Return the key of a message in the current address; None if the page was simply opened."""
     return current_query().get("said")

@@ -1,4 +1,4 @@
-"""Puts the pages of staff together: doors, frame, and what stands behind each door."""
+"""Assemble the pages of staff: templates, access control and the routes of all views."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ from reports.crypto import RecordCipher, key_files
 
 
 def attach(app: Flask, parts: ConsoleServices) -> None:
-    settings, words = parts.settings, languages.loaded()
-    spoken = catalogues.load(locales.FOLDER)
-    templating.attach(app, settings.mode.value, parts.countries, words, spoken, now=parts.database.now)
-    doors = PageRouter(app, parts.database, RecordCipher(settings.console_key.reveal()))
-    app.extensions["doors"] = doors
-    login.attach(doors)
-    lock_screen.attach(doors)
-    alarm.attach(doors)
-    invitations.attach(doors)
-    profile.attach(doors, words)
-    audit.attach(doors)
-    statistics.attach(doors, parts.countries)
-    readiness.attach(doors, parts.countries)
-    operator.attach(doors, parts)
-    drills.attach(doors, parts)
-    staff.attach(doors, settings.console_url or "")
+    """Register all pages of staff on `app`."""
+    settings, page_catalogues = parts.settings, languages.loaded()
+    screen_catalogues = catalogues.load(locales.FOLDER)
+    templating.attach(
+        app, settings.mode.value, parts.countries, page_catalogues, screen_catalogues, now=parts.database.now
+    )
+    router = PageRouter(app, parts.database, RecordCipher(settings.console_key.reveal()))
+    app.extensions["doors"] = router
+    login.attach(router)
+    lock_screen.attach(router)
+    alarm.attach(router)
+    invitations.attach(router)
+    profile.attach(router, page_catalogues)
+    audit.attach(router)
+    statistics.attach(router, parts.countries)
+    readiness.attach(router, parts.countries)
+    operator.attach(router, parts)
+    drills.attach(router, parts)
+    staff.attach(router, settings.console_url or "")
     labels = ChoiceLabels(loader.load())
-    opener = ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode.value)
-    CaseList(doors, opener, labels)
-    case_actions.attach(doors, CasePage(doors, parts, opener, labels, spoken))
+    decryptor = ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode.value)
+    CaseList(router, decryptor, labels)
+    case_actions.attach(router, CasePage(router, parts, decryptor, labels, screen_catalogues))

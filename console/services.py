@@ -1,4 +1,4 @@
-"""What the console is made of. Each of its doors is a file with `attach(app, parts)`."""
+"""Objects that the routes of the console share. The function `attach` of each module of routes receives them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from runtime.settings import ConsoleSettings
 
 @dataclass(frozen=True, slots=True)
 class ConsoleServices:
+    """Settings, country data, public keys and database of the console process."""
+
     settings: ConsoleSettings
     countries: Countries
-    keys: Mapping[str, PublicKey]  # of each hotline: what is kept for its staff alone is sealed to it
+    keys: Mapping[str, PublicKey]  # by hotline id; notes for the hotline's own staff are sealed to them
     database: Database

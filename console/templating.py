@@ -1,4 +1,4 @@
-"""The frame of all pages: what templates can say, the style and the script, and faults as pages that say nothing."""
+"""Template environment of all pages: their context, time formats, static files, and error pages without details."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ HANDLING_LABELS = {
     "rejected": "sent to another hotline",
     "closed": "closed",
 }
-ROLE_LABELS = {"primary": "first", "also": "at the same time", "fallback": "in the place of another"}  # in a route
+ROLE_LABELS = {"primary": "first", "also": "at the same time", "fallback": "in the place of another"}  # of hotlines
 Catalogues = Mapping[str, Catalogue]
-NAMELESS = SOMEBODY, OWN_SYSTEM = ("Somebody", "The system of your hotline")  # who changed a status
+NAMELESS = SOMEBODY, OWN_SYSTEM = ("Somebody", "The system of your hotline")  # shown in place of a name
 BRACES = re.compile(r"\{([a-z]+)\}")
-API_PATHS = ("/hotlines/", "/healthz")  # what no person opens
+API_PATHS = ("/hotlines/", "/healthz")  # for machines: their errors are plain text
 CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """Of the phones' screens. `tag`: of their language; empty where it is the page's."""
+    """A text of the phones' screens. `tag`: its language; empty if that is the language of the page."""
 
     text: str
     tag: str
@@ -51,10 +51,14 @@ class TaggedText:
 def attach(
     app: Flask, mode: str, countries: Countries, languages: Catalogues, screens: Catalogues, *, now: Callable[[], int]
 ) -> None:
-    """`languages`: of the pages; `screens`: of the phones. `now`: the database's clock, by which all times are kept."""
+    """Set up templates, static files and error pages.
+
+    `languages`: catalogues of the pages; `screens`: of the phones. `now`: the database's clock, by which all times are
+    stored, in microseconds.
+    """
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    files = {
+    static_files = {
         one.name: (one.read_bytes(), CONTENT_TYPES[one.suffix])
         for one in STATIC.iterdir()
         if one.suffix in CONTENT_TYPES
@@ -68,7 +72,7 @@ def attach(
             "_": catalogue.say,
             "language": catalogue.tag,
             "languages": languages.values(),
-            "once": secrets.token_urlsafe(16),  # of this page; with it a form has one effect
+            "once": secrets.token_urlsafe(16),  # nonce of this page: a form with it takes effect once
             "screen": lambda words: screen_text(words, catalogue, screens),
             "mode": mode,
             "here_at": current_path(),
@@ -80,81 +84,86 @@ def attach(
             "lasting": format_duration,
             "who_changed": actor_name,
             "dead": inert_text,
-            "filled": lambda words, fields: fill_placeholders(words, _named(fields, catalogue)),
+            "filled": lambda words, fields: fill_placeholders(words, _translate_stand_ins(fields, catalogue)),
             "handling_said": HANDLING_LABELS,
             "roles_said": ROLE_LABELS,
         }
 
     def static(name: str) -> Response:
-        if name not in files:
+        if name not in static_files:
             abort(404)
-        body, kind = files[name]
+        body, kind = static_files[name]
         return Response(body, content_type=kind, headers=HEADERS)
 
     app.context_processor(words)
     app.add_url_rule("/static/<name>", "static", static)
     for code in (400, 404, 405, 413, 500):
-        app.register_error_handler(code, _refused)
-    for fault in (DatabaseUnavailable, TooManyLogins):
-        app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
+        app.register_error_handler(code, _error_page)
+    for error in (DatabaseUnavailable, TooManyLogins):
+        app.register_error_handler(error, lambda _: page("fault.html", 503, kind=503))
 
 
 def current_path() -> str:
-    """The page that somebody is on; of the answer to a form, the page where it stands. Whoever uses it asks whether
-    there is one."""
+    """Return the path of the current page; for a POST, the path of the page with the form.
+
+    Callers check that such a page exists.
+    """
     return request.path if request.method == "GET" else request.path.rpartition("/")[0] or "/"
 
 
 def screen_text(words: str, page: Catalogue, screens: Catalogues) -> TaggedText:
-    """In the language of the page where that or the screens have it. Else in English, and so marked; what is in no
-    catalogue is a name, or somebody's own words, and is left as it is."""
+    """Translate a screen text into the language of the page, or return it in English with the tag `en`.
+
+    A text that is in no catalogue is a name or somebody's own words, and is returned unchanged.
+    """
     if found := page.words.get(words) or screens.get(page.tag, ENGLISH_CATALOGUE).words.get(words):
         return TaggedText(found, "")
-    known = page.tag != ENGLISH and any(words in one.words for one in screens.values())
-    return TaggedText(words, ENGLISH if known else "")
+    is_known = page.tag != ENGLISH and any(words in one.words for one in screens.values())
+    return TaggedText(words, ENGLISH if is_known else "")
 
 
 def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
-    """By name, from a fixed set; what fills them is never looked into."""
+    """Replace each `{name}` by its field. The values are never searched for placeholders."""
     return BRACES.sub(lambda found: fields.get(found[1], found[0]), words)
 
 
-def _named(fields: Mapping[str, str], catalogue: Catalogue) -> Mapping[str, str]:
-    """What stands for a name is in the page's language; a name is nobody's to translate."""
+def _translate_stand_ins(fields: Mapping[str, str], catalogue: Catalogue) -> Mapping[str, str]:
+    """Translate what stands in place of a name; names themselves are not translated."""
     return {name: catalogue.say(value) if value in NAMELESS else value for name, value in fields.items()}
 
 
 def format_duration(minutes: int) -> str:
+    """Format minutes as `3 min`, `2 h 05 min` or `1 d 4 h`."""
     hours, rest = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if days else f"{hours} h {rest:02} min" if hours else f"{rest} min"
 
 
 def actor_name(name: str) -> str:
-    """Somebody's name; also for what no person of the hotline pressed."""
+    """Return the name to show for an actor, also for a change that no person of the hotline made."""
     return {"": SOMEBODY, "call_back": OWN_SYSTEM}.get(name, name)
 
 
 def format_age(microseconds: int) -> str:
-    """How long, in the largest unit that is not nought: 22 s, 3 min, 2 h 05 min."""
+    """Format a duration in its largest unit: `22 s`, `3 min`, `2 h 05 min`."""
     seconds = microseconds // SECOND
     return f"{seconds} s" if seconds < MINUTE_SECONDS else format_duration(seconds // MINUTE_SECONDS)
 
 
 def format_time(microseconds: int, zone: ZoneInfo | None) -> str:
-    """On the hotline's own clock; without one, UTC and said so."""
+    """Format a time on the hotline's local clock; without a zone in UTC, with that suffix."""
     moment = datetime.fromtimestamp(microseconds / 1_000_000, zone or ZoneInfo("UTC"))
     return f"{moment:%Y-%m-%d %H:%M}" + ("" if zone else " UTC")
 
 
 def format_recent_time(microseconds: int, now: int, zone: ZoneInfo | None) -> str:
-    """Without the date while it is today's: less to read at night."""
+    """Format a time as `format_time`, without the date if it is today: less to read at night."""
     today, _, _ = format_time(now, zone).partition(" ")
     return format_time(microseconds, zone).removeprefix(f"{today} ")
 
 
 def format_report_time(text: str, zone: ZoneInfo | None) -> str:
-    """A report's own time, on the hotline's clock; as it stands where it is none."""
+    """Format an ISO 8601 time of a report on the hotline's local clock; other text is returned unchanged."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -162,10 +171,9 @@ def format_report_time(text: str, zone: ZoneInfo | None) -> str:
     return format_time(int(moment.timestamp() * 1_000_000), zone)
 
 
-def _refused(fault: Exception) -> Response:
-    """One page for an address that is none, for one that is another's, and for what a role may not. Systems that call
-    get a word."""
-    code = getattr(fault, "code", None) or 500
+def _error_page(error: Exception) -> Response:
+    """Answer an error. An unknown address, another hotline's and a forbidden one look the same; machines get text."""
+    code = getattr(error, "code", None) or 500
     if request.path.startswith(API_PATHS):
         return Response("Not found\n" if code == 404 else "Failed\n", code, content_type="text/plain; charset=utf-8")
-    return page("fault.html", code, kind="cookie" if isinstance(fault, MissingCookie) else code)
+    return page("fault.html", code, kind="cookie" if isinstance(error, MissingCookie) else code)

@@ -1,7 +1,7 @@
-"""Which hotlines call back, and whether a call is theirs: Standard Webhooks, with the secret that signs what they get.
+"""Signatures of the hotlines' callbacks: Standard Webhooks, with the secret that also signs deliveries to the hotline.
 
-Two secrets are valid while one is rotated. The time in a signature is compared with this host's own clock, by five
-minutes both ways, even where the clock was moved for a trial: the hotline signs by its own.
+Two secrets are valid during a rotation. The time of a signature may differ from this host's clock by five minutes in
+either direction. A clock offset for trials does not apply here, because the hotline signs by its own clock.
 """
 
 from __future__ import annotations
@@ -15,40 +15,47 @@ from reports.countries.hotline import Hotline
 from runtime.settings import Secret, from_environment, load_hotline_settings
 from runtime.settings.fields import webhook_secret_field
 
-WEBHOOK = "webhook"  # the kind of hotlines that have a secret with us
+WEBHOOK = "webhook"  # the kind of hotline that shares a secret with us
 
 log = structlog.get_logger()
 
 
 @from_environment
 class CallbackSettings:
+    """Settings of one webhook hotline."""
+
     secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
 class CallbackSignatures:
+    """Verifies callbacks. `secrets`: by hotline id; one or two valid secrets for each."""
+
     def __init__(self, secrets: Mapping[str, tuple[str, ...]]) -> None:
-        self._signers = {hotline: [Webhook(secret) for secret in given] for hotline, given in secrets.items()}
+        self._signers = {
+            hotline: [Webhook(secret) for secret in valid_secrets] for hotline, valid_secrets in secrets.items()
+        }
 
     def verify_signature(self, hotline: str, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether this hotline signed it, now. Nothing of the body is read before that is known."""
+        """Return whether this hotline signed the body just now. Call this before reading anything in the body."""
         return any(_verified(signer, headers, body) for signer in self._signers.get(hotline, ()))
 
 
 def load_signatures(environ: Mapping[str, str], listed: Iterable[Hotline]) -> CallbackSignatures:
-    """One that is set up wrongly cannot call back, and stops nobody else. Unknown names are for the worker to refuse:
-    it is the one that reads them.
+    """Load the secrets of all webhook hotlines. A hotline with wrong settings cannot call back; the others can.
+
+    Unknown names of settings are not refused here but by the worker, which reads all of them.
     """
-    known = [hotline.id for hotline in listed if hotline.delivery == WEBHOOK]
-    found = load_hotline_settings(environ, dict.fromkeys(known, CallbackSettings))
-    for hotline in sorted(set(known) - set(found.filled)):
+    hotlines = [hotline.id for hotline in listed if hotline.delivery == WEBHOOK]
+    loaded = load_hotline_settings(environ, dict.fromkeys(hotlines, CallbackSettings))
+    for hotline in sorted(set(hotlines) - set(loaded.filled)):
         log.warning("setting_refused", hotline=hotline)
-    return CallbackSignatures({hotline: settings.secret.reveal() for hotline, settings in found.filled.items()})
+    return CallbackSignatures({hotline: settings.secret.reveal() for hotline, settings in loaded.filled.items()})
 
 
 def _verified(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
-    """The library lets ValueError, UnicodeDecodeError and others through where a header is no such thing at all."""
+    """Verify one signature. The library also raises ValueError, UnicodeDecodeError and others for bad headers."""
     try:
         signer.verify(body, dict(headers), json_parse=False)
-    except Exception:  # whatever it is, it is no proof
+    except Exception:  # any error means that the signature is not valid
         return False
     return True

@@ -1,5 +1,6 @@
-"""The body of a call-back, read strictly: one object of three texts. What is not understood is refused, never guessed:
-a name that is typed wrongly would be a message that no reporter reads.
+"""Strict parsing of a callback's body: one JSON object of texts.
+
+An unknown field is refused, never ignored: a misspelt `message` would be a message that no reporter reads.
 """
 
 from __future__ import annotations
@@ -11,60 +12,62 @@ from reports.case_state import HANDLING_STATES
 from runtime import strict_json
 
 FIELDS = ("report_id", "state", "reason", "message")
-MAX_REASON_LENGTH = 1000  # characters of a reason; what a message may have, its own check says
+MAX_REASON_LENGTH = 1000  # characters; a message has limits of its own, in console.bodies.messages
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackBody:
-    report_id: str  # in the body, so that the signature names the report as well
+    """The fields of a callback. `state`: one of HANDLING_STATES."""
+
+    report_id: str  # also in the body, so that the signature covers it
     state: str
     reason: str | None
     message: str | None
 
 
 class InvalidCallback(ValueError):
-    """A line for the hotline's developer, about names and rules alone."""
+    """The body is refused. The text is for the hotline's developer and contains only field names and rules."""
 
 
 class InvalidCallbackJson(InvalidCallback):
-    pass
+    """The body is no JSON object."""
 
 
 def parse_body(body: bytes) -> CallbackBody:
-    """Raises NotUnderstood."""
+    """Parse and validate a callback's body. Raises InvalidCallback."""
     try:
-        found = strict_json.object_pairs(body.decode().removeprefix("\ufeff"))
+        pairs = strict_json.object_pairs(body.decode().removeprefix("\ufeff"))
     except (UnicodeDecodeError, strict_json.StrictJsonError):
         raise InvalidCallbackJson(
             "The body is one JSON object in UTF-8, not deep, with report_id and state, and perhaps reason and message."
         ) from None
-    if lines := list(_wrong_names(found)):
-        raise InvalidCallback(" ".join(lines))
-    fields = {name: value for name, value in found if isinstance(value, str)}
+    if problems := list(_name_problems(pairs)):
+        raise InvalidCallback(" ".join(problems))
+    fields = {name: value for name, value in pairs if isinstance(value, str)}
     report_id = fields.get("report_id", "").lower()
-    said = CallbackBody(report_id, fields.get("state", ""), fields.get("reason"), fields.get("message"))
-    if lines := list(_wrong_values(said)):
-        raise InvalidCallback(" ".join(lines))
-    return said
+    callback = CallbackBody(report_id, fields.get("state", ""), fields.get("reason"), fields.get("message"))
+    if problems := list(_value_problems(callback)):
+        raise InvalidCallback(" ".join(problems))
+    return callback
 
 
-def _wrong_names(found: Iterable[tuple[str, object]]) -> Iterator[str]:
-    names = [name for name, _ in found]
+def _name_problems(pairs: Iterable[tuple[str, object]]) -> Iterator[str]:
+    names = [name for name, _ in pairs]
     if set(names) - set(FIELDS):
         yield f"It may have {', '.join(FIELDS)}, and nothing else."
     if len(set(names)) < len(names):
         yield "No name may stand there twice."
-    for name, value in found:
+    for name, value in pairs:
         if name in FIELDS and not isinstance(value, str | None):
             yield f"{name} is a text."
 
 
-def _wrong_values(said: CallbackBody) -> Iterator[str]:
-    if not said.report_id:
+def _value_problems(callback: CallbackBody) -> Iterator[str]:
+    if not callback.report_id:
         yield "report_id is missing: send the id that stands in the address in the body too, so that it is signed."
-    if said.state not in HANDLING_STATES:
+    if callback.state not in HANDLING_STATES:
         yield f"state is one of {', '.join(HANDLING_STATES)}."
-    if said.state == "rejected" and not (said.reason or "").strip():
+    if callback.state == "rejected" and not (callback.reason or "").strip():
         yield "rejected needs a reason: others get the report, and your own staff should know why."
-    if said.reason is not None and len(said.reason) > MAX_REASON_LENGTH:
+    if callback.reason is not None and len(callback.reason) > MAX_REASON_LENGTH:
         yield f"reason has at most {MAX_REASON_LENGTH} characters."

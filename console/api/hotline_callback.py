@@ -1,7 +1,7 @@
-"""`POST /hotlines/<hotline>/reports/<report_id>`: what a hotline's own system says about a report that it was given.
+"""`POST /hotlines/<hotline>/reports/<report_id>`: a hotline's system reports what became of a delivered report.
 
-Signature, size and age first; then the body; then the report, which has to be its own. All that follows happens
-together or not at all, once for each `webhook-id`.
+Size, signature and age are checked first, then the body, then whether the report was delivered to this hotline. All
+effects are committed in one transaction, once for each `webhook-id`.
 """
 
 from __future__ import annotations
@@ -31,58 +31,63 @@ PLAIN = "text/plain; charset=utf-8"
 
 
 def attach(app: Flask, parts: ConsoleServices, callers: CallbackSignatures) -> None:
-    door = CallbackView(parts, callers)
+    """Register the route of the callback."""
+    view = CallbackView(parts, callers)
     app.add_url_rule(
         "/hotlines/<hotline>/reports/<report_id>",
         "call_back",
-        door.answer,
+        view.answer,
         methods=["POST"],
         provide_automatic_options=False,
     )
 
 
 class CallbackView:
+    """The view of the callback."""
+
     def __init__(self, parts: ConsoleServices, callers: CallbackSignatures) -> None:
-        self._parts = parts
-        self._callers = callers
+        self._services = parts
+        self._signatures = callers
 
     def answer(self, hotline: str, report_id: str) -> Response:
+        """Answer one callback. While the database is unavailable it gets 503 with Retry-After."""
         body = _body()
         if body is None:
             return Response(status=413, content_type=PLAIN)
-        if not self._callers.verify_signature(hotline, dict(request.headers), body):
+        if not self._signatures.verify_signature(hotline, dict(request.headers), body):
             return Response("Not signed\n", 401, content_type=PLAIN)
         try:
-            return self._take(hotline, report_id.lower(), parse_body(body))
+            return self._apply(hotline, report_id.lower(), parse_body(body))
         except CaseNotFound:
             return Response("Not found\n", 404, content_type=PLAIN)
         except DatabaseUnavailable:
             return Response("Not now\n", 503, {"Retry-After": "10"}, content_type=PLAIN)
         except (InvalidCallback, TransitionNotAllowed) as why:
-            return _refused(why)
+            return _error_response(why)
 
-    def _take(self, hotline: str, report_id: str, said: CallbackBody) -> Response:
+    def _apply(self, hotline: str, report_id: str, callback: CallbackBody) -> Response:
         if not REPORT_ID.fullmatch(report_id):
             raise CaseNotFound
-        if said.report_id != report_id:
+        if callback.report_id != report_id:
             raise InvalidCallback("report_id is not the report that the address names; nothing was done.")
         key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
-        box, handling, has_come = case_actions.look_up(self._parts.database, hotline, report_id, key)
-        if has_come:
+        box, handling, is_repeat = case_actions.look_up(self._services.database, hotline, report_id, key)
+        if is_repeat:
             return _json(200, {"state": handling, "repeat": True})
-        writing = MessageSealer(hotline, report_id, box, self._parts.keys[hotline], self._parts.database.now())
-        told, answer = self._written(writing, said.message)
-        kept = {"reason": said.reason, "answer": said.message if answer else None}
-        notes = tuple(writing.note(kind, text) for kind, text in kept.items() if text)
-        step = CaseAction(hotline, report_id, said.state, f"staff:{hotline}/call_back", answer, notes, once=key)
-        return _json(200, {"state": case_actions.perform(self._parts.database, step), **told})
+        sealer = MessageSealer(hotline, report_id, box, self._services.keys[hotline], self._services.database.now())
+        told, answer = self._seal_message(sealer, callback.message)
+        note_texts = {"reason": callback.reason, "answer": callback.message if answer else None}
+        notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
+        action = CaseAction(hotline, report_id, callback.state, f"staff:{hotline}/call_back", answer, notes, once=key)
+        return _json(200, {"state": case_actions.perform(self._services.database, action), **told})
 
-    def _written(
+    def _seal_message(
         self, message_sealer: MessageSealer, message: str | None
     ) -> tuple[dict[str, Any], SealedAnswer | None]:
-        """What the hotline is told about its message, and the message sealed. Raises NotUnderstood.
+        """Return the fields of the reply about the message, and the sealed message. Raises InvalidCallback.
 
-        What may be right and looks wrong goes: a machine cannot be asked whether it is meant. It is told.
+        A message that only looks wrong is accepted, because a machine cannot confirm that it is meant; the reply lists
+        the doubts as `remarks`.
         """
         if message is None:
             return {}, None
@@ -94,23 +99,23 @@ class CallbackView:
         return {"message": "sealed for the reporter", "remarks": found.asked}, message_sealer.answer(message.strip())
 
     def _country(self, box: AnswerTarget) -> Country:
-        found = self._parts.countries.get(box.country)
+        found = self._services.countries.get(box.country)
         if found is None:
             raise InvalidCallback("The report's country is served here no more; send the state without a message.")
         return found
 
 
 def _body() -> bytes | None:
-    """The raw body; None where it is too large, and then it is not read to its end."""
-    told = request.content_length  # none: it came in chunks
+    """Return the raw body; None if it is too large, and then it is not read to its end."""
+    told = request.content_length  # None for a chunked body
     if told is not None and told > MAX_BODY_BYTES:
         return None
     raw: bytes = request.environ["wsgi.input"].read(MAX_BODY_BYTES + 1 if told is None else told)
     return raw if len(raw) <= MAX_BODY_BYTES else None
 
 
-def _refused(why: InvalidCallback | TransitionNotAllowed) -> Response:
-    """So that whoever builds the hotline's system sees what to do otherwise."""
+def _error_response(why: InvalidCallback | TransitionNotAllowed) -> Response:
+    """Answer with an error that tells the developer of the hotline's system what to change."""
     if isinstance(why, TransitionNotAllowed):
         return _json(
             409, {"error": "That cannot follow.", "state": why.before, "allowed": HANDLING_TRANSITIONS[why.before]}
@@ -118,5 +123,5 @@ def _refused(why: InvalidCallback | TransitionNotAllowed) -> Response:
     return _json(400 if isinstance(why, InvalidCallbackJson) else 422, {"error": str(why)})
 
 
-def _json(status: int, what: dict[str, Any]) -> Response:
-    return Response(json_bytes(what) + b"\n", status, content_type="application/json")
+def _json(status: int, content: dict[str, Any]) -> Response:
+    return Response(json_bytes(content) + b"\n", status, content_type="application/json")

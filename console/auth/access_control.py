@@ -1,7 +1,7 @@
-"""The doors of the pages: which roles may pass, and what each request has to bring. A page without a door is none.
+"""Access control of the pages: the roles that may use each route, and the checks of every request.
 
-A POST brings a form whose token only a page of ours could have had, from our own address (A-20). Whoever is not let in
-gets what an address that does not exist gives. Who has been idle for 15 minutes gets the locked page.
+A POST must come from our own origin, with a token that only a page of ours contains (A-20). A request without
+permission gets the same answer as an unknown address. After 15 idle minutes a session shows the locked page.
 """
 
 from __future__ import annotations
@@ -27,19 +27,23 @@ from reports.store.staff.staff_sessions import StaffSession
 from runtime.time_units import MINUTE
 
 IDLE_TIMEOUT = 15 * MINUTE
-RECHECK_WINDOW = 5 * MINUTE  # after password and code were given, for what must not be done by a browser left alone
-TOUCH_INTERVAL = MINUTE // 2  # a session is not written anew for each request
+RECHECK_WINDOW = 5 * MINUTE  # after password and code were given; for actions that an unattended browser must not do
+TOUCH_INTERVAL = MINUTE // 2  # so that not every request writes its session
 
-DRAFT_OF = "draft_of"  # the field of a form that carries what is being written: about which report
+DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its report
 
 STAFF, LEAD, AUDITOR, OPERATOR = ROLES = ("staff", "lead", "auditor", "operator")
-READERS = frozenset({STAFF, LEAD})  # of reports
+READERS = frozenset({STAFF, LEAD})  # may read reports
 ALL_ROLES = frozenset(ROLES)
 
 
 @dataclass(frozen=True, slots=True)
 class StaffRequest:
-    """Somebody who is logged in, and what their forms carry. `once`: the key of this form, where it has one."""
+    """A request of a logged-in person.
+
+    `token`: for the forms of this session. `is_fresh`: password and code were given within RECHECK_WINDOW. `once`: the
+    idempotency key of the form; None if it has none.
+    """
 
     account: Account
     session: StaffSession
@@ -50,21 +54,25 @@ class StaffRequest:
 
     @property
     def seen(self) -> int | None:
-        """The revision of the report that stood beside this form."""
-        said = self.form.get("revision", "")
-        return int(said[:9]) if said.isascii() and said.isdigit() else None
+        """Return the revision of the report that was on the page of this form; None if the form carries none."""
+        text = self.form.get("revision", "")
+        return int(text[:9]) if text.isascii() and text.isdigit() else None
 
     @property
     def status(self) -> str:
-        """The key of the status that stood beside this form; empty where it carries none."""
+        """Return the key of the status that was on the page of this form; empty if the form carries none."""
         return self.form.get("status", "")[:40]
 
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """`roles`: None where nobody needs to be logged in. `fresh`: password and code were given a moment ago.
-    `quiet`: a script's request, by which nobody shows that they are there. `renews`: the page loads itself again where
-    no script runs, and such a load is quiet, too. `back`: its braces are filled from the address of the form."""
+    """A route with its access rules.
+
+    `roles`: who may use it; None if no login is needed. `fresh`: password and code must have been given within
+    RECHECK_WINDOW. `quiet`: a script's request, which does not count as activity. `reloads`: without scripts the page
+    reloads itself, which does not count as activity either. `back`: the page of a form; its placeholders are filled
+    from the address of the form.
+    """
 
     rule: str
     roles: frozenset[str] | None
@@ -72,13 +80,15 @@ class PageRoute:
     fresh: bool = False
     quiet: bool = False
     reloads: bool = False
-    back: str = ""  # of a form: the page where it stands
+    back: str = ""
 
 
 View = Callable[..., Response]
 
 
 class PageRouter:
+    """Registers routes with the application, and checks each request before its view runs."""
+
     def __init__(self, app: Flask, database: Database, cipher: RecordCipher) -> None:
         self._app = app
         self.database = database
@@ -87,66 +97,68 @@ class PageRouter:
         self.save_drafts: Callable[[StaffRequest], None] = lambda me: None
 
     def add(self, door: PageRoute, view: View) -> None:
-        """`view` takes the visitor first where there are roles, and else the form."""
+        """Register a view. Its first argument is the StaffRequest if the route has roles, else the form."""
         endpoint = f"{'post' if door.post else 'get'} {door.rule}"
         self.all[endpoint] = door
-        passing = partial(self._pass, door, view)
-        self._app.add_url_rule(door.rule, endpoint, passing, methods=["POST"] if door.post else ["GET"])
+        handler = partial(self._dispatch, door, view)
+        self._app.add_url_rule(door.rule, endpoint, handler, methods=["POST"] if door.post else ["GET"])
 
-    def _pass(self, door: PageRoute, view: View, **words: str) -> Response:
+    def _dispatch(self, door: PageRoute, view: View, **url_values: str) -> Response:
         if door.roles is None:
-            form = self._form(self.page_csrf_token(cookies.Browser.of(request))) if door.post else {}
-            if DRAFT_OF in form and (there := self.open_session()):
-                self.save_drafts(StaffRequest(there[1], there[0], "", form))
-            return view(form, **words)
+            form = self._read_form(self.page_csrf_token(cookies.Browser.of(request))) if door.post else {}
+            if DRAFT_OF in form and (opened := self.open_session()):
+                self.save_drafts(StaffRequest(opened[1], opened[0], "", form))
+            return view(form, **url_values)
         found = self.found()
         if found is None:
             return responses.redirect("/login")
         session, account = found
-        form = self._form(self.csrf_token(session)) if door.post else {}
+        form = self._read_form(self.csrf_token(session)) if door.post else {}
         now = self.database.now()
         if now - session.seen_at >= IDLE_TIMEOUT:
             return responses.redirect(self.locked("" if door.post or door.quiet else request.path))
         if account.role not in door.roles:
             abort(404)
         is_fresh = now - session.checked_at < RECHECK_WINDOW
-        visitor = StaffRequest(account, session, self.csrf_token(session), form, is_fresh, _key(account, form))
-        if door.fresh and not visitor.is_fresh:
-            back = door.back.format_map(words) or request.path
+        staff_request = StaffRequest(
+            account, session, self.csrf_token(session), form, is_fresh, _idempotency_key(account, form)
+        )
+        if door.fresh and not staff_request.is_fresh:
+            back = door.back.format_map(url_values) or request.path
             return responses.redirect(f"/check?then={quote(back, safe='/')}")
         is_quiet = door.quiet or (door.reloads and b"renewed=1" in request.query_string.split(b"&"))
         if not is_quiet and now - session.seen_at > TOUCH_INTERVAL:
             staff_sessions.touch(self.database, session.session_hash, IDLE_TIMEOUT)
         if DRAFT_OF in form:
-            self.save_drafts(visitor)
-        return view(visitor, **words)
+            self.save_drafts(staff_request)
+        return view(staff_request, **url_values)
 
     def open_session(self) -> tuple[StaffSession, Account] | None:
-        """Whose request it is, where their desk is not locked."""
+        """Return session and account of this request; None without a session, or if it is locked."""
         found = self.found()
         return found if found and self.database.now() - found[0].seen_at < IDLE_TIMEOUT else None
 
     def found(self) -> tuple[StaffSession, Account] | None:
-        """Whose request it is; also where they have been idle."""
+        """Return session and account of this request, locked or not; None without a session."""
         token = cookies.read(request, cookies.SESSION)
         return staff_sessions.find(self.database, cookies.token_hash(token)) if token else None
 
     def locked_session(self) -> tuple[StaffSession, Account] | None:
-        """A session that is locked; None where there is none, or it is open."""
+        """Return session and account of this request if the session is locked, else None."""
         found = self.found()
         return found if found and self.database.now() - found[0].seen_at >= IDLE_TIMEOUT else None
 
     def csrf_token(self, session: StaffSession) -> str:
-        """What each form of this session carries."""
+        """Return the token for the forms of this session."""
         return self.cipher.mac("form", session.session_hash).hex()
 
     def page_csrf_token(self, browser: cookies.Browser) -> str:
-        """What a form carries that anybody may fill in; bound to the session where there is one all the same."""
+        """Return the token for a form that needs no login; it is bound to the session if there is one."""
         found = self.found()
         return self.csrf_token(found[0]) if found else self.cipher.mac("form", browser.nonce).hex()
 
     def known_page(self, path: str) -> str:
-        """The same path where it is a page of ours; else the first page. Nobody is led elsewhere."""
+        """Return `path` if it is a page of ours, else `/`: redirects never leave the console."""
         try:
             endpoint, _ = self._app.url_map.bind("").match(path, method="GET")
         except HTTPException:
@@ -155,11 +167,11 @@ class PageRouter:
         return path if door and door.roles and not door.quiet and path.startswith("/") else "/"
 
     def locked(self, path: str) -> str:
-        """The locked page, from which the password leads back to this path where it is a page of ours."""
+        """Return the address of the locked page, which leads back to `path` if that is a page of ours."""
         back = self.known_page(path)
         return "/locked" if back == "/" else f"/locked?then={quote(back, safe='/')}"
 
-    def _form(self, token: str) -> Mapping[str, str]:
+    def _read_form(self, token: str) -> Mapping[str, str]:
         if not is_same_origin(request):
             raise BadRequest
         try:
@@ -167,24 +179,28 @@ class PageRouter:
         except InvalidForm:
             raise BadRequest from None
         if not hmac.compare_digest(form.pop("token", "").encode(), token.encode()):
-            has_any = any(cookies.read(request, name) for name in (cookies.BROWSER, cookies.SESSION))
-            raise BadRequest if has_any else MissingCookie
+            has_cookie = any(cookies.read(request, name) for name in (cookies.BROWSER, cookies.SESSION))
+            raise BadRequest if has_cookie else MissingCookie
         return form
 
 
-def _key(account: Account, form: Mapping[str, str]) -> bytes | None:
-    """Of a form that carries a word of its page, by all that it says: pressed twice it is the same one, and with other
-    words, from a page that a browser had kept, another one."""
+def _idempotency_key(account: Account, form: Mapping[str, str]) -> bytes | None:
+    """Return the idempotency key of a form that carries the nonce of its page, else None.
+
+    The key covers all fields. Sent twice, a form has the same key; with other words, from a page that the browser
+    kept, it has another one.
+    """
     if not form.get("once"):
         return None
-    said = "\0".join((account.staff_id, request.path, repr(sorted(form.items()))))
-    return hashlib.sha256(said.encode()).digest()
+    text = "\0".join((account.staff_id, request.path, repr(sorted(form.items()))))
+    return hashlib.sha256(text.encode()).digest()
 
 
 def is_same_origin(of: Request) -> bool:
-    """Sent by a page of this address: browsers say so in one of two ways. Where neither is said, the token decides.
+    """Return whether a page of this origin sent the request, by Sec-Fetch-Site or Origin.
 
-    Older browsers have the second way alone, and of a page whose address is told nobody it says null, of ours too.
+    Older browsers send only Origin, which is `null` for pages that send no referrer, as ours. If neither header
+    decides, the token does.
     """
     if site := of.headers.get("Sec-Fetch-Site"):
         return site == "same-origin"

@@ -1,9 +1,9 @@
-"""The console's four cookies. `__Host-`: no other host can set them, and without TLS they go to this machine alone.
+"""The console's four cookies. `__Host-`: no other host can set them, and without TLS they work only on localhost.
 
-__Host-tokaut          the session; gone with the browser
-__Host-tokaut-browser  where people have logged in before: a lock on their name does not hold here
-__Host-tokaut-language the language of the pages
-__Host-tokaut-alarm    whether urgent reports may sound, or show a notification without content, in this browser
+__Host-tokaut           the session; deleted when the browser closes
+__Host-tokaut-browser   who has logged in in this browser: a lock on their name does not apply here
+__Host-tokaut-language  the language of the pages
+__Host-tokaut-alarm     whether urgent reports may sound, or show a notification without content, in this browser
 """
 
 from __future__ import annotations
@@ -20,57 +20,63 @@ from reports.crypto import RecordCipher
 
 SESSION, BROWSER, LANGUAGE = "__Host-tokaut", "__Host-tokaut-browser", "__Host-tokaut-language"
 ALARM = "__Host-tokaut-alarm"
-MAX_AGE_SECONDS = 400 * 24 * 3600  # the longest that browsers keep one
-MAX_PROOFS = 12  # at one browser of a shared desk
+MAX_AGE_SECONDS = 400 * 24 * 3600  # the longest that browsers accept
+MAX_PROOFS = 12  # people who share one browser
 PROOF_LENGTH = 22  # characters
 
 
 def new_session() -> str:
+    """Return a new session token."""
     return secrets.token_urlsafe(32)
 
 
 def token_hash(token: str) -> bytes:
+    """Return the hash by which a session is stored."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def read(request: Request, name: str) -> str:
-    """The raw header is looked through: a second cookie of the name is no cookie of ours."""
+    """Return the value of a cookie; empty if it is missing or sent twice, because then one of the two is not ours."""
     pairs = [one.strip().partition("=") for one in request.headers.get("Cookie", "").split(";")]
-    found = [value for key, _, value in pairs if key == name]
-    return found[0][:1024] if len(found) == 1 else ""
+    values = [value for key, _, value in pairs if key == name]
+    return values[0][:1024] if len(values) == 1 else ""
 
 
 def set_cookie(response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+    """Set a cookie for `seconds`, or until the browser closes."""
     response.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="Strict")
 
 
 def delete_cookie(response: Response, name: str) -> None:
+    """Delete a cookie of `set_cookie`."""
     response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="Strict")
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """`nonce`: its own; `proofs`: one for each person who has logged in there."""
+    """The browser cookie. `nonce`: random id of the browser; `proofs`: a MAC for each person who logged in there."""
 
     nonce: str
     proofs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, request: Request) -> Browser:
-        """A new one where it has none."""
+        """Read the browser cookie of a request, or create a new one."""
         nonce, *proofs = read(request, BROWSER).split(".")
         return cls(nonce, tuple(proofs[:MAX_PROOFS])) if len(nonce) == 22 else cls(secrets.token_urlsafe(16))
 
     def knows(self, cipher: RecordCipher, name: str) -> bool:
-        wanted = [_proof(mac) for mac in cipher.macs("browser", self.nonce, name)]
-        return any(hmac.compare_digest(one, proof) for one in wanted for proof in self.proofs if proof.isascii())
+        """Return whether the person with this name has logged in in this browser."""
+        expected = [_proof(mac) for mac in cipher.macs("browser", self.nonce, name)]
+        return any(hmac.compare_digest(one, proof) for one in expected for proof in self.proofs if proof.isascii())
 
     def having(self, cipher: RecordCipher, name: str) -> Browser:
-        """After somebody has logged in there; the last ones stay."""
+        """Return the cookie after a login of this person. Only the latest MAX_PROOFS people stay in it."""
         proof = _proof(cipher.mac("browser", self.nonce, name))
         return Browser(self.nonce, (proof, *(one for one in self.proofs if one != proof))[:MAX_PROOFS])
 
     def keep(self, response: Response) -> None:
+        """Set the cookie on a response."""
         set_cookie(response, BROWSER, ".".join((self.nonce, *self.proofs)), seconds=MAX_AGE_SECONDS)
 
 

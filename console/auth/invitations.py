@@ -1,4 +1,7 @@
-"""Invitations: a link that one person uses once, within a day. It is shown to whoever made it, and kept as a hash."""
+"""Invitations: a link that works once, within a day. It is shown to the person who invites, and stored as a hash.
+
+The page behind the link sets a password and the secret of an authenticator.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ from runtime.time_units import DAY
 
 MAX_NAME_LENGTH = 24
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
-OPERATOR_HOTLINE = "_operator"  # stands for a hotline in the accounts of the operator's people
+OPERATOR_HOTLINE = "_operator"  # the `hotline` of the operator's own accounts
 
 
 @dataclass(frozen=True, slots=True)
 class InvitedAccount:
-    """What an account is for."""
+    """The name, hotline and role of the account that an invitation opens."""
 
     name: str
     hotline: str
@@ -34,22 +37,25 @@ class InvitedAccount:
 
 
 def is_valid_name(name: str) -> bool:
+    """Return whether an account may have this name."""
     return 2 <= len(name) <= MAX_NAME_LENGTH and NAME_PATTERN.fullmatch(name) is not None
 
 
 def hash_token(word: str) -> bytes:
+    """Return the hash by which an invitation is stored."""
     return hashlib.sha256(word.encode()).digest()
 
 
 def invite(database: Database, address: str, place: InvitedAccount, by: str, staff_id: str | None = None) -> str:
-    """The link; empty where the name is taken. `staff_id`: whose account it gives back."""
+    """Create an invitation and return its link; empty if the name is taken.
+
+    `address`: of the console. `by`: the actor who invites. `staff_id`: the account to restore; None for a new one.
+    """
     word = secrets.token_urlsafe(32)
-    until = database.now() + DAY
-    one = Invitation(hash_token(word), place.name, place.hotline, place.role, staff_id, by, until)
-    return f"{address}/join/{word}" if accounts.invite(database, one) else ""
+    expires_at = database.now() + DAY
+    open_invitation = Invitation(hash_token(word), place.name, place.hotline, place.role, staff_id, by, expires_at)
+    return f"{address}/join/{word}" if accounts.invite(database, open_invitation) else ""
 
-
-# The page behind an invitation: a password of one's own, and an authenticator that knows the secret. Once.
 
 PASSWORDS_DIFFER = "The two passwords are not the same."
 WRONG_CODE = (
@@ -58,27 +64,28 @@ WRONG_CODE = (
 
 
 def attach(doors: PageRouter) -> None:
+    """Register the page behind an invitation."""
     doors.add(PageRoute("/join/<word>", None), partial(_page, doors))
     doors.add(PageRoute("/join/<word>", None, post=True), partial(_join, doors))
 
 
 def _invitation(doors: PageRouter, word: str) -> Invitation:
-    found = accounts.find_invitation(doors.database, hash_token(word))
-    if found is None:
+    stored = accounts.find_invitation(doors.database, hash_token(word))
+    if stored is None:
         abort(404)
-    return found
+    return stored
 
 
 def _page(doors: PageRouter, _: Mapping[str, str], word: str, wrong: str = "") -> Response:
-    one = _invitation(doors, word)
+    open_invitation = _invitation(doors, word)
     browser = cookies.Browser.of(request)
     secret = totp.derive_secret(doors.cipher, word, browser.nonce)
     response = page(
         "join.html",
         400 if wrong else 200,
         token=doors.page_csrf_token(browser),
-        invitation=one,
-        picture=totp.qr_code(secret, one.name, one.hotline),
+        invitation=open_invitation,
+        picture=totp.qr_code(secret, open_invitation.name, open_invitation.hotline),
         to_type=totp.manual_entry_key(secret),
         wrong=wrong,
     )
@@ -87,18 +94,18 @@ def _page(doors: PageRouter, _: Mapping[str, str], word: str, wrong: str = "") -
 
 
 def _join(doors: PageRouter, form: Mapping[str, str], word: str) -> Response:
-    one, browser = _invitation(doors, word), cookies.Browser.of(request)
+    open_invitation, browser = _invitation(doors, word), cookies.Browser.of(request)
     secret, password = totp.derive_secret(doors.cipher, word, browser.nonce), form.get("password", "")
     step = totp.matching_step(secret, form.get("code", ""), doors.database.now() / 1_000_000)
-    wrong = passwords.fault(password, (one.name, one.hotline))
+    wrong = passwords.fault(password, (open_invitation.name, open_invitation.hotline))
     if not wrong and password != form.get("again", ""):
         wrong = PASSWORDS_DIFFER
     if wrong or step is None:
         return _page(doors, form, word, wrong or WRONG_CODE)
-    staff_id = one.staff_id or accounts.new_staff_id(doors.database)
-    chosen = Credentials(passwords.hash_password(password), totp.seal_secret(doors.cipher, staff_id, secret), step)
-    if not accounts.accept_invitation(doors.database, one, staff_id, chosen):
+    staff_id = open_invitation.staff_id or accounts.new_staff_id(doors.database)
+    credentials = Credentials(passwords.hash_password(password), totp.seal_secret(doors.cipher, staff_id, secret), step)
+    if not accounts.accept_invitation(doors.database, open_invitation, staff_id, credentials):
         abort(404)
-    response = page("joined.html", name=one.name)
-    browser.having(doors.cipher, one.name).keep(response)
+    response = page("joined.html", name=open_invitation.name)
+    browser.having(doors.cipher, open_invitation.name).keep(response)
     return response

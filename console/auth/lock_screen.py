@@ -1,4 +1,4 @@
-"""The locked page of an idle desk, and showing again who it is before what must not go wrong."""
+"""The locked page of an idle session, and the repeated check of the login before critical actions."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from reports.store.staff.staff_sessions import StaffSession
 
 
 def attach(doors: PageRouter) -> None:
+    """Register the locked page and the repeated check."""
     doors.add(PageRoute("/locked", None), partial(_locked_page, doors))
     doors.add(PageRoute("/locked", None, post=True), partial(_unlock, doors))
     doors.add(PageRoute("/lock", ALL_ROLES, post=True), partial(_lock, doors))
@@ -27,11 +28,11 @@ def attach(doors: PageRouter) -> None:
 
 
 def _locked_page(doors: PageRouter, form: Mapping[str, str], refused: bool = False) -> Response:
-    """Nothing of any report but how many urgent ones wait, and how many of those nobody has opened."""
-    found = doors.locked_session()
-    if found is None:
+    """Show only how many urgent reports wait, and how many of them nobody has opened; nothing else of any report."""
+    locked = doors.locked_session()
+    if locked is None:
         return redirect("/")
-    session, account = found
+    session, account = locked
     waiting = case_list.count_urgent(doors.database, account)
     status, then = 403 if refused else 200, doors.known_page(form.get("then") or current_query().get("then", ""))
     words = {"waiting": waiting, "hotline": account.hotline, "now": doors.database.now(), "then": then}
@@ -39,25 +40,25 @@ def _locked_page(doors: PageRouter, form: Mapping[str, str], refused: bool = Fal
 
 
 def _unlock(doors: PageRouter, form: Mapping[str, str]) -> Response:
-    """The password alone, in this browser and within the ten hours. Too many wrong ones end the session."""
-    found = doors.locked_session()
-    if found is None:
+    """Unlock with the password alone, within the ten hours of a session. Too many wrong passwords end the session."""
+    locked = doors.locked_session()
+    if locked is None:
         return redirect("/")
-    session, account = found
-    knock = throttle.session_attempt(doors.cipher, session.session_hash)
-    if login_throttle.count_attempts(doors.database, knock) != (True,):
+    session, account = locked
+    attempt = throttle.session_attempt(doors.cipher, session.session_hash)
+    if login_throttle.count_attempts(doors.database, attempt) != (True,):
         staff_sessions.end(doors.database, account, session.session_hash)
         return redirect("/login")
     with passwords.KNOWN_BROWSERS.place():
-        right = passwords.is_correct(form.get("password", ""), account.password)
-    if not right:
+        is_right = passwords.is_correct(form.get("password", ""), account.password)
+    if not is_right:
         login_throttle.record_failure(doors.database, account, told=False)
         return _locked_page(doors, form, refused=True)
-    login_throttle.reset(doors.database, [knock.bucket])
-    return _renewed(doors, session, checked=False, then=doors.known_page(form.get("then", "")))
+    login_throttle.reset(doors.database, [attempt.bucket])
+    return _renew_session(doors, session, checked=False, then=doors.known_page(form.get("then", "")))
 
 
-def _renewed(doors: PageRouter, session: StaffSession, *, checked: bool, then: str) -> Response:
+def _renew_session(doors: PageRouter, session: StaffSession, *, checked: bool, then: str) -> Response:
     token, response = cookies.new_session(), redirect(then)
     staff_sessions.renew(doors.database, session.session_hash, cookies.token_hash(token), checked=checked)
     cookies.set_cookie(response, cookies.SESSION, token)
@@ -71,19 +72,19 @@ def _check_page(doors: PageRouter, me: StaffRequest, refused: bool = False, then
 
 def _check(doors: PageRouter, me: StaffRequest) -> Response:
     then = doors.known_page(me.form.get("then", ""))
-    knock = throttle.session_attempt(doors.cipher, me.session.session_hash)
-    if login_throttle.count_attempts(doors.database, knock) != (True,):
+    attempt = throttle.session_attempt(doors.cipher, me.session.session_hash)
+    if login_throttle.count_attempts(doors.database, attempt) != (True,):
         staff_sessions.end(doors.database, me.account, me.session.session_hash)
         return redirect("/login")
     with passwords.KNOWN_BROWSERS.place():
         is_shown = credentials_match(doors, me.account, me.form, may=True)
     if not is_shown:
         return _check_page(doors, me, refused=True, then=then)
-    login_throttle.reset(doors.database, [knock.bucket])
-    return _renewed(doors, me.session, checked=True, then=then)
+    login_throttle.reset(doors.database, [attempt.bucket])
+    return _renew_session(doors, me.session, checked=True, then=then)
 
 
 def _lock(doors: PageRouter, me: StaffRequest) -> Response:
-    """At once, as if it had been idle. What was half typed is kept; the page is found again."""
+    """Lock the session at once, as if it had been idle. Drafts are saved; the same page opens after the password."""
     staff_sessions.lock(doors.database, me.session.session_hash, IDLE_TIMEOUT)
     return redirect(doors.locked(me.form.get("then", "")))

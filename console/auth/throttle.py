@@ -1,5 +1,6 @@
-"""How often a password may be tried. Nobody can lock a colleague out: a browser that a person has logged in with before
-is counted by itself, so that strangers who try a name lock strangers only.
+"""Limits on login attempts. Nobody can lock a colleague out.
+
+A browser that a person has logged in with has a counter of its own. Strangers who try the name lock only strangers.
 """
 
 from __future__ import annotations
@@ -20,28 +21,32 @@ ADDRESS_LIMIT = LoginLimit(
 
 
 def name_attempt(cipher: RecordCipher, browser: Browser, name: str) -> LoginAttempt:
-    """What is counted when somebody asks for this name."""
+    """Return the counter for a login with this name: of this browser if it knows the person, else of the name."""
     if browser.knows(cipher, name):
         return LoginAttempt(cipher.mac("tries", "browser", browser.nonce, name), NAME_LIMIT)
     return LoginAttempt(cipher.mac("tries", "name", name), NAME_LIMIT)
 
 
 def address_attempt(cipher: RecordCipher, request: Request) -> LoginAttempt:
+    """Return the counter for logins from the address of this request."""
     return LoginAttempt(cipher.mac("tries", "address", client_address(request)), ADDRESS_LIMIT)
 
 
 def session_attempt(cipher: RecordCipher, session_hash: bytes) -> LoginAttempt:
-    """A locked page, or a re-check: whoever sits there tries it for one session."""
+    """Return the counter for passwords on the locked page or in a repeated check, which belong to one session."""
     return LoginAttempt(cipher.mac("tries", "session", session_hash), NAME_LIMIT)
 
 
 def client_address(request: Request) -> str:
-    """Of the browser. What a proxy says counts only where the proxy is this machine's; a network's is taken as one."""
+    """Return the address of the browser; the /64 network for IPv6, `unknown` if it is invalid.
+
+    X-Forwarded-For counts only if the proxy runs on this machine.
+    """
     peer = request.environ.get("REMOTE_ADDR", "")
-    told = request.headers.get("X-Forwarded-For", "")
+    forwarded = request.headers.get("X-Forwarded-For", "")
     try:
-        if told and (not peer or ipaddress.ip_address(peer).is_loopback):
-            peer = told.rpartition(",")[2].strip()
+        if forwarded and (not peer or ipaddress.ip_address(peer).is_loopback):
+            peer = forwarded.rpartition(",")[2].strip()
         address = ipaddress.ip_address(peer)
     except ValueError:
         return "unknown"

@@ -1,6 +1,7 @@
-"""A body as the page reads it: one that was sealed by an earlier version lacks what came later. Pure.
+"""Complete decrypted bodies of earlier releases: fields that came later get a default. Pure.
 
-What is not there was not said. A number to call stands only where all of its terms are there, too.
+A missing field means that the reporter said nothing about it. A number to call is used only if all of its terms are
+there too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from reports.json_bodies import NO_CONTACT
 
-# What stands for a field that is missing; of lists: for each of its rows.
+# Default of each missing field; a list holds the defaults of each of its rows.
 REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("danger", "category", "about", "reporter_role", "narrative", "repeat_of")),
     "place": {"name": None, "group": None},
@@ -30,27 +31,29 @@ MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {"kind": "words", "text": None, "cr
 
 
 def complete_report(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    whole = _filled(found, REPORT_DEFAULTS)
-    contact = whole["contact"]
+    """Add the fields that a report lacks. A contact that lacks a term becomes NO_CONTACT."""
+    report = _with_defaults(found, REPORT_DEFAULTS)
+    contact = report["contact"]
     hours = contact.get("safe_hours")
     hours = hours if isinstance(hours, Mapping) else {}
     has_terms = contact["allowed"] and contact["how"] != "none" and contact.get("msisdn")
     if not (has_terms and all(hours.get(name) for name in ("from", "to", "tz"))):
-        whole["contact"] = NO_CONTACT
-    return whole
+        report["contact"] = NO_CONTACT
+    return report
 
 
 def complete_message(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _filled(found, MESSAGE_DEFAULTS)
+    """Add the fields that a message of the reporter lacks."""
+    return _with_defaults(found, MESSAGE_DEFAULTS)
 
 
-def _filled(found: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
-    return {**found, **{name: _value(found.get(name), standing) for name, standing in form.items()}}
+def _with_defaults(found: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {**found, **{name: _value_or_default(found.get(name), default) for name, default in defaults.items()}}
 
 
-def _value(value: Any, standing: Any) -> Any:
-    if isinstance(standing, Mapping):
-        return _filled(value if isinstance(value, Mapping) else {}, standing)
-    if isinstance(standing, list) and standing:
-        return [_filled(row, standing[0]) for row in value or [] if isinstance(row, Mapping)]
-    return standing if value is None else value
+def _value_or_default(value: Any, default: Any) -> Any:
+    if isinstance(default, Mapping):
+        return _with_defaults(value if isinstance(value, Mapping) else {}, default)
+    if isinstance(default, list) and default:
+        return [_with_defaults(row, default[0]) for row in value or [] if isinstance(row, Mapping)]
+    return default if value is None else value

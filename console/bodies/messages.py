@@ -1,5 +1,7 @@
-"""What a hotline writes to a reporter: looked at before anybody may send it, then sealed so that only code and PIN open
-it. One way for the call-back, for staff's pages and for the command line.
+"""Messages from a hotline to a reporter: checked before they are sent, then sealed to the mailbox.
+
+Only the access code with its PIN opens a sealed message. The callback, the staff pages and the command line all use
+these functions.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from reports.store.schema.base import new_id
 
 @dataclass(frozen=True, slots=True)
 class MessageCheck:
-    """`refused`: why it cannot be sent so. `asked`: what may be right and looks wrong; whoever writes may mean it."""
+    """The result of a check. `refused`: reasons not to send it. `asked`: doubts that the author may overrule."""
 
     refused: tuple[str, ...]
     asked: tuple[str, ...]
@@ -29,11 +31,12 @@ CLOSED = "the reporter has deleted it: the mailbox is closed"
 
 
 def check_message(words: str, country: Country) -> MessageCheck:
+    """Check a message against the numbers that the country permits and the names of its hotlines (S-25)."""
     names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
-    found = check_reply(words, permitted_numbers(country), names)
+    objections = check_reply(words, permitted_numbers(country), names)
     return MessageCheck(
-        tuple(one.why for one in found if one.refused),
-        tuple(one.why for one in found if not one.refused),
+        tuple(one.why for one in objections if one.refused),
+        tuple(one.why for one in objections if not one.refused),
     )
 
 
@@ -41,19 +44,19 @@ UNREACHABLE_REASONS = {"no_code": NO_CODE, "closed": CLOSED}
 
 
 def no_mailbox_reason(public_key: bytes | None) -> str:
-    """Why nobody could read an answer that is sealed to this mailbox key: no_code, closed; empty where somebody can."""
+    """Return why nobody could read an answer sealed to this key: `no_code` or `closed`; empty if the reporter can."""
     if public_key is None:
         return "no_code"
     return "" if public_key else "closed"
 
 
 def unreachable_reason(box: AnswerTarget) -> str | None:
-    """The same as a sentence; None where somebody can."""
+    """Return the same reason as a sentence; None if the reporter can read an answer."""
     return UNREACHABLE_REASONS.get(no_mailbox_reason(box.public_key))
 
 
 def seal_reply(box: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
-    """For a box that can be reached. Once sealed, neither the hotline nor this program reads it again."""
+    """Seal an answer to a mailbox that can be reached. Afterwards neither the hotline nor this program can open it."""
     answer_id = new_id(now)
     sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
     return SealedAnswer(answer_id, report_id, hotline, sealed)
@@ -61,7 +64,7 @@ def seal_reply(box: AnswerTarget, report_id: str, hotline: str, words: str, now:
 
 @dataclass(frozen=True, slots=True)
 class MessageSealer:
-    """A hotline that writes about one report; `key` is its own public one. `now` in microseconds."""
+    """Seals what a hotline writes about one report. `key`: the hotline's public key. `now`: microseconds."""
 
     hotline: str
     report_id: str
@@ -70,10 +73,11 @@ class MessageSealer:
     now: int
 
     def answer(self, words: str) -> SealedAnswer:
+        """Seal an answer to the reporter."""
         return seal_reply(self.box, self.report_id, self.hotline, words, self.now)
 
     def note(self, kind: str, text: str) -> SealedNote:
-        """For the hotline's own staff, sealed to them. `kind`: reason, answer, note."""
+        """Seal a note to the hotline's own staff. `kind`: reason, answer or note, or the kind of a draft."""
         note_id = new_id(self.now)
         context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
         box = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))

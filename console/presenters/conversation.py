@@ -1,4 +1,4 @@
-"""What a reporter and the hotline wrote to each other, in the order of time. Pure."""
+"""The messages between a reporter and a hotline, in order of time. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from runtime.time_units import SECOND
 
 @dataclass(frozen=True, slots=True)
 class ConversationEntry:
-    """`at`: microseconds; 0 where it is not known. `by`: who of the hotline; empty: the reporter. `text`: None where
-    there is none, or it does not open."""
+    """One message.
+
+    `at`: microseconds; 0 if unknown. `by`: the name of the staff member; empty for the reporter. `text`: None if there
+    is none, or it does not open.
+    """
 
     at: int
     by: str
@@ -26,26 +29,30 @@ class ConversationEntry:
 def entries(
     said: Iterable[Mapping[str, Any]], notes: Iterable[Mapping[str, Any]], new: Collection[str]
 ) -> tuple[ConversationEntry, ...]:
-    """`said`, `notes`: as they were opened; `new`: ids of what nobody has read."""
-    theirs = [_theirs(one, new) for one in said]
-    ours = [ConversationEntry(one["at"], one["by"], "answer", one["text"]) for one in notes if one["kind"] == "answer"]
-    return tuple(sorted((*theirs, *ours), key=lambda one: one.at))
+    """Merge the reporter's messages with the answers among the notes. `new`: ids of unread messages."""
+    from_reporter = [_reporter_entry(entry, new) for entry in said]
+    from_hotline = [
+        ConversationEntry(entry["at"], entry["by"], "answer", entry["text"])
+        for entry in notes
+        if entry["kind"] == "answer"
+    ]
+    return tuple(sorted((*from_reporter, *from_hotline), key=lambda entry: entry.at))
 
 
-def _theirs(found: Mapping[str, Any], new: Collection[str]) -> ConversationEntry:
-    one = compatibility.complete_message(found)
+def _reporter_entry(message: Mapping[str, Any], new: Collection[str]) -> ConversationEntry:
+    entry = compatibility.complete_message(message)
     return ConversationEntry(
-        parse_time(one["created_at"]), "", one["kind"], one["text"], found.get("message_id") in new
+        parse_time(entry["created_at"]), "", entry["kind"], entry["text"], message.get("message_id") in new
     )
 
 
 def is_newer(text: str, revised: int) -> bool:
-    """Whether words typed at this time are in no revision that was read. `revised`: as in News."""
+    """Return whether words typed at this ISO 8601 time are new to the reader. `revised`: as in `Additions`."""
     return bool(revised and text) and parse_time(text) // SECOND >= revised // SECOND
 
 
 def parse_time(text: str) -> int:
-    """A report's own time in microseconds; 0 where it is none."""
+    """Return an ISO 8601 time of a report in microseconds; 0 if it is invalid."""
     try:
         return int(datetime.fromisoformat(text).timestamp() * SECOND)
     except ValueError:

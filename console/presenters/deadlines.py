@@ -1,4 +1,4 @@
-"""By when something has to have happened to a report. Pure; the list and the report's page show the same."""
+"""Deadlines of a report, the same in the list and on the report's page. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.store.cases.case_status import ACTIVE
 from runtime.time_units import MINUTE
 
 RECEIVED, TAKEN = "received", "taken"
-# what has to happen → the sentence before the time is over, and the one after it
+# what must happen → the sentence while there is time (LEFT), and after that (OVER)
 LEFT: Final[Mapping[str, str]] = {
     RECEIVED: "Must reach a hotline within {time}",
     TAKEN: "Take within {time}",
@@ -25,7 +25,7 @@ OVER: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """`due_at`: microseconds. `minutes`: until then, or since then where it `is_over`; one at least."""
+    """`what`: RECEIVED or TAKEN. `due_at`: microseconds. `minutes`: until then, or since then if over; at least 1."""
 
     what: str
     due_at: int
@@ -34,26 +34,30 @@ class Deadline:
 
     @property
     def left(self) -> str:
+        """Return the sentence for a deadline that is not over."""
         return LEFT[self.what]
 
     @property
     def over(self) -> str:
+        """Return the sentence for a deadline that is over."""
         return OVER[self.what]
 
     @property
     def sentence(self) -> str:
+        """Return the sentence that applies now."""
         return self.over if self.is_over else self.left
 
 
 def deadlines(row: CaseRow, now: int) -> tuple[Deadline, ...]:
-    """Of each clock that runs. There is none for an answer: nobody is told that one is late."""
+    """Return the deadlines that run. Answers have none: nobody is notified of a late answer."""
     return tuple(
         Deadline(what, due_at, max(1, abs(due_at - now) // MINUTE), due_at <= now) for what, due_at in _running(row)
     )
 
 
 def is_overdue(row: CaseRow, now: int) -> bool:
-    return any(one.is_over for one in deadlines(row, now) if one.what == TAKEN)
+    """Return whether nobody has acknowledged the report in time."""
+    return any(deadline.is_over for deadline in deadlines(row, now) if deadline.what == TAKEN)
 
 
 def _running(row: CaseRow) -> Iterator[tuple[str, int]]:

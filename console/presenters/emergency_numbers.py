@@ -1,4 +1,4 @@
-"""Whom staff call where a child is in danger now: the numbers of the country file that this mode may show. Pure."""
+"""Emergency numbers for staff when a child is in danger now: those that this mode may show. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified
 
 @dataclass(frozen=True, slots=True)
 class EmergencyNumber:
-    """`proof`: VERIFIED or NOT_VERIFIED, with what fills its braces."""
+    """`proof`: VERIFIED or NOT_VERIFIED; `fields` fill its placeholders."""
 
     service: str
     number: str
@@ -23,7 +23,7 @@ class EmergencyNumber:
 
 @dataclass(frozen=True, slots=True)
 class EmergencyContacts:
-    """`agreed`: what the hotline's card says of calling the police, in its own words; empty where it says nothing."""
+    """`agreed`: the text about calling the police from the hotline's card; empty if it has none."""
 
     country: str
     lines: tuple[EmergencyNumber, ...]
@@ -31,16 +31,17 @@ class EmergencyContacts:
 
 
 def emergency_contacts(country: Country, hotline: str) -> EmergencyContacts:
+    """Return the emergency numbers of the country file, and what the hotline agreed with the police."""
     lines = tuple(
-        EmergencyNumber(one.service, one.number, *_proof(one))
-        for one in country.emergency
-        if one.may_show(country.mode)
+        EmergencyNumber(entry.service, entry.number, *_proof(entry))
+        for entry in country.emergency
+        if entry.may_show(country.mode)
     )
-    found = country.hotlines.get(hotline)
-    return EmergencyContacts(country.name, lines, found.card.police.strip() if found else "")
+    own_hotline = country.hotlines.get(hotline)
+    return EmergencyContacts(country.name, lines, own_hotline.card.police.strip() if own_hotline else "")
 
 
-def _proof(one: SourcedEntry) -> tuple[str, Mapping[str, str]]:
-    if one.verified():
-        return VERIFIED, {"who": one.verified_by, "on": one.verified_on}
+def _proof(entry: SourcedEntry) -> tuple[str, Mapping[str, str]]:
+    if entry.verified():
+        return VERIFIED, {"who": entry.verified_by, "on": entry.verified_on}
     return NOT_VERIFIED, {}

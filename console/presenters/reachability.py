@@ -1,7 +1,7 @@
 """Whether and how the reporter of a report can be reached now. Pure.
 
-`reach` is the only place that decides it. The report's page, the list and the form for a message all say what it found,
-so that they cannot contradict each other.
+Only `reach` decides it. The report's page, the list and the form for a message all show its result, so that they cannot
+contradict each other.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ EVERY_DAY = frozenset(range(7))
 
 
 class ContactOption(Enum):
+    """How the reporter can be contacted now."""
+
     NOW = "now"  # calling or texting is safe at this moment
-    LATER = "later"  # it was allowed, in hours that are not now
+    LATER = "later"  # calling or texting is allowed, but not at this hour
     MESSAGE = "message"  # only a message, which the reporter reads when they dial in
     NONE = "none"  # there is no safe way
-    UNKNOWN = "unknown"  # it was said, and stands in the report
+    UNKNOWN = "unknown"  # not known here, but in the report
 
 
-# (way, how) → the sentence; how is empty where neither calling nor texting is allowed
+# (way, how) → sentence; `how` is empty if neither calling nor texting is allowed
 SENTENCES: Final[Mapping[tuple[ContactOption, str], str]] = {
     (ContactOption.NOW, "call"): "You can call now, until {to}. It is {local} there ({zone}).",
     (ContactOption.NOW, "sms"): "You can text now, until {to}. It is {local} there ({zone}).",
@@ -39,7 +41,7 @@ SENTENCES: Final[Mapping[tuple[ContactOption, str], str]] = {
     (ContactOption.UNKNOWN, ""): "How the reporter can be reached stands in the report.",
 }
 ALSO_MESSAGE = "You can also leave a message; the reporter sees it when they dial in."
-# why no message can be left → the sentence where nothing else is allowed, and the one beside a call
+# why no message can be left → the sentence if nothing else is allowed, and (NO_MESSAGE) beside a call
 UNREACHABLE: Final[Mapping[str, str]] = {
     "no_code": "There is no safe way to reach the reporter: they do not want to be contacted, and they never got a "
     "code for messages. Decide on what you have. If a child is in danger now, call the emergency services.",
@@ -63,9 +65,13 @@ SHORT_SENTENCES: Final[Mapping[tuple[ContactOption, str], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """`no_message`: why no message can be left, a key of NO_MESSAGE; empty where one can. `opens_at`, `closes_at`:
-    microseconds; when the safe hours begin, where they are not now, and when they end, where they are. `number`: the
-    number that was given; a page shows it at any other time than `Way.NOW` only after a step of its own."""
+    """How a reporter can be reached at one moment.
+
+    `how`: call or sms; empty if neither is allowed. `no_message`: why no message can be left, a key of NO_MESSAGE;
+    empty if one can. `number`: the reporter's number; unless `way` is NOW, a page shows it only after a separate step.
+    `opens_at`: when the safe hours begin, if they are not now; `closes_at`: when they end, if they are; microseconds.
+    `fields`: for the placeholders of the sentences.
+    """
 
     way: ContactOption
     how: str = ""
@@ -77,25 +83,28 @@ class Reachability:
 
     @property
     def sentence(self) -> str:
-        """What staff have to know before anything else; `fields` fill its braces."""
+        """Return what staff must know first; `fields` fill its placeholders."""
         return UNREACHABLE[self.no_message] if self.way is ContactOption.NONE else SENTENCES[self.way, self.how]
 
     @property
     def second(self) -> str:
-        """What a message can do beside a call or a text; empty where the sentence says it."""
+        """Return whether a message can be left beside a call or a text; empty if `sentence` says it."""
         if self.way not in (ContactOption.NOW, ContactOption.LATER):
             return ""
         return NO_MESSAGE[self.no_message] if self.no_message else ALSO_MESSAGE
 
     @property
     def short(self) -> str:
-        """The same for a row of the list."""
+        """Return the sentence for a row of the list."""
         return SHORT_SENTENCES[self.way, self.how]
 
 
 def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reachability:
-    """`contact`: of the report, as it was said last; None where it cannot be seen from here. `no_message`: a key of
-    NO_MESSAGE, or empty. `now`: microseconds UTC. Hours that cannot be read allow nothing."""
+    """Decide how the reporter can be reached. Safe hours that cannot be parsed allow no call and no text.
+
+    `contact`: the latest contact of the report; None if it is not known here. `no_message`: a key of NO_MESSAGE, or
+    empty. `now`: microseconds, UTC.
+    """
     if contact is None:
         return Reachability(ContactOption.UNKNOWN, no_message=no_message)
     how, found = contact.get("how"), _hours(contact.get("safe_hours"))
@@ -107,24 +116,25 @@ def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reach
 def withhold_numbers(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return an export, {"report": …, "said": […]}, without the numbers in its contacts.
 
-    `number_withheld` is true where there was one. The contact keeps its safe hours."""
-    report, *said = (_without_number(one) for one in (found["report"], *found["said"]))
+    `number_withheld` is true if there was one. The contact keeps its safe hours.
+    """
+    report, *said = (_without_number(part) for part in (found["report"], *found["said"]))
     is_withheld = [report, *said] != [found["report"], *found["said"]]
     return {"report": report, "said": said, "number_withheld": is_withheld}
 
 
-def _without_number(one: Mapping[str, Any]) -> dict[str, Any]:
-    contact = one.get("contact")
+def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
+    contact = part.get("contact")
     if not isinstance(contact, Mapping):
-        return dict(one)
-    return {**one, "contact": {name: value for name, value in contact.items() if name != "msisdn"}}
+        return dict(part)
+    return {**part, "contact": {name: value for name, value in contact.items() if name != "msisdn"}}
 
 
 @dataclass(frozen=True, slots=True)
 class _Hours:
     begin: time
     end: time
-    desk: OpeningHours  # of one person: open while their phone is safe
+    desk: OpeningHours  # of one phone: open while a call or text is safe
 
 
 def _hours(said: Any) -> _Hours | None:
@@ -148,16 +158,16 @@ def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -
         "local": f"{hours.desk.local(now):%H:%M}",
     }
     if hours.desk.is_open(now):
-        return Reachability(ContactOption.NOW, how, no_message, number, closes_at=_closes(hours, now), fields=fields)
+        return Reachability(ContactOption.NOW, how, no_message, number, closes_at=_closes_at(hours, now), fields=fields)
     opens = hours.desk.opens(now)
-    if opens is None:  # within a year there is no such hour
+    if opens is None:  # no such hour within a year
         return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
     fields["wait"] = format_wait(opens - now)
     return Reachability(ContactOption.LATER, how, no_message, number, opens_at=opens, fields=fields)
 
 
-def _closes(hours: _Hours, now: int) -> int:
-    """The first end of the hours after `now`."""
+def _closes_at(hours: _Hours, now: int) -> int:
+    """Return the next end of the safe hours after `now`."""
     today: date = hours.desk.local(now).date()
     for day in (today, today + timedelta(days=1)):
         end = int(datetime.combine(day, hours.end, hours.desk.zone).timestamp()) * SECOND
@@ -167,6 +177,6 @@ def _closes(hours: _Hours, now: int) -> int:
 
 
 def format_wait(microseconds: int) -> str:
-    """How long, with begun minutes as whole ones: 48 min, 2 h 48 min."""
+    """Format a duration, rounded up to whole minutes: `48 min`, `2 h 48 min`."""
     hours, minutes = divmod(-(-microseconds // MINUTE), 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"

@@ -1,4 +1,4 @@
-"""A report as staff read it: its codes as the words that the reporter saw, from the flows, in English. Pure."""
+"""A report as staff read it: its codes become the words that the reporter saw, in English. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from reports.countries.language_names import LANGUAGE_NAMES
 from reports.exports import plain_text
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
-OTHER, MAX_COMBINATIONS = "", 4096  # a value that no condition names; so many combinations are gone through
-IMMEDIATE_ROLES = ("primary", "also")  # the roles of a route that get a report at once
+OTHER, MAX_COMBINATIONS = "", 4096  # stands for values that no condition names; combinations that are tried
+IMMEDIATE_ROLES = ("primary", "also")  # roles in a route that get a report at once
 PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
 NO_SCHEME = str.maketrans("tT", "xX")
@@ -46,7 +46,7 @@ EXTRAS = {
     "told": "Who has been told?",
     "where_online": "Page or account",
 }
-FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
+FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # as restrictions and as the way to reach the reporter
 ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *CHANNELS.values())
 SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
 SENTENCES = (
@@ -62,6 +62,8 @@ ROLES = {"child": "a child", "family": "family", "professional": "works with chi
 
 @dataclass(frozen=True, slots=True)
 class AnsweredQuestion:
+    """`at`: ISO 8601."""
+
     question: str
     answer: str
     at: str
@@ -69,9 +71,12 @@ class AnsweredQuestion:
 
 @dataclass(frozen=True, slots=True)
 class PresentedReport:
-    """`may_not`: what is not to be done with it, each with what fills its braces. `facts`: (what, answer), the most
-    needed first. `why`: reasons in sentences. `words`: (what they are, when, text), as typed but that nothing in them
-    can be opened."""
+    """A report for its page.
+
+    `restrictions`: what must not be done with it, each with the fields of its placeholders. `facts`: (label, answer),
+    the most needed first. `why`: reasons for the priority, as sentences. `words`: (label, time, text) of what the
+    reporter typed, made inert. `asked`: all questions with their answers.
+    """
 
     title: str
     priority: str
@@ -84,78 +89,86 @@ class PresentedReport:
 
 
 class ChoiceLabels:
-    """The first words of each choice of each question."""
+    """The label of each choice of each question: the first of its wordings."""
 
     def __init__(self, book: FlowBook) -> None:
         self._screens = book.screens
-        self._of: dict[tuple[str, str], str] = {}
+        self._labels: dict[tuple[str, str], str] = {}
         for screen in book.screens.values():
             for choice in screen.choices:
                 if screen.question and choice.value is not None:
-                    self._of.setdefault((screen.question, choice.value), _first(choice.say))
+                    self._labels.setdefault((screen.question, choice.value), _first_wording(choice.say))
 
     def of(self, question: str, value: str | None) -> str:
+        """Return the label of an answer, or its code with spaces if no choice has it; empty for None."""
         if value is None:
             return ""
-        return self._of.get((question, value), value.replace("_", " "))
+        return self._labels.get((question, value), value.replace("_", " "))
 
     def typed(self, question: str, value: str) -> str:
-        """Where words can stand in the place of a choice: they stay as they are, with each stroke."""
-        return self._of.get((question, value), value)
+        """Return the label of an answer, or the answer as it is: it may be typed, and then keeps its underscores."""
+        return self._labels.get((question, value), value)
 
     def values(self, question: str) -> tuple[str, ...]:
-        return tuple(value for asked, value in self._of if asked == question)
+        """Return the values of all choices of a question."""
+        return tuple(value for asked, value in self._labels if asked == question)
 
     def question(self, screen: str, otherwise: str, known: ScreenValues) -> str:
-        """In the form that the reporter saw, as far as the report says which one that was."""
+        """Return a question as the reporter saw it, as far as the report tells; else `otherwise` with spaces."""
         found = self._screens.get(screen)
-        said = _seen(found.words, known) if isinstance(found, Screen) else ""
-        return said or otherwise.replace("_", " ")
+        wording = _wording_shown(found.words, known) if isinstance(found, Screen) else ""
+        return wording or otherwise.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenValues:
-    """What a report says about the screens of its walk. `values`: of questions and facts; a name that is not in it may
-    have had any value. `fields`: what filled the braces."""
+    """What a report tells about the screens that were shown.
+
+    `values`: by question or fact; one that is missing may have had any value. `fields`: for the placeholders.
+    """
 
     values: Mapping[str, str | None]
     fields: Mapping[str, str]
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> ScreenValues:
-        values: dict[str, str | None] = {"contact": None}  # it is not asked where no number is known
+        """Read the values from the answers and the route of a report."""
+        values: dict[str, str | None] = {"contact": None}  # not asked if no number is known
         for row in data["answers"]:
             if "ref" not in row:
                 values[row["question"]] = row["value"]
-        # A body of an earlier release may lack any of these, or have null in their place.
-        to = [one for one in (data["routing"] or {}).get("to") or () if one]
-        at_once = [one.get("name") or "" for one in to if one.get("role") in IMMEDIATE_ROLES]
-        if at_once:
-            values["send_to"] = "one" if len(at_once) == 1 else "two"
-        return cls(values, {f"send_to_{n}": name for n, name in enumerate(at_once[:2], 1)})
+        # A report of an earlier release may lack any of these fields, or have null in them.
+        recipients = [one for one in (data["routing"] or {}).get("to") or () if one]
+        immediate = [one.get("name") or "" for one in recipients if one.get("role") in IMMEDIATE_ROLES]
+        if immediate:
+            values["send_to"] = "one" if len(immediate) == 1 else "two"
+        return cls(values, {f"send_to_{n}": name for n, name in enumerate(immediate[:2], 1)})
 
 
-def _seen(text: ScreenText, known: ScreenValues) -> str:
-    """Return the whole sentences that all possible forms share, or the longest spelling where one form is possible.
+def _wording_shown(text: ScreenText, known: ScreenValues) -> str:
+    """Return the whole sentences that all possible forms share, or the longest spelling if only one form is possible.
 
-    A sentence that only some forms have is left out: the reporter may not have seen it."""
+    A sentence that only some forms have is left out: the reporter may not have seen it.
+    """
     possible = {
-        tuple(fill_placeholders(words.split("\n")[-1], known.fields) for words in one) for one in _possible(text, known)
+        tuple(fill_placeholders(words.split("\n")[-1], known.fields) for words in one)
+        for one in _possible_wordings(text, known)
     }
     forms = {words for spellings in possible for words in spellings}
     if len(forms) <= 1:
         return next(iter(forms), "")
-    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*forms, strict=False))
-    common = "".join(letters[0] for letters in same)
+    equal_letters = takewhile(lambda letters: len(set(letters)) == 1, zip(*forms, strict=False))
+    common = "".join(letters[0] for letters in equal_letters)
     if sentences := common[: max(common.rfind(mark) for mark in "?.!") + 1]:
         return sentences
     return next(iter(possible))[0] if len(possible) == 1 else ""
 
 
-def _possible(text: ScreenText, known: ScreenValues) -> Iterator[tuple[str, ...]]:
+def _possible_wordings(text: ScreenText, known: ScreenValues) -> Iterator[tuple[str, ...]]:
     """Yield the spellings of the screen, longest first, for each value that an unknown name may have had.
 
-    Yields nothing where there are too many such values."""
+    Yields nothing if there are too many such values.
+    """
     wanted: dict[str, set[str | None]] = {}
     for name, allowed in (one for variant in text.variants for all_of in variant.when.any_of for one in all_of):
         if name not in known.values:
@@ -167,10 +180,11 @@ def _possible(text: ScreenText, known: ScreenValues) -> Iterator[tuple[str, ...]
 
 
 def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
+    """Replace each `{name}` by its field, or by `…` if it has none."""
     return PLACEHOLDER.sub(lambda found: fields.get(found[0][1:-1], "…"), words).strip()
 
 
-def _first(text: ScreenText) -> str:
+def _first_wording(text: ScreenText) -> str:
     for variant in text.variants:
         for words in variant.says:
             return PLACEHOLDER.sub("…", without_context(words).split("\n")[-1]).strip()
@@ -178,22 +192,22 @@ def _first(text: ScreenText) -> str:
 
 
 def present_report(found: Mapping[str, Any], labels: ChoiceLabels) -> PresentedReport:
-    """`found`: a cop-report, of this version or an earlier one."""
+    """Prepare a report for its page. `found`: a decrypted cop-report of this version or an earlier one."""
     data = compatibility.complete_report(found)
     triage = data["triage"]
     return PresentedReport(
         title=labels.of("category", data["category"]),
         priority=triage["priority"],
         flags=tuple(FLAG_LABELS.get(code, code) for code in triage["flags"] if code not in FLAGS_SHOWN_ELSEWHERE),
-        restrictions=tuple(_may_not(data)),
-        facts=tuple((what, inert_text(answer)) for what, answer in _facts(data, labels) if answer),
+        restrictions=tuple(_restrictions(data)),
+        facts=tuple((label, inert_text(answer)) for label, answer in _facts(data, labels) if answer),
         why=tuple(REASON_LABELS.get(code, code) for code in triage["reasons"]),
-        words=tuple((what, at, inert_text(text)) for what, at, text in _words(data)),
-        asked=tuple(_asked(data, labels)),
+        words=tuple((label, at, inert_text(text)) for label, at, text in _typed_texts(data)),
+        asked=tuple(_answered_questions(data, labels)),
     )
 
 
-def _may_not(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _restrictions(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
     if data["routing"]["avoid"]:
         yield AVOIDED_HOTLINES, {"who": ", ".join(data["routing"]["avoid"])}
 
@@ -209,8 +223,8 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
     if data["repeat_of"]:
         yield "From the same phone in 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():
-        what = EXTRAS.get(key, labels.of("", key).capitalize())
-        yield what, labels.typed(key, value) if isinstance(value, str) else str(value)
+        label = EXTRAS.get(key, labels.of("", key).capitalize())
+        yield label, labels.typed(key, value) if isinstance(value, str) else str(value)
     count = data["attachments"]["count"]
     if count:
         yield "Pictures or files that nobody opened", str(count)
@@ -218,7 +232,7 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
         yield "Links, written so that nothing opens them", " ".join(data["attachments"]["links"])
 
 
-def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _typed_texts(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if data["narrative"] is not None:
         yield "Their own words", "", data["narrative"]
     for one in data["unasked"]:
@@ -227,7 +241,7 @@ def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "Added later", one["at"], one["text"]
 
 
-def _asked(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[AnsweredQuestion]:
+def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[AnsweredQuestion]:
     known = ScreenValues.of(data)
     for row in data["answers"]:
         question = inert_text(labels.question(row["screen"], row["question"], known))
@@ -241,20 +255,20 @@ def _asked(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[AnsweredQu
 
 
 def inert_text(text: str) -> str:
-    """As typed, but nothing in it opens, calls or moves: card numbers are masked, and an address is no link."""
+    """Make typed text safe to show: it contains no link, nothing that moves other text, and no card number."""
     return SCHEME.sub(
         lambda found: f"{found[1].translate(NO_SCHEME)}://", mask_card_numbers(plain_text.safe_for_display(text))
     )
 
 
 def mask_card_numbers(text: str) -> str:
-    """Without digits that look like a payment card's: nobody at a desk needs them (S-16). What is sealed has them."""
+    """Mask digits that look like a payment card: staff do not need them (S-16). The sealed report keeps them."""
     return CARD.sub(lambda found: _mask(found[0]), text)
 
 
 def _mask(run: str) -> str:
     digits = [int(one) for one in run if one.isdigit()]
     doubled = [digit if n % 2 == 0 else sum(divmod(2 * digit, 10)) for n, digit in enumerate(reversed(digits))]
-    if sum(doubled) % 10:
+    if sum(doubled) % 10:  # the Luhn checksum does not match
         return run
     return f"[{len(digits)} digits that look like a card, ending {''.join(map(str, digits[-2:]))}]"

@@ -1,7 +1,7 @@
-"""What a browser learns of urgent reports that nobody has taken: counts and a time, and never a word of a report.
+"""The alarm about urgent reports that nobody has acknowledged: counts and a time, never a word of a report.
 
-The locked page asks the same, by the session that is locked. Sound and notifications are switched on for one browser,
-by a cookie that says nothing else.
+The locked page asks for the same with its locked session. Sound and notifications are switched on per browser, by a
+cookie that contains nothing else.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ JSON = "application/json; charset=utf-8"
 
 
 def attach(doors: PageRouter) -> None:
+    """Register the alarm's counts and its switch."""
     doors.add(PageRoute("/waiting", READERS, quiet=True), lambda me: _waiting(doors, me.account))
     doors.add(PageRoute("/locked/waiting", None), partial(_waiting_locked, doors))
     doors.add(PageRoute("/alarm", READERS, post=True), _switch)
@@ -29,21 +30,21 @@ def attach(doors: PageRouter) -> None:
 
 def _waiting(doors: PageRouter, account: Account) -> Response:
     found = case_list.count_urgent(doors.database, account)
-    words = {"found": found, "now": doors.database.now(), "hotline": account.hotline}
-    return Response(render_template("waiting.json", **words), headers=HEADERS, content_type=JSON)
+    context = {"found": found, "now": doors.database.now(), "hotline": account.hotline}
+    return Response(render_template("waiting.json", **context), headers=HEADERS, content_type=JSON)
 
 
 def _waiting_locked(doors: PageRouter, _: Mapping[str, str]) -> Response:
-    """For a locked page; a browser whose session is over, or open again, is led away from it."""
+    """Answer the locked page; redirect a browser whose session is over or not locked any more."""
     found = doors.locked_session()
     return _waiting(doors, found[1]) if found else redirect("/")
 
 
 def _switch(me: StaffRequest) -> Response:
     response = redirect("/me?said=alarm#alarm-switch")
-    wanted = ".".join(way for way in ALARM_MODES if me.form.get(way))
-    if wanted:
-        cookies.set_cookie(response, cookies.ALARM, wanted, seconds=cookies.MAX_AGE_SECONDS)
+    modes = ".".join(way for way in ALARM_MODES if me.form.get(way))
+    if modes:
+        cookies.set_cookie(response, cookies.ALARM, modes, seconds=cookies.MAX_AGE_SECONDS)
     else:
         cookies.delete_cookie(response, cookies.ALARM)
     return response

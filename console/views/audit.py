@@ -1,4 +1,4 @@
-"""Who read what: for leads and auditors. Acts and ids, never words."""
+"""The page of the audit, for leads and auditors: who did what, as acts and ids, never words."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from console.auth.access_control import AUDITOR, LEAD, PageRoute, PageRouter, St
 from console.responses import page
 from reports.store.staff import accounts
 
-MAX_ROWS = 500  # lines; older ones are in `tokaut audit`
+MAX_ROWS = 500  # older ones are in `tokaut audit`
 
 
 def attach(doors: PageRouter) -> None:
+    """Register the page of the audit."""
     doors.add(PageRoute("/audit", frozenset({LEAD, AUDITOR})), partial(_page, doors))
 
 

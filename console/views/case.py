@@ -1,4 +1,4 @@
-"""One report on one screen: opened for its reader, and only after it was written down that they read it (S-23)."""
+"""The page of one report. It is decrypted for a reader only after the audit has recorded that they read it (S-23)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.staff import accounts
 
 Catalogues = Mapping[str, Catalogue]  # of the phones' screens, by tag
-DRAFT_FIELDS = {drafts.MESSAGE: "words", drafts.NOTE: "note"}  # kind → the field of the page's form
+DRAFT_FIELDS = {drafts.MESSAGE: "words", drafts.NOTE: "note"}  # kind of draft → field of the page's form
 MAX_DRAFT_LENGTH = 4000  # characters
 WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -54,31 +54,36 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class MessageDraft:
-    """Words that somebody is writing to the reporter, and what was found about them."""
+    """A message that somebody is writing to the reporter, and the result of its check.
+
+    `shown`: the page shows this text instead of the stored draft.
+    """
 
     text: str = ""
     refused: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
     shown: bool = False
-    ready: str = ""  # which ready sentence is to stand below them
+    ready: str = ""  # key of the ready sentence to append; empty for none
 
     @property
     def size(self) -> int:
+        """Return the length of the text, in septets or UTF-16 units."""
         return size(self.text)
 
     @property
     def room(self) -> int:
+        """Return the greatest length that the text may have, in the same unit as `size`."""
         return MAX_SEPTETS if alphabet(self.text) == "gsm7" else MAX_UNITS
 
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What an action came to, for the page after it."""
+    """The result of an action, for the page after it. `wrong`: why it was refused; `done`: that it was done."""
 
     wrong: str = ""
     done: str = ""
-    at: str = ""  # the form where it is said; empty: above all
-    fields: Mapping[str, str] = field(default_factory=dict)  # what fills the braces of `wrong`
+    at: str = ""  # the form beside which it is shown; empty: at the top
+    fields: Mapping[str, str] = field(default_factory=dict)  # for the placeholders of `wrong`
     draft: MessageDraft = field(default_factory=MessageDraft)
 
 
@@ -89,8 +94,8 @@ CLOSED_IT, MOVED_IT = "{who} closed this report at {time}.", "This report went t
 WAITS_AGAIN, YOU_CHANGED_IT = "This report waits for somebody to take it again.", "You changed this report elsewhere."
 
 
-def _what_changed(status: CaseStatus, seen: str, *, was_mine: bool, me: str) -> str:
-    """What an open page has to say of a status that is not the one it shows; empty where it is that one."""
+def _describe_change(status: CaseStatus, seen: str, *, was_mine: bool, me: str) -> str:
+    """Return the sentence for an open page whose status, `seen`, is outdated; empty if it is not."""
     if status.key == seen:
         return ""
     if status.changed_by == me:
@@ -105,7 +110,7 @@ def _what_changed(status: CaseStatus, seen: str, *, was_mine: bool, me: str) -> 
 
 
 class CasePage:
-    """Opens reports for the staff of a hotline."""
+    """The page of a report, with its news, drafts and exports. Actions on a report use its public methods."""
 
     def __init__(
         self,
@@ -115,20 +120,22 @@ class CasePage:
         labels: ChoiceLabels,
         spoken: Catalogues,
     ) -> None:
-        self.doors, self.parts, self._opener, self._labels, self._spoken = doors, parts, opener, labels, spoken
+        self.doors, self.parts, self._decryptor, self._labels, self._catalogues = doors, parts, opener, labels, spoken
         self.database = parts.database
-        doors.add(PageRoute("/reports/<report_id>", READERS), self._asked_for)
+        doors.add(PageRoute("/reports/<report_id>", READERS), self._view)
         doors.add(PageRoute("/reports/<report_id>/news", READERS, quiet=True), self._news)
-        doors.save_drafts = self._keep_drafts
+        doors.save_drafts = self._save_drafts
         doors.add(PageRoute("/reports/<report_id>/draft", READERS, post=True), self._draft)
-        doors.add(PageRoute("/reports/<report_id>/number", READERS, post=True), self._number)
+        doors.add(PageRoute("/reports/<report_id>/number", READERS, post=True), self._show_number)
         leads = frozenset({LEAD})
         doors.add(PageRoute("/reports/<report_id>/export", leads, fresh=True), self._export)
-        whole = PageRoute("/reports/<report_id>/export", leads, post=True, fresh=True, back="/reports/{report_id}")
-        doors.add(whole, self._export_with_number)
+        full_export = PageRoute(
+            "/reports/<report_id>/export", leads, post=True, fresh=True, back="/reports/{report_id}"
+        )
+        doors.add(full_export, self._export_with_number)
 
     def theirs(self, me: StaffRequest, report_id: str) -> str:
-        """The id, where this person may see it; else there is no such page, and the audit says who asked."""
+        """Return the id if this person may see the report; else abort with 404 and record the attempt in the audit."""
         if not REPORT_ID.fullmatch(report_id):
             abort(404)
         if not case_list.may_see(self.database, me.account, report_id):
@@ -136,24 +143,28 @@ class CasePage:
             abort(404)
         return report_id
 
-    def _asked_for(self, me: StaffRequest, report_id: str) -> Response:
+    def _view(self, me: StaffRequest, report_id: str) -> Response:
         if REPORT_ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(self.database, me.account, report_id):
             return page("deleted.html", 410, me=me, report_id=report_id)
-        if (what := responses.message_key()) is None:
+        if (key := responses.message_key()) is None:
             return self.page(me, report_id, is_read=True)
-        sentence, at = responses.MESSAGES.get(what, ("", ""))
+        sentence, at = responses.MESSAGES.get(key, ("", ""))
         return self.page(me, report_id, ActionResult(done=sentence, at=at))
 
     def _news(self, me: StaffRequest, report_id: str) -> Response:
-        """For a page that is open: whether its reporter said more, and whether somebody changed its status, since it
-        was made. Nothing of what was said."""
+        """Tell an open page whether the reporter wrote more, or somebody changed the status, since it was made.
+
+        The answer contains no text of the reporter.
+        """
         asked = current_query()
         since = asked.get("since", "")
         if not (since.isascii() and since.isdigit()):
             abort(400)
         is_any = case_view.has_additions(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
         status = case_view.load_status(self.database, me.account, report_id)
-        changed = _what_changed(status, asked.get("status", status.key), was_mine="mine" in asked, me=me.account.name)
+        changed = _describe_change(
+            status, asked.get("status", status.key), was_mine="mine" in asked, me=me.account.name
+        )
         return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
 
     def page(
@@ -165,43 +176,47 @@ class CasePage:
         is_read: bool = False,
         show_number: bool = False,
     ) -> Response:
-        revision = case_actions.latest_revision(
-            self.database, me.account.hotline, self.theirs(me, report_id)
-        )  # before it is opened
-        before, opened = self._open(me, report_id, is_read=is_read)
+        """Render the page of a report.
+
+        `is_read`: somebody asked for the page, so its new entries count as read. `show_number`: also outside the safe
+        hours.
+        """
+        # Read before the report is opened, so that what is added in between counts as not seen.
+        revision = case_actions.latest_revision(self.database, me.account.hotline, self.theirs(me, report_id))
+        case, opened = self._open(me, report_id, is_read=is_read)
         box, _ = self.box(me, report_id)
         now = self.database.now()
         people = [one for one in accounts.list_accounts(self.database, me.account.hotline) if one.ended_at is None]
         found: dict[str, Any] = {
             "report_id": report_id,
             "revision": revision,
-            "before": before,
+            "before": case,
             "opened": opened,
             "told": None if opened.report is None else present_report(opened.report, self._labels),
-            "talk": conversation.entries(opened.said, opened.notes, before.news.messages),
-            "is_new": lambda text: conversation.is_newer(text, before.news.revised),
-            "may": HANDLING_TRANSITIONS[before.handling],
+            "talk": conversation.entries(opened.said, opened.notes, case.news.messages),
+            "is_new": lambda text: conversation.is_newer(text, case.news.revised),
+            "may": HANDLING_TRANSITIONS[case.handling],
             "is_in_danger": (opened.report or {}).get("danger") == "now",
             "hand": case_actions.load_transfer_options(self.database, me.account, report_id),
-            **self._reached(me.account.hotline, opened, box, now, show_number=show_number),
+            **self._reach_fields(me.account.hotline, opened, box, now, show_number=show_number),
             "deadlines": self._deadlines(me, report_id, now),
             "people": people,
             "away": case_view.list_excluded(self.database, report_id),
             "outcomes": OUTCOMES,
             "now": now,
             "ready": READY_SENTENCES,
-            "tongue": self._tongue(opened),
+            "tongue": self._reply_catalogue(opened),
         }
-        said = self._with_ready(said or ActionResult(), box, found["tongue"])
-        found["drafts"] = self._drafts(me, report_id)
+        said = self._append_ready_sentence(said or ActionResult(), box, found["tongue"])
+        found["drafts"] = self._load_drafts(me, report_id)
         if not said.draft.shown:
             said = replace(said, draft=replace(said.draft, text=found["drafts"][drafts.MESSAGE]))
         return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
 
-    def _reached(
+    def _reach_fields(
         self, hotline: str, opened: DecryptedReport, box: AnswerTarget, now: int, *, show_number: bool
     ) -> dict[str, Any]:
-        """How the reporter can be reached, and whom to call; the number itself only where it may be shown."""
+        """Return how the reporter can be reached and the emergency numbers; the number only if it may be shown."""
         no_message = messages.no_mailbox_reason(box.public_key)
         contact = None if opened.report is None else compatibility.complete_report(opened.report)["contact"]
         found = reachability.reach(contact, no_message, now)
@@ -219,12 +234,12 @@ class CasePage:
         return deadlines(row, now) if row else ()
 
     def _draft(self, me: StaffRequest, report_id: str) -> Response:
-        """What a script sends while somebody types; it was kept on the way here."""
+        """Answer a script that saves a draft while somebody types; the router has already saved it."""
         self.theirs(me, report_id)
         return Response(status=204)
 
-    def _keep_drafts(self, me: StaffRequest) -> None:
-        """Keep what a form carries of words that are not sent, sealed to the hotline. Empty words end a draft."""
+    def _save_drafts(self, me: StaffRequest) -> None:
+        """Save the drafts that a form carries, sealed to the hotline. An empty text deletes its draft."""
         report_id = me.form.get(DRAFT_OF, "")
         if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(self.database, me.account, report_id):
             return
@@ -239,48 +254,48 @@ class CasePage:
             else:
                 drafts.discard(self.database, me.account, report_id, kind)
 
-    def _drafts(self, me: StaffRequest, report_id: str) -> dict[str, str]:
-        """Kind → words that this person has not sent."""
+    def _load_drafts(self, me: StaffRequest, report_id: str) -> dict[str, str]:
+        """Return kind → text of this person's drafts."""
         rows = drafts.list_drafts(self.database, me.account, report_id)
-        return dict.fromkeys(DRAFT_FIELDS, "") | self._opener.drafts(rows, report_id, me.account.hotline)
+        return dict.fromkeys(DRAFT_FIELDS, "") | self._decryptor.drafts(rows, report_id, me.account.hotline)
 
-    def _number(self, me: StaffRequest, report_id: str) -> Response:
-        """The number at a time that is not safe: a step of its own, which the audit has before the number is shown."""
+    def _show_number(self, me: StaffRequest, report_id: str) -> Response:
+        """Show the number outside the safe hours: a separate step, which the audit records first."""
         accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
         return self.page(me, report_id, show_number=True)
 
-    def _tongue(self, opened: DecryptedReport) -> Catalogue:
-        """The language that the reporter was shown, where it has the ready sentences; else English."""
-        found = self._spoken.get((opened.report or {}).get("language", ""), ENGLISH_CATALOGUE)
+    def _reply_catalogue(self, opened: DecryptedReport) -> Catalogue:
+        """Return the reporter's language if it has all ready sentences, else English."""
+        found = self._catalogues.get((opened.report or {}).get("language", ""), ENGLISH_CATALOGUE)
         return ENGLISH_CATALOGUE if found.lacks(REPLY_TEMPLATES) else found
 
-    def _with_ready(self, said: ActionResult, box: AnswerTarget, tongue: Catalogue) -> ActionResult:
+    def _append_ready_sentence(self, said: ActionResult, box: AnswerTarget, catalogue: Catalogue) -> ActionResult:
         if said.draft.ready not in READY_SENTENCES:
             return said
-        text = "\n".join(filter(None, (said.draft.text, tongue.say(READY_SENTENCES[said.draft.ready]))))
+        text = "\n".join(filter(None, (said.draft.text, catalogue.say(READY_SENTENCES[said.draft.ready]))))
         found = messages.check_message(text, self.country(box.country))
         return replace(said, draft=replace(said.draft, text=text, refused=found.refused, asked=found.asked))
 
     def require_current_revision(self, me: StaffRequest, report_id: str) -> None:
-        """Raises Outdated where the page of this form stood before what its reporter wrote since."""
+        """Raise OutdatedRevision if the reporter wrote more after the page of this form was made."""
         if me.seen is not None and me.seen < case_actions.latest_revision(self.database, me.account.hotline, report_id):
             raise OutdatedRevision
 
     def country(self, iso: str) -> Country:
-        """Of a report; there is no such page where it is served no more."""
+        """Return the country of a report. Aborts with 400 if it is not served here any more."""
         return self.parts.countries.get(iso) or abort(400)
 
     def _open(self, me: StaffRequest, report_id: str, *, is_read: bool) -> tuple[CaseView, DecryptedReport]:
-        before = case_view.open_case(self.database, me.account, report_id, is_read=is_read)
-        return before, self._opener.all(before, report_id, me.account.hotline)
+        case = case_view.open_case(self.database, me.account, report_id, is_read=is_read)
+        return case, self._decryptor.all(case, report_id, me.account.hotline)
 
     def box(self, me: StaffRequest, report_id: str) -> tuple[AnswerTarget, str]:
-        """Where an answer would go, and what was last done with it. Raises NotGiven."""
+        """Return the mailbox for an answer, and the handling state of the report. Raises CaseNotFound."""
         box, handling, _ = case_actions.look_up(self.database, me.account.hotline, report_id, b"")
         return box, handling
 
     def message_sealer(self, me: StaffRequest, report_id: str) -> MessageSealer:
-        """For what this person writes about a report. Raises NotGiven."""
+        """Return the sealer for what this person writes about a report. Raises CaseNotFound."""
         hotline = me.account.hotline
         return MessageSealer(
             hotline, report_id, self.box(me, report_id)[0], self.parts.keys[hotline], self.database.now()
@@ -289,22 +304,22 @@ class CasePage:
     def _export(self, me: StaffRequest, report_id: str) -> Response:
         """Return the report as JSON, without the number outside the safe hours. The audit records the export."""
         self.theirs(me, report_id)
-        return self._exported(me, report_id, show_number=False)
+        return self._export_response(me, report_id, show_number=False)
 
     def _export_with_number(self, me: StaffRequest, report_id: str) -> Response:
         """Return the report as JSON, always with the number. The audit also records that the number was shown."""
         accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
-        return self._exported(me, report_id, show_number=True)
+        return self._export_response(me, report_id, show_number=True)
 
-    def _exported(self, me: StaffRequest, report_id: str, *, show_number: bool) -> Response:
+    def _export_response(self, me: StaffRequest, report_id: str, *, show_number: bool) -> Response:
         accounts.record_act(self.database, me.account, "exported:json", report_id)
         _, opened = self._open(me, report_id, is_read=False)
         if opened.report is None:
             abort(404)
         box, _ = self.box(me, report_id)
-        reached = self._reached(me.account.hotline, opened, box, self.database.now(), show_number=show_number)
+        reach_fields = self._reach_fields(me.account.hotline, opened, box, self.database.now(), show_number=show_number)
         found = {"report": opened.report, "said": [{"from": "reporter", **one} for one in opened.said]}
-        if not reached["number"]:
+        if not reach_fields["number"]:
             found = reachability.withhold_numbers(found)
         body = json_bytes({**found, "notes": list(opened.notes)})
         response = Response(body + b"\n", content_type="application/json; charset=utf-8")

@@ -1,4 +1,4 @@
-"""What staff do with a report: have it, write to its reporter, hand it on, close it, note something for colleagues."""
+"""Actions of staff on a report: acknowledge, answer, assign, transfer, close, and write a note for colleagues."""
 
 from __future__ import annotations
 
@@ -38,81 +38,88 @@ Action = Callable[[CasePage, StaffRequest, str], Response]
 
 
 def attach(doors: PageRouter, desk: CasePage) -> None:
-    acts: tuple[tuple[str, Action], ...] = (
-        ("take", _take),
-        ("work", _work),
-        ("message", _message),
-        ("pass", _pass),
+    """Register a route for each action."""
+    actions: tuple[tuple[str, Action], ...] = (
+        ("take", _acknowledge),
+        ("work", _start_work),
+        ("message", _send_message),
+        ("pass", _assign),
         ("decline", _decline),
         ("close", _close),
         ("note", _note),
         ("hand-over", handover.hand_over),
     )
-    for name, act in acts:
-        doors.add(PageRoute(f"/reports/<report_id>/{name}", READERS, post=True), partial(_acting, desk, act))
-    doors.add(PageRoute("/reports/<report_id>/away", frozenset({LEAD}), post=True), partial(_acting, desk, _away))
+    for name, action in actions:
+        doors.add(PageRoute(f"/reports/<report_id>/{name}", READERS, post=True), partial(_run_action, desk, action))
+    doors.add(
+        PageRoute("/reports/<report_id>/away", frozenset({LEAD}), post=True), partial(_run_action, desk, _set_access)
+    )
 
 
-def _acting(desk: CasePage, act: Action, me: StaffRequest, report_id: str) -> Response:
-    """Raises nothing: what does not go is said on the page, as the report stands by then. What was pressed twice has
-    been done, and is not done again."""
+def _run_action(desk: CasePage, action: Action, me: StaffRequest, report_id: str) -> Response:
+    """Run an action. If it is refused, show why on the page, with the current state of the report.
+
+    A form that was sent twice has its effect once.
+    """
     desk.theirs(me, report_id)
     if case_actions.was_key_used(desk.database, me.once):
         return redirect_with_message(f"/reports/{report_id}", "before")
     try:
-        return act(desk, me, report_id)
+        return action(desk, me, report_id)
     except CaseNotFound:
         abort(404)
     except TransitionNotAllowed:
         return desk.page(me, report_id, ActionResult(wrong=NOT_NOW))
     except OutdatedRevision:
         return desk.page(me, report_id, ActionResult(wrong=WROTE_MORE))
-    except StatusConflict as changed:
-        return desk.page(me, report_id, _changed(me, act, changed))
+    except StatusConflict as conflict:
+        return desk.page(me, report_id, _conflict_result(me, action, conflict))
 
 
-def _changed(me: StaffRequest, act: Action, changed: StatusConflict) -> ActionResult:
-    """Who was faster, and how long ago. Nothing was done; the words that were to be sent stand on the page again."""
-    fields = {"who": actor_name(changed.by), "ago": format_age(changed.ago), "holder": changed.holder or ""}
-    if changed.handling not in ACTIVE:
+def _conflict_result(me: StaffRequest, action: Action, conflict: StatusConflict) -> ActionResult:
+    """Say who changed the report first, and how long ago. Nothing was done; an unsent message is shown again."""
+    fields = {"who": actor_name(conflict.by), "ago": format_age(conflict.ago), "holder": conflict.holder or ""}
+    if conflict.handling not in ACTIVE:
         wrong = CLOSED_MEANWHILE
-    elif changed.holder and changed.holder != changed.by:
+    elif conflict.holder and conflict.holder != conflict.by:
         wrong = PASSED_MEANWHILE
     else:
-        wrong = TAKE_OVER if act in (_take, _work) else TAKEN_MEANWHILE
-    draft = MessageDraft(me.form.get("words", ""), shown=True) if act is _message else MessageDraft()
+        wrong = TAKE_OVER if action in (_acknowledge, _start_work) else TAKEN_MEANWHILE
+    draft = MessageDraft(me.form.get("words", ""), shown=True) if action is _send_message else MessageDraft()
     return ActionResult(wrong=wrong, fields=fields, draft=draft)
 
 
-def _step(desk: CasePage, me: StaffRequest, report_id: str, to_: str, **more: Any) -> str:
-    """`more`: of Step. Together or not at all; what is done with it then."""
-    step = CaseAction(me.account.hotline, report_id, to_, me.account.actor, once=me.once, status=me.status, **more)
-    return case_actions.perform(desk.database, step)
+def _set_handling(desk: CasePage, me: StaffRequest, report_id: str, to_: str, **more: Any) -> str:
+    """Set the handling state and return the new one, in one transaction. `more`: fields of CaseAction."""
+    action_data = CaseAction(
+        me.account.hotline, report_id, to_, me.account.actor, once=me.once, status=me.status, **more
+    )
+    return case_actions.perform(desk.database, action_data)
 
 
-def _keep(desk: CasePage, me: StaffRequest, report_id: str, kept: CaseChange) -> None:
+def _save_change(desk: CasePage, me: StaffRequest, report_id: str, kept: CaseChange) -> None:
     desk.require_current_revision(me, report_id)
     case_view.save_change(desk.database, me.account, report_id, kept, me.once, status=me.status)
 
 
-def _holds(me: StaffRequest, **also: object) -> CaseChange:
-    return CaseChange("holds", {"holder": me.account.name, **also})
+def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
+    return CaseChange("holds", {"holder": me.account.name, **values})
 
 
-def _take(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
-    """I have it. Also from a colleague, who sees it in the history; not what they gave away or closed."""
-    _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, stays=ACTIVE)
+def _acknowledge(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+    """Acknowledge the report, also a colleague's, who sees it in the history; not if it is transferred or closed."""
+    _set_handling(desk, me, report_id, "accepted", kept=_held_by_me(me), seen=me.seen, stays=ACTIVE)
     return redirect_with_message(f"/reports/{report_id}", "taken")
 
 
-def _work(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
-    """It is being worked on; one that was closed is open again."""
-    _step(desk, me, report_id, "in_progress", kept=_holds(me, outcome=None, hoax_by=None), seen=me.seen)
+def _start_work(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+    """Mark the report as in progress; this reopens a closed one."""
+    _set_handling(desk, me, report_id, "in_progress", kept=_held_by_me(me, outcome=None, hoax_by=None), seen=me.seen)
     return redirect_with_message(f"/reports/{report_id}", "working")
 
 
-def _message(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
-    """Looked at first, as it will stand on the phone; then sent."""
+def _send_message(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+    """Show the message first as the phone will show it; then send it."""
     text, (box, handling) = me.form.get("words", "").strip(), desk.box(me, report_id)
     if why := messages.unreachable_reason(box):
         return desk.page(me, report_id, ActionResult(wrong=why, at="message"))
@@ -120,48 +127,57 @@ def _message(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
         return desk.page(
             me, report_id, ActionResult(draft=MessageDraft(text, shown=True, ready=me.form.get("ready", "")))
         )
-    found = messages.check_message(text, desk.country(box.country))
-    asked = () if me.form.get("anyway") else found.asked
-    if me.form.get("do") != "send" or found.refused or asked:
-        return desk.page(me, report_id, ActionResult(draft=MessageDraft(text, found.refused, found.asked, shown=True)))
-    now = _leave(desk, me, report_id, text, is_free=handling == "none")
+    check = messages.check_message(text, desk.country(box.country))
+    asked = () if me.form.get("anyway") else check.asked
+    if me.form.get("do") != "send" or check.refused or asked:
+        return desk.page(me, report_id, ActionResult(draft=MessageDraft(text, check.refused, check.asked, shown=True)))
+    new_state = _save_message(desk, me, report_id, text, is_free=handling == "none")
     drafts.discard(desk.database, me.account, report_id, drafts.MESSAGE)
-    return redirect_with_message(f"/reports/{report_id}", "left_alone" if now == "none" else "left")
+    return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == "none" else "left")
 
 
-def _leave(desk: CasePage, me: StaffRequest, report_id: str, text: str, *, is_free: bool) -> str:
-    """Whoever writes has the report; but who had not read all of it has not: then the words alone are left, and its
-    clock runs on. What is done with it then."""
-    writing = desk.message_sealer(me, report_id)
-    said = {"answer": writing.answer(text), "notes": (writing.note("answer", text),), "stays": HANDLING_STATES}
-    handed = case_view.load_holding(desk.database, me.account, report_id)["handed_by"] is not None
+def _save_message(desk: CasePage, me: StaffRequest, report_id: str, text: str, *, is_free: bool) -> str:
+    """Save the message and return the new handling state. Writing acknowledges a report that nobody has.
+
+    If the author has not read the latest revision, the message is saved without that, and the deadline still runs.
+    """
+    sealer = desk.message_sealer(me, report_id)
+    message_fields = {"answer": sealer.answer(text), "notes": (sealer.note("answer", text),), "stays": HANDLING_STATES}
+    is_reassigned = case_view.load_holding(desk.database, me.account, report_id)["handed_by"] is not None
     if is_free:
         with suppress(OutdatedRevision):
-            return _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, **said)
-    return _step(desk, me, report_id, "none", kept=_holds(me) if handed else None, **said)
+            return _set_handling(desk, me, report_id, "accepted", kept=_held_by_me(me), seen=me.seen, **message_fields)
+    return _set_handling(desk, me, report_id, "none", kept=_held_by_me(me) if is_reassigned else None, **message_fields)
 
 
-def _pass(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
-    """To a colleague, or back to whoever comes: the clock of who has taken it on is not set back by it."""
+def _assign(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+    """Assign the report to a colleague, or put it back into the queue. Its deadline stays the same."""
     name = me.form.get("to", "")
-    people = {one.name for one in accounts.list_accounts(desk.database, me.account.hotline) if one.ended_at is None}
+    people = {
+        account.name
+        for account in accounts.list_accounts(desk.database, me.account.hotline)
+        if account.ended_at is None
+    }
     if name and name not in people:
         abort(400)
-    _keep(desk, me, report_id, CaseChange("passed_on", {"holder": name or UNASSIGNED, "handed_by": me.account.name}))
+    _save_change(
+        desk, me, report_id, CaseChange("passed_on", {"holder": name or UNASSIGNED, "handed_by": me.account.name})
+    )
     return redirect_with_message(f"/reports/{report_id}", "passed")
 
 
 def _decline(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
-    """To the next hotline that the reporter was shown before Send; the clock runs on for it."""
+    """Transfer the report to the next hotline that the reporter was shown before Send; its deadline still runs."""
     reason = me.form.get("reason", "").strip()[:MAX_NOTE_LENGTH]
     if wrong := ("" if reason else NO_REASON) or handover.missing_confirmation(me):
         return desk.page(me, report_id, ActionResult(wrong=wrong, at="decline"))
     notes = (desk.message_sealer(me, report_id).note("reason", reason),)
-    _step(desk, me, report_id, "rejected", notes=notes, seen=me.seen)
+    _set_handling(desk, me, report_id, "rejected", notes=notes, seen=me.seen)
     return redirect_with_message("/", "declined")
 
 
 def _close(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+    """Close the report with an outcome; as a hoax only if two people say so whose accounts are older than it."""
     outcome = me.form.get("outcome", "")
     if not outcome:
         return desk.page(me, report_id, ActionResult(wrong=NO_OUTCOME, at="close"))
@@ -170,13 +186,15 @@ def _close(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
     if outcome == "hoax":
         if not case_view.account_predates_report(desk.database, me.account, report_id):
             return desk.page(me, report_id, ActionResult(wrong=TOO_NEW, at="close"))
-        said_by = case_view.load_holding(desk.database, me.account, report_id)["hoax_by"]
-        if said_by is None:
-            _keep(desk, me, report_id, CaseChange("hoax_said", {"hoax_by": me.account.staff_id}))
+        first_person = case_view.load_holding(desk.database, me.account, report_id)["hoax_by"]
+        if first_person is None:
+            _save_change(desk, me, report_id, CaseChange("hoax_said", {"hoax_by": me.account.staff_id}))
             return desk.page(me, report_id, ActionResult(done=SECOND_PERSON_NEEDED, at="close"))
-        if said_by == me.account.staff_id:
+        if first_person == me.account.staff_id:
             return desk.page(me, report_id, ActionResult(wrong=SAME_PERSON, at="close"))
-    _step(desk, me, report_id, "closed", kept=CaseChange(f"closed:{outcome}"[:24], {"outcome": outcome}), seen=me.seen)
+    _set_handling(
+        desk, me, report_id, "closed", kept=CaseChange(f"closed:{outcome}"[:24], {"outcome": outcome}), seen=me.seen
+    )
     return redirect_with_message("/", "closed")
 
 
@@ -189,10 +207,10 @@ def _note(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
     return redirect_with_message(f"/reports/{report_id}", "noted")
 
 
-def _away(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
-    """A lead keeps somebody out of one report: who is named in it, or knows the family (S-26)."""
+def _set_access(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+    """Exclude a colleague from a report, or let them back in: they may be named in it or know the family (S-26)."""
     staff_id = me.form.get("who", "")
-    people = {one.staff_id for one in accounts.list_accounts(desk.database, me.account.hotline)}
+    people = {account.staff_id for account in accounts.list_accounts(desk.database, me.account.hotline)}
     if staff_id not in people or staff_id == me.account.staff_id:
         abort(400)
     away = me.form.get("do") != "back"

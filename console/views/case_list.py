@@ -1,4 +1,4 @@
-"""The list of reports: the most urgent first, then the oldest. No words of anybody stand on it (S-24)."""
+"""The list of reports: the most urgent first, then the oldest. It shows nothing that anybody wrote (S-24)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MAX_PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """What the form above the list says."""
+    """The fields of the form above the list."""
 
     state: str = "open"
     priority: str = ""
@@ -57,7 +57,7 @@ class ListFilter:
 
 @dataclass(frozen=True, slots=True)
 class CaseListItem:
-    """One row as it is shown. `reach`: how its reporter can be reached; None for what nobody could read."""
+    """One row of the list. `reach`: how the reporter can be reached; None if the report does not open."""
 
     row: CaseRow
     title: str
@@ -68,19 +68,21 @@ class CaseListItem:
 
 
 class CaseList:
+    """The list, its rows for scripts, and the help page."""
+
     def __init__(self, doors: PageRouter, opener: ReportDecryptor, labels: ChoiceLabels) -> None:
-        self._doors, self._opener, self._labels = doors, opener, labels
+        self._router, self._decryptor, self._labels = doors, opener, labels
         doors.add(PageRoute("/", ALL_ROLES, reloads=True), self._page)
         doors.add(PageRoute("/rows", READERS, quiet=True), self._rows)
         doors.add(PageRoute("/help", ALL_ROLES), lambda me: page("help.html", me=me))
-        doors.add(PageRoute("/seen", ALL_ROLES, post=True), partial(_seen, doors))
+        doors.add(PageRoute("/seen", ALL_ROLES, post=True), partial(_clear_failed_logins, doors))
 
     def _page(self, me: StaffRequest) -> Response:
         if me.account.role == AUDITOR:
             return redirect("/audit")
         if me.account.role == OPERATOR:
             return redirect("/operator")
-        asked = _asked()
+        asked = _read_filter()
         categories = [(code, self._labels.of("category", code)) for code in self._labels.values("category")]
         return page(
             "queue.html",
@@ -89,66 +91,79 @@ class CaseList:
             categories=categories,
             outcomes=OUTCOMES,
             states=STATES,
-            **self._said(me),
-            **self._found(me, asked),
+            **self._message_fields(me),
+            **self._list_fields(me, asked),
         )
 
-    def _said(self, me: StaffRequest) -> dict[str, Any]:
+    def _message_fields(self, me: StaffRequest) -> dict[str, Any]:
         sentence, _ = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
-        return {"done": sentence, "nobody": case_list.count_unacknowledged(self._doors.database, me.account)}
+        return {"done": sentence, "nobody": case_list.count_unacknowledged(self._router.database, me.account)}
 
     def _rows(self, me: StaffRequest) -> Response:
-        asked = _asked()
-        return page("rows.html", me=me, asked=asked, outcomes=OUTCOMES, **self._found(me, asked))
+        asked = _read_filter()
+        return page("rows.html", me=me, asked=asked, outcomes=OUTCOMES, **self._list_fields(me, asked))
 
-    def _found(self, me: StaffRequest, asked: ListFilter) -> dict[str, Any]:
-        now, wanted, beyond = self._doors.database.now(), _wanted(asked), False
+    def _list_fields(self, me: StaffRequest, asked: ListFilter) -> dict[str, Any]:
+        now, case_filter, is_cut_short = self._router.database.now(), _case_filter(asked), False
         if asked.category or asked.place:
-            rows, more, beyond = self._by_head(me, asked, wanted)
+            rows, has_more, is_cut_short = self._filter_by_head(me, asked, case_filter)
         else:
-            rows, more = case_list.list_cases(self._doors.database, me.account, wanted)
-        rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: else the order of the list
+            rows, has_more = case_list.list_cases(self._router.database, me.account, case_filter)
+        rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: otherwise as the query sorts
         return {
-            "lines": [self._line(row, me, now) for row in rows],
-            "open_count": 0 if rows else case_list.count_open(self._doors.database, me.account),
+            "lines": [self._list_item(row, me, now) for row in rows],
+            "open_count": 0 if rows else case_list.count_open(self._router.database, me.account),
             "is_filtered": asked != ListFilter(),
-            "more": more,
-            "beyond": beyond,
+            "more": has_more,
+            "beyond": is_cut_short,
             "query": request.query_string.decode("ascii", "replace"),
         }
 
-    def _by_head(self, me: StaffRequest, asked: ListFilter, wanted: CaseFilter) -> tuple[list[CaseRow], bool, bool]:
-        """One page of those that fit; whether there are more; and whether not all were looked through."""
-        database, first = self._doors.database, wanted.after
-        heads, beyond = case_list.list_heads(database, me.account, replace(wanted, after=0), MAX_HEADS_SEARCHED)
-        fitting = [one.delivery_id for one in heads if _fits(self._opener.head(one, me.account.hotline), asked)]
-        rows = case_list.list_rows(database, me.account, fitting[first : first + PAGE_SIZE])
-        return rows, len(fitting) > first + PAGE_SIZE, beyond
+    def _filter_by_head(
+        self, me: StaffRequest, asked: ListFilter, case_filter: CaseFilter
+    ) -> tuple[list[CaseRow], bool, bool]:
+        """Return one page of matching rows, whether there are more, and whether the search stopped early.
 
-    def _line(self, row: CaseRow, me: StaffRequest, now: int) -> CaseListItem:
-        head = self._opener.head(row, me.account.hotline)
+        Category and place are sealed, so every head is decrypted, up to MAX_HEADS_SEARCHED.
+        """
+        database, offset = self._router.database, case_filter.after
+        heads, is_cut_short = case_list.list_heads(
+            database, me.account, replace(case_filter, after=0), MAX_HEADS_SEARCHED
+        )
+        matching = [
+            case_head.delivery_id
+            for case_head in heads
+            if _matches(self._decryptor.head(case_head, me.account.hotline), asked)
+        ]
+        rows = case_list.list_rows(database, me.account, matching[offset : offset + PAGE_SIZE])
+        return rows, len(matching) > offset + PAGE_SIZE, is_cut_short
+
+    def _list_item(self, row: CaseRow, me: StaffRequest, now: int) -> CaseListItem:
+        head = self._decryptor.head(row, me.account.hotline)
         place = head.get("place") or {}
         title = self._labels.of("category", head["category"]) if head.get("category") else ""
-        reached = _reach(row, head, now)
-        return CaseListItem(row, title, place.get("name", ""), reached, deadlines(row, now), is_overdue(row, now))
+        reachability = _reachability(row, head, now)
+        return CaseListItem(row, title, place.get("name", ""), reachability, deadlines(row, now), is_overdue(row, now))
 
 
-def _reach(row: CaseRow, head: Mapping[str, Any], now: int) -> Reachability | None:
-    """By what may be seen from the list, which never has a number. What was said last by My report is sealed; its yes
-    or no is not."""
+def _reachability(row: CaseRow, head: Mapping[str, Any], now: int) -> Reachability | None:
+    """Return how the reporter can be reached, as far as the list may know it: it never has a number.
+
+    The latest contact from My report is sealed, but whether it allows contact is in the row.
+    """
     no_message = messages.no_mailbox_reason(row.mailbox)
     if row.contact is not None:
         return reach(None if row.contact else NO_CONTACT, no_message, now)
     return reach(head.get("contact"), no_message, now) if head else None
 
 
-def _fits(head: Mapping[str, Any], asked: ListFilter) -> bool:
+def _matches(head: Mapping[str, Any], asked: ListFilter) -> bool:
     if asked.category and head.get("category") != asked.category:
         return False
     return asked.place.casefold() in ((head.get("place") or {}).get("name") or "").casefold()
 
 
-def _asked() -> ListFilter:
+def _read_filter() -> ListFilter:
     try:
         query = parse_query(request)
     except InvalidForm:
@@ -157,25 +172,25 @@ def _asked() -> ListFilter:
     def field(name: str) -> str:
         return query.get(name, "")[:64].strip()
 
-    number = field("page")
-    at = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 0
+    page_text = field("page")
+    page_number = int(page_text) if page_text.isascii() and page_text.isdigit() and len(page_text) < 4 else 0
     return ListFilter(
         field("state") or "open",
         field("priority"),
         field("category"),
         field("place"),
         field("mine"),
-        min(at, MAX_PAGE),
+        min(page_number, MAX_PAGE),
     )
 
 
-def _wanted(asked: ListFilter) -> CaseFilter:
+def _case_filter(asked: ListFilter) -> CaseFilter:
     priority = asked.priority if asked.priority in PRIORITIES else ""
     handling = HANDLING_BY_STATE.get(asked.state, OPEN_STATES)
     return CaseFilter(handling, priority, bool(asked.mine), asked.page * PAGE_SIZE)
 
 
-def _seen(doors: PageRouter, me: StaffRequest) -> Response:
-    """The refused logins that were shown."""
+def _clear_failed_logins(doors: PageRouter, me: StaffRequest) -> Response:
+    """Clear the refused logins that the person was shown."""
     accounts.reset_failed_logins(doors.database, me.account)
     return redirect("/")

@@ -1,6 +1,6 @@
-"""Drills with a script, in training alone: a lead plans one, and leads and auditors see what came of it, in minutes.
+"""Drills with a script, in training mode only: a lead plans one, and leads and auditors see its results in minutes.
 
-Nobody else has this page: whoever knows the hour is not tried by it.
+Nobody else may use this page: a drill does not test people who know its time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SCRIPT_TITLES: Mapping[str, str] = {
     "writes_more": "Writes more after ten minutes",
 }
 STAGES = {"delivered": "Delivered", "opened": "Opened", "taken": "Taken on", "answered": "Answered", "closed": "Closed"}
-STAGE_LIMITS = {"delivered": "received", "taken": "acknowledged"}  # what the clocks of a country set a time for
+STAGE_LIMITS = {"delivered": "received", "taken": "acknowledged"}  # stages with a time limit in the country file
 IN_TIME, LATE, NOT_YET = "in time", "late", "not yet"
 INVALID_TIME = "Say when, as 02:10."
 ALREADY_PLANNED = "One is planned already. Call it off first."
@@ -45,7 +45,11 @@ TIME_PATTERN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 @dataclass(frozen=True, slots=True)
 class DrillOffer:
-    """A script that comes to this hotline at once. `limit`: minutes until a person has to have taken it on."""
+    """A script whose report this hotline gets at once.
+
+    `limit`: minutes until somebody must have acknowledged it. `at_once`, `then`: hotlines that get it at once, and as
+    fallback.
+    """
 
     name: str
     title: str
@@ -57,8 +61,11 @@ class DrillOffer:
 
 @dataclass(frozen=True, slots=True)
 class DrillCell:
-    """`minutes` after it arrived; None: it has not come to that. `verdict`: where there is a time for it. `others`: who
-    has done so, too."""
+    """One stage of a drill.
+
+    `minutes`: since the report arrived; None if the stage was not reached. `verdict`: if the stage has a time limit.
+    `others`: other hotlines that reached it too.
+    """
 
     minutes: int | None
     verdict: str = ""
@@ -67,21 +74,25 @@ class DrillCell:
 
 @dataclass(frozen=True, slots=True)
 class DrillRow:
+    """A drill with one cell for each stage."""
+
     drill: Drill
     title: str
     cells: tuple[DrillCell, ...]
 
     @property
     def taken(self) -> DrillCell:
+        """Return the cell of the acknowledgement."""
         return self.cells[list(STAGES).index("taken")]
 
 
 def attach(doors: PageRouter, parts: ConsoleServices) -> None:
+    """Register the page of drills in training mode; nothing in other modes."""
     if parts.settings.mode.value != "training":
         return
     doors.add(PageRoute("/drills", frozenset({LEAD, AUDITOR})), partial(_page, doors, parts))
     doors.add(PageRoute("/drills", frozenset({LEAD}), post=True), partial(_plan, doors, parts))
-    doors.add(PageRoute("/drills/<drill_id>/off", frozenset({LEAD}), post=True), partial(_call_off, doors, parts))
+    doors.add(PageRoute("/drills/<drill_id>/off", frozenset({LEAD}), post=True), partial(_cancel, doors, parts))
 
 
 def _page(doors: PageRouter, parts: ConsoleServices, me: StaffRequest, wrong: str = "") -> Response:
@@ -89,7 +100,7 @@ def _page(doors: PageRouter, parts: ConsoleServices, me: StaffRequest, wrong: st
     country = _country(parts, me)
     drills = drill_runs.list_drills(doors.database, me.account)
     lines = [drill_row(one, escalation_times(country.clocks)[one.priority], now) for one in drills if one.priority]
-    words: dict[str, Any] = {
+    context: dict[str, Any] = {
         "offers": offers(country, hotline, parts) if me.account.role == LEAD else (),
         "told": len(country.hotlines[hotline].card.duty_officer),
         "waiting": [one for one in drills if not one.priority] if me.account.role == LEAD else (),
@@ -99,7 +110,7 @@ def _page(doors: PageRouter, parts: ConsoleServices, me: StaffRequest, wrong: st
         "in_a_row": on_time_streak(lines),
         "card": card_values(lines, ZoneInfo(country.time_zone)),
     }
-    return page("drills.html", 400 if wrong else 200, me=me, wrong=wrong, **words)
+    return page("drills.html", 400 if wrong else 200, me=me, wrong=wrong, **context)
 
 
 def _plan(doors: PageRouter, parts: ConsoleServices, me: StaffRequest) -> Response:
@@ -119,31 +130,33 @@ def _plan(doors: PageRouter, parts: ConsoleServices, me: StaffRequest) -> Respon
     )
 
 
-def _call_off(doors: PageRouter, parts: ConsoleServices, me: StaffRequest, drill_id: str) -> Response:
+def _cancel(doors: PageRouter, parts: ConsoleServices, me: StaffRequest, drill_id: str) -> Response:
     if drill_runs.cancel(doors.database, me.account, drill_id):
         return redirect("/drills")
     return _page(doors, parts, me, ALREADY_STARTED)
 
 
 def _country(parts: ConsoleServices, me: StaffRequest) -> Country:
-    """Whoever works at a hotline that is served no more has no drills either."""
+    """Return the country of this person's hotline. Aborts with 404 if it is not served here any more."""
     return parts.countries.country_of_hotline(me.account.hotline) or abort(404)
 
 
 def offers(country: Country, hotline: str, parts: ConsoleServices) -> tuple[DrillOffer, ...]:
+    """Return the scripts whose report this hotline gets at once."""
     found = []
     for name, script in SCRIPTS.items():
-        legs = script_recipients(script, country, hotline, parts.keys)
-        at_once = tuple(leg.hotline for leg in legs if leg.role != "fallback")
+        recipients = script_recipients(script, country, hotline, parts.keys)
+        at_once = tuple(recipient.hotline for recipient in recipients if recipient.role != "fallback")
         if hotline in at_once:
-            urgent = script_priority(script, country, hotline)
-            limit = escalation_times(country.clocks)[urgent].acknowledged // MINUTE
-            then = tuple(leg.hotline for leg in legs if leg.role == "fallback")
-            found.append(DrillOffer(name, SCRIPT_TITLES[name], urgent, limit, at_once, then))
+            script_urgency = script_priority(script, country, hotline)
+            limit = escalation_times(country.clocks)[script_urgency].acknowledged // MINUTE
+            then = tuple(recipient.hotline for recipient in recipients if recipient.role == "fallback")
+            found.append(DrillOffer(name, SCRIPT_TITLES[name], script_urgency, limit, at_once, then))
     return tuple(found)
 
 
 def drill_row(drill: Drill, clock: EscalationTimes, now: int) -> DrillRow:
+    """Return the row of a drill. `clock`: the escalation times of its priority."""
     return DrillRow(
         drill, SCRIPT_TITLES.get(drill.script, drill.script), tuple(_cell(drill, name, clock, now) for name in STAGES)
     )
@@ -161,33 +174,35 @@ def _cell(drill: Drill, name: str, clock: EscalationTimes, now: int) -> DrillCel
 
 
 def on_time_streak(lines: Sequence[DrillRow]) -> int:
-    """How many were taken on in time since the last one that was not; what still waits is neither."""
+    """Count the drills acknowledged in time since the last late one, without those that wait. `lines`: newest first."""
     verdicts = (line.taken.verdict for line in lines)
     return sum(verdict == IN_TIME for verdict in takewhile(lambda verdict: verdict != LATE, verdicts))
 
 
 def minutes(arrived: int, at: int | None) -> int | None:
-    """Begun minutes count as whole ones, so that no card promises more than was seen."""
+    """Return the minutes since arrival, rounded up so that no hotline card promises more than was measured."""
     return None if at is None else max(1, -((arrived - at) // MINUTE))
 
 
 def card_values(lines: Sequence[DrillRow], zone: ZoneInfo) -> tuple[str, int] | None:
-    """(drill_on, drill_minutes) of the last one of P1: a card is held against its P1. None where nobody took that one
-    on in time or later; one that still waits says nothing yet."""
-    said = [one for one in lines if one.drill.priority == "P1" and one.taken.verdict != NOT_YET]
-    if not said or said[0].taken.minutes is None:
+    """Return (drill_on, drill_minutes) for the hotline card, from the latest P1 drill: cards are compared by P1.
+
+    None if nobody acknowledged that drill. A drill that still waits is skipped.
+    """
+    decided = [one for one in lines if one.drill.priority == "P1" and one.taken.verdict != NOT_YET]
+    if not decided or decided[0].taken.minutes is None:
         return None
-    day = datetime.fromtimestamp(said[0].drill.moments["arrived"] / SECOND, zone)
-    return f"{day:%Y-%m-%d}", said[0].taken.minutes
+    day = datetime.fromtimestamp(decided[0].drill.moments["arrived"] / SECOND, zone)
+    return f"{day:%Y-%m-%d}", decided[0].taken.minutes
 
 
 def next_occurrence(clock: str, zone: ZoneInfo, now: int) -> int | None:
-    """When it is so late next by the hotline's own clock, in microseconds; None: that is no time."""
+    """Return when the local clock next shows `clock` (HH:MM), in microseconds; None if that is no time."""
     found = TIME_PATTERN.fullmatch(clock)
     if found is None:
         return None
-    here = datetime.fromtimestamp(now / SECOND, zone)
-    there = here.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
-    if there.timestamp() * SECOND <= now:
-        there += timedelta(days=1)
-    return int(there.timestamp()) * SECOND
+    local_now = datetime.fromtimestamp(now / SECOND, zone)
+    local_then = local_now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+    if local_then.timestamp() * SECOND <= now:
+        local_then += timedelta(days=1)
+    return int(local_then.timestamp()) * SECOND

@@ -1,6 +1,6 @@
-"""Staff give a report to a hotline of their choice among those that the reporter was shown before Send.
+"""Transfer of a report to another hotline, which staff choose among those that the reporter was shown before Send.
 
-They ask; the clock does it within seconds. Until then it is theirs, and the page says so.
+Staff request it; the scheduler does it within seconds. Until then the report is still theirs, and the page says so.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ ALREADY_ASKED = "That was asked already. This is how it stands now."
 
 
 def hand_over(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
-    taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_REASON_LENGTH]
+    """Request the transfer of a report, or show why it cannot be requested."""
+    target, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_REASON_LENGTH]
     _, handling = desk.box(me, report_id)
     desk.require_current_revision(me, report_id)
     wrong = _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
     if wrong:
         return desk.page(me, report_id, ActionResult(wrong=wrong, at="hand-over"))
-    why = desk.message_sealer(me, report_id).note("reason", reason)
+    note = desk.message_sealer(me, report_id).note("reason", reason)
     if not case_actions.request_transfer(
-        desk.database, me.account, report_id, taker, why, key=me.once, status=me.status
+        desk.database, me.account, report_id, target, note, key=me.once, status=me.status
     ):
         return desk.page(me, report_id, ActionResult(wrong=ALREADY_ASKED, at="hand-over"))
     return redirect_with_message(f"/reports/{report_id}", "asked", "hand-over")
 
 
 def missing_confirmation(me: StaffRequest) -> str:
-    """What has no way back is ticked, also where no browser asks for it."""
+    """Return a complaint unless the form confirms what cannot be undone: not every browser enforces the tick."""
     return "" if me.form.get("sure") else NOT_SURE
 
 
 def _wrong(desk: CasePage, me: StaffRequest, report_id: str, handling: str) -> str:
-    """Looked at again by the clock, which decides."""
+    """Return why the report cannot go there; empty if it can. The scheduler checks again and decides."""
     if "rejected" not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW
-    left = case_actions.load_transfer_options(desk.database, me.account, report_id).left
-    return "" if me.form.get("to", "") in left else NOT_THERE
+    targets = case_actions.load_transfer_options(desk.database, me.account, report_id).left
+    return "" if me.form.get("to", "") in targets else NOT_THERE

@@ -1,7 +1,7 @@
-"""How it is going, for the operator's people: counts, ages, hotlines, dates. Nothing of any report.
+"""The state of the installation, for the operator: counts, ages, hotlines and dates, nothing of any report.
 
-What this process cannot know says so, and where it is known: a console has no Redis, and on a host of its own neither
-web's spool nor a backup's mark.
+For values that the console cannot know, the page says where they are known. The console has no Redis; on a separate
+host it sees neither web's spool nor the marker of a backup.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runtime.time_units import MINUTE
 
 @dataclass(frozen=True, slots=True)
 class HotlineKey:
-    """Of a hotline: when the one that is sealed to now was made, and how many older ones there are."""
+    """The current key of a hotline. `older`: how many earlier keys exist."""
 
     hotline: str
     made_on: str
@@ -38,13 +38,14 @@ class HotlineKey:
 
 
 def attach(doors: PageRouter, parts: ConsoleServices) -> None:
+    """Register the operator's page and the part of it that scripts reload."""
     doors.add(PageRoute("/operator", frozenset({OPERATOR}), reloads=True), partial(_page, parts, "operator.html"))
     doors.add(PageRoute("/operator/now", frozenset({OPERATOR}), quiet=True), partial(_page, parts, "operator_now.html"))
 
 
 @dataclass(frozen=True, slots=True)
 class ActionNeeded:
-    """What somebody has to act on. `row`: the row of the page that says it. `about`: a priority or a hotline."""
+    """Something to act on. `row`: the row of the page that shows it. `about`: a priority or a hotline id."""
 
     row: str
     sentence: str
@@ -58,11 +59,11 @@ LATE_STEPS = "Overdue escalations, people who could not be told: {count}"
 IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavailable."
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
-OLD_BACKUP_MINUTES = 60  # as the alarm of docs/operating.md
+OLD_BACKUP_MINUTES = 60  # as in the alarm rule of docs/operating.md
 
 
 def _needs(found: OperatorOverview, spool: int | None, backup: str) -> Iterator[ActionNeeded]:
-    """The most urgent first."""
+    """Yield what needs action, the most urgent first."""
     for priority, count in found.overdue.items():
         if count:
             yield ActionNeeded(priority, NOT_TAKEN, priority, count)
@@ -85,22 +86,22 @@ def _page(parts: ConsoleServices, template: str, me: StaffRequest) -> Response:
     found = overview.load_overview(parts.database, hotlines, LATE_AFTER)
     spool, backup = _spool(parts.settings.data / "spool"), _backup(parts)
     needs = tuple(_needs(found, spool, backup))
-    words: dict[str, Any] = {"found": found, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
-    words |= {"needs": needs, "rows_marked": {one.row for one in needs}}
-    return page(template, me=me, minutes=lambda age: age // MINUTE, **words)
+    context: dict[str, Any] = {"found": found, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
+    context |= {"needs": needs, "rows_marked": {one.row for one in needs}}
+    return page(template, me=me, minutes=lambda age: age // MINUTE, **context)
 
 
 def _keys(parts: ConsoleServices, hotlines: list[str]) -> list[HotlineKey]:
     today, found = datetime.now(UTC), []
     for one in hotlines:
         newest, *older = key_files.list_keys(parts.settings.keys, one)
-        made = newest.made_at
-        found.append(HotlineKey(one, f"{made:%Y-%m-%d}", max(0, (today - made).days), len(older)))
+        made_at = newest.made_at
+        found.append(HotlineKey(one, f"{made_at:%Y-%m-%d}", max(0, (today - made_at).days), len(older)))
     return found
 
 
 def _spool(folder: Path) -> int | None:
-    """Entries; None where the spool is not on this host, or not for this account."""
+    """Return the number of entries; None if the spool is not on this host or not readable."""
     try:
         return sum(path.name.endswith(ENTRY_SUFFIX) for path in folder.iterdir())
     except OSError:
@@ -108,7 +109,7 @@ def _spool(folder: Path) -> int | None:
 
 
 def _backup(parts: ConsoleServices) -> str:
-    """Minutes since the last one by its mark, "never", or "" where no mark can be seen from here."""
+    """Return the minutes since the last backup by its marker, "never", or "" if no marker is visible from here."""
     if not parts.database.is_sqlite:
         return ""
     age = maintenance.backup_age_seconds(maintenance.marker_path(parts.settings.database_url, parts.settings.data))

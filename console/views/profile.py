@@ -1,4 +1,4 @@
-"""A person's own page: where they are logged in, a new password, and the language of the pages."""
+"""A person's own page: their sessions, a new password, and the language of the pages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from reports.store.staff import accounts, staff_sessions
 
 
 def attach(doors: PageRouter, languages: Mapping[str, object]) -> None:
+    """Register a person's own page. `languages`: by tag."""
     doors.add(PageRoute("/me", ALL_ROLES), partial(_page, doors))
-    doors.add(PageRoute("/me/end", ALL_ROLES, post=True), partial(_end_one, doors))
+    doors.add(PageRoute("/me/end", ALL_ROLES, post=True), partial(_end_session, doors))
     doors.add(PageRoute("/me/end-all", ALL_ROLES, post=True), partial(_end_all, doors))
     doors.add(PageRoute("/me/password", ALL_ROLES, post=True, fresh=True, back="/me"), partial(_password, doors))
     doors.add(PageRoute("/language", None, post=True), partial(_language, doors, languages))
@@ -27,21 +28,22 @@ def attach(doors: PageRouter, languages: Mapping[str, object]) -> None:
 
 def _page(doors: PageRouter, me: StaffRequest, wrong: str = "") -> Response:
     sessions = [
-        (one, _name_of(one.session_hash)) for one in staff_sessions.list_sessions(doors.database, me.account.staff_id)
+        (session, _short_id(session.session_hash))
+        for session in staff_sessions.list_sessions(doors.database, me.account.staff_id)
     ]
     is_switched = responses.message_key() == "alarm"
     return page("me.html", 400 if wrong else 200, me=me, sessions=sessions, wrong=wrong, is_switched=is_switched)
 
 
-def _name_of(session_hash: bytes) -> str:
-    """For a form: enough to say which, and of no use for anything else."""
+def _short_id(session_hash: bytes) -> str:
+    """Return a short id of a session for a form; it is of no use for anything else."""
     return session_hash[:8].hex()
 
 
-def _end_one(doors: PageRouter, me: StaffRequest) -> Response:
-    for one in staff_sessions.list_sessions(doors.database, me.account.staff_id):
-        if _name_of(one.session_hash) == me.form.get("session"):
-            staff_sessions.end(doors.database, me.account, one.session_hash)
+def _end_session(doors: PageRouter, me: StaffRequest) -> Response:
+    for session in staff_sessions.list_sessions(doors.database, me.account.staff_id):
+        if _short_id(session.session_hash) == me.form.get("session"):
+            staff_sessions.end(doors.database, me.account, session.session_hash)
     return redirect("/me")
 
 
@@ -51,7 +53,7 @@ def _end_all(doors: PageRouter, me: StaffRequest) -> Response:
 
 
 def _password(doors: PageRouter, me: StaffRequest) -> Response:
-    """Whoever is logged in anywhere with the old one is not any more."""
+    """Change the password and log out everywhere."""
     password = me.form.get("password", "")
     wrong = passwords.fault(password, (me.account.name, me.account.hotline))
     if not wrong and password != me.form.get("again"):

@@ -1,6 +1,6 @@
-"""What stands in each country that is served here, by pillars, and what is missing: as `tokaut readiness` says it.
+"""Readiness: what each country that is served here has and lacks, as `tokaut readiness` shows it.
 
-All of it is from public pages, by the country files; nothing of any report. It is printed like any page.
+All of it comes from the country files, which cite public pages; nothing comes from reports. The page can be printed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,13 @@ CountryReadiness = tuple[Country, tuple[ReadinessItem, ...]]
 
 
 def attach(doors: PageRouter, countries: Countries) -> None:
-    known = catalogues.load(locales.FOLDER)
-    by_name = sorted(countries, key=lambda one: one.name)
-    found = [(one, readiness_items(one, *catalogues.reviewed_and_drafts(one.languages, known))) for one in by_name]
+    """Register the page of readiness."""
+    screen_catalogues = catalogues.load(locales.FOLDER)
+    by_name = sorted(countries, key=lambda country: country.name)
+    found = [
+        (country, readiness_items(country, *catalogues.reviewed_and_drafts(country.languages, screen_catalogues)))
+        for country in by_name
+    ]
     doors.add(PageRoute("/readiness", VIEWERS), partial(_page, found))
 
 

@@ -1,5 +1,7 @@
-"""Who works at the hotline: a lead invites, changes roles, ends accounts. Two leads let somebody back in, and make one
-more lead: whoever alone could make another one could be two by themself.
+"""Staff accounts of a hotline: a lead invites people, changes roles and ends accounts.
+
+It takes two leads to restore access to an account, to make a lead, and to end or demote one. A lead who could make
+another one alone could act as two people.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from reports.store.staff.accounts import Account
 from runtime.time_units import DAY
 
 LEADS = frozenset({LEAD})
-ASSIGNABLE_ROLES = (STAFF, LEAD, AUDITOR)  # an operator comes by the command line
+ASSIGNABLE_ROLES = (STAFF, LEAD, AUDITOR)  # operators are invited on the command line
 NO_NAME = "A name has 2 to 24 small letters and digits; dots and hyphens may stand between them."
 TAKEN = "Somebody has this name, or had it once. Take another one."
 NOT_YOURSELF = "You cannot do this to your own account; another lead can."
@@ -39,7 +41,7 @@ TWO_LEADS_MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class PendingLead:
-    """Who is to become a lead, once another lead confirms it. `staff_id`: empty where there is no account yet."""
+    """Somebody who becomes a lead once another lead confirms it. `staff_id`: empty if there is no account yet."""
 
     name: str
     staff_id: str
@@ -49,7 +51,7 @@ class PendingLead:
 
 @dataclass(frozen=True, slots=True)
 class PendingDemotion:
-    """A lead whose account is to end, where `role` is empty, or who is to have another role."""
+    """A lead whose account is to end (`role` is empty), or who is to have another role."""
 
     name: str
     staff_id: str
@@ -59,7 +61,7 @@ class PendingDemotion:
 
 
 def attach(doors: PageRouter, address: str) -> None:
-    """`address`: of the console, for links."""
+    """Register the pages of staff accounts. `address`: of the console, for links."""
 
     def add(rule: str, view: Callable[..., Response]) -> None:
         doors.add(PageRoute(rule, LEADS, post=True, fresh=True, back="/people"), view)
@@ -72,20 +74,20 @@ def attach(doors: PageRouter, address: str) -> None:
     add("/people/<staff_id>/role", partial(_role, doors))
     doors.add(PageRoute("/people/<staff_id>/end", LEADS, fresh=True), partial(_end_page, doors))
     add("/people/<staff_id>/end", partial(_end, doors))
-    add("/people/<staff_id>/undo", partial(_undo, doors))
+    add("/people/<staff_id>/undo", partial(_restore, doors))
     add("/people/<staff_id>/recover", partial(_recover, doors, address))
 
 
 def _page(doors: PageRouter, me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
     people = accounts.list_accounts(doors.database, me.account.hotline)
     asked = approvals.list_recoveries(doors.database, me.account.hotline)
-    words: dict[str, object] = {"people": people, "asked": asked, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
-    words |= {"said": said, "link": link, "undo_from": doors.database.now() - DAY}
-    words["to_be_lowered"] = _to_be_lowered(doors, me, people)
-    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_leads_to_be(doors, me, people), **words)
+    context: dict[str, object] = {"people": people, "asked": asked, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
+    context |= {"said": said, "link": link, "undo_from": doors.database.now() - DAY}
+    context["to_be_lowered"] = _pending_demotions(doors, me, people)
+    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_pending_leads(doors, me, people), **context)
 
 
-def _leads_to_be(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
+def _pending_leads(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
     names = {one.staff_id: one.name for one in people}
     return [
         PendingLead(
@@ -98,7 +100,7 @@ def _leads_to_be(doors: PageRouter, me: StaffRequest, people: Sequence[Account])
     ]
 
 
-def _to_be_lowered(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingDemotion]:
+def _pending_demotions(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingDemotion]:
     names = {one.staff_id: one.name for one in people}
     return [
         PendingDemotion(names.get(one.staff_id, ""), one.staff_id, one.role, names.get(one.asked_by, ""), one.asked_at)
@@ -107,15 +109,15 @@ def _to_be_lowered(doors: PageRouter, me: StaffRequest, people: Sequence[Account
 
 
 def _invite(doors: PageRouter, address: str, me: StaffRequest) -> Response:
-    place = InvitedAccount(me.form.get("name", "").strip().lower(), me.account.hotline, me.form.get("role", ""))
-    if place.role not in ASSIGNABLE_ROLES or not is_valid_name(place.name):
+    invited = InvitedAccount(me.form.get("name", "").strip().lower(), me.account.hotline, me.form.get("role", ""))
+    if invited.role not in ASSIGNABLE_ROLES or not is_valid_name(invited.name):
         return _page(doors, me, NO_NAME)
-    if place.role == LEAD:
-        if accounts.find_by_name(doors.database, place.name):
+    if invited.role == LEAD:
+        if accounts.find_by_name(doors.database, invited.name):
             return _page(doors, me, TAKEN)
-        if unconfirmed := _unconfirmed(doors, me, place.name, place.name):
+        if unconfirmed := _request_promotion(doors, me, invited.name, invited.name):
             return unconfirmed
-    link = invite(doors.database, address, place, me.account.actor)
+    link = invite(doors.database, address, invited, me.account.actor)
     return _page(doors, me, link=link) if link else _page(doors, me, TAKEN)
 
 
@@ -124,27 +126,27 @@ def _role(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
     if role not in ASSIGNABLE_ROLES:
         abort(400)
     if one.role == LEAD != role:
-        if refused := _not_lowered(doors, me, one, role):
+        if refused := _request_demotion(doors, me, one, role):
             return refused
     elif one.staff_id == me.account.staff_id:
         return _page(doors, me, NOT_YOURSELF)
-    if role == LEAD != one.role and (unconfirmed := _unconfirmed(doors, me, one.staff_id, one.name)):
+    if role == LEAD != one.role and (unconfirmed := _request_promotion(doors, me, one.staff_id, one.name)):
         return unconfirmed
     accounts.set_role(doors.database, one, role, me.account.actor)
     return redirect("/people")
 
 
-def _unconfirmed(doors: PageRouter, me: StaffRequest, about: str, name: str) -> Response | None:
-    """What is said of a lead to be; None: another lead has asked for the same, and so it is confirmed."""
-    became = approvals.request_promotion(doors.database, about, name, me.account)
-    return None if became == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[became])
+def _request_promotion(doors: PageRouter, me: StaffRequest, about: str, name: str) -> Response | None:
+    """Request a promotion; return the page that says so, or None if another lead has asked for it: it is confirmed."""
+    outcome = approvals.request_promotion(doors.database, about, name, me.account)
+    return None if outcome == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[outcome])
 
 
 def _end(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
     one = _colleague(doors, me, staff_id)
     if not me.form.get("sure"):
         return redirect(f"/people/{one.staff_id}/end")
-    if one.role == LEAD and (refused := _not_lowered(doors, me, one, "")):
+    if one.role == LEAD and (refused := _request_demotion(doors, me, one, "")):
         return refused
     if one.role != LEAD and one.staff_id == me.account.staff_id:
         return _page(doors, me, NOT_YOURSELF)
@@ -153,46 +155,48 @@ def _end(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
 
 
 def _end_page(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    """What it does, before it is done."""
+    """Show what ending an account does, before it is done."""
     return page("end.html", me=me, one=_colleague(doors, me, staff_id))
 
 
-def _not_lowered(doors: PageRouter, me: StaffRequest, one: Account, role: str) -> Response | None:
-    """What is said while nobody else has asked for the same; None: it is confirmed. A lead may confirm what another one
-    asked about themselves, and asks for nothing of it."""
+def _request_demotion(doors: PageRouter, me: StaffRequest, one: Account, role: str) -> Response | None:
+    """Request a demotion; return the page that says so, or None if another lead has asked for it: it is confirmed.
+
+    Leads may confirm what another lead asked about them, but cannot ask for it themselves.
+    """
     is_own = one.staff_id == me.account.staff_id
     asked = approvals.list_demotions(doors.database, me.account.hotline)
     if is_own and (one.staff_id, role) not in [(row.staff_id, row.role) for row in asked]:
         return _page(doors, me, NOT_YOURSELF)
-    became = approvals.request_demotion(doors.database, one, role, me.account)
-    return None if became == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[became])
+    outcome = approvals.request_demotion(doors.database, one, role, me.account)
+    return None if outcome == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _undo(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    found = accounts.find_by_id(doors.database, staff_id)
-    if found is None or found.hotline != me.account.hotline:
+def _restore(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    account = accounts.find_by_id(doors.database, staff_id)
+    if account is None or account.hotline != me.account.hotline:
         abort(404)
-    if not accounts.reactivate(doors.database, found, me.account.actor):
+    if not accounts.reactivate(doors.database, account, me.account.actor):
         return _page(doors, me, TOO_LATE)
     return redirect("/people?said=restored")
 
 
 def _recover(doors: PageRouter, address: str, me: StaffRequest, staff_id: str) -> Response:
-    """A lead asks, another one confirms and gets the link to hand over: nobody alone can take over an account."""
+    """Restore access: a lead asks, another confirms and gets the link. Nobody alone can take over an account."""
     one = _colleague(doors, me, staff_id)
     if one.staff_id == me.account.staff_id:
         return _page(doors, me, NOT_YOURSELF)
-    became = approvals.request_recovery(doors.database, one, me.account)
-    if became == approvals.CONFIRMED:
-        place = InvitedAccount(one.name, one.hotline, one.role)
-        link = invite(doors.database, address, place, me.account.actor, one.staff_id)
+    outcome = approvals.request_recovery(doors.database, one, me.account)
+    if outcome == approvals.CONFIRMED:
+        invited = InvitedAccount(one.name, one.hotline, one.role)
+        link = invite(doors.database, address, invited, me.account.actor, one.staff_id)
         return _page(doors, me, link=link)
-    return _page(doors, me, **TWO_LEADS_MESSAGES[became])
+    return _page(doors, me, **TWO_LEADS_MESSAGES[outcome])
 
 
 def _colleague(doors: PageRouter, me: StaffRequest, staff_id: str) -> Account:
-    """Of the same hotline, and still there: else there is no such person."""
-    found = accounts.find_by_id(doors.database, staff_id)
-    if found is None or found.hotline != me.account.hotline or found.ended_at is not None:
+    """Return an active account of the same hotline. Aborts with 404 for any other."""
+    account = accounts.find_by_id(doors.database, staff_id)
+    if account is None or account.hotline != me.account.hotline or account.ended_at is not None:
         abort(404)
-    return found
+    return account

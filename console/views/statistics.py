@@ -1,7 +1,7 @@
-"""Is it working? What may be shown of the hotline's country, for its leads and auditors: never a number of a person.
+"""Statistics of the hotline's country, for its leads and auditors: never a figure about one person.
 
-It reads the figures that are out and nothing else (docs/statistics.md). A table to take away is behind a re-check, and
-a line of the audit is there before it is.
+Only published figures are read (docs/statistics.md). A table can be downloaded after a repeated check of the login; the
+audit records it first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TABLES: Mapping[str, Callable[[Sequence[QuarterFigures]], str]] = {"reports": re
 
 @dataclass(frozen=True, slots=True)
 class SvgChart:
-    """A chart as templates put it into a page: reports.statistics.svg_charts has escaped all that it was given."""
+    """A chart that templates insert without escaping: reports.statistics.svg_charts has escaped its values."""
 
     svg: str
 
@@ -46,51 +46,56 @@ class SvgChart:
 
 
 def attach(doors: PageRouter, countries: Countries) -> None:
+    """Register the page of statistics and the download."""
     doors.add(PageRoute("/statistics", VIEWERS), partial(_page, doors, countries))
     export = PageRoute("/statistics/export", VIEWERS, post=True, fresh=True, back="/statistics")
     doors.add(export, partial(_export, doors, countries))
 
 
 def _page(doors: PageRouter, countries: Countries, me: StaffRequest) -> Response:
-    theirs = _theirs(countries, me)
-    there = _quarters(doors, theirs)
-    several = [(one, [quarter for quarter in there if quarter.country == one.iso]) for one in theirs]
-    by_month = {one.iso: month_rows(of) for one, of in several}
-    drawings: dict[str, Any] = {
+    own_countries = _own_countries(countries, me)
+    quarters = _quarters(doors, own_countries)
+    several = [
+        (country, [quarter for quarter in quarters if quarter.country == country.iso]) for country in own_countries
+    ]
+    by_month = {country.iso: month_rows(own_quarters) for country, own_quarters in several}
+    chart_functions: dict[str, Any] = {
         "chart": _chart,
         "columns": _columns,
         "number": svg_charts.format_count,
         "notes": TABLE_NOTES,
     }
-    return page("statistics.html", me=me, several=several, months=by_month, **drawings)
+    return page("statistics.html", me=me, several=several, months=by_month, **chart_functions)
 
 
 def _export(doors: PageRouter, countries: Countries, me: StaffRequest) -> Response:
-    which = me.form.get("table", "")
-    if which not in TABLES:
+    table = me.form.get("table", "")
+    if table not in TABLES:
         abort(400)
     accounts.record_act(doors.database, me.account, "exported:statistics", "figures")
-    body = TABLES[which](_quarters(doors, _theirs(countries, me)))
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="statistics-{which}.csv"'}
+    body = TABLES[table](_quarters(doors, _own_countries(countries, me)))
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="statistics-{table}.csv"'}
     return Response(body, headers=headers, content_type="text/csv; charset=utf-8")
 
 
-def _theirs(countries: Countries, me: StaffRequest) -> list[Country]:
-    """Of whoever works at one hotline: where that hotline is."""
-    return [one for one in countries if me.account.hotline in one.hotlines]
+def _own_countries(countries: Countries, me: StaffRequest) -> list[Country]:
+    """Return the countries of this person's hotline."""
+    return [country for country in countries if me.account.hotline in country.hotlines]
 
 
-def _quarters(doors: PageRouter, theirs: Sequence[Country]) -> list[QuarterFigures]:
-    """Nothing for nobody's country: an empty list would ask for all."""
+def _quarters(doors: PageRouter, own_countries: Sequence[Country]) -> list[QuarterFigures]:
+    """Load the published figures of these countries; none for no country, because an empty list would ask for all."""
     return (
-        group_by_quarter(quarterly_figures.list_published(doors.database, [one.iso for one in theirs]), LANGUAGE_NAMES)
-        if theirs
+        group_by_quarter(
+            quarterly_figures.list_published(doors.database, [country.iso for country in own_countries]), LANGUAGE_NAMES
+        )
+        if own_countries
         else []
     )
 
 
-def _chart(sheet: QuarterTable) -> SvgChart:
-    return SvgChart(chart_svg(sheet))
+def _chart(quarter_table: QuarterTable) -> SvgChart:
+    return SvgChart(chart_svg(quarter_table))
 
 
 def _columns(name: str, title: str, rows: Sequence[svg_charts.ChartRow]) -> SvgChart:

@@ -206,7 +206,7 @@ def test_another_number_with_the_same_session_sees_nothing(row: Row) -> None:
     home = one.dial()
     one.type("1")
     other = KannelUssd(one.door, row.new_phone(), CODE, session=one.session)
-    assert other._say("3", operation=18) == home
+    assert other._send("3", operation=18) == home
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Real servers for the tests, and what keeps a test from reaching further than this machine."""
+"""Real servers for the tests, and guards that confine a test to this machine."""

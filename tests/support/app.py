@@ -1,7 +1,7 @@
-"""The web process inside the test's own process: real Valkey, real SQLite, real keys, no socket between.
+"""The web application in the process of the test: real Valkey, real SQLite, real keys, but no socket.
 
-For stories that move the clock (time_machine) or look inside. Workers are not started; `pass_time` does what the clock
-would do by then.
+For tests that move the clock (time_machine) or inspect internals. No worker is started; `pass_time` does the work of
+the scheduler.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from tests.support.unhurried import unhurried
 from tokaut.local_stack.folder import DemoFolder
 from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 
-NOWHERE = StackAddresses(1, 2, 3)  # nobody is called: no worker runs
+NOWHERE = StackAddresses(1, 2, 3)  # never called, because no worker runs
 VANUATU = "*111*163#"
 # A busy machine is slower than what a reporter would wait for.
 TIMEOUTS: dict[tuple[ModuleType, str], float] = {
@@ -51,19 +51,19 @@ TIMEOUTS: dict[tuple[ModuleType, str], float] = {
 
 
 class App:
-    """`settings` are laid over the demo's. `parts` are web's own, to break and to look at."""
+    """Web, set up as in the demo, with `settings` on top. `parts`: its services, for tests to inspect and to break."""
 
     def __init__(self, redis_url: str, settings: Mapping[str, str] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ta-"))
         names = (settings or {}).get("COUNTRIES", "vu,fj,ke").split(",")
         hotlines = [one.id for one in load_countries(names, "demo").hotlines]
-        made = make_plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
-        given = {**made.settings, "REDIS_URL": redis_url, **(settings or {})}
-        self.plan: StackPlan = replace(made, settings=given)
+        demo_plan = make_plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
+        merged = {**demo_plan.settings, "REDIS_URL": redis_url, **(settings or {})}
+        self.plan: StackPlan = replace(demo_plan, settings=merged)
         self.plan.folder.inside.mkdir(mode=0o700)
         prepare(self.plan)
-        self.keys = self.plan.folder.inside / "keys"  # with the private halves
-        if given["TOKAUT_MODE"] != "demo":
+        self.keys = self.plan.folder.inside / "keys"  # with the private keys
+        if merged["TOKAUT_MODE"] != "demo":
             self.keys = self.folder / "elsewhere"
             self.keys.mkdir()
             (self.plan.folder.inside / "keys" / "private").rename(self.keys / "private")
@@ -75,7 +75,7 @@ class App:
         with unhurried(app, self.plan.settings):
             self.flask = app.create_app(self.plan.settings)
         self.parts: Services = self.flask.extensions["tokaut"]
-        self.parts.housekeeping.stop()  # a test does a round when it wants one
+        self.parts.housekeeping.stop()  # a test runs a round itself
         for thread in threading.enumerate():
             if thread.name == "housekeeping":
                 thread.join(10)
@@ -83,11 +83,12 @@ class App:
         self.database = self.parts.database
 
     def close(self) -> None:
+        """Close the application, restore hooks and logging, and delete the folder."""
         self.parts.close()
         for module, name, seconds in self._timeouts:
             setattr(module, name, seconds)
-        waited, blocked.found = blocked.found, []
-        assert not waited, "on the event loop: " + waited[0]
+        blocking_calls, blocked.found = blocked.found, []
+        assert not blocking_calls, "on the event loop: " + blocking_calls[0]
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
         logging.getLogger().handlers = self._handlers
         logging.captureWarnings(False)
@@ -99,6 +100,7 @@ class App:
     def ussd(
         self, phone: str, channel: str = "simulator", code: str = VANUATU
     ) -> AfricasTalking | KannelUssd | Neutral:
+        """Return a phone that dials `code`."""
         secrets = self.plan.secrets
         if channel == "kannel":
             return KannelUssd(f"/hooks/kannel/{secrets.kannel}/ussd", phone, code, http=self.http)
@@ -108,46 +110,51 @@ class App:
         return Neutral(door, phone, code, http=self.http)
 
     def sms(self, phone: str, code: str = "163") -> SimulatedTexts:
+        """Return a phone that texts to `code`."""
         return SimulatedTexts("/hooks/simulator", phone, code, http=self.http)
 
-    # What was kept
+    # What is stored
 
     def count(self, table: Table) -> int:
+        """Return the number of rows of a table."""
         with self.database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
     def rows(self, table: Table) -> list[Any]:
+        """Return all rows of a table."""
         with self.database.read() as connection:
             return list(connection.execute(select(table)))
 
     def bodies(self, of: Collection[str] | None = None) -> list[Kept]:
-        """Every revision that is filed, as its hotline reads it, oldest first; `of` these reports alone."""
+        """Return every submitted revision, decrypted for its hotline, oldest first; `of`: only of these reports."""
         query = select(t.report_body)
         with self.database.read() as connection:
             rows = list(connection.execute(query if of is None else query.where(t.report_body.c.report_id.in_(of))))
-        return [self._opened(row, row.recipient) for row in rows]
+        return [self._decrypted(row, row.recipient) for row in rows]
 
     def waiting(self) -> list[Kept]:
-        """Every revision that will file itself."""
-        return [self._opened(row, row.recipient) for row in self.rows(t.pending)]
+        """Return every revision that is scheduled for submission, decrypted."""
+        return [self._decrypted(row, row.recipient) for row in self.rows(t.pending)]
 
     def pass_time(self, seconds: float) -> None:
-        """As if the clock had looked so many seconds from now."""
+        """Submit what the scheduler would submit so many seconds from now."""
         later = Database(self.database.engine.url.render_as_string(hide_password=False), offset=seconds)
-        while ripe := pending_submissions.list_due(later):
-            for origin_key in ripe:
+        while due := pending_submissions.list_due(later):
+            for origin_key in due:
                 pending_submissions.submit_due(later, origin_key)
         later.close()
 
-    def _opened(self, row: Any, hotline: str) -> Kept:
-        private = read_private_key(self.keys, hotline, row.key_id)
+    def _decrypted(self, row: Any, hotline: str) -> Kept:
+        private_key = read_private_key(self.keys, hotline, row.key_id)
         context = SealContext(self.plan.settings["TOKAUT_MODE"], row.report_id, row.revision, hotline)
-        data = open_body(private, context, SealedBody(row.key_id, row.wrap, row.head, row.sealed))
+        data = open_body(private_key, context, SealedBody(row.key_id, row.wrap, row.head, row.sealed))
         return Kept(row.report_id, row.revision, hotline, json.loads(data))
 
 
 @dataclass(frozen=True)
 class Kept:
+    """A stored revision of a report, decrypted."""
+
     report_id: str
     revision: int
     hotline: str
@@ -156,7 +163,7 @@ class Kept:
 
 @dataclass
 class Said:
-    """One answer, with as much of `requests.Response` as the handsets need."""
+    """An HTTP answer, with as much of `requests.Response` as the handsets need."""
 
     status_code: int
     content: bytes
@@ -165,25 +172,29 @@ class Said:
 
     @property
     def text(self) -> str:
+        """Return the body as text."""
         return self.content.decode()
 
     def json(self) -> Any:
+        """Return the body, parsed."""
         return json.loads(self.content)
 
 
 class Http:
-    """Posts as `requests` does, to the application beside it."""
+    """Sends requests as `requests` does, to an application in this process."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
 
     def post(self, url: str, data: Any = b"", timeout: float = 0, headers: Mapping[str, str] | None = None) -> Said:
+        """Post a form (a mapping) or a body. `timeout` is ignored."""
         del timeout
         form = isinstance(data, Mapping)
         body = urlencode(data).encode() if form else data.encode() if isinstance(data, str) else data
-        kind = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
-        return self.send("POST", url, body, {**kind, **(headers or {})})
+        content_type = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
+        return self.send("POST", url, body, {**content_type, **(headers or {})})
 
     def send(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Said:
+        """Send a request and return its answer."""
         answer = self.client.open(url, method=method, data=body, headers=dict(headers or {}))
         return Said(answer.status_code, answer.data, answer.headers)

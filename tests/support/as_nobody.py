@@ -1,4 +1,4 @@
-"""Give up root, then become a program on a leash: `python -m tests.support.as_nobody PARENT PROGRAM [ARGUMENT…]`."""
+"""Drop root, then run a program that ends with PARENT: `python -m tests.support.as_nobody PARENT PROGRAM [ARG…]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ASGI application beside an `App`, called in the test's own process on an event loop as production's."""
+"""The ASGI application of an `App`, called in the process of the test on an event loop, as in production."""
 
 from __future__ import annotations
 
@@ -13,36 +13,38 @@ from tests.support.app import App, Said
 
 
 class AsgiHttp:
-    """Sends as `Http` does. `pieces`: a body whose length is not told before. A context manager."""
+    """A context manager that sends requests as `Http` does. `client`: the IP address of the sender."""
 
     def __init__(self, app: App, client: str = "127.0.0.1") -> None:
         self._application = Application(app.flask)
         self._client = client
         self._runner = asyncio.Runner()
-        self._lives: asyncio.Task[None] | None = None
+        self._lifespan: asyncio.Task[None] | None = None
 
     def __enter__(self) -> AsgiHttp:
         self._runner.run(self._start())
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._runner.run(self._stop())
         self._runner.close()
 
     async def _start(self) -> None:
         self._messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._answers: asyncio.Queue[Any] = asyncio.Queue()
-        self._lives = asyncio.create_task(
+        self._lifespan = asyncio.create_task(
             self._application({"type": "lifespan"}, self._messages.get, self._answers.put)
         )
         await self._messages.put({"type": "lifespan.startup"})
         assert await self._answers.get() == {"type": "lifespan.startup.complete"}
 
     async def _stop(self) -> None:
-        assert self._lives
+        assert self._lifespan
         await self._messages.put({"type": "lifespan.shutdown"})
         assert await self._answers.get() == {"type": "lifespan.shutdown.complete"}
-        await self._lives
+        await self._lifespan
 
     def send(
         self,
@@ -52,10 +54,11 @@ class AsgiHttp:
         headers: Mapping[str, str] | None = None,
         pieces: Sequence[bytes] = (),
     ) -> Said:
+        """Send a request. `pieces`: a body in chunks, without a Content-Length header."""
         path, _, query = url.partition("?")
-        told = {"host": "localhost", **{name.lower(): value for name, value in (headers or {}).items()}}
+        request_headers = {"host": "localhost", **{name.lower(): value for name, value in (headers or {}).items()}}
         if not pieces:
-            told["content-length"] = str(len(body))
+            request_headers["content-length"] = str(len(body))
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -66,7 +69,7 @@ class AsgiHttp:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in told.items()],
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in request_headers.items()],
             "client": (self._client, 40000),
             "server": ("127.0.0.1", 80),
         }
@@ -86,4 +89,4 @@ class AsgiHttp:
 
         await self._application(scope, receive, send)
         headers = {name.decode().title(): value.decode() for name, value in sent[0]["headers"]}
-        return Said(sent[0]["status"], b"".join(one.get("body", b"") for one in sent[1:]), headers)
+        return Said(sent[0]["status"], b"".join(message_sent.get("body", b"") for message_sent in sent[1:]), headers)

@@ -1,4 +1,4 @@
-"""`tokaut bench` with a PostgreSQL of its own, where there are binaries: `python -m tests.support.bench [OPTION…]`."""
+"""`tokaut bench` with its own PostgreSQL, if there are binaries: `python -m tests.support.bench [OPTION…]`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tokaut.commands.bench import bench
 
 
 def main(options: list[str]) -> None:
-    """Runs the bench; it ends with its own exit status."""
-    if (found := binaries()) is None:
+    """Run the benchmark, which exits with its own status."""
+    if (folder := binaries()) is None:
         bench(options)
-    postgres = Postgres(found).start()
+    postgres = Postgres(folder).start()
     try:
         bench(["--postgresql", postgres.new_database(), *options])
     finally:

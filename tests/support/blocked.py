@@ -1,4 +1,4 @@
-"""Fail the test in which something waits for a disk or a database on the thread of an event loop."""
+"""Fail a test in which code waits for a disk or a database on the thread of an event loop."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ class BlocksTheLoop(AssertionError):
     """A function that may wait for a disk or a database was called on an event loop's thread."""
 
 
-found: list[str] = []  # what, and from where; since the last look
+found: list[str] = []  # each blocking call with its stack, since a test last read the list
 
 
 def install() -> None:
+    """Raise BlocksTheLoop from every blocking call in this process."""
     event_loop_guard.add_callback(_refuse)
 
 

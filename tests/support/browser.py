@@ -1,4 +1,4 @@
-"""A real Chromium for the phone's page. What it says, asks for and connects to is written down and looked at."""
+"""A real Chromium for the phone's page. Its console, requests and connections are recorded and checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUIET = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-# The page's own timers run faster, so that what it shows slowly to a person is not waited for here.
+# The timers of the page run faster: tests do not wait for what it shows slowly to people.
 HURRIED = "const { setTimeout: slow } = window; window.setTimeout = (f, t, ...a) => slow(f, t / 20, ...a);"
 LISTENING = """
 window.refusals = [];
@@ -34,7 +34,7 @@ document.addEventListener("securitypolicyviolation", (event) => window.refusals.
 
 
 class Browser:
-    """One Chromium with a new profile; `open` gives a page in a context of its own."""
+    """A Chromium with a new profile; `open` returns a page in its own context."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tb-"))
@@ -54,7 +54,7 @@ class Browser:
         hurried: bool = True,
         served: Callable[[Route], None] | None = None,
     ) -> Opened:
-        """`served` answers in place of a server."""
+        """Open a page. `hurried`: with fast timers. `served`: answers requests in place of a server."""
         context = self.chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         context.add_init_script(LISTENING + (HURRIED if hurried else ""))
         if served:
@@ -62,36 +62,36 @@ class Browser:
         return Opened(context, address)
 
     def close(self) -> list[str]:
-        """Everything that is no loopback address and was connected to, by TCP, or sent to, by UDP."""
+        """Close Chromium; return each address beyond loopback to which it opened TCP or sent UDP."""
         self.chromium.close()
         self._playwright.stop()
-        found = [address for address in _connected(json.loads(self._net.read_text())) if not _is_here(address)]
+        addresses = [address for address in _connected(json.loads(self._net.read_text())) if not _is_loopback(address)]
         shutil.rmtree(self.folder)
-        return found
+        return addresses
 
 
 class Opened:
-    """A page, and all that it said and asked for."""
+    """A page, with its console messages (`said`) and the addresses of its requests (`asked`)."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.context = context
         self.page: Page = context.new_page()
         self.said: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda line: self.said.append(line.text))
-        self.page.on("pageerror", lambda fault: self.said.append(str(fault)))
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(address)
         self.page.wait_for_selector("body[data-ready]")
 
     @property
     def refusals(self) -> list[str]:
-        """What its content security policy has stopped."""
-        found: list[str] = self.page.evaluate("window.refusals")
-        return found
+        """Return the directives of the content security policy that stopped something."""
+        addresses: list[str] = self.page.evaluate("window.refusals")
+        return addresses
 
     def close(self) -> None:
-        """What is still on its way, an icon say, ends with the page and not as a fault of the next test."""
+        """Close the page; open requests, as for an icon, end with it and not as an error in the next test."""
         self.context.unroute_all(behavior="ignoreErrors")
         self.context.close()
 
@@ -99,13 +99,13 @@ class Opened:
 def _connected(log: dict[str, Any]) -> list[str]:
     names = {number: name for name, number in log["constants"]["logEventTypes"].items()}
     attempts = {"TCP_CONNECT_ATTEMPT": "address", "UDP_BYTES_SENT": "address"}
-    found = []
+    addresses = []
     for event in log["events"]:
         key = attempts.get(names[event["type"]])
         if key and key in event.get("params", {}):
-            found.append(event["params"][key])
-    return found
+            addresses.append(event["params"][key])
+    return addresses
 
 
-def _is_here(address: str) -> bool:
+def _is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_loopback

@@ -1,4 +1,4 @@
-"""Every command that `tokaut` has, by its words."""
+"""All commands of `tokaut`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from tokaut.__main__ import main
 
 @cache
 def commands() -> dict[tuple[str, ...], click.Command]:
-    """Groups among them."""
-    return dict(_of(main))
+    """Return all commands and groups, by their words."""
+    return dict(_commands_of(main))
 
 
 @cache
 def called() -> list[tuple[str, ...]]:
-    """Those that do something by themselves."""
+    """Return the words of all commands that are not groups."""
     return [words for words, command in commands().items() if not isinstance(command, click.Group)]
 
 
-def _of(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def _commands_of(group: click.Group, parents: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command
-        yield (*before, name), command
+        yield (*parents, name), command
         if isinstance(command, click.Group):
-            yield from _of(command, (*before, name))
+            yield from _commands_of(command, (*parents, name))

@@ -1,4 +1,4 @@
-"""The console inside the test's own process, on whatever a demo's settings name: no socket between, no Redis."""
+"""The console in the process of the test, with the settings of a demo: no socket, no Redis."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tests.support.unhurried import unhurried
 
 
 class Console:
+    """The console's application. `parts`: its services."""
+
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
         self._handlers = list(logging.getLogger().handlers)
@@ -25,6 +27,7 @@ class Console:
         self.http = Http(self.flask.test_client())
 
     def close(self) -> None:
+        """Close the database, and restore hooks and logging."""
         self.parts.database.close()
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
         logging.getLogger().handlers = self._handlers

@@ -1,4 +1,4 @@
-"""The kinds of database that every test of the store runs on: SQLite quickly, PostgreSQL as it is in production."""
+"""The databases on which each test of the store runs: SQLite for speed, PostgreSQL as in production."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.postgres import Postgres, binaries
 
 KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else [])]
 
-# Which role uses each module of the store; a function where it differs from its module.
+# The PostgreSQL role that uses each module of the store, or one function if it differs from its module.
 ROLES: dict[LiteralString, tuple[str, ...]] = {
     "SET ROLE tokaut_web": (
         "clock_skew",
@@ -115,30 +115,30 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
     ),
 }
 SET_ROLE: dict[str, LiteralString] = {name: role for role, names in ROLES.items() for name in names}
-OF_NO_ROLE = ("database", "row_security", "circuit_breakers", "deliveries")  # used by several
+OF_NO_ROLE = ("database", "row_security", "circuit_breakers", "deliveries")  # used by several roles
 
 
 class InRoles(Database):
-    """PostgreSQL, where each part of the store has the rights of the process that calls it, and the test has all."""
+    """PostgreSQL on which each module of the store has the rights of the process that calls it; tests have all."""
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        role = _whose()
+        role = _calling_role()
         with super()._connected() as connection:
-            line = postgresql.driver_connection(connection)
+            driver_connection = postgresql.driver_connection(connection)
             if role:
-                line.execute(role)
-                line.commit()
+                driver_connection.execute(role)
+                driver_connection.commit()
             try:
                 yield connection
             finally:
-                if role and not line.closed:
-                    line.rollback()
-                    line.execute("RESET ROLE")
-                    line.commit()
+                if role and not driver_connection.closed:
+                    driver_connection.rollback()
+                    driver_connection.execute("RESET ROLE")
+                    driver_connection.commit()
 
 
-def _whose() -> LiteralString | None:
+def _calling_role() -> LiteralString | None:
     frame = sys._getframe()
     while frame := frame.f_back:
         package, _, module = frame.f_globals.get("__name__", "").rpartition(".")
@@ -148,7 +148,7 @@ def _whose() -> LiteralString | None:
 
 
 def made(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int = 8) -> Database:
-    """Empty, with all tables; on PostgreSQL with all rights."""
+    """Return an empty database with all tables; on PostgreSQL with all roles and rights."""
     if kind == "sqlite":
         return with_tables(f"sqlite:///{folder}/tokaut.db", threads)
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -157,7 +157,7 @@ def made(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int =
 
 
 def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
-    """Without a table; the account that migrates it."""
+    """Return a database without tables, as the role that migrates it."""
     if kind == "sqlite":
         return Database(f"sqlite:///{folder}/tokaut.db")
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -165,6 +165,7 @@ def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
 
 
 def with_tables(address: str, threads: int = 8) -> Database:
+    """Return the database at this address with all tables."""
     database = Database(address, threads=threads)
     metadata.create_all(database.engine)
     return database

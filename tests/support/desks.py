@@ -1,4 +1,4 @@
-"""A hotline's own system, as far as it calls back; and reports that were given to it, without a phone."""
+"""A hotline's own system that calls back, and reports that are stored for it without a phone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = b"what code and PIN make of each other"
 
 @dataclass
 class Desk:
-    """`base`: the console's address; `http` answers like `requests`."""
+    """The system of one hotline. `base`: the console's address. `http`: sends like `requests`."""
 
     hotline: str
     secret: str
@@ -34,17 +34,21 @@ class Desk:
     base: str = ""
 
     def call(self, report_id: str, state: str = "accepted", key: str | None = None, **more: object) -> Said:
+        """Send a signed callback. `key`: its webhook-id; `more`: further fields of the body."""
         return self.post(report_id, json.dumps({"report_id": report_id, "state": state, **more}).encode(), key)
 
     def post(self, report_id: str, body: bytes, key: str | None = None, ahead: float = 0) -> Said:
+        """Sign and send a body. `ahead`: seconds by which the clock of the hotline is fast."""
         return self.raw(report_id, body, self.headers(body, key, ahead))
 
     def raw(self, report_id: str, body: bytes, headers: Mapping[str, str]) -> Said:
+        """Send a body with these headers."""
         url = f"{self.base}/hotlines/{self.hotline}/reports/{report_id}"
-        said: Said = self.http.post(url, data=body, headers=headers, timeout=20)
-        return said
+        answer: Said = self.http.post(url, data=body, headers=headers, timeout=20)
+        return answer
 
     def headers(self, body: bytes, key: str | None = None, ahead: float = 0) -> dict[str, str]:
+        """Return the headers of a signed callback."""
         key = key or new_id(time.time_ns() // 1000)
         at = int(time.time() + ahead)
         signed = Webhook(self.secret).sign(key, datetime.fromtimestamp(at, UTC), body.decode("utf-8", "replace"))
@@ -66,34 +70,39 @@ def given(
     body: bytes = b'{"narrative":"made up"}',
     head: bytes = b"{}",
 ) -> str:
-    """A report in Vanuatu for these (hotline, role); the first ones are due. Returns its id."""
+    """Store a report in Vanuatu for these (hotline, role) and return its id. Deliveries to the first roles are due."""
     now = database.now()
     report_id = new_id(now)
-    publics = load_public_keys(keys, [hotline for hotline, _ in hotlines])
+    public_keys = load_public_keys(keys, [hotline for hotline, _ in hotlines])
     parts = []
     for hotline, role in hotlines:
-        box = seal_body(publics[hotline], SealContext("demo", report_id, 1, hotline), head, body)
+        box = seal_body(public_keys[hotline], SealContext("demo", report_id, 1, hotline), head, body)
         parts.append(SealedCopy(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
-    one = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", priority, "complete", tuple(parts))
+    submission = Submission(
+        report_id, report_id.encode()[:32], 1, now, "VU", "demo", priority, "complete", tuple(parts)
+    )
     public, sealed = new_mailbox_keys(SECRET)
-    drawn = MailboxRecord(report_id.encode()[-32:], public, sealed)
-    submissions.commit(database, one, drawn if code else None)
+    mailbox = MailboxRecord(report_id.encode()[-32:], public, sealed)
+    submissions.commit(database, submission, mailbox if code else None)
     return report_id
 
 
 def opened(mode: str, report_id: str, answer_id: str, sealed: bytes, sealed_key: bytes) -> str:
-    """As the reporter reads it, who has code and PIN."""
+    """Open an answer as the reporter does, with access code and PIN."""
     return open_answer(open_mailbox_key(SECRET, sealed_key), mode, report_id, answer_id, sealed)
 
 
 def in_process(hotline: str, secret: str, http: Http) -> Desk:
+    """Return a hotline's system that calls an application in this process."""
     return Desk(hotline, secret, http)
 
 
 def rows(database: Database, table: Table) -> list[Any]:
+    """Return all rows of a table."""
     with database.read() as connection:
         return list(connection.execute(select(table)))
 
 
 def of(database: Database, report_id: str, hotline: str) -> Any:
-    return next(r for r in rows(database, t.delivery) if r.report_id == report_id and r.hotline == hotline)
+    """Return the first delivery of a report to a hotline."""
+    return next(row for row in rows(database, t.delivery) if row.report_id == report_id and row.hotline == hotline)

@@ -1,4 +1,4 @@
-"""Kannel's own fakesmsc: an SMS centre that sends what it was given, and prints what it gets."""
+"""Kannel's own fakesmsc: an SMS centre that sends given messages, and prints those that it receives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOT = re.compile(r"Got message \d+: <(.*)>$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Part:
-    """One SMS as it would go to a phone."""
+    """An SMS as it would go to a phone."""
 
     sender: str
     to: str
@@ -28,7 +28,7 @@ class Part:
 
 
 class FakeSmsc:
-    """Connected from the start; it sends as many as there are payloads, each drawn by chance: mostly give it one."""
+    """Connects at once. It sends as many messages as there are payloads, each chosen at random: mostly pass one."""
 
     def __init__(self, port: int, folder: Path, payloads: list[str]) -> None:
         self._out = folder / f"fakesmsc-{os.urandom(4).hex()}.out"
@@ -40,36 +40,38 @@ class FakeSmsc:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._process.kill()  # it stays connected for ever
+        self._process.kill()  # it never disconnects by itself
         self._process.wait(10)
-        self._out.unlink()  # it holds words; what Kannel itself keeps is looked at apart
+        self._out.unlink()  # it contains texts; tests check separately what Kannel stores
 
     def parts(self) -> list[Part]:
-        """What came, oldest first. A line feed within a text begins a new line of the program's protocol."""
+        """Return the SMS received, oldest first. A line feed in a text starts a new line in the program's output."""
         parts: list[Part] = []
         for line in GOT.findall(self._out.read_text()):
-            read = _part(line)
-            if read:
-                parts.append(read)
+            part_read = _part(line)
+            if part_read:
+                parts.append(part_read)
             elif parts:
                 last = parts[-1]
                 parts[-1] = Part(last.sender, last.to, last.coding, f"{last.text}\n{line}", last.udh)
         return parts
 
     def texts(self) -> list[str]:
+        """Return the texts received, oldest first."""
         return [part.text for part in self.parts()]
 
     def until_received(self, count: int, seconds: float = 20) -> list[Part]:
+        """Wait until so many SMS have arrived, and return all."""
         until(lambda: len(self.parts()) >= count, f"{count} parts never came: {self._out.read_text()}", seconds)
         return self.parts()
 
 
 def _part(line: str) -> Part | None:
-    """`sender receiver text words`, `… ucs-2 %00T`, `… data %41`, `… udh %05%00 data words`."""
-    found = re.fullmatch(r"(\S+) (\S+) (?:udh (\S+) )?(text|data|ucs-2) ?(.*)", line)
-    if found is None:
+    """Parse `sender receiver text words`, `… ucs-2 %00T`, `… data %41` or `… udh %05%00 data words`."""
+    match = re.fullmatch(r"(\S+) (\S+) (?:udh (\S+) )?(text|data|ucs-2) ?(.*)", line)
+    if match is None:
         return None
-    sender, to, udh, coding, said = found.groups()
-    raw = unquote_to_bytes(said.replace("+", " ")) if coding != "text" else said.encode()
+    sender, to, udh, coding, payload = match.groups()
+    raw = unquote_to_bytes(payload.replace("+", " ")) if coding != "text" else payload.encode()
     text = raw.decode("utf-16-be" if coding == "ucs-2" else "utf-8")
     return Part(sender, to, coding, text, unquote_to_bytes(udh) if udh else b"")

@@ -1,4 +1,4 @@
-"""Processes that hang."""
+"""Freeze processes, so that they hang."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from tests.support.wait import until
 
 
 def freeze(pid: int) -> None:
-    """Returns when none of its threads runs: one of them is told, and until it has a core the others go on."""
+    """Stop a process; return when none of its threads runs. They stop only once the signal has been handled."""
     os.kill(pid, signal.SIGSTOP)
     until(lambda: all(map(_is_stopped, Path(f"/proc/{pid}/task").iterdir())), f"process {pid} does not stop")
 
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
+    """Freeze a process for the duration of the context."""
     try:
         freeze(pid)
         yield
@@ -27,7 +28,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def _is_stopped(task: Path) -> bool:
-    """Looked at again where it has just ended."""
+    """Return whether a thread is stopped; False if it has just ended, so that the caller looks again."""
     with suppress(OSError):
         return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"  # proc_pid_stat(5)
     return False

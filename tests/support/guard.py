@@ -1,4 +1,4 @@
-"""Tests speak to this machine only: any other connection or name look-up from a test process fails it."""
+"""Confine tests to this machine: any other connection or name look-up from a test process fails the test."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ NAMES = {None, "", "localhost", b"localhost"}
 
 
 class OutgoingRefused(BaseException):
-    """A test wanted to leave this machine. No `except Exception` of ours may hide that."""
+    """A test tried to reach another machine. A BaseException, so that no `except Exception` hides it."""
 
 
 def install() -> None:
-    """For the rest of this process; an audit hook cannot be taken out again."""
-    sys.addaudithook(_look)
+    """Install the guard for the rest of this process; an audit hook cannot be removed."""
+    sys.addaudithook(_check)
 
 
-def _look(event: str, arguments: tuple[Any, ...]) -> None:
+def _check(event: str, arguments: tuple[Any, ...]) -> None:
     if event in {"socket.connect", "socket.sendto"}:
         address = arguments[1]
         host = address[0] if isinstance(address, tuple) else None  # AF_UNIX: a path
@@ -33,7 +33,7 @@ def _look(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def is_here(host: Any) -> bool:
-    """Whether a host, as given to the socket module, is this machine."""
+    """Return whether a host, as passed to the socket module, is this machine."""
     if host in NAMES:
         return True
     try:

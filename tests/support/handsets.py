@@ -1,4 +1,4 @@
-"""Phones that speak to `web` over real HTTP, each by one channel in its provider's own form."""
+"""Phones that reach `web` over real HTTP, each through one channel in the format of its provider."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ COUNTER = itertools.count(1)
 
 @dataclass(frozen=True)
 class Seen:
+    """The screen that the phone shows."""
+
     text: str
     expects_reply: bool
 
 
 @dataclass
 class AfricasTalking:
-    """Sends the whole path each time; the answer begins CON or END."""
+    """A phone on Africa's Talking USSD: each request carries the whole path; the answer starts with CON or END."""
 
     web: str
     token: str
@@ -34,14 +36,17 @@ class AfricasTalking:
     path: list[str] = field(default_factory=list)
 
     def dial(self) -> Seen:
+        """Start a session."""
         self.session, self.path = f"ATUid_{uuid.uuid4().hex}", []
         return self.again()
 
     def type(self, reply: str) -> Seen:
+        """Send a reply."""
         self.path.append(reply)
         return self.again()
 
     def again(self) -> Seen:
+        """Repeat the last request, and return the screen."""
         answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd", data=self._form(), timeout=10)
         assert answer.status_code == 200, answer.status_code
         answer.encoding = "utf-8"
@@ -50,6 +55,7 @@ class AfricasTalking:
         return Seen(text, prefix == "CON")
 
     def line_gone(self) -> None:
+        """Send the event of a session that ended."""
         form = self._form() | {"status": "Incomplete", "input": "*".join(self.path)}
         answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd-end", data=form, timeout=10)
         assert answer.status_code == 200
@@ -66,7 +72,7 @@ class AfricasTalking:
 
 @dataclass
 class Neutral:
-    """The JSON form: each reply by itself, numbered by the sender. Also the simulator's."""
+    """A phone on USSD over JSON, or on the simulator: each request carries one reply with its number."""
 
     door: str
     phone: str
@@ -77,24 +83,28 @@ class Neutral:
     last: str = ""
 
     def dial(self) -> Seen:
+        """Start a session."""
         self.session, self.turn = f"n{next(COUNTER)}-{id(self)}", 0
         return self.type("")
 
     def type(self, reply: str) -> Seen:
+        """Send a reply."""
         self.turn += 1
         self.last = reply
         return self.again()
 
     def again(self) -> Seen:
+        """Repeat the last request, and return the screen."""
         event = "new" if self.turn == 1 else "resume"
         answer = self._post({"event": event, "text": self.last, "turn": self.turn})
         return Seen(answer["text"], answer["continue"])
 
     def line_gone(self) -> None:
+        """Send the event of a session that ended."""
         self._post({"event": "close", "text": ""})
 
-    def _post(self, said: dict[str, object]) -> dict[str, object]:
-        body = {"session": self.session, "phone": self.phone, "service_code": self.code, "network": "54101", **said}
+    def _post(self, fields: dict[str, object]) -> dict[str, object]:
+        body = {"session": self.session, "phone": self.phone, "service_code": self.code, "network": "54101", **fields}
         answer = self.http.post(self.door, data=json.dumps(body), timeout=10)
         assert answer.status_code == 200, answer.status_code
         return answer.json()
@@ -102,7 +112,7 @@ class Neutral:
 
 @dataclass
 class Texts:
-    """A phone that texts over Africa's Talking: the reply goes out through the provider's API, in its own time."""
+    """A phone that texts over Africa's Talking; replies arrive later through the provider's API."""
 
     web: str
     token: str
@@ -113,11 +123,12 @@ class Texts:
     last: dict[str, str] = field(default_factory=dict)
 
     def text(self, words: str) -> None:
+        """Send a text."""
         self.write(words)
         self.again()
 
     def write(self, words: str) -> None:
-        """What the provider is to send on; `post` does."""
+        """Prepare a text, which `post` sends."""
         self.last = {
             "from": self.phone,
             "to": self.code,
@@ -127,20 +138,22 @@ class Texts:
         }
 
     def post(self) -> requests.Response:
+        """Send the prepared text, and return the answer to the provider."""
         return self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=10)
 
     def again(self) -> None:
+        """Send the last text again."""
         answer = self.post()
         assert (answer.status_code, answer.text) == (200, "")
 
     def replies(self) -> list[str]:
-        """All that this phone has received, oldest first."""
+        """Return all texts that this phone has received, oldest first."""
         return self.provider.to(self.phone)
 
 
 @dataclass
 class SimulatedTexts:
-    """The simulator's texts: the reply is the answer."""
+    """A phone that texts over the simulator: the HTTP answer is the reply."""
 
     door: str
     phone: str
@@ -151,15 +164,18 @@ class SimulatedTexts:
     repeats: dict[str, str] = field(default_factory=dict)
 
     def text(self, words: str) -> None:
+        """Send a text and store its reply."""
         self.last = {"sms": words, "phone": self.phone, "service_code": self.code, "id": f"s{next(COUNTER)}-{id(self)}"}
         if reply := self._post():
             self.received.append(reply)
         self.repeats[self.last["id"]] = reply
 
     def again(self) -> None:
+        """Send the last text again; the reply must be the same."""
         assert self._post() == self.repeats[self.last["id"]]
 
     def replies(self) -> list[str]:
+        """Return all texts that this phone has received, oldest first."""
         return self.received
 
     def _post(self) -> str:

@@ -1,4 +1,4 @@
-"""Phones behind a Kannel: what its smsbox asks `web`, in its own form, as seen with the real one."""
+"""Phones behind Kannel: requests of its smsbox to `web`, in the format recorded from the real one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.support.handsets import COUNTER, Seen
 
 @dataclass
 class KannelTexts:
-    """Texts as Kannel's smsbox hands them on: the words are the body, the rest headers; the reply is the answer.
+    """A phone that texts over Kannel: the text is the body, the rest are headers; the HTTP answer is the reply.
 
-    `by`: GET, where the words and all else stand in the address.
+    `by`: with GET, the text and all else are in the query.
     """
 
     door: str
@@ -31,22 +31,26 @@ class KannelTexts:
     repeats: dict[str, str] = field(default_factory=dict)
 
     def text(self, words: str) -> None:
+        """Send a text and store its reply."""
         self.write(words)
         if reply := self._reply():
             self.received.append(reply)
         self.repeats[self.last["id"]] = reply
 
     def write(self, words: str) -> None:
-        """What Kannel is to hand on; `post` does."""
+        """Prepare a text, which `post` sends."""
         self.last = kannel_says(self.phone, self.code, words)
 
     def again(self) -> None:
+        """Send the last text again; the reply must be the same."""
         assert self._reply() == self.repeats[self.last["id"]]
 
     def post(self) -> requests.Response:
+        """Send the prepared text, and return the answer to Kannel."""
         return kannel_asks(self.http, self.door, self.last, self.by)
 
     def replies(self) -> list[str]:
+        """Return all texts that this phone has received, oldest first."""
         return self.received
 
     def _reply(self) -> str:
@@ -58,7 +62,7 @@ class KannelTexts:
 
 @dataclass
 class KannelUssd:
-    """USSD over SMPP as smsbox hands it on: the session's fields are meta-data beside the words, and so are ours."""
+    """A phone on USSD over SMPP: smsbox passes the fields of the session as meta-data, and so does our answer."""
 
     door: str
     phone: str
@@ -68,13 +72,16 @@ class KannelUssd:
     last: dict[str, str] = field(default_factory=dict)
 
     def dial(self) -> Seen:
+        """Start a session."""
         self.session = next(COUNTER) % 256
-        return self._say(self.code, operation=1)
+        return self._send(self.code, operation=1)
 
     def type(self, reply: str) -> Seen:
-        return self._say(reply, operation=18)
+        """Send a reply."""
+        return self._send(reply, operation=18)
 
     def again(self) -> Seen:
+        """Repeat the last request, and return the screen."""
         answer = kannel_asks(self.http, self.door, self.last)
         assert answer.status_code == 200, answer.status_code
         operation, _, info = answer.headers["X-Kannel-Meta-Data"].removeprefix("?smpp?ussd_service_op=").partition("&")
@@ -83,21 +90,22 @@ class KannelUssd:
         return Seen(answer.content.decode(), goes_on)
 
     def line_gone(self) -> None:
+        """Send the event of a session that ended."""
         self.last = kannel_says(self.phone, self.code, "", meta=self._meta(18, ended=True))
         answer = kannel_asks(self.http, self.door, self.last)
         assert (answer.status_code, answer.content) == (200, b"")
 
-    def _say(self, words: str, operation: int) -> Seen:
+    def _send(self, words: str, operation: int) -> Seen:
         self.last = kannel_says(self.phone, self.code, words, meta=self._meta(operation))
         return self.again()
 
     def _meta(self, operation: int, *, ended: bool = False) -> str:
-        raw = {"ussd_service_op": bytes([operation]), "its_session_info": bytes([self.session, ended])}
-        return "?smpp?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in raw.items()) + "&"
+        fields = {"ussd_service_op": bytes([operation]), "its_session_info": bytes([self.session, ended])}
+        return "?smpp?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items()) + "&"
 
 
 def kannel_says(phone: str, code: str, words: str, meta: str = "") -> dict[str, str]:
-    """One message, by the names of the query in the documentation's GET address."""
+    """Return one message, with the field names of the query in Kannel's documentation."""
     return {
         "id": str(uuid.uuid4()),
         "smsc": "OPERATOR",
@@ -112,7 +120,7 @@ def kannel_says(phone: str, code: str, words: str, meta: str = "") -> dict[str, 
 
 
 def kannel_asks(http: Any, door: str, said: Mapping[str, str], by: str = "POST") -> requests.Response:
-    """As smsbox asks, seen with the real one."""
+    """Send a message as the real smsbox does."""
     if by == "GET":
         return http.get(door, params=said, timeout=10)
     headers = {

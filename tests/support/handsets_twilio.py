@@ -1,4 +1,4 @@
-"""A phone that texts over Twilio: the reply is the answer, in TwiML; what was held back comes through the API."""
+"""A phone that texts over Twilio: the HTTP answer is the reply, in TwiML; later texts come through the API."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ TWIML = re.compile(
 
 
 def said(answer: requests.Response) -> str:
-    """The words of a TwiML answer; "" where it holds none."""
+    """Return the text of a TwiML answer; "" if it has none."""
     assert answer.status_code == 200, answer.status_code
     assert answer.headers["Content-Type"].startswith("text/xml"), answer.headers["Content-Type"]
-    found = TWIML.fullmatch(answer.content.decode("utf-8"))
-    assert found, answer.content
-    return html.unescape(found[1] or "")
+    match = TWIML.fullmatch(answer.content.decode("utf-8"))
+    assert match, answer.content
+    return html.unescape(match[1] or "")
 
 
 @dataclass
 class TwilioTexts:
-    """`public`: PUBLIC_URL, which is what is signed; `web`: where the request really goes."""
+    """A phone on Twilio. `public`: PUBLIC_URL, which the signature covers; `web`: where the request really goes."""
 
     web: str
     account: Account
@@ -42,11 +42,12 @@ class TwilioTexts:
     repeats: dict[str, str] = field(default_factory=dict)
 
     def text(self, words: str, **more: str) -> None:
+        """Send a text and store its reply. `more`: as in `write`."""
         self.write(words, **more)
         self.receive()
 
     def write(self, words: str, **more: str) -> None:
-        """What the provider is to send on; `post` does. `more`: further fields, as MediaUrl0."""
+        """Prepare a text, which `post` sends. `more`: further fields, as MediaUrl0."""
         sid = f"SM{next(COUNTER):016x}{id(self):016x}"
         self.last = {
             "ToCountry": "VU",
@@ -68,11 +69,12 @@ class TwilioTexts:
         }
 
     def post(self) -> requests.Response:
+        """Send the prepared text, and return the answer to Twilio."""
         public = f"{self.public or self.web}/hooks/twilio/sms"
         return self.account.post(self.http, f"{self.web}/hooks/twilio/sms", self.last, public)
 
     def receive(self) -> str:
-        """Posts what was written; the reply, which the phone now has."""
+        """Send the prepared text; store and return the reply."""
         reply = said(self.post())
         if reply:
             self.received.append(reply)
@@ -80,8 +82,9 @@ class TwilioTexts:
         return reply
 
     def again(self) -> None:
+        """Send the last text again; the reply must be the same."""
         assert said(self.post()) == self.repeats[self.last["MessageSid"]]
 
     def replies(self) -> list[str]:
-        """All that this phone has received: what came in answers, then what came by the API."""
+        """Return all texts that this phone has received: first those in answers, then those by the API."""
         return self.received + (self.api.to(self.phone) if self.api else [])

@@ -1,4 +1,4 @@
-"""The real Kannel of Debian, with the configuration of docs/kannel, on free ports of this machine.
+"""Debian's real Kannel, with the configuration of docs/kannel, on free ports of this machine.
 
 with Kannel("kannel.conf", web=town.web, token=town.token("kannel")) as kannel:
     with kannel.phone("67855501", "163", "hi") as phone:
@@ -27,7 +27,7 @@ from tests.support.wait import until
 SHIPPED = Path(__file__).parents[2] / "docs" / "kannel"
 PROGRAMS = {"bearerbox": "/usr/sbin/bearerbox", "smsbox": "/usr/sbin/smsbox"}
 FAKE = "/usr/lib/kannel/test/fakesmsc"
-# The place of smsc.conf: fakesmsc is the operator's SMS centre.
+# Replaces smsc.conf: fakesmsc is the operator's SMS centre.
 FAKE_SMSC = """
 group = smsc
 smsc = fake
@@ -39,7 +39,7 @@ connect-allow-ip = "127.0.0.1"
 
 
 def missing() -> str | None:
-    """Why these tests cannot run here; None where they can."""
+    """Return why these tests cannot run here; None if they can."""
     needed = [*PROGRAMS.values(), FAKE]
     if all(Path(path).is_file() for path in needed):
         return None
@@ -47,7 +47,7 @@ def missing() -> str | None:
 
 
 class Kannel:
-    """`name`: the file of docs/kannel. `changes`: old → new. `values`: of placeholders beside those of every file."""
+    """A Kannel. `name`: a file of docs/kannel. `changes`: replacements in it. `values`: of further placeholders."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Kannel:
             (self.folder / folder).mkdir()
         self._ports = {port: str(free_port()) for port in ("13000", "13001", "13013", "13100", "13101")}
         self.smsc_port = free_port()
-        told = {
+        placeholders = {
             "web": web,
             "token": token,
             "admin_password": "admin-of-a-test",
@@ -76,13 +76,14 @@ class Kannel:
         for old, new in (changes or {}).items():
             assert old in text, f"{old} does not stand in {name}"
             text = text.replace(old, new)
-        self._conf = self._write("kannel.conf", text, told)
-        self._write("smsc.conf", FAKE_SMSC, told)
+        self._conf = self._write("kannel.conf", text, placeholders)
+        self._write("smsc.conf", FAKE_SMSC, placeholders)
         self._status, self._boxes = ("13100", "13101") if name == "ussd.conf" else ("13000", "13001")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def sendsms(self) -> str:
+        """Return the address that sends an SMS."""
         return f"http://127.0.0.1:{self._ports['13013']}/cgi-bin/sendsms"
 
     def __enter__(self) -> Kannel:
@@ -96,21 +97,22 @@ class Kannel:
         shutil.rmtree(self.folder)
 
     def start(self, name: str) -> None:
+        """Start a program and wait until it answers."""
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [PROGRAMS[name], "-v", "2", str(self._conf)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        ready = self._boxes_are_awaited if name == "bearerbox" else self._smsbox_is_known
+        ready = self._accepts_boxes if name == "bearerbox" else self._has_smsbox
         until(ready, f"{name} does not start: {self.log(name)}", 20)
 
     def kill(self, name: str) -> None:
-        """As a crash would: nothing is written, nobody is told."""
+        """Kill a program as a crash would."""
         process = self._processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
 
     def stop(self, name: str) -> None:
-        """One SIGTERM is not always enough where messages wait."""
+        """Stop a program; one SIGTERM is not always enough while messages wait."""
         process = self._processes.pop(name, None)
         if process is None:
             return
@@ -121,10 +123,11 @@ class Kannel:
                 return
 
     def phone(self, sender: str, code: str, *said: str) -> FakeSmsc:
-        """A phone that texts and stays to receive. Each of `said` is fakesmsc's type and payload: `text hi`."""
+        """Return a phone that sends texts, then receives. Each of `said`: type and payload for fakesmsc, `text hi`."""
         return FakeSmsc(self.smsc_port, self.folder, [f"{sender} {code} {one}" for one in said])
 
     def status(self) -> str:
+        """Return the status page."""
         answer = requests.get(
             f"http://127.0.0.1:{self._ports[self._status]}/status.txt",
             params={"password": "status-of-a-test"},
@@ -133,13 +136,15 @@ class Kannel:
         return answer.text
 
     def log(self, name: str) -> Path:
+        """Return the log file of a program."""
         return self.folder / f"{name}.out"
 
     def sent(self) -> list[int]:
-        """The length of each SMS that left for the operator, oldest first."""
+        """Return the length of each SMS sent to the operator, oldest first."""
         return self._logged("Sent SMS")
 
     def received(self) -> list[int]:
+        """Return the length of each SMS received from the operator, oldest first."""
         return self._logged("Receive SMS")
 
     def _logged(self, what: str) -> list[int]:
@@ -148,30 +153,31 @@ class Kannel:
         return [int(length) for length in found]
 
     def written(self) -> Mapping[str, bytes]:
-        """Every file that Kannel keeps, by its path."""
+        """Return every file that Kannel wrote, by its path."""
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in self._files()}
 
     def _files(self) -> list[Path]:
-        mine = {"kannel.conf", "smsc.conf"}
-        return [path for path in self.folder.rglob("*") if path.is_file() and path.name not in mine]
+        configuration = {"kannel.conf", "smsc.conf"}
+        return [path for path in self.folder.rglob("*") if path.is_file() and path.name not in configuration]
 
-    def _write(self, name: str, text: str, told: Mapping[str, object]) -> Path:
-        for place in ("/var/spool/kannel", "/var/log/kannel", "/etc/kannel"):
-            text = text.replace(place, str(self.folder))
-        text = re.sub(
-            rf"\b({'|'.join(self._ports)})\b", lambda found: self._ports[found[1]], text
-        )  # at once: a free port may be one of them
-        text = re.sub(r"\{\{(\w+)\}\}", lambda found: str(told[found[1]]), text)
+    def _write(self, name: str, text: str, placeholders: Mapping[str, object]) -> Path:
+        for default_folder in ("/var/spool/kannel", "/var/log/kannel", "/etc/kannel"):
+            text = text.replace(default_folder, str(self.folder))
+        # In one pass, because a free port may equal one of those replaced.
+        text = re.sub(rf"\b({'|'.join(self._ports)})\b", lambda found: self._ports[found[1]], text)
+        text = re.sub(r"\{\{(\w+)\}\}", lambda found: str(placeholders[found[1]]), text)
         path = self.folder / name
         path.write_text(text)
         return path
 
-    def _boxes_are_awaited(self) -> bool:
-        """Connecting to the very port would be a box that leaves at once; the status page comes after it."""
-        with socket.socket() as line:
-            return line.connect_ex(("127.0.0.1", int(self._ports[self._status]))) == 0 and self._answers("Status:")
+    def _accepts_boxes(self) -> bool:
+        """Check the status page, which opens after the port for boxes: a connection there would count as a box."""
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", int(self._ports[self._status]))) == 0 and self._answers(
+                "Status:"
+            )
 
-    def _smsbox_is_known(self) -> bool:
+    def _has_smsbox(self) -> bool:
         return self._answers("smsbox:")
 
     def _answers(self, word: str) -> bool:

@@ -1,8 +1,8 @@
 """Find threads, child processes, sockets and databases that a test leaves behind for the tests after it.
 
-A connection that nobody closed is deleted by the garbage collector in some later test, and fails that one; a thread
-that goes on uses the clock, the random numbers and the log of whichever test runs then. So each test, and each module
-for its fixtures, has to end with what it began with (tests/conftest.py).
+The garbage collector deletes an unclosed connection during some later test, and fails that one. A thread that still
+runs uses the clock, the random numbers and the log of a later test. So each test, and each module for its fixtures,
+must end with the resources with which it began (tests/conftest.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds for what was asked to end and has not ended yet
+GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds in which resources that were asked to end may end
 DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite")
 
 
@@ -31,6 +31,7 @@ class Resources:
 
     @classmethod
     def now(cls) -> Resources:
+        """Return the resources that are open now."""
         return cls(
             frozenset(threading.enumerate()),
             frozenset(_children()),
@@ -38,7 +39,7 @@ class Resources:
         )
 
     def beyond(self, before: Resources) -> Resources:
-        """Return what is here and was not there before."""
+        """Return the resources that were not open `before`."""
         return Resources(self.threads - before.threads, self.children - before.children, self.files - before.files)
 
     def __bool__(self) -> bool:
@@ -52,18 +53,23 @@ class Resources:
 
 
 class Server(Protocol):
+    """A server with a process."""
+
     @property
-    def pid(self) -> int | None: ...
+    def pid(self) -> int | None:
+        """Return the process id; None while the server is stopped."""
+        ...
 
 
 @dataclass
 class Allowed:
-    """The servers that all tests of a worker share. A test may restart one: the process that it is then is allowed."""
+    """The servers that all tests of a worker share. A test may restart one: its new process is allowed."""
 
     servers: list[Server] = field(default_factory=list)
 
     @property
     def resources(self) -> Resources:
+        """Return the processes of the servers."""
         children = frozenset(server.pid for server in self.servers if server.pid is not None)
         return Resources(frozenset(), children, Counter())
 
@@ -72,19 +78,19 @@ ALLOWED = Allowed()  # of this process of the test run
 
 
 def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources:
-    """Return what is still open beyond `before` and `allowed` once `grace` seconds have passed; mostly at once nothing.
+    """Return what is still open beyond `before` and `allowed` after at most `grace` seconds; mostly nothing, at once.
 
     Objects that only the garbage collector can reach are collected here, so that a connection which it has to close
     warns in the test that forgot it.
     """
     end = time.monotonic() + grace
-    found = _beyond(before, allowed)
-    if found:
+    leaked = _beyond(before, allowed)
+    if leaked:
         gc.collect()
-    while found and time.monotonic() < end:
+    while leaked and time.monotonic() < end:
         time.sleep(0.02)
-        found = _beyond(before, allowed)
-    return found
+        leaked = _beyond(before, allowed)
+    return leaked
 
 
 def _beyond(before: Resources, allowed: Allowed) -> Resources:
@@ -103,22 +109,22 @@ def _files() -> Iterator[str]:
             yield target
 
 
-def _read(one: Callable[[], str]) -> str:
-    """Return "" where it ended while we looked."""
+def _read(read: Callable[[], str]) -> str:
+    """Read a file of /proc; return "" if its process ended meanwhile."""
     try:
-        return one()
+        return read()
     except OSError:
         return ""
 
 
 def _described(name: str) -> str:
-    """Return a socket's addresses beside its inode, where it is TCP."""
+    """Return the name with its ports, if it is a TCP socket."""
     inode = name.removeprefix("socket:[").removesuffix("]")
     for line in _read(Path("/proc/self/net/tcp").read_text).splitlines()[1:]:
         fields = line.split()
         if fields[9] == inode:
-            here, there = (int(address.rpartition(":")[2], 16) for address in fields[1:3])
-            return f"{name} TCP from port {here} to port {there}, state {fields[3]}"
+            local_port, remote_port = (int(address.rpartition(":")[2], 16) for address in fields[1:3])
+            return f"{name} TCP from port {local_port} to port {remote_port}, state {fields[3]}"
     return name
 
 

@@ -1,6 +1,6 @@
-"""Read each flow, country and catalogue once in a test process: hundreds of applications are made from the same files.
+"""Load each flow, country and catalogue once in a test process: hundreds of applications use the same files.
 
-What is read is immutable. A country is known by its text, so a test that writes one of its own gets that.
+The loaded objects are immutable. Countries are cached by their text, so a test can write its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def install() -> None:
-    """For the rest of this process."""
+    """Install the caches for the rest of this process."""
     country.load_country = cache(country.load_country)
     loader.load = _once(loader.load, loader.FOLDER)
     catalogues.load = _once(catalogues.load, locales.FOLDER)
@@ -25,5 +25,5 @@ def install() -> None:
 
 def _once(load: Callable[..., T], shipped: object) -> Callable[..., T]:
     """Return `load`, which reads the shipped folder once."""
-    known = cache(lambda: load(shipped))
-    return lambda folder=shipped: known() if folder == shipped else load(folder)
+    cached = cache(lambda: load(shipped))
+    return lambda folder=shipped: cached() if folder == shipped else load(folder)

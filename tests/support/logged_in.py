@@ -1,4 +1,4 @@
-"""People with an account and an open session, as the console's own tables hold them: without password and code."""
+"""Insert accounts with an open session into the console's tables, without password and code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.store.schema.base import new_id
 
 
 def logged_in(database: Database, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> str:
-    """What the browser's session cookie holds. They have just shown who they are; nobody can log in as them."""
+    """Insert an account with a freshly checked session; return the session cookie. Nobody can log in to the account."""
     now, token = database.now(), cookies.new_session()
     account = {"staff_id": new_id(now), "name": name, "hotline": hotline, "role": role, "created_at": now}
     unused = {"password": "", "totp": b"", "totp_step": 0, "wrong": 0}

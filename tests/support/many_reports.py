@@ -1,4 +1,4 @@
-"""Very many open reports at some hotlines, each with a head that its hotline can open; the words are nobody's."""
+"""Store very many open reports for some hotlines, each with a head that its hotline can open."""
 
 from __future__ import annotations
 
@@ -17,40 +17,48 @@ from reports.store.schema.base import new_id
 CATEGORIES = ("luring", "harm", "bullying", "missing", "neglect", "other")
 PLACES = ("Tanna", "Shefa", "Malampa", "Sanma")
 A_SECOND = 1_000_000
-MORE = 5  # every fifth one has had words added
-ALSO = 3  # every third one goes to all of them, the others to the first alone
+MORE = 5  # every fifth report has a second revision
+ALSO = 3  # every third report goes to all hotlines, the others only to the first
 
 Rows = dict[str, list[dict[str, Any]]]
 
 
 def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, PublicKey], reports: int) -> None:
-    """So many delivered demo reports of Vanuatu that nobody has, a second apart, each priority as often as any."""
+    """Store so many delivered demo reports of Vanuatu, not acknowledged, a second apart, equally of each priority."""
     tables = {"report": t.report, "report_body": t.report_body, "delivery": t.delivery, "step": t.step}
-    made: Rows = {name: [] for name in tables}
-    began = database.now() - reports * A_SECOND
+    rows: Rows = {name: [] for name in tables}
+    started_at = database.now() - reports * A_SECOND
     for n in range(reports):
-        _one(made, began + n * A_SECOND, n, {one: publics[one] for one in hotlines[: None if n % ALSO == 0 else 1]})
+        _add_report(
+            rows, started_at + n * A_SECOND, n, {one: publics[one] for one in hotlines[: None if n % ALSO == 0 else 1]}
+        )
     with database.write() as connection:
         for name, table in tables.items():
-            connection.execute(insert(table), made[name])
+            connection.execute(insert(table), rows[name])
 
 
-def _one(made: Rows, now: int, n: int, recipients: Mapping[str, PublicKey]) -> None:
+def _add_report(rows: Rows, now: int, n: int, recipients: Mapping[str, PublicKey]) -> None:
     priority, report_id = f"P{1 + n % 4}", new_id(now)
     revisions = {1: "created", 2: "updated"} if n % MORE == 0 else {1: "created"}
-    said = {"country": "VU", "priority": priority, "completeness": "complete", "mode": "demo", "state": "delivered"}
+    state_columns = {
+        "country": "VU",
+        "priority": priority,
+        "completeness": "complete",
+        "mode": "demo",
+        "state": "delivered",
+    }
     ids = {"report_id": report_id, "origin_key": n.to_bytes(32), "created_at": now, "revision": max(revisions)}
-    made["report"].append(ids | said)
+    rows["report"].append(ids | state_columns)
     due = now + ESCALATION_TIMES[priority].acknowledged
     step = {"report_id": report_id, "priority": priority, "step": STEP_OVERDUE, "round": 0}
-    made["step"].append(step | {"due_at": due, "not_before": due})
+    rows["step"].append(step | {"due_at": due, "not_before": due})
     for hotline, public in recipients.items():
         for revision, kind in revisions.items():
             ids = {"report_id": report_id, "revision": revision}
-            made["report_body"].append(ids | _body(n, SealContext("demo", report_id, revision, hotline), public))
+            rows["report_body"].append(ids | _body(n, SealContext("demo", report_id, revision, hotline), public))
             sent = {"delivery_id": new_id(now), "hotline": hotline, "type": kind, "role": "primary", "created_at": now}
             state = {"why": "CATEGORY_FIRST", "priority": priority, "state": "delivered", "handling": "none"}
-            made["delivery"].append(ids | sent | state | {"attempt": 1, "next_at": now})
+            rows["delivery"].append(ids | sent | state | {"attempt": 1, "next_at": now})
 
 
 def _body(n: int, context: SealContext, public: PublicKey) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The wall clock of single processes, moved while they run, by libfaketime (Debian: faketime).
+"""Move the wall clock of single processes while they run, by libfaketime (Debian: faketime).
 
-Their monotonic clock goes on as it is, as it does where an operator or NTP sets a host's time. A time namespace cannot
-do this: it moves CLOCK_MONOTONIC and CLOCK_BOOTTIME, and never CLOCK_REALTIME.
+Their monotonic clock is not moved, just as when an operator or NTP sets the time of a host. A time namespace cannot do
+this: it moves CLOCK_MONOTONIC and CLOCK_BOOTTIME, but never CLOCK_REALTIME.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ABSENT = "libfaketime is not installed: apt-get install faketime"
 
 
 class MovedClocks:
-    """`folder` holds a file for each process, which the library reads whenever that process asks for the time."""
+    """`folder`: holds one file per process, which the library reads whenever that process asks for the time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

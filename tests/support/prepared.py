@@ -1,5 +1,6 @@
-"""A demo prepared as `demo_start.prepare` does, on a copy of a SQLite that was migrated once: that takes most of the
-time, and each test wants a new one.
+"""Prepare a demo on a copy of a SQLite database that was migrated once.
+
+The migration takes most of the time, and each test needs a new database.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tokaut.local_stack.settings import StackPlan
 
 
 def prepare(plan: StackPlan) -> None:
+    """Prepare the demo of this plan, as `prepare_stack` does."""
     common = load_settings(CommonSettings, plan.settings)
     with closing(Database(common.database_url)) as database:
         file = database.engine.url.database

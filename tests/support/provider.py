@@ -1,4 +1,4 @@
-"""A small real server that answers as Africa's Talking's messaging API does, and keeps what it was asked to send."""
+"""A small real server that answers like Africa's Talking's messaging API, and records the messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 
 class Provider(ThreadingHTTPServer):
-    """`sent`: (to, text) in the order in which they came. `fail_next`: HTTP statuses to answer with first."""
+    """The API. `sent`: (to, text), in order of arrival. `fail_next`: HTTP statuses of the next answers."""
 
     daemon_threads = True
 
@@ -21,17 +21,21 @@ class Provider(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """Return the address of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def start(self) -> Provider:
+        """Serve in a thread."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
     def stop(self) -> None:
+        """Stop serving, and close the socket."""
         self.shutdown()
         self.server_close()
 
     def to(self, phone: str) -> list[str]:
+        """Return the texts sent to a phone, oldest first."""
         with self.lock:
             return [text for to, text in self.sent if to == phone]
 
@@ -62,4 +66,4 @@ class _Api(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""

@@ -1,10 +1,10 @@
-"""A TCP proxy between two parts, which delays, stalls, cuts and loses what passes: the network on a bad day.
+"""A TCP proxy between two processes that delays, stalls, cuts and loses data, as a bad network does.
 
     proxy = Proxy(postgres.port).start()     # or a path: a server on a unix socket
-    proxy.stall()                            # nothing passes any more, and nobody is told
+    proxy.stall()                            # no data passes any more, and no error is raised
     proxy.resume()
 
-Every toxic holds for connections there are and those to come, until `resume()`; `reset()` cuts the ones there are.
+Each fault applies to open and new connections until `resume()`; `reset()` cuts the open ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SENT, REPLIED = "sent", "replied"  # from the client; from the server
 
 
 class Proxy:
-    """Listens on `port` of the loopback, and passes on to `target` there."""
+    """Listens on `port` of the loopback, and forwards to `target`: a port there, or the path of a unix socket."""
 
     def __init__(self, target: int | Path) -> None:
         self._target = target
@@ -30,7 +30,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._pairs: set[_Pair] = set()
-        self._watches: list[_Watch] = []
+        self._triggers: list[_Trigger] = []
         self._is_down = False
         self._stopped = False
         self.passes = {SENT: threading.Event(), REPLIED: threading.Event()}
@@ -38,76 +38,78 @@ class Proxy:
         self.resume()
 
     def start(self) -> Proxy:
+        """Accept connections, in a thread."""
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
         return self
 
     def stop(self) -> None:
+        """Stop listening, and cut all connections."""
         self._stopped = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.reset()
 
-    # Toxics
+    # Faults
 
     def stall(self) -> None:
-        """Connections are taken and stay open; not a byte passes either way."""
+        """Accept connections and hold them open, but let no byte pass in either direction."""
         for passes in self.passes.values():
             passes.clear()
 
     def stall_replies(self) -> None:
-        """What is asked arrives and is done; what is answered does not come back."""
+        """Let requests pass, but hold back all replies."""
         self.passes[REPLIED].clear()
 
     def latency(self, seconds: float) -> None:
-        """Each piece comes later by so much, in both directions."""
+        """Delay each chunk by so many seconds, in both directions."""
         self.delay = seconds
 
     def slice(self, size: int, seconds: float) -> None:
-        """Drips: so many bytes at a time, and so long between them."""
+        """Forward only so many bytes at a time, with so many seconds between them."""
         self.piece, self.pause = size, seconds
 
     def limit(self, size: int) -> None:
-        """Each connection is cut once so many bytes have come back over it."""
+        """Cut each connection after so many bytes of replies."""
         self.most = size
 
     def down(self) -> None:
-        """As if nobody listened: what there is is cut, what comes is cut at once."""
+        """Cut open connections, and each new one at once, as if nobody listened."""
         self._is_down = True
         self.reset()
 
     def resume(self) -> None:
-        """All is well again; what was held passes now."""
+        """End all faults; data that was held back passes now."""
         self.delay, self.piece, self.pause, self.most = 0.0, CHUNK, 0.0, 0
         self._is_down = False
-        self._watches = []
+        self._triggers = []
         for passes in self.passes.values():
             passes.set()
 
     def reset(self) -> None:
-        """Cut the connections there are, without a goodbye (RST)."""
+        """Cut the open connections with RST."""
         with self._lock:
             pairs = list(self._pairs)
         for pair in pairs:
             pair.cut()
 
-    # Aimed ones: `do` is called once, before the bytes with the pattern pass
+    # Triggers: `do` is called once, before the bytes with the pattern pass
 
     def when_sent(self, pattern: bytes, do: Callable[[], object]) -> None:
-        self._watches.append(_Watch(SENT, pattern, do))
+        """Call `do` when the client sends the pattern."""
+        self._triggers.append(_Trigger(SENT, pattern, do))
 
     def when_replied(self, pattern: bytes, do: Callable[[], object]) -> None:
-        self._watches.append(_Watch(REPLIED, pattern, do))
+        """Call `do` when the server replies with the pattern."""
+        self._triggers.append(_Trigger(REPLIED, pattern, do))
 
     def drop_replies_after(self, pattern: bytes) -> None:
-        """What is sent with the pattern arrives and is done; no answer comes back from then on."""
+        """Let the request with the pattern pass, and hold back all replies from then on."""
         self.when_sent(pattern, self.stall_replies)
 
     def reset_after(self, pattern: bytes) -> None:
-        """What is sent with the pattern arrives and is done; the line is cut when the answer comes."""
+        """Let the request with the pattern pass, and cut the connections when its reply comes."""
         self.when_sent(pattern, lambda: self.when_replied(b"", self.reset))
-
-    # Within
 
     def _accept(self) -> None:
         while not self._stopped:
@@ -130,10 +132,10 @@ class Proxy:
         pair = _Pair(client, server)
         with self._lock:
             self._pairs.add(pair)
-        back = threading.Thread(target=self._pass_on, args=(pair, REPLIED), name="proxy-line", daemon=True)
-        back.start()
-        self._pass_on(pair, SENT)
-        back.join()
+        reply_thread = threading.Thread(target=self._forward, args=(pair, REPLIED), name="proxy-line", daemon=True)
+        reply_thread.start()
+        self._forward(pair, SENT)
+        reply_thread.join()
         pair.close()
         with self._lock:
             self._pairs.discard(pair)
@@ -145,44 +147,48 @@ class Proxy:
         server.connect(str(self._target))
         return server
 
-    def _pass_on(self, pair: _Pair, way: str) -> None:
-        source, sink = (pair.client, pair.server) if way == SENT else (pair.server, pair.client)
+    def _forward(self, pair: _Pair, direction: str) -> None:
+        source, sink = (pair.client, pair.server) if direction == SENT else (pair.server, pair.client)
         passed, tail = 0, b""
         try:
             while data := source.recv(CHUNK):
-                tail = self._look(way, tail, data)
+                tail = self._run_triggers(direction, tail, data)
                 passed += len(data)
-                self._hold(pair, way)
+                self._wait_to_pass(pair, direction)
                 for start in range(0, len(data), self.piece):
                     sink.sendall(data[start : start + self.piece])
                     time.sleep(self.pause)
-                if way == REPLIED and self.most and passed >= self.most:
+                if direction == REPLIED and self.most and passed >= self.most:
                     pair.cut()
                     return
-            self._hold(pair, way)  # a goodbye is held up as well
+            self._wait_to_pass(pair, direction)  # the end of the stream is held back as well
             sink.shutdown(socket.SHUT_WR)
-        except OSError:  # one end was killed, which resets the line: so is the other
+        except OSError:  # one end was killed, which resets its connection: reset the other too
             pair.cut()
 
-    def _hold(self, pair: _Pair, way: str) -> None:
+    def _wait_to_pass(self, pair: _Pair, direction: str) -> None:
         time.sleep(self.delay)
-        while not (self.passes[way].wait(0.05) or pair.is_cut or self._stopped):
+        while not (self.passes[direction].wait(0.05) or pair.is_cut or self._stopped):
             pass
         if pair.is_cut:
             raise OSError("cut")
 
-    def _look(self, way: str, tail: bytes, data: bytes) -> bytes:
-        """Calls what waits for a pattern that is in here, also where it came in two pieces; returns the new tail."""
-        for watch in list(self._watches):
-            if watch.way == way and watch.pattern in tail[len(tail) + 1 - len(watch.pattern) :] + data and watch.once():
-                self._watches.remove(watch)
-                watch.do()
+    def _run_triggers(self, direction: str, tail: bytes, data: bytes) -> bytes:
+        """Run the triggers whose pattern is in this data, also if it came in two chunks; return the new tail."""
+        for trigger in list(self._triggers):
+            if (
+                trigger.way == direction
+                and trigger.pattern in tail[len(tail) + 1 - len(trigger.pattern) :] + data
+                and trigger.once()
+            ):
+                self._triggers.remove(trigger)
+                trigger.do()
         return (tail + data)[-64:]
 
 
-class _Watch:
-    def __init__(self, way: str, pattern: bytes, do: Callable[[], object]) -> None:
-        self.way, self.pattern, self.do = way, pattern, do
+class _Trigger:
+    def __init__(self, direction: str, pattern: bytes, do: Callable[[], object]) -> None:
+        self.way, self.pattern, self.do = direction, pattern, do
         self._first = threading.Lock()
 
     def once(self) -> bool:
@@ -196,17 +202,17 @@ class _Pair:
 
     def cut(self) -> None:
         self.is_cut = True
-        for line in (self.client, self.server):
+        for connection in (self.client, self.server):
             with suppress(OSError):
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RD)  # wakes whoever reads from it; `close` sends the RST
+                connection.shutdown(socket.SHUT_RD)  # wakes the thread that reads from it; `close` sends the RST
 
     def close(self) -> None:
-        for line in (self.client, self.server):
-            line.close()
+        for connection in (self.client, self.server):
+            connection.close()
 
 
-def _cut(line: socket.socket) -> None:
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    line.close()
+def _cut(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()

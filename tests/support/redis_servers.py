@@ -1,4 +1,4 @@
-"""Valkey servers as an operator sets them up: with users, with TLS, as replicas, and the Sentinels that watch them."""
+"""Valkey servers as an operator sets them up: with users, TLS, replicas and Sentinels."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from tokaut.local_stack.parent_death import die_with_parent
 
 
 class Server:
-    """One on 127.0.0.1, started from a configuration file of `lines`; its data comes back after a kill."""
+    """A server on 127.0.0.1 with `lines` in its configuration file; its data survives a kill."""
 
     def __init__(self, *lines: str, sentinel: bool = False, program: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tr-"))
         self.port = free_port()
-        keeps = () if sentinel else ("save ''", "appendonly yes", "maxmemory-policy noeviction")
+        persistence = () if sentinel else ("save ''", "appendonly yes", "maxmemory-policy noeviction")
         self.file = self.folder / "valkey.conf"
         self.file.write_text(
-            "\n".join([f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *keeps, *lines]) + "\n"
+            "\n".join([f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *persistence, *lines]) + "\n"
         )
         self._command = [str(program or valkey.server_program()), str(self.file), *(["--sentinel"] if sentinel else [])]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
+        """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 die_with_parent(self._command), stdout=log, stderr=log, start_new_session=True
@@ -43,33 +44,37 @@ class Server:
         return self
 
     def freeze(self) -> None:
+        """Stop the process without ending it."""
         assert self._process is not None, "this Valkey is not running"
         freeze(self._process.pid)
 
     def signal(self, which: signal.Signals) -> None:
+        """Send a signal to the process."""
         assert self._process is not None, "this Valkey is not running"
         self._process.send_signal(which)
 
     def kill(self) -> None:
+        """Kill the process, if it runs."""
         if self._process is not None:
             self.signal(signal.SIGKILL)
             self._process.wait(timeout=20)
             self._process = None
 
     def remove(self) -> None:
+        """Kill the process and delete its folder."""
         self.kill()
         shutil.rmtree(self.folder)
 
     @contextmanager
     def asked(self, user: str | None = None, password: str | None = None) -> Iterator[redis.Redis]:
-        """A client of the test's own, by the library's own means."""
+        """Open a client, by the Redis library alone."""
         with redis.Redis(port=self.port, username=user, password=password, decode_responses=True) as client:
             yield client
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
-                line.sendall(b"PING\r\n")
-                return line.recv(16).startswith((b"+PONG", b"-NOAUTH"))
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False

@@ -1,5 +1,6 @@
-"""Says where tests keep what they write: in memory, where there is plenty. A disk that others keep busy takes a second
-for a commit now and then; that is a fault of its own, which `make faults` makes, on the disk.
+"""Print the folder for temporary files of tests: in memory, if there is enough.
+
+On a busy disk a commit sometimes takes a second. `make faults` tests that fault on purpose, on the disk.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from pathlib import Path
 
 import click
 
-MEMORY = Path("/dev/shm")  # a folder of ours is made in it, as in /tmp
-NEEDED = 12 * 2**30  # bytes; all tests at once have some 6 GiB there, and their processes as much again
+MEMORY = Path("/dev/shm")  # tests create their folders in it, as in /tmp
+NEEDED = 12 * 2**30  # bytes; all tests together use about 6 GiB there, and their processes as much again
 
 
 def folder() -> str:
-    """TMPDIR, where it is set, as everywhere."""
+    """Return TMPDIR if it is set, else memory or the system's temporary folder."""
     is_chosen = "TMPDIR" in os.environ
-    return str(MEMORY) if not is_chosen and _room() >= NEEDED else tempfile.gettempdir()
+    return str(MEMORY) if not is_chosen and _free_memory() >= NEEDED else tempfile.gettempdir()
 
 
-def _room() -> int:
+def _free_memory() -> int:
     try:
-        files = os.statvfs(MEMORY)
-        found = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        filesystem = os.statvfs(MEMORY)
+        match = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
     except OSError:  # not Linux
         return 0
-    return min(files.f_bavail * files.f_frsize, int(found[1]) * 1024 if found else 0)
+    return min(filesystem.f_bavail * filesystem.f_frsize, int(match[1]) * 1024 if match else 0)
 
 
 if __name__ == "__main__":

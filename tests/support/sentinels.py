@@ -1,4 +1,4 @@
-"""A primary, a replica and three Sentinels, every one with users and passwords, as docs/operating.md sets them up."""
+"""A primary, a replica and three Sentinels, all with users and passwords as in docs/operating.md."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ PASSWORD = "what-the-sentinels-ask-for"
 
 
 class Watched:
-    """`told(process)` are a process's settings. `primary` is who was the first one."""
+    """The servers. `primary`: the first primary, also after a failover."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         words = [str(folder), "--at", f"redis://{NAME}", "--admin", "--sentinel"]
-        done = CliRunner().invoke(acl, words)
-        assert done.exit_code == 0, done.output
+        result = CliRunner().invoke(acl, words)
+        assert result.exit_code == 0, result.output
         follows = ("masteruser replica", f"masterauth {self._secret('replica.password')}")
         self.primary = self._server(*follows)
         self.replica = self._server(*follows, f"replicaof 127.0.0.1 {self.primary.port}")
         self.sentinels = [self._sentinel() for _ in range(3)]
 
     def start(self) -> Watched:
+        """Start all servers, and wait until the Sentinels know one another."""
         for server in (self.primary, self.replica, *self.sentinels):
             server.start()
         for sentinel in self.sentinels:
@@ -38,10 +39,12 @@ class Watched:
         return self
 
     def remove(self) -> None:
+        """Remove all servers."""
         for server in (*self.sentinels, self.replica, self.primary):
             server.remove()
 
     def told(self, process: str) -> Mapping[str, str]:
+        """Return the settings of a process of ours."""
         files = {"web": {"REDIS_URL_FILE": "web", "REDIS_QUEUE_URL_FILE": "webq"}}
         users = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})
         return {
@@ -52,15 +55,16 @@ class Watched:
         }
 
     def promoted(self) -> bool:
-        """Whether all Sentinels say that the replica is the one now."""
-        return all(self._asked(one)["port"] == self.replica.port for one in self.sentinels)
+        """Return whether all Sentinels take the replica for the primary now."""
+        return all(self._state(one)["port"] == self.replica.port for one in self.sentinels)
 
     def is_copied(self) -> bool:
-        """Whether the replica has all that the primary has: what it has not is lost with it."""
-        had = self.admin(self.primary).info("replication")["master_repl_offset"]
-        return bool(self.admin(self.replica).info("replication")["slave_repl_offset"] >= had)
+        """Return whether the replica has everything that the primary has; the rest is lost if the primary is."""
+        offset = self.admin(self.primary).info("replication")["master_repl_offset"]
+        return bool(self.admin(self.replica).info("replication")["slave_repl_offset"] >= offset)
 
     def admin(self, server: Server) -> Redis:
+        """Open a client as admin."""
         return Redis(port=server.port, username="admin", password=self._secret("admin.password"), decode_responses=True)
 
     def _server(self, *lines: str) -> Server:
@@ -79,16 +83,16 @@ class Watched:
         )
 
     def _knows_all(self, sentinel: Server) -> bool:
-        seen = self._asked(sentinel)
-        return (seen["num-slaves"], seen["num-other-sentinels"], seen["flags"]) == (1, 2, "master")
+        state_seen = self._state(sentinel)
+        return (state_seen["num-slaves"], state_seen["num-other-sentinels"], state_seen["flags"]) == (1, 2, "master")
 
-    def _asked(self, sentinel: Server) -> Mapping[str, object]:
+    def _state(self, sentinel: Server) -> Mapping[str, object]:
         with Redis(port=sentinel.port, password=PASSWORD, decode_responses=True) as client:
             try:
-                found: Mapping[str, object] = client.sentinel_masters()[NAME]
+                state: Mapping[str, object] = client.sentinel_masters()[NAME]
             except RedisError:
-                found = {"port": 0, "num-slaves": 0, "num-other-sentinels": 0, "flags": ""}
-        return found
+                state = {"port": 0, "num-slaves": 0, "num-other-sentinels": 0, "flags": ""}
+        return state
 
     def _secret(self, name: str) -> str:
         return (self.folder / name).read_text().strip()

@@ -1,4 +1,4 @@
-"""People at a hotline: they join by an invitation, log in, and go through the pages as a browser without script."""
+"""Staff of a hotline, who join by invitation, log in and use the pages as a browser without scripts does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = "https://desk.example"
 
 
 class Page:
-    """One answer, as its reader has it."""
+    """An answer of the console."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
@@ -28,27 +28,30 @@ class Page:
 
     @property
     def text(self) -> str:
+        """Return the text without markup."""
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.html)).split())
 
     @property
     def leads_to(self) -> str:
+        """Return the target of a redirect; empty for none."""
         return self.headers.get("Location", "")
 
     @property
     def token(self) -> str:
+        """Return the token of the forms on the page; empty without one."""
         found = re.search(r'name="token" value="([0-9a-f]+)"', self.html)
         return found[1] if found else ""
 
     @property
     def marks(self) -> dict[str, str]:
-        """What a form of a report carries beside what somebody fills in."""
+        """Return the hidden fields of a report's form."""
         found = re.search(r'name="once" value="([\w-]+)"', self.html)
         status = re.search(r'name="status" value="([\w.]*)"', self.html)
         return {"token": self.token, "once": found[1] if found else "", "status": status[1] if status else ""}
 
 
 class Person:
-    """`ip`: where their requests come from."""
+    """A person in one browser. `ip`: the address of their requests."""
 
     def __init__(self, flask: Flask, database: Database, name: str, password: str = PASSWORD) -> None:
         self.flask, self.database = flask, database
@@ -59,55 +62,60 @@ class Person:
         self.ip = "127.0.0.1"
 
     def get(self, path: str, **headers: str) -> Page:
+        """Open a page."""
         return self._ask("GET", path, None, headers)
 
     def post(self, path: str, form: Mapping[str, str] | None = None, *, at: str = "", **headers: str) -> Page:
-        """With the token of the page `at`, where there is one."""
+        """Send a form, with the token of the page `at` if that is given."""
         token = self.get(at).token if at else ""
         return self._ask("POST", path, {**({"token": token} if at else {}), **(form or {})}, headers)
 
     def _ask(self, method: str, path: str, form: Mapping[str, str] | None, headers: Mapping[str, str]) -> Page:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        around = {"REMOTE_ADDR": self.ip}
+        header_fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        environ = {"REMOTE_ADDR": self.ip}
         return Page(
-            self.client.open(path, method=method, data=form, headers=named, base_url=HERE, environ_overrides=around)
+            self.client.open(
+                path, method=method, data=form, headers=header_fields, base_url=HERE, environ_overrides=environ
+            )
         )
 
     def join(self, link: str) -> Page:
+        """Accept an invitation."""
         page = self.get(link)
-        letters = re.search(r'<code class="letters">([A-Z2-7 ]+)</code>', page.html)
-        assert letters, page.text
-        self.secret = letters[1].replace(" ", "")
+        secret_shown = re.search(r'<code class="letters">([A-Z2-7 ]+)</code>', page.html)
+        assert secret_shown, page.text
+        self.secret = secret_shown[1].replace(" ", "")
         form = {"password": self.password, "again": self.password, "code": self.code(), "token": page.token}
         return self.post(link, form)
 
     def code(self) -> str:
-        """One that was not used before: where tests move faster than codes, the console's clock goes on."""
+        """Return a one-time code that was never used; if necessary, move the console's clock to the next one."""
         self.step = max(self.step + 1, self.database.now() // 30_000_000)
         while self.step > self.database.now() // 30_000_000:
             pass_time(self.database, 30)
         return pyotp.TOTP(self.secret).at(self.step * 30)
 
     def log_in(self, **wrong: str) -> Page:
+        """Log in. `wrong`: fields that replace the right ones."""
         right = {"name": self.name, "password": self.password}
         if "code" not in wrong:
             right["code"] = self.code()
         return self.post("/login", {**right, **wrong}, at="/login")
 
     def another_browser(self) -> Person:
-        """The same person, elsewhere."""
+        """Return the same person in another browser."""
         other = Person(self.flask, self.database, self.name, self.password)
         other.secret, other.step = self.secret, self.step
         return other
 
 
 def pass_time(database: Database, seconds: float) -> None:
-    """For the process that has this database."""
+    """Move the clock of this database object forward."""
     database.offset += int(seconds * 1_000_000)
 
 
 def joined(flask: Flask, database: Database, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> Person:
-    """Somebody with an account; not logged in."""
+    """Return a person with a new account, not logged in."""
     person = Person(flask, database, name)
     link = invite(database, "", InvitedAccount(name, hotline, role), f"staff:{hotline}/first")
     assert person.join(link).status == 200

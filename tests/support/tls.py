@@ -1,4 +1,4 @@
-"""TLS for tests: an authority made for the test, certificates of it, and a door that speaks TLS for a plain server."""
+"""TLS for tests: a certificate authority, its certificates, and a listener that adds TLS to a plain server."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Authority:
-    """`file` is what a client is to trust."""
+    """A certificate authority. `file`: the certificate for clients to trust."""
 
     def __init__(self, folder: Path, name: str = "Authority of the tests") -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        ours = self._builder(self._name, self._key, days=30)
-        made = ours.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = self._builder(self._name, self._key, days=30)
+        extended = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self.file = folder / f"{name}.pem"
-        self.file.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self.file.write_bytes(extended.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def certificate(self, *names: str, days: int = 30) -> Path:
-        """A file with certificate and key for these names and addresses."""
+        """Create a file with certificate and key for these names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
-        made = self._builder(subject, key, days).add_extension(
+        extended = self._builder(subject, key, days).add_extension(
             x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
         )
-        private = key.private_bytes(
+        private_key = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path = self._folder / f"{names[0]}{days}.pem"
-        path.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private)
+        path.write_bytes(
+            extended.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private_key
+        )
         return path
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
@@ -57,33 +59,33 @@ class Authority:
 
 @contextmanager
 def door(certificate: Path, port: int) -> Iterator[int]:
-    """The port of a door that speaks TLS and passes on to `port`."""
+    """Listen with TLS and forward to `port`; yields the port of the listener."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
-    with socket.create_server(("127.0.0.1", 0)) as listens:
-        threading.Thread(target=_let_in, args=(listens, tls, port), daemon=True).start()
-        yield int(listens.getsockname()[1])
-        listens.shutdown(socket.SHUT_RDWR)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_accept, args=(listener, tls, port), daemon=True).start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
 
 
-def _let_in(listens: socket.socket, tls: ssl.SSLContext, port: int) -> None:
+def _accept(listener: socket.socket, tls: ssl.SSLContext, port: int) -> None:
     with suppress(OSError):
         while True:
-            line, _ = listens.accept()
-            threading.Thread(target=_pass_on, args=(line, tls, port), daemon=True).start()
+            connection, _ = listener.accept()
+            threading.Thread(target=_forward, args=(connection, tls, port), daemon=True).start()
 
 
-def _pass_on(line: socket.socket, tls: ssl.SSLContext, port: int) -> None:
+def _forward(connection: socket.socket, tls: ssl.SSLContext, port: int) -> None:
     with (
-        line,
+        connection,
         suppress(OSError),
-        tls.wrap_socket(line, server_side=True) as near,
-        socket.create_connection(("127.0.0.1", port)) as far,
+        tls.wrap_socket(connection, server_side=True) as client,
+        socket.create_connection(("127.0.0.1", port)) as server,
     ):
-        back = threading.Thread(target=_copy, args=(far, near), daemon=True)
-        back.start()
-        _copy(near, far)
-        back.join()
+        reply_thread = threading.Thread(target=_copy, args=(server, client), daemon=True)
+        reply_thread.start()
+        _copy(client, server)
+        reply_thread.join()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -1,6 +1,6 @@
-"""A whole Tokaut on this machine, every process real, with a hotline server and a provider's API beside it.
+"""A whole Tokaut on this machine: all processes are real, with a hotline server and the APIs of providers.
 
-`kill(name)` and `start(name)` take processes down and up again, as a fault would.
+`kill(name)` and `start(name)` end and restart a process, as a fault would.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from tokaut.local_stack.parent_death import die_with_parent
 from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 
 PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
-BESIDE = ("console",)  # started where a test wants it
+BESIDE = ("console",)  # started only by tests that need it
 
 
 class Town:
-    """`settings` are laid over the demo's; `web_processes` gunicorn workers of eight threads."""
+    """The processes, set up as in the demo, with `settings` on top. `web_processes`: processes of eight threads."""
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, web_processes: int = 1) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
@@ -45,30 +45,36 @@ class Town:
         self.web_processes = web_processes
         self._is_down = False
         countries = load_countries(("vu", "fj", "ke"), "demo")
-        hotlines = [one.id for one in countries.hotlines]
-        made = make_plan({}, DemoFolder(self.folder), StackAddresses(free_port(), free_port(), free_port()), hotlines)
-        self.account = Account(made.secrets.twilio_account, made.secrets.twilio)
+        hotlines = [hotline_entry.id for hotline_entry in countries.hotlines]
+        demo_plan = make_plan(
+            {}, DemoFolder(self.folder), StackAddresses(free_port(), free_port(), free_port()), hotlines
+        )
+        self.account = Account(demo_plan.secrets.twilio_account, demo_plan.secrets.twilio)
         self.twilio = TwilioApi(self.account).start()
-        sending = {
+        provider_settings = {
             "TWILIO_URL": self.twilio.url,
             "AFRICASTALKING_URL": self.provider.url,
             "AFRICASTALKING_USERNAME": "sandbox",
             "AFRICASTALKING_API_KEY": "an-api-key-of-the-tests",
         }
-        self.plan: StackPlan = replace(made, settings={**made.settings, **sending, **(settings or {})})
+        self.plan: StackPlan = replace(
+            demo_plan, settings={**demo_plan.settings, **provider_settings, **(settings or {})}
+        )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.numbers_of_processes: list[int] = []  # of all that were ever started
 
     @property
     def web(self) -> str:
+        """Return the address of web."""
         return self.plan.where.web
 
     @property
     def environment(self) -> Mapping[str, str]:
+        """Return the settings of all processes."""
         return self.plan.settings
 
     def up(self) -> Town:
-        """Start all; where that fails, nothing is left behind for the tests after it."""
+        """Start all processes; if that fails, clean up for later tests."""
         try:
             self.start("valkey")
             startup.prepare_stack(self.plan)
@@ -85,20 +91,21 @@ class Town:
         if self._is_down:
             return
         self._is_down = True
-        with ExitStack() as rest:  # each is done, whatever comes of the others
-            rest.callback(shutil.rmtree, self.folder)
-            rest.callback(self.twilio.stop)
-            rest.callback(self.provider.stop)
+        with ExitStack() as cleanup:  # runs each callback, even if others fail
+            cleanup.callback(shutil.rmtree, self.folder)
+            cleanup.callback(self.twilio.stop)
+            cleanup.callback(self.provider.stop)
             for name in (*PARTS, *BESIDE):
                 if name in self.processes:
                     how = signal.SIGTERM if name in ("web", "console") else signal.SIGKILL
-                    rest.callback(self.kill, name, how)
+                    cleanup.callback(self.kill, name, how)
 
     def command(self, name: str) -> list[str]:
+        """Return the command of a process."""
         return startup.process_commands(self.plan, web_processes=self.web_processes)[name]
 
     def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` are for this process alone."""
+        """Start a process. `settings`: for this process only."""
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 die_with_parent(self.command(name)),
@@ -113,6 +120,7 @@ class Town:
             until(lambda: valkey.is_up(self.plan.folder.inside), "Valkey does not start")
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End a process; fail the test if it does not end within 30 seconds."""
         process = self.processes.pop(name)
         process.send_signal(how)
         try:
@@ -123,17 +131,20 @@ class Town:
             raise AssertionError(f"{name} does not end by {how.name}; it wrote: {self._written(name)}") from None
 
     def log(self, name: str) -> Path:
+        """Return the log file of a process."""
         return self.folder / f"{name}.log"
 
     def until_web_answers(self) -> None:
+        """Wait until web answers."""
         self._until_answers("web", self.web)
 
     def start_console(self, settings: Mapping[str, str] | None = None) -> None:
+        """Start the console and wait until it answers."""
         self.start("console", settings)
         self._until_answers("console", self.plan.where.console)
 
     def kill_console(self) -> None:
-        """Until nobody answers any more: a process outlives its killed master by up to a second."""
+        """Kill the console and wait until nothing answers: a process outlives its killed master by up to a second."""
         self.kill("console")
         until(lambda: not _answers(self.plan.where.console), "somebody still answers for the console")
 
@@ -141,15 +152,16 @@ class Town:
         self._until(lambda: _answers(address), f"{name} does not start", seconds=60)
 
     def desk(self, hotline: str) -> Desk:
-        """The hotline's own system, as far as it calls back."""
+        """Return a hotline's own system, which calls back."""
         return Desk(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
 
     def received(self) -> list[dict[str, Any]]:
-        """What the hotlines have accepted: hotline, headers and body of each delivery."""
+        """Return hotline, headers and body of each delivery that the hotlines accepted."""
         lines = self.plan.folder.received.read_bytes().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     def until_received(self, true: Callable[[list[dict[str, Any]]], bool], otherwise: str, seconds: float = 20) -> None:
+        """Wait until `true` holds for the received deliveries."""
         self._until(lambda: true(self.received()), otherwise, seconds)
 
     def _until(self, true: Callable[[], bool], otherwise: str, seconds: float) -> None:
@@ -159,7 +171,7 @@ class Town:
             raise AssertionError(f"{otherwise}\n{self.condition()}") from error
 
     def condition(self) -> str:
-        """Say of each process whether it runs, and what it wrote last: for a test that failed."""
+        """Describe for a failed test whether each process runs, and what it wrote last."""
         lines = [f"/readyz: {_ready(self.web)}"]
         for name, process in self.processes.items():
             ended = process.poll()
@@ -172,24 +184,27 @@ class Town:
         return [line[:300] for line in written.splitlines()[-12:]]
 
     def token(self, channel: str) -> str:
+        """Return the secret in the addresses of a channel."""
         secrets = self.plan.secrets
         return {"africastalking": secrets.africastalking, "kannel": secrets.kannel, "ussd": secrets.ussd}[channel]
 
     def ussd_phone(
         self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
     ) -> AfricasTalking | KannelUssd | Neutral:
+        """Return a phone that dials over a channel."""
         if channel == "africastalking":
             return AfricasTalking(self.web, self.token(channel), phone, code)
         if channel == "kannel":
             return KannelUssd(f"{self.web}/hooks/kannel/{self.token(channel)}/ussd", phone, code)
-        door = (
+        address_of_channel = (
             f"{self.web}/hooks/simulator" if channel == "simulator" else f"{self.web}/hooks/ussd/{self.token('ussd')}"
         )
-        return Neutral(door, phone, code)
+        return Neutral(address_of_channel, phone, code)
 
     def sms_phone(
         self, channel: str, phone: str, code: str = "163"
     ) -> Texts | KannelTexts | TwilioTexts | SimulatedTexts:
+        """Return a phone that texts over a channel."""
         if channel == "africastalking":
             return Texts(self.web, self.token(channel), phone, code, self.provider)
         if channel == "kannel":

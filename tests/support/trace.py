@@ -1,7 +1,7 @@
-"""Show where one request goes: `make trace`. Also how large the folders and modules are.
+"""Show which modules a request passes through, and how large folders and modules are: `make trace`.
 
-Three walks are traced in this process, on a real Valkey, SQLite and HTTP: one USSD reply, Send, and the delivery of
-that report to a hotline. Each call of a function of ours is counted; calls of libraries are not.
+Three requests are traced in this process, on a real Valkey, SQLite and HTTP: one USSD reply, Send, and the delivery of
+that report to a hotline. Calls of our own functions are counted; calls of libraries are not.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ MOST_REPLIES = 12  # from the home screen to Send
 
 @dataclass
 class Walk:
-    """The calls of one walk, in order: module and function."""
+    """The calls of one request, in order: module and function."""
 
     calls: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def modules(self) -> list[str]:
-        """The modules in the order in which each is entered for the first time."""
+        """Return the modules, in the order of their first call."""
         return list(dict.fromkeys(module for module, _ in self.calls))
 
     @property
     def functions(self) -> int:
-        """How many different functions are called."""
+        """Return the number of different functions called."""
         return len(set(self.calls))
 
     @property
     def changes(self) -> int:
-        """How often a call goes to another module than the call before it."""
-        return sum(one[0] != other[0] for one, other in zip(self.calls, self.calls[1:], strict=False))
+        """Return how often a call is in another module than the previous call."""
+        return sum(item[0] != other[0] for item, other in zip(self.calls, self.calls[1:], strict=False))
 
     def entries(self) -> Counter[str]:
-        """How often each module is entered from another one."""
+        """Return how often each module is entered from another one."""
         before = [("", ""), *self.calls]
-        return Counter(one[0] for one, last in zip(self.calls, before, strict=False) if one[0] != last[0])
+        return Counter(item[0] for item, last in zip(self.calls, before, strict=False) if item[0] != last[0])
 
 
 class Tracer:
-    """Records the calls of every thread begun after it, while `recording`."""
+    """Records calls during `recording`, in this thread and every thread started after the tracer."""
 
     def __init__(self) -> None:
         self._walk: Walk | None = None
@@ -67,6 +67,7 @@ class Tracer:
 
     @contextmanager
     def recording(self) -> Iterator[Walk]:
+        """Record calls within the context."""
         walk = self._walk = Walk()
         try:
             yield walk
@@ -74,6 +75,7 @@ class Tracer:
             self._walk = None
 
     def stop(self) -> None:
+        """Remove the profiler."""
         threading.setprofile(None)
         sys.setprofile(None)
 
@@ -88,7 +90,7 @@ class Tracer:
 
 
 def trace() -> dict[str, Walk]:
-    """Return the walks of a USSD reply, of Send and of a delivery."""
+    """Trace a USSD reply, Send and a delivery."""
     tracer = Tracer()
     redis = Valkey().start()
     try:
@@ -103,41 +105,41 @@ def trace() -> dict[str, Walk]:
 
 
 def _report(app: App, tracer: Tracer) -> dict[str, Walk]:
-    _until_send(app.ussd("+6785551234"))  # once untraced: what is loaded once is loaded
+    _until_send(app.ussd("+6785551234"))  # first without a trace, so that one-time loading is done
     phone = app.ussd("+6785554321")
     reply_walk = _until_send(phone, tracer)
     with tracer.recording() as send_walk:
-        seen = phone.type("1")
-    if "Sent" not in seen.text:
-        raise LookupError("not sent: " + seen.text)
+        screen = phone.type("1")
+    if "Sent" not in screen.text:
+        raise LookupError("not sent: " + screen.text)
     return {"one USSD reply": reply_walk, "Send": send_walk}
 
 
 def _until_send(phone: Any, tracer: Tracer | None = None) -> Walk:
-    """Answer until the screen offers Send; return the walk of the first reply."""
+    """Answer until the screen offers Send; return the trace of the first reply."""
     phone.dial()
     with tracer.recording() if tracer else nullcontext(Walk()) as walk:
-        seen = phone.type("1")
+        screen = phone.type("1")
     for _ in range(MOST_REPLIES):
-        if "1 Send" in seen.text:
+        if "1 Send" in screen.text:
             return walk
-        seen = phone.type("2" if "danger" in seen.text.lower() else "1")
-    raise LookupError("no screen offers Send: " + seen.text)
+        screen = phone.type("2" if "danger" in screen.text.lower() else "1")
+    raise LookupError("no screen offers Send: " + screen.text)
 
 
 def _delivery(app: App, tracer: Tracer) -> Walk:
     settings = app.plan.settings
     with TemporaryDirectory() as folder:
         hotline = DemoHotlineServer(0, app.plan.secrets.hotlines, Path(folder) / "received.jsonl")
-        there = f"127.0.0.1:{hotline.server_address[1]}"
-        environ = {name: value.replace(NOWHERE.hotline[7:], there) for name, value in settings.items()}
+        address = f"127.0.0.1:{hotline.server_address[1]}"
+        environ = {name: value.replace(NOWHERE.hotline[7:], address) for name, value in settings.items()}
         thread = threading.Thread(target=hotline.serve_forever)
         thread.start()
         try:
-            parts = create_services("standard-1", environ, lambda: False)
+            services = create_services("standard-1", environ, lambda: False)
             delivery = app.rows(t.delivery)[0].delivery_id
             with tracer.recording() as walk:
-                parts.forwarder.deliver(delivery)
+                services.forwarder.deliver(delivery)
             states = [row.state for row in app.rows(t.delivery) if row.delivery_id == delivery]
             if states != ["delivered"]:
                 raise LookupError(f"not delivered: {states}")
@@ -146,21 +148,22 @@ def _delivery(app: App, tracer: Tracer) -> Walk:
             thread.join()
             hotline.server_close()
             hotline.received.close()
-    walk.calls = [call for call in walk.calls if "demo" not in call[0]]  # the hotline's side
+    walk.calls = [call for call in walk.calls if "demo" not in call[0]]  # without the hotline's server
     return walk
 
 
 def sizes() -> dict[str, list[int]]:
     """Return the lines of each module, by folder."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listing = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
     folders: dict[str, list[int]] = {}
-    for name in listed.stdout.split():
+    for name in listing.stdout.split():
         if name.startswith(PACKAGES) and (lines := len((ROOT / name).read_text().splitlines())):
             folders.setdefault(str(Path(name).parent), []).append(lines)
     return folders
 
 
 def main(write: Callable[[str], object] = sys.stdout.write) -> None:
+    """Write all tables."""
     walks = trace()
     write(f"{'walk':<16}{'modules':>8}{'functions':>10}{'calls':>7}{'module changes':>15}\n")
     for name, walk in walks.items():
@@ -174,8 +177,8 @@ def main(write: Callable[[str], object] = sys.stdout.write) -> None:
     write(f"\n{'folder':<32}{'modules':>8}{'lines':>7}{'median':>8}{'longest':>9}\n")
     for folder, lines in sorted(folders.items()):
         write(f"{folder:<32}{len(lines):>8}{sum(lines):>7}{statistics.median(lines):>8.0f}{max(lines):>9}\n")
-    every = [one for lines in folders.values() for one in lines]
-    write(f"{'all':<32}{len(every):>8}{sum(every):>7}{statistics.median(every):>8.0f}{max(every):>9}\n")
+    all_sizes = [item for lines in folders.values() for item in lines]
+    write(f"{'all':<32}{len(all_sizes):>8}{sum(all_sizes):>7}{statistics.median(all_sizes):>8.0f}{max(all_sizes):>9}\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A small real server that answers as Twilio's messaging API does, signs as Twilio does, and keeps what it was asked.
+"""A small real server that answers and signs like Twilio's messaging API, and records the messages.
 
-Its forms are those of twilio.com/docs; it was never compared with a live account.
+Its formats follow twilio.com/docs; they were never compared with a live account.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from twilio.request_validator import RequestValidator
 
 @dataclass(frozen=True)
 class Account:
+    """An account at Twilio, which signs webhooks."""
+
     sid: str
     token: str
 
     def sign(self, url: str, fields: Mapping[str, str]) -> str:
+        """Return the signature of a webhook."""
         return str(RequestValidator(self.token).compute_signature(url, fields))
 
     def post(self, http: Any, url: str, fields: Mapping[str, str], public: str = "") -> requests.Response:
-        """A webhook. `public`: the address that Twilio was given, where a proxy passes it on to `url`."""
+        """Send a webhook. `public`: the address that is signed, if a proxy forwards it to `url`."""
         headers = {
             "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
             "X-Twilio-Signature": self.sign(public or url, fields),
@@ -39,8 +42,11 @@ class Account:
 
 
 class TwilioApi(ThreadingHTTPServer):
-    """`sent`: each message's fields as they were asked for, with its "Sid". `fail_next`: (status, code) to answer with
-    first; `before_answer`: called with each message once it is taken, and before that is said."""
+    """The API.
+
+    `sent`: the fields of each message, with its "Sid". `fail_next`: (status, code) of the next answers.
+    `before_answer`: functions called with each accepted message before the answer is sent.
+    """
 
     daemon_threads = True
 
@@ -54,22 +60,26 @@ class TwilioApi(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """Return the address of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def start(self) -> TwilioApi:
+        """Serve in a thread."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
     def stop(self) -> None:
+        """Stop serving, and close the socket."""
         self.shutdown()
         self.server_close()
 
     def to(self, phone: str) -> list[str]:
+        """Return the texts sent to a phone, oldest first."""
         with self.lock:
-            return [one["Body"] for one in self.sent if one["To"] == phone]
+            return [message_sent["Body"] for message_sent in self.sent if message_sent["To"] == phone]
 
     def report(self, message: Mapping[str, str], status: str, **more: str) -> requests.Response:
-        """The delivery report of a message of `sent`, to the address that it was sent with."""
+        """Send the delivery report of a message of `sent` to the address that the message named."""
         fields = {
             "AccountSid": self.account.sid,
             "ApiVersion": "2010-04-01",
@@ -93,34 +103,34 @@ class _Api(BaseHTTPRequestHandler):
         account = self.server.account
         basic = base64.b64encode(f"{account.sid}:{account.token}".encode()).decode()
         if self.path != f"/2010-04-01/Accounts/{account.sid}/Messages.json":
-            self._say(404, {"code": 20404, "message": "Not found", "status": 404})
+            self._answer(404, {"code": 20404, "message": "Not found", "status": 404})
         elif self.headers["Authorization"] != f"Basic {basic}":
-            self._say(401, {"code": 20003, "message": "Authenticate", "status": 401})
+            self._answer(401, {"code": 20003, "message": "Authenticate", "status": 401})
         else:
-            self._take(dict(parse_qsl(raw, keep_blank_values=True)))
+            self._accept(dict(parse_qsl(raw, keep_blank_values=True)))
 
-    def _take(self, asked: dict[str, str]) -> None:
+    def _accept(self, message_fields: dict[str, str]) -> None:
         with self.server.lock:
             if self.server.fail_next:
                 status, code = self.server.fail_next.pop(0)
-                return self._say(status, {"code": code, "message": "No.", "status": status})
-            asked["Sid"] = f"SM{len(self.server.sent) + 1:032x}"
-            self.server.sent.append(asked)
-        for do in self.server.before_answer:
-            do(asked)
-        return self._say(
+                return self._answer(status, {"code": code, "message": "No.", "status": status})
+            message_fields["Sid"] = f"SM{len(self.server.sent) + 1:032x}"
+            self.server.sent.append(message_fields)
+        for callback in self.server.before_answer:
+            callback(message_fields)
+        return self._answer(
             201,
             {
                 "account_sid": self.server.account.sid,
-                "body": asked["Body"],
+                "body": message_fields["Body"],
                 "error_code": None,
-                "sid": asked["Sid"],
+                "sid": message_fields["Sid"],
                 "status": "queued",
-                "to": asked["To"],
+                "to": message_fields["To"],
             },
         )
 
-    def _say(self, status: int, body: dict[str, Any]) -> None:
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
         raw = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -129,4 +139,4 @@ class _Api(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""

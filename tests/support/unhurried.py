@@ -1,6 +1,6 @@
-"""Applications beside a test wait for a busy machine's PostgreSQL as long as it takes.
+"""Give applications in a test long timeouts for PostgreSQL, because the machine may be busy.
 
-What a caller's patience is worth is shown where it is meant: in tests.reports and in the experiments with real stalls.
+The short timeouts have their own tests, in tests.reports and in the experiments with real stalls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reports.store.engine.timeouts import BACKGROUND
 
 @contextmanager
 def unhurried(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
-    """Within it `module.create_app` makes such a one."""
+    """Let `module.create_app` create an application with long timeouts within the context."""
     if settings.get("DATABASE_URL", "").startswith("postgresql"):
         with patch.object(module, "INTERACTIVE", BACKGROUND):
             yield

@@ -1,4 +1,4 @@
-"""A real Valkey that a test may kill, freeze and start again."""
+"""A real Valkey that a test may kill, freeze and restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tokaut.local_stack.parent_death import die_with_parent
 
 
 class Valkey:
-    """`url` stays the same over restarts; what was written comes back from the append-only file."""
+    """A server. `url` stays the same after a restart; the data comes back from the append-only file."""
 
     def __init__(self, prefix: str = "tv-") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=prefix))
@@ -23,6 +23,7 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Valkey:
+        """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 die_with_parent(valkey.server_command(self.folder)), stdout=log, stderr=log, start_new_session=True
@@ -32,26 +33,29 @@ class Valkey:
 
     @property
     def pid(self) -> int | None:
-        """The server's process; None while it is stopped."""
+        """Return the process id of the server; None while it is stopped."""
         return self._process.pid if self._process else None
 
     def kill(self) -> None:
+        """Kill the process, if it runs."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
+        """End the process in order, if it runs."""
         self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
+        """Stop the process without ending it."""
         assert self._process is not None, "this Valkey is not running"
         freeze(self._process.pid)
 
     def remove(self) -> None:
-        """Killed, also where a test left it frozen; its folder deleted."""
+        """Kill the process, even a frozen one, and delete its folder."""
         self.kill()
         shutil.rmtree(self.folder)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, signal_number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(how)
+            self._process.send_signal(signal_number)
             self._process.wait(timeout=20)
             self._process = None

@@ -1,4 +1,4 @@
-"""Waiting for something that will be true, looked at often, instead of sleeping and hoping."""
+"""Poll for a condition instead of sleeping for a fixed time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def until(true: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
-    """Returns as soon as `true()` holds; fails the test with `otherwise` when it still does not after `seconds`."""
+    """Return as soon as `true()` holds; fail the test with `otherwise` if it does not hold after `seconds`."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""A request as it comes over the wire, for tests that need no server."""
+"""Raw requests for tests that need no server."""
 
 from __future__ import annotations
 
@@ -10,5 +10,6 @@ from gateway.messaging.model import RawRequest
 def wire(
     body: bytes = b"", headers: Mapping[str, str] | None = None, *, method: str = "POST", target: str = "/"
 ) -> RawRequest:
-    told = {name.lower(): value for name, value in (headers or {}).items()}
-    return RawRequest(method, target, lambda name: told.get(name.lower(), ""), body)
+    """Return a request as a channel gets it."""
+    lower_case_headers = {name.lower(): value for name, value in (headers or {}).items()}
+    return RawRequest(method, target, lambda name: lower_case_headers.get(name.lower(), ""), body)
