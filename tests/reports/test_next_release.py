@@ -58,7 +58,7 @@ def test_a_step_waits_until_others_have_written(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, tmp_path / "next")
-    monkeypatch.setattr("reports.store.migrations.TRIES", 1)
+    monkeypatch.setattr("reports.store.migrations.MAX_TRIES", 1)
     other = Database(database.engine.url.render_as_string())
     with other.write(), pytest.raises(DatabaseUnavailable):
         upgrade(database, "demo")

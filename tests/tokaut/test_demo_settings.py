@@ -89,7 +89,7 @@ def test_a_port_in_use_is_named_with_what_to_do() -> None:
 
 NOBODY = """
 import os, pwd, sys
-from tokaut.local_stack.settings import PortTaken, addresses
+from tokaut.local_stack.settings import PortInUse, addresses
 account = pwd.getpwnam("nobody")
 if os.getuid() == 0:
     os.setgroups([])
@@ -97,7 +97,7 @@ if os.getuid() == 0:
     os.setuid(account.pw_uid)
 try:
     addresses(int(sys.argv[1]))
-except PortTaken as error:
+except PortInUse as error:
     print(error)
 """
 
