@@ -10,7 +10,7 @@ import click
 from tokaut.cli import CommandGroup
 from tokaut.terminal import escape_unknown_letters
 
-# Each is a module of this package, named as the command, and the first sentence of its help.
+# Command name → the first sentence of its help. Each command is the module of that name in tokaut.commands.
 COMMANDS: Mapping[str, str] = {
     "audit": "Look at the chain of who did what.",
     "backup": "Copy the embedded database into FOLDER, while everything runs.",
@@ -40,18 +40,21 @@ COMMANDS: Mapping[str, str] = {
 
 
 class LazyCommandGroup(CommandGroup):
-    """Load a command when it is called: all of them together take seconds on a small machine."""
+    """Load a command only when it is called: loading all of them takes seconds on a small machine."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, without loading any."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command; None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"tokaut.commands.{cmd_name}"), cmd_name)
         return command
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Return the name and the first sentence of each command, without loading any."""
         return list(COMMANDS.items())
 
 
