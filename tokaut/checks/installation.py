@@ -210,14 +210,14 @@ def key_faults(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Ite
                     f"The private key of {hotline} is not under {folder / 'private'}: its reports wait. Put it back "
                     f"from its copy, or from its sheet: tokaut keys restore {hotline}"
                 )
-            here = {key.public.key_id for key in list_keys(folder, hotline)}
+            key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
             yield str(fault)
             continue
-        if agreed and agreed not in here:
+        if agreed and agreed not in key_ids:
             yield (
-                f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(here))}. Ask the "
-                "hotline for the key id over the phone, then mend whichever is wrong."
+                f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(key_ids))}. Ask "
+                "the hotline for the key id over the phone, then mend whichever is wrong."
             )
 
 
@@ -227,10 +227,10 @@ def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> I
     try:
         refuse_private_keys(folder)
         for name in names:
-            here, current = list_keys(folder, name), list_keys(agreed, name)
-            if not here:
+            web_keys, source_keys = list_keys(folder, name), list_keys(agreed, name)
+            if not web_keys:
                 yield f"No public key of {name} under {folder / 'public'}, where web reads. Run: tokaut keys publish"
-            elif current and here[0].public.key_id != current[0].public.key_id:
+            elif source_keys and web_keys[0].public.key_id != source_keys[0].public.key_id:
                 yield Advisory(f"web still seals to an older key of {name}. Run tokaut keys publish, then restart web.")
     except KeyFileError as fault:
         yield str(fault)
@@ -256,7 +256,7 @@ def pepper_faults(own: PepperSettings) -> Iterator[str]:
 
 
 def database_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
-    """Check that the database answers, has the schema of this release, and is durable.
+    """Check that the database answers, has the schema of this release, and is durable; also its audit chain and clocks.
 
     A missing embedded database is reported, not created.
     """
