@@ -32,8 +32,8 @@ EVERY_SCREEN = "the words of every screen"
 class CatalogueCoverage:
     """Coverage of one language.
 
-    messages, done: how many messages there are, and how many are translated. old: fuzzy translations, whose English text
-    has changed since; they are never shown. reviewed_by: the organisations, or empty.
+    messages, done: how many messages there are, and how many are translated. old: fuzzy translations, whose English has
+    changed since; they are never shown. reviewed_by: the organisations, or empty.
     """
 
     tag: str
