@@ -1,4 +1,4 @@
-"""The baseline of `tokaut bench`, the least that a screen over HTTP can cost: a bare Flask view with one GET and one SET.
+"""The baseline of `tokaut bench`, the least that an HTTP screen can cost: a bare Flask view with one GET and one SET.
 
 gunicorn runs it with the same settings as web and with web's own Redis client. It stores as many bytes as web does for
 a session, and answers with as many as a screen has.

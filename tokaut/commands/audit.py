@@ -1,4 +1,4 @@
-"""`tokaut audit`: whether anybody changed, dropped, added or moved a line of who did what; a hotline's own lines."""
+"""`tokaut audit`: verify that no entry of the audit was changed, dropped, added or moved; export those of a hotline."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
               tokaut audit verify --file lines.jsonl --key 0123456789abcdef
     """
     if path:
-        _say(audit_export.verify_export(path, trusted), "compare it with the last export that you have.")
+        _report_result(audit_export.verify_export(path, trusted), "compare it with the last export that you have.")
         return
     with open_database() as (database, _):
-        found = verify_chain(database)
+        result = verify_chain(database)
         now = database.now()
-    _say(found, "compare this database with the last backup before that line.")
-    if found.lines and now - found.newest > CHECKPOINT_MAX_AGE:
+    _report_result(result, "compare this database with the last backup before that line.")
+    if result.lines and now - result.newest > CHECKPOINT_MAX_AGE:
         echo("The newest checkpoint is older than two days, or there is none. Is there a key? tokaut keys list")
 
 
@@ -82,7 +82,7 @@ def export(hotline: str, out: Path) -> None:
             )
             file.writelines(
                 audit_export.export_lines(
-                    head, chained_rows(database), lambda one: audit_log.concerns_hotline(one, hotline, ids)
+                    head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
                 )
             )
             delivery_actions.record_action(database, "audit_exported", hotline, actor)
@@ -93,7 +93,7 @@ def export(hotline: str, out: Path) -> None:
     echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
 
 
-def _say(found: ChainVerification, todo: str) -> None:
-    if found.fault:
-        raise CommandError(f"{found.fault} Keep all as it is, and {todo}")
-    echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")
+def _report_result(result: ChainVerification, advice: str) -> None:
+    if result.fault:
+        raise CommandError(f"{result.fault} Keep all as it is, and {advice}")
+    echo(f"The chain is whole: {result.lines} lines, signed up to line {result.signed}.")

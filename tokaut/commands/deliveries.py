@@ -1,4 +1,7 @@
-"""The way of one report as lines for an operator: ids, codes and times."""
+"""`tokaut deliveries`: what has not reached its hotline, and what an operator can do about it.
+
+It shows ids, codes and times, and nothing that a reporter wrote.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,30 @@ from tokaut.terminal import echo
 
 
 def history_lines(way: ReportPath) -> Iterator[str]:
+    """Yield the path of one report as lines of text: its route, its deliveries and its audit."""
     report = way.report
-    desk = f", {report.desk}" if report.desk else ""
-    yield f"report {report.report_id}  {report.country}  {report.priority}  {report.completeness}  {report.state}{desk}"
-    yield "route   " + ", ".join(f"{leg.hotline} ({leg.role}, {leg.why})" for leg in way.route)
+    desk_text = f", {report.desk}" if report.desk else ""
+    yield (
+        f"report {report.report_id}  {report.country}  {report.priority}  {report.completeness}  "
+        f"{report.state}{desk_text}"
+    )
+    yield "route   " + ", ".join(f"{recipient.hotline} ({recipient.role}, {recipient.why})" for recipient in way.route)
     yield ""
     names = {report.report_id: "the report"}
-    for sent in way.deliveries:
-        names[sent.delivery_id] = what = f"{sent.type} {sent.revision} to {sent.hotline}"
-        yield f"{_when(sent.created_at)}  {what}  {sent.role}, {sent.why}  {sent.state}, {sent.handling}"
+    for delivery in way.deliveries:
+        names[delivery.delivery_id] = description = f"{delivery.type} {delivery.revision} to {delivery.hotline}"
+        yield (
+            f"{_utc_text(delivery.created_at)}  {description}  {delivery.role}, {delivery.why}  {delivery.state}, "
+            f"{delivery.handling}"
+        )
     yield ""
     for row in way.done:
-        yield f"{_when(row.at)}  {row.actor}  {row.act}  {names.get(row.object_id, row.object_id)}"
+        yield f"{_utc_text(row.at)}  {row.actor}  {row.act}  {names.get(row.object_id, row.object_id)}"
 
 
-def _when(microseconds: int) -> str:
+def _utc_text(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
-
-# `tokaut deliveries`: what has not reached its hotline, and what a person can do about it. Ids only.
 
 STATES = (*UNDELIVERED, "delivered", "cancelled")
 
@@ -73,7 +81,7 @@ def list_(states: tuple[str, ...]) -> None:
         rows = delivery_actions.list_deliveries(database, states or UNDELIVERED)
         now = database.now()
     for row in rows:
-        echo(_line(row, now))
+        echo(_delivery_line(row, now))
     if not rows:
         echo("None. Every delivery has reached its hotline." if not states else "None in this state.")
 
@@ -88,7 +96,7 @@ def retry(delivery_ids: tuple[str, ...]) -> None:
 
     Next: `tokaut deliveries list` shows within seconds whether it got through.
     """
-    _each(delivery_ids, delivery_actions.retry, "is due now; the worker or the clock takes it within a second.")
+    _for_each(delivery_ids, delivery_actions.retry, "is due now; the worker or the clock takes it within a second.")
 
 
 @deliveries.command()
@@ -101,7 +109,7 @@ def park(delivery_ids: tuple[str, ...]) -> None:
 
     Next: `tokaut deliveries retry` starts it again, with two weeks before it.
     """
-    _each(delivery_ids, delivery_actions.park, "is parked; it is kept, and tried no more until you retry it.")
+    _for_each(delivery_ids, delivery_actions.park, "is parked; it is kept, and tried no more until you retry it.")
 
 
 @deliveries.command()
@@ -117,7 +125,7 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
     def order(database: Database, delivery_id: str, actor: str) -> None:
         delivery_actions.cancel(database, delivery_id, actor, reason)
 
-    _each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
+    _for_each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
 
 
 @deliveries.command()
@@ -129,13 +137,13 @@ def show(report_id: str) -> None:
     Example:  tokaut deliveries show 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
     """
     with open_database() as (database, _):
-        way = delivery_actions.load_report_path(database, report_id.lower())
-    if way is None:
+        path = delivery_actions.load_report_path(database, report_id.lower())
+    if path is None:
         raise CommandError(
             f"There is no report {report_id}; it may have been purged. `tokaut deliveries list` has the ids, with "
             "--state delivered also of what has arrived."
         )
-    for line in history_lines(way):
+    for line in history_lines(path):
         echo(line)
 
 
@@ -157,39 +165,42 @@ def hand_over(report_id: str, giver: str, taker: str) -> None:
     """
     with open_database() as (database, actor):
         try:
-            made, _ = delivery_actions.transfer_report(database, report_id.lower(), giver, taker, actor)
-        except delivery_actions.ActionNotPossible as why:
-            raise CommandError(f"Nothing was done: {why}.") from None
-    echo(f"{taker} gets it, as {made}; the worker or the clock sends it within a second.")
+            delivery_id, _ = delivery_actions.transfer_report(database, report_id.lower(), giver, taker, actor)
+        except delivery_actions.ActionNotPossible as reason:
+            raise CommandError(f"Nothing was done: {reason}.") from None
+    echo(f"{taker} gets it, as {delivery_id}; the worker or the clock sends it within a second.")
 
 
-def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], None], done: str) -> None:
-    """One after the other; what is not possible is said, the rest is done, and the exit status tells."""
+def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str], None], done: str) -> None:
+    """Apply an action to each delivery.
+
+    Deliveries for which it is not possible are printed, and the exit status is then 1.
+    """
     failed = False
     with open_database() as (database, actor):
         for delivery_id in delivery_ids:
             try:
-                order(database, delivery_id, actor)
+                act(database, delivery_id, actor)
                 echo(f"{delivery_id} {done}")
-            except delivery_actions.ActionNotPossible as why:
-                echo(f"{delivery_id}: nothing was done: {why}.", err=True)
+            except delivery_actions.ActionNotPossible as reason:
+                echo(f"{delivery_id}: nothing was done: {reason}.", err=True)
                 failed = True
     if failed:
         raise SystemExit(1)
 
 
-def _line(row: Any, now: int) -> str:
+def _delivery_line(row: Any, now: int) -> str:
     tries = f"{row.attempt} {'try' if row.attempt == 1 else 'tries'}"
     last = f", last {row.last_class}" + (f" {row.last_status}" if row.last_status else "") if row.last_class else ""
-    told = f", a person was told {_ago(now - row.told_at)} ago" if row.told_at else ""
-    following = f", next in {_ago(row.next_at - now)}" if row.state == "due" else ""
+    notified = f", a person was told {_duration(now - row.told_at)} ago" if row.told_at else ""
+    next_try = f", next in {_duration(row.next_at - now)}" if row.state == "due" else ""
     return (
         f"{row.delivery_id}  {row.priority}  {row.state:<9}  {row.hotline}  {row.type}  report {row.report_id}  "
-        f"{_ago(now - row.created_at)} old, {tries}{last}{following}{told}"
+        f"{_duration(now - row.created_at)} old, {tries}{last}{next_try}{notified}"
     )
 
 
-def _ago(microseconds: int) -> str:
+def _duration(microseconds: int) -> str:
     seconds = max(0, microseconds // 1_000_000)
     for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:

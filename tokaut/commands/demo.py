@@ -1,4 +1,4 @@
-"""`tokaut demo`: prints its first line, then loads tokaut.demo.runner, which takes seconds."""
+"""`tokaut demo`: print a first line at once, then load tokaut.demo.runner, which takes seconds."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def demo(*, once: bool, port: int) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Treat SIGTERM, and a terminal that is closed, as Ctrl-C: what was started is stopped."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
+    """Treat SIGTERM and a closed terminal like Ctrl-C, so that all started processes are stopped."""
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""`tokaut hold`: keep a report from being purged, by a person, with a reason and an end."""
+"""`tokaut hold`: exempt a report from purging, for a reason and until a day."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
     \b
     Example:  tokaut hold put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --reason court --until 2028-06-30 --reference 17/2028
     """
-    if len(reference) > 40 or not all(sign.isascii() and (sign.isalnum() or sign in " /.-") for sign in reference):
+    if len(reference) > 40 or not all(
+        character.isascii() and (character.isalnum() or character in " /.-") for character in reference
+    ):
         raise CommandError(f"--reference is the number {PAPER}. Write nothing about the report into it.")
     with open_database() as (database, actor):
         now = database.now()
@@ -91,9 +93,9 @@ def lift(report_id: str) -> None:
 
 
 def _end(day: date) -> int:
-    """The first moment of the day after."""
+    """Return the first moment of the day after, in Unix microseconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86_400) * 1_000_000
 
 
-def _day(at: int) -> str:
-    return f"{datetime.fromtimestamp(at / 1e6, UTC):%Y-%m-%d}"
+def _day(microseconds: int) -> str:
+    return f"{datetime.fromtimestamp(microseconds / 1e6, UTC):%Y-%m-%d}"

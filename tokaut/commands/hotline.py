@@ -1,4 +1,4 @@
-"""`tokaut hotline`: what an operator does about a hotline as a whole."""
+"""`tokaut hotline`: test a hotline, and send reports again to one that had answered "gone"."""
 
 from __future__ import annotations
 
@@ -82,48 +82,50 @@ def test(hotline_id: str) -> None:
 
     Next: note the day as `tested_on` in the hotline's card.
     """
-    country, door = _door(hotline_id)
+    country, connector = _load_connector(hotline_id)
     drills = DrillPayloads.now(country, hotline_id)
-    all_of_it = chain(check_deliveries(door, drills), _called_back(door, hotline_id))
-    rows = list(track(all_of_it, "Trying", console=Console(stderr=True), transient=True))
+    results = chain(check_deliveries(connector, drills), _callback_results(connector, hotline_id))
+    rows = list(track(results, "Trying", console=Console(stderr=True), transient=True))
     Console(width=110).print(_table(hotline_id, rows))
-    wrong = [row for row in rows if not row.ok]
-    echo(f"Report {drills.report_id}: {len(rows) - len(wrong)} of {len(rows)} as they must be.")
-    _note(hotline_id, passed=not wrong)
-    if wrong:
+    failed = [row for row in rows if not row.ok]
+    echo(f"Report {drills.report_id}: {len(rows) - len(failed)} of {len(rows)} as they must be.")
+    _record_result(hotline_id, passed=not failed)
+    if failed:
         raise SystemExit(1)
 
 
-def _door(hotline_id: str) -> tuple[Country, HotlineConnector]:
-    """The hotline as the worker calls it. Raises Plain."""
+def _load_connector(hotline_id: str) -> tuple[Country, HotlineConnector]:
+    """Return the hotline's country, and its connector as the worker builds it. Raises CommandError."""
     try:
         loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
         common, operator = loaded[CommonSettings], loaded[OperatorSettings]
         countries = countries_of(common.countries, common.mode.value, common.country_dir)
-        listed, home = countries.hotlines, countries.country_of_hotline(hotline_id)
-        if home is None:
-            raise unknown_hotline(hotline_id, [one.id for one in listed])
-        by_phone = text_notifier(create_senders(os.environ, common.channels, common.mode))
-        built = build_connectors(
+        hotlines, country = countries.hotlines, countries.country_of_hotline(hotline_id)
+        if country is None:
+            raise unknown_hotline(hotline_id, [hotline.id for hotline in hotlines])
+        notifier = text_notifier(create_senders(os.environ, common.channels, common.mode))
+        connectors = build_connectors(
             os.environ,
-            listed,
-            lambda one: replace(hotline_dependencies(common, operator, one), register_phones=by_phone),
+            hotlines,
+            lambda hotline: replace(hotline_dependencies(common, operator, hotline), register_phones=notifier),
         )
     except (SettingError, CountryError) as error:
         raise CommandError(str(error)) from None
-    if hotline_id not in built:
+    if hotline_id not in connectors:
         raise CommandError(
             f"{hotline_id} is not set up here: HOTLINE_<ID>_… are missing or wrong. `tokaut check` names them."
         )
-    return home, built[hotline_id]
+    return country, connectors[hotline_id]
 
 
-def _called_back(door: HotlineConnector, hotline_id: str) -> Iterable[ConformanceResult]:
-    """Where we know the console's address, and the hotline has a secret to sign with."""
+def _callback_results(connector: HotlineConnector, hotline_id: str) -> Iterable[ConformanceResult]:
+    """Test the callbacks, if CONSOLE_URL is set and the hotline is a webhook with a secret to sign with."""
     console = load_settings(OperatorSettings, os.environ).console_url
     live = load_settings(InstallationSettings, os.environ).mode == Mode.LIVE
     return (
-        check_callbacks(door, hotline_id, console, live=live) if console and isinstance(door, WebhookConnector) else ()
+        check_callbacks(connector, hotline_id, console, live=live)
+        if console and isinstance(connector, WebhookConnector)
+        else ()
     )
 
 
@@ -136,8 +138,11 @@ def _table(hotline_id: str, rows: Sequence[ConformanceResult]) -> Table:
     return table
 
 
-def _note(hotline_id: str, *, passed: bool) -> None:
-    """A line in the audit, and the end of being taken for gone; where there is a database."""
+def _record_result(hotline_id: str, *, passed: bool) -> None:
+    """Write the result to the audit, and send reports again to a hotline that passed and had answered "gone".
+
+    Does nothing without a database.
+    """
     if not load_settings(InstallationSettings, os.environ).has_database:
         return
     with open_database() as (database, actor):

@@ -1,4 +1,4 @@
-"""`tokaut restore`: a backup in the place of the database, which is put aside and never deleted."""
+"""`tokaut restore`: replace the database by a backup. The old one is put aside and never deleted."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def restore(file: Path) -> None:
     """
     harden()
     try:
-        place = load_settings(InstallationSettings, os.environ)
-        database = embedded_database(place)
-        _refuse_other_modes(check_backup(file), place)
+        settings = load_settings(InstallationSettings, os.environ)
+        database = embedded_database(settings)
+        _refuse_other_mode(check_backup(file), settings)
         if is_in_use(database):
             raise CommandError(f"{database} is in use. Stop {PROCESSES}, then run this again.")
         database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -50,6 +50,6 @@ def restore(file: Path) -> None:
     echo("Next: tokaut migrate, tokaut check, start web and wait for its line erasures_applied, then start the others.")
 
 
-def _refuse_other_modes(made_for: str, place: InstallationSettings) -> None:
-    if made_for != place.mode:
-        raise CommandError(f"This is a backup of {made_for} mode, and TOKAUT_MODE is {place.mode}. The two never mix.")
+def _refuse_other_mode(mode: str, settings: InstallationSettings) -> None:
+    if mode != settings.mode:
+        raise CommandError(f"This is a backup of {mode} mode, and TOKAUT_MODE is {settings.mode}. The two never mix.")

@@ -1,4 +1,4 @@
-"""`tokaut roles`: what the administrator of PostgreSQL runs once, so that each process has a role of its own."""
+"""`tokaut roles`: the SQL that an administrator of PostgreSQL runs once, so that each process has its own role."""
 
 from __future__ import annotations
 

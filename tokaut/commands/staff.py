@@ -1,4 +1,4 @@
-"""`tokaut staff`: the first lead of a hotline, the operator's own people, and who has an account."""
+"""`tokaut staff`: invite the first lead of a hotline or one of the operator's people, list and end accounts."""
 
 from __future__ import annotations
 
@@ -53,9 +53,11 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
         )
     if hotline:
         _refuse_unknown(settings, hotline)
-    with open_database(CONSOLE) as (database, who):
-        by = accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:"))
-        link = invite(database, settings.console_url or "", InvitedAccount(name, hotline or OPERATOR_HOTLINE, role), by)
+    with open_database(CONSOLE) as (database, operator):
+        inviter = accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:"))
+        link = invite(
+            database, settings.console_url or "", InvitedAccount(name, hotline or OPERATOR_HOTLINE, role), inviter
+        )
     if not link:
         raise CommandError(f"Somebody has the name {name}, or had it once. Take another one.")
     echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
@@ -75,8 +77,8 @@ def list_(hotline: str) -> None:
     """
     with open_database(CONSOLE) as (database, _):
         people = accounts.list_accounts(database, hotline)
-    for one in people:
-        echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
+    for account in people:
+        echo(f"{account.name:<24} {account.role:<9} {'has left' if account.ended_at else ''}".rstrip())
     if not people:
         echo("Nobody.")
 
@@ -91,11 +93,11 @@ def end(name: str) -> None:
 
     Next: keys are rotated where somebody leaves who could reach them: `tokaut keys rotate HOTLINE`.
     """
-    with open_database(CONSOLE) as (database, who):
+    with open_database(CONSOLE) as (database, operator):
         account = accounts.find_by_name(database, name)
         if account is None or account.ended_at is not None:
             raise CommandError(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
-        accounts.deactivate(database, account, accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:")))
+        accounts.deactivate(database, account, accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:")))
     echo(f"{name} has no access any more.")
 
 
@@ -111,6 +113,6 @@ def _refuse_unknown(settings: ConsoleSettings, hotline: str) -> None:
         countries = load_countries(settings.countries, settings.mode.value, settings.country_dir)
     except CountryError as error:
         raise CommandError(str(error)) from None
-    there = [one.id for one in countries.hotlines]
-    if hotline not in there:
-        raise unknown_hotline(hotline, there)
+    known = [known_hotline.id for known_hotline in countries.hotlines]
+    if hotline not in known:
+        raise unknown_hotline(hotline, known)

@@ -1,4 +1,4 @@
-"""`tokaut statistics`: what may be shown of how it is going, in the terminal or as files to give away."""
+"""`tokaut statistics`: the published figures, in the terminal or as files to pass on."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def show(isos: Sequence[str], made_up: bool) -> None:
     """
     if made_up:
         echo(EXAMPLE)
-    there = group_by_quarter(_figures(isos, made_up, ""), LANGUAGE_NAMES)
-    for one in there:
-        echo(_as_text(one))
-    if not there:
+    quarters = group_by_quarter(_figures(isos, made_up, ""), LANGUAGE_NAMES)
+    for quarter in quarters:
+        echo(_as_text(quarter))
+    if not quarters:
         echo("No quarter is out yet. The clock brings one out two weeks after it is over.")
 
 
@@ -70,13 +70,13 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
 
     Next: look at index.html, and read the lines at its top before you give it away.
     """
-    found = _figures(isos, made_up, "exported:statistics")
-    there = group_by_quarter(found, LANGUAGE_NAMES)
+    figures = _figures(isos, made_up, "exported:statistics")
+    quarters = group_by_quarter(figures, LANGUAGE_NAMES)
     made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
     files = {
-        "index.html": statistics_html(there, _names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
-        "reports.csv": reports_csv(there),
-        "payments.csv": payments_csv(there),
+        "index.html": statistics_html(quarters, _country_names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
+        "reports.csv": reports_csv(quarters),
+        "payments.csv": payments_csv(quarters),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,21 +84,21 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{folder} cannot be written ({error.strerror}). Name a folder of yours.") from None
-    echo(f"{folder}: {', '.join(files)}, of {len(there)} quarters.")
+    echo(f"{folder}: {', '.join(files)}, of {len(quarters)} quarters.")
 
 
-def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[PublishedFigure]:
+def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:
     wanted = [iso.upper() for iso in isos]
     if made_up:
         return example_figures(country.load_countries(wanted or ["vu", "ke"], "demo").all)
     with open_database() as (database, actor):
-        if act:
-            delivery_actions.record_action(database, act, "figures", actor)
+        if audit_action:
+            delivery_actions.record_action(database, audit_action, "figures", actor)
         return quarterly_figures.list_published(database, wanted)
 
 
-def _names() -> dict[str, str]:
-    return {one.iso: one.name for one in country.load_countries(country.shipped_countries(), "demo")}
+def _country_names() -> dict[str, str]:
+    return {named.iso: named.name for named in country.load_countries(country.shipped_countries(), "demo")}
 
 
 def _as_text(quarter: QuarterFigures) -> str:
