@@ -26,7 +26,7 @@ CHECKPOINT_MAX_AGE = 2 * DAY
 
 @click.group(cls=CommandGroup)
 def audit() -> None:
-    """Look at the chain of who did what.
+    """Verify or export the audit, the chained record of who did what.
 
     \b
     Example:  tokaut audit verify
@@ -39,10 +39,10 @@ def audit() -> None:
 @click.option("--file", "path", type=click.Path(path_type=Path, exists=True), help="An export, and no database.")
 @click.option("--key", "trusted", multiple=True, help="With --file: ids of the keys that you were told by another way.")
 def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
-    """Walk the whole chain and its signed checkpoints, and name the first line that does not fit.
+    """Verify the whole chain and its signed checkpoints, and name the first line that does not match.
 
-    What it shows: up to the newest checkpoint no line was changed, dropped, added or moved, unless by somebody who has
-    the key that signs. docs/audit.md says what it does not show.
+    If it succeeds, no line was changed, removed, added or moved up to the newest checkpoint, unless by somebody who has
+    the signing key. docs/audit.md says what it does not show.
 
     \b
     Example:  tokaut audit verify
@@ -63,15 +63,15 @@ def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
 @click.argument("hotline")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new file, for the hotline.")
 def export(hotline: str, out: Path) -> None:
-    """Write the lines of the audit that are HOTLINE's, with all checkpoints: it can verify them without us.
+    """Write the lines of the audit that concern HOTLINE, with all checkpoints: it can verify them without us.
 
-    Of lines that are not its own the file has the digest alone. Send it each month: a checkpoint that somebody else has
-    kept is what nobody here can take back.
+    Of all other lines the file has only the digest. Send it each month: nobody here can take back a checkpoint that
+    somebody else holds.
 
     \b
     Example:  tokaut audit export vu-pikinini --out lines.jsonl
 
-    Next: they run `tokaut audit verify --file lines.jsonl --key <id>`, or the recipe of docs/audit.md.
+    Next: the hotline runs `tokaut audit verify --file lines.jsonl --key <id>`, or follows the recipe in docs/audit.md.
     """
     try:
         keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)

@@ -37,15 +37,15 @@ SECRET_FILES = (
 def backup(folder: Path, days: int) -> None:
     """Copy the embedded database into FOLDER, while everything runs.
 
-    The copy is one moment, checked before it gets its name: <mode>-<time>.tokaut.db. Keys are never in it, and FOLDER
-    must be where no key is: who finds both can read every report. Nor is the spool: it belongs to its host's disk.
-    The journal of deletions and opt-outs goes into FOLDER/erasures.
-    Run it each 15 minutes, then take FOLDER to another disk; tokaut-backup.timer does the first.
+    The copy shows the database at one moment, and is checked before it gets its name: <mode>-<time>.tokaut.db. It never
+    contains keys, and FOLDER must be where no key is: anyone who finds both can read every report. It does not contain
+    the spool, which stays on the disk of its host. The journal of deletions and opt-outs is copied to FOLDER/erasures.
+    Run this every 15 minutes (tokaut-backup.timer does), then copy FOLDER to another disk.
 
     \b
     Example:  tokaut backup /mnt/backup
 
-    Next: `tokaut check` says how old the last one is. The way back: `tokaut restore <file>`.
+    Next: `tokaut check` says how old the last backup is. To go back to one: `tokaut restore <file>`.
     """
     harden()
     try:

@@ -47,16 +47,16 @@ QUICK = BenchSize(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1,
 )
 @click.option("--quick", is_flag=True, help="Only show that it works: the figures are worth nothing.")
 def bench(*, postgresql: str | None, draw: Path | None, beside: Path | None, quick: bool) -> None:
-    """Measure how fast this is on this machine, beside a bare Flask view in the same run.
+    """Measure the speed on this machine, next to a bare Flask view in the same run.
 
-    Starts web, workers, Valkey and a demo hotline on this machine alone, and callers that file made-up reports. Takes
-    eight minutes at most; the figures are good to compare with one another, and with another run only where the
-    machine is at rest.
+    Starts web, workers, Valkey and a demo hotline on this machine only, and simulated callers who send made-up reports.
+    It takes eight minutes at most. Compare the figures with one another, and with another run only if the machine is
+    otherwise idle.
 
     \b
     Example:  tokaut bench
 
-    Next: docs/performance.md says what each figure is, and what was measured before.
+    Next: docs/performance.md explains each figure, and has earlier measurements.
     """
     harden()
     try:

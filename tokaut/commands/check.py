@@ -28,18 +28,19 @@ Found = dict[str, list[str]]  # part → its faults and advisories, one sentence
 )
 @click.option("--worker", is_flag=True, help="Only what worker and clock read: no secrets of web or console.")
 def check(country: str | None, worker: bool) -> None:
-    """Say everything that is wrong with this installation, and what to do about each.
+    """Show everything that is wrong with this installation, and what to do about each fault.
 
-    Looks at settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
-    settings of the services, under an account that may read them. Exit status 1 when something has to be mended.
+    Checks settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
+    settings of the services, under an account that may read them. The exit status is 1 if something must be fixed.
 
     \b
     Example:  tokaut check
               TOKAUT_MODE=live tokaut check      what keeps this installation from going live
               tokaut check --country vu          what Vanuatu needs before it can go live
-              tokaut check --worker              as the account of worker and clock, which has no others' secrets
+              tokaut check --worker              as the account of worker and clock, without the secrets of others
 
-    Next: mend from the top, then run it again. When it is content, start the services: the Procfile names them.
+    Next: fix the faults from the top, then run it again. When there are none, start the services: the Procfile names
+    them.
     """
     harden()
     mode = installation.mode_of(os.environ)

@@ -52,10 +52,10 @@ STATES = (*UNDELIVERED, "delivered", "cancelled")
 
 @click.group(cls=CommandGroup)
 def deliveries() -> None:
-    """See what has not reached its hotline, and order what happens to it.
+    """Show what has not reached its hotline, and retry, park, cancel or transfer it.
 
-    A delivery is one sending of one report to one hotline. due: it is tried again by itself. refused: the hotline said
-    no. parked: two weeks were not enough, or a person took it. Nothing of these is ever deleted.
+    A delivery is one report for one hotline. due: it is retried automatically. refused: the hotline rejected it.
+    parked: it did not arrive within two weeks, or an operator parked it. None of these is ever deleted.
 
     \b
     Example:  tokaut deliveries list
@@ -69,13 +69,13 @@ def deliveries() -> None:
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be given more than once."
 )
 def list_(states: tuple[str, ...]) -> None:
-    """List what is on its way, refused or parked, the most urgent first.
+    """List the deliveries that are due, refused or parked, the most urgent first.
 
     \b
     Example:  tokaut deliveries list --state parked
 
-    Next: mend what is wrong at the hotline or here, then `tokaut deliveries retry`; or give the report to somebody by
-    hand, then `tokaut deliveries cancel`.
+    Next: fix the cause at the hotline or here, then `tokaut deliveries retry`; or give the report to somebody by hand,
+    then `tokaut deliveries cancel`.
     """
     with open_database() as (database, _):
         rows = delivery_actions.list_deliveries(database, states or UNDELIVERED)
@@ -89,12 +89,12 @@ def list_(states: tuple[str, ...]) -> None:
 @deliveries.command()
 @click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
 def retry(delivery_ids: tuple[str, ...]) -> None:
-    """Send it again, now, with the same key: a hotline that has it already sees that it is the same one.
+    """Send a delivery again now, with the same idempotency key: a hotline that has it already recognises the repeat.
 
     \b
     Example:  tokaut deliveries retry 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
 
-    Next: `tokaut deliveries list` shows within seconds whether it got through.
+    Next: `tokaut deliveries list` shows within seconds whether it arrived.
     """
     _for_each(delivery_ids, delivery_actions.retry, "is due now; the worker or the clock takes it within a second.")
 
@@ -102,12 +102,12 @@ def retry(delivery_ids: tuple[str, ...]) -> None:
 @deliveries.command()
 @click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
 def park(delivery_ids: tuple[str, ...]) -> None:
-    """Stop trying, and keep it: a person takes it from here.
+    """Stop retrying a delivery, and keep it: a person handles it from here.
 
     \b
     Example:  tokaut deliveries park 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
 
-    Next: `tokaut deliveries retry` starts it again, with two weeks before it.
+    Next: `tokaut deliveries retry` starts it again, for another two weeks.
     """
     _for_each(delivery_ids, delivery_actions.park, "is parked; it is kept, and tried no more until you retry it.")
 
@@ -116,7 +116,9 @@ def park(delivery_ids: tuple[str, ...]) -> None:
 @click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
 @click.option("--reason", required=True, help="One word for the audit: mistake, double, handed_over.")
 def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
-    """Give it up. Refused for the last delivery that is alive of a report: somebody has to have that report.
+    """Cancel a delivery, with a reason for the audit.
+
+    The last active delivery of a report cannot be cancelled, because somebody must have that report.
 
     \b
     Example:  tokaut deliveries cancel --reason handed_over 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
@@ -131,7 +133,7 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
 @deliveries.command()
 @click.argument("report_id", metavar="REPORT_ID")
 def show(report_id: str) -> None:
-    """Show the way of one report: whom its route names, what was sent to whom, who did what. No word of it.
+    """Show the path of one report: its recipients, its deliveries, and who did what. None of its text is shown.
 
     \b
     Example:  tokaut deliveries show 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
@@ -152,16 +154,16 @@ def show(report_id: str) -> None:
 @click.option("--from", "giver", required=True, metavar="HOTLINE", help="Who has it and gives it away.")
 @click.option("--to", "taker", required=True, metavar="HOTLINE", help="Who gets it.")
 def hand_over(report_id: str, giver: str, taker: str) -> None:
-    """Give a report from one hotline to another that the reporter was shown before Send.
+    """Transfer a report from one hotline to another that the reporter was shown before Send.
 
-    The one that gives it away is asked nothing more; the clock runs on until the other one takes it. What was said by
-    My report goes with it. To anybody else a report cannot go: nobody has sealed it to them, and the reporter has not
-    agreed to them. A person who must tell them does so by phone, from the desk that has it.
+    Nothing more is asked of the first hotline. The time to acknowledge keeps running until the other one acknowledges
+    the report. Messages under My report are transferred too. A report cannot go to anybody else: it is not sealed to
+    them, and the reporter has not agreed to them. If others must be told, the hotline that has the report calls them.
 
     \b
     Example:  tokaut deliveries handover 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --from vu-pikinini --to vu-police
 
-    Next: `tokaut deliveries show` shows the way it went.
+    Next: `tokaut deliveries show` shows the path of the report.
     """
     with open_database() as (database, actor):
         try:

@@ -28,15 +28,16 @@ LOADING = "Loading the demo; it needs some seconds."
 def demo(*, once: bool, port: int) -> None:
     """Watch a report travel from a feature phone to a hotline.
 
-    Starts everything on this machine alone: Valkey, the database, web, both workers, the clock, the console, and a
-    hotline that checks signatures and calls back. A scripted caller dials in over real HTTP. Nothing leaves this
+    Starts everything on this machine only: Valkey, the database, web, both workers, the clock, the console, and a
+    hotline that checks signatures and calls back. A scripted reporter dials in over real HTTP. Nothing leaves this
     machine, and no report is real.
 
     \b
     Example:  tokaut demo --once
               TOKAUT_DATA=/tmp/second PORT=9000 tokaut demo      a second one beside the first
 
-    Without --once it stays up, so that you can call yourself. Next: `tokaut check` says what a real service needs.
+    Without --once it keeps running, so that you can call it yourself. Next: `tokaut check` says what a real service
+    needs.
     """
     try:
         with _stoppable():

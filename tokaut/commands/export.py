@@ -37,14 +37,14 @@ from tokaut.terminal import echo
 def export(report_id: str, form: str, out: Path, table: bool, hotline: str | None) -> None:
     """Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key. It is sent nowhere.
 
-    A person of the hotline copies the sheet into that body's form, where its law allows that. The sheet holds what the
-    reporter typed, and a number only where contact was allowed. That it was made, by whom and for which form, is a
-    line of the audit before the report is opened. Delete the file when it was handed in.
+    A person of the hotline copies the sheet into that body's form, if the law there allows it. The sheet has what the
+    reporter typed, and a phone number only if contact was allowed. Before the report is opened, the audit records who
+    made the sheet and for which form. Delete the file once it is handed in.
 
     \b
     Example:  tokaut export 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e cybertipline --out /run/tokaut/sheet.txt
 
-    Next: read it, hand it in, delete it. `tokaut audit verify` keeps that you made it.
+    Next: read it, hand it in, delete it. The audit keeps the record that you made it.
     """
     harden()
     report_id = report_id.lower()

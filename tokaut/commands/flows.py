@@ -31,9 +31,9 @@ def flows() -> None:
     """Check, draw and play the conversations.
 
     \b
-    A conversation is a file of flows/ that can be read aloud; docs/flows/README.md says how to write one.
+    A conversation is a file in flows/ that can be read aloud; docs/flows/README.md says how to write one.
     While you write:   tokaut flows play                walk through it here, without any server
-    Before you send:   tokaut flows lint                every way, in every country, language and channel
+    Before you send:   tokaut flows lint                every path, in every country, language and channel
     For others:        tokaut flows graph               pictures of it, for docs/flows/
     """
 
@@ -61,11 +61,11 @@ def selected_countries(only: Sequence[str] = ()) -> Countries:
 )
 @click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
 def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
-    """Walk every way through the flows, in every country, language and channel.
+    """Walk every path through the flows, in every country, language and channel.
 
-    Tells of dead ends, circles, screens that nobody sees, missing ways back and out, pages that do not fit, more than
-    8 screens to Send, labels that mean two things; and which ways to Send fit into a USSD session of 60, 120 and 180 s.
-    Each fault has file:line:column and what to do. Exit status 1 when there is one.
+    Reports dead ends, circles, screens that nobody sees, missing ways back and out, pages that do not fit, more than 8
+    screens to Send, and labels with two meanings. Also shows which paths to Send fit into a USSD session of 60, 120 and
+    180 s. Each fault has file:line:column and what to do. The exit status is 1 if there is one.
 
     \b
     Example:  tokaut flows lint

@@ -48,14 +48,14 @@ def flow_graphs(book: FlowBook) -> Mapping[str, FlowGraph]:
 def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | None) -> None:
     """Draw a flow: its screens, and which key leads where.
 
-    Drawn from what was walked, so that no arrow is in vain: in English, with Vanuatu's numbers, by USSD and SMS.
+    Every arrow is a reply that was really tried: in English, with Vanuatu's numbers, by USSD and SMS.
 
     \b
     Example:  tokaut flows graph report > report.svg
               tokaut flows graph more --mermaid
-              tokaut flows graph --out docs/flows        all of them, as in the pages
+              tokaut flows graph --out docs/flows        all of them, as in the docs
 
-    Next: open the picture in a browser. The arrows that are dashed go back to an earlier screen.
+    Next: open the picture in a browser. Dashed arrows lead back to an earlier screen.
     """
     try:
         book = loader.load(flow_dir or loader.FOLDER)

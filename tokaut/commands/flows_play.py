@@ -107,7 +107,7 @@ def play(  # one parameter for each option
 ) -> None:  # fmt: skip
     """Walk through a conversation here, screen by screen, without any server.
 
-    Below each screen stands its id, its length and what it caused. Nothing is sent or kept. Ctrl-D ends it.
+    Below each screen it shows the screen's id, its length and its effect. Nothing is sent or stored. Ctrl-D ends it.
 
     \b
     Example:  tokaut flows play
@@ -116,7 +116,7 @@ def play(  # one parameter for each option
               tokaut flows play --at report.send --fact send_to=two
               tokaut flows play --at my.state --fact report_state=overdue
 
-    Next: `tokaut flows lint` walks all the ways that you did not.
+    Next: `tokaut flows lint` walks all the paths that you did not.
     """
     where, book = _load_combination(flow_dir, country, language, channel)
     playing = _start_session(book, where, screen, _facts(fact))

@@ -19,7 +19,7 @@ PAPER = "of the paper that asks for it: letters, digits, / . - and blanks, at mo
 
 @click.group(cls=CommandGroup)
 def hold() -> None:
-    """Keep a report from being purged for a time, say by whom and why, and let it go.
+    """Keep a report from being purged for a time and with a reason, or end such a hold.
 
     \b
     Example:  tokaut hold put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --reason court --until 2028-06-30
@@ -36,9 +36,9 @@ def hold() -> None:
 @click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, UTC; two years at most.")
 @click.option("--reference", default="", help=f"Number {PAPER}.")
 def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
-    """Hold REPORT_ID until a day. Again: another reason or day in place of the one before.
+    """Hold REPORT_ID until a day. A second hold replaces the reason and the day of the first.
 
-    It ends by itself; two weeks before, whoever is on call is told. All of it is in the audit.
+    It ends automatically. The person on call is told two weeks before. The audit records all of it.
 
     \b
     Example:  tokaut hold put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --reason court --until 2028-06-30 --reference 17/2028
@@ -62,7 +62,7 @@ def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
 
 @hold.command("list")
 def list_() -> None:
-    """List what is held, and until when.
+    """List the reports that are held, and until when.
 
     \b
     Example:  tokaut hold list
@@ -79,12 +79,12 @@ def list_() -> None:
 @hold.command()
 @click.argument("report_id")
 def lift(report_id: str) -> None:
-    """Let REPORT_ID go: it is purged by the rules again, at once where its time is over.
+    """End the hold of REPORT_ID: it is purged by the rules again, at once if its retention period is over.
 
     \b
     Example:  tokaut hold lift 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
 
-    Next: `tokaut purge` says what is over now.
+    Next: `tokaut purge` counts the reports that can be purged now.
     """
     with open_database() as (database, actor):
         if not retention.lift_hold(database, report_id.lower(), actor):

@@ -37,7 +37,7 @@ from workers.hotlines.webhook import WebhookConnector
 
 @click.group(cls=CommandGroup)
 def hotline() -> None:
-    """Look after the hotlines that take reports.
+    """Test a hotline, or send reports again to one that had answered "gone".
 
     \b
     Example:  tokaut hotline revive vu-pikinini
@@ -48,14 +48,14 @@ def hotline() -> None:
 @hotline.command()
 @click.argument("hotline_id", metavar="HOTLINE")
 def revive(hotline_id: str) -> None:
-    """Give reports to a hotline again that had answered "gone" (410), and those that it refused for it.
+    """Send reports again to a hotline that had answered "gone" (410), also those that it refused with that answer.
 
-    Ask the hotline first: its server said that it takes nothing any more, and since then others get its reports.
+    Ask the hotline first: its server said that it accepts nothing any more, and since then others get its reports.
 
     \b
     Example:  tokaut hotline revive vu-pikinini
 
-    Next: `tokaut deliveries list` shows within seconds whether it takes them.
+    Next: `tokaut deliveries list` shows within seconds whether it accepts them.
     """
     with open_database() as (database, actor):
         count = delivery_actions.revive_hotline(database, hotline_id, actor)
@@ -65,22 +65,23 @@ def revive(hotline_id: str) -> None:
 @hotline.command()
 @click.argument("hotline_id", metavar="HOTLINE")
 def test(hotline_id: str) -> None:
-    """Send drills to a hotline and show what it takes and what it refuses; exit status 1 where something is wrong.
+    """Send drills to a hotline and show what it accepts and what it refuses; exit status 1 if something is wrong.
 
-    A drill is a made-up report of mode training that says DRILL. It is filed nowhere and counted nowhere; the hotline
-    sees it, marked, and puts it aside. Tell them before, and ask them afterwards: they must have seen one report with
-    one revision, and nothing of what is to be refused. A signed webhook is tried in full, another kind by handing a
-    drill over twice; each duty phone gets one text. Run it with the worker's settings.
+    A drill is a made-up report of mode training that says DRILL. It is stored nowhere and counted nowhere. The hotline
+    sees it, marked as a drill, and sets it aside. Tell the hotline before, and ask afterwards: it must have seen one
+    report with one revision, and nothing of what it must refuse. A signed webhook is tested in full. Another kind of
+    hotline gets one drill twice; each on-call phone gets one SMS. Run it with the worker's settings.
 
-    Where CONSOLE_URL is set, the door for a webhook's call-backs is tried, too: that it knows this hotline's secret.
-    Whether their system calls back they see for themselves: with any id, 404 says that the signature is right.
+    If CONSOLE_URL is set, the address for a webhook's callbacks is tested too: whether it knows this hotline's secret.
+    The hotline itself can see whether its system calls back correctly: with any id, 404 means that the signature is
+    right.
 
-    A hotline that passes and had answered "gone" (410) gets reports again.
+    A hotline that passes, and had answered "gone" (410), gets reports again.
 
     \b
     Example:  tokaut hotline test vu-pikinini
 
-    Next: note the day as `tested_on` in the hotline's card.
+    Next: write the day into `tested_on` in the hotline's card.
     """
     country, connector = _load_connector(hotline_id)
     drills = DrillPayloads.now(country, hotline_id)

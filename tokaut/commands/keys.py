@@ -43,10 +43,10 @@ COPIES = "Burn its recovery sheet, remove the console's copy and any other, then
 
 @click.group(cls=CommandGroup)
 def keys() -> None:
-    """Keys and secrets: make, list, rotate.
+    """Create, list and rotate keys and secrets.
 
-    Each hotline has a pair of keys. web seals reports with the public half and cannot open them again; worker and clock
-    hold the private half, and so does the console where the hotline's staff read there. Run these commands under the
+    Each hotline has a key pair. web seals reports with the public half and cannot open them again. worker and clock
+    have the private half, and so does the console if the hotline's staff read there. Run these commands under the
     account of worker and clock, which owns TOKAUT_KEYS.
     """
     harden()
@@ -56,11 +56,11 @@ def keys() -> None:
 @click.argument("hotline")
 @click.option("--sheet", is_flag=True, help="Also print the recovery sheet, once: for paper, never for a file.")
 def new(hotline: str, sheet: bool) -> None:
-    """Make the first pair of keys of HOTLINE, the id that its country file gives it.
+    """Create the first key pair of HOTLINE, the id in its country file.
 
-    Without its private key a report cannot be read by anybody, so the hotline keeps a recovery sheet in a sealed
-    envelope, and a drill opens one each year. Copy the public half to web and to the console, and the private half to
-    the console where this hotline's staff read there; then restart both.
+    Without its private key nobody can read a report. So the hotline has a recovery sheet in a sealed envelope, which is
+    opened in a drill once a year. Copy the public half to web and to the console, and the private half to the console
+    if this hotline's staff read there; then restart both.
     """
     settings = _settings()
     try:
@@ -82,8 +82,8 @@ def new(hotline: str, sheet: bool) -> None:
 def publish(folder: Path | None) -> None:
     """Copy the public keys to the folder that web reads: FOLDER, or else the setting TOKAUT_WEB_KEYS.
 
-    web seals reports with public keys and does not start where it can read a private one. Run this after each new pair,
-    then restart web.
+    web seals reports with public keys, and does not start if it can read a private one. Run this after each new key
+    pair, then restart web.
 
     \b
     Example:  TOKAUT_WEB_KEYS=/var/lib/tokaut/web-keys tokaut keys publish
@@ -105,9 +105,9 @@ def publish(folder: Path | None) -> None:
 
 @keys.command("list")
 def list_() -> None:
-    """Say which keys there are: newest first, the first of each hotline is the one that web seals to.
+    """List the keys of each hotline, the newest first. web seals to the first one.
 
-    Compare the key ids with the country files: a public key that was exchanged gives another id.
+    Compare the key ids with the country files: a public key that was replaced has another id.
     """
     settings = _settings()
     try:
@@ -129,10 +129,10 @@ def list_() -> None:
 def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     """Replace a hotline's keys by new ones, or the pepper of phone numbers.
 
-    HOTLINE: once a year, when somebody leaves who could reach the keys, at once on suspicion. First to the console,
-    where this hotline's staff read there, then to web. New reports are sealed to the new key as soon as web was
-    restarted with its public half; then run it again with --rewrap-only. The old private key stays until no row names
-    it; destroy it 35 days later, when no backup needs it.
+    HOTLINE: once a year, when somebody leaves who could reach the keys, and at once on suspicion. Copy the new keys to
+    the console first, if this hotline's staff read there, then to web. New reports are sealed to the new key once web
+    is restarted with its public half; then run this again with --rewrap-only. The old private key stays until no row
+    names it. Destroy it 35 days later, when no backup needs it.
 
     phone-pepper: once a month, by a timer, under the account of web; then reload web.
     """
@@ -163,9 +163,9 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
 @keys.command()
 @click.argument("hotline")
 def restore(hotline: str) -> None:
-    """Put a private key back from its recovery sheet: type the groups of the sheet, they are not shown.
+    """Restore a private key from its recovery sheet: type the groups of the sheet, which are not shown.
 
-    This is also the yearly drill: do it on a machine with an empty TOKAUT_KEYS and compare the key id with the sheet.
+    This is also the yearly drill: do it on a machine with an empty TOKAUT_KEYS, and compare the key id with the sheet.
     """
     settings = _settings()
     try:
@@ -183,9 +183,9 @@ def restore(hotline: str) -> None:
 def destroy(hotline: str, key_id: str) -> None:
     """Destroy an older private key of HOTLINE that no row names any more.
 
-    From then on no older backup opens, of anything that was sealed to it. Do it 35 days after no row names it, or at
-    once where what backups hold must be gone at once. The recovery sheet is a copy: burn it too. The console may have
-    one: remove it.
+    After that nothing that was sealed to it can be opened from an older backup. Do it when no row has named the key for
+    35 days, or at once if what backups contain must be gone at once. The recovery sheet is a copy: burn it too. The
+    console may have one: remove it.
 
     \b
     Example:  tokaut keys destroy vu-pikinini 0123456789abcdef
@@ -209,7 +209,7 @@ def destroy(hotline: str, key_id: str) -> None:
 def secret(webhook: bool) -> None:
     """Print a new secret of 32 random bytes, for TOKAUT_SESSION_KEY, TOKAUT_STORE_KEY or the token of a provider.
 
-    Keep it in a file that only the one account can read, and name the file:
+    Save it in a file that only one account can read, and name the file:
 
     \b
         umask 077; tokaut keys secret > /etc/tokaut/session_key

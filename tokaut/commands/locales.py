@@ -34,7 +34,7 @@ BAR = 20
 
 @click.group(cls=CommandGroup)
 def locales() -> None:
-    """Look after the words of the screens in each language.
+    """Check the translations of the screens, and write sheets for their reviewers.
 
     \b
     Example:  tokaut locales coverage
@@ -47,11 +47,11 @@ def locales() -> None:
 @click.argument("tags", nargs=-1, metavar="[TAG]...")
 @click.option("--json", "as_json", is_flag=True, help="All figures, for a program.")
 def coverage(tags: tuple[str, ...], as_json: bool) -> None:
-    """Say how much of each language is done and reviewed, and which screens do not fit.
+    """Show how much of each language is translated and reviewed, and which screens do not fit.
 
-    A screen does not fit where it needs more pages than the English one, or where its words are cut in two. Looked at
-    is every form of every screen, in each country that speaks the language, by USSD and SMS: a page holds 160 septets,
-    or 70 units where one letter is outside GSM-7. Faults of the files themselves come last: exit status 1.
+    A screen does not fit if it needs more pages than the English one, or if its words are cut in two. Every variant of
+    every screen is measured, in each country that speaks the language, by USSD and SMS. A page has 160 septets, or 70
+    units if one letter is outside GSM-7. Faults of the files themselves come last, with exit status 1.
 
     \b
     Example:  tokaut locales coverage
@@ -90,15 +90,15 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
 def sheet(tag: str, country: str | None, out: Path | None) -> None:
     """Write every screen with English beside it, as one page to print, to correct and to sign.
 
-    It is for the two people without whom no language goes live: one who grew up with it, one who works in the
-    protection of children. The page has no script and asks for nothing on the network.
+    It is for the two people who must sign before a language goes live: one who grew up with it, and one who works in
+    the protection of children. The page has no script and loads nothing from the network.
 
     \b
     Example:  tokaut locales sheet bi
               tokaut locales sheet sw --country ke --out swahili.html
 
-    Next: open it in a browser, print it, and send it to them. docs/add-a-language.md says what to do with what comes
-    back.
+    Next: open it in a browser, print it, and send it to them. docs/add-a-language.md says what to do with their
+    corrections.
     """
     book, catalogues = loader.load(), load(FOLDER)
     [tag] = _selected_tags((tag,), catalogues)

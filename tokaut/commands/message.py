@@ -21,7 +21,7 @@ from tokaut.terminal import echo
 
 @click.group(cls=CommandGroup)
 def message() -> None:
-    """Leave words of a hotline for a reporter, who reads them under My report.
+    """Leave a message from a hotline for a reporter, who reads it under My report.
 
     \b
     Example:  tokaut message put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e < words.txt
@@ -34,17 +34,17 @@ def message() -> None:
 @click.option("--from", "hotline", metavar="HOTLINE", help="Whose words they are; else the hotline furthest along.")
 @click.option("--anyway", is_flag=True, help="Put it though it may say more, or promise more, than it should.")
 def put(report_id: str, hotline: str | None, anyway: bool) -> None:
-    """Put what a hotline wrote, from standard input, where the reporter finds it with code and PIN.
+    """Store a hotline's message from standard input, where the reporter opens it with access code and PIN.
 
-    It is sealed to the reporter's mailbox: once it is put, neither you nor the hotline nor this program can read it
-    again. Nothing is sent to the phone. It must fit one screen, and have no link, no number that is not of the
-    country's file, and ask for no picture; what promises or tells too much is asked about, and put with --anyway.
-    Never write it on the command line: others on this machine see that.
+    It is sealed to the reporter's mailbox: after that neither you nor the hotline nor this program can read it. Nothing
+    is sent to the phone. It must fit one screen. It must have no link and no number except those in the country's file,
+    and must not ask for a picture. If it promises or reveals too much, you are asked whether that is meant: then repeat
+    the command with --anyway. Never write the message on the command line: others on this machine can see that.
 
     \b
     Example:  tokaut message put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e < words.txt
 
-    Next: the reporter reads it when they next open My report; there is no sign of that here.
+    Next: the reporter reads it when they next open My report. You cannot see here whether they have.
     """
     report_id = report_id.lower()
     words = _read_words()

@@ -20,11 +20,11 @@ from tokaut.terminal import echo
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to the schema of this release; make it where there is none.
+    """Bring the database to the schema of this release; create it if there is none.
 
-    Run it before the services of a new release start: release N also runs on the schema of N + 1, so the old ones may
-    go on meanwhile. Take a backup first. In PostgreSQL it also gives each role its rights; `tokaut roles` makes the
-    roles, once.
+    Run it before the services of a new release start. Release N also runs on the schema of N + 1, so the old services
+    may keep running meanwhile. Take a backup first. In PostgreSQL it also grants each role its rights; `tokaut roles`
+    creates the roles, once.
 
     \b
     Example:  tokaut migrate

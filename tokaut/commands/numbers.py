@@ -20,7 +20,7 @@ from tokaut.terminal import echo
 
 @click.group(cls=CommandGroup)
 def numbers() -> None:
-    """Look after the numbers that screens show.
+    """Withdraw phone numbers from the screens.
 
     \b
     Example:  tokaut numbers withdraw vu 163
@@ -32,11 +32,11 @@ def numbers() -> None:
 @click.argument("country")
 @click.argument("number")
 def withdraw(country: str, number: str) -> None:
-    """Take a number off every screen of a country, within a minute and without a restart.
+    """Remove a number from every screen of a country, within a minute and without a restart.
 
-    It writes `withdrawn = true` beside the number into the country file in TOKAUT_COUNTRY_DIR; all else in that file
-    stays. Web processes look at it again within a minute, and a restart holds to it. Run it on each host that runs web.
-    Giving a number back is done by hand, by two people: take the line out, then restart web.
+    It writes `withdrawn = true` beside the number into the country file in TOKAUT_COUNTRY_DIR, and changes nothing else
+    there. Web processes read the file again within a minute, and also after a restart. Run it on each host that runs
+    web. To show a number again, two people do it by hand: take the line out, then restart web.
 
     \b
     Example:  tokaut numbers withdraw vu 163

@@ -100,7 +100,7 @@ class Handset:
 @click.option("--to", "short_code", default="163", show_default=True, help="The number that texts go to.")
 @click.option("--type", "typed", multiple=True, metavar="WORDS", help="In place of the keyboard; may be given again.")
 def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
-    """A phone in this terminal, for the demo that is up on this machine.
+    """Use a phone in this terminal, for the demo that runs on this machine.
 
     It calls and texts as any phone does; the report goes to the demo's hotline and to nobody else.
 

@@ -27,16 +27,18 @@ from tokaut.terminal import echo
 @click.option("--delete", "really", is_flag=True, help="Delete it. Without this, it is only counted.")
 @click.option("--dry-run", is_flag=True, help="Only count, as without any option.")
 def purge(*, really: bool, dry_run: bool) -> None:
-    """Count the reports whose time is over, by rule; with --delete, delete them for good.
+    """Count the reports whose retention period is over, by rule; with --delete, delete them for good.
 
-    The clock does the same each hour. Nothing that is undelivered, parked, needs a person or is held is ever deleted.
-    It can be stopped at any moment and run again. One line stays of each: its id, country, two months and the rule.
+    The clock does the same each hour. A report that is undelivered, parked, held or needs a person is never deleted.
+    You can stop the command at any moment and run it again. One line of each report remains: its id, country, two
+    months and the rule.
 
     \b
     Example:  tokaut purge
               tokaut purge --delete
 
-    Next: `tokaut hold put <report>` keeps one. Backups hold what was purged until they are deleted, after 35 days.
+    Next: `tokaut hold put <report>` exempts a report. Backups contain purged reports until they are deleted, after 35
+    days.
     """
     harden()
     if really and dry_run:

@@ -22,9 +22,10 @@ from tokaut.terminal import echo
 @click.option("--country", "isos", multiple=True, metavar="vu", help="This one; may be repeated. Else all.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to print there.")
 def readiness(isos: Sequence[str], out: Path | None) -> None:
-    """Law, reporting, hotline, police, languages, numbers: what each country has, and what is missing.
+    """Show what each country has and lacks: law, reporting, hotline, police, languages, numbers.
 
-    By the country files, with their sources. The page is for a meeting: a table over all countries, a sheet for each.
+    It comes from the country files, with their sources. The page is for a meeting: a table of all countries, and a
+    sheet for each.
 
     \b
     Example:  tokaut readiness --country vu --out vanuatu.html

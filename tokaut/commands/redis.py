@@ -55,8 +55,8 @@ def redis() -> None:
 def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> None:
     """Write users.acl for the server, and the address with its password for each process, into FOLDER.
 
-    Passwords are drawn here and shown nowhere; users.acl holds only their hashes. The user `default` is switched off.
-    With Sentinels ADDRESS has the name of REDIS_MASTER in place of a host: redis://tokaut
+    Passwords are generated here and shown nowhere; users.acl has only their hashes. The user `default` is switched off.
+    With Sentinels, ADDRESS has the name of REDIS_MASTER in place of a host: redis://tokaut
 
     \b
     Example:  tokaut redis acl /etc/tokaut/redis --at unix:///run/valkey/valkey.sock --admin

@@ -21,17 +21,17 @@ PROCESSES: Final = "web, urgent, standard, clock and console"
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
-    """Put the backup FILE in the place of the embedded database.
+    """Replace the embedded database by the backup FILE.
 
-    Stop all five processes first. The database that is there is put aside whole. What was delivered since
-    the backup goes out again under the same key, and the hotline knows it; reports taken after the backup and not yet
-    delivered are in the spool, or gone.
+    Stop all five processes first. The current database is put aside whole. What was delivered after the backup is sent
+    again with the same idempotency key, and the hotline recognises it. Reports that came after the backup and were not
+    delivered yet are in the spool, or lost.
 
     \b
     Example:  tokaut restore /mnt/backup/live-20270102T030405.000000Z.tokaut.db
 
-    Next: `tokaut migrate`, `tokaut check`, then start web, which deletes again what reporters deleted since the
-    backup, and only then clock, workers and console.
+    Next: `tokaut migrate`, `tokaut check`, then start web, which deletes again what reporters deleted since the backup.
+    Start clock, workers and console only after that.
     """
     harden()
     try:

@@ -28,10 +28,11 @@ MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figur
 
 @click.group(cls=CommandGroup)
 def statistics() -> None:
-    """How many reports, about what, from where, and how soon they were read: only what may be shown.
+    """Show how many reports there were, about what, from where, and how soon they were read.
 
-    No number under 5 is shown or can be worked out. A quarter comes out once, two weeks after it is over, and never
-    changes. docs/statistics.md says what is counted, and what never is.
+    Only figures that may be published are shown. No number under 5 is shown or can be worked out. A quarter is
+    published once, two weeks after it is over, and never changes. docs/statistics.md says what is counted, and what
+    never is.
     """
 
 
@@ -39,7 +40,7 @@ def statistics() -> None:
 @OF_COUNTRY
 @MADE_UP
 def show(isos: Sequence[str], made_up: bool) -> None:
-    """Print the figures that are out, the newest quarter of each country first.
+    """Print the published figures, the newest quarter of each country first.
 
     \b
     Example:  tokaut statistics show --country vu
@@ -62,13 +63,13 @@ def show(isos: Sequence[str], made_up: bool) -> None:
 def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     """Write index.html, reports.csv and payments.csv into FOLDER: for a ministry, for the public, for the press.
 
-    The page stands by itself: it can be put on any web server, mailed or printed. payments.csv counts what kinds of
-    payment were seen, for coalitions of banks; it holds no card and no account. That it was written is in the audit.
+    The page is self-contained: it can be put on any web server, mailed or printed. payments.csv counts the kinds of
+    payment that were seen, for coalitions of banks; it has no card and no account. The audit records the export.
 
     \b
     Example:  tokaut statistics export /srv/www/tokaut
 
-    Next: look at index.html, and read the lines at its top before you give it away.
+    Next: look at index.html, and read the lines at its top before you pass it on.
     """
     figures = _figures(isos, made_up, "exported:statistics")
     quarters = group_by_quarter(figures, LANGUAGE_NAMES)

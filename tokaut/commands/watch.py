@@ -166,11 +166,11 @@ class WatchSnapshot:
 @click.option("--once", is_flag=True, help="One look as plain text, for a script or a narrow line, then stop.")
 @click.option("--every", default=5, show_default=True, type=click.IntRange(1, 600), help="Seconds between two looks.")
 def watch(once: bool, every: int) -> None:
-    """Show what nobody has taken on, the most urgent and then the oldest first, and the one thing to do next.
+    """Show what nobody has acknowledged, the most urgent, then the oldest first, and the one thing to do next.
 
-    Each line: how urgent, the report's id, since when it waits, which hotlines have it, how long until a person must
-    have taken it on, and what happens next by itself. With the worker's settings it also names each hotline that the
-    worker could not set up. Never a word of a report. Ctrl-C ends it.
+    Each line has the priority, the report's id, how long it has waited, which hotlines have it, how long until a person
+    must have acknowledged it, and what happens next automatically. With the worker's settings it also names each
+    hotline that the worker could not set up. It never shows the text of a report. Ctrl-C ends it.
 
     \b
     Example:  tokaut watch
