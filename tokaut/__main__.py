@@ -10,48 +10,51 @@ import click
 from tokaut.cli import CommandGroup
 from tokaut.terminal import escape_unknown_letters
 
-# Each is a module of this package, named as the command, and the first sentence of its help.
+# Command name → the first sentence of its help. Each command is the module of that name in tokaut.commands.
 COMMANDS: Mapping[str, str] = {
-    "audit": "Look at the chain of who did what.",
+    "audit": "Verify or export the audit, the chained record of who did what.",
     "backup": "Copy the embedded database into FOLDER, while everything runs.",
-    "bench": "Measure how fast this is on this machine, beside a bare Flask view in the same run.",
-    "check": "Say everything that is wrong with this installation, and what to do about each.",
-    "deliveries": "See what has not reached its hotline, and order what happens to it.",
+    "bench": "Measure the speed on this machine, next to a bare Flask view in the same run.",
+    "check": "Show everything that is wrong with this installation, and what to do about each fault.",
+    "deliveries": "Show what has not reached its hotline, and retry, park, cancel or transfer it.",
     "demo": "Watch a report travel from a feature phone to a hotline.",
     "export": "Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key.",
     "flows": "Check, draw and play the conversations.",
-    "hold": "Keep a report from being purged for a time, say by whom and why, and let it go.",
-    "hotline": "Look after the hotlines that take reports.",
-    "keys": "Keys and secrets: make, list, rotate.",
-    "locales": "Look after the words of the screens in each language.",
-    "message": "Leave words of a hotline for a reporter, who reads them under My report.",
-    "migrate": "Bring the database to the schema of this release; make it where there is none.",
-    "numbers": "Look after the numbers that screens show.",
-    "phone": "A phone in this terminal, for the demo that is up on this machine.",
-    "purge": "Count the reports whose time is over, by rule; with --delete, delete them for good.",
-    "readiness": "Law, reporting, hotline, police, languages, numbers: what each country has, and what is missing.",
+    "hold": "Keep a report from being purged for a time and with a reason, or end such a hold.",
+    "hotline": 'Test a hotline, or send reports again to one that had answered "gone".',
+    "keys": "Create, list and rotate keys and secrets.",
+    "locales": "Check the translations of the screens, and write sheets for their reviewers.",
+    "message": "Leave a message from a hotline for a reporter, who reads it under My report.",
+    "migrate": "Bring the database to the schema of this release; create it if there is none.",
+    "numbers": "Withdraw phone numbers from the screens.",
+    "phone": "Use a phone in this terminal, for the demo that runs on this machine.",
+    "purge": "Count the reports whose retention period is over, by rule; with --delete, delete them for good.",
+    "readiness": "Show what each country has and lacks: law, reporting, hotline, police, languages, numbers.",
     "redis": "Give each process a user of its own in Redis or Valkey.",
-    "restore": "Put the backup FILE in the place of the embedded database.",
-    "roles": "Print the SQL that makes the roles of Tokaut in PostgreSQL, and its database.",
-    "staff": "See who reads at a hotline, and invite its first lead.",
-    "statistics": "How many reports, about what, from where, and how soon they were read: only what may be shown.",
-    "watch": "Show what nobody has taken on, the most urgent and then the oldest first, and the one thing to do next.",
+    "restore": "Replace the embedded database by the backup FILE.",
+    "roles": "Print the SQL that creates the roles of Tokaut in PostgreSQL, and its database.",
+    "staff": "Invite the first lead of a hotline, list its accounts, or end one.",
+    "statistics": "Show how many reports there were, about what, from where, and how soon they were read.",
+    "watch": "Show what nobody has acknowledged, the most urgent, then the oldest first, and the one thing to do next.",
 }
 
 
 class LazyCommandGroup(CommandGroup):
-    """Load a command when it is called: all of them together take seconds on a small machine."""
+    """Load a command only when it is called: loading all of them takes seconds on a small machine."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, without loading any."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command; None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"tokaut.commands.{cmd_name}"), cmd_name)
         return command
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Return the name and the first sentence of each command, without loading any."""
         return list(COMMANDS.items())
 
 
@@ -61,9 +64,9 @@ def main() -> None:
     """A gateway that brings a child's report from any phone to the right hotline.
 
     \b
-    First:    tokaut demo               watch it work, on this machine alone
+    First:    tokaut demo               watch it work, on this machine only
     Then:     tokaut check              what is still missing, and what to do about it
-    Running:  tokaut watch              what nobody has taken on, and the one thing to do next
+    Running:  tokaut watch              what nobody has acknowledged, and the one thing to do next
     Writing:  tokaut flows play         walk through a conversation, without any server
 
     Settings come from the environment; docs/reference/settings.md lists them. Each command's --help has an example.

@@ -1,4 +1,4 @@
-"""How the command line speaks: help, a sentence where something cannot be done, and a prompt for what is typed."""
+"""Helpers of the command line: help texts, error messages and the input prompt."""
 
 from __future__ import annotations
 
@@ -9,37 +9,47 @@ import click
 
 from tokaut.terminal import echo
 
-MAX_HELP_CHARS = 400  # characters
+MAX_HELP_CHARS = 400
 
 
 class CommandError(click.ClickException):
-    """Exit status 1. The message says what is wrong and what to do; nothing is put before it."""
+    """A failure that ends a command with exit status 1.
+
+    The message says what is wrong and what to do. It is printed without a prefix, unlike click's own errors.
+    """
 
     def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message through `tokaut.terminal`, which escapes control characters."""
         echo(self.message, file=file, err=file is None)
 
 
 class CommandGroup(click.Group):
-    """A group whose help gives the whole first sentence of each command: click cuts it off."""
+    """A group whose help shows the whole first sentence of each command. click would cut it off."""
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """Return the name and the first sentence of each command."""
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        return [(name, one.get_short_help_str(MAX_HELP_CHARS)) for name, one in found if one and not one.hidden]
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        return [
+            (name, command.get_short_help_str(MAX_HELP_CHARS))
+            for name, command in commands
+            if command and not command.hidden
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, each with its first sentence."""
         with formatter.section("Commands"):
             formatter.write_dl(self.summaries(ctx))
 
 
 def unknown_hotline(hotline: str, there: Iterable[str]) -> CommandError:
+    """Return the error for a hotline id that is in none of the configured countries. `there`: the ids they have."""
     return CommandError(
         f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(there)) or 'none'}."
     )
 
 
 def prompt_lines() -> Iterator[str]:
-    """Each line that is typed, until Ctrl-D."""
+    """Yield each line that the user types, until Ctrl-D."""
     while True:
         try:
             yield click.prompt("", prompt_suffix="  > ", default="", show_default=False)

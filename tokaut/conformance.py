@@ -1,4 +1,9 @@
-"""Tries a hotline's door with drills: what it must take, and for a signed webhook what it must refuse."""
+"""Conformance test of a hotline: what it must accept, and for a signed webhook what it must refuse.
+
+Every test sends drills. `check_callbacks` tests the console's endpoint for the hotline's callbacks: that it exists, and
+that it knows the secret with which this hotline signs. Its requests name a report that does not exist, so they change
+nothing: a correctly signed request is answered with 404.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +50,7 @@ CONNECTION_ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class ConformanceResult:
-    """One thing that was tried. `seen`: what came, and where it is wrong what to do."""
+    """One test and its result. `seen`: the answer, and for a failed test what to do about it."""
 
     name: str
     ok: bool
@@ -54,89 +59,102 @@ class ConformanceResult:
 
 @dataclass(frozen=True, slots=True)
 class DrillPayloads:
-    """The bodies of one trial, all of one made-up report. `report_id` is what the hotline can look up."""
+    """The bodies of one test run, all about one made-up report.
+
+    report_id: the id under which the hotline finds the report. at: Unix time in seconds.
+    """
 
     country: Country
     hotline: str
     report_id: str
-    at: int  # unix seconds
+    at: int
 
     @classmethod
     def now(cls, country: Country, hotline: str) -> DrillPayloads:
+        """Create the payloads of a new test run, dated now."""
         return cls(country, hotline, fresh_id(), int(time.time()))
 
     def created(self) -> bytes:
-        return self._in("created", trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at))
+        """Return the body of a new report."""
+        return self._envelope("created", trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at))
 
     def updated(self) -> bytes:
-        return self._in(
+        """Return the body of revision 2 of the report."""
+        return self._envelope(
             "updated", trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at, revision=2)
         )
 
     def later(self) -> bytes:
+        """Return revision 3 of the report with fields that a later minor version of the format may add."""
         data = json.loads(trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at, revision=3))
-        return self._in("updated", trial_bodies.later_version_body(data))
+        return self._envelope("updated", trial_bodies.later_version_body(data))
 
     def message(self) -> bytes:
-        return self._in("message", trial_bodies.message_body(self.report_id, fresh_id(), self.at))
+        """Return the body of a message that the reporter adds to the report."""
+        return self._envelope("message", trial_bodies.message_body(self.report_id, fresh_id(), self.at))
 
     def unread(self) -> bytes:
-        return self._in("unread", trial_bodies.unread_body(self.country, fresh_id(), self.at))
+        """Return the body of a request that could not be read."""
+        return self._envelope("unread", trial_bodies.unread_body(self.country, fresh_id(), self.at))
 
-    def _in(self, kind: str, data: bytes) -> bytes:
+    def _envelope(self, kind: str, data: bytes) -> bytes:
         return envelope(f"report.{kind}", self.at, data)
 
 
 def fresh_id() -> str:
+    """Return a new UUIDv7."""
     return new_id(time.time_ns() // 1000)
 
 
 def check_deliveries(hotline: HotlineConnector, drills: DrillPayloads) -> Iterator[ConformanceResult]:
-    """Row after row, as they come out."""
+    """Deliver the drills and yield each result as soon as it is known."""
     parcel = DeliveryRequest(
         fresh_id(), "created", drills.hotline, drills.created(), 1, "P4", drills.report_id, drill=True
     )
-    yield _taken("takes a report", hotline.deliver, parcel)
-    yield _taken("takes the same one again", hotline.deliver, replace(parcel, attempt=2))
+    yield _expect_accepted("takes a report", hotline.deliver, parcel)
+    yield _expect_accepted("takes the same one again", hotline.deliver, replace(parcel, attempt=2))
     for attempt in range(3, hotline.ways + 1 if isinstance(hotline, ConsoleConnector) else 0):
-        yield _taken(f"is told in way {attempt}", hotline.deliver, replace(parcel, attempt=attempt))
+        yield _expect_accepted(f"is told in way {attempt}", hotline.deliver, replace(parcel, attempt=attempt))
     if isinstance(hotline, WebhookConnector):
-        yield from _takes(hotline, drills)
-        yield from _refuses(hotline, drills)
+        yield from _acceptance_tests(hotline, drills)
+        yield from _refusal_tests(hotline, drills)
 
 
 def text_notifier(senders: Mapping[str, SmsSender]) -> Callable[[str, OnCallPhones], Notify]:
-    """For duty phones: each gets one text, and none that is to be answered, for nothing waits in the store."""
+    """Return a function that makes the notifier of a hotline's on-call phones.
 
-    def enlist(_hotline: str, phones: OnCallPhones) -> Notify:
-        left = list(phones.numbers)
+    Each phone gets one SMS. It asks for no reply, because no delivery is stored that a reply could acknowledge.
+    """
 
-        def tell(parcel: DeliveryRequest) -> DeliveryOutcome:
-            while left:
-                text = SmsMessage(
-                    left[0], phones.sender, f"DRILL {parcel.report_id[-6:]}. {DRILL_TEXT}", id=parcel.delivery_id
+    def register(_hotline: str, phones: OnCallPhones) -> Notify:
+        remaining = list(phones.numbers)
+
+        def notify(parcel: DeliveryRequest) -> DeliveryOutcome:
+            while remaining:
+                sms = SmsMessage(
+                    remaining[0], phones.sender, f"DRILL {parcel.report_id[-6:]}. {DRILL_TEXT}", id=parcel.delivery_id
                 )
-                if not isinstance(senders[phones.channel].send(text), Accepted):
+                if not isinstance(senders[phones.channel].send(sms), Accepted):
                     return Unavailable("sms_failed")
-                left.pop(0)
+                remaining.pop(0)
             return Delivered()
 
-        return tell
+        return notify
 
-    return enlist
+    return register
 
 
-def _taken(name: str, hand_over: Callable[..., DeliveryOutcome], *what: Any) -> ConformanceResult:
-    began = time.monotonic()
-    outcome = hand_over(*what)
-    took = f"in {round((time.monotonic() - began) * 1000)} ms"
+def _expect_accepted(name: str, deliver: Callable[..., DeliveryOutcome], *arguments: Any) -> ConformanceResult:
+    started = time.monotonic()
+    outcome = deliver(*arguments)
+    duration = f"in {round((time.monotonic() - started) * 1000)} ms"
     if isinstance(outcome, Delivered):
-        return ConformanceResult(name, True, f"{outcome.status or 'taken'} {took}")
+        return ConformanceResult(name, True, f"{outcome.status or 'taken'} {duration}")
     status = "" if isinstance(outcome, Undeliverable) or outcome.status is None else f"{outcome.status}: "
-    return ConformanceResult(name, False, status + _what_to_do(outcome.why))
+    return ConformanceResult(name, False, status + _advice_for(outcome.why))
 
 
-def _what_to_do(why: str) -> str:
+def _advice_for(why: str) -> str:
     return (
         CONNECTION_ADVICE.get(why)
         or DELIVERY_ADVICE.get(why)
@@ -144,56 +162,65 @@ def _what_to_do(why: str) -> str:
     )
 
 
-def _takes(door: WebhookConnector, drills: DrillPayloads) -> Iterator[ConformanceResult]:
-    others = {
+def _acceptance_tests(connector: WebhookConnector, drills: DrillPayloads) -> Iterator[ConformanceResult]:
+    bodies = {
         "takes a newer revision": drills.updated(),
         "takes words said later": drills.message(),
         "takes what nobody could read": drills.unread(),
         "takes fields of a later version": drills.later(),
     }
-    for name, body in others.items():
+    for name, body in bodies.items():
         key = fresh_id()
-        yield _taken(name, _sent, door, body, door.headers(key, body))
+        yield _expect_accepted(name, _send, connector, body, connector.headers(key, body))
     key, body = fresh_id(), drills.created()
-    right, wrong = door.headers(key, body), _by_another(key, body, drills)
-    both = " ".join((wrong["webhook-signature"], right["webhook-signature"]))
-    yield _taken("takes one of two signatures", _sent, door, body, right | {"webhook-signature": both})
+    valid, forged = connector.headers(key, body), _forged_headers(key, body, drills)
+    signatures = " ".join((forged["webhook-signature"], valid["webhook-signature"]))
+    yield _expect_accepted(
+        "takes one of two signatures", _send, connector, body, valid | {"webhook-signature": signatures}
+    )
 
 
-def _sent(door: WebhookConnector, body: bytes, headers: dict[str, str]) -> DeliveryOutcome:
+def _send(connector: WebhookConnector, body: bytes, headers: dict[str, str]) -> DeliveryOutcome:
     try:
-        reply = door.send(body, headers)
-    except NoResponse as missing:
-        return Unavailable(missing.why)
+        reply = connector.send(body, headers)
+    except NoResponse as no_response:
+        return Unavailable(no_response.why)
     return outcome_of_status(reply.status, knows_it=reply.headers.get("webhook-id") == headers["webhook-id"])
 
 
-def _by_another(key: str, body: bytes, drills: DrillPayloads) -> dict[str, str]:
+def _forged_headers(key: str, body: bytes, drills: DrillPayloads) -> dict[str, str]:
     return signed_headers([Signer(new_webhook_secret())], key, body, drills.at)
 
 
-def _refuses(door: WebhookConnector, drills: DrillPayloads) -> Iterator[ConformanceResult]:
-    """Each of a key of its own, so that none passes for a repeat of another."""
+def _refusal_tests(connector: WebhookConnector, drills: DrillPayloads) -> Iterator[ConformanceResult]:
+    """Yield the tests of requests that must be refused. Each has a new key, so that none passes as a repeat."""
     body = drills.created()
     keys = iter([fresh_id() for _ in range(6)])
     key = next(keys)
-    yield _refused("refuses another's signature", door, body, _by_another(key, body, drills))
-    unsigned = {name: value for name, value in door.headers(next(keys), body).items() if "signature" not in name}
-    yield _refused("refuses no signature", door, body, unsigned)
-    yield _refused(
-        "refuses nonsense as a signature", door, body, door.headers(next(keys), body) | {"webhook-signature": "v1"}
+    yield _expect_refused("refuses another's signature", connector, body, _forged_headers(key, body, drills))
+    unsigned = {name: value for name, value in connector.headers(next(keys), body).items() if "signature" not in name}
+    yield _expect_refused("refuses no signature", connector, body, unsigned)
+    yield _expect_refused(
+        "refuses nonsense as a signature",
+        connector,
+        body,
+        connector.headers(next(keys), body) | {"webhook-signature": "v1"},
     )
     changed = body.replace(b'"danger":"no"', b'"danger":"now"')
-    yield _refused("refuses a body that was changed", door, changed, door.headers(next(keys), body))
-    yield _refused("refuses one of ten minutes ago", door, body, door.headers(next(keys), body, ahead=-TEN_MINUTES))
-    yield _refused("refuses one of ten minutes ahead", door, body, door.headers(next(keys), body, ahead=TEN_MINUTES))
+    yield _expect_refused("refuses a body that was changed", connector, changed, connector.headers(next(keys), body))
+    yield _expect_refused(
+        "refuses one of ten minutes ago", connector, body, connector.headers(next(keys), body, ahead=-TEN_MINUTES)
+    )
+    yield _expect_refused(
+        "refuses one of ten minutes ahead", connector, body, connector.headers(next(keys), body, ahead=TEN_MINUTES)
+    )
 
 
-def _refused(name: str, door: WebhookConnector, body: bytes, headers: dict[str, str]) -> ConformanceResult:
+def _expect_refused(name: str, connector: WebhookConnector, body: bytes, headers: dict[str, str]) -> ConformanceResult:
     try:
-        status = door.send(body, headers).status
-    except NoResponse as missing:
-        return ConformanceResult(name, False, f"{_what_to_do(missing.why)} It must answer 401.")
+        status = connector.send(body, headers).status
+    except NoResponse as no_response:
+        return ConformanceResult(name, False, f"{_advice_for(no_response.why)} It must answer 401.")
     if 400 <= status < 500:
         return ConformanceResult(name, True, str(status))
     if 200 <= status < 300:
@@ -203,34 +230,36 @@ def _refused(name: str, door: WebhookConnector, body: bytes, headers: dict[str, 
     return ConformanceResult(name, False, f"{status}: it must answer 401 and not fall over.")
 
 
-# Tries the door by which a hotline calls back: that it is there, and knows the secret that this hotline signs with.
-#
-# The calls are about a report that there is not, so they change nothing: whoever signs well is told 404.
-
 CALLBACK_ADVICE = "Look at CONSOLE_URL, and whether the console runs and has this hotline's secret."
 
 
 def check_callbacks(door: WebhookConnector, hotline: str, console: str, *, live: bool) -> Iterator[ConformanceResult]:
+    """Send a correctly signed and a forged callback for `hotline` to the console, and yield both results."""
     key, report_id = fresh_id(), fresh_id()
     body = json_bytes({"report_id": report_id, "state": "accepted"})
     url = f"{console}/hotlines/{hotline}/reports/{report_id}"
-    known, strange = (
+    signed, forged = (
         door.headers(key, body),
         signed_headers([Signer(new_webhook_secret())], key, body, int(time.time())),
     )
-    yield _row("may call back", url, (body, known), 404, live=live)
-    yield _row("nobody else may", url, (body, strange), 401, live=live)
+    yield _callback_result("may call back", url, (body, signed), 404, live=live)
+    yield _callback_result("nobody else may", url, (body, forged), 401, live=live)
 
 
-def _row(name: str, url: str, said: tuple[bytes, dict[str, str]], wanted: int, *, live: bool) -> ConformanceResult:
+def _callback_result(
+    name: str, url: str, request: tuple[bytes, dict[str, str]], expected: int, *, live: bool
+) -> ConformanceResult:
     parts = urlsplit(url)
-    here = f"{parts.hostname}:{parts.port or DEFAULT_PORTS.get(parts.scheme, 0)}"  # our own console lies where we say
+    # The console is ours, so a private address is allowed.
+    console_address = f"{parts.hostname}:{parts.port or DEFAULT_PORTS.get(parts.scheme, 0)}"
     try:
-        status = HttpClient().post(parse_target(url, (here,), live=live), *said).status
-    except BadTarget as wrong:
-        return ConformanceResult(name, False, f"CONSOLE_URL {wrong}")
-    except NoResponse as missing:
-        return ConformanceResult(name, False, f"The console does not answer ({missing.why}). {CALLBACK_ADVICE}")
+        status = HttpClient().post(parse_target(url, (console_address,), live=live), *request).status
+    except BadTarget as bad_target:
+        return ConformanceResult(name, False, f"CONSOLE_URL {bad_target}")
+    except NoResponse as no_response:
+        return ConformanceResult(name, False, f"The console does not answer ({no_response.why}). {CALLBACK_ADVICE}")
     return ConformanceResult(
-        name, status == wanted, str(status) if status == wanted else f"{status} and not {wanted}. {CALLBACK_ADVICE}"
+        name,
+        status == expected,
+        str(status) if status == expected else f"{status} and not {expected}. {CALLBACK_ADVICE}",
     )

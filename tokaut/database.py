@@ -1,4 +1,4 @@
-"""The database for a command, and in whose name the command acts."""
+"""Open the database for a command, and name the operator for the audit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from tokaut.cli import CommandError
 
 @contextmanager
 def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
-    """Open the database for a command, and say who runs it, for the audit.
+    """Open the database for a command. Yields it and the operator's name for the audit.
 
     Args:
-        role: the role of PostgreSQL that has the rights this command needs.
+        role: the role of PostgreSQL that has the rights this command needs; it is named in the error.
+
+    Raises CommandError if there is no database, if it does not answer, or if the account lacks rights.
     """
     try:
-        place = load_settings(InstallationSettings, os.environ)
-        if not place.has_database:
+        settings = load_settings(InstallationSettings, os.environ)
+        if not settings.has_database:
             raise CommandError(
-                f"There is no database {place.database_file}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "
-                f"a demo's is in TOKAUT_DATA={place.data / 'demo'}. If it is lost: tokaut restore <file>"
+                f"There is no database {settings.database_file}. Set TOKAUT_DATA or DATABASE_URL as the services have "
+                f"it; a demo's is in TOKAUT_DATA={settings.data / 'demo'}. If it is lost: tokaut restore <file>"
             )
-        with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
+        with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
             yield database, f"operator:{_account()}"
     except (SettingError, InvalidDatabaseURL) as error:
         raise CommandError(str(error)) from None
@@ -35,12 +37,14 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
         raise CommandError(
             f"{denied.sentence}. This command needs the DATABASE_URL of {role} (docs/operating/postgresql.md)."
         ) from None
-    except DatabaseUnavailable as away:
-        raise CommandError(f"The database does not answer ({away}). Is it up, and is `tokaut check` content?") from None
+    except DatabaseUnavailable as unavailable:
+        raise CommandError(
+            f"The database does not answer ({unavailable}). Is it up, and is `tokaut check` content?"
+        ) from None
 
 
 def _account() -> str:
     try:
         return getpass.getuser()[:64]
-    except (OSError, KeyError):  # an account without a name, as in a container
+    except (OSError, KeyError):  # the account has no name, as in a container
         return str(os.getuid())

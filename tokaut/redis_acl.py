@@ -1,6 +1,6 @@
-"""Who may do what in Redis: one user for each process and purpose, none of whom can read or undo what is another's.
+"""Access rights in Redis: one user for each process and purpose, none of whom can read or change the keys of another.
 
-Only hashes of passwords stand in Valkey's file. A script is held to the same rules as whoever sends it.
+Valkey's ACL file holds only hashes of passwords. A Lua script has the rights of the user who runs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ QUEUE_RIGHTS: Final = (
     f"+hget +hgetall +hmget "
     "+hdel +hexists +exists +expire +persist +del +lpush +rpush +sadd +zadd +llen +get +set +publish"
 )
-# Beside what is dangerous: no names of another's keys, no count of them, no other database, no stored functions
+# Not dangerous commands, nor those that list or count the keys of others, change the database or store functions
 WORKER_RIGHTS: Final = (
     f"{QUEUE_RIGHTS} +@read +@write +@connection +@pubsub +time -@dangerous +info "
     "-keys -scan -randomkey -dbsize -select -function -pubsub"
@@ -29,10 +29,10 @@ PROCESS_USERS: Final[Mapping[str, str]] = {
     "web": f"~s:* ~d:* ~l:* {CONNECT_RIGHTS} {SCRIPT_RIGHTS} +get +set +del +incr +pexpire +hincrby +hgetall",
     "webq": QUEUE_RIGHTS,
     "worker": WORKER_RIGHTS,
-    "clock": f"{QUEUE_RIGHTS} +info +bgrewriteaof",  # what was deleted is to leave the append-only file
+    "clock": f"{QUEUE_RIGHTS} +info +bgrewriteaof",  # to remove deleted data from the append-only file
 }
 ADMIN_USERS: Final[Mapping[str, str]] = {"admin": "~* &* +@all"}
-# What a Sentinel and a replica ask of the server that they watch and follow
+# The commands that a Sentinel and a replica send to the server
 SENTINEL_USERS: Final[Mapping[str, str]] = {
     "sentinel": (
         f"&__sentinel__:* {CONNECT_RIGHTS} +client|setname +client|kill +script|kill +info +role "
@@ -44,24 +44,25 @@ SENTINEL_USERS: Final[Mapping[str, str]] = {
 
 
 def new_password() -> str:
-    """Of letters, digits, - and _ alone: it stands in an address."""
+    """Return a new random password of letters, digits, - and _ only, because it becomes part of a URL."""
     return secrets.token_urlsafe(32)
 
 
 def password_hash(password: str) -> str:
+    """Return the SHA-256 of a password in hex, as Valkey stores it."""
     return hashlib.sha256(password.encode()).hexdigest()
 
 
 def acl_file(rules: Mapping[str, str], hashes: Mapping[str, Iterable[str]]) -> str:
-    """For Valkey's `aclfile`. It may hold no comment."""
+    """Return the text of Valkey's `aclfile`. The format allows no comments."""
     lines = [f"user default off resetpass {NO_RIGHTS}"]
     for user, allowed in rules.items():
-        passwords = " ".join(f"#{one}" for one in hashes[user])
+        passwords = " ".join(f"#{password}" for password in hashes[user])
         lines.append(f"user {user} on {passwords} {NO_RIGHTS} {allowed}")
     return "\n".join(lines) + "\n"
 
 
 def parse_hashes(text: str) -> Mapping[str, list[str]]:
-    """User → its passwords' hashes in such a file, as we or Valkey wrote it."""
-    found = (line.split() for line in text.splitlines() if line.startswith("user "))
-    return {words[1]: [word[1:] for word in words if re.fullmatch(r"#[0-9a-f]{64}", word)] for words in found}
+    """Return the password hashes of each user in such a file, whether written by Tokaut or by Valkey."""
+    user_lines = (line.split() for line in text.splitlines() if line.startswith("user "))
+    return {words[1]: [word[1:] for word in words if re.fullmatch(r"#[0-9a-f]{64}", word)] for words in user_lines}

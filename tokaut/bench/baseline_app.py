@@ -1,7 +1,7 @@
-"""The floor of `tokaut bench`: the least that a screen over HTTP can cost here. A bare Flask view, one GET, one SET.
+"""The baseline of `tokaut bench`, the least that an HTTP screen can cost: a bare Flask view with one GET and one SET.
 
-Run by the same server with the same settings, with web's own Redis client. It keeps as many bytes as web keeps of a
-conversation, and answers with as many as a screen has.
+gunicorn runs it with the same settings as web and with web's own Redis client. It stores as many bytes as web does for
+a session, and answers with as many as a screen has.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ ANSWER = b"CON " + b"y" * 140
 
 
 def create_app() -> Flask:
+    """Create the app."""
     app = Flask("floor", static_folder=None)
     redis = session_client(RedisAddress(os.environ["REDIS_URL"]))
 

@@ -1,4 +1,4 @@
-"""A certificate for the hotline of `tokaut bench`, of an authority made for this run; by the program openssl."""
+"""A TLS certificate for the hotline of `tokaut bench`, signed by an authority of this run. Needs openssl."""
 
 from __future__ import annotations
 
@@ -30,27 +30,30 @@ KEY_OPTIONS = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`authority` is whom to trust; `server` holds certificate and key for 127.0.0.1."""
+    """authority: the certificate to trust. server: certificate and key for 127.0.0.1 in one file."""
 
     authority: Path
     server: Path
 
 
 def make_certificate(folder: Path) -> Certificate | None:
-    """None where there is no openssl of version 3 or newer."""
+    """Create both files in `folder`. Returns None without openssl 3 or newer."""
     program = shutil.which("openssl")
     if program is None:
         return None
-    made = Certificate(folder / "authority.pem", folder / "server.pem")
+    certificate = Certificate(folder / "authority.pem", folder / "server.pem")
     settings = folder / "openssl.cnf"
     settings.write_text(OPENSSL_CONFIG)
-    signed = ("-CA", str(made.authority), "-CAkey", str(made.authority))
-    for path, extensions, by in ((made.authority, "authority", ()), (made.server, "server", signed)):
-        asked = [program, "req", "-x509", "-days", "2", "-config", str(settings), "-extensions", extensions]
-        asked += [*KEY_OPTIONS, "-keyout", f"{path}.key", *by, "-out", str(path)]
-        done = subprocess.run(asked, capture_output=True, check=False)
-        if done.returncode:
+    signed_by_authority = ("-CA", str(certificate.authority), "-CAkey", str(certificate.authority))
+    for path, extensions, signer in (
+        (certificate.authority, "authority", ()),
+        (certificate.server, "server", signed_by_authority),
+    ):
+        command = [program, "req", "-x509", "-days", "2", "-config", str(settings), "-extensions", extensions]
+        command += [*KEY_OPTIONS, "-keyout", f"{path}.key", *signer, "-out", str(path)]
+        result = subprocess.run(command, capture_output=True, check=False)
+        if result.returncode:
             return None
         path.write_bytes(path.read_bytes() + Path(f"{path}.key").read_bytes())
         path.chmod(0o600)
-    return made
+    return certificate

@@ -1,4 +1,4 @@
-"""The figures of `tokaut bench` as a picture: screens a second, beside the floors and what else could be taken."""
+"""The figures of `tokaut bench` as a chart: screens a second, next to the baseline and to other software."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-# × the Flask floor on gunicorn's threads; each with its state in Redis, one process, 16 callers, on a machine like it.
-# They do far less: no sealing, no repeats, no report.
+# Multiples of the Flask baseline on gunicorn's threads, measured on a similar machine: state in Redis, one process, 16
+# callers. They do far less: no sealing, no handling of duplicates, no report.
 OTHERS = (
     ("express + ussd-menu-builder", 4.5),
     ("raw WSGI on granian", 4.3),
@@ -15,11 +15,12 @@ OTHERS = (
     ("Flask floor on granian", 1.8),
     ("anysd", 0.6),
 )
-LEFT, WIDE, HIGH, GAP = 230, 560, 22, 8  # pixels: of the names, of the longest bar, of a bar, between two
+LEFT, WIDE, HIGH, GAP = 230, 560, 22, 8  # pixels: width of the names and of the longest bar, height of a bar, gap
 OURS, FLOOR, OTHER = "#1f6f8b", "#8fb8c4", "#d9d4c7"
 
 
 def draw_chart(figures: dict[str, Any]) -> str:
+    """Return the chart as SVG."""
     bars = list(_bars(figures["screens"]))
     longest = max(length for _, length, _, _ in bars)
     height = len(bars) * (HIGH + GAP) + 60
@@ -42,24 +43,24 @@ def draw_chart(figures: dict[str, Any]) -> str:
 
 
 def _bars(screens: dict[str, Any]) -> Iterator[tuple[str, float, str, str]]:
-    """Name, length, colour, words behind the bar."""
+    """Yield the name, length, colour and caption of each bar."""
     floor = screens["floor"]["per_second"]
-    for name, words, colour in (
+    for name, label, colour in (
         ("web", "Tokaut", OURS),
         ("floor", "Flask floor on gunicorn's threads", FLOOR),
     ):
-        found = screens[name]["per_second"]
-        yield words, found / floor, colour, f"{found / floor:.2f} ({found:.0f} a second)"
-    for words, times in OTHERS:
-        yield words, times, OTHER, f"{times:g}"
+        rate = screens[name]["per_second"]
+        yield label, rate / floor, colour, f"{rate / floor:.2f} ({rate:.0f} a second)"
+    for label, multiple in OTHERS:
+        yield label, multiple, OTHER, f"{multiple:g}"
 
 
 def _row(number: int, bar: tuple[str, float, str, str], scale: float) -> str:
-    words, length, colour, behind = bar
+    label, length, colour, caption = bar
     top = 36 + number * (HIGH + GAP)
     middle = top + 16
     return (
-        f'<text x="{LEFT - 8}" y="{middle}" text-anchor="end">{escape(words)}</text>'
+        f'<text x="{LEFT - 8}" y="{middle}" text-anchor="end">{escape(label)}</text>'
         f'<rect x="{LEFT}" y="{top}" width="{length * scale:.0f}" height="{HIGH}" fill="{colour}"/>'
-        f'<text x="{LEFT + length * scale + 6:.0f}" y="{middle}">{escape(behind)}</text>'
+        f'<text x="{LEFT + length * scale + 6:.0f}" y="{middle}">{escape(caption)}</text>'
     )

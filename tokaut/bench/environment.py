@@ -1,6 +1,7 @@
-"""What `tokaut bench` measures: one web process, a bare Flask view beside it, and what they need.
+"""The processes that `tokaut bench` measures: one web process, a bare Flask view for comparison, and what they need.
 
-Another checkout's web can run beside them, with the same settings, database and Valkey: then both are measured in turn.
+The web of another checkout can run beside them, with the same settings, database and Valkey. Both are then measured in
+turn.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ BASELINE, OTHER_CHECKOUT = "floor", "before"  # the bare Flask view on gunicorn'
 
 
 class BenchEnvironment:
-    """Raises Died where something does not start. `settings` are laid over the demo's.
+    """The processes of one run. `settings` override those of the demo. Methods raise ProcessDied if a process fails.
 
-    `beside`: another checkout, made ready by `make setup`. The child helpline of DOWN is down for good: nothing listens
-    at its address.
+    `beside`: another checkout, prepared by `make setup`. The child helpline of DOWN_COUNTRY is always down: nothing
+    listens at its address.
     """
 
     def __init__(
@@ -58,76 +59,82 @@ class BenchEnvironment:
     ) -> None:
         self._beside = beside
         countries = load_countries(COUNTRIES, "demo")
-        self.countries, hotlines = countries.all, [one.id for one in countries.hotlines]
+        self.countries, hotlines = countries.all, [hotline.id for hotline in countries.hotlines]
         self._ports = {name: free_port() for name in (BASELINE, *([OTHER_CHECKOUT] if beside else []))}
-        made = make_plan({}, folder, StackAddresses(free_port(), free_port(), free_port()), hotlines)
+        plan = make_plan({}, folder, StackAddresses(free_port(), free_port(), free_port()), hotlines)
         self._certificate = certificate.make_certificate(folder.inside)
-        self._hotline = made.where.hotline
-        told = {**made.settings, **_down(self.countries), **(settings or {})}
+        self._hotline = plan.where.hotline
+        plan_settings = {**plan.settings, **_unreachable_helpline(self.countries), **(settings or {})}
         if self._certificate:
-            self._hotline = made.where.hotline.replace("http://", "https://")
-            told |= _over_tls(told, made.where.hotline, self._hotline, self._certificate.authority)
-        self._plan: StackPlan = replace(made, settings=told)
+            self._hotline = plan.where.hotline.replace("http://", "https://")
+            plan_settings |= _over_tls(plan_settings, plan.where.hotline, self._hotline, self._certificate.authority)
+        self._plan: StackPlan = replace(plan, settings=plan_settings)
         self.processes = ProcessGroup(folder.run, folder.inside / "log")
         self.redis: Redis = session_client(RedisAddress(self._plan.settings["REDIS_URL"]))
         self.received = ReceivedDeliveries(folder.received)
-        self.startup_seconds = 0.0  # seconds from web's start to its first answer
+        self.startup_seconds = 0.0  # from web's start to its first answer
 
     def start_web(self) -> None:
-        """Valkey, web, and what is compared with it: nothing else is there to disturb them."""
+        """Start Valkey, web, and what web is compared with. Nothing else runs that could disturb them."""
         self._start("valkey")
         prepare_stack(self._plan)
-        self._until(lambda: valkey.is_up(self._plan.folder.inside), "valkey")
-        began = time.monotonic()
+        self._wait_until(lambda: valkey.is_up(self._plan.folder.inside), "valkey")
+        started = time.monotonic()
         self._start("web")
-        self._until(lambda: _answers(self._plan.where.web), "web")
-        self.startup_seconds = round(time.monotonic() - began, 2)
+        self._wait_until(lambda: _answers(self._plan.where.web), "web")
+        self.startup_seconds = round(time.monotonic() - started, 2)
         for name, port in self._ports.items():
-            command = [*self._server(name), "--workers", "1", "--bind", f"127.0.0.1:{port}"]
+            command = [*self._server_command(name), "--workers", "1", "--bind", f"127.0.0.1:{port}"]
             self.processes.start(name, command, self._plan.settings)
-            self._until(partial(_answers, f"http://127.0.0.1:{port}"), name)
+            self._wait_until(partial(_answers, f"http://127.0.0.1:{port}"), name)
 
-    def _server(self, name: str) -> list[str]:
-        """Return the command that starts the floor, or web of the other checkout as its Procfile names it."""
+    def _server_command(self, name: str) -> list[str]:
+        """Return the command that starts the baseline, or web of the other checkout as its Procfile says."""
         if name == BASELINE:
             return [
                 *python_command("gunicorn", *THREADS),
                 f"{baseline_app.__name__}:{baseline_app.create_app.__name__}()",
             ]
-        there = self._beside or Path()
-        app = re.findall(r"^web:.*'(.+)'$", (there / "Procfile").read_text(), re.MULTILINE)[0]
-        server = [str(there / ".venv" / "bin" / "python"), "-m", "gunicorn", "-c", "gateway/gunicorn.conf.py", app]
-        return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(there), *server]  # gunicorn imports from its folder first
+        checkout = self._beside or Path()
+        app = re.findall(r"^web:.*'(.+)'$", (checkout / "Procfile").read_text(), re.MULTILINE)[0]
+        server = [str(checkout / ".venv" / "bin" / "python"), "-m", "gunicorn", "-c", "gateway/gunicorn.conf.py", app]
+        # gunicorn imports from its working folder first
+        return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(checkout), *server]
 
     def start_workers(self) -> None:
+        """Start the hotline, both workers and the clock."""
         self._start("hotline", *([str(self._certificate.server)] if self._certificate else []))
         for name in WORKERS:
             self._start(name)
         trusted = str(self._certificate.authority) if self._certificate else True
-        self._until(lambda: _answers(self._hotline, trusted), "the hotline")
+        self._wait_until(lambda: _answers(self._hotline, trusted), "the hotline")
 
     def start_second_workers(self) -> None:
+        """Start a second worker of each kind."""
         for name in ("urgent", "standard"):
             self.processes.start(f"{name} 2", python_command("workers.main", name, "2"), self._plan.settings)
 
     @contextmanager
     def paused_workers(self) -> Iterator[None]:
-        """What is reported meanwhile waits for them; nobody waits for a lock that one of them took before."""
+        """Pause the workers, so that new reports wait for them.
+
+        None of them holds a database lock while it is paused.
+        """
         workers = self.processes.of(name for kind in WORKERS for name in (kind, f"{kind} 2"))
         try:
-            _signal(workers, signal.SIGSTOP)
+            _send_signal(workers, signal.SIGSTOP)
             while not self._is_writable():
-                _signal(workers, signal.SIGCONT)
+                _send_signal(workers, signal.SIGCONT)
                 time.sleep(0.05)
-                _signal(workers, signal.SIGSTOP)
+                _send_signal(workers, signal.SIGSTOP)
             yield
         finally:
-            _signal(workers, signal.SIGCONT)
+            _send_signal(workers, signal.SIGCONT)
 
     def wait_for_commits(self) -> None:
-        """What found a long queue before the database is in web's spool at first, and follows within seconds."""
+        """Wait until web's spool is empty. Reports go there first while the queue for the database is long."""
         spool = load_settings(CommonSettings, self._plan.settings).data / "spool"
-        self._until(lambda: not any(spool.glob(f"*{ENTRY_SUFFIX}")), "web, with reports in its spool,")
+        self._wait_until(lambda: not any(spool.glob(f"*{ENTRY_SUFFIX}")), "web, with reports in its spool,")
 
     def _is_writable(self) -> bool:
         with (
@@ -140,53 +147,59 @@ class BenchEnvironment:
 
     @property
     def uses_tls(self) -> bool:
-        """Whether the hotline has a certificate; without openssl it has none."""
+        """Return whether the hotline has a certificate. It has none without openssl."""
         return self._certificate is not None
 
     @property
     def database_url(self) -> str:
+        """Return the URL of the database."""
         return load_settings(CommonSettings, self._plan.settings).database_url
 
     @property
     def ports(self) -> dict[str, int]:
+        """Return the port of web and of what it is compared with, by name."""
         return {"web": self._plan.where.web_port, **self._ports}
 
     def running(self, name: str) -> list[int]:
-        """The server's master and its one worker."""
+        """Return the ids of the server's master process and of its one worker."""
         return processes_with(f"127.0.0.1:{self.ports[name]}")
 
     def caller(self, phone: str, dials: str = SERVICE_CODE) -> UssdPhone:
+        """Create a phone that calls web."""
         return UssdPhone(self._plan.where.web, self._plan.secrets.africastalking, phone=phone, dials=dials)
 
     def text(self, phone: str, words: str, number: int) -> None:
-        """One SMS, as Africa's Talking passes it on. Raises requests.HTTPError."""
+        """Send one SMS to web, as Africa's Talking would forward it. Raises requests.HTTPError."""
         form = {"from": phone, "to": "163", "text": words, "id": f"ATXid_{phone}_{number}"}
-        requests.post(f"{self._plan.where.web}{self._door('sms')}", data=form, timeout=10).raise_for_status()
+        requests.post(f"{self._plan.where.web}{self._hook_path('sms')}", data=form, timeout=10).raise_for_status()
 
     def load(
         self, name: str, steps: Sequence[BenchStep], *, callers: int, seconds: float, warm: float, rate: float = 0
     ) -> LoadResult:
-        """Callers at web, or the same ones at the floor, whose answer is always the same."""
-        shows = [(step.reply, "CON " if name == BASELINE else step.shows) for step in steps]
-        order = LoadOrder(self.ports[name], self._door("ussd"), shows, callers, seconds, warm, rate)
-        done = subprocess.run(
+        """Run the load client against one server. Raises ProcessDied if the client fails.
+
+        The baseline gets the same requests as web, but always answers the same.
+        """
+        expected = [(step.reply, "CON " if name == BASELINE else step.shows) for step in steps]
+        order = LoadOrder(self.ports[name], self._hook_path("ussd"), expected, callers, seconds, warm, rate)
+        result = subprocess.run(
             python_command("tokaut.bench.load_client"),
             input=json.dumps(asdict(order)),
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise ProcessDied(f"the load client has ended:\n{done.stderr[-2000:]}")
-        return LoadResult(**json.loads(done.stdout))
+        if result.returncode:
+            raise ProcessDied(f"the load client has ended:\n{result.stderr[-2000:]}")
+        return LoadResult(**json.loads(result.stdout))
 
-    def _door(self, name: str) -> str:
+    def _hook_path(self, name: str) -> str:
         return f"/hooks/africastalking/{self._plan.secrets.africastalking}/{name}"
 
     def _start(self, name: str, *more: str) -> None:
         self.processes.start(name, [*process_commands(self._plan, web_processes=1)[name], *more], self._plan.settings)
 
-    def _until(self, is_up: Callable[[], bool], name: str) -> None:
+    def _wait_until(self, is_up: Callable[[], bool], name: str) -> None:
         end = time.monotonic() + STARTS_WITHIN
         while not is_up():
             self.processes.look()
@@ -196,26 +209,27 @@ class BenchEnvironment:
 
 
 def _answers(address: str, trusted: str | bool = True) -> bool:
-    closed = {"Connection": "close"}
+    headers = {"Connection": "close"}
     with suppress(requests.RequestException):
-        return bool(requests.get(address, timeout=STARTS_WITHIN, headers=closed, verify=trusted).status_code)
+        return bool(requests.get(address, timeout=STARTS_WITHIN, headers=headers, verify=trusted).status_code)
     return False
 
 
 def _over_tls(settings: Mapping[str, str], plain: str, secure: str, authority: Path) -> dict[str, str]:
-    """For each hotline that is up."""
-    up = [name for name, value in settings.items() if name.endswith("_URL") and value.startswith(f"{plain}/")]
-    addresses = {name: settings[name].replace(plain, secure) for name in up}
-    return addresses | {f"{name.removesuffix('_URL')}_CA_FILE": str(authority) for name in up}
+    """Return settings that make each running hotline reachable by TLS only."""
+    url_names = [name for name, value in settings.items() if name.endswith("_URL") and value.startswith(f"{plain}/")]
+    addresses = {name: settings[name].replace(plain, secure) for name in url_names}
+    return addresses | {f"{name.removesuffix('_URL')}_CA_FILE": str(authority) for name in url_names}
 
 
-def _down(countries: Sequence[Country]) -> dict[str, str]:
+def _unreachable_helpline(countries: Sequence[Country]) -> dict[str, str]:
+    """Return settings that send the reports of one helpline to an address where nothing listens."""
     helpline = next(country.helpline() for country in countries if country.iso == DOWN_COUNTRY)
     name = f"HOTLINE_{helpline.id.upper().replace('-', '_')}" if helpline else ""
-    nobody = f"127.0.0.1:{free_port()}"
-    return {f"{name}_URL": f"http://{nobody}/", f"{name}_PRIVATE": nobody}
+    unused_address = f"127.0.0.1:{free_port()}"
+    return {f"{name}_URL": f"http://{unused_address}/", f"{name}_PRIVATE": unused_address}
 
 
-def _signal(processes: Sequence[int], number: int) -> None:
+def _send_signal(processes: Sequence[int], number: int) -> None:
     for process in processes:
         os.kill(process, number)

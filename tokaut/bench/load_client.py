@@ -1,8 +1,7 @@
-"""The load client of `tokaut bench`: `python -m tokaut.bench.load_client`, an order as JSON on stdin, what was seen on
-stdout.
+"""The load client of `tokaut bench`: reads an order as JSON from stdin, and writes what it measured to stdout.
 
-A process of its own, one thread over bare sockets that stay open: it takes a small part of what it measures, and says
-how much. Every answer is looked at.
+Run as `python -m tokaut.bench.load_client`. It is a process of its own, with one thread and bare sockets that stay
+open, so it uses little of the machine that it measures, and reports how much. It checks every answer.
 """
 
 from __future__ import annotations
@@ -21,27 +20,32 @@ from urllib.parse import quote_plus
 from tokaut.bench.scenarios import SERVICE_CODE, phone_number, text_fields
 
 FORM = "application/x-www-form-urlencoded"
-DRAIN = 5.0  # seconds for the answers still on their way at the end
+DRAIN = 5.0  # seconds to wait for outstanding answers at the end
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
-    """`steps`: replies with the words that each answer must hold. `callers` of them walk at once, for `seconds`."""
+    """What to send.
+
+    steps: replies, each with the text that the answer must contain. callers: how many run the scenario at once.
+    seconds: how long to measure.
+    """
 
     port: int
     address: str
     steps: Sequence[tuple[str, str]]
     callers: int
     seconds: float
-    warm: float  # seconds before, not counted
-    rate: float = 0  # screens a second of all callers together, evenly; 0: as fast as the answers come
+    warm: float  # seconds of load before the measurement
+    rate: float = 0  # screens a second of all callers together, evenly spaced; 0: as fast as answers come
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """Latencies in milliseconds; `cpu` is the client's own share of one core; `walks` reached their last step.
+    """What was measured. Latencies are in milliseconds.
 
-    `answered` counts the warm-up and the end too: what the server's CPU time was spent on.
+    walks: how often a caller reached the last step. cpu: the client's own share of one core. answered: all answers,
+    including the warm-up and the end, because the server's CPU time covers those too.
     """
 
     screens: int
@@ -57,137 +61,148 @@ class LoadResult:
 
 @dataclass
 class LoadCounts:
+    """Counts while the load runs. took: seconds for each answer."""
+
     took: list[float] = field(default_factory=list)
     walks: int = 0
     wrong: int = 0
 
 
 class VirtualCaller:
-    """One caller: walks from the first step to the last, then is the next caller with a new phone and session."""
+    """A caller on one connection. At the end of the scenario it begins anew as another phone and session."""
 
     def __init__(self, load: LoadRun) -> None:
         self.load = load
         self.socket = socket.create_connection(("127.0.0.1", load.order.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.due = 0.0
-        self.asked_at = 0.0  # or when it should have been asked: a server that is late is not asked less
+        self.asked_at = 0.0  # when it was sent or, with a rate, when it was due: a slow server must not reduce the load
         self._answer = b""
         self._step = -1
-        self._who = b""
+        self._session_fields = b""
 
     def ask(self) -> None:
+        """Send the next request."""
         self._step = (self._step + 1) % len(self.load.texts)
         if self._step == 0:
-            self._who = self.load.next_caller()
-        body = self._who + self.load.texts[self._step]
+            self._session_fields = self.load.next_caller()
+        body = self._session_fields + self.load.texts[self._step]
         self._answer = b""
         self.asked_at = self.due or time.perf_counter()
         self.socket.sendall(b"%s%d\r\n\r\n%s" % (self.load.head, len(body), body))
 
     def whole(self) -> bool:
-        """Reads; whether the answer is there to its last byte. Raises ConnectionError."""
+        """Read from the socket and return whether the answer is complete. Raises ConnectionError."""
         self._answer += self.socket.recv(65536)
-        head, found, body = self._answer.partition(b"\r\n\r\n")
+        head, separator, body = self._answer.partition(b"\r\n\r\n")
         if not self._answer:
             raise ConnectionError
-        if not found:
+        if not separator:
             return False
         length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
         return len(body) >= int(length)
 
     def tally(self, tally: LoadCounts) -> None:
+        """Add the answer to the counts."""
         tally.took.append(time.perf_counter() - self.asked_at)
         tally.walks += self._step == len(self.load.texts) - 1
         tally.wrong += self.load.shows[self._step] not in self._answer
 
 
 class LoadRun:
+    """One run of the load client."""
+
     def __init__(self, order: LoadOrder) -> None:
         self.order = order
         head = (f"POST {order.address} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {FORM}", "Content-Length: ")
         self.head = "\r\n".join(head).encode()
         self.texts = [f"&text={path}".encode() for path in text_fields([reply for reply, _ in order.steps])]
         self.shows = [shows.encode() for _, shows in order.steps]
-        self._later: list[tuple[float, int, VirtualCaller]] = []  # by when they are due
+        self._scheduled: list[tuple[float, int, VirtualCaller]] = []  # a heap, by the time at which they are due
         self._run = uuid.uuid4().hex
         self._callers = 0
-        self._every = order.callers / order.rate if order.rate else 0.0
+        self._interval = order.callers / order.rate if order.rate else 0.0
 
     def _offset(self, number: int) -> float:
-        """In steps: callers are spread over the walk as people are, or all would press Send in the same moment."""
-        part = number / self.order.callers
-        return int(part * len(self.texts)) + part
+        """Return at which step a caller starts.
+
+        Callers are spread over the scenario, as people are. Otherwise all would press Send at the same moment.
+        """
+        fraction = number / self.order.callers
+        return int(fraction * len(self.texts)) + fraction
 
     def next_caller(self) -> bytes:
+        """Return the form fields of a new caller: its session and its phone number."""
         self._callers += 1
         number, code = quote_plus(phone_number(self._callers)), quote_plus(SERVICE_CODE)
         session = f"ATUid_{self._run}{self._callers}"
         return f"sessionId={session}&networkCode=54101&phoneNumber={number}&serviceCode={code}".encode()
 
     def run(self) -> LoadResult:
-        with selectors.DefaultSelector() as waiting:
-            lines = [VirtualCaller(self) for _ in range(self.order.callers)]
-            began = time.perf_counter()
-            for number, line in enumerate(lines):
-                waiting.register(line.socket, selectors.EVENT_READ, line)
-                line.due = self._every and began + self._every * self._offset(number)
-                self._next(line)
-            warm, tally = LoadCounts(), LoadCounts()
-            self._until(waiting, self.order.warm, warm)
-            cpu, began = time.process_time(), time.perf_counter()
-            self._until(waiting, self.order.seconds, tally)
-            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-            self._drain(waiting)
-            for line in lines:
-                line.socket.close()
-        tally.wrong += warm.wrong
-        return _seen(tally, seconds, cpu, answered=len(warm.took) + len(tally.took) + len(lines))
+        """Send the warm-up and the measured load, and return the result."""
+        with selectors.DefaultSelector() as selector:
+            callers = [VirtualCaller(self) for _ in range(self.order.callers)]
+            started = time.perf_counter()
+            for number, caller in enumerate(callers):
+                selector.register(caller.socket, selectors.EVENT_READ, caller)
+                caller.due = self._interval and started + self._interval * self._offset(number)
+                self._schedule(caller)
+            warm_up, counts = LoadCounts(), LoadCounts()
+            self._run_for(selector, self.order.warm, warm_up)
+            cpu, started = time.process_time(), time.perf_counter()
+            self._run_for(selector, self.order.seconds, counts)
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+            self._drain(selector)
+            for caller in callers:
+                caller.socket.close()
+        counts.wrong += warm_up.wrong
+        return _result(counts, seconds, cpu, answered=len(warm_up.took) + len(counts.took) + len(callers))
 
-    def _until(self, waiting: selectors.BaseSelector, seconds: float, tally: LoadCounts) -> None:
+    def _run_for(self, selector: selectors.BaseSelector, seconds: float, counts: LoadCounts) -> None:
         end = time.perf_counter() + seconds
         while (now := time.perf_counter()) < end:
-            first = self._later[0][0] if self._later else end
-            for key, _ in waiting.select(timeout=max(0.0, min(first, end) - now)):
-                line: VirtualCaller = key.data
-                if line.whole():
-                    line.tally(tally)
-                    line.due += self._every
-                    self._next(line)
-            while self._later and self._later[0][0] <= time.perf_counter():
-                heapq.heappop(self._later)[2].ask()
+            first = self._scheduled[0][0] if self._scheduled else end
+            for key, _ in selector.select(timeout=max(0.0, min(first, end) - now)):
+                caller: VirtualCaller = key.data
+                if caller.whole():
+                    caller.tally(counts)
+                    caller.due += self._interval
+                    self._schedule(caller)
+            while self._scheduled and self._scheduled[0][0] <= time.perf_counter():
+                heapq.heappop(self._scheduled)[2].ask()
 
-    def _next(self, line: VirtualCaller) -> None:
-        """At once, or when it is due."""
-        if line.due > time.perf_counter():
-            heapq.heappush(self._later, (line.due, id(line), line))
+    def _schedule(self, caller: VirtualCaller) -> None:
+        """Send the next request now, or when the caller is due."""
+        if caller.due > time.perf_counter():
+            heapq.heappush(self._scheduled, (caller.due, id(caller), caller))
         else:
-            line.ask()
+            caller.ask()
 
-    def _drain(self, waiting: selectors.BaseSelector) -> None:
-        """The answers still on their way, so that the next series finds a server at rest."""
+    def _drain(self, selector: selectors.BaseSelector) -> None:
+        """Read the outstanding answers, so that the next series finds the server at rest."""
         end = time.perf_counter() + DRAIN
-        for _, _, line in self._later:
-            waiting.unregister(line.socket)
-        while waiting.get_map() and time.perf_counter() < end:
-            for key, _ in waiting.select(timeout=0.1):
+        for _, _, caller in self._scheduled:
+            selector.unregister(caller.socket)
+        while selector.get_map() and time.perf_counter() < end:
+            for key, _ in selector.select(timeout=0.1):
                 if key.data.whole():
-                    waiting.unregister(key.fileobj)
+                    selector.unregister(key.fileobj)
 
 
-def _seen(tally: LoadCounts, seconds: float, cpu: float, *, answered: int) -> LoadResult:
-    took = sorted(tally.took) or [0.0]
+def _result(counts: LoadCounts, seconds: float, cpu: float, *, answered: int) -> LoadResult:
+    took = sorted(counts.took) or [0.0]
 
-    def at(part: float) -> float:
-        return round(took[min(len(took) - 1, int(len(took) * part))] * 1000, 2)
+    def percentile(fraction: float) -> float:
+        return round(took[min(len(took) - 1, int(len(took) * fraction))] * 1000, 2)
 
     return LoadResult(
-        screens=len(tally.took),
-        walks=tally.walks,
-        wrong=tally.wrong,
+        screens=len(counts.took),
+        walks=counts.walks,
+        wrong=counts.wrong,
         seconds=round(seconds, 3),
-        p50=at(0.5),
-        p95=at(0.95),
-        p99=at(0.99),
+        p50=percentile(0.5),
+        p95=percentile(0.95),
+        p99=percentile(0.99),
         cpu=round(cpu / seconds, 3),
         answered=answered,
     )

@@ -1,6 +1,6 @@
-"""On what the figures of `tokaut bench` were taken, and what a process has used of it. From /proc: Linux only.
+"""The machine on which `tokaut bench` ran, and what a process used of it.
 
-Elsewhere what /proc would tell is None.
+The figures come from /proc, so on systems other than Linux they are None.
 """
 
 from __future__ import annotations
@@ -34,22 +34,23 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def describe_machine() -> dict[str, Any]:
-    """CPU, cores, memory, system, and how busy it was before we began."""
+    """Return CPU, cores, memory and system, and how busy the machine was before the run."""
     return {
-        "cpu": _first(PROC / "cpuinfo", r"model name\s*: (.+)"),
+        "cpu": _first_match(PROC / "cpuinfo", r"model name\s*: (.+)"),
         "cores": os.cpu_count(),
-        "memory_mb": _megabytes(_first(PROC / "meminfo", r"MemTotal:\s*(\d+)")),
+        "memory_mb": _megabytes(_first_match(PROC / "meminfo", r"MemTotal:\s*(\d+)")),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "load_before": [round(load, 2) for load in os.getloadavg()],
     }
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that matter for speed."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
 
 
 def current_commit() -> str | None:
-    """The commit of this checkout, with a + where files were changed since; None outside a checkout."""
+    """Return the commit of this checkout, with a + if files have changed since; None outside a checkout."""
     with suppress(OSError, subprocess.CalledProcessError):
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
@@ -57,36 +58,36 @@ def current_commit() -> str | None:
 
 
 def processes_with(word: str) -> list[int]:
-    """Those whose command line has this word. A server's master and its workers have the same one."""
-    found = []
+    """Return the ids of processes with this word in their command line. A server's master and workers share one."""
+    pids = []
     for folder in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # it ended meanwhile
+        with suppress(OSError):  # it has ended
             if word.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
+                pids.append(int(folder.name))
+    return pids
 
 
 def cpu_seconds(processes: Sequence[int]) -> float | None:
-    """User and system time of all their threads since they began."""
+    """Return the user and system time of all their threads since they began; None without processes."""
     if not processes:
         return None
-    spent = 0
-    for process in processes:
-        fields = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
-        spent += int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
-    return spent / os.sysconf("SC_CLK_TCK")
+    ticks = 0
+    for pid in processes:
+        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory_use(processes: Sequence[int]) -> dict[str, int | None]:
-    """RSS and PSS in MB of the process that works: the newest, for the master is there before it."""
+    """Return RSS and PSS in MB of the newest process. It is the worker, because the master starts before it."""
     rollup = PROC / str(max(processes, default=0)) / "smaps_rollup"
-    return {name.lower(): _megabytes(_first(rollup, rf"{name}:\s*(\d+)")) for name in ("Rss", "Pss")}
+    return {name.lower(): _megabytes(_first_match(rollup, rf"{name}:\s*(\d+)")) for name in ("Rss", "Pss")}
 
 
-def _first(path: Path, pattern: str) -> str | None:
+def _first_match(path: Path, pattern: str) -> str | None:
     with suppress(OSError):
-        if found := re.search(pattern, path.read_text()):
-            return found[1]
+        if match := re.search(pattern, path.read_text()):
+            return match[1]
     return None
 
 
@@ -95,9 +96,10 @@ def _megabytes(kilobytes: str | None) -> int | None:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    result = subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    return result.stdout.strip()
 
 
 def python_command(*words: str) -> list[str]:
+    """Return the command that runs a module with this Python."""
     return [sys.executable, "-m", *words]

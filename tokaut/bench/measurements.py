@@ -1,4 +1,4 @@
-"""What `tokaut bench` measures, one function a question. Times in milliseconds unless a name says otherwise."""
+"""The measurements of `tokaut bench`, one function for each question. Times are in milliseconds unless noted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BenchSize:
-    """How much is done for the figures. `warm`: seconds of load before those that count."""
+    """How much is measured. seconds, warm: length of each series, and of the load before it."""
 
     rounds: int
     seconds: float
@@ -35,72 +35,78 @@ class BenchSize:
     callers: int
     sends: int
     urgent: int
-    stored: int  # reports beside which web's memory is read
+    stored: int  # how many reports are in the database when memory is measured
 
 
 def screens(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """web and what it is compared with, in turn, with the same callers; medians of the rounds and of their ratios."""
+    """Measure web and what it is compared with, in turn and with the same callers.
+
+    Returns the medians of the rounds, and of the ratios within each round.
+    """
     rounds = [{name: series(town, name, SCENARIO, size) for name in town.ports} for _ in range(size.rounds)]
-    found: Figures = {name: _medians([one[name] for one in rounds]) for name in town.ports}
-    found["ratio"] = {other: _ratios(rounds, other) for other in town.ports if other != "web"}
-    return found | {"goal": {"floor": 3.0, "before": 0.75}, "rounds": rounds}
+    figures: Figures = {name: _medians([one_round[name] for one_round in rounds]) for name in town.ports}
+    figures["ratio"] = {other: _ratios(rounds, other) for other in town.ports if other != "web"}
+    return figures | {"goal": {"floor": 3.0, "before": 0.75}, "rounds": rounds}
 
 
 def _ratios(rounds: Sequence[Figures], other: str) -> Figures:
-    """Return the medians of web's figures as ratios to the other's of the same round; above 1, web is ahead."""
-    speed = [ratio(one["web"]["per_second"], one[other]["per_second"]) for one in rounds]
-    cpu = [ratio(one[other]["cpu_ms"], one["web"]["cpu_ms"]) for one in rounds]
+    """Return the medians of web's figures as ratios to the other server's in the same round. Above 1 web is better."""
+    speed = [ratio(one_round["web"]["per_second"], one_round[other]["per_second"]) for one_round in rounds]
+    cpu = [ratio(one_round[other]["cpu_ms"], one_round["web"]["cpu_ms"]) for one_round in rounds]
     return {"per_second": _median(speed), "cpu": _median(cpu)}
 
 
 def _median(ratios: Sequence[float | None]) -> float | None:
-    known = [one for one in ratios if one is not None]
+    known = [value for value in ratios if value is not None]
     return round(median(known), 3) if known else None
 
 
 def half_load(
     town: BenchEnvironment, size: BenchSize, full: float, steps: Sequence[BenchStep] = SCENARIO, goal: int = 20
 ) -> Figures:
-    """Half of the screens a second that web can do, asked for evenly; a late answer counts from when it was due."""
+    """Measure at half of the screens a second that web can serve, evenly spaced.
+
+    The latency of a late request counts from the moment at which it was due.
+    """
     rounds = [series(town, "web", steps, size, rate=full / 2) for _ in range(size.rounds)]
     return _medians(rounds) | {"goal_p99": goal}
 
 
 def sending(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """The same walk with Send at its end: each "Sent" is a report on the disk."""
+    """Measure the same scenario with Send at its end. Each "Sent" is a report on the disk."""
     rounds = [series(town, "web", SENDING_SCENARIO, size) for _ in range(size.rounds)]
-    return _medians(rounds) | {"reports_per_second": median(one["walks_per_second"] for one in rounds)}
+    return _medians(rounds) | {"reports_per_second": median(one_round["walks_per_second"] for one_round in rounds)}
 
 
 def session_bytes(town: BenchEnvironment) -> Figures:
-    """What is kept, sealed, of a conversation that stands on the Send screen, and for a redial."""
+    """Measure the stored, sealed size of a session on the Send screen, and of the draft for a redial."""
     sizes, drafts = [], []
-    for number, way in enumerate(OTHER_PATHS):
+    for number, replies in enumerate(OTHER_PATHS):
         town.redis.flushdb()
-        _walk(town, phone_number(number), [BenchStep(reply, "") for reply in way], last="Send to")
-        sizes += _kept(town, "s:*")
-        drafts += _kept(town, "d:*")
+        _walk(town, phone_number(number), [BenchStep(reply, "") for reply in replies], last="Send to")
+        sizes += _stored_sizes(town, "s:*")
+        drafts += _stored_sizes(town, "d:*")
     town.redis.flushdb()
     _texts(town)
     return {
         "median": int(median(sizes)),
         "largest": max(sizes),
         "redial_largest": max(drafts),
-        "sms_with_words": max(_kept(town, "s:*")),
+        "sms_with_words": max(_stored_sizes(town, "s:*")),
         "goal": 1024,
     }
 
 
 def memory_mb(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """Of the one web process: after the series, and once Redis holds so many sessions more."""
-    found: Figures = {"after_load": memory_use(town.running("web"))}
+    """Measure the memory of the one web process: after the series, and with many more sessions in Redis."""
+    figures: Figures = {"after_load": memory_use(town.running("web"))}
     for sessions in MANY_SESSIONS:
         _fill(town, sessions)
         series(town, "web", SCENARIO, size, flush=False)
-        found[f"{sessions} sessions"] = memory_use(town.running("web"))
+        figures[f"{sessions} sessions"] = memory_use(town.running("web"))
     town.redis.flushdb()
-    few, many = (found[f"{sessions} sessions"]["rss"] for sessions in MANY_SESSIONS)
-    return found | {"growth": ratio(many, few), "goal": {"rss": 90, "growth": 1.1}}
+    few, many = (figures[f"{sessions} sessions"]["rss"] for sessions in MANY_SESSIONS)
+    return figures | {"growth": ratio(many, few), "goal": {"rss": 90, "growth": 1.1}}
 
 
 def _fill(town: BenchEnvironment, sessions: int) -> None:
@@ -112,13 +118,16 @@ def _fill(town: BenchEnvironment, sessions: int) -> None:
 
 
 def round_trips(town: BenchEnvironment) -> Figures:
-    """As Valkey counts them: each time that it reads what somebody sent. Commands sent together are one trip."""
+    """Count the Redis round trips of each inbound message.
+
+    Valkey counts each read from a connection, so commands that are sent together are one round trip.
+    """
 
     def walk() -> int:
         return _walk(town, phone_number(0), SCENARIO[1:], last="Send to")
 
-    ussd, ussd_commands = _counted(town, walk)
-    sms, sms_commands = _counted(town, lambda: _texts(town))
+    ussd, ussd_commands = _count_trips(town, walk)
+    sms, sms_commands = _count_trips(town, lambda: _texts(town))
     return {
         "ussd": ussd,
         "sms": sms,
@@ -128,7 +137,7 @@ def round_trips(town: BenchEnvironment) -> Figures:
     }
 
 
-# Series of many callers
+# Series with many callers
 
 
 def series(
@@ -140,44 +149,55 @@ def series(
     rate: float = 0,
     flush: bool = True,
 ) -> Figures:
+    """Run one series of load and return its rates and latencies.
+
+    Raises ProcessDied if an answer was not the expected screen.
+    """
     if flush:
-        town.redis.flushdb()  # or a phone that comes again would carry on its report of the round before
+        town.redis.flushdb()  # otherwise a phone that calls again would resume its report of the last round
     running = town.running(name)
     before = cpu_seconds(running)
-    seen = town.load(name, steps, callers=size.callers, seconds=size.seconds, warm=size.warm, rate=rate)
+    result = town.load(name, steps, callers=size.callers, seconds=size.seconds, warm=size.warm, rate=rate)
     after = cpu_seconds(running)
-    if seen.wrong or not seen.answered:
-        raise ProcessDied(f"{name}: {seen.wrong} of {seen.screens} answers were not the screen that was expected")
-    cpu = None if before is None or after is None else round((after - before) * 1000 / seen.answered, 3)
-    return _rates(seen) | {"cpu_ms": cpu}
+    if result.wrong or not result.answered:
+        raise ProcessDied(f"{name}: {result.wrong} of {result.screens} answers were not the screen that was expected")
+    cpu = None if before is None or after is None else round((after - before) * 1000 / result.answered, 3)
+    return _rates(result) | {"cpu_ms": cpu}
 
 
-def _rates(seen: LoadResult) -> Figures:
+def _rates(result: LoadResult) -> Figures:
     return {
-        "screens": seen.screens,
-        "per_second": round(seen.screens / seen.seconds, 1),
-        "walks_per_second": round(seen.walks / seen.seconds, 1),
-        "p50": seen.p50,
-        "p95": seen.p95,
-        "p99": seen.p99,
-        "client_cpu": seen.cpu,
+        "screens": result.screens,
+        "per_second": round(result.screens / result.seconds, 1),
+        "walks_per_second": round(result.walks / result.seconds, 1),
+        "p50": result.p50,
+        "p95": result.p95,
+        "p99": result.p99,
+        "client_cpu": result.cpu,
     }
 
 
 def _medians(rounds: Sequence[Figures]) -> Figures:
     names = ("per_second", "p50", "p99", "cpu_ms", "client_cpu")
-    return {name: None if rounds[0][name] is None else round(median(r[name] for r in rounds), 3) for name in names}
+    return {
+        name: None if rounds[0][name] is None else round(median(one_round[name] for one_round in rounds), 3)
+        for name in names
+    }
 
 
 def ratio(part: float | None, whole: float | None) -> float | None:
+    """Return the ratio of two figures; None if one of them is unknown or 0."""
     return round(part / whole, 3) if part and whole else None
 
 
-# One caller
+# Single callers
 
 
 def _walk(town: BenchEnvironment, number: str, steps: Sequence[BenchStep], *, last: str) -> int:
-    """How many screens it took. Raises Died where it does not end on the screen that begins with `last`."""
+    """Play the steps and return the number of screens.
+
+    Raises ProcessDied if the last screen does not begin with `last`.
+    """
     with closing(town.caller(number)) as caller:
         screen = caller.dial()
         for step in steps:
@@ -194,24 +214,25 @@ def _texts(town: BenchEnvironment) -> int:
     return len(SMS_TEXTS)
 
 
-def _kept(town: BenchEnvironment, pattern: str) -> list[int]:
+def _stored_sizes(town: BenchEnvironment, pattern: str) -> list[int]:
     return [town.redis.strlen(key) for key in town.redis.scan_iter(pattern)]
 
 
-def _counted(town: BenchEnvironment, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
-    """Round trips and commands for each inbound of `act`, which is played once before: connections are then open.
+def _count_trips(town: BenchEnvironment, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
+    """Return the round trips and the commands for each inbound message of `act`.
 
-    The fewest of three times: where the machine was held up, something was asked again.
+    `act` is called once before, so that connections are open. The lowest count of three runs is used: on a machine that
+    was held up, something is asked again.
     """
     act()
-    return min((_counted_once(town, act) for _ in range(3)), key=lambda found: found[0])
+    return min((_count_trips_once(town, act) for _ in range(3)), key=lambda counts: counts[0])
 
 
-def _counted_once(town: BenchEnvironment, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
+def _count_trips_once(town: BenchEnvironment, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
     town.redis.flushdb()
     town.redis.config_resetstat()
     inbound = act()
-    reads = town.redis.info("stats")["total_reads_processed"] - 1  # our asking is one
+    reads = town.redis.info("stats")["total_reads_processed"] - 1  # one is our own INFO
     commands = {
         name.removeprefix("cmdstat_"): round(figures["calls"] / inbound, 2)
         for name, figures in town.redis.info("commandstats").items()
@@ -220,13 +241,16 @@ def _counted_once(town: BenchEnvironment, act: Callable[[], int]) -> tuple[float
     return round(reads / inbound, 2), commands
 
 
-# Whether web's memory grows with the reports that are stored: what `tokaut bench` measures without workers.
+# Whether web's memory grows with the number of stored reports; measured without workers
 
 CODE_AND_PIN = re.compile(r"^Code (\d{4}) (\d{4})\nPIN (\d{4})$", re.MULTILINE)
 
 
 def stored_reports_mb(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """Of the one web process, after screens and a look at a report by its code: with one report, and with so many."""
+    """Measure the memory of the one web process, with one stored report and with many.
+
+    Before each reading it serves screens and finds a report by its code.
+    """
     code, pin = _send(town)
     before = _memory(town, size, code, pin)
     with closing(Database(town.database_url, threads=1)) as database:
@@ -247,12 +271,12 @@ def _memory(town: BenchEnvironment, size: BenchSize, code: str, pin: str) -> Fig
 
 
 def _send(town: BenchEnvironment) -> tuple[str, str]:
-    """Code and PIN of a new report."""
+    """Send a report and return its code and PIN."""
     screen = _play(town, phone_number(0), [step.reply for step in SENDING_SCENARIO[1:]])
-    found = CODE_AND_PIN.search(screen.text)
-    if found is None:
+    match = CODE_AND_PIN.search(screen.text)
+    if match is None:
         raise ProcessDied(f"a report was not sent:\n{screen.text}")
-    return found[1] + found[2], found[3]
+    return match[1] + match[2], match[3]
 
 
 def _my_report(town: BenchEnvironment, code: str, pin: str) -> None:

@@ -1,4 +1,4 @@
-"""What the callers of `tokaut bench` do: Africa's Talking USSD, a girl in Vanuatu who goes back twice on her way."""
+"""The scenario of `tokaut bench`'s callers: USSD by Africa's Talking, a girl in Vanuatu who goes back twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVICE_CODE = "*111*163#"
 
 @dataclass(frozen=True, slots=True)
 class BenchStep:
-    """A reply, and words that the screen after it must hold: a fast answer that is wrong counts for nothing."""
+    """A reply, and the text that the next screen must contain: a fast answer that is wrong does not count."""
 
     reply: str
     shows: str
@@ -38,7 +38,7 @@ SCENARIO = _steps(
 )
 SENDING_SCENARIO = (*SCENARIO, BenchStep("1", "CON Sent to Pikinini Helpline."))
 
-# Other ways to the Send screen, for the size of what is kept of them; the last is as long as people make it.
+# Other paths to the Send screen, for the size of their sessions. The last is as long as people make it.
 OTHER_PATHS = (
     ("1", "2", "3", "1", "4", "4", "1"),
     ("1", "1", "1", "1", "4", "3", "1"),
@@ -59,22 +59,22 @@ SMS_TEXTS = (
     "My uncle's friend asks for photos and I do not want to send them.",
 )
 
-# Fiji, in danger now, by the labels of choices; "" takes the first one
+# Fiji, danger is now: the labels of the choices. "" is the first choice of the screen.
 FALLBACK_SERVICE_CODE = "*133#"
 DANGER_LABELS = ("Report", "Now", "Go on", "Me", "No", "Send", "")
 
 
 def fallback_phone_number(number: int) -> str:
-    """Made up: +679 755 0000 and on."""
+    """Return a made-up number: +679 755 0000 and following."""
     return f"+679755{number % 10_000:04}"
 
 
 def text_fields(replies: Sequence[str]) -> Iterator[str]:
-    """The field `text` of each request: all replies so far, joined, as a form writes them."""
-    so_far = itertools.accumulate(replies, lambda path, reply: f"{path}*{reply}".strip("*"))
-    return map(quote_plus, so_far)
+    """Yield the form field `text` of each request: all replies so far, joined with * and URL-encoded."""
+    paths = itertools.accumulate(replies, lambda path, reply: f"{path}*{reply}".strip("*"))
+    return map(quote_plus, paths)
 
 
 def phone_number(number: int) -> str:
-    """Made up: +678 555 0000 to +678 555 9999, one after the other."""
+    """Return a made-up number: +678 555 0000 to +678 555 9999, one after the other."""
     return f"+678555{number % 10_000:04}"

@@ -1,9 +1,9 @@
-"""A finding that is said and does not fail a check."""
+"""A finding that is reported and does not fail a check."""
 
 from __future__ import annotations
 
 
 class Advisory(str):
-    """A sentence about what could not be looked at: no fault, and not to be taken for good either."""
+    """A sentence about something that could not be checked or needs a look: no fault, and no sign that all is well."""
 
     __slots__ = ()

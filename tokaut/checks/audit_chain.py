@@ -19,24 +19,27 @@ from tokaut.cli import CommandError
 
 
 def verify_chain(database: Database) -> ChainVerification:
-    """Raises DatabaseUnavailable. A key that is not here has signed nothing that can be believed."""
+    """Verify the whole chain and its signed checkpoints.
+
+    A signature counts as invalid if its public key is not on this machine. Raises DatabaseUnavailable.
+    """
     try:
         keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None
 
-    def holds(key_id: str, signature: bytes, data: bytes) -> bool:
+    def is_valid(key_id: str, signature: bytes, data: bytes) -> bool:
         return key_id in keys and keys[key_id].holds(signature, data)
 
-    shown = track(chained_rows(database), "Walking the chain", console=Console(stderr=True), transient=True)
+    rows = track(chained_rows(database), "Walking the chain", console=Console(stderr=True), transient=True)
     mode = audit_log.database_mode(database)
     return verification.verify_chain(
-        verification.chain_rows(shown), audit_log.list_checkpoints(database), mode, holds, database.now()
+        verification.chain_rows(rows), audit_log.list_checkpoints(database), mode, is_valid, database.now()
     )
 
 
 def chained_rows(database: Database) -> Iterator[tuple[AuditEntry, ChainLink]]:
-    """All chained lines, in order, a page at a time."""
+    """Yield all entries of the chain in order, loaded one page at a time."""
     after = 0
     while page := audit_log.list_chained(database, after):
         yield from page

@@ -1,4 +1,4 @@
-"""What `tokaut check --country` says of one country, for whoever has to get it ready: people, in plain words."""
+"""The output of `tokaut check --country` for one country: plain words for the people who prepare it."""
 
 from __future__ import annotations
 
@@ -17,44 +17,45 @@ WIDTH = 100
 
 
 def explain_country(of: Country, today: date) -> Iterator[str]:
-    """Lines. Numbered, so that people can speak about them on the phone."""
-    found = steps(of, _spoken(of), today)
-    stops = sum(step.stops for step in found)
-    yield _head(of, stops, len(found) - stops)
+    """Yield lines of text. Steps are numbered, so that people can refer to them on the phone."""
+    items = steps(of, _translated(of), today)
+    stops = sum(item.stops for item in items)
+    yield _head(of, stops, len(items) - stops)
     number = 0
-    for title, several in (
-        ("Before it can go live", [step for step in found if step.stops]),
-        ("It can go live without these; settle them too", [step for step in found if not step.stops]),
+    for title, section in (
+        ("Before it can go live", [item for item in items if item.stops]),
+        ("It can go live without these; settle them too", [item for item in items if not item.stops]),
     ):
-        if several:
+        if section:
             yield f"\n{title}:"
-        for step in several:
+        for item in section:
             number += 1
-            yield from _step(number, step)
-    if found:
+            yield from _step(number, item)
+    if items:
         yield f"\nThe file is {of.file}; docs/add-a-country.md explains it. The same line by line:"
 
 
-def _head(of: Country, stops: int, others: int) -> str:
+def _head(country: Country, stops: int, optional: int) -> str:
     if not stops:
-        return f"{of.name} can go live." + (f" {_things(others)} worth settling." if others else "")
-    also = f", and {others} more {'is' if others == 1 else 'are'} worth settling" if others else ""
-    return f"{of.name} cannot go live yet: {_things(stops)} to do first{also}."
+        return f"{country.name} can go live." + (f" {_count_text(optional)} worth settling." if optional else "")
+    more = f", and {optional} more {'is' if optional == 1 else 'are'} worth settling" if optional else ""
+    return f"{country.name} cannot go live yet: {_count_text(stops)} to do first{more}."
 
 
-def _things(count: int) -> str:
+def _count_text(count: int) -> str:
     return "1 thing is" if count == 1 else f"{count} things are"
 
 
-def _step(number: int, step: ChecklistItem) -> Iterator[str]:
-    yield from _wrapped(f"{number:>2}. {step.what}")
-    yield from _wrapped(f"    Next: {step.do}")
+def _step(number: int, item: ChecklistItem) -> Iterator[str]:
+    yield from _wrapped(f"{number:>2}. {item.what}")
+    yield from _wrapped(f"    Next: {item.do}")
 
 
-def _wrapped(words: str) -> Iterable[str]:
-    return textwrap.wrap(words, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+def _wrapped(text: str) -> Iterable[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
-def _spoken(of: Country) -> list[CatalogueCoverage]:
-    book, known = loader.load(), catalogues.load(locales.FOLDER)
-    return [catalogue_coverage(tag, book) for tag in of.languages if tag in known and tag != ENGLISH]
+def _translated(country: Country) -> list[CatalogueCoverage]:
+    """Return the coverage of each language of the country that has a catalogue, except English."""
+    book, catalogues_by_tag = loader.load(), catalogues.load(locales.FOLDER)
+    return [catalogue_coverage(tag, book) for tag in country.languages if tag in catalogues_by_tag and tag != ENGLISH]

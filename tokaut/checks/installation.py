@@ -1,4 +1,7 @@
-"""What `tokaut check` looks at. Each look gives sentences: what is wrong, and what to do. None changes anything."""
+"""The checks of `tokaut check`. None of them changes anything.
+
+Each check yields sentences: what is wrong, and what to do.
+"""
 
 from __future__ import annotations
 
@@ -58,107 +61,116 @@ CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders",)
 MODES: Final[tuple[ModeName, ...]] = ("live", "training", "demo")
 BACKUP_SECONDS: Final = 3600
-LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
+LITTLE_SPACE: Final = 1_000_000_000  # bytes; below this there is still time to act
 
 
 def common_settings(environ: Mapping[str, str]) -> CommonSettings:
-    """Return the shared settings in the mode that was asked for.
+    """Return the shared settings in the configured mode.
 
-    A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode is never
-    the demo's: addresses of hotlines are judged by it.
+    A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode itself is
+    never replaced by demo mode, because it decides which hotline addresses are allowed.
     """
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
-    wrong = {fault.name for fault in collect_settings([CommonSettings], as_demo)[1]}
-    if any(name.startswith(REDIS) for name in wrong):  # they stand and fall together
-        wrong |= {name.removesuffix("_FILE") for name in as_demo if name.startswith(REDIS)}
-    readable = {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in wrong}
+    faulty = {fault.name for fault in collect_settings([CommonSettings], as_demo)[1]}
+    if any(name.startswith(REDIS) for name in faulty):  # the Redis settings depend on one another
+        faulty |= {name.removesuffix("_FILE") for name in as_demo if name.startswith(REDIS)}
+    readable = {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in faulty}
     return replace(load_settings(CommonSettings, readable), mode=Mode(mode_of(environ)))
 
 
 def operator_settings(environ: Mapping[str, str]) -> OperatorSettings:
-    """Return the operator's settings as far as hotlines use them: the mail server and the address of the console.
+    """Return the operator's settings that hotlines use: the mail server and the console's address.
 
-    The people on call are left out. Without them live mode does not start, and hotlines must be checked all the same.
+    The on-call settings are left out. Without them live mode does not start, but hotlines must still be checked.
     """
-    used = {name: value for name, value in environ.items() if name.removesuffix("_FILE") in USED_BY_HOTLINES}
-    found, faults = try_load(OperatorSettings, used | {"TOKAUT_MODE": "demo"})
-    if found is not None:
-        return found
-    wrong = {fault.name for fault in faults}
+    of_hotlines = {name: value for name, value in environ.items() if name.removesuffix("_FILE") in USED_BY_HOTLINES}
+    settings, faults = try_load(OperatorSettings, of_hotlines | {"TOKAUT_MODE": "demo"})
+    if settings is not None:
+        return settings
+    faulty = {fault.name for fault in faults}
     return load_settings(
-        OperatorSettings, {name: value for name, value in used.items() if name.removesuffix("_FILE") not in wrong}
+        OperatorSettings,
+        {name: value for name, value in of_hotlines.items() if name.removesuffix("_FILE") not in faulty},
     )
 
 
 def mode_of(environ: Mapping[str, str]) -> ModeName:
-    """Return the mode that files are checked for; the strictest where the setting itself is wrong."""
-    wanted = environ.get("TOKAUT_MODE", "").strip() or "demo"
-    return next((mode for mode in MODES if mode == wanted), "live")
+    """Return the mode to check for: that of TOKAUT_MODE, or live, the strictest, if that setting is wrong."""
+    configured = environ.get("TOKAUT_MODE", "").strip() or "demo"
+    return next((mode for mode in MODES if mode == configured), "live")
 
 
 def setting_faults(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
-    """Every setting of every process, or of worker and clock alone; and names that nothing reads."""
+    """Yield faults in the settings of every process, or of worker and clock only; and unknown setting names."""
     for channel in common_settings(environ).channels:
-        if not list(_classes_beside(channel)):
+        if not list(_channel_settings(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
     yield from map(str, collect_settings(_classes(environ, of_worker=of_worker), environ)[1])
 
 
 def secret_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worker: bool = False) -> Iterator[str]:
-    """Yield each secret that two settings share, whichever processes read them; in live mode a note for each in the
-    environment, where every process of the same account can read it.
+    """Yield each secret that two settings share, whichever processes read them.
+
+    In live mode also yield an advisory for each secret in the environment, where every process of the same account can
+    read it.
     """
     of_hotlines = hotline_settings({hotline.id: registry.settings_class(hotline.delivery) for hotline in hotlines})
     classes = _classes(environ, of_worker=of_worker)
-    every = {one.name: one for cls in classes for one in settings_of_class(cls).values()} | dict(of_hotlines)
-    yield from map(str, find_reused_secrets(every, environ))
+    settings = {setting.name: setting for cls in classes for setting in settings_of_class(cls).values()} | dict(
+        of_hotlines
+    )
+    yield from map(str, find_reused_secrets(settings, environ))
     if mode_of(environ) == "live":
-        for name in secrets_in_environment(every, environ):
+        for name in secrets_in_environment(settings, environ):
             yield Advisory(f"{name} is in the environment, where /proc shows it. Name a file instead: {name}_FILE")
 
 
 def _classes(environ: Mapping[str, str], *, of_worker: bool) -> list[type]:
-    """Return the classes of settings of every process, or of worker and clock alone."""
+    """Return the settings classes of every process, or of worker and clock only."""
     packages, shared = (
         (SENDER_PACKAGES, (CommonSettings, OperatorSettings))
         if of_worker
         else ((*CHANNEL_PACKAGES, *SENDER_PACKAGES), SHARED_SETTINGS)
     )
-    beside = [cls for channel in common_settings(environ).channels for cls in _classes_beside(channel, packages)]
-    return [*shared, *beside]
+    of_channels = [cls for channel in common_settings(environ).channels for cls in _channel_settings(channel, packages)]
+    return [*shared, *of_channels]
 
 
 def hotline_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
-    listed = tuple(hotlines)
-    for hotline in listed:
+    """Yield faults in the hotlines' settings, in the alert channels and in how hotlines are reached."""
+    all_hotlines = tuple(hotlines)
+    for hotline in all_hotlines:
         if hotline.delivery not in registry.hotline_kinds():
-            known = ", ".join(registry.hotline_kinds())
-            yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {known}"
-    found = registry.read_settings(environ, listed)
-    yield from map(str, (*found.unknown, *found.faults))
-    common, given = common_settings(environ), collect_settings([OperatorSettings], environ)[0]
-    if OperatorSettings in given:
-        yield from map(str, alert_channel_faults(common, given[OperatorSettings]))
+            kinds = ", ".join(registry.hotline_kinds())
+            yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {kinds}"
+    settings = registry.read_settings(environ, all_hotlines)
+    yield from map(str, (*settings.unknown, *settings.faults))
+    common, loaded = common_settings(environ), collect_settings([OperatorSettings], environ)[0]
+    if OperatorSettings in loaded:
+        yield from map(str, alert_channel_faults(common, loaded[OperatorSettings]))
     operator = operator_settings(environ)
-    yield from registry.setup_faults(environ, listed, lambda hotline: hotline_dependencies(common, operator, hotline))
+    yield from registry.setup_faults(
+        environ, all_hotlines, lambda hotline: hotline_dependencies(common, operator, hotline)
+    )
 
 
 def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ids of the hotlines that the worker cannot set up with these settings.
 
-    Nothing is returned where the environment holds no setting of a hotline: it is not the worker's then.
+    Returns nothing if the environment has no setting of a hotline: then it is not the worker's environment.
     """
     if not any(name.startswith("HOTLINE_") for name in environ):
         return ()
     common, operator = common_settings(environ), operator_settings(environ)
-    found, _ = read_countries(common, mode_of(environ))
-    listed = found.hotlines if found else ()
+    countries, _ = read_countries(common, mode_of(environ))
+    hotlines = countries.hotlines if countries else ()
     return registry.unconfigured_hotlines(
-        environ, listed, lambda hotline: hotline_dependencies(common, operator, hotline)
+        environ, hotlines, lambda hotline: hotline_dependencies(common, operator, hotline)
     )
 
 
 def country_faults(found: Countries, mode: ModeName, today: date) -> Iterator[str]:
+    """Yield the problems of the country files in this mode, and what is overdue on this day."""
     yield from found.problems(mode)
     for country in found:
         yield from country.overdue(today)
@@ -167,7 +179,10 @@ def country_faults(found: Countries, mode: ModeName, today: date) -> Iterator[st
 def read_countries(
     common: CommonSettings, mode: ModeName, only: str | None = None, *, as_written: bool = False
 ) -> tuple[Countries | None, tuple[str, ...]]:
-    """The files, or what keeps them from being read."""
+    """Return the countries, or None and the faults that prevent loading them.
+
+    `only`: load this country only. `as_written`: keep the live addresses also outside live mode.
+    """
     try:
         return load_countries([only] if only else common.countries, mode, common.country_dir, as_written=as_written), ()
     except CountryError as error:
@@ -175,16 +190,19 @@ def read_countries(
 
 
 def read_country(common: CommonSettings, iso: str) -> Country | None:
-    """As people see it in the demo, where numbers are shown that nobody has confirmed; None where it cannot be read."""
-    found, _ = read_countries(common, "demo", iso, as_written=True)
-    return found.get(iso) if found else None
+    """Return one country, or None if its file cannot be read.
+
+    It is loaded as in the demo, where unconfirmed numbers are shown too.
+    """
+    countries, _ = read_countries(common, "demo", iso, as_written=True)
+    return countries.get(iso) if countries else None
 
 
 def key_faults(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Iterator[str]:
-    """Both halves of each hotline's pair and of the sender's, and whether the card names the key that is here."""
-    yield from _marks(folder, mode)
-    wanted = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
-    for hotline, agreed in wanted.items():
+    """Check that both halves of each key pair are present, and that each hotline's card names a key that is here."""
+    yield from _key_mode_faults(folder, mode)
+    agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
+    for hotline, agreed in agreed_ids.items():
         try:
             load_public_keys(folder, [hotline])
             if load_private_keys(folder, [hotline]).missing():
@@ -192,33 +210,33 @@ def key_faults(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Ite
                     f"The private key of {hotline} is not under {folder / 'private'}: its reports wait. Put it back "
                     f"from its copy, or from its sheet: tokaut keys restore {hotline}"
                 )
-            here = {one.public.key_id for one in list_keys(folder, hotline)}
+            key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
             yield str(fault)
             continue
-        if agreed and agreed not in here:
+        if agreed and agreed not in key_ids:
             yield (
-                f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(here))}. Ask the "
-                "hotline for the key id over the phone, then mend whichever is wrong."
+                f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(key_ids))}. Ask "
+                "the hotline for the key id over the phone, then mend whichever is wrong."
             )
 
 
 def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
-    """Yield what web will refuse about its folder of keys, and a note where it lacks a newer key of `agreed`."""
-    wanted = [*(hotline.id for hotline in hotlines), SENDER_KEY]
+    """Yield what web will refuse in its key folder, and an advisory if it lacks a newer key of `agreed`."""
+    names = [*(hotline.id for hotline in hotlines), SENDER_KEY]
     try:
         refuse_private_keys(folder)
-        for one in wanted:
-            here, current = list_keys(folder, one), list_keys(agreed, one)
-            if not here:
-                yield f"No public key of {one} under {folder / 'public'}, where web reads. Run: tokaut keys publish"
-            elif current and here[0].public.key_id != current[0].public.key_id:
-                yield Advisory(f"web still seals to an older key of {one}. Run tokaut keys publish, then restart web.")
+        for name in names:
+            web_keys, source_keys = list_keys(folder, name), list_keys(agreed, name)
+            if not web_keys:
+                yield f"No public key of {name} under {folder / 'public'}, where web reads. Run: tokaut keys publish"
+            elif source_keys and web_keys[0].public.key_id != source_keys[0].public.key_id:
+                yield Advisory(f"web still seals to an older key of {name}. Run tokaut keys publish, then restart web.")
     except KeyFileError as fault:
         yield str(fault)
 
 
-def _marks(folder: Path, mode: ModeName) -> Iterator[str]:
+def _key_mode_faults(folder: Path, mode: ModeName) -> Iterator[str]:
     try:
         refuse_keys(folder, mode)
         if mode == "live" and not load_verify_keys(folder):
@@ -230,6 +248,7 @@ def _marks(folder: Path, mode: ModeName) -> Iterator[str]:
 
 
 def pepper_faults(own: PepperSettings) -> Iterator[str]:
+    """Yield a fault if the pepper of phone numbers cannot be loaded."""
     try:
         load_pepper(own.pepper_file)
     except SettingError as error:
@@ -237,7 +256,10 @@ def pepper_faults(own: PepperSettings) -> Iterator[str]:
 
 
 def database_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
-    """Reached, at the schema of this release, and durable. An embedded one that is not there is not made here."""
+    """Check that the database answers, has the schema of this release, and is durable; also its audit chain and clocks.
+
+    A missing embedded database is reported, not created.
+    """
     if not common.has_database:
         yield (
             f"There is no database {common.database_file}. If there was one, stop all and restore it: tokaut restore "
@@ -245,91 +267,95 @@ def database_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
         )
         return
     try:
-        with closing(Database(common.database_url, threads=1)) as found:
-            yield from found.durability_faults()
-            refuse_wrong_database(found, mode, "")
-            yield from _chain(found)
-            yield from _times(found)
+        with closing(Database(common.database_url, threads=1)) as database:
+            yield from database.durability_faults()
+            refuse_wrong_database(database, mode, "")
+            yield from _chain_faults(database)
+            yield from _clock_faults(database)
     except (InvalidDatabaseURL, WrongDatabase) as wrong:
         yield str(wrong)
     except PermissionDenied as denied:
         yield f"{denied.sentence}. Its rights come from `tokaut migrate` under {OWNER} (docs/operating/postgresql.md)."
-    except DatabaseUnavailable as away:
-        damaged = str(away) == "DatabaseError"
-        todo = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
-        yield f"The database does not answer ({away}). Callers are still served, from the spool. {todo}"
+    except DatabaseUnavailable as unavailable:
+        damaged = str(unavailable) == "DatabaseError"
+        advice = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
+        yield f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
 
 
-def _chain(database: Database) -> Iterator[str]:
+def _chain_faults(database: Database) -> Iterator[str]:
     try:
         yield from filter(None, [verify_chain(database).fault])
-    except PermissionDenied:  # web's account writes the audit and cannot read it
+    except PermissionDenied:  # web's account may write the audit, not read it
         return
 
 
-def _times(database: Database) -> Iterator[str]:
-    """Clocks of hosts that differ, and what was written while one was wrong."""
-    found = _looked(database)
-    if found is None:
+def _clock_faults(database: Database) -> Iterator[str]:
+    """Yield differences between the clocks of hosts, and rows written while a clock was wrong."""
+    skew = _clock_skew(database)
+    if skew is None:
         return
-    yield from found.faults()
-    yield from map(Advisory, found.notes())
-    if found.has_no_leader and (found.led_until or 0) < 0:
+    yield from skew.faults()
+    yield from map(Advisory, skew.notes())
+    if skew.has_no_leader and (skew.led_until or 0) < 0:
         yield Advisory(
-            f"No clock has led for {clock_skew.format_duration(found.led_until or 0)}. Start it: python -m "
+            f"No clock has led for {clock_skew.format_duration(skew.led_until or 0)}. Start it: python -m "
             f"workers.main clock"
         )
 
 
-def _looked(database: Database) -> clock_skew.ClockSkew | None:
-    """Return what this account may see of the times; None for the worker's, which may see neither leases nor drafts."""
+def _clock_skew(database: Database) -> clock_skew.ClockSkew | None:
+    """Measure the clock skew as far as this account may see it.
+
+    Returns None for the worker's account, which may read neither leases nor drafts.
+    """
     try:
         return clock_skew.measure_skew(database, attempts=True)
-    except PermissionDenied:  # web's account may not read the attempts
+    except PermissionDenied:  # web's account may not read delivery attempts
         with suppress(PermissionDenied):
             return clock_skew.measure_skew(database)
     return None
 
 
 def folder_faults(common: CommonSettings) -> Iterator[str]:
+    """Check that the spool can be written, that the folders are private, and that there is free disk space."""
     spool = common.data / "spool"
-    standing = next(path for path in (spool, *spool.parents) if path.exists())
-    if not os.access(standing, os.W_OK | os.X_OK):
-        yield f"{standing} is not writable: without the spool no report is taken while the database is away. chown it."
+    existing = next(path for path in (spool, *spool.parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        yield f"{existing} is not writable: without the spool no report is taken while the database is away. chown it."
     for name, path in (("TOKAUT_DATA", common.data), (str(spool), spool)):
-        if wrong := require_private_folder(path):  # as live mode says it of the setting
-            yield f"{name} {wrong}"
-    free = shutil.disk_usage(standing).free
+        if fault := require_private_folder(path):  # the rule that live mode applies to the setting
+            yield f"{name} {fault}"
+    free = shutil.disk_usage(existing).free
     if free < LITTLE_SPACE:
-        yield f"Only {free // 1_000_000} MB are free at {standing}; below 200 MB no report is taken into the spool."
+        yield f"Only {free // 1_000_000} MB are free at {existing}; below 200 MB no report is taken into the spool."
 
 
 def backup_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
-    """Yield a fault in live mode, a note in training mode where nothing is real, and nothing in a demo."""
+    """Check the age of the last backup: a fault in live mode, an advisory in training mode, nothing in a demo."""
     if mode == "demo":
         return
     if not common.has_database:
         yield Advisory("There is no database yet, and so no backup of it.")
         return
-    marked = marker_path(common.database_url, common.data)
-    age = backup_age_seconds(marked)
+    marker = marker_path(common.database_url, common.data)
+    age = backup_age_seconds(marker)
     if age > BACKUP_SECONDS:
         last = "No backup was ever made." if math.isinf(age) else f"The last backup is {age / 3600:.0f} h old."
-        how = (
+        command = (
             "tokaut backup <folder>"
             if common.database_file
-            else (f"back it up with PostgreSQL's own tools, then touch {marked} (docs/operating/restore.md#postgresql)")
+            else (f"back it up with PostgreSQL's own tools, then touch {marker} (docs/operating/restore.md#postgresql)")
         )
-        said = f"{last} A dead disk would take what came since with it. Each 15 min: {how}"
-        yield said if mode == "live" else Advisory(said)
+        sentence = f"{last} A dead disk would take what came since with it. Each 15 min: {command}"
+        yield sentence if mode == "live" else Advisory(sentence)
 
 
-def _classes_beside(channel: str, packages: Sequence[str] = (*CHANNEL_PACKAGES, *SENDER_PACKAGES)) -> Iterator[type]:
-    """The settings that stand beside a channel's way in and its way out."""
+def _channel_settings(channel: str, packages: Sequence[str] = (*CHANNEL_PACKAGES, *SENDER_PACKAGES)) -> Iterator[type]:
+    """Yield the settings classes of a channel's inbound and outbound modules."""
     for package in packages:
         try:
             module = importlib.import_module(f"{package}.{channel}")
         except ModuleNotFoundError:
             continue
-        if isinstance(found := getattr(module, "Settings", None), type):
-            yield found
+        if isinstance(settings := getattr(module, "Settings", None), type):
+            yield settings

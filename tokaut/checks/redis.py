@@ -1,4 +1,4 @@
-"""What `tokaut check` looks at in Redis, under each user that this process has there."""
+"""The checks of Redis, made as each user that this process has there."""
 
 from __future__ import annotations
 
@@ -14,41 +14,45 @@ from tokaut.checks.advisory import Advisory
 
 
 def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
-    """Reached under each user, keeps what it is told, throws nothing out; in live mode nobody is `default`."""
-    found: Mapping[str, Any] | None = None
-    for name, reach, connect in _users(common):
+    """Check that Redis answers each user, persists its data and evicts none.
+
+    In live mode the user `default` is a fault.
+    """
+    server_info: Mapping[str, Any] | None = None
+    for name, address, connect in _users(common):
         try:
-            found = _ask(connect, reach) or found
+            server_info = _server_info(connect, address) or server_info
         except (RedisError, OSError) as error:
             yield (
                 f"Redis does not answer ({describe_error(error)}). Callers get the home screen and little else. "
                 f"Start it, or mend {name}."
             )
             return
-        if live and reach.username in {None, "default"}:
+        if live and address.username in {None, "default"}:
             yield (
                 f"{name} names no user, and Redis lets its user `default` do everything. Give each process a user of "
                 "its own: tokaut redis acl"
             )
-    if found is None:
+    if server_info is None:
         yield Advisory(
             "These users may not ask Redis whether it keeps everything. As its administrator look there: "
             "CONFIG GET maxmemory-policy must say noeviction, CONFIG GET appendonly must say yes, "
             "CONFIG GET save nothing."
         )
         return
-    if found.get("maxmemory_policy") != "noeviction":
+    if server_info.get("maxmemory_policy") != "noeviction":
         yield "Redis may throw out what it holds; set maxmemory-policy noeviction there."
-    if not found.get("aof_enabled"):
+    if not server_info.get("aof_enabled"):
         yield "Redis keeps nothing over a restart: running calls would be cut. Set appendonly yes there."
-    elif found.get("aof_last_bgrewrite_status", "ok") != "ok":
+    elif server_info.get("aof_last_bgrewrite_status", "ok") != "ok":
         yield (
             "Redis could not rewrite its append-only file, so names of conversations that are over stay in it. "
             "Look into its log: often its disk is full, or it may not start a process (vm.overcommit_memory)."
         )
-    if found.get("rdb_saves"):
+    if server_info.get("rdb_saves"):
         yield Advisory(
-            f"Redis has written {found['rdb_saves']} dumps of all that it holds. Unless a replica asked for them, "
+            f"Redis has written {server_info['rdb_saves']} dumps of all that it holds. Unless a replica asked for "
+            "them, "
             'switch that off: save ""'
         )
 
@@ -59,9 +63,9 @@ def _users(common: CommonSettings) -> Iterator[tuple[str, RedisAddress, Callable
         yield "REDIS_QUEUE_URL", common.queue_redis, queue_client
 
 
-def _ask(connect: Callable[[RedisAddress], Redis], reach: RedisAddress) -> Mapping[str, Any] | None:
-    """What the server says of itself; None where this user may not ask, which is as it should be."""
-    with connect(reach) as client:
+def _server_info(connect: Callable[[RedisAddress], Redis], address: RedisAddress) -> Mapping[str, Any] | None:
+    """Return the server's info; None if this user may not read it, as is right for a process."""
+    with connect(address) as client:
         client.ping()
         try:
             return {**client.info("memory"), **client.info("persistence")}

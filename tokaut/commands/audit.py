@@ -1,4 +1,4 @@
-"""`tokaut audit`: whether anybody changed, dropped, added or moved a line of who did what; a hotline's own lines."""
+"""`tokaut audit`: verify that no entry of the audit was changed, dropped, added or moved; export those of a hotline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHECKPOINT_MAX_AGE = 2 * DAY
 
 @click.group(cls=CommandGroup)
 def audit() -> None:
-    """Look at the chain of who did what.
+    """Verify or export the audit, the chained record of who did what.
 
     \b
     Example:  tokaut audit verify
@@ -39,23 +39,23 @@ def audit() -> None:
 @click.option("--file", "path", type=click.Path(path_type=Path, exists=True), help="An export, and no database.")
 @click.option("--key", "trusted", multiple=True, help="With --file: ids of the keys that you were told by another way.")
 def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
-    """Walk the whole chain and its signed checkpoints, and name the first line that does not fit.
+    """Verify the whole chain and its signed checkpoints, and name the first line that does not match.
 
-    What it shows: up to the newest checkpoint no line was changed, dropped, added or moved, unless by somebody who has
-    the key that signs. docs/audit.md says what it does not show.
+    If it succeeds, no line was changed, removed, added or moved up to the newest checkpoint, unless by somebody who has
+    the signing key. docs/audit.md says what it does not show.
 
     \b
     Example:  tokaut audit verify
               tokaut audit verify --file lines.jsonl --key 0123456789abcdef
     """
     if path:
-        _say(audit_export.verify_export(path, trusted), "compare it with the last export that you have.")
+        _report_result(audit_export.verify_export(path, trusted), "compare it with the last export that you have.")
         return
     with open_database() as (database, _):
-        found = verify_chain(database)
+        result = verify_chain(database)
         now = database.now()
-    _say(found, "compare this database with the last backup before that line.")
-    if found.lines and now - found.newest > CHECKPOINT_MAX_AGE:
+    _report_result(result, "compare this database with the last backup before that line.")
+    if result.lines and now - result.newest > CHECKPOINT_MAX_AGE:
         echo("The newest checkpoint is older than two days, or there is none. Is there a key? tokaut keys list")
 
 
@@ -63,15 +63,15 @@ def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
 @click.argument("hotline")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new file, for the hotline.")
 def export(hotline: str, out: Path) -> None:
-    """Write the lines of the audit that are HOTLINE's, with all checkpoints: it can verify them without us.
+    """Write the lines of the audit that concern HOTLINE, with all checkpoints: it can verify them without us.
 
-    Of lines that are not its own the file has the digest alone. Send it each month: a checkpoint that somebody else has
-    kept is what nobody here can take back.
+    Of all other lines the file has only the digest. Send it each month: nobody here can take back a checkpoint that
+    somebody else holds.
 
     \b
     Example:  tokaut audit export vu-pikinini --out lines.jsonl
 
-    Next: they run `tokaut audit verify --file lines.jsonl --key <id>`, or the recipe of docs/audit.md.
+    Next: the hotline runs `tokaut audit verify --file lines.jsonl --key <id>`, or follows the recipe in docs/audit.md.
     """
     try:
         keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
@@ -82,7 +82,7 @@ def export(hotline: str, out: Path) -> None:
             )
             file.writelines(
                 audit_export.export_lines(
-                    head, chained_rows(database), lambda one: audit_log.concerns_hotline(one, hotline, ids)
+                    head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
                 )
             )
             delivery_actions.record_action(database, "audit_exported", hotline, actor)
@@ -93,7 +93,7 @@ def export(hotline: str, out: Path) -> None:
     echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
 
 
-def _say(found: ChainVerification, todo: str) -> None:
-    if found.fault:
-        raise CommandError(f"{found.fault} Keep all as it is, and {todo}")
-    echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")
+def _report_result(result: ChainVerification, advice: str) -> None:
+    if result.fault:
+        raise CommandError(f"{result.fault} Keep all as it is, and {advice}")
+    echo(f"The chain is whole: {result.lines} lines, signed up to line {result.signed}.")

@@ -1,4 +1,4 @@
-"""`tokaut backup`: a copy of the database while everything runs, on another medium than the keys."""
+"""`tokaut backup`: copy the database while everything runs, to another medium than that of the keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runtime.settings import InstallationSettings, SettingError, load_settings
 from tokaut.cli import CommandError
 from tokaut.terminal import echo
 
-LEAST_FREE = 200 << 20  # bytes that stay free beside the copy
+LEAST_FREE = 200 << 20  # bytes that must stay free beside the copy
 ENDING = ".tokaut.db"
 ROOM = "Take older copies to another disk, or name a larger one."
 SECRET_FILES = (
@@ -37,44 +37,44 @@ SECRET_FILES = (
 def backup(folder: Path, days: int) -> None:
     """Copy the embedded database into FOLDER, while everything runs.
 
-    The copy is one moment, checked before it gets its name: <mode>-<time>.tokaut.db. Keys are never in it, and FOLDER
-    must be where no key is: who finds both can read every report. Nor is the spool: it belongs to its host's disk.
-    The journal of deletions and opt-outs goes into FOLDER/erasures.
-    Run it each 15 minutes, then take FOLDER to another disk; tokaut-backup.timer does the first.
+    The copy shows the database at one moment, and is checked before it gets its name: <mode>-<time>.tokaut.db. It never
+    contains keys, and FOLDER must be where no key is: anyone who finds both can read every report. It does not contain
+    the spool, which stays on the disk of its host. The journal of deletions and opt-outs is copied to FOLDER/erasures.
+    Run this every 15 minutes (tokaut-backup.timer does), then copy FOLDER to another disk.
 
     \b
     Example:  tokaut backup /mnt/backup
 
-    Next: `tokaut check` says how old the last one is. The way back: `tokaut restore <file>`.
+    Next: `tokaut check` says how old the last backup is. To go back to one: `tokaut restore <file>`.
     """
     harden()
     try:
-        place = load_settings(InstallationSettings, os.environ)
-        database = embedded_database(place)
+        settings = load_settings(InstallationSettings, os.environ)
+        database = embedded_database(settings)
         if not database.exists():
             raise CommandError(
                 f"There is no database {database}, so nothing was copied. `tokaut check` says what to do."
             )
-        _refuse_keys(folder.absolute(), place)
-        made = _make(place, database, folder)
-        touch_marker(marker_path(place.database_url, place.data))
+        _refuse_keys(folder.absolute(), settings)
+        copy = _copy(settings, database, folder)
+        touch_marker(marker_path(settings.database_url, settings.data))
     except (SettingError, BackupError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(
             f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write."
         ) from None
-    echo(f"{made}  {made.stat().st_size / 1e6:.1f} MB, whole")
-    _copy_journal(place, folder)
-    if days and (old := _delete_older(folder, place.mode, days)):
-        echo(f"{old} older than {days} days deleted.")
-    if folder.stat().st_dev == place.data.stat().st_dev:
+    echo(f"{copy}  {copy.stat().st_size / 1e6:.1f} MB, whole")
+    _copy_journal(settings, folder)
+    if days and (deleted := _delete_older(folder, settings.mode, days)):
+        echo(f"{deleted} older than {days} days deleted.")
+    if folder.stat().st_dev == settings.data.stat().st_dev:
         echo("This is the disk of the database itself. Take the copy to another one.")
 
 
-def _copy_journal(place: InstallationSettings, folder: Path) -> None:
-    """The copy of the database is whole without it, so a fault here does not refuse that."""
-    journal = journal_folder(place.database_url, place.data)
+def _copy_journal(settings: InstallationSettings, folder: Path) -> None:
+    """Copy the journal of deletions. A failure is only printed: the copy of the database is complete without it."""
+    journal = journal_folder(settings.database_url, settings.data)
     try:
         copy_journal(journal, folder / FOLDER_NAME)
     except OSError as error:
@@ -82,18 +82,18 @@ def _copy_journal(place: InstallationSettings, folder: Path) -> None:
 
 
 def embedded_database(place: InstallationSettings) -> Path:
-    """The file of the embedded database. Raises Plain where it is PostgreSQL."""
-    if found := place.database_file:
-        return found
+    """Return the file of the embedded database. Raises CommandError if the database is PostgreSQL."""
+    if file := place.database_file:
+        return file
     raise CommandError(
         "The database is PostgreSQL, which has its own tools: docs/operating/restore.md has the commands."
     )
 
 
-def _refuse_keys(folder: Path, place: InstallationSettings) -> None:
-    """Database and keys never on one medium."""
-    keys = place.keys.absolute()
-    if folder == keys or keys in folder.parents or folder in keys.parents or folder == place.data.absolute():
+def _refuse_keys(folder: Path, settings: InstallationSettings) -> None:
+    """Refuse a folder with keys. Database and keys must never be on one medium."""
+    keys = settings.keys.absolute()
+    if folder == keys or keys in folder.parents or folder in keys.parents or folder == settings.data.absolute():
         raise CommandError(f"{folder} and the keys in {keys} are one place. Name a folder on another disk.")
     for name in SECRET_FILES:
         secret = os.environ.get(name, "").strip()
@@ -104,22 +104,25 @@ def _refuse_keys(folder: Path, place: InstallationSettings) -> None:
             raise CommandError(f"{path} is a private key. Keys and backups are never kept together: take it away.")
 
 
-def _make(place: InstallationSettings, database: Path, folder: Path) -> Path:
+def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if shutil.disk_usage(folder).free < database.stat().st_size + LEAST_FREE:
         megabytes = database.stat().st_size // 1_000_000
         raise CommandError(f"{folder} has too little room for the database ({megabytes} MB). {ROOM}")
-    target = folder / f"{place.mode.value}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as shown:
-        bar = shown.add_task("copying", total=None)
-        copy_database(database, target, lambda done, total: shown.update(bar, completed=done, total=total))
+    target = folder / f"{settings.mode.value}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
+        task = progress.add_task("copying", total=None)
+        copy_database(database, target, lambda done, total: progress.update(task, completed=done, total=total))
     return target
 
 
 def _delete_older(folder: Path, mode: str, days: int) -> int:
-    """Only our own, and only when a new one stands: what was purged is then gone after so many days."""
-    before = time.time() - days * 86_400
-    old = [path for path in folder.glob(f"{mode}-*{ENDING}") if path.stat().st_mtime < before]
+    """Delete the copies of this mode that are older, and return their number.
+
+    Called only once a new copy is complete. So purged reports are gone from the backups after that many days.
+    """
+    cutoff = time.time() - days * 86_400
+    old = [path for path in folder.glob(f"{mode}-*{ENDING}") if path.stat().st_mtime < cutoff]
     for path in old:
         path.unlink()
     return len(old)

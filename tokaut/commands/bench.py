@@ -1,4 +1,4 @@
-"""`tokaut bench`: how fast this is here, as a ratio to a bare Flask view that is measured in the same run."""
+"""`tokaut bench`: the speed on this machine, as a ratio to a bare Flask view that is measured in the same run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tokaut.local_stack.ussd_phone import UnexpectedAnswer
 from tokaut.local_stack.valkey import ValkeyMissing
 from tokaut.terminal import echo
 
-Measurement = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and what gives its figures
+Measurement = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and the function that returns its figures
 
 FULL = BenchSize(rounds=5, seconds=4, warm=1, callers=16, sends=40, urgent=20, stored=100_000)
 QUICK = BenchSize(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1, stored=1_000)
@@ -47,16 +47,16 @@ QUICK = BenchSize(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1,
 )
 @click.option("--quick", is_flag=True, help="Only show that it works: the figures are worth nothing.")
 def bench(*, postgresql: str | None, draw: Path | None, beside: Path | None, quick: bool) -> None:
-    """Measure how fast this is on this machine, beside a bare Flask view in the same run.
+    """Measure the speed on this machine, next to a bare Flask view in the same run.
 
-    Starts web, workers, Valkey and a demo hotline on this machine alone, and callers that file made-up reports. Takes
-    eight minutes at most; the figures are good to compare with one another, and with another run only where the
-    machine is at rest.
+    Starts web, workers, Valkey and a demo hotline on this machine only, and simulated callers who send made-up reports.
+    It takes eight minutes at most. Compare the figures with one another, and with another run only if the machine is
+    otherwise idle.
 
     \b
     Example:  tokaut bench
 
-    Next: docs/performance.md says what each figure is, and what was measured before.
+    Next: docs/performance.md explains each figure, and has earlier measurements.
     """
     harden()
     try:
@@ -82,60 +82,67 @@ def _figures(folder: Path, size: BenchSize, postgresql: str | None, beside: Path
         "versions": machine.versions(),
         "settings": asdict(size) | {"web_processes": 1, "threads": THREADS, "screens_of_a_walk": len(SCENARIO)},
     }
-    found = _in_a_town(folder, None, lambda town: _measures(town, size), beside)
-    found |= _in_a_town(folder, None, lambda town: _beside_many_reports(town, size))
-    found["sending_postgresql"] = None
+    figures = _run_in_environment(folder, None, lambda environment: _all_measurements(environment, size), beside)
+    figures |= _run_in_environment(folder, None, lambda environment: _beside_many_reports(environment, size))
+    figures["sending_postgresql"] = None
     if postgresql:
-        found |= _in_a_town(folder, {"DATABASE_URL": postgresql}, lambda town: _on_postgresql(town, size))
-    return about | found
+        figures |= _run_in_environment(
+            folder, {"DATABASE_URL": postgresql}, lambda environment: _on_postgresql(environment, size)
+        )
+    return about | figures
 
 
-def _in_a_town(
+def _run_in_environment(
     folder: Path,
     settings: dict[str, str] | None,
-    measures: Callable[[BenchEnvironment], Iterator[Measurement]],
+    list_measurements: Callable[[BenchEnvironment], Iterator[Measurement]],
     beside: Path | None = None,
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with DemoFolder(folder) as inside, Console(stderr=True).status("…") as status:
-        town = BenchEnvironment(inside, settings, beside)
+    figures: dict[str, Any] = {}
+    with DemoFolder(folder) as demo_folder, Console(stderr=True).status("…") as status:
+        environment = BenchEnvironment(demo_folder, settings, beside)
         try:
-            for name, what in measures(town):
+            for name, measure in list_measurements(environment):
                 status.update(f"{name.replace('_', ' ')} …")
-                found[name] = what(found)
+                figures[name] = measure(figures)
         finally:
-            town.processes.stop()
-    return found
+            environment.processes.stop()
+    return figures
 
 
-def _measures(town: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
-    """In this order: each is given what was found before."""
-    town.start_web()
-    yield "start_seconds", lambda _: town.startup_seconds
-    yield "round_trips", lambda _: measurements.round_trips(town)
-    yield "session_bytes", lambda _: measurements.session_bytes(town)
-    yield "screens", lambda _: measurements.screens(town, size)
-    yield "half_load", lambda found: measurements.half_load(town, size, found["screens"]["web"]["per_second"])
-    yield "memory_mb", lambda _: measurements.memory_mb(town, size)
-    town.start_workers()
-    yield "to_hotline", lambda _: delivery_measurements.to_hotline(town, size)
-    yield "sending", lambda _: measurements.sending(town, size)
+def _all_measurements(environment: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
+    """Yield the measurements in order. Each gets the figures of those before it."""
+    environment.start_web()
+    yield "start_seconds", lambda _: environment.startup_seconds
+    yield "round_trips", lambda _: measurements.round_trips(environment)
+    yield "session_bytes", lambda _: measurements.session_bytes(environment)
+    yield "screens", lambda _: measurements.screens(environment, size)
+    yield (
+        "half_load",
+        lambda figures: measurements.half_load(environment, size, figures["screens"]["web"]["per_second"]),
+    )
+    yield "memory_mb", lambda _: measurements.memory_mb(environment, size)
+    environment.start_workers()
+    yield "to_hotline", lambda _: delivery_measurements.to_hotline(environment, size)
+    yield "sending", lambda _: measurements.sending(environment, size)
     yield (
         "half_load_sending",
-        lambda found: measurements.half_load(town, size, found["sending"]["per_second"], SENDING_SCENARIO, goal=50),
+        lambda figures: measurements.half_load(
+            environment, size, figures["sending"]["per_second"], SENDING_SCENARIO, goal=50
+        ),
     )
-    yield "deliveries_one", lambda _: delivery_measurements.deliveries(town, size)
-    yield "primary_down", lambda _: delivery_measurements.primary_down(town, size)
-    town.start_second_workers()
-    yield "deliveries_two", lambda _: delivery_measurements.deliveries(town, size)
+    yield "deliveries_one", lambda _: delivery_measurements.deliveries(environment, size)
+    yield "primary_down", lambda _: delivery_measurements.primary_down(environment, size)
+    environment.start_second_workers()
+    yield "deliveries_two", lambda _: delivery_measurements.deliveries(environment, size)
 
 
-def _beside_many_reports(town: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
-    town.start_web()
-    yield "stored_reports_mb", lambda _: measurements.stored_reports_mb(town, size)
+def _beside_many_reports(environment: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
+    environment.start_web()
+    yield "stored_reports_mb", lambda _: measurements.stored_reports_mb(environment, size)
 
 
-def _on_postgresql(town: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
-    town.start_web()
-    town.start_workers()
-    yield "sending_postgresql", lambda _: measurements.sending(town, size)
+def _on_postgresql(environment: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
+    environment.start_web()
+    environment.start_workers()
+    yield "sending_postgresql", lambda _: measurements.sending(environment, size)

@@ -1,4 +1,4 @@
-"""`tokaut check`: everything that is wrong, at once, each with what to do about it."""
+"""`tokaut check`: show every fault at once, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tokaut.checks.spool import spool_faults
 from tokaut.checks.wording import wording_faults
 from tokaut.terminal import echo
 
-Found = dict[str, list[str]]  # what was looked at → what is wrong there, a sentence each
+Found = dict[str, list[str]]  # part → its faults and advisories, one sentence each
 
 
 @click.command()
@@ -28,63 +28,68 @@ Found = dict[str, list[str]]  # what was looked at → what is wrong there, a se
 )
 @click.option("--worker", is_flag=True, help="Only what worker and clock read: no secrets of web or console.")
 def check(country: str | None, worker: bool) -> None:
-    """Say everything that is wrong with this installation, and what to do about each.
+    """Show everything that is wrong with this installation, and what to do about each fault.
 
-    Looks at settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
-    settings of the services, under an account that may read them. Exit status 1 when something has to be mended.
+    Checks settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
+    settings of the services, under an account that may read them. The exit status is 1 if something must be fixed.
 
     \b
     Example:  tokaut check
               TOKAUT_MODE=live tokaut check      what keeps this installation from going live
               tokaut check --country vu          what Vanuatu needs before it can go live
-              tokaut check --worker              as the account of worker and clock, which has no others' secrets
+              tokaut check --worker              as the account of worker and clock, without the secrets of others
 
-    Next: mend from the top, then run it again. When it is content, start the services: the Procfile names them.
+    Next: fix the faults from the top, then run it again. When there are none, start the services: the Procfile names
+    them.
     """
     harden()
     mode = installation.mode_of(os.environ)
-    found = look_at_files(os.environ, only=country, of_worker=worker)
+    findings = look_at_files(os.environ, only=country, of_worker=worker)
     if not country:
-        found |= look_at_parts(os.environ, of_worker=worker)
+        findings |= look_at_parts(os.environ, of_worker=worker)
     elif of := installation.read_country(installation.common_settings(os.environ), country):
         echo("\n".join(explain_country(of, datetime.now(UTC).date())) + "\n")
-    found = _each_once(found)
-    _print(found)
+    findings = _without_repeats(findings)
+    _print(findings)
     if mode != "live":
         live = {**os.environ, "TOKAUT_MODE": "live"}
-        _print_live(found, look_at_files(live, only=country, of_worker=worker))
-    if wrong := sum(_is_fault(line) for lines in found.values() for line in lines):
-        echo(f"\n{wrong} to mend for {mode} mode. Then run `tokaut check` again.")
+        _print_live(findings, look_at_files(live, only=country, of_worker=worker))
+    if fault_count := sum(_is_fault(line) for lines in findings.values() for line in lines):
+        echo(f"\n{fault_count} to mend for {mode} mode. Then run `tokaut check` again.")
         raise SystemExit(1)
     echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/install.md, Going live.")
 
 
 def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_worker: bool = False) -> Found:
-    """Settings and country files, as the mode wants them."""
+    """Check settings and country files by the rules of the configured mode."""
     common, mode = installation.common_settings(environ), installation.mode_of(environ)
     countries, unreadable = installation.read_countries(common, mode, only)
-    found: Found = {} if only else {"settings": list(installation.setting_faults(environ, of_worker=of_worker))}
+    findings: Found = {} if only else {"settings": list(installation.setting_faults(environ, of_worker=of_worker))}
     if countries is None:
-        return found | {"countries": list(unreadable)}
+        return findings | {"countries": list(unreadable)}
     if not only:
-        found["words"] = list(wording_faults(common.draft_languages or (), datetime.now(UTC).date()))
-        found["hotlines"] = list(installation.hotline_faults(environ, countries.hotlines))
-        found["secrets"] = list(installation.secret_faults(environ, countries.hotlines, of_worker=of_worker))
-    return found | {"countries": list(installation.country_faults(countries, mode, datetime.now(UTC).date()))}
+        findings["words"] = list(wording_faults(common.draft_languages or (), datetime.now(UTC).date()))
+        findings["hotlines"] = list(installation.hotline_faults(environ, countries.hotlines))
+        findings["secrets"] = list(installation.secret_faults(environ, countries.hotlines, of_worker=of_worker))
+    return findings | {"countries": list(installation.country_faults(countries, mode, datetime.now(UTC).date()))}
 
 
 def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Found:
-    """What stands on this machine, and what it is connected to."""
+    """Check what is on this machine, and what it is connected to."""
     common = installation.common_settings(environ)
     countries, _ = installation.read_countries(common, "demo")
-    listed = countries.hotlines if countries else ()
-    own = collect_settings([PepperSettings], environ)[0]
-    of_web = {"phone pepper": list(installation.pepper_faults(own[PepperSettings])) if PepperSettings in own else []}
+    hotlines = countries.hotlines if countries else ()
+    pepper_settings = collect_settings([PepperSettings], environ)[0]
+    of_web = {
+        "phone pepper": list(installation.pepper_faults(pepper_settings[PepperSettings]))
+        if PepperSettings in pepper_settings
+        else []
+    }
     web_keys = collect_settings([WebKeySettings], environ)[0][WebKeySettings].web_keys or common.keys
-    if installation.mode_of(environ) != "demo":  # where all processes have one account, and read keys/public
-        of_web["keys of web"] = list(installation.web_key_faults(web_keys, common.keys, listed))
+    if installation.mode_of(environ) != "demo":  # in a demo all processes share one account and read keys/public
+        of_web["keys of web"] = list(installation.web_key_faults(web_keys, common.keys, hotlines))
     return {
-        "keys": list(installation.key_faults(common.keys, installation.mode_of(environ), listed)),
+        "keys": list(installation.key_faults(common.keys, installation.mode_of(environ), hotlines)),
         **({} if of_worker else of_web | {"session keys": list(session_key_faults(common.data))}),
         "database": list(installation.database_faults(common, installation.mode_of(environ))),
         "spool": list(spool_faults(common, environ, of_worker=of_worker)),
@@ -94,18 +99,18 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     }
 
 
-def _each_once(found: Found) -> Found:
-    """Return the same without sentences that stood in an earlier part."""
-    said: set[str] = set()
-    new: Found = {}
-    for name, lines in found.items():
-        new[name] = [line for line in lines if line not in said]
-        said |= set(lines)
-    return new
+def _without_repeats(findings: Found) -> Found:
+    """Return the findings without sentences that an earlier part already has."""
+    seen: set[str] = set()
+    unique: Found = {}
+    for name, lines in findings.items():
+        unique[name] = [line for line in lines if line not in seen]
+        seen |= set(lines)
+    return unique
 
 
-def _print(found: Found) -> None:
-    for name, lines in found.items():
+def _print(findings: Found) -> None:
+    for name, lines in findings.items():
         echo(f"{name}: {'' if any(map(_is_fault, lines)) else 'good'}".rstrip())
         for line in lines:
             echo(f"  {'x' if _is_fault(line) else '?'} {line}")
@@ -115,11 +120,11 @@ def _is_fault(line: str) -> bool:
     return not isinstance(line, Advisory)
 
 
-def _print_live(found: Found, live: Found) -> None:
-    """What is no fault in this mode, and would be in live mode."""
-    known = {line for lines in found.values() for line in lines}
-    more = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
-    if more:
+def _print_live(findings: Found, live: Found) -> None:
+    """Print what is no fault in this mode, but would be one in live mode."""
+    known = {line for lines in findings.values() for line in lines}
+    additional = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
+    if additional:
         echo("\nLive mode would need more:")
-    for line in more:
+    for line in additional:
         echo(f"  - {line}")

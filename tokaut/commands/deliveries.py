@@ -1,4 +1,7 @@
-"""The way of one report as lines for an operator: ids, codes and times."""
+"""`tokaut deliveries`: what has not reached its hotline, and what an operator can do about it.
+
+It shows ids, codes and times, and nothing that a reporter wrote.
+"""
 
 from __future__ import annotations
 
@@ -19,35 +22,40 @@ from tokaut.terminal import echo
 
 
 def history_lines(way: ReportPath) -> Iterator[str]:
+    """Yield the path of one report as lines of text: its route, its deliveries and its audit."""
     report = way.report
-    desk = f", {report.desk}" if report.desk else ""
-    yield f"report {report.report_id}  {report.country}  {report.priority}  {report.completeness}  {report.state}{desk}"
-    yield "route   " + ", ".join(f"{leg.hotline} ({leg.role}, {leg.why})" for leg in way.route)
+    desk_text = f", {report.desk}" if report.desk else ""
+    yield (
+        f"report {report.report_id}  {report.country}  {report.priority}  {report.completeness}  "
+        f"{report.state}{desk_text}"
+    )
+    yield "route   " + ", ".join(f"{recipient.hotline} ({recipient.role}, {recipient.why})" for recipient in way.route)
     yield ""
     names = {report.report_id: "the report"}
-    for sent in way.deliveries:
-        names[sent.delivery_id] = what = f"{sent.type} {sent.revision} to {sent.hotline}"
-        yield f"{_when(sent.created_at)}  {what}  {sent.role}, {sent.why}  {sent.state}, {sent.handling}"
+    for delivery in way.deliveries:
+        names[delivery.delivery_id] = description = f"{delivery.type} {delivery.revision} to {delivery.hotline}"
+        yield (
+            f"{_utc_text(delivery.created_at)}  {description}  {delivery.role}, {delivery.why}  {delivery.state}, "
+            f"{delivery.handling}"
+        )
     yield ""
     for row in way.done:
-        yield f"{_when(row.at)}  {row.actor}  {row.act}  {names.get(row.object_id, row.object_id)}"
+        yield f"{_utc_text(row.at)}  {row.actor}  {row.act}  {names.get(row.object_id, row.object_id)}"
 
 
-def _when(microseconds: int) -> str:
+def _utc_text(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
-
-# `tokaut deliveries`: what has not reached its hotline, and what a person can do about it. Ids only.
 
 STATES = (*UNDELIVERED, "delivered", "cancelled")
 
 
 @click.group(cls=CommandGroup)
 def deliveries() -> None:
-    """See what has not reached its hotline, and order what happens to it.
+    """Show what has not reached its hotline, and retry, park, cancel or transfer it.
 
-    A delivery is one sending of one report to one hotline. due: it is tried again by itself. refused: the hotline said
-    no. parked: two weeks were not enough, or a person took it. Nothing of these is ever deleted.
+    A delivery is one report for one hotline. due: it is retried automatically. refused: the hotline rejected it.
+    parked: it did not arrive within two weeks, or an operator parked it. None of these is ever deleted.
 
     \b
     Example:  tokaut deliveries list
@@ -61,19 +69,19 @@ def deliveries() -> None:
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be given more than once."
 )
 def list_(states: tuple[str, ...]) -> None:
-    """List what is on its way, refused or parked, the most urgent first.
+    """List the deliveries that are due, refused or parked, the most urgent first.
 
     \b
     Example:  tokaut deliveries list --state parked
 
-    Next: mend what is wrong at the hotline or here, then `tokaut deliveries retry`; or give the report to somebody by
-    hand, then `tokaut deliveries cancel`.
+    Next: fix the cause at the hotline or here, then `tokaut deliveries retry`; or give the report to somebody by hand,
+    then `tokaut deliveries cancel`.
     """
     with open_database() as (database, _):
         rows = delivery_actions.list_deliveries(database, states or UNDELIVERED)
         now = database.now()
     for row in rows:
-        echo(_line(row, now))
+        echo(_delivery_line(row, now))
     if not rows:
         echo("None. Every delivery has reached its hotline." if not states else "None in this state.")
 
@@ -81,34 +89,36 @@ def list_(states: tuple[str, ...]) -> None:
 @deliveries.command()
 @click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
 def retry(delivery_ids: tuple[str, ...]) -> None:
-    """Send it again, now, with the same key: a hotline that has it already sees that it is the same one.
+    """Send a delivery again now, with the same idempotency key: a hotline that has it already recognises the repeat.
 
     \b
     Example:  tokaut deliveries retry 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
 
-    Next: `tokaut deliveries list` shows within seconds whether it got through.
+    Next: `tokaut deliveries list` shows within seconds whether it arrived.
     """
-    _each(delivery_ids, delivery_actions.retry, "is due now; the worker or the clock takes it within a second.")
+    _for_each(delivery_ids, delivery_actions.retry, "is due now; the worker or the clock takes it within a second.")
 
 
 @deliveries.command()
 @click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
 def park(delivery_ids: tuple[str, ...]) -> None:
-    """Stop trying, and keep it: a person takes it from here.
+    """Stop retrying a delivery, and keep it: a person handles it from here.
 
     \b
     Example:  tokaut deliveries park 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
 
-    Next: `tokaut deliveries retry` starts it again, with two weeks before it.
+    Next: `tokaut deliveries retry` starts it again, for another two weeks.
     """
-    _each(delivery_ids, delivery_actions.park, "is parked; it is kept, and tried no more until you retry it.")
+    _for_each(delivery_ids, delivery_actions.park, "is parked; it is kept, and tried no more until you retry it.")
 
 
 @deliveries.command()
 @click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
 @click.option("--reason", required=True, help="One word for the audit: mistake, double, handed_over.")
 def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
-    """Give it up. Refused for the last delivery that is alive of a report: somebody has to have that report.
+    """Cancel a delivery, with a reason for the audit.
+
+    The last active delivery of a report cannot be cancelled, because somebody must have that report.
 
     \b
     Example:  tokaut deliveries cancel --reason handed_over 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
@@ -117,25 +127,25 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
     def order(database: Database, delivery_id: str, actor: str) -> None:
         delivery_actions.cancel(database, delivery_id, actor, reason)
 
-    _each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
+    _for_each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
 
 
 @deliveries.command()
 @click.argument("report_id", metavar="REPORT_ID")
 def show(report_id: str) -> None:
-    """Show the way of one report: whom its route names, what was sent to whom, who did what. No word of it.
+    """Show the path of one report: its recipients, its deliveries, and who did what. None of its text is shown.
 
     \b
     Example:  tokaut deliveries show 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
     """
     with open_database() as (database, _):
-        way = delivery_actions.load_report_path(database, report_id.lower())
-    if way is None:
+        path = delivery_actions.load_report_path(database, report_id.lower())
+    if path is None:
         raise CommandError(
             f"There is no report {report_id}; it may have been purged. `tokaut deliveries list` has the ids, with "
             "--state delivered also of what has arrived."
         )
-    for line in history_lines(way):
+    for line in history_lines(path):
         echo(line)
 
 
@@ -144,52 +154,55 @@ def show(report_id: str) -> None:
 @click.option("--from", "giver", required=True, metavar="HOTLINE", help="Who has it and gives it away.")
 @click.option("--to", "taker", required=True, metavar="HOTLINE", help="Who gets it.")
 def hand_over(report_id: str, giver: str, taker: str) -> None:
-    """Give a report from one hotline to another that the reporter was shown before Send.
+    """Transfer a report from one hotline to another that the reporter was shown before Send.
 
-    The one that gives it away is asked nothing more; the clock runs on until the other one takes it. What was said by
-    My report goes with it. To anybody else a report cannot go: nobody has sealed it to them, and the reporter has not
-    agreed to them. A person who must tell them does so by phone, from the desk that has it.
+    Nothing more is asked of the first hotline. The time to acknowledge keeps running until the other one acknowledges
+    the report. Messages under My report are transferred too. A report cannot go to anybody else: it is not sealed to
+    them, and the reporter has not agreed to them. If others must be told, the hotline that has the report calls them.
 
     \b
     Example:  tokaut deliveries handover 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --from vu-pikinini --to vu-police
 
-    Next: `tokaut deliveries show` shows the way it went.
+    Next: `tokaut deliveries show` shows the path of the report.
     """
     with open_database() as (database, actor):
         try:
-            made, _ = delivery_actions.transfer_report(database, report_id.lower(), giver, taker, actor)
-        except delivery_actions.ActionNotPossible as why:
-            raise CommandError(f"Nothing was done: {why}.") from None
-    echo(f"{taker} gets it, as {made}; the worker or the clock sends it within a second.")
+            delivery_id, _ = delivery_actions.transfer_report(database, report_id.lower(), giver, taker, actor)
+        except delivery_actions.ActionNotPossible as reason:
+            raise CommandError(f"Nothing was done: {reason}.") from None
+    echo(f"{taker} gets it, as {delivery_id}; the worker or the clock sends it within a second.")
 
 
-def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], None], done: str) -> None:
-    """One after the other; what is not possible is said, the rest is done, and the exit status tells."""
+def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str], None], done: str) -> None:
+    """Apply an action to each delivery.
+
+    Deliveries for which it is not possible are printed, and the exit status is then 1.
+    """
     failed = False
     with open_database() as (database, actor):
         for delivery_id in delivery_ids:
             try:
-                order(database, delivery_id, actor)
+                act(database, delivery_id, actor)
                 echo(f"{delivery_id} {done}")
-            except delivery_actions.ActionNotPossible as why:
-                echo(f"{delivery_id}: nothing was done: {why}.", err=True)
+            except delivery_actions.ActionNotPossible as reason:
+                echo(f"{delivery_id}: nothing was done: {reason}.", err=True)
                 failed = True
     if failed:
         raise SystemExit(1)
 
 
-def _line(row: Any, now: int) -> str:
+def _delivery_line(row: Any, now: int) -> str:
     tries = f"{row.attempt} {'try' if row.attempt == 1 else 'tries'}"
     last = f", last {row.last_class}" + (f" {row.last_status}" if row.last_status else "") if row.last_class else ""
-    told = f", a person was told {_ago(now - row.told_at)} ago" if row.told_at else ""
-    following = f", next in {_ago(row.next_at - now)}" if row.state == "due" else ""
+    notified = f", a person was told {_duration(now - row.told_at)} ago" if row.told_at else ""
+    next_try = f", next in {_duration(row.next_at - now)}" if row.state == "due" else ""
     return (
         f"{row.delivery_id}  {row.priority}  {row.state:<9}  {row.hotline}  {row.type}  report {row.report_id}  "
-        f"{_ago(now - row.created_at)} old, {tries}{last}{following}{told}"
+        f"{_duration(now - row.created_at)} old, {tries}{last}{next_try}{notified}"
     )
 
 
-def _ago(microseconds: int) -> str:
+def _duration(microseconds: int) -> str:
     seconds = max(0, microseconds // 1_000_000)
     for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:

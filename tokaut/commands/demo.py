@@ -1,4 +1,4 @@
-"""`tokaut demo`: prints its first line, then loads tokaut.demo.runner, which takes seconds."""
+"""`tokaut demo`: print a first line at once, then load tokaut.demo.runner, which takes seconds."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ LOADING = "Loading the demo; it needs some seconds."
 def demo(*, once: bool, port: int) -> None:
     """Watch a report travel from a feature phone to a hotline.
 
-    Starts everything on this machine alone: Valkey, the database, web, both workers, the clock, the console, and a
-    hotline that checks signatures and calls back. A scripted caller dials in over real HTTP. Nothing leaves this
+    Starts everything on this machine only: Valkey, the database, web, both workers, the clock, the console, and a
+    hotline that checks signatures and calls back. A scripted reporter dials in over real HTTP. Nothing leaves this
     machine, and no report is real.
 
     \b
     Example:  tokaut demo --once
               TOKAUT_DATA=/tmp/second PORT=9000 tokaut demo      a second one beside the first
 
-    Without --once it stays up, so that you can call yourself. Next: `tokaut check` says what a real service needs.
+    Without --once it keeps running, so that you can call it yourself. Next: `tokaut check` says what a real service
+    needs.
     """
     try:
         with _stoppable():
@@ -48,10 +49,10 @@ def demo(*, once: bool, port: int) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Treat SIGTERM, and a terminal that is closed, as Ctrl-C: what was started is stopped."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
+    """Treat SIGTERM and a closed terminal like Ctrl-C, so that all started processes are stopped."""
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""`tokaut export`: a report as a sheet for another body's form, which a person hands in. Nothing is sent."""
+"""`tokaut export`: write a report as a sheet for another body's form. A person hands it in; nothing is sent."""
 
 from __future__ import annotations
 
@@ -37,50 +37,52 @@ from tokaut.terminal import echo
 def export(report_id: str, form: str, out: Path, table: bool, hotline: str | None) -> None:
     """Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key. It is sent nowhere.
 
-    A person of the hotline copies the sheet into that body's form, where its law allows that. The sheet holds what the
-    reporter typed, and a number only where contact was allowed. That it was made, by whom and for which form, is a
-    line of the audit before the report is opened. Delete the file when it was handed in.
+    A person of the hotline copies the sheet into that body's form, if the law there allows it. The sheet has what the
+    reporter typed, and a phone number only if contact was allowed. Before the report is opened, the audit records who
+    made the sheet and for which form. Delete the file once it is handed in.
 
     \b
     Example:  tokaut export 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e cybertipline --out /run/tokaut/sheet.txt
 
-    Next: read it, hand it in, delete it. `tokaut audit verify` keeps that you made it.
+    Next: read it, hand it in, delete it. The audit keeps the record that you made it.
     """
     harden()
     report_id = report_id.lower()
     with open_database() as (database, actor):
-        name = _hotline(database, report_id, hotline)
-        held = case_view.load_report(database, report_id, name)
-        if held is None:
+        hotline_id = _hotline(database, report_id, hotline)
+        report = case_view.load_report(database, report_id, hotline_id)
+        if report is None:
             raise CommandError(
-                f"What {name} was given of {report_id} is no report with answers; there is no sheet for it."
+                f"What {hotline_id} was given of {report_id} is no report with answers; there is no sheet for it."
             )
         delivery_actions.record_action(database, f"exported:{form}", report_id, actor)
-    rows = _rows(form, held, report_id, name)
+    rows = _rows(form, report, report_id, hotline_id)
     _write(out, sheet_csv(rows) if table else sheet_text(rows))
-    echo(f"{out}: the sheet for {form}, revision {held.revision}. Sent nowhere; delete it once it was handed in.")
+    echo(f"{out}: the sheet for {form}, revision {report.revision}. Sent nowhere; delete it once it was handed in.")
 
 
-def _rows(form: str, held: case_view.ReadableReport, report_id: str, hotline: str) -> list[SheetRow]:
-    data = _opened(held, held.report, SealContext(held.mode, report_id, held.revision, hotline))
-    said = []
-    for one in held.messages:
-        found = _opened(held, one, SealContext.of_message(held.mode, report_id, one.message_id, hotline))
-        data = {**data, "contact": found["contact"] or data["contact"]}  # what was said last holds
-        said.append(f"[{found['created_at']}, {found['kind']}] {found['text'] or ''}".rstrip())
-    return referral_sheet(form, data, "\n".join(said))
+def _rows(form: str, report: case_view.ReadableReport, report_id: str, hotline: str) -> list[SheetRow]:
+    data = _decrypted(report, report.report, SealContext(report.mode, report_id, report.revision, hotline))
+    messages = []
+    for message in report.messages:
+        content = _decrypted(
+            report, message, SealContext.of_message(report.mode, report_id, message.message_id, hotline)
+        )
+        data = {**data, "contact": content["contact"] or data["contact"]}  # the latest message decides
+        messages.append(f"[{content['created_at']}, {content['kind']}] {content['text'] or ''}".rstrip())
+    return referral_sheet(form, data, "\n".join(messages))
 
 
-def _hotline(database: Database, report_id: str, named: str | None) -> str:
-    box = correspondence.load_answer_target(database, report_id)
-    if box is None or not box.hotlines:
+def _hotline(database: Database, report_id: str, wanted: str | None) -> str:
+    target = correspondence.load_answer_target(database, report_id)
+    if target is None or not target.hotlines:
         raise CommandError(f"There is no report {report_id} that somebody was given. Look: tokaut deliveries list")
-    if named and named not in box.hotlines:
-        raise CommandError(f"Only who was given the report may have it opened: {', '.join(box.hotlines)}.")
-    return named or box.hotlines[0]
+    if wanted and wanted not in target.hotlines:
+        raise CommandError(f"Only who was given the report may have it opened: {', '.join(target.hotlines)}.")
+    return wanted or target.hotlines[0]
 
 
-def _opened(held: case_view.ReadableReport, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
+def _decrypted(report: case_view.ReadableReport, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
     hotline = context.hotline
     try:
         keys = load_private_keys(load_settings(InstallationSettings, os.environ).keys, [hotline])
@@ -91,12 +93,15 @@ def _opened(held: case_view.ReadableReport, body: StoredBody, context: SealConte
         raise CommandError(
             f"The report does not open: {fault}. Run this under the account of the worker, where {hotline}'s key is."
         ) from None
-    found: Mapping[str, Any] = json.loads(without_contact(data) if held.withdrawn else data)
-    return found
+    content: Mapping[str, Any] = json.loads(without_contact(data) if report.withdrawn else data)
+    return content
 
 
 def _write(path: Path, text: str) -> None:
-    """Never over another file, and for nobody else from the first moment. What is no text (half a sign) is escaped."""
+    """Write a new file that only this account can read from the first moment on. It never overwrites a file.
+
+    Half of a surrogate pair cannot be encoded and is escaped.
+    """
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(file, "wb") as sheet_file:

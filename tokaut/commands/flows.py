@@ -1,4 +1,4 @@
-"""`tokaut flows`: what lets an author trust a conversation: checked, drawn, played."""
+"""`tokaut flows`: check, draw and play conversations."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def flows() -> None:
     """Check, draw and play the conversations.
 
     \b
-    A conversation is a file of flows/ that can be read aloud; docs/flows/README.md says how to write one.
+    A conversation is a file in flows/ that can be read aloud; docs/flows/README.md says how to write one.
     While you write:   tokaut flows play                walk through it here, without any server
-    Before you send:   tokaut flows lint                every way, in every country, language and channel
+    Before you send:   tokaut flows lint                every path, in every country, language and channel
     For others:        tokaut flows graph               pictures of it, for docs/flows/
     """
 
 
 def load_book(folder: Path) -> FlowBook:
-    """Raises Plain with file, line and column."""
+    """Load a folder of flows. Raises CommandError with file, line and column."""
     try:
         return loader.load(folder)
     except FlowError as error:
@@ -47,6 +47,7 @@ def load_book(folder: Path) -> FlowBook:
 
 
 def selected_countries(only: Sequence[str] = ()) -> Countries:
+    """Load these countries, or all that are shipped. Raises CommandError."""
     try:
         return load_countries(only or shipped_countries(), "demo")
     except CountryError as error:
@@ -60,11 +61,11 @@ def selected_countries(only: Sequence[str] = ()) -> Countries:
 )
 @click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
 def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
-    """Walk every way through the flows, in every country, language and channel.
+    """Walk every path through the flows, in every country, language and channel.
 
-    Tells of dead ends, circles, screens that nobody sees, missing ways back and out, pages that do not fit, more than
-    8 screens to Send, labels that mean two things; and which ways to Send fit into a USSD session of 60, 120 and 180 s.
-    Each fault has file:line:column and what to do. Exit status 1 when there is one.
+    Reports dead ends, circles, screens that nobody sees, missing ways back and out, pages that do not fit, more than 8
+    screens to Send, and labels with two meanings. Also shows which paths to Send fit into a USSD session of 60, 120 and
+    180 s. Each fault has file:line:column and what to do. The exit status is 1 if there is one.
 
     \b
     Example:  tokaut flows lint
@@ -81,21 +82,26 @@ def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
 
 
 def run_lint(book: FlowBook, countries: Countries, *, whole: bool, quiet: bool) -> LintReport:
+    """Walk all paths through the flows and return the report.
+
+    `whole`: these are all countries, so a screen that was never shown is a fault. `quiet`: show no progress.
+    """
     lint = Linter(book, whole=whole)
-    known = load_catalogues()
-    batches = [(one, channel) for one in countries for channel in LIMITS]
+    catalogues = load_catalogues()
+    batches = [(country, channel) for country in countries for channel in LIMITS]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=quiet) as bar:
         task = bar.add_task("walking", total=len(batches))
         for country, channel in batches:
             bar.update(task, description=f"{country.name.partition(' (')[0]}, {channel}")
-            first, *others = combinations(book, [country], known, (channel,))
+            first, *others = combinations(book, [country], catalogues, (channel,))
             lint.take(first, others)
             bar.advance(task)
     return lint.end()
 
 
 def report_text(report: LintReport) -> str:
+    """Return the report as text."""
     return "\n".join([*_faults(report), *_times(report), *_late(report), _total(report)])
 
 
@@ -108,28 +114,28 @@ def _faults(report: LintReport) -> Iterator[str]:
 
 
 def _times(report: LintReport) -> Iterator[str]:
-    """The ways to Send by USSD, the slowest first, with what is left of each session."""
+    """Yield the paths to Send by USSD, the slowest first, with the seconds that are left of each session."""
     if not report.sequences:
         return
     yield "Ways to Send by USSD, by who reads every word and types slowly (nobody was timed):"
-    yield f"  {'seconds':>7}  {'  '.join(f'in {one} s' for one in SESSION_LIMITS)}  screens"
-    for one in sorted(report.sequences.values(), key=lambda one: (-one.seconds, one.screens)):
-        left = "  ".join(f"{margin:+8d}" if margin >= 0 else f"{'cut':>8}" for margin in one.margins)
-        names = " ".join(name.partition(".")[2] for name in one.screens)
-        yield f"  {one.seconds:7.0f}  {left}  {len(one.screens)}: {names}"
-    for session in SESSION_LIMITS:
-        able = sum(one.seconds <= session for one in report.sequences.values())
-        yield f"  {able} of {len(report.sequences)} ways fit into a session of {session} s."
+    yield f"  {'seconds':>7}  {'  '.join(f'in {limit} s' for limit in SESSION_LIMITS)}  screens"
+    for path in sorted(report.sequences.values(), key=lambda path: (-path.seconds, path.screens)):
+        left = "  ".join(f"{margin:+8d}" if margin >= 0 else f"{'cut':>8}" for margin in path.margins)
+        names = " ".join(name.partition(".")[2] for name in path.screens)
+        yield f"  {path.seconds:7.0f}  {left}  {len(path.screens)}: {names}"
+    for limit in SESSION_LIMITS:
+        fitting = sum(path.seconds <= limit for path in report.sequences.values())
+        yield f"  {fitting} of {len(report.sequences)} ways fit into a session of {limit} s."
 
 
 def _late(report: LintReport) -> Iterator[str]:
-    """The screens that a session does not reach even by the fastest way."""
+    """Yield the screens that a session is too short to reach, even by the fastest path."""
     yield ""
-    for session in SESSION_LIMITS:
-        late = sorted(screen for screen, seconds in report.seconds_to_screen.items() if seconds > session)
-        named = f": {', '.join(late)}" if 0 < len(late) <= 12 else ""
-        of = len(report.seconds_to_screen)
-        yield f"Screens by USSD that nobody answers within {session} s: {len(late)} of {of}{named}"
+    for limit in SESSION_LIMITS:
+        late = sorted(screen for screen, seconds in report.seconds_to_screen.items() if seconds > limit)
+        names = f": {', '.join(late)}" if 0 < len(late) <= 12 else ""
+        total = len(report.seconds_to_screen)
+        yield f"Screens by USSD that nobody answers within {limit} s: {len(late)} of {total}{names}"
 
 
 def _total(report: LintReport) -> str:
@@ -140,22 +146,29 @@ def _total(report: LintReport) -> str:
 
 
 def report_data(report: LintReport) -> dict[str, object]:
-    found = [
-        {"file": one.file, "line": one.line, "column": one.column, "screen": one.screen, "message": one.message}
+    """Return the report as data for JSON."""
+    findings = [
+        {
+            "file": finding.file,
+            "line": finding.line,
+            "column": finding.column,
+            "screen": finding.screen,
+            "message": finding.message,
+        }
         | {"where": places}
-        for one, places in sorted(report.findings.items())
+        for finding, places in sorted(report.findings.items())
     ]
     sequences = [
         {
-            "screens": one.screens,
-            "seconds": round(one.seconds),
-            "margins": dict(zip(SESSION_LIMITS, one.margins, strict=True)),
+            "screens": path.screens,
+            "seconds": round(path.seconds),
+            "margins": dict(zip(SESSION_LIMITS, path.margins, strict=True)),
         }
-        for one in sorted(report.sequences.values(), key=lambda one: one.screens)
+        for path in sorted(report.sequences.values(), key=lambda path: path.screens)
     ]
-    counted = {name: getattr(report, name) for name in ("pages", "screens", "lines", "replies", "spots")}
-    soonest = {screen: round(seconds) for screen, seconds in sorted(report.seconds_to_screen.items())}
-    return {"findings": found, "to_send": sequences, "seconds_to_screen": soonest, **counted}
+    counts = {name: getattr(report, name) for name in ("pages", "screens", "lines", "replies", "spots")}
+    seconds = {screen: round(seconds) for screen, seconds in sorted(report.seconds_to_screen.items())}
+    return {"findings": findings, "to_send": sequences, "seconds_to_screen": seconds, **counts}
 
 
 flows.add_command(graph)

@@ -21,20 +21,20 @@ from tokaut.cli import CommandError
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import echo
 
-EXAMPLE_COUNTRY = "vu"  # the country of the examples
+EXAMPLE_COUNTRY = "vu"
 RENDERERS = {"svg": graph_svg, "mermaid": mermaid}
 FILE_ENDINGS = {"svg": "svg", "mermaid": "mmd"}
 
 
 def flow_graphs(book: FlowBook) -> Mapping[str, FlowGraph]:
-    """By flow; in English, as walked in one country by each channel."""
-    known = load_catalogues()
+    """Return the graph of each flow by name, in English, as walked in the example country on each channel."""
+    catalogues = load_catalogues()
     country = next(iter(load_countries([EXAMPLE_COUNTRY], "demo")))
-    languages = menu_languages(country, known)
-    looked_at = dependencies_of(book)
-    lines = [combination(book, country, known["en"], channel, languages) for channel in LIMITS]
-    walked = [explore(book, looked_at, replace(one, lines=one.lines[:1])) for one in lines]
-    return {name: graph_of(book, name, walked) for name in book.flows}
+    languages = menu_languages(country, catalogues)
+    dependencies = dependencies_of(book)
+    combinations = [combination(book, country, catalogues["en"], channel, languages) for channel in LIMITS]
+    state_graphs = [explore(book, dependencies, replace(where, lines=where.lines[:1])) for where in combinations]
+    return {name: graph_of(book, name, state_graphs) for name in book.flows}
 
 
 @click.command()
@@ -48,14 +48,14 @@ def flow_graphs(book: FlowBook) -> Mapping[str, FlowGraph]:
 def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | None) -> None:
     """Draw a flow: its screens, and which key leads where.
 
-    Drawn from what was walked, so that no arrow is in vain: in English, with Vanuatu's numbers, by USSD and SMS.
+    Every arrow is a reply that was really tried: in English, with Vanuatu's numbers, by USSD and SMS.
 
     \b
     Example:  tokaut flows graph report > report.svg
               tokaut flows graph more --mermaid
-              tokaut flows graph --out docs/flows        all of them, as in the pages
+              tokaut flows graph --out docs/flows        all of them, as in the docs
 
-    Next: open the picture in a browser. The arrows that are dashed go back to an earlier screen.
+    Next: open the picture in a browser. Dashed arrows lead back to an earlier screen.
     """
     try:
         book = loader.load(flow_dir or loader.FOLDER)
@@ -64,29 +64,31 @@ def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | Non
     if flow is None and out is None:
         raise CommandError(f"Name a flow, or a folder with --out. There are: {', '.join(book.flows)}")
     wanted = None if flow is None else flow_name(book, flow)
-    drawn = {name: one for name, one in flow_graphs(book).items() if wanted in (None, name)}
+    graphs = {name: flow_graph for name, flow_graph in flow_graphs(book).items() if wanted in (None, name)}
     if out is None:
-        echo(RENDERERS[form](next(iter(drawn.values()))), nl=False)
+        echo(RENDERERS[form](next(iter(graphs.values()))), nl=False)
         return
     out.mkdir(parents=True, exist_ok=True)
-    for name, words in graph_files(drawn).items():
-        (out / name).write_text(words, encoding="utf-8")
+    for name, text in graph_files(graphs).items():
+        (out / name).write_text(text, encoding="utf-8")
         echo(out / name)
 
 
 def flow_name(book: FlowBook, given: str) -> str:
-    """Return the flow's name, from that or from the name of its file. Raises Plain."""
-    by_file = {one.file.removesuffix(".yaml"): name for name, one in book.flows.items()}
+    """Return a flow's name from its name or the name of its file. Raises CommandError."""
+    by_file = {flow.file.removesuffix(".yaml"): name for name, flow in book.flows.items()}
     wanted = given.rpartition("/")[2].removesuffix(".yaml")
     name = wanted if wanted in book.flows else by_file.get(wanted)
     if name is None:
-        also = [f"{one} (file {file}.yaml)" if file != one else one for file, one in by_file.items()]
-        raise CommandError(f"There is no flow {given}. There are: {', '.join(also)}")
+        names = [f"{flow_id} (file {file}.yaml)" if file != flow_id else flow_id for file, flow_id in by_file.items()]
+        raise CommandError(f"There is no flow {given}. There are: {', '.join(names)}")
     return name
 
 
 def graph_files(drawn: Mapping[str, FlowGraph]) -> dict[str, str]:
-    """The name and content of each picture."""
+    """Return the file name and the content of each picture."""
     return {
-        f"{name}.{FILE_ENDINGS[form]}": make(one) for name, one in drawn.items() for form, make in RENDERERS.items()
+        f"{name}.{FILE_ENDINGS[form]}": draw(flow_graph)
+        for name, flow_graph in drawn.items()
+        for form, draw in RENDERERS.items()
     }

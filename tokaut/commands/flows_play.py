@@ -1,4 +1,4 @@
-"""`tokaut flows play`: a conversation in the terminal, without a server, with what an author wants to know."""
+"""`tokaut flows play`: a conversation in the terminal without a server, with what its author wants to know."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ from tokaut.commands.flows_graph import flow_name
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import echo
 
-# What a conversation learns on its way, where nothing else is said.
+# Facts that a session only learns while it runs; used unless --fact replaces them.
 EFFECT_FACTS = {"report_state": "delivered", "messages": "some", "another": "no"}
-PREFERRED_OUTCOMES = ("sent", "deleted", "made", "open", "stored")  # of an effect's outcomes, the one that is played
+PREFERRED_OUTCOMES = ("sent", "deleted", "made", "open", "stored")  # the outcome that an effect gets here
 
 
 @dataclass(slots=True)
 class PlaySession:
-    """One phone. `facts` stand in for what the country or an effect would say."""
+    """One phone.
+
+    facts: values that replace those of the country or of an effect. took: the result of the last reply.
+    """
 
     book: FlowBook
     where: Combination
@@ -39,46 +42,52 @@ class PlaySession:
     took: EngineStep | None = None
 
     def context_for(self, state: FlowState) -> ScreenContext:
-        world = self.where.context_for(state)
-        fields = {**self.where.longest, **world.fields}
-        return replace(world, facts={**EFFECT_FACTS, **world.facts, **self.facts}, fields=fields)
+        """Return the screen context in this state."""
+        context = self.where.context_for(state)
+        fields = {**self.where.longest, **context.fields}
+        return replace(context, facts={**EFFECT_FACTS, **context.facts, **self.facts}, fields=fields)
 
     def take(self, reply: str) -> None:
-        took = step(self.book, self.state, reply, self.context_for, limit=self.where.limit, now=NOON)
-        state = took.state
-        if took.effect:
+        """Apply a reply, and one outcome of its effect if it has one."""
+        result = step(self.book, self.state, reply, self.context_for, limit=self.where.limit, now=NOON)
+        state = result.state
+        if result.effect:
             outcomes = self.book.screens[state.screen].outcomes
-            outcome = next((one for one in PREFERRED_OUTCOMES if one in outcomes), next(iter(outcomes)))
+            outcome = next(
+                (preferred for preferred in PREFERRED_OUTCOMES if preferred in outcomes), next(iter(outcomes))
+            )
             state = apply_outcome(self.book, state, outcome, self.context_for)
-        self.took, self.state = took, state
+        self.took, self.state = result, state
 
     @property
     def left(self) -> bool:
+        """Return whether the last reply left the conversation."""
         return bool(self.took and self.took.left)
 
     def lines(self) -> Iterator[str]:
-        """The screen, and below it what the phone does not show."""
-        world, limit = self.context_for(self.state), self.where.limit
+        """Yield the screen, and below it what the phone does not show."""
+        context, limit = self.context_for(self.state), self.where.limit
         if self.left and self.where.channel == "sms":
             yield "    (nothing is sent: a phone would make a sound)"
             return
         sorry = bool(self.took and self.took.sorry)
-        shown = (
-            render_notice(self.book, "home.goodbye", world, limit)
+        rendered = (
+            render_notice(self.book, "home.goodbye", context, limit)
             if self.left
-            else render(self.book, self.state, world, limit, sorry=sorry)
+            else render(self.book, self.state, context, limit, sorry=sorry)
         )
-        for words in shown.text.split("\n"):
-            yield f"    | {words}"
-        gsm = alphabet(shown.text) == "gsm7"
-        room, unit = (limit.septets, "septets") if gsm else (limit.units, "units")
-        page = f", page {shown.page} of {shown.pages}" if shown.pages > 1 else ""
+        for line in rendered.text.split("\n"):
+            yield f"    | {line}"
+        is_gsm = alphabet(rendered.text) == "gsm7"
+        room, unit = (limit.septets, "septets") if is_gsm else (limit.units, "units")
+        page = f", page {rendered.page} of {rendered.pages}" if rendered.pages > 1 else ""
         effect = f", after {self.took.effect}" if self.took and self.took.effect else ""
         name = "home.goodbye" if self.left else self.state.screen
-        yield f"    {name}{page}: {size(shown.text) + limit.prefix} of {room} {unit}{effect}"
+        yield f"    {name}{page}: {size(rendered.text) + limit.prefix} of {room} {unit}{effect}"
 
     @property
     def over(self) -> bool:
+        """Return whether the conversation has ended."""
         return self.left or self.book.screens[self.state.screen].end
 
 
@@ -92,13 +101,13 @@ class PlaySession:
 @click.option(
     "--flow-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of flows of your own."
 )
-def play(  # one for each of its options
+def play(  # one parameter for each option
     *, country: str, language: str, channel: str, keys: str | None, screen: str | None, fact: tuple[str, ...],
     flow_dir: Path | None,
 ) -> None:  # fmt: skip
     """Walk through a conversation here, screen by screen, without any server.
 
-    Below each screen stands its id, its length and what it caused. Nothing is sent or kept. Ctrl-D ends it.
+    Below each screen it shows the screen's id, its length and its effect. Nothing is sent or stored. Ctrl-D ends it.
 
     \b
     Example:  tokaut flows play
@@ -107,30 +116,30 @@ def play(  # one for each of its options
               tokaut flows play --at report.send --fact send_to=two
               tokaut flows play --at my.state --fact report_state=overdue
 
-    Next: `tokaut flows lint` walks all the ways that you did not.
+    Next: `tokaut flows lint` walks all the paths that you did not.
     """
-    where, book = _line(flow_dir, country, language, channel)
-    playing = _begun(book, where, screen, _facts(fact))
-    _echo(playing)
+    where, book = _load_combination(flow_dir, country, language, channel)
+    playing = _start_session(book, where, screen, _facts(fact))
+    _print_screen(playing)
     for reply in filter(None, keys.split(",")) if keys is not None else prompt_lines():
         if keys is not None:
             echo(f"  > {reply}")
         playing.take(reply)
-        _echo(playing)
+        _print_screen(playing)
         if playing.over:
             return
 
 
-def _echo(playing: PlaySession) -> None:
-    for words in playing.lines():
-        echo(words)
+def _print_screen(playing: PlaySession) -> None:
+    for line in playing.lines():
+        echo(line)
     echo()
 
 
-def _facts(given: tuple[str, ...]) -> dict[str, str]:
+def _facts(assignments: tuple[str, ...]) -> dict[str, str]:
     facts = {}
-    for one in given:
-        name, _, value = one.partition("=")
+    for assignment in assignments:
+        name, _, value = assignment.partition("=")
         if name not in FACTS:
             raise CommandError(f"{name} is no fact. There are: {', '.join(sorted(FACTS))}")
         if value not in FACTS[name]:
@@ -139,38 +148,38 @@ def _facts(given: tuple[str, ...]) -> dict[str, str]:
     return facts
 
 
-def _line(folder: Path | None, iso: str, tag: str, channel: str) -> tuple[Combination, FlowBook]:
-    known = load_catalogues()
+def _load_combination(folder: Path | None, iso: str, tag: str, channel: str) -> tuple[Combination, FlowBook]:
+    catalogues = load_catalogues()
     try:
         book = loader.load(folder or loader.FOLDER)
         country = next(iter(load_countries([iso], "demo")))
     except (FlowError, CountryError) as error:
         raise CommandError(str(error)) from None
-    if tag not in known:
-        raise CommandError(f"There is no catalogue {tag}. There are: {', '.join(sorted(known))}")
-    return combination(book, country, known[tag], channel, menu_languages(country, known)), book
+    if tag not in catalogues:
+        raise CommandError(f"There is no catalogue {tag}. There are: {', '.join(sorted(catalogues))}")
+    return combination(book, country, catalogues[tag], channel, menu_languages(country, catalogues)), book
 
 
-def _begun(book: FlowBook, where: Combination, screen: str | None, facts: Mapping[str, str]) -> PlaySession:
+def _start_session(book: FlowBook, where: Combination, screen: str | None, facts: Mapping[str, str]) -> PlaySession:
     home = HOME[where.channel]
     if screen:
         flow, dot, rest = screen.partition(".")
         screen = f"{flow_name(book, flow)}{dot}{rest}"
     name = screen or home
     if name not in book.screens:
-        raise CommandError(f"There is no screen {name}. Its flow has: {', '.join(_of_flow(book, name))}")
+        raise CommandError(f"There is no screen {name}. Its flow has: {', '.join(_screens_of_flow(book, name))}")
     if screen and not book.screens[screen].start:
         return PlaySession(
-            book, where, _with_somebody(facts), replace(initial_state(book, screen), trail=((home, -1),))
+            book, where, _with_recipient(facts), replace(initial_state(book, screen), trail=((home, -1),))
         )
     return PlaySession(book, where, facts, initial_state(book, name))
 
 
-def _with_somebody(facts: Mapping[str, str]) -> dict[str, str]:
-    """Begun in the middle, no answer says who would get it."""
+def _with_recipient(facts: Mapping[str, str]) -> dict[str, str]:
+    """Add facts about the recipient: a conversation that begins in the middle has no answers that decide it."""
     return {"send_to": "one", "police_named": "no", **facts}
 
 
-def _of_flow(book: FlowBook, name: str) -> list[str]:
+def _screens_of_flow(book: FlowBook, name: str) -> list[str]:
     flow = name.partition(".")[0]
-    return [one for one in book.screens if one.startswith(f"{flow}.")]
+    return [screen for screen in book.screens if screen.startswith(f"{flow}.")]

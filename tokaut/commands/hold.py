@@ -1,4 +1,4 @@
-"""`tokaut hold`: keep a report from being purged, by a person, with a reason and an end."""
+"""`tokaut hold`: exempt a report from purging, for a reason and until a day."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAPER = "of the paper that asks for it: letters, digits, / . - and blanks, at mo
 
 @click.group(cls=CommandGroup)
 def hold() -> None:
-    """Keep a report from being purged for a time, say by whom and why, and let it go.
+    """Keep a report from being purged for a time and with a reason, or end such a hold.
 
     \b
     Example:  tokaut hold put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --reason court --until 2028-06-30
@@ -36,14 +36,16 @@ def hold() -> None:
 @click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, UTC; two years at most.")
 @click.option("--reference", default="", help=f"Number {PAPER}.")
 def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
-    """Hold REPORT_ID until a day. Again: another reason or day in place of the one before.
+    """Hold REPORT_ID until a day. A second hold replaces the reason and the day of the first.
 
-    It ends by itself; two weeks before, whoever is on call is told. All of it is in the audit.
+    It ends automatically. The person on call is told two weeks before. The audit records all of it.
 
     \b
     Example:  tokaut hold put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --reason court --until 2028-06-30 --reference 17/2028
     """
-    if len(reference) > 40 or not all(sign.isascii() and (sign.isalnum() or sign in " /.-") for sign in reference):
+    if len(reference) > 40 or not all(
+        character.isascii() and (character.isalnum() or character in " /.-") for character in reference
+    ):
         raise CommandError(f"--reference is the number {PAPER}. Write nothing about the report into it.")
     with open_database() as (database, actor):
         now = database.now()
@@ -60,7 +62,7 @@ def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
 
 @hold.command("list")
 def list_() -> None:
-    """List what is held, and until when.
+    """List the reports that are held, and until when.
 
     \b
     Example:  tokaut hold list
@@ -77,12 +79,12 @@ def list_() -> None:
 @hold.command()
 @click.argument("report_id")
 def lift(report_id: str) -> None:
-    """Let REPORT_ID go: it is purged by the rules again, at once where its time is over.
+    """End the hold of REPORT_ID: it is purged by the rules again, at once if its retention period is over.
 
     \b
     Example:  tokaut hold lift 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
 
-    Next: `tokaut purge` says what is over now.
+    Next: `tokaut purge` counts the reports that can be purged now.
     """
     with open_database() as (database, actor):
         if not retention.lift_hold(database, report_id.lower(), actor):
@@ -91,9 +93,9 @@ def lift(report_id: str) -> None:
 
 
 def _end(day: date) -> int:
-    """The first moment of the day after."""
+    """Return the first moment of the day after, in Unix microseconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86_400) * 1_000_000
 
 
-def _day(at: int) -> str:
-    return f"{datetime.fromtimestamp(at / 1e6, UTC):%Y-%m-%d}"
+def _day(microseconds: int) -> str:
+    return f"{datetime.fromtimestamp(microseconds / 1e6, UTC):%Y-%m-%d}"

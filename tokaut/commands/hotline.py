@@ -1,4 +1,4 @@
-"""`tokaut hotline`: what an operator does about a hotline as a whole."""
+"""`tokaut hotline`: test a hotline, and send reports again to one that had answered "gone"."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from workers.hotlines.webhook import WebhookConnector
 
 @click.group(cls=CommandGroup)
 def hotline() -> None:
-    """Look after the hotlines that take reports.
+    """Test a hotline, or send reports again to one that had answered "gone".
 
     \b
     Example:  tokaut hotline revive vu-pikinini
@@ -48,14 +48,14 @@ def hotline() -> None:
 @hotline.command()
 @click.argument("hotline_id", metavar="HOTLINE")
 def revive(hotline_id: str) -> None:
-    """Give reports to a hotline again that had answered "gone" (410), and those that it refused for it.
+    """Send reports again to a hotline that had answered "gone" (410), also those that it refused with that answer.
 
-    Ask the hotline first: its server said that it takes nothing any more, and since then others get its reports.
+    Ask the hotline first: its server said that it accepts nothing any more, and since then others get its reports.
 
     \b
     Example:  tokaut hotline revive vu-pikinini
 
-    Next: `tokaut deliveries list` shows within seconds whether it takes them.
+    Next: `tokaut deliveries list` shows within seconds whether it accepts them.
     """
     with open_database() as (database, actor):
         count = delivery_actions.revive_hotline(database, hotline_id, actor)
@@ -65,65 +65,68 @@ def revive(hotline_id: str) -> None:
 @hotline.command()
 @click.argument("hotline_id", metavar="HOTLINE")
 def test(hotline_id: str) -> None:
-    """Send drills to a hotline and show what it takes and what it refuses; exit status 1 where something is wrong.
+    """Send drills to a hotline and show what it accepts and what it refuses; exit status 1 if something is wrong.
 
-    A drill is a made-up report of mode training that says DRILL. It is filed nowhere and counted nowhere; the hotline
-    sees it, marked, and puts it aside. Tell them before, and ask them afterwards: they must have seen one report with
-    one revision, and nothing of what is to be refused. A signed webhook is tried in full, another kind by handing a
-    drill over twice; each duty phone gets one text. Run it with the worker's settings.
+    A drill is a made-up report of mode training that says DRILL. It is stored nowhere and counted nowhere. The hotline
+    sees it, marked as a drill, and sets it aside. Tell the hotline before, and ask afterwards: it must have seen one
+    report with one revision, and nothing of what it must refuse. A signed webhook is tested in full. Another kind of
+    hotline gets one drill twice; each on-call phone gets one SMS. Run it with the worker's settings.
 
-    Where CONSOLE_URL is set, the door for a webhook's call-backs is tried, too: that it knows this hotline's secret.
-    Whether their system calls back they see for themselves: with any id, 404 says that the signature is right.
+    If CONSOLE_URL is set, the address for a webhook's callbacks is tested too: whether it knows this hotline's secret.
+    The hotline itself can see whether its system calls back correctly: with any id, 404 means that the signature is
+    right.
 
-    A hotline that passes and had answered "gone" (410) gets reports again.
+    A hotline that passes, and had answered "gone" (410), gets reports again.
 
     \b
     Example:  tokaut hotline test vu-pikinini
 
-    Next: note the day as `tested_on` in the hotline's card.
+    Next: write the day into `tested_on` in the hotline's card.
     """
-    country, door = _door(hotline_id)
+    country, connector = _load_connector(hotline_id)
     drills = DrillPayloads.now(country, hotline_id)
-    all_of_it = chain(check_deliveries(door, drills), _called_back(door, hotline_id))
-    rows = list(track(all_of_it, "Trying", console=Console(stderr=True), transient=True))
+    results = chain(check_deliveries(connector, drills), _callback_results(connector, hotline_id))
+    rows = list(track(results, "Trying", console=Console(stderr=True), transient=True))
     Console(width=110).print(_table(hotline_id, rows))
-    wrong = [row for row in rows if not row.ok]
-    echo(f"Report {drills.report_id}: {len(rows) - len(wrong)} of {len(rows)} as they must be.")
-    _note(hotline_id, passed=not wrong)
-    if wrong:
+    failed = [row for row in rows if not row.ok]
+    echo(f"Report {drills.report_id}: {len(rows) - len(failed)} of {len(rows)} as they must be.")
+    _record_result(hotline_id, passed=not failed)
+    if failed:
         raise SystemExit(1)
 
 
-def _door(hotline_id: str) -> tuple[Country, HotlineConnector]:
-    """The hotline as the worker calls it. Raises Plain."""
+def _load_connector(hotline_id: str) -> tuple[Country, HotlineConnector]:
+    """Return the hotline's country, and its connector as the worker builds it. Raises CommandError."""
     try:
         loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
         common, operator = loaded[CommonSettings], loaded[OperatorSettings]
         countries = countries_of(common.countries, common.mode.value, common.country_dir)
-        listed, home = countries.hotlines, countries.country_of_hotline(hotline_id)
-        if home is None:
-            raise unknown_hotline(hotline_id, [one.id for one in listed])
-        by_phone = text_notifier(create_senders(os.environ, common.channels, common.mode))
-        built = build_connectors(
+        hotlines, country = countries.hotlines, countries.country_of_hotline(hotline_id)
+        if country is None:
+            raise unknown_hotline(hotline_id, [hotline.id for hotline in hotlines])
+        notifier = text_notifier(create_senders(os.environ, common.channels, common.mode))
+        connectors = build_connectors(
             os.environ,
-            listed,
-            lambda one: replace(hotline_dependencies(common, operator, one), register_phones=by_phone),
+            hotlines,
+            lambda hotline: replace(hotline_dependencies(common, operator, hotline), register_phones=notifier),
         )
     except (SettingError, CountryError) as error:
         raise CommandError(str(error)) from None
-    if hotline_id not in built:
+    if hotline_id not in connectors:
         raise CommandError(
             f"{hotline_id} is not set up here: HOTLINE_<ID>_… are missing or wrong. `tokaut check` names them."
         )
-    return home, built[hotline_id]
+    return country, connectors[hotline_id]
 
 
-def _called_back(door: HotlineConnector, hotline_id: str) -> Iterable[ConformanceResult]:
-    """Where we know the console's address, and the hotline has a secret to sign with."""
+def _callback_results(connector: HotlineConnector, hotline_id: str) -> Iterable[ConformanceResult]:
+    """Test the callbacks, if CONSOLE_URL is set and the hotline is a webhook with a secret to sign with."""
     console = load_settings(OperatorSettings, os.environ).console_url
     live = load_settings(InstallationSettings, os.environ).mode == Mode.LIVE
     return (
-        check_callbacks(door, hotline_id, console, live=live) if console and isinstance(door, WebhookConnector) else ()
+        check_callbacks(connector, hotline_id, console, live=live)
+        if console and isinstance(connector, WebhookConnector)
+        else ()
     )
 
 
@@ -136,8 +139,11 @@ def _table(hotline_id: str, rows: Sequence[ConformanceResult]) -> Table:
     return table
 
 
-def _note(hotline_id: str, *, passed: bool) -> None:
-    """A line in the audit, and the end of being taken for gone; where there is a database."""
+def _record_result(hotline_id: str, *, passed: bool) -> None:
+    """Write the result to the audit, and send reports again to a hotline that passed and had answered "gone".
+
+    Does nothing without a database.
+    """
     if not load_settings(InstallationSettings, os.environ).has_database:
         return
     with open_database() as (database, actor):

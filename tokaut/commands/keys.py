@@ -1,4 +1,4 @@
-"""`tokaut keys`: the pairs that reports are sealed to, and the secrets that processes keep for themselves."""
+"""`tokaut keys`: the key pairs that reports are sealed to, and the secrets of the processes."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ COPIES = "Burn its recovery sheet, remove the console's copy and any other, then
 
 @click.group(cls=CommandGroup)
 def keys() -> None:
-    """Keys and secrets: make, list, rotate.
+    """Create, list and rotate keys and secrets.
 
-    Each hotline has a pair of keys. web seals reports with the public half and cannot open them again; worker and clock
-    hold the private half, and so does the console where the hotline's staff read there. Run these commands under the
+    Each hotline has a key pair. web seals reports with the public half and cannot open them again. worker and clock
+    have the private half, and so does the console if the hotline's staff read there. Run these commands under the
     account of worker and clock, which owns TOKAUT_KEYS.
     """
     harden()
@@ -56,23 +56,23 @@ def keys() -> None:
 @click.argument("hotline")
 @click.option("--sheet", is_flag=True, help="Also print the recovery sheet, once: for paper, never for a file.")
 def new(hotline: str, sheet: bool) -> None:
-    """Make the first pair of keys of HOTLINE, the id that its country file gives it.
+    """Create the first key pair of HOTLINE, the id in its country file.
 
-    Without its private key a report cannot be read by anybody, so the hotline keeps a recovery sheet in a sealed
-    envelope, and a drill opens one each year. Copy the public half to web and to the console, and the private half to
-    the console where this hotline's staff read there; then restart both.
+    Without its private key nobody can read a report. So the hotline has a recovery sheet in a sealed envelope, which is
+    opened in a drill once a year. Copy the public half to web and to the console, and the private half to the console
+    if this hotline's staff read there; then restart both.
     """
-    place = _place()
+    settings = _settings()
     try:
         if hotline == AUDIT_KEY:
-            _new_signer(place.keys, first=True)
+            _new_signer(settings.keys, first=True)
             return
-        if list_keys(place.keys, hotline):
+        if list_keys(settings.keys, hotline):
             raise CommandError(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
-        public = _new_pair(place, hotline)
-        _say_where(place.keys, hotline, public)
+        public = _new_pair(settings, hotline)
+        _print_locations(settings.keys, hotline, public)
         if sheet:
-            echo(recovery_sheet.sheet_text(hotline, read_private_key(place.keys, hotline, public.key_id)))
+            echo(recovery_sheet.sheet_text(hotline, read_private_key(settings.keys, hotline, public.key_id)))
     except (KeyFileError, SettingError) as fault:
         raise CommandError(str(fault)) from None
 
@@ -82,39 +82,41 @@ def new(hotline: str, sheet: bool) -> None:
 def publish(folder: Path | None) -> None:
     """Copy the public keys to the folder that web reads: FOLDER, or else the setting TOKAUT_WEB_KEYS.
 
-    web seals reports with public keys and does not start where it can read a private one. Run this after each new pair,
-    then restart web.
+    web seals reports with public keys, and does not start if it can read a private one. Run this after each new key
+    pair, then restart web.
 
     \b
     Example:  TOKAUT_WEB_KEYS=/var/lib/tokaut/web-keys tokaut keys publish
     """
-    place = _place()
+    settings = _settings()
     try:
         target = folder or load_settings(WebKeySettings, os.environ).web_keys
         if target is None:
             raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
-        changed = publish_keys(place.keys, target)
+        changed = publish_keys(settings.keys, target)
     except (KeyFileError, SettingError) as fault:
         raise CommandError(str(fault)) from None
     if not hotlines_with_keys(target):
-        raise CommandError(f"There is no public key under {place.keys}. Make the pairs first: tokaut keys new HOTLINE")
-    echo(f"{target} has every public key of {place.keys}; {changed} files are new. Restart web.")
+        raise CommandError(
+            f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
+        )
+    echo(f"{target} has every public key of {settings.keys}; {changed} files are new. Restart web.")
 
 
 @keys.command("list")
 def list_() -> None:
-    """Say which keys there are: newest first, the first of each hotline is the one that web seals to.
+    """List the keys of each hotline, the newest first. web seals to the first one.
 
-    Compare the key ids with the country files: a public key that was exchanged gives another id.
+    Compare the key ids with the country files: a public key that was replaced has another id.
     """
-    place = _place()
+    settings = _settings()
     try:
-        for hotline in hotlines_with_keys(place.keys):
-            for rank, one in enumerate(list_keys(place.keys, hotline)):
+        for hotline in hotlines_with_keys(settings.keys):
+            for rank, key in enumerate(list_keys(settings.keys, hotline)):
                 use = "current" if rank == 0 else "older"
-                here = "private key here" if one.has_private_key else "private key not here"
-                echo(f"{hotline:<24} {one.public.key_id}  {one.made_at:%Y-%m-%d}  {use:<7}  {here}")
-        for key_id in signing_keys.load_verify_keys(place.keys):
+                private_key = "private key here" if key.has_private_key else "private key not here"
+                echo(f"{hotline:<24} {key.public.key_id}  {key.made_at:%Y-%m-%d}  {use:<7}  {private_key}")
+        for key_id in signing_keys.load_verify_keys(settings.keys):
             echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None
@@ -127,31 +129,33 @@ def list_() -> None:
 def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     """Replace a hotline's keys by new ones, or the pepper of phone numbers.
 
-    HOTLINE: once a year, when somebody leaves who could reach the keys, at once on suspicion. First to the console,
-    where this hotline's staff read there, then to web. New reports are sealed to the new key as soon as web was
-    restarted with its public half; then run it again with --rewrap-only. The old private key stays until no row names
-    it; destroy it 35 days later, when no backup needs it.
+    HOTLINE: once a year, when somebody leaves who could reach the keys, and at once on suspicion. Copy the new keys to
+    the console first, if this hotline's staff read there, then to web. New reports are sealed to the new key once web
+    is restarted with its public half; then run this again with --rewrap-only. The old private key stays until no row
+    names it. Destroy it 35 days later, when no backup needs it.
 
     phone-pepper: once a month, by a timer, under the account of web; then reload web.
     """
     if what == PEPPER:
         _rotate_pepper()
         return
-    place = _place()
+    settings = _settings()
     try:
         if what == AUDIT_KEY:
-            _new_signer(place.keys, first=False)
+            _new_signer(settings.keys, first=False)
             return
-        found = list_keys(place.keys, what)
-        if not found:
+        existing = list_keys(settings.keys, what)
+        if not existing:
             raise CommandError(f"{what} has no key yet. Make one: tokaut keys new {what}")
-        public = found[0].public if rewrap_only else _new_pair(place, what)
+        public = existing[0].public if rewrap_only else _new_pair(settings, what)
         if not rewrap_only:
-            _say_where(place.keys, what, public)
+            _print_locations(settings.keys, what, public)
             if sheet:
-                echo(recovery_sheet.sheet_text(what, read_private_key(place.keys, what, public.key_id)))
-        if place.has_database:
-            _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
+                echo(recovery_sheet.sheet_text(what, read_private_key(settings.keys, what, public.key_id)))
+        if settings.has_database:
+            _rewrap(
+                settings, what, public, [key.public.key_id for key in existing if key.public.key_id != public.key_id]
+            )
     except (KeyFileError, SettingError) as fault:
         raise CommandError(str(fault)) from None
 
@@ -159,15 +163,15 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
 @keys.command()
 @click.argument("hotline")
 def restore(hotline: str) -> None:
-    """Put a private key back from its recovery sheet: type the groups of the sheet, they are not shown.
+    """Restore a private key from its recovery sheet: type the groups of the sheet, which are not shown.
 
-    This is also the yearly drill: do it on a machine with an empty TOKAUT_KEYS and compare the key id with the sheet.
+    This is also the yearly drill: do it on a machine with an empty TOKAUT_KEYS, and compare the key id with the sheet.
     """
-    place = _place()
+    settings = _settings()
     try:
         private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
-        refuse_keys(place.keys, place.mode)
-        restore_private_key(place.keys, hotline, private)
+        refuse_keys(settings.keys, settings.mode)
+        restore_private_key(settings.keys, hotline, private)
     except (KeyFileError, SettingError, recovery_sheet.SheetError) as fault:
         raise CommandError(str(fault)) from None
     echo(f"{hotline}: the private key {private.key_id} is back.")
@@ -179,21 +183,21 @@ def restore(hotline: str) -> None:
 def destroy(hotline: str, key_id: str) -> None:
     """Destroy an older private key of HOTLINE that no row names any more.
 
-    From then on no older backup opens, of anything that was sealed to it. Do it 35 days after no row names it, or at
-    once where what backups hold must be gone at once. The recovery sheet is a copy: burn it too. The console may have
-    one: remove it.
+    After that nothing that was sealed to it can be opened from an older backup. Do it when no row has named the key for
+    35 days, or at once if what backups contain must be gone at once. The recovery sheet is a copy: burn it too. The
+    console may have one: remove it.
 
     \b
     Example:  tokaut keys destroy vu-pikinini 0123456789abcdef
     """
-    place = _place()
+    settings = _settings()
     try:
         with open_database() as (database, actor):
             if rows := count_by_key(database, key_id):
                 raise CommandError(
                     f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only"
                 )
-            destroy_key(place.keys, hotline, key_id)
+            destroy_key(settings.keys, hotline, key_id)
             delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None
@@ -205,7 +209,7 @@ def destroy(hotline: str, key_id: str) -> None:
 def secret(webhook: bool) -> None:
     """Print a new secret of 32 random bytes, for TOKAUT_SESSION_KEY, TOKAUT_STORE_KEY or the token of a provider.
 
-    Keep it in a file that only the one account can read, and name the file:
+    Save it in a file that only one account can read, and name the file:
 
     \b
         umask 077; tokaut keys secret > /etc/tokaut/session_key
@@ -215,24 +219,24 @@ def secret(webhook: bool) -> None:
 
 
 def _new_signer(folder: Path, *, first: bool) -> None:
-    """Raises KeyFault."""
+    """Create a key that signs checkpoints of the audit. Raises KeyFileError."""
     if first and signing_keys.load_verify_keys(folder):
         raise CommandError(f"{AUDIT_KEY} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT_KEY}")
     public = signing_keys.create_signing_key(folder)
     echo(f"{AUDIT_KEY}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
 
 
-def _new_pair(place: InstallationSettings, hotline: str) -> PublicKey:
-    """Raises KeyFault, SettingError."""
-    refuse_keys(place.keys, place.mode)
-    first = has_no_keys(place.keys)
-    public = create_key_pair(place.keys, hotline)
+def _new_pair(settings: InstallationSettings, hotline: str) -> PublicKey:
+    """Create a key pair. The first pair also marks the folder with the mode. Raises KeyFileError, SettingError."""
+    refuse_keys(settings.keys, settings.mode)
+    first = has_no_keys(settings.keys)
+    public = create_key_pair(settings.keys, hotline)
     if first:
-        mark_keys(place.keys, place.mode)
+        mark_keys(settings.keys, settings.mode)
     return public
 
 
-def _place() -> InstallationSettings:
+def _settings() -> InstallationSettings:
     try:
         return load_settings(InstallationSettings, os.environ)
     except SettingError as error:
@@ -248,27 +252,27 @@ def _rotate_pepper() -> None:
     echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
 
 
-def _rewrap(place: InstallationSettings, hotline: str, public: PublicKey, old: Iterable[str]) -> None:
+def _rewrap(settings: InstallationSettings, hotline: str, public: PublicKey, old: Iterable[str]) -> None:
     try:
-        database = Database(place.database_url, offset=place.clock_offset)
+        database = Database(settings.database_url, offset=settings.clock_offset)
         with closing(database), Progress(transient=True) as progress:
             task = progress.add_task("Re-wrapping", total=count_outdated(database, hotline, public.key_id))
-            keys = load_private_keys(place.keys, [hotline])
+            keys = load_private_keys(settings.keys, [hotline])
             result = rewrap_rows(database, keys, hotline, public, lambda rows: progress.advance(task, rows))
-            still = {key_id: count_by_key(database, key_id) for key_id in old}
+            remaining = {key_id: count_by_key(database, key_id) for key_id in old}
     except (DatabaseUnavailable, InvalidDatabaseURL) as error:
         command = f"tokaut keys rotate {hotline} --rewrap-only"
         raise CommandError(
             f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}"
         ) from None
     echo(f"{result.done} rows are under the new key now.")
-    for key_id, rows in still.items():
+    for key_id, rows in remaining.items():
         echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
     if result.unreadable:
         raise CommandError(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
 
 
-def _say_where(folder: Path, hotline: str, public: PublicKey) -> None:
+def _print_locations(folder: Path, hotline: str, public: PublicKey) -> None:
     echo(f"{hotline}: key id {public.key_id}")
     public_half, private_half = (folder / half / hotline / public.key_id for half in ("public", "private"))
     echo(f"  private  {private_half}.key   for worker and clock; for the console where their staff read there")

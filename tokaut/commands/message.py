@@ -1,4 +1,4 @@
-"""`tokaut message`: what a hotline wants a reporter to read, put where only code and PIN find it."""
+"""`tokaut message`: a message from a hotline to a reporter, which only access code and PIN open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tokaut.terminal import echo
 
 @click.group(cls=CommandGroup)
 def message() -> None:
-    """Leave words of a hotline for a reporter, who reads them under My report.
+    """Leave a message from a hotline for a reporter, who reads it under My report.
 
     \b
     Example:  tokaut message put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e < words.txt
@@ -34,29 +34,31 @@ def message() -> None:
 @click.option("--from", "hotline", metavar="HOTLINE", help="Whose words they are; else the hotline furthest along.")
 @click.option("--anyway", is_flag=True, help="Put it though it may say more, or promise more, than it should.")
 def put(report_id: str, hotline: str | None, anyway: bool) -> None:
-    """Put what a hotline wrote, from standard input, where the reporter finds it with code and PIN.
+    """Store a hotline's message from standard input, where the reporter opens it with access code and PIN.
 
-    It is sealed to the reporter's mailbox: once it is put, neither you nor the hotline nor this program can read it
-    again. Nothing is sent to the phone. It must fit one screen, and have no link, no number that is not of the
-    country's file, and ask for no picture; what promises or tells too much is asked about, and put with --anyway.
-    Never write it on the command line: others on this machine see that.
+    It is sealed to the reporter's mailbox: after that neither you nor the hotline nor this program can read it. Nothing
+    is sent to the phone. It must fit one screen. It must have no link and no number except those in the country's file,
+    and must not ask for a picture. If it promises or reveals too much, you are asked whether that is meant: then repeat
+    the command with --anyway. Never write the message on the command line: others on this machine can see that.
 
     \b
     Example:  tokaut message put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e < words.txt
 
-    Next: the reporter reads it when they next open My report; there is no sign of that here.
+    Next: the reporter reads it when they next open My report. You cannot see here whether they have.
     """
     report_id = report_id.lower()
-    words = _read()
+    words = _read_words()
     with open_database() as (database, actor):
-        box = _box(database, report_id)
-        writer = _writer(box, hotline)
-        _refuse(words, _country(box), anyway=anyway)
-        correspondence.send_answer(database, writing.seal_reply(box, report_id, writer, words, database.now()), actor)
+        mailbox = _find_mailbox(database, report_id)
+        writer = _writer(mailbox, hotline)
+        _check_words(words, _country(mailbox), anyway=anyway)
+        correspondence.send_answer(
+            database, writing.seal_reply(mailbox, report_id, writer, words, database.now()), actor
+        )
     echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
 
 
-def _read() -> str:
+def _read_words() -> str:
     if sys.stdin.isatty():
         echo("Write what the reporter is to read, then Ctrl-D on a line of its own:", err=True)
     try:
@@ -65,38 +67,40 @@ def _read() -> str:
         raise CommandError("The words are not UTF-8; nothing was put. Save the file as UTF-8.") from None
 
 
-def _box(database: Database, report_id: str) -> AnswerTarget:
-    box = correspondence.load_answer_target(database, report_id)
-    if box is None:
+def _find_mailbox(database: Database, report_id: str) -> AnswerTarget:
+    mailbox = correspondence.load_answer_target(database, report_id)
+    if mailbox is None:
         raise CommandError(
             f"There is no report {report_id}. `tokaut deliveries list --state delivered` names those there are."
         )
-    if why := writing.unreachable_reason(box):
-        raise CommandError(f"{why[0].upper()}{why[1:]}; nothing was put.")
-    return box
+    if reason := writing.unreachable_reason(mailbox):
+        raise CommandError(f"{reason[0].upper()}{reason[1:]}; nothing was put.")
+    return mailbox
 
 
-def _writer(box: AnswerTarget, hotline: str | None) -> str:
-    if not box.hotlines or (hotline and hotline not in box.hotlines):
-        given = ", ".join(box.hotlines) or "nobody"
-        raise CommandError(f"Only who was given the report writes to its reporter: {given}. Nothing was put.")
-    return hotline or box.hotlines[0]
+def _writer(mailbox: AnswerTarget, hotline: str | None) -> str:
+    if not mailbox.hotlines or (hotline and hotline not in mailbox.hotlines):
+        recipients = ", ".join(mailbox.hotlines) or "nobody"
+        raise CommandError(f"Only who was given the report writes to its reporter: {recipients}. Nothing was put.")
+    return hotline or mailbox.hotlines[0]
 
 
-def _country(box: AnswerTarget) -> Country:
+def _country(mailbox: AnswerTarget) -> Country:
     folder = installation.common_settings(os.environ).country_dir
     try:
-        return load_countries([box.country], installation.mode_of(os.environ), folder).all[0]
+        return load_countries([mailbox.country], installation.mode_of(os.environ), folder).all[0]
     except CountryError as error:
         raise CommandError(
             f"{error}\nWithout the country's numbers the words cannot be checked; nothing was put."
         ) from None
 
 
-def _refuse(words: str, country: Country, *, anyway: bool) -> None:
-    found = writing.check_message(words, country)
-    asked = () if anyway else found.asked
-    if found.refused or asked:
-        lines = [f"Not put: {why}." for why in found.refused] + [f"Is this meant? {why}." for why in asked]
-        way = "Write it otherwise." if found.refused else "Write it otherwise, or put it with --anyway."
-        raise CommandError("\n".join([*lines, way]))
+def _check_words(words: str, country: Country, *, anyway: bool) -> None:
+    result = writing.check_message(words, country)
+    questions = () if anyway else result.asked
+    if result.refused or questions:
+        lines = [f"Not put: {reason}." for reason in result.refused] + [
+            f"Is this meant? {reason}." for reason in questions
+        ]
+        advice = "Write it otherwise." if result.refused else "Write it otherwise, or put it with --anyway."
+        raise CommandError("\n".join([*lines, advice]))

@@ -20,11 +20,11 @@ from tokaut.terminal import echo
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to the schema of this release; make it where there is none.
+    """Bring the database to the schema of this release; create it if there is none.
 
-    Run it before the services of a new release start: release N also runs on the schema of N + 1, so the old ones may
-    go on meanwhile. Take a backup first. In PostgreSQL it also gives each role its rights; `tokaut roles` makes the
-    roles, once.
+    Run it before the services of a new release start. Release N also runs on the schema of N + 1, so the old services
+    may keep running meanwhile. Take a backup first. In PostgreSQL it also grants each role its rights; `tokaut roles`
+    creates the roles, once.
 
     \b
     Example:  tokaut migrate
@@ -33,11 +33,11 @@ def migrate() -> None:
     """
     harden()
     try:
-        place = load_settings(InstallationSettings, os.environ)
-        place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
-            upgrade(database, place.mode)
-            wanting = list_faults(database, "owner")
+        settings = load_settings(InstallationSettings, os.environ)
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
+            upgrade(database, settings.mode)
+            faults = list_faults(database, "owner")
     except (SettingError, InvalidDatabaseURL, WrongDatabase) as error:
         raise CommandError(str(error)) from None
     except PermissionDenied as denied:
@@ -45,10 +45,10 @@ def migrate() -> None:
             f"{denied.sentence}. Name {OWNER} in DATABASE_URL; where it is named, the administrator of PostgreSQL has "
             "to run `tokaut roles` again (docs/operating/postgresql.md)."
         ) from None
-    except DatabaseUnavailable as away:
-        raise CommandError(f"The database does not answer ({away}). Start it, then run this again.") from None
+    except DatabaseUnavailable as unavailable:
+        raise CommandError(f"The database does not answer ({unavailable}). Start it, then run this again.") from None
     echo("The database has the schema of this release.")
-    for line in wanting:
+    for line in faults:
         echo(f"  x {line}")
-    if wanting and place.mode in ("live", "training"):
+    if faults and settings.mode in ("live", "training"):
         raise CommandError("With that, no service starts. Mend it, then run this again.")

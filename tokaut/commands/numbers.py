@@ -1,4 +1,4 @@
-"""`tokaut numbers`: what an operator does tonight about a number that is wrong."""
+"""`tokaut numbers`: withdraw a wrong number from every screen at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tokaut.terminal import echo
 
 @click.group(cls=CommandGroup)
 def numbers() -> None:
-    """Look after the numbers that screens show.
+    """Withdraw phone numbers from the screens.
 
     \b
     Example:  tokaut numbers withdraw vu 163
@@ -32,40 +32,42 @@ def numbers() -> None:
 @click.argument("country")
 @click.argument("number")
 def withdraw(country: str, number: str) -> None:
-    """Take a number off every screen of a country, within a minute and without a restart.
+    """Remove a number from every screen of a country, within a minute and without a restart.
 
-    It writes `withdrawn = true` beside the number into the country file in TOKAUT_COUNTRY_DIR; all else in that file
-    stays. Web processes look at it again within a minute, and a restart holds to it. Run it on each host that runs web.
-    Giving a number back is done by hand, by two people: take the line out, then restart web.
+    It writes `withdrawn = true` beside the number into the country file in TOKAUT_COUNTRY_DIR, and changes nothing else
+    there. Web processes read the file again within a minute, and also after a restart. Run it on each host that runs
+    web. To show a number again, two people do it by hand: take the line out, then restart web.
 
     \b
     Example:  tokaut numbers withdraw vu 163
 
     Next: `tokaut check --country vu` says what the country lacks now.
     """
-    path = _file(country)
+    path = _country_file(country)
     text = (path if path.exists() else SHIPPED_FOLDER / path.name).read_text(encoding="utf-8")
     try:
-        changed, what = mark_withdrawn(text, number)
+        changed, services = mark_withdrawn(text, number)
         load_country(country, changed, "demo")
-    except NumberNotFound as shown:
-        raise CommandError(f"No screen of {path.name} shows {number}; nothing was changed. It has {shown}.") from None
+    except NumberNotFound as known_numbers:
+        raise CommandError(
+            f"No screen of {path.name} shows {number}; nothing was changed. It has {known_numbers}."
+        ) from None
     except UnsafeEdit:
         raise CommandError(f"{path} is written in a way that is not safe to change by program. {BY_HAND}") from None
     except CountryError as error:
         raise CommandError(f"{error}\n{path} cannot be read; nothing was changed. {BY_HAND}") from None
     _replace(path, changed)
-    echo(f"{number} ({', '.join(what)}) is withdrawn in {path}.")
+    echo(f"{number} ({', '.join(services)}) is withdrawn in {path}.")
     echo("Every web process of this host shows it no more within a minute; no restart is needed.")
-    echo(_instead(country, changed))
-    _note(country.upper(), number)
+    echo(_remaining_numbers(country, changed))
+    _record_withdrawal(country.upper(), number)
 
 
 BY_HAND = "Put `withdrawn = true` beside the number by hand; web takes it within a minute."
 
 
-def _file(country: str) -> Path:
-    """Of the operator; what is shipped would come back with the next release."""
+def _country_file(country: str) -> Path:
+    """Return the operator's copy of a country file. A change to the shipped one would be lost with the next release."""
     folder = installation.common_settings(os.environ).country_dir
     if not (country.isalpha() and (SHIPPED_FOLDER / f"{country.lower()}.toml").exists()):
         raise CommandError(f"There is no country {country}; it is one of {', '.join(shipped_countries())}.")
@@ -78,24 +80,24 @@ def _file(country: str) -> Path:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, on the disk when this returns, and as readable for web as it was."""
+    """Replace the file as a whole and sync it to the disk. Mode and owner stay, so that web can still read it."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    part = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.new")
     try:
-        with part.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), mode)
             if path.exists() and os.geteuid() == 0:
                 os.fchown(file.fileno(), path.stat().st_uid, path.stat().st_gid)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        part.rename(path)
+        temporary.rename(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise CommandError(f"{path} cannot be written ({error.strerror}); nothing was changed. {BY_HAND}") from None
 
 
-def _instead(country: str, text: str) -> str:
+def _remaining_numbers(country: str, text: str) -> str:
     mode: ModeName = installation.mode_of(os.environ)
     fields = load_country(country, text, mode).fields()
     if not fields["emergency_number"]:
@@ -104,11 +106,14 @@ def _instead(country: str, text: str) -> str:
     return f"Screens now say: in danger, {fields['emergency']}; helpline, {helpline}."
 
 
-def _note(country: str, number: str) -> None:
-    """After the file: a number that is wrong goes whether or not the database answers."""
+def _record_withdrawal(country: str, number: str) -> None:
+    """Write the withdrawal to the audit.
+
+    This comes after the file: a wrong number must go whether or not the database answers.
+    """
     try:
         with open_database() as (database, actor):
             delivery_actions.record_action(database, "number_withdrawn", f"{country}:{digits_of(number)}", actor)
-    except CommandError as why:
-        late = "It IS withdrawn, but the audit does not have it. Run the same again later."
-        raise CommandError(f"{why.message}\n{late}") from None
+    except CommandError as error:
+        advice = "It IS withdrawn, but the audit does not have it. Run the same again later."
+        raise CommandError(f"{error.message}\n{advice}") from None

@@ -1,4 +1,4 @@
-"""`tokaut phone`: a phone in the terminal, for a demo that is up: calls, texts and an inbox that stays."""
+"""`tokaut phone`: a phone in the terminal for a running demo, with calls, texts and an inbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HELP = "  A code such as *111*163# calls it; in a call type the number of your a
 
 @dataclass(slots=True)
 class Handset:
-    """One phone at `/hooks/simulator` of a web process. `inbox`: texts sent and received, as a phone keeps them."""
+    """One phone, at `/hooks/simulator` of a web process. inbox: texts that were sent and received."""
 
     web: str
     number: str
@@ -38,58 +38,60 @@ class Handset:
 
     @property
     def in_call(self) -> bool:
+        """Return whether a call is in progress."""
         return bool(self._session)
 
     def takes(self, typed: str) -> None:
-        """What is typed, as a phone takes it."""
+        """Handle what was typed: a code to call, a reply, `drop`, `inbox` or a text message."""
         words = typed.strip()
         if words == "inbox":
-            self._shown("\n".join(self.inbox) or "(empty)")
+            self._print("\n".join(self.inbox) or "(empty)")
         elif self.in_call and words == "drop":
             self._call("close")
             self._session = ""
             self.write("    (the line is gone; the screen is empty)")
         elif self.in_call:
-            self._screen(self._call("resume", typed))
+            self._show_answer(self._call("resume", typed))
         elif words.startswith("*"):
             self._session, self._dialled = uuid.uuid4().hex, words
-            self._screen(self._call("new"))
+            self._show_answer(self._call("new"))
         elif words:
-            self._text(typed)
+            self._send_text(typed)
 
     def _call(self, event: str, text: str = "") -> dict[str, object]:
         return self._ask(session=self._session, service_code=self._dialled, event=event, text=text)
 
-    def _screen(self, answer: dict[str, object]) -> None:
-        self._shown(str(answer.get("text", "")))
+    def _show_answer(self, answer: dict[str, object]) -> None:
+        self._print(str(answer.get("text", "")))
         if not answer.get("continue"):
             self._session = ""
             self.write("    (the call is over)")
 
-    def _text(self, words: str) -> None:
+    def _send_text(self, words: str) -> None:
         self.inbox.append(f"> {words}")
         answer = self._ask(sms=words, service_code=self.short_code, id=uuid.uuid4().hex)
         if reply := str(answer.get("text", "")):
             self.inbox.append(reply)
-            self._shown(reply)
+            self._print(reply)
         else:
             self.write("    (no reply)")
 
-    def _ask(self, **said: str) -> dict[str, object]:
+    def _ask(self, **fields: str) -> dict[str, object]:
         try:
-            body = {"phone": self.number, **said}
+            body = {"phone": self.number, **fields}
             answer = self._http.post(f"{self.web}/hooks/simulator", json=body, timeout=ANSWERS_WITHIN)
             answer.raise_for_status()
-            found: dict[str, object] = answer.json()
+            content: dict[str, object] = answer.json()
         except (requests.RequestException, ValueError) as error:
             raise CommandError(f"{self.web} does not answer ({type(error).__name__}). Is the demo still up?") from None
-        return found
+        return content
 
-    def _shown(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         for line in text.split("\n"):
             self.write(f"    | {line}")
 
     def close(self) -> None:
+        """Close the HTTP connections."""
         self._http.close()
 
 
@@ -98,7 +100,7 @@ class Handset:
 @click.option("--to", "short_code", default="163", show_default=True, help="The number that texts go to.")
 @click.option("--type", "typed", multiple=True, metavar="WORDS", help="In place of the keyboard; may be given again.")
 def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
-    """A phone in this terminal, for the demo that is up on this machine.
+    """Use a phone in this terminal, for the demo that runs on this machine.
 
     It calls and texts as any phone does; the report goes to the demo's hotline and to nobody else.
 
@@ -110,7 +112,7 @@ def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
 
     Next: the same on a web page; `tokaut demo` prints its address.
     """
-    handset = Handset(_web(), number, short_code, echo)
+    handset = Handset(_web_url(), number, short_code, echo)
     try:
         if not typed:
             echo(HELP)
@@ -122,11 +124,11 @@ def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
         handset.close()
 
 
-def _web() -> str:
-    told = Path(os.environ.get("TOKAUT_DATA", "var")) / "demo.json"
+def _web_url() -> str:
+    demo_file = Path(os.environ.get("TOKAUT_DATA", "var")) / "demo.json"
     try:
-        return str(json.loads(told.read_text(encoding="utf-8"))["web"])
+        return str(json.loads(demo_file.read_text(encoding="utf-8"))["web"])
     except (OSError, ValueError, KeyError):
         raise CommandError(
-            f"{told} is not there: no demo is up. Start one with `tokaut demo` in another terminal."
+            f"{demo_file} is not there: no demo is up. Start one with `tokaut demo` in another terminal."
         ) from None

@@ -1,4 +1,4 @@
-"""`tokaut purge`: what is over by the rules of docs/retention.md, counted; with --delete it goes."""
+"""`tokaut purge`: count the reports to purge by the rules of docs/retention.md; with --delete, delete them."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ from tokaut.terminal import echo
 @click.option("--delete", "really", is_flag=True, help="Delete it. Without this, it is only counted.")
 @click.option("--dry-run", is_flag=True, help="Only count, as without any option.")
 def purge(*, really: bool, dry_run: bool) -> None:
-    """Count the reports whose time is over, by rule; with --delete, delete them for good.
+    """Count the reports whose retention period is over, by rule; with --delete, delete them for good.
 
-    The clock does the same each hour. Nothing that is undelivered, parked, needs a person or is held is ever deleted.
-    It can be stopped at any moment and run again. One line stays of each: its id, country, two months and the rule.
+    The clock does the same each hour. A report that is undelivered, parked, held or needs a person is never deleted.
+    You can stop the command at any moment and run it again. One line of each report remains: its id, country, two
+    months and the rule.
 
     \b
     Example:  tokaut purge
               tokaut purge --delete
 
-    Next: `tokaut hold put <report>` keeps one. Backups hold what was purged until they are deleted, after 35 days.
+    Next: `tokaut hold put <report>` exempts a report. Backups contain purged reports until they are deleted, after 35
+    days.
     """
     harden()
     if really and dry_run:
         raise CommandError("--dry-run only counts, and --delete deletes. Give one of them.")
     with open_database() as (database, actor):
-        found = Purge(database, _policy(), retention.purge_time(database), actor)
-        counts = found.counted()
+        due = Purge(database, _policy(), retention.purge_time(database), actor)
+        counts = due.counted()
         for rule in RETENTION_RULES:
             if counts.get(rule.name):
                 echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
@@ -52,29 +54,32 @@ def purge(*, really: bool, dry_run: bool) -> None:
         if not really:
             echo("Nothing was deleted. Next: tokaut purge --delete" if total else "There is nothing to delete.")
             return
-        _refuse_a_jump(database)
-        echo(f"{_delete(found, total)} deleted.")
+        _refuse_clock_jump(database)
+        echo(f"{_delete(due, total)} deleted.")
         if database.is_sqlite and not maintenance.compact(database):
             echo("The files could not be written anew yet (no room for a copy, or somebody reads). Run it again.")
 
 
-def _delete(found: Purge, total: int) -> int:
-    gone = 0
-    with Progress(transient=True, console=Console(stderr=True)) as shown:
-        bar = shown.add_task("deleting", total=total)
-        while done := found.step().total():
-            gone += done
-            shown.update(bar, completed=gone, total=max(total, gone))
-        while found.purge_copies():
+def _delete(due: Purge, total: int) -> int:
+    deleted = 0
+    with Progress(transient=True, console=Console(stderr=True)) as progress:
+        task = progress.add_task("deleting", total=total)
+        while count := due.step().total():
+            deleted += count
+            progress.update(task, completed=deleted, total=max(total, deleted))
+        while due.purge_copies():
             pass
-        found.delete_old_receipts()
-    return gone
+        due.delete_old_receipts()
+    return deleted
 
 
-def _refuse_a_jump(database: Database) -> None:
-    """A host whose clock is years ahead would delete all. Whether it is, only the clock process can tell."""
-    led = leases.held_until(database, "clock")
-    if led is None or abs(database.now() - led) > DAY:
+def _refuse_clock_jump(database: Database) -> None:
+    """Refuse to delete if this host's clock may be wrong: a clock years ahead would delete everything.
+
+    The lease of the clock process shows whether it is.
+    """
+    lease_end = leases.held_until(database, "clock")
+    if lease_end is None or abs(database.now() - lease_end) > DAY:
         raise CommandError(
             "No clock has run here within a day of this host's time. Either the time is wrong, or the clock process "
             "stands still. Start it; a day later it deletes what is over, and this command does."

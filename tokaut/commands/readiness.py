@@ -1,4 +1,4 @@
-"""`tokaut readiness`: what stands in each country and what is missing, for people who decide where to begin."""
+"""`tokaut readiness`: what each country has and what is missing, for people who decide where to begin."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from tokaut.terminal import echo
 @click.option("--country", "isos", multiple=True, metavar="vu", help="This one; may be repeated. Else all.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to print there.")
 def readiness(isos: Sequence[str], out: Path | None) -> None:
-    """Law, reporting, hotline, police, languages, numbers: what each country has, and what is missing.
+    """Show what each country has and lacks: law, reporting, hotline, police, languages, numbers.
 
-    By the country files, with their sources. The page is for a meeting: a table over all countries, a sheet for each.
+    It comes from the country files, with their sources. The page is for a meeting: a table of all countries, and a
+    sheet for each.
 
     \b
     Example:  tokaut readiness --country vu --out vanuatu.html
@@ -32,25 +33,33 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
     Next: `tokaut check --country vu` says what to do first, step by step.
     """
     try:
-        found = country_sheets(isos)
+        sheets = country_sheets(isos)
     except CountryError as error:
         raise CommandError(str(error)) from None
     if out is None:
-        for of, stand in found:
-            echo(of.name)
-            for one in stand:
-                echo(f"  {STATUS_MARKS[one.status]} {one.title:<28}{one.short}")
+        for sheet_country, items in sheets:
+            echo(sheet_country.name)
+            for item in items:
+                echo(f"  {STATUS_MARKS[item.status]} {item.title:<28}{item.short}")
         return
     try:
-        out.write_text(readiness_html(found, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}"), encoding="utf-8")
+        out.write_text(readiness_html(sheets, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}"), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{out} cannot be written ({error.strerror}). Name a file in a folder of yours.") from None
-    echo(f"{out}: {len(found)} {'country' if len(found) == 1 else 'countries'}. Open it in a browser, or print it.")
+    echo(f"{out}: {len(sheets)} {'country' if len(sheets) == 1 else 'countries'}. Open it in a browser, or print it.")
 
 
 def country_sheets(isos: Sequence[str] = ()) -> list[CountrySheet]:
-    """By name. Raises CountryError."""
+    """Return the sheets of these countries, or of all shipped ones, sorted by name. Raises CountryError."""
     names = isos or shipped_countries()
-    known = catalogues.load(locales.FOLDER)
-    loaded = sorted(country.load_countries(names, "demo"), key=lambda one: one.name)
-    return [(one, readiness_items(one, *catalogues.reviewed_and_drafts(one.languages, known))) for one in loaded]
+    catalogues_by_tag = catalogues.load(locales.FOLDER)
+    loaded = sorted(country.load_countries(names, "demo"), key=lambda loaded_country: loaded_country.name)
+    return [
+        (
+            loaded_country,
+            readiness_items(
+                loaded_country, *catalogues.reviewed_and_drafts(loaded_country.languages, catalogues_by_tag)
+            ),
+        )
+        for loaded_country in loaded
+    ]

@@ -1,4 +1,4 @@
-"""`tokaut redis`: the users that Redis or Valkey is to know, and the address of each process."""
+"""`tokaut redis`: create the users of Redis or Valkey, and the address for each process."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def redis() -> None:
 def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> None:
     """Write users.acl for the server, and the address with its password for each process, into FOLDER.
 
-    Passwords are drawn here and shown nowhere; users.acl holds only their hashes. The user `default` is switched off.
-    With Sentinels ADDRESS has the name of REDIS_MASTER in place of a host: redis://tokaut
+    Passwords are generated here and shown nowhere; users.acl has only their hashes. The user `default` is switched off.
+    With Sentinels, ADDRESS has the name of REDIS_MASTER in place of a host: redis://tokaut
 
     \b
     Example:  tokaut redis acl /etc/tokaut/redis --at unix:///run/valkey/valkey.sock --admin
@@ -72,14 +72,14 @@ def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> Non
         raise CommandError(
             f"{error.filename or folder} cannot be written ({error.strerror}). Run this as root."
         ) from None
-    _say(folder.absolute(), written, rotate=rotate)
+    _print_next_steps(folder.absolute(), written, rotate=rotate)
 
 
 def _refuse_address(at: str) -> None:
     try:
         parsers.redis_address(at)
-    except InvalidValue as wrong:
-        raise CommandError(f"--at {wrong}") from None
+    except InvalidValue as invalid:
+        raise CommandError(f"--at {invalid}") from None
     parts = urlsplit(at)
     if parts.username is not None or parts.password is not None:
         raise CommandError("--at holds a user or a password; leave them out: each process gets its own.")
@@ -90,30 +90,33 @@ def _refuse_address(at: str) -> None:
 
 
 def _write(folder: Path, at: str, rules: Mapping[str, str], *, rotate: bool) -> list[tuple[str, Path]]:
-    """Which user, which file. The server's file first: what it does not know yet is of no use to a process."""
-    last = _last(folder, rotate=rotate)
+    """Write all files, and return each user with its file.
+
+    The server's file comes first: a process can do nothing with a password that the server does not know.
+    """
+    previous = _previous_hashes(folder, rotate=rotate)
     if not folder.exists():
         folder.mkdir(parents=True)
-        folder.chmod(0o711)  # each account passes through to its own file, and sees no list
+        folder.chmod(0o711)  # each account can open its own file, but not list the folder
     passwords = {user: new_password() for user in rules}
-    hashes = {user: [password_hash(password), *last.get(user, ())] for user, password in passwords.items()}
-    _put(folder / ACL, acl_file(rules, hashes))
+    hashes = {user: [password_hash(password), *previous.get(user, ())] for user, password in passwords.items()}
+    _write_private(folder / ACL, acl_file(rules, hashes))
     written = []
     for user, password in passwords.items():
         path = folder / (f"{user}.url" if user in PROCESS_USERS else f"{user}.password")
-        _put(path, (_address(at, user, password) if user in PROCESS_USERS else password) + "\n")
+        _write_private(path, (_address(at, user, password) if user in PROCESS_USERS else password) + "\n")
         written.append((user, path))
     return written
 
 
-def _last(folder: Path, *, rotate: bool) -> Mapping[str, list[str]]:
-    """The newest hash of each user that is there, to be good for one more time."""
+def _previous_hashes(folder: Path, *, rotate: bool) -> Mapping[str, list[str]]:
+    """Return the newest hash of each existing user, which stays valid until the next rotation."""
     path = folder / ACL
     if not path.exists():
         return {}
     if not rotate:
         raise CommandError(f"{path} is there already. For new passwords: tokaut redis acl {folder} … --rotate")
-    return {user: found[:1] for user, found in parse_hashes(path.read_text(encoding="ascii")).items()}
+    return {user: hashes[:1] for user, hashes in parse_hashes(path.read_text(encoding="ascii")).items()}
 
 
 def _address(at: str, user: str, password: str) -> str:
@@ -121,22 +124,22 @@ def _address(at: str, user: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
 
 
-def _put(path: Path, text: str) -> None:
-    """Whole or not at all, and never open to others. It keeps the account that the file belonged to."""
-    there = path.stat() if path.exists() else None
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+def _write_private(path: Path, text: str) -> None:
+    """Write a file as a whole, never readable by others. An existing file keeps its owner and mode."""
+    existing = path.stat() if path.exists() else None
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    if there is not None and os.getuid() == 0:
-        os.chown(beside, there.st_uid, there.st_gid)
-        beside.chmod(stat.S_IMODE(there.st_mode))
-    beside.rename(path)
+    if existing is not None and os.getuid() == 0:
+        os.chown(temporary, existing.st_uid, existing.st_gid)
+        temporary.chmod(stat.S_IMODE(existing.st_mode))
+    temporary.rename(path)
 
 
-def _say(folder: Path, written: list[tuple[str, Path]], *, rotate: bool) -> None:
+def _print_next_steps(folder: Path, written: list[tuple[str, Path]], *, rotate: bool) -> None:
     echo(f"Written, mode 0600. Give each to the account that reads it (chown):\n\n  {folder / ACL}")
     echo(f"      for the server: `aclfile {folder / ACL}`, and neither `requirepass` nor `user` lines beside it")
     for user, path in written:

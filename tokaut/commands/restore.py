@@ -1,4 +1,4 @@
-"""`tokaut restore`: a backup in the place of the database, which is put aside and never deleted."""
+"""`tokaut restore`: replace the database by a backup. The old one is put aside and never deleted."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ PROCESSES: Final = "web, urgent, standard, clock and console"
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
-    """Put the backup FILE in the place of the embedded database.
+    """Replace the embedded database by the backup FILE.
 
-    Stop all five processes first. The database that is there is put aside whole. What was delivered since
-    the backup goes out again under the same key, and the hotline knows it; reports taken after the backup and not yet
-    delivered are in the spool, or gone.
+    Stop all five processes first. The current database is put aside whole. What was delivered after the backup is sent
+    again with the same idempotency key, and the hotline recognises it. Reports that came after the backup and were not
+    delivered yet are in the spool, or lost.
 
     \b
     Example:  tokaut restore /mnt/backup/live-20270102T030405.000000Z.tokaut.db
 
-    Next: `tokaut migrate`, `tokaut check`, then start web, which deletes again what reporters deleted since the
-    backup, and only then clock, workers and console.
+    Next: `tokaut migrate`, `tokaut check`, then start web, which deletes again what reporters deleted since the backup.
+    Start clock, workers and console only after that.
     """
     harden()
     try:
-        place = load_settings(InstallationSettings, os.environ)
-        database = embedded_database(place)
-        _refuse_other_modes(check_backup(file), place)
+        settings = load_settings(InstallationSettings, os.environ)
+        database = embedded_database(settings)
+        _refuse_other_mode(check_backup(file), settings)
         if is_in_use(database):
             raise CommandError(f"{database} is in use. Stop {PROCESSES}, then run this again.")
         database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -50,6 +50,6 @@ def restore(file: Path) -> None:
     echo("Next: tokaut migrate, tokaut check, start web and wait for its line erasures_applied, then start the others.")
 
 
-def _refuse_other_modes(made_for: str, place: InstallationSettings) -> None:
-    if made_for != place.mode:
-        raise CommandError(f"This is a backup of {made_for} mode, and TOKAUT_MODE is {place.mode}. The two never mix.")
+def _refuse_other_mode(mode: str, settings: InstallationSettings) -> None:
+    if mode != settings.mode:
+        raise CommandError(f"This is a backup of {mode} mode, and TOKAUT_MODE is {settings.mode}. The two never mix.")

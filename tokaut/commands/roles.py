@@ -1,4 +1,4 @@
-"""`tokaut roles`: what the administrator of PostgreSQL runs once, so that each process has a role of its own."""
+"""`tokaut roles`: the SQL that an administrator of PostgreSQL runs once, so that each process has its own role."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from tokaut.terminal import echo
 @click.command()
 @click.option("--database", default="tokaut", show_default=True, help="The database to make.")
 def roles(database: str) -> None:
-    """Print the SQL that makes the roles of Tokaut in PostgreSQL, and its database.
+    """Print the SQL that creates the roles of Tokaut in PostgreSQL, and its database.
 
-    Nothing is changed: give it to psql, as the administrator. Five roles: tokaut_owner migrates and runs nothing;
-    tokaut_web, tokaut_worker, tokaut_clock and tokaut_console each may do what docs/store.md says. It sets no password.
+    It changes nothing: pipe it into psql, as the administrator. There are five roles: tokaut_owner migrates and runs no
+    process; tokaut_web, tokaut_worker, tokaut_clock and tokaut_console each have the rights that docs/store.md lists.
+    It sets no password.
 
     \b
     Example:  tokaut roles | sudo -u postgres psql --no-psqlrc --set ON_ERROR_STOP=1
 
-    Next: give each a password with \\password in psql, or let it in by the account it runs under (peer). Then, with
-    DATABASE_URL=postgresql://tokaut_owner@…/tokaut, `tokaut migrate`.
+    Next: give each role a password with \\password in psql, or let it in by the account it runs under (peer). Then,
+    with DATABASE_URL=postgresql://tokaut_owner@…/tokaut, `tokaut migrate`.
     """
     harden()
     if not (database.isascii() and database.isidentifier() and database == database.lower()):

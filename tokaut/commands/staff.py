@@ -1,4 +1,4 @@
-"""`tokaut staff`: the first lead of a hotline, the operator's own people, and who has an account."""
+"""`tokaut staff`: invite the first lead of a hotline or one of the operator's people, list and end accounts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tokaut.terminal import echo
 
 @click.group(cls=CommandGroup)
 def staff() -> None:
-    """See who reads at a hotline, and invite its first lead.
+    """Invite the first lead of a hotline, list its accounts, or end one.
 
-    These run under the account of the console, with its settings: no other account may look at staff.
+    Run these commands under the account of the console, with its settings: no other account may read staff accounts.
 
     \b
     Example:  tokaut staff invite mere --hotline vu-pikinini --role lead
@@ -34,15 +34,16 @@ def staff() -> None:
 @click.option("--hotline", metavar="HOTLINE", help="The id that its country file gives it; not for an operator.")
 @click.option("--role", type=click.Choice(["lead", "operator"]), default="lead", show_default=True)
 def invite_(name: str, hotline: str | None, role: str) -> None:
-    """Make a link by which NAME makes an account: a lead of a hotline, or one of the operator's people.
+    """Create a link with which NAME opens an account: a lead of a hotline, or one of the operator's people.
 
-    The link works once, within a day. Hand it over by voice or on paper, to the person themselves.
+    The link works once, within a day. Give it to the person themselves, by voice or on paper.
 
     \b
     Example:  tokaut staff invite mere --hotline vu-pikinini
 
-    Next: they open it, choose a password, and take the picture with an authenticator. Then they invite their colleagues
-    in the console; have two leads at each hotline, or nobody can let the one back in, nor confirm a third.
+    Next: they open it, choose a password, and scan the picture with an authenticator. Then they invite their colleagues
+    in the console. Each hotline should have two leads: otherwise nobody can let the only one back in, or confirm a
+    third.
     """
     settings = _settings()
     if not is_valid_name(name):
@@ -53,9 +54,11 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
         )
     if hotline:
         _refuse_unknown(settings, hotline)
-    with open_database(CONSOLE) as (database, who):
-        by = accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:"))
-        link = invite(database, settings.console_url or "", InvitedAccount(name, hotline or OPERATOR_HOTLINE, role), by)
+    with open_database(CONSOLE) as (database, operator):
+        inviter = accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:"))
+        link = invite(
+            database, settings.console_url or "", InvitedAccount(name, hotline or OPERATOR_HOTLINE, role), inviter
+        )
     if not link:
         raise CommandError(f"Somebody has the name {name}, or had it once. Take another one.")
     echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
@@ -66,17 +69,17 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
 @staff.command("list")
 @click.argument("hotline")
 def list_(hotline: str) -> None:
-    """List who has an account at HOTLINE, or of the operator's people (_operator).
+    """List the accounts at HOTLINE, or those of the operator's people (_operator).
 
     \b
     Example:  tokaut staff list vu-pikinini
 
-    Next: an account that nobody uses any more is ended by a lead, in the console; a last lead's by `tokaut staff end`.
+    Next: a lead ends an account that nobody uses any more, in the console. `tokaut staff end` ends that of a last lead.
     """
     with open_database(CONSOLE) as (database, _):
         people = accounts.list_accounts(database, hotline)
-    for one in people:
-        echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
+    for account in people:
+        echo(f"{account.name:<24} {account.role:<9} {'has left' if account.ended_at else ''}".rstrip())
     if not people:
         echo("Nobody.")
 
@@ -89,13 +92,13 @@ def end(name: str) -> None:
     \b
     Example:  tokaut staff end mere
 
-    Next: keys are rotated where somebody leaves who could reach them: `tokaut keys rotate HOTLINE`.
+    Next: if this person could reach keys, rotate them: `tokaut keys rotate HOTLINE`.
     """
-    with open_database(CONSOLE) as (database, who):
+    with open_database(CONSOLE) as (database, operator):
         account = accounts.find_by_name(database, name)
         if account is None or account.ended_at is not None:
             raise CommandError(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
-        accounts.deactivate(database, account, accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:")))
+        accounts.deactivate(database, account, accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:")))
     echo(f"{name} has no access any more.")
 
 
@@ -111,6 +114,6 @@ def _refuse_unknown(settings: ConsoleSettings, hotline: str) -> None:
         countries = load_countries(settings.countries, settings.mode.value, settings.country_dir)
     except CountryError as error:
         raise CommandError(str(error)) from None
-    there = [one.id for one in countries.hotlines]
-    if hotline not in there:
-        raise unknown_hotline(hotline, there)
+    known = [known_hotline.id for known_hotline in countries.hotlines]
+    if hotline not in known:
+        raise unknown_hotline(hotline, known)

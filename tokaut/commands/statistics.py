@@ -1,4 +1,4 @@
-"""`tokaut statistics`: what may be shown of how it is going, in the terminal or as files to give away."""
+"""`tokaut statistics`: the published figures, in the terminal or as files to pass on."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figur
 
 @click.group(cls=CommandGroup)
 def statistics() -> None:
-    """How many reports, about what, from where, and how soon they were read: only what may be shown.
+    """Show how many reports there were, about what, from where, and how soon they were read.
 
-    No number under 5 is shown or can be worked out. A quarter comes out once, two weeks after it is over, and never
-    changes. docs/statistics.md says what is counted, and what never is.
+    Only figures that may be published are shown. No number under 5 is shown or can be worked out. A quarter is
+    published once, two weeks after it is over, and never changes. docs/statistics.md says what is counted, and what
+    never is.
     """
 
 
@@ -39,7 +40,7 @@ def statistics() -> None:
 @OF_COUNTRY
 @MADE_UP
 def show(isos: Sequence[str], made_up: bool) -> None:
-    """Print the figures that are out, the newest quarter of each country first.
+    """Print the published figures, the newest quarter of each country first.
 
     \b
     Example:  tokaut statistics show --country vu
@@ -48,10 +49,10 @@ def show(isos: Sequence[str], made_up: bool) -> None:
     """
     if made_up:
         echo(EXAMPLE)
-    there = group_by_quarter(_figures(isos, made_up, ""), LANGUAGE_NAMES)
-    for one in there:
-        echo(_as_text(one))
-    if not there:
+    quarters = group_by_quarter(_figures(isos, made_up, ""), LANGUAGE_NAMES)
+    for quarter in quarters:
+        echo(_as_text(quarter))
+    if not quarters:
         echo("No quarter is out yet. The clock brings one out two weeks after it is over.")
 
 
@@ -62,21 +63,21 @@ def show(isos: Sequence[str], made_up: bool) -> None:
 def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     """Write index.html, reports.csv and payments.csv into FOLDER: for a ministry, for the public, for the press.
 
-    The page stands by itself: it can be put on any web server, mailed or printed. payments.csv counts what kinds of
-    payment were seen, for coalitions of banks; it holds no card and no account. That it was written is in the audit.
+    The page is self-contained: it can be put on any web server, mailed or printed. payments.csv counts the kinds of
+    payment that were seen, for coalitions of banks; it has no card and no account. The audit records the export.
 
     \b
     Example:  tokaut statistics export /srv/www/tokaut
 
-    Next: look at index.html, and read the lines at its top before you give it away.
+    Next: look at index.html, and read the lines at its top before you pass it on.
     """
-    found = _figures(isos, made_up, "exported:statistics")
-    there = group_by_quarter(found, LANGUAGE_NAMES)
+    figures = _figures(isos, made_up, "exported:statistics")
+    quarters = group_by_quarter(figures, LANGUAGE_NAMES)
     made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
     files = {
-        "index.html": statistics_html(there, _names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
-        "reports.csv": reports_csv(there),
-        "payments.csv": payments_csv(there),
+        "index.html": statistics_html(quarters, _country_names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
+        "reports.csv": reports_csv(quarters),
+        "payments.csv": payments_csv(quarters),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,21 +85,21 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{folder} cannot be written ({error.strerror}). Name a folder of yours.") from None
-    echo(f"{folder}: {', '.join(files)}, of {len(there)} quarters.")
+    echo(f"{folder}: {', '.join(files)}, of {len(quarters)} quarters.")
 
 
-def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[PublishedFigure]:
+def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:
     wanted = [iso.upper() for iso in isos]
     if made_up:
         return example_figures(country.load_countries(wanted or ["vu", "ke"], "demo").all)
     with open_database() as (database, actor):
-        if act:
-            delivery_actions.record_action(database, act, "figures", actor)
+        if audit_action:
+            delivery_actions.record_action(database, audit_action, "figures", actor)
         return quarterly_figures.list_published(database, wanted)
 
 
-def _names() -> dict[str, str]:
-    return {one.iso: one.name for one in country.load_countries(country.shipped_countries(), "demo")}
+def _country_names() -> dict[str, str]:
+    return {named.iso: named.name for named in country.load_countries(country.shipped_countries(), "demo")}
 
 
 def _as_text(quarter: QuarterFigures) -> str:

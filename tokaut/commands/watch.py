@@ -1,4 +1,4 @@
-"""What `tokaut watch` says of what waits: a line for each report, and the one thing to do next. Pure."""
+"""`tokaut watch`: the reports that nobody has acknowledged, and the one thing to do next. It shows ids only."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ STEP_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class WatchRow:
-    """`late`: whether somebody should have acted before now; `soon`: a quarter of the time is left, or less."""
+    """One report as text.
+
+    late: a person should have acted before now. soon: a quarter of the time is left, or less.
+    """
 
     priority: str
     report: str
@@ -55,15 +58,18 @@ class WatchRow:
 
 
 def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
+    """Return the row of one report. `now` is Unix time in microseconds."""
     left = None if one.acknowledge_by is None else one.acknowledge_by - now
     following = (
-        f"{STEP_LABELS[one.step]} {_when(one.next_step_at - now)}" if one.step and one.next_step_at is not None else "-"
+        f"{STEP_LABELS[one.step]} {_due_text(one.next_step_at - now)}"
+        if one.step and one.next_step_at is not None
+        else "-"
     )
     return WatchRow(
         one.priority,
         one.report_id + ("" if one.complete else " INCOMPLETE"),
         duration_text(now - one.since),
-        ", ".join(_desk(sending) for sending in one.sendings) or "nobody",
+        ", ".join(_delivery_text(sending) for sending in one.sendings) or "nobody",
         "-" if left is None else (f"{duration_text(left)} left" if left > 0 else f"{duration_text(-left)} over"),
         following,
         left is not None and left <= 0,
@@ -71,64 +77,72 @@ def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
     )
 
 
-def _desk(sending: WatchedDelivery) -> str:
-    how = "declined" if sending.handling == "rejected" else sending.state
-    return f"{sending.hotline} {'has it' if how == 'delivered' else how}"
+def _delivery_text(sending: WatchedDelivery) -> str:
+    state = "declined" if sending.handling == "rejected" else sending.state
+    return f"{sending.hotline} {'has it' if state == 'delivered' else state}"
 
 
-def _when(left: int) -> str:
+def _due_text(left: int) -> str:
     return f"in {duration_text(left)}" if left > 0 else "now"
 
 
 def next_action(
     waiting: Sequence[UnacknowledgedReport], now: int, times: ClockSkew, spools: Sequence[SpoolStatus] = ()
 ) -> str:
-    """Return the one thing to do next: clocks and spools come before any single report, notes after all."""
+    """Return the one thing to do next. Faults of clocks and spools come before reports, notes after them."""
     led_until = None if times.led_until is None else now + times.led_until
-    said = report_action(waiting, now, led_until)
-    if said == NO_CLOCK:
-        return said
-    if fault := next((said for said in (*times.faults(), *(said for one in spools for said in one.faults()))), ""):
+    action = report_action(waiting, now, led_until)
+    if action == NO_CLOCK:
+        return action
+    if fault := next(
+        (fault for fault in (*times.faults(), *(fault for spool in spools for fault in spool.faults()))), ""
+    ):
         return fault
     note = next(times.notes(), "")
-    return f"{said} {note}".strip() if said in (NOTHING_WAITS, ALL_IN_TIME) else said
+    return f"{action} {note}".strip() if action in (NOTHING_WAITS, ALL_IN_TIME) else action
 
 
 def report_action(waiting: Sequence[UnacknowledgedReport], now: int, led_until: int | None) -> str:
-    """The one thing to do next."""
+    """Return the one thing to do next about reports.
+
+    `now` and `led_until`, the end of the last lease of a clock, are Unix time in microseconds.
+    """
     if led_until is None or led_until < now - MINUTE:
         return NO_CLOCK
-    said = next((said for one in waiting if (said := _todo(one, now))), "")
-    return said or (ALL_IN_TIME if waiting else NOTHING_WAITS)
+    advice = next((advice for report in waiting if (advice := _advice_for(report, now))), "")
+    return advice or (ALL_IN_TIME if waiting else NOTHING_WAITS)
 
 
-def _todo(one: UnacknowledgedReport, now: int) -> str:
-    end, age = one.report_id[-6:], now - one.since
-    alive = [sending for sending in one.sendings if sending.state in ("due", "delivered")]
-    alive = [sending for sending in alive if sending.handling != "rejected"]
-    if not alive:
-        return f"{end}: no hotline can take it. Decide who gets it, then: tokaut deliveries list"
-    if left_out := [sending.hotline for sending in alive if sending.state == "due" and sending.why == "no_hotline"]:
-        return f"{end}: call {left_out[0]}, it has not got it. {DELIVERY_ADVICE['no_hotline']}"
-    there = [sending.hotline for sending in alive if sending.state == "delivered"]
-    if not there and age > ESCALATION_TIMES[one.priority].received:
-        first = alive[0]
+def _advice_for(report: UnacknowledgedReport, now: int) -> str:
+    short_id, age = report.report_id[-6:], now - report.since
+    active = [sending for sending in report.sendings if sending.state in ("due", "delivered")]
+    active = [sending for sending in active if sending.handling != "rejected"]
+    if not active:
+        return f"{short_id}: no hotline can take it. Decide who gets it, then: tokaut deliveries list"
+    if left_out := [sending.hotline for sending in active if sending.state == "due" and sending.why == "no_hotline"]:
+        return f"{short_id}: call {left_out[0]}, it has not got it. {DELIVERY_ADVICE['no_hotline']}"
+    received_by = [sending.hotline for sending in active if sending.state == "delivered"]
+    if not received_by and age > ESCALATION_TIMES[report.priority].received:
+        first = active[0]
         return (
-            f"{end}: call {first.hotline}, it has not got it. {DELIVERY_ADVICE.get(first.why, 'It does not answer.')}"
+            f"{short_id}: call {first.hotline}, it has not got it. "
+            f"{DELIVERY_ADVICE.get(first.why, 'It does not answer.')}"
         )
-    if one.acknowledge_by is not None and one.acknowledge_by <= now:
-        return f"{end}: call {', '.join(there or [alive[0].hotline])}. Nobody has taken it on for {duration_text(age)}."
+    if report.acknowledge_by is not None and report.acknowledge_by <= now:
+        return (
+            f"{short_id}: call {', '.join(received_by or [active[0].hotline])}. Nobody has taken it on for "
+            f"{duration_text(age)}."
+        )
     return ""
 
 
 def duration_text(microseconds: int) -> str:
+    """Return a duration in microseconds as text, such as "3 h"."""
     for size, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if microseconds >= 2 * size or (size == MINUTE and microseconds >= size):
             return f"{microseconds // size} {name}"
     return f"{max(0, microseconds) // SECOND} s"
 
-
-# `tokaut watch`: what waits for a person, what its clock has left, and the one thing to do next. Ids only.
 
 COLUMNS = ("", "report", "waits", "hotlines", "to be taken on", "next")
 ONCE_WIDTH = 160
@@ -137,7 +151,10 @@ LEFT_OUT = "gets no reports: its settings here are missing or refused. Run: toka
 
 @dataclass(frozen=True, slots=True)
 class WatchSnapshot:
-    """One look. `hidden`: how many more wait than are shown; `left_out`: hotlines that the worker could not set up."""
+    """What was found at one moment.
+
+    hidden: how many more reports wait than are shown. left_out: hotlines that the worker could not set up.
+    """
 
     lines: tuple[WatchRow, ...]
     todo: str
@@ -149,11 +166,11 @@ class WatchSnapshot:
 @click.option("--once", is_flag=True, help="One look as plain text, for a script or a narrow line, then stop.")
 @click.option("--every", default=5, show_default=True, type=click.IntRange(1, 600), help="Seconds between two looks.")
 def watch(once: bool, every: int) -> None:
-    """Show what nobody has taken on, the most urgent and then the oldest first, and the one thing to do next.
+    """Show what nobody has acknowledged, the most urgent, then the oldest first, and the one thing to do next.
 
-    Each line: how urgent, the report's id, since when it waits, which hotlines have it, how long until a person must
-    have taken it on, and what happens next by itself. With the worker's settings it also names each hotline that the
-    worker could not set up. Never a word of a report. Ctrl-C ends it.
+    Each line has the priority, the report's id, how long it has waited, which hotlines have it, how long until a person
+    must have acknowledged it, and what happens next automatically. With the worker's settings it also names each
+    hotline that the worker could not set up. It never shows the text of a report. Ctrl-C ends it.
 
     \b
     Example:  tokaut watch
@@ -163,14 +180,14 @@ def watch(once: bool, every: int) -> None:
     with open_database() as (database, _):
         left_out = hotlines_left_out(os.environ)
         if once:
-            sight = take_snapshot(database, at_most=200, left_out=left_out)
-            Console(width=ONCE_WIDTH, no_color=True, highlight=False, force_terminal=False).print(_drawn(sight))
+            snapshot = take_snapshot(database, at_most=200, left_out=left_out)
+            Console(width=ONCE_WIDTH, no_color=True, highlight=False, force_terminal=False).print(_drawn(snapshot))
             return
         with suppress(KeyboardInterrupt):
-            _watch(database, every, left_out)
+            _update_forever(database, every, left_out)
 
 
-def _watch(database: Database, every: int, left_out: tuple[str, ...]) -> None:
+def _update_forever(database: Database, every: int, left_out: tuple[str, ...]) -> None:
     with Live(screen=True, auto_refresh=False) as live:
         for drawn in _looks(database, live.console, left_out):
             live.update(drawn, refresh=True)
@@ -178,12 +195,12 @@ def _watch(database: Database, every: int, left_out: tuple[str, ...]) -> None:
 
 
 def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ()) -> Iterator[RenderableType]:
-    """A database that is away is said, and looked for again."""
+    """Yield the table again and again. While the database is unavailable, yield a message instead."""
     while True:
         try:
             at_most = max(1, console.size.height - 6 - len(left_out))
             yield _drawn(take_snapshot(database, at_most=at_most, left_out=left_out))
-        except PermissionDenied:  # waiting helps nothing
+        except PermissionDenied:  # waiting does not help
             raise
         except DatabaseUnavailable as away:
             yield Text(
@@ -192,24 +209,24 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
 
 
 def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> WatchSnapshot:
-    """Raises DatabaseUnavailable."""
+    """Read what waits. `at_most`: how many reports to show. Raises DatabaseUnavailable."""
     waiting, count = overview.list_unacknowledged(database, at_most)
     now = database.now()
-    said = next_action(
+    action = next_action(
         waiting, now, clock_skew.measure_skew(database, attempts=True), spool_status.list_statuses(database)
     )
-    return WatchSnapshot(tuple(watch_row(one, now) for one in waiting), said, count - len(waiting), left_out)
+    return WatchSnapshot(tuple(watch_row(report, now) for report in waiting), action, count - len(waiting), left_out)
 
 
-def _drawn(sight: WatchSnapshot) -> RenderableType:
-    parts: list[RenderableType] = [Text(sight.todo, "bold")]
-    parts += [Text(f"{one} {LEFT_OUT}", "bold red") for one in sight.left_out]
-    if sight.lines:
+def _drawn(snapshot: WatchSnapshot) -> RenderableType:
+    parts: list[RenderableType] = [Text(snapshot.todo, "bold")]
+    parts += [Text(f"{hotline} {LEFT_OUT}", "bold red") for hotline in snapshot.left_out]
+    if snapshot.lines:
         table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)
-        for one in sight.lines:
-            cells = (one.priority, one.report, one.waits, one.desks, one.left, one.following)
-            table.add_row(*map(Text, cells), style="bold red" if one.late else "yellow" if one.soon else "")
+        for row in snapshot.lines:
+            cells = (row.priority, row.report, row.waits, row.desks, row.left, row.following)
+            table.add_row(*map(Text, cells), style="bold red" if row.late else "yellow" if row.soon else "")
         parts.append(table)
-    if sight.hidden:
-        parts.append(Text(f"and {sight.hidden} more"))
+    if snapshot.hidden:
+        parts.append(Text(f"and {snapshot.hidden} more"))
     return Group(*parts)

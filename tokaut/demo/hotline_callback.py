@@ -1,4 +1,4 @@
-"""The demo hotline's staff: once a report is there, their system says so, signed with the secret that it came by."""
+"""The demo hotline's callback: its system reports a state and a message, signed with the secret of its webhook."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ It is sealed under both: neither {name} nor this machine's keys open it."""
 
 
 def call_back(plan: StackPlan, delivery: ReceivedDelivery) -> None:
-    """Raises Lost where it was not taken."""
+    """Send the callback about this delivery. Raises DemoFailed if the console refuses it."""
     body = json_bytes({"report_id": delivery.data["report_id"], **CALLBACK_BODY})
     key, at = str(uuid.uuid4()), int(time.time())
     signer = Webhook(plan.secrets.hotlines[delivery.hotline])

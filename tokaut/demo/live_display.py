@@ -1,4 +1,4 @@
-"""The demo as a picture: the phone on the left, what the hotline receives on the right, and a sentence below."""
+"""The demo as a moving picture: the phone on the left, what the hotline receives on the right, a caption below."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from tokaut.local_stack.ussd_phone import PhoneScreen
 from tokaut.terminal import one_line, printable
 
 PHONE_WIDTH = 36
-SCREEN_LINES = 11  # of 32 letters: the longest screen has 10
+SCREEN_LINES = 11  # of 32 characters; the longest screen has 10
 CAPTION_LINES = 3
-SMALLEST = (80, 24)  # columns, lines of a terminal that it fits in
+SMALLEST = (80, 24)  # columns and lines of the smallest terminal that it fits in
 KEYS = ("1   2   3", "4   5   6", "7   8   9", "*   0   #")
 
 
 def is_supported(console: Console) -> bool:
-    """Whether this is a terminal that can show a moving picture. NO_COLOR asks for none."""
+    """Return whether the terminal can show a moving picture. NO_COLOR switches it off."""
     width, height = console.size
     can_move = console.is_terminal and not console.no_color and not console.is_dumb_terminal
     return can_move and width >= SMALLEST[0] and height >= SMALLEST[1]
 
 
 class LiveDisplay:
-    """`pace` is how many seconds a person gets to read a screen."""
+    """Draw the demo on a terminal. `pace`: seconds that a person gets to read a screen."""
 
     def __init__(self, console: Console, *, dials: str, pace: float) -> None:
         self._live = Live(console=console, auto_refresh=False)
         self._dials = dials
         self._pace = pace
         self._screen = self._typed = self._caption = ""
-        self._trail: list[str] = []
-        self._came: tuple[ReceivedDelivery, float | None] | None = None
+        self._replies: list[str] = []
+        self._arrival: tuple[ReceivedDelivery, float | None] | None = None
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()
@@ -53,20 +53,23 @@ class LiveDisplay:
         self._live.stop()
 
     def phone(self, screen: PhoneScreen, caption: str) -> None:
+        """Draw a new screen and wait while it is read."""
         self._screen, self._typed, self._caption = printable(screen.text), "", caption
         self._draw()
         time.sleep(self._pace)
 
     def reply(self, text: str, label: str) -> None:
+        """Draw the reply letter by letter."""
         text = one_line(text)
         for end in range(1, len(text) + 1):
             self._typed = text[:end]
             self._draw()
             time.sleep(self._pace / max(4, len(text)))
-        self._trail.append(label or textwrap.shorten(text, 20, placeholder="…"))
+        self._replies.append(label or textwrap.shorten(text, 20, placeholder="…"))
 
     def hotline(self, delivery: ReceivedDelivery, after: float | None = None) -> None:
-        self._came = (delivery, after)
+        """Draw the delivery and wait while it is read."""
+        self._arrival = (delivery, after)
         self._draw()
         time.sleep(self._pace)
 
@@ -74,34 +77,43 @@ class LiveDisplay:
         sides = Table.grid(padding=(0, 2), expand=True)
         sides.add_column(width=PHONE_WIDTH)
         sides.add_column(ratio=1)
-        sides.add_row(_phone(self._dials, self._screen, self._typed), Group(_desk(self._came), _so_far(self._trail)))
+        sides.add_row(
+            _phone_panel(self._dials, self._screen, self._typed),
+            Group(_hotline_panel(self._arrival), _reply_list(self._replies)),
+        )
         caption = Align(Padding(Text(self._caption), (0, 1)), vertical="top", height=CAPTION_LINES)
         self._live.update(Group(sides, caption), refresh=True)
 
 
-def _phone(dials: str, screen: str, typed: str) -> RenderableType:
-    line = Text.assemble(("> ", "dim"), (typed[-(PHONE_WIDTH - 8) :], "bold yellow"), ("▏", "dim"))
+def _phone_panel(dials: str, screen: str, typed: str) -> RenderableType:
+    input_line = Text.assemble(("> ", "dim"), (typed[-(PHONE_WIDTH - 8) :], "bold yellow"), ("▏", "dim"))
     keys = Text("\n".join(KEYS), "dim", justify="center")
     if len(typed) == 1:
         keys.highlight_words([typed], "bold black on yellow")
-    parts = (Align(Text(screen), vertical="top", height=SCREEN_LINES), Rule(style="dim"), line, Rule(style="dim"), keys)
+    parts = (
+        Align(Text(screen), vertical="top", height=SCREEN_LINES),
+        Rule(style="dim"),
+        input_line,
+        Rule(style="dim"),
+        keys,
+    )
     return Panel(Group(*parts), title=dials, box=box.ROUNDED)
 
 
-def _desk(came: tuple[ReceivedDelivery, float | None] | None) -> RenderableType:
-    if came is None:
+def _hotline_panel(arrival: tuple[ReceivedDelivery, float | None] | None) -> RenderableType:
+    if arrival is None:
         return Panel(Text("Nothing has come yet.", "dim"), title="At the hotline", box=box.ROUNDED)
-    delivery, after = came
+    delivery, after = arrival
     table = Table.grid(padding=(0, 1))
     table.add_column(style="dim")
     table.add_column()
-    for label, words in delivery.lines():
-        table.add_row(label, Text(words, "bold red" if label == "priority" else ""))
+    for label, text in delivery.lines():
+        table.add_row(label, Text(text, "bold red" if label == "priority" else ""))
     when = "" if after is None else f", {after:.2f} s after it was sent"
-    foot = Text.assemble("\n", ("✓ ", "bold green"), f"signed{when}\n", (one_line(delivery.key), "dim"))
+    footer = Text.assemble("\n", ("✓ ", "bold green"), f"signed{when}\n", (one_line(delivery.key), "dim"))
     title = Text(f"{delivery.name} has {one_line(delivery.type)}")
-    return Panel(Group(table, foot), title=title, box=box.ROUNDED, border_style="green")
+    return Panel(Group(table, footer), title=title, box=box.ROUNDED, border_style="green")
 
 
-def _so_far(trail: list[str]) -> RenderableType:
-    return Padding(Text(" · ".join(trail), "dim"), (1, 1))
+def _reply_list(replies: list[str]) -> RenderableType:
+    return Padding(Text(" · ".join(replies), "dim"), (1, 1))

@@ -1,4 +1,4 @@
-"""Plays the demo's story to whoever watches, and waits for what the hotline should get."""
+"""Play the demo's scenario, and wait for what the hotline should receive."""
 
 from __future__ import annotations
 
@@ -27,22 +27,25 @@ from tokaut.local_stack.received import ReceivedDeliveries, ReceivedDelivery
 from tokaut.local_stack.ussd_phone import UssdPhone
 from tokaut.terminal import echo
 
-ARRIVES_WITHIN = 20.0  # seconds; on a machine that is busy with other things. Its goal is one
+ARRIVES_WITHIN = 20.0  # seconds, enough for a busy machine; the goal is one second
 
 
 class DemoFailed(Exception):
-    """Something did not come to the hotline in time. The text says where to look."""
+    """A step of the demo failed: a delivery or a callback did not arrive. The message says where to look."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWatch:
-    """Looks at the hotline and at all processes."""
+    """Watch the deliveries of the hotline, and all processes."""
 
     processes: ProcessGroup
     received: ReceivedDeliveries
 
     def wait_for_delivery(self, kind: str, show: DemoDisplay, sent_at: float) -> ReceivedDelivery:
-        """Shows what comes until one of this type has come, and returns that. Raises Lost."""
+        """Show deliveries until one of this type arrives, and return it.
+
+        `sent_at` is Unix time in seconds. Raises DemoFailed after 20 seconds, ProcessDied if a process has ended.
+        """
         end = time.monotonic() + ARRIVES_WITHIN
         while time.monotonic() < end:
             self.processes.look()
@@ -57,55 +60,55 @@ class DeliveryWatch:
         )
 
     def supervise(self, show: DemoDisplay) -> None:
-        """Show what comes; end only by Ctrl-C (KeyboardInterrupt), or when a process dies (Died).
+        """Show deliveries until Ctrl-C (KeyboardInterrupt), or until a process dies (ProcessDied).
 
-        A thread of its own reads and draws: a fault or a blocked terminal there never ends the supervision here.
+        A thread of its own reads and draws, so that an exception or a blocked terminal there never ends supervision.
         """
-        over = Event()
-        shown = SafeDisplay(show)
-        Thread(target=self._show_what_comes, args=(shown, over), name="demo display", daemon=True).start()
+        stopped = Event()
+        display = SafeDisplay(show)
+        Thread(target=self._show_deliveries, args=(display, stopped), name="demo display", daemon=True).start()
         try:
             while True:
                 self.processes.look()
                 time.sleep(0.2)
         finally:
-            over.set()
+            stopped.set()
 
-    def _show_what_comes(self, show: SafeDisplay, over: Event) -> None:
-        def once() -> None:
+    def _show_deliveries(self, display: SafeDisplay, stopped: Event) -> None:
+        def show_new() -> None:
             for delivery in self.received.new():
-                show.hotline(delivery)
+                display.hotline(delivery)
 
-        while not over.wait(0.2):
-            show.attempt(once)
+        while not stopped.wait(0.2):
+            display.attempt(show_new)
 
 
 def play(caller: UssdPhone, watch: DeliveryWatch, pace: float) -> ReceivedDelivery:
-    """One report, as it came to its hotline. `pace` is how many seconds each screen stays in the picture.
+    """Play the scenario and return its report as the hotline received it.
 
-    Raises NotAScreen, Lost, Died.
+    `pace`: seconds that each screen stays in the picture. Raises UnexpectedAnswer, DemoFailed, ProcessDied.
     """
-    with _show(pace) as show:
-        screen = play_steps(caller, show, caller.dial(), STEPS_TO_SEND)
-        show.phone(screen, SENT_STEP.caption)
-        created = watch.wait_for_delivery("report.created", show, caller.asked_at)
-        screen = answer_screen(caller, show, screen, SENT_STEP)
-        screen = play_steps(caller, show, screen, (WORDS_STEP, LEAVE_STEP))
-        show.phone(screen, CLOSING_CAPTION)
-        watch.wait_for_delivery("report.updated", show, caller.asked_at)
+    with _open_display(pace) as display:
+        screen = play_steps(caller, display, caller.dial(), STEPS_TO_SEND)
+        display.phone(screen, SENT_STEP.caption)
+        created = watch.wait_for_delivery("report.created", display, caller.asked_at)
+        screen = answer_screen(caller, display, screen, SENT_STEP)
+        screen = play_steps(caller, display, screen, (WORDS_STEP, LEAVE_STEP))
+        display.phone(screen, CLOSING_CAPTION)
+        watch.wait_for_delivery("report.updated", display, caller.asked_at)
         return created
 
 
 @contextmanager
-def _show(pace: float) -> Iterator[DemoDisplay]:
+def _open_display(pace: float) -> Iterator[DemoDisplay]:
     console = Console()
     if not live_display.is_supported(console):
         yield SafeDisplay(TextDisplay(echo, dials=SERVICE_CODE))
         return
     picture = live_display.LiveDisplay(console, dials=SERVICE_CODE, pace=pace)
-    show = SafeDisplay(picture)
-    show.attempt(picture.__enter__)
+    display = SafeDisplay(picture)
+    display.attempt(picture.__enter__)
     try:
-        yield show
+        yield display
     finally:
-        show.attempt(picture.__exit__)
+        display.attempt(picture.__exit__)

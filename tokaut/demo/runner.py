@@ -30,7 +30,7 @@ from tokaut.local_stack.ussd_phone import UnexpectedAnswer, UssdPhone
 from tokaut.local_stack.valkey import ValkeyMissing
 from tokaut.terminal import echo
 
-SCREEN_SECONDS = 1.6  # seconds for a person to read a screen
+SCREEN_SECONDS = 1.6  # for a person to read a screen
 
 STOPPING = "\nStopping."
 STARTING = "Starting Valkey, the database, web, two workers, the clock, the console and a hotline, here."
@@ -56,7 +56,10 @@ See the outbox:  TOKAUT_DATA={quoted} {program} deliveries list
 
 
 def run_demo(*, once: bool, port: int) -> None:
-    """Run one demo to its end. Raises Plain where it fails; KeyboardInterrupt once all processes are stopped."""
+    """Run one demo to its end.
+
+    Raises CommandError if it fails, and KeyboardInterrupt after Ctrl-C, once all processes have stopped.
+    """
     harden()
     try:
         mode = os.environ.get("TOKAUT_MODE", "").strip()
@@ -82,49 +85,49 @@ def run_demo(*, once: bool, port: int) -> None:
 
 def _run(common: CommonSettings, *, once: bool, port: int) -> None:
     countries = load_countries(common.countries, "demo", common.country_dir)
-    names = {one.id: one.name for one in countries.hotlines}
+    names = {hotline.id: hotline.name for hotline in countries.hotlines}
     with DemoFolder(common.data) as folder:
-        made = make_plan(os.environ, folder, addresses(port), [one.id for one in countries.hotlines])
+        plan = make_plan(os.environ, folder, addresses(port), [hotline.id for hotline in countries.hotlines])
         processes = ProcessGroup(folder.run, folder.inside / "log")
-        is_up = False  # until then nobody has called, and there is nothing to finish
+        is_up = False  # before that nobody has called, so nothing has to be finished
         try:
             echo(STARTING)
-            start_stack(processes, made, echo)
+            start_stack(processes, plan, echo)
             is_up = True
-            folder.tell(_told(made, _phone(made, common), staff_account.create_account(made.settings)))
+            folder.tell(_demo_json(plan, _phone_url(plan, common), staff_account.create_account(plan.settings)))
             watch = DeliveryWatch(processes, ReceivedDeliveries(folder.received, names, echo))
             with closing(
-                UssdPhone(made.where.web, made.secrets.africastalking, phone=PHONE_NUMBER, dials=SERVICE_CODE)
-            ) as caller:
-                created = play(caller, watch, SCREEN_SECONDS / (6 if once else 1))
-            call_back(made, created)
+                UssdPhone(plan.where.web, plan.secrets.africastalking, phone=PHONE_NUMBER, dials=SERVICE_CODE)
+            ) as reporter_phone:
+                created = play(reporter_phone, watch, SCREEN_SECONDS / (6 if once else 1))
+            call_back(plan, created)
             if not once:
-                _stay(watch, made, _phone(made, common))
+                _keep_running(watch, plan, _phone_url(plan, common))
         except KeyboardInterrupt:
             echo(STOPPING)
             raise
         finally:
             for number in STOP_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)  # pressed again, it would leave some of them running
+                signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave some processes running
             processes.stop(at_once=not is_up)
 
 
-def _phone(made: StackPlan, common: CommonSettings) -> str | None:
-    """Where the phone on a web page is; nowhere without the channel by which it talks."""
-    return f"{made.where.web}/phone" if "simulator" in common.channels else None
+def _phone_url(plan: StackPlan, common: CommonSettings) -> str | None:
+    """Return the address of the phone on a web page; None without the simulator channel, which it uses."""
+    return f"{plan.where.web}/phone" if "simulator" in common.channels else None
 
 
-def _stay(watch: DeliveryWatch, made: StackPlan, phone: str | None) -> None:
-    told = made.folder.told
-    where = made.where
-    addresses = {"phone": phone or "not here", "web": where.web, "console": where.console, "hotline": where.hotline}
+def _keep_running(watch: DeliveryWatch, plan: StackPlan, phone: str | None) -> None:
+    demo_file = plan.folder.told
+    where = plan.where
+    urls = {"phone": phone or "not here", "web": where.web, "console": where.console, "hotline": where.hotline}
     echo(
         RUNNING_TEXT.format(
-            **addresses,
-            received=made.folder.received,
-            told=told,
-            inside=made.folder.inside,
-            **_typed(made.folder.inside),
+            **urls,
+            received=plan.folder.received,
+            told=demo_file,
+            inside=plan.folder.inside,
+            **_shell_words(plan.folder.inside),
         )
     )
     try:
@@ -133,10 +136,10 @@ def _stay(watch: DeliveryWatch, made: StackPlan, phone: str | None) -> None:
         echo(STOPPING)
 
 
-def _typed(inside: Path) -> dict[str, str]:
-    """Return the parts of a command line of this program that can be typed into a shell of this folder."""
+def _shell_words(inside: Path) -> dict[str, str]:
+    """Return the data folder and this program, quoted for a command line that is typed in this folder."""
     here = Path(sys.executable).with_name("tokaut")
-    if (found := shutil.which("tokaut")) and Path(found).resolve() == here.resolve():
+    if (on_path := shutil.which("tokaut")) and Path(on_path).resolve() == here.resolve():
         program = "tokaut"
     elif here.is_file():
         program = shlex.quote(os.path.relpath(here) if here.is_relative_to(Path.cwd()) else str(here))
@@ -145,16 +148,16 @@ def _typed(inside: Path) -> dict[str, str]:
     return {"quoted": shlex.quote(str(inside)), "program": program}
 
 
-def _told(made: StackPlan, phone: str | None, login: dict[str, str] | None) -> dict[str, Any]:
-    """What demo.json says; a key is null until its part exists."""
+def _demo_json(plan: StackPlan, phone: str | None, login: dict[str, str] | None) -> dict[str, Any]:
+    """Return the content of demo.json. A value is null if its part is missing."""
     return {
-        "web": made.where.web,
+        "web": plan.where.web,
         "phone": phone,
-        "console": made.where.console,
+        "console": plan.where.console,
         "console_login": login,
-        "hotline": made.where.hotline,
-        "received": str(made.folder.received.absolute()),
-        "tokens": {name: getattr(made.secrets, name) for name in ("africastalking", "kannel", "ussd")},
-        "twilio_auth_token": made.secrets.twilio,
-        "twilio_account_sid": made.secrets.twilio_account,
+        "hotline": plan.where.hotline,
+        "received": str(plan.folder.received.absolute()),
+        "tokens": {name: getattr(plan.secrets, name) for name in ("africastalking", "kannel", "ussd")},
+        "twilio_auth_token": plan.secrets.twilio,
+        "twilio_account_sid": plan.secrets.twilio_account,
     }

@@ -1,4 +1,4 @@
-"""The demo's story: what the caller answers, screen by screen, and what there is to know about each screen."""
+"""The demo's scenario: the reporter's answers, screen by screen, and a caption for each screen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ WORDS = "Somebody I do not know writes to me every day. I want it to stop."
 
 @dataclass(frozen=True, slots=True)
 class ScenarioStep:
-    """On the screen that is there: `caption`, then the choice with this label, or these words where it is typed."""
+    """One screen and the reply to it.
+
+    caption: what there is to know about the screen. choice: the label to choose. words: what to type instead.
+    """
 
     caption: str
     choice: str = ""
@@ -57,7 +60,7 @@ CLOSING_CAPTION = "She gives the phone back. It shows nothing of all this, and n
 def play_steps(
     caller: UssdPhone, show: DemoDisplay, screen: PhoneScreen, steps: tuple[ScenarioStep, ...]
 ) -> PhoneScreen:
-    """Plays the steps from the screen that is there. Raises NotAScreen where a choice is not offered."""
+    """Play the steps, beginning at `screen`, and return the last screen. Raises UnexpectedAnswer."""
     for step in steps:
         show.phone(screen, step.caption)
         screen = answer_screen(caller, show, screen, step)
@@ -65,7 +68,7 @@ def play_steps(
 
 
 def answer_screen(caller: UssdPhone, show: DemoDisplay, screen: PhoneScreen, step: ScenarioStep) -> PhoneScreen:
-    """The reply alone, for a screen that is shown already."""
+    """Reply to a screen that is already shown, and return the next one."""
     text = screen.key_of(step.choice) if step.choice else step.words
     show.reply(text, step.choice)
     return caller.reply(text)

@@ -1,4 +1,4 @@
-"""Somebody who reads at the demo's hotline: an account with a password and an authenticator of this demo alone."""
+"""A staff account at the demo's hotline, with a password and an authenticator secret of this demo only."""
 
 from __future__ import annotations
 
@@ -18,23 +18,28 @@ NAME, HOTLINE = "demo", "vu-pikinini"
 
 
 def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
-    """A lead of the hotline that the demo's caller reports to; None where that country is not served. `totp_secret`
-    goes into any authenticator."""
-    own = load_settings(ConsoleSettings, settings)
-    if "vu" not in own.countries:
+    """Create a lead at the hotline that gets the demo's report, and return the login.
+
+    `totp_secret` can be entered in any authenticator. Returns None if Vanuatu is not among the demo's countries.
+    """
+    console_settings = load_settings(ConsoleSettings, settings)
+    if "vu" not in console_settings.countries:
         return None
-    database, vault = Database(own.database_url, threads=1), RecordCipher(own.console_key.reveal())
+    database, cipher = (
+        Database(console_settings.database_url, threads=1),
+        RecordCipher(console_settings.console_key.reveal()),
+    )
     secret, password = secrets.token_bytes(totp.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
     link = invite(database, "", InvitedAccount(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
     invitation = accounts.find_invitation(database, hash_token(link.rpartition("/")[2]))
     if invitation is None:
         return None
     staff_id = accounts.new_staff_id(database)
-    chosen = Credentials(passwords.hash_password(password), totp.seal_secret(vault, staff_id, secret), 0)
-    accounts.accept_invitation(database, invitation, staff_id, chosen)
+    credentials = Credentials(passwords.hash_password(password), totp.seal_secret(cipher, staff_id, secret), 0)
+    accounts.accept_invitation(database, invitation, staff_id, credentials)
     database.close()
     return {
-        "url": f"{own.console_url}/login",
+        "url": f"{console_settings.console_url}/login",
         "hotline": HOTLINE,
         "name": NAME,
         "password": password,

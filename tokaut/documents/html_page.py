@@ -1,4 +1,4 @@
-"""The frame of a page that is written to a file: it fetches nothing, and tells nobody where it is read."""
+"""The frame of an HTML page that is written to a file. The page loads nothing and sends no referrer."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ _PAGE = """<!doctype html>
 
 
 def html_document(title: str, style: str, body: str) -> str:
-    """`title` is text; `style` is CSS and `body` HTML, both our own."""
+    """Return the page. `title` is plain text and is escaped. `style` (CSS) and `body` (HTML) must be our own."""
     return _PAGE.format(title=escape(title), style=style, body=body)

@@ -1,4 +1,4 @@
-"""How ready each country is, as one page to print: a table over all, then a sheet for each."""
+"""The readiness of countries as one page to print: a table of all countries, then a sheet for each."""
 
 from __future__ import annotations
 
@@ -27,53 +27,54 @@ CountrySheet = tuple[Country, Sequence[ReadinessItem]]
 
 
 def readiness_html(sheets: Sequence[CountrySheet], made_on: str) -> str:
+    """Return the page. `made_on`: the line below the title that says when it was made."""
     title = f"Ready for reports? {sheets[0][0].name}" if len(sheets) == 1 else "Ready for reports?"
-    body = [f"<header><h1>{escape(title)}</h1><p>{escape(made_on)}</p>{INTRO}{_key()}</header>"]
+    body = [f"<header><h1>{escape(title)}</h1><p>{escape(made_on)}</p>{INTRO}{_legend()}</header>"]
     if len(sheets) > 1:
         body.append(_overview(sheets))
-    body += [_sheet(of, pillars) for of, pillars in sheets]
+    body += [_sheet(country, items) for country, items in sheets]
     return html_document(title, CSS.read_text(encoding="utf-8"), "\n".join(["<main>", *body, "</main>"]))
 
 
-def _key() -> str:
-    said = " &nbsp; ".join(f"{_drawn(stand)} {escape(words)}" for stand, words in STATUS_LABELS.items())
-    return f'<p class="key">{said}</p>'
+def _legend() -> str:
+    entries = " &nbsp; ".join(f"{_icon(status)} {escape(label)}" for status, label in STATUS_LABELS.items())
+    return f'<p class="key">{entries}</p>'
 
 
-def _mark(one: ReadinessItem) -> str:
-    return f'{_drawn(one.status)}<span class="said">{STATUS_LABELS[one.status]}: </span>'
+def _mark(item: ReadinessItem) -> str:
+    return f'{_icon(item.status)}<span class="said">{STATUS_LABELS[item.status]}: </span>'
 
 
-def _drawn(status: ReadinessStatus) -> str:
+def _icon(status: ReadinessStatus) -> str:
     return f'<span class="mark {status}" aria-hidden="true">{STATUS_MARKS[status]}</span>'
 
 
 def _overview(sheets: Sequence[CountrySheet]) -> str:
     heads = "".join(f'<th scope="col">{escape(READINESS_TITLES[name])}</th>' for name in READINESS_NAMES)
     rows = "".join(
-        f'<tr><th scope="row"><a href="#{of.iso.lower()}">{escape(of.name)}</a></th>'
-        + "".join(f"<td>{_mark(one)} {escape(one.short)}</td>" for one in pillars)
+        f'<tr><th scope="row"><a href="#{country.iso.lower()}">{escape(country.name)}</a></th>'
+        + "".join(f"<td>{_mark(item)} {escape(item.short)}</td>" for item in items)
         + "</tr>"
-        for of, pillars in sheets
+        for country, items in sheets
     )
     head = f'<thead><tr><th scope="col">Country</th>{heads}</tr></thead>'
     frame = '<div class="wide" role="region" aria-label="All countries" tabindex="0">'
     return f'{frame}<table class="all">{head}<tbody>{rows}</tbody></table></div>'
 
 
-def _sheet(of: Country, pillars: Sequence[ReadinessItem]) -> str:
-    parts = "".join(_pillar(one) for one in pillars)
-    name = of.iso.lower()
+def _sheet(country: Country, items: Sequence[ReadinessItem]) -> str:
+    parts = "".join(_item_section(item) for item in items)
+    name = country.iso.lower()
     return (
-        f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(of.name)}</h2>'
-        f"<p>By {escape(of.file)} of {escape(of.as_of)}</p>{parts}</section>"
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(country.name)}</h2>'
+        f"<p>By {escape(country.file)} of {escape(country.as_of)}</p>{parts}</section>"
     )
 
 
-def _pillar(one: ReadinessItem) -> str:
+def _item_section(item: ReadinessItem) -> str:
     return (
-        f'<div class="pillar"><h3>{_mark(one)} {escape(one.title)}: {escape(one.short)}</h3>'
-        f"{_list('', one.found)}{_list('Missing', one.missing)}{_list('Sources', one.sources)}</div>"
+        f'<div class="pillar"><h3>{_mark(item)} {escape(item.title)}: {escape(item.short)}</h3>'
+        f"{_list('', item.found)}{_list('Missing', item.missing)}{_list('Sources', item.sources)}</div>"
     )
 
 
@@ -86,6 +87,6 @@ def _list(title: str, lines: Iterable[str]) -> str:
 
 
 def overview_rows(sheets: Iterable[CountrySheet]) -> Iterator[list[str]]:
-    """The overview as cells of text: the country and how each pillar stands."""
-    for of, pillars in sheets:
-        yield [of.name, *(f"{STATUS_MARKS[one.status]} {one.short}" for one in pillars)]
+    """Yield the rows of the table as text: the country, then the status of each item."""
+    for country, items in sheets:
+        yield [country.name, *(f"{STATUS_MARKS[item.status]} {item.short}" for item in items)]

@@ -1,4 +1,4 @@
-"""The reviewers' sheet as one HTML page: to print, to write on, to sign. No script, and nothing from anywhere else."""
+"""The reviewers' sheet as one HTML page to print, write on and sign. It has no script and loads nothing."""
 
 from __future__ import annotations
 
@@ -58,25 +58,30 @@ def review_sheet_html(
     fields: Sequence[tuple[str, str, str]],
     version: str,
 ) -> str:
-    """`name` of the language in English; `facts` for the top. `version` of the words: it stands on every page."""
+    """Return the page.
+
+    `name`: of the language in English. `facts`: rows for the top. `version`: of the catalogue, printed on every page.
+    """
     title = f"{name} for {of.name}: to read and to sign"
-    body = [*_head(title, language, facts), *_words(words, name)]
+    body = [*_head(title, language, facts), *_shared_messages(words, name)]
     numbers = itertools.count(1)
-    for flow, several in itertools.groupby(readings, key=lambda one: one.screen.partition(".")[0]):
-        body += _flow(FLOW_TITLES.get(flow, flow), list(several), numbers, name, language.tag)
+    for flow, screens in itertools.groupby(readings, key=lambda screen: screen.screen.partition(".")[0]):
+        body += _flow(FLOW_TITLES.get(flow, flow), list(screens), numbers, name, language.tag)
     body += [*_fields(fields), *_sign(name, language)]
     return html_document(title, _style(f"{title}; {version}"), "\n".join(body))
 
 
-def _style(foot: str) -> str:
-    """With a line at the foot of each page of paper: pages get loose."""
-    words = "".join(f"\\{ord(letter):06x}" for letter in foot)
-    return CSS.read_text(encoding="utf-8") + f'@page {{ @bottom-left {{ content: "{words}"; font: 8pt sans-serif; }} }}'
+def _style(footer: str) -> str:
+    """Return the CSS, with a footer on each printed page, because loose pages get lost."""
+    escaped = "".join(f"\\{ord(character):06x}" for character in footer)
+    return (
+        CSS.read_text(encoding="utf-8") + f'@page {{ @bottom-left {{ content: "{escaped}"; font: 8pt sans-serif; }} }}'
+    )
 
 
 def _head(title: str, language: Catalogue, facts: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield f"<h1>{escape(title)}</h1>"
-    rows = "".join(f"<tr><th>{escape(what)}</th><td>{escape(it_is)}</td></tr>" for what, it_is in facts)
+    rows = "".join(f"<tr><th>{escape(label)}</th><td>{escape(value)}</td></tr>" for label, value in facts)
     yield f'<table class="facts">{rows}</table>'
     if not language.reviewed:
         yield '<p class="draft">A draft, made by a machine. Nobody may be shown it before you have signed.</p>'
@@ -87,7 +92,7 @@ def _head(title: str, language: Catalogue, facts: Iterable[tuple[str, str]]) -> 
     yield f"<ol>{''.join(f'<li>{rule}</li>' for rule in RULES)}</ol>"
 
 
-def _words(words: Sequence[tuple[str, str]], name: str) -> Iterator[str]:
+def _shared_messages(words: Sequence[tuple[str, str]], name: str) -> Iterator[str]:
     yield "<h2>Words that stand on many screens</h2>"
     yield _list_head("English", name, '<span class="write">better</span>')
     for english, own in words:
@@ -99,32 +104,32 @@ def _list_head(*heads: str) -> str:
     return f'<table class="list"><thead><tr>{"".join(f"<th>{head}</th>" for head in heads)}</tr></thead><tbody>'
 
 
-def _flow(title: str, several: Sequence[ReviewScreen], numbers: Iterator[int], name: str, tag: str) -> Iterator[str]:
+def _flow(title: str, screens: Sequence[ReviewScreen], numbers: Iterator[int], name: str, tag: str) -> Iterator[str]:
     yield f"<h2>{escape(title)}</h2>"
     heads = f'<th class="no">no.</th><th>English</th><th>{escape(name)}</th><th class="write">what to change</th>'
     yield f'<table class="screens"><thead><tr>{heads}</tr></thead>'
-    for reading in several:
-        yield _rows(reading, next(numbers), tag)
+    for screen in screens:
+        yield _rows(screen, next(numbers), tag)
     yield "</table>"
 
 
-def _rows(reading: ReviewScreen, number: int, tag: str) -> str:
-    by = " and ".join(CHANNEL_LABELS[channel] for channel in reading.channels)
-    safety = '<span class="safety">safety</span> &middot; ' if reading.safety else ""
-    own = "".join(map(_phone, reading.own)) if reading.translated else UNTRANSLATED
-    lines = BLANK_LINE * max(2, min(5, 2 * len(reading.own)))
+def _rows(screen: ReviewScreen, number: int, tag: str) -> str:
+    channels = " and ".join(CHANNEL_LABELS[channel] for channel in screen.channels)
+    safety = '<span class="safety">safety</span> &middot; ' if screen.safety else ""
+    own = "".join(map(_page, screen.own)) if screen.translated else UNTRANSLATED
+    lines = BLANK_LINE * max(2, min(5, 2 * len(screen.own)))
     return (
         f'<tbody><tr><td class="no" rowspan="2">{number}</td>'
-        f'<td class="where" colspan="2">{safety}{escape(reading.screen)} &middot; {by}</td>'
+        f'<td class="where" colspan="2">{safety}{escape(screen.screen)} &middot; {channels}</td>'
         f'<td class="write" rowspan="2">{VERDICT_BOXES}{lines}</td></tr>'
-        f'<tr><td>{"".join(map(_phone, reading.english))}</td><td lang="{escape(tag)}">{own}</td></tr></tbody>'
+        f'<tr><td>{"".join(map(_page, screen.english))}</td><td lang="{escape(tag)}">{own}</td></tr></tbody>'
     )
 
 
-def _phone(one: ReviewPage) -> str:
-    unit = "septets" if one.alphabet == "gsm7" else "units, of letters that need more room"
-    full = ' <span class="full">full</span>' if one.size == one.room else ""
-    return f'<p class="phone">{escape(one.text)}</p><p class="count">{one.size} of {one.room} {unit}{full}</p>'
+def _page(page: ReviewPage) -> str:
+    unit = "septets" if page.alphabet == "gsm7" else "units, of letters that need more room"
+    full = ' <span class="full">full</span>' if page.size == page.room else ""
+    return f'<p class="phone">{escape(page.text)}</p><p class="count">{page.size} of {page.room} {unit}{full}</p>'
 
 
 def _fields(fields: Sequence[tuple[str, str, str]]) -> Iterator[str]:

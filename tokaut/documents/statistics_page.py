@@ -1,4 +1,4 @@
-"""The statistics as one page that stands by itself: for a web server, by mail, on paper. No script, no link out."""
+"""The statistics as one self-contained page: for a web server, by mail, on paper. No script, no link to elsewhere."""
 
 from __future__ import annotations
 
@@ -26,11 +26,15 @@ RULES = (
 def statistics_html(
     quarters: Sequence[QuarterFigures], countries: Mapping[str, str], *, made_on: str, mark: str
 ) -> str:
-    """`countries`: names by ISO 3166-1. `mark`: what stands on top where the figures are of no real reports."""
+    """Return the page.
+
+    `countries`: names by ISO 3166-1 code. `made_on`: a line that says when it was made. `mark`: a notice on top if the
+    figures are not of real reports, else empty.
+    """
     title = "Reports about children: is it working?"
     body = [*_head(title, made_on, mark)]
-    for iso, several in groupby(quarters, key=lambda one: one.country):
-        body += _country(countries.get(iso, iso), list(several))
+    for iso, of_country in groupby(quarters, key=lambda quarter: quarter.country):
+        body += _country(countries.get(iso, iso), list(of_country))
     if not quarters:
         body.append("<p>No quarter is out yet.</p>")
     return html_document(title, CSS.read_text(encoding="utf-8"), "\n".join(["<main>", *body, "</main>"]))
@@ -47,11 +51,11 @@ def _country(name: str, quarters: Sequence[QuarterFigures]) -> Iterator[str]:
     yield f'<section aria-labelledby="{iso}"><h2 id="{iso}">{escape(name)}</h2>'
     if rows := month_rows(quarters):
         title = f"{name}: reports by month"
-        drawn = svg_charts.column_chart(f"{iso}-months", title, rows)
-        yield f'<figure class="wide"><figcaption>{escape(title)}</figcaption>{drawn}{table_html(title, rows)}</figure>'
-    for at, quarter in enumerate(quarters):
-        shown = "" if at else " open"
-        yield f"<details{shown}><summary><h3>{_title(quarter)}</h3></summary>"
+        chart = svg_charts.column_chart(f"{iso}-months", title, rows)
+        yield f'<figure class="wide"><figcaption>{escape(title)}</figcaption>{chart}{table_html(title, rows)}</figure>'
+    for index, quarter in enumerate(quarters):
+        open_attribute = "" if index else " open"
+        yield f"<details{open_attribute}><summary><h3>{_title(quarter)}</h3></summary>"
         yield from _quarter(quarter)
         yield "</details>"
     yield "</section>"

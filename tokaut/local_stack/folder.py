@@ -1,4 +1,4 @@
-"""The folder of a demo: one at a time in it, made anew each time, and what it tells about itself while it is up."""
+"""The folder of a demo: locked by one demo at a time, emptied at its start, described in demo.json while it runs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ MARK_FILE = ".made-by-the-demo"
 
 
 class FolderInUse(Exception):
-    """The folder cannot be used. One line that says why and what to do."""
+    """The folder cannot be used. The message is one line: why, and what to do."""
 
 
 class DemoFolder:
-    """`data` is TOKAUT_DATA. The demo's processes get `inside`, a folder in it that is empty at the start."""
+    """A context manager that locks and empties the folder of a demo.
+
+    `data` is TOKAUT_DATA. inside: the folder for the demo's processes, empty at the start. received: the file of
+    accepted deliveries. told: demo.json. run: the id of this run.
+    """
 
     def __init__(self, data: Path) -> None:
         self.inside = data / "demo"
@@ -34,7 +38,7 @@ class DemoFolder:
 
     def __enter__(self) -> DemoFolder:
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._take()
+        self._acquire()
         self._clear()
         return self
 
@@ -43,33 +47,41 @@ class DemoFolder:
         os.close(self._lock)
 
     def tell(self, what: Mapping[str, Any]) -> None:
-        """For scripts and tests: addresses and this demo's secrets, for this account alone."""
-        beside = self.told.with_suffix(".new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(what, file, indent=1)
-        beside.replace(self.told)
+        """Write the addresses and secrets of this demo to demo.json, for scripts and tests.
 
-    def _take(self) -> None:
-        """The lock goes with the process that holds it; the file names its run, whose remains are ended here."""
+        Only this account can read the file.
+        """
+        temporary = self.told.with_suffix(".new")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(what, file, indent=1)
+        temporary.replace(self.told)
+
+    def _acquire(self) -> None:
+        """Take the lock, and kill processes that an earlier run left.
+
+        The system releases the lock when this process ends. The lock file holds the id of the run that last had it.
+        """
         self._lock = os.open(self._data / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise FolderInUse(f"A demo runs already ({self._where()}). Stop it, or set TOKAUT_DATA and PORT.") from None
+            raise FolderInUse(
+                f"A demo runs already ({self._running_address()}). Stop it, or set TOKAUT_DATA and PORT."
+            ) from None
         if earlier := os.read(self._lock, 64).decode().strip():
             kill_run(earlier)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, self.run.encode(), 0)
 
-    def _where(self) -> str:
+    def _running_address(self) -> str:
         try:
             return str(json.loads(self.told.read_text())["web"])
         except (OSError, ValueError, KeyError):
             return "just starting"
 
     def _clear(self) -> None:
-        """Nothing of the last demo can be opened with this one's keys. What no demo made is not ours to delete."""
+        """Delete the data of the last demo: this demo's keys cannot open it. Refuse a folder that no demo made."""
         mark = self.inside / MARK_FILE
         if self.inside.exists():
             if not mark.exists():

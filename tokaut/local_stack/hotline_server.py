@@ -1,8 +1,8 @@
-"""A small hotline for the demo: takes signed reports as a real one would, and keeps each once.
+"""A small hotline server for the demo: it accepts signed reports as a real hotline would, and stores each once.
 
-Run as `python -m tokaut.local_stack.hotline_server PORT SECRETS RECEIVED [CERTIFICATE]`: a JSON file of hotline id to
-secret, the
-JSON-lines file that gets a line for each delivery, and a PEM file of certificate and key where it is to speak TLS.
+Run as `python -m tokaut.local_stack.hotline_server PORT SECRETS RECEIVED [CERTIFICATE]`.
+SECRETS: a JSON file of hotline ids and their secrets. RECEIVED: the JSON-lines file to which deliveries are appended.
+CERTIFICATE: a PEM file of certificate and key, if the server is to use TLS.
 """
 
 from __future__ import annotations
@@ -20,27 +20,29 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-MAX_BODY_BYTES = 4 * 1024 * 1024  # bytes of a body
+MAX_BODY_BYTES = 4 * 1024 * 1024
 PAGE = b"""This is the hotline of a Tokaut demo. It accepts signed reports by POST /<hotline> and shows none here.
 Each report that arrives is printed by `tokaut demo`, and is a line of received.jsonl.
 """
 
 
 class DeliveryFile:
-    """What was taken: `add` returns only when the line is on the disk; the same key again adds nothing."""
+    """The file of accepted deliveries, one JSON object a line."""
 
     def __init__(self, path: Path) -> None:
         self._lock = Lock()
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0)
         lines = self._file.readall().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith(b"\n")]
-        self._file.truncate(sum(map(len, whole)))  # half a line: we were killed before we said that we have it
-        self._keys = {json.loads(line)["headers"]["webhook-id"] for line in whole}
+        complete = [line for line in lines if line.endswith(b"\n")]
+        self._file.truncate(sum(map(len, complete)))  # drop a half-written line: it was never acknowledged
+        self._keys = {json.loads(line)["headers"]["webhook-id"] for line in complete}
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def add(self, key: str, line: Mapping[str, Any]) -> None:
+        """Append a line and sync it to the disk. Do nothing if the file already has a line with this key."""
         with self._lock:
             if key not in self._keys:
                 self._file.write(json.dumps(line).encode() + b"\n")
@@ -49,7 +51,7 @@ class DeliveryFile:
 
 
 class DemoHotlineServer(ThreadingHTTPServer):
-    """`POST /<hotline>`: 204 with a good signature of that hotline, 401 without, 404 for a hotline that is not here."""
+    """Answer `POST /<hotline>`: 204 to a valid signature of that hotline, 401 to any other, 404 if it is unknown."""
 
     daemon_threads = True
 
@@ -60,7 +62,7 @@ class DemoHotlineServer(ThreadingHTTPServer):
         if certificate:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             tls.load_cert_chain(certificate)
-            # the handshake is each caller's own matter, in a thread of its own
+            # each connection does its handshake in its own thread
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
 
@@ -70,22 +72,22 @@ class _RequestHandler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        """Say what this is to a person who opens the address in a browser."""
+        """Explain the server to a person who opens its address in a browser."""
         if self.path != "/":
             self._answer(404)
             return
         self._answer(200, PAGE)
 
     def do_POST(self) -> None:
-        lock = self.server.locks.get(self.path.strip("/"))
+        verifier = self.server.locks.get(self.path.strip("/"))
         size = self.headers.get("Content-Length", "")
-        if lock is None or not size.isdecimal() or int(size) > MAX_BODY_BYTES:
+        if verifier is None or not size.isdecimal() or int(size) > MAX_BODY_BYTES:
             self.close_connection = True  # the body is not read
-            self._answer(404 if lock is None else 413)
+            self._answer(404 if verifier is None else 413)
             return
         body = self.rfile.read(int(size))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        content = _verified(lock, body, headers) if len(body) == int(size) else None
+        content = _verified(verifier, body, headers) if len(body) == int(size) else None
         if content is None:
             self._answer(401)
             return
@@ -104,23 +106,24 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: what came is in the file, and only after its signature was checked."""
+        """Log nothing. Deliveries are in the file, and only once their signature is verified."""
 
 
-def _verified(lock: Webhook, body: bytes, headers: dict[str, str]) -> Any:
-    """The JSON of a body signed for this hotline in the last five minutes; else None.
+def _verified(verifier: Webhook, body: bytes, headers: dict[str, str]) -> Any:
+    """Return the JSON of a body that was signed for this hotline in the last five minutes; else None.
 
-    The library lets ValueError and UnicodeDecodeError through where signature or body are no such thing at all.
+    The library raises ValueError or UnicodeDecodeError if the signature or the body is malformed.
     """
     try:
-        return lock.verify(body, headers)
+        return verifier.verify(body, headers)
     except (WebhookVerificationError, ValueError):
         return None
 
 
 def main(port: str, secrets: str, received: str, *certificate: str) -> None:
-    known = json.loads(Path(secrets).read_text())
-    DemoHotlineServer(int(port), known, Path(received), *map(Path, certificate)).serve_forever()
+    """Run the server. The arguments are those of the command line."""
+    secret_by_hotline = json.loads(Path(secrets).read_text())
+    DemoHotlineServer(int(port), secret_by_hotline, Path(received), *map(Path, certificate)).serve_forever()
 
 
 if __name__ == "__main__":

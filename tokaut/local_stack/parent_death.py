@@ -1,7 +1,7 @@
-"""Run a program that cannot outlive whoever started it: `python -I -S leash.py PARENT PROGRAM [ARGUMENT…]`.
+"""Run a program that dies with its parent process: `python -I -S parent_death.py PARENT PROGRAM [ARGUMENT…]`.
 
-On Linux the kernel kills the program when its parent dies, even by SIGKILL; elsewhere the next start cleans up
-(tokaut.local_stack.processes). A file of its own, without our imports: it is in the way of every start.
+On Linux the kernel kills the program when its parent dies, even by SIGKILL. On other systems the next start of a demo
+cleans up (tokaut.local_stack.processes). This file imports none of our modules, because every start has to run it.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ import os
 import signal
 import sys
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h; kept over exec, cleared by a change of the account
+PR_SET_PDEATHSIG = 1  # linux/prctl.h; survives exec, cleared when the account changes
 
 
 def die_with_parent(command: list[str]) -> list[str]:
-    """The command line that ties `command` to this process. Start it from a thread that lives as long as you do."""
+    """Return the command line that ties `command` to this process.
+
+    Start it from a thread that lives as long as this process: the kernel watches the thread that started the program.
+    """
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def run_bound(parent: int, command: list[str]) -> None:
-    """Becomes `command`, whose first word is a path. Ends instead when `parent` is dead already."""
+    """Replace this process with `command`, whose first word is a path. Exit if `parent` is already dead."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # the parent died before prctl
         sys.exit(1)
     os.execv(command[0], command)
 

@@ -1,4 +1,4 @@
-"""The processes of a demo: started together, watched, gone together; and an end to those that an earlier run left."""
+"""The processes of a demo: started, watched and stopped together. Also kills the processes of an earlier run."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ from pathlib import Path
 
 from tokaut.local_stack.parent_death import die_with_parent
 
-STOP_WITHIN = 8.0  # seconds for all of them together: whoever pressed Ctrl-C waits no longer
-ONE_WITHIN = 4.0
-RUN_MARK = "STARTED_BY_RUN"  # in the environment of each process of a run, and so of theirs
-LOG_TAIL_CHARS = 2000  # characters of a log that are shown when its process has died
+STOP_WITHIN = 8.0  # seconds for all processes together, after Ctrl-C
+ONE_WITHIN = 4.0  # seconds for one process
+RUN_MARK = "STARTED_BY_RUN"  # environment variable of each process of a run, inherited by its children
+LOG_TAIL_CHARS = 2000  # of the log, shown when its process has died
 
 
 class ProcessDied(Exception):
-    """A process ended that should not have. The text names it, says how, and shows the end of its log."""
+    """A process ended that should not have. The message names it, says how it ended, and shows the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
+    """A process that was started, and the file of its output."""
+
     name: str
     process: subprocess.Popen[bytes]
     log: Path
 
 
 class ProcessGroup:
-    """`run` is a name that no other run has; `logs` a folder for one log a process."""
+    """Start, watch and stop processes.
+
+    `run` is an id that no other run has. `logs` is a folder for one log file a process.
+    """
 
     def __init__(self, run: str, logs: Path) -> None:
         self._run = run
@@ -40,7 +45,7 @@ class ProcessGroup:
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
-        """In a process group of its own, so that Ctrl-C reaches us alone and we stop them in our order."""
+        """Start a process in a session of its own, so that Ctrl-C reaches only us, and `stop` decides the order."""
         log = self.logs / f"{name}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(
@@ -54,22 +59,22 @@ class ProcessGroup:
         self._children.append(ChildProcess(name, process, log))
 
     def of(self, names: Iterable[str]) -> list[int]:
-        """The ids of the processes with these names, where there are such."""
+        """Return the ids of the processes with these names. Unknown names are ignored."""
         wanted = set(names)
         return [child.process.pid for child in self._children if child.name in wanted]
 
     def look(self) -> None:
-        """Raises Died when one of them has ended."""
+        """Raise ProcessDied if one of the processes has ended."""
         for child in self._children:
             if (status := child.process.poll()) is not None:
                 raise ProcessDied(
-                    f"{child.name} has ended ({_how(status)}). {child.log} ends with:\n{_end_of(child.log)}"
+                    f"{child.name} has ended ({_exit_text(status)}). {child.log} ends with:\n{_log_tail(child.log)}"
                 )
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Stop all of them, the last started first, by SIGTERM and then by SIGKILL. Nothing of their groups is left.
+        """Stop all processes, the last started first, by SIGTERM and then SIGKILL, with everything in their groups.
 
-        `at_once` is for a start that was interrupted: nobody has used them yet, so they are killed together.
+        `at_once`: kill all of them together. For an interrupted start, when nobody has used them yet.
         """
         end = time.monotonic() + (0 if at_once else STOP_WITHIN)
         for child in self._children if at_once else ():
@@ -86,31 +91,34 @@ class ProcessGroup:
 
 
 def kill_run(run: str) -> int:
-    """Kill what is left of a run, and wait until it is gone; returns how many. It looks for the mark: Linux only."""
+    """Kill the remaining processes of a run, wait until they are gone, and return their number.
+
+    They are found by RUN_MARK in /proc, so this works on Linux only.
+    """
     killed: set[int] = set()
-    while left := _marked(f"{RUN_MARK}={run}".encode()):
-        for process in left:
+    while remaining := _marked_processes(f"{RUN_MARK}={run}".encode()):
+        for pid in remaining:
             with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        killed.update(left)
+                os.kill(pid, signal.SIGKILL)
+        killed.update(remaining)
         time.sleep(0.02)
     return len(killed)
 
 
-def _marked(mark: bytes) -> list[int]:
-    found = []
+def _marked_processes(mark: bytes) -> list[int]:
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+        with suppress(OSError):  # it has ended, or belongs to another account
             if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
+                pids.append(int(folder.name))
+    return pids
 
 
-def _how(status: int) -> str:
+def _exit_text(status: int) -> str:
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
 
 
-def _end_of(log: Path) -> str:
+def _log_tail(log: Path) -> str:
     return log.read_text(errors="replace")[-LOG_TAIL_CHARS:].strip() or "(nothing)"
 
 

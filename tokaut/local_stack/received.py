@@ -10,7 +10,7 @@ from typing import Any
 
 from tokaut.terminal import one_line
 
-MESSAGE_KINDS = {  # the `kind` of a cop-message, in words for a person
+MESSAGE_KINDS = {  # by the `kind` of a message
     "words": "a message to the hotline",
     "contact_given": "may be contacted from now on",
     "contact_withdrawn": "is not to be contacted any more",
@@ -20,7 +20,10 @@ MESSAGE_KINDS = {  # the `kind` of a cop-message, in words for a person
 
 @dataclass(frozen=True, slots=True)
 class ReceivedDelivery:
-    """One delivery whose signature the hotline has checked; `at` in unix seconds. `names`: hotline ids to names."""
+    """A delivery whose signature the hotline has verified.
+
+    key: its idempotency key (webhook-id). at: Unix time in seconds. names: hotline ids to names.
+    """
 
     hotline: str
     key: str
@@ -31,58 +34,62 @@ class ReceivedDelivery:
 
     @property
     def name(self) -> str:
-        """Return the hotline's name, as the report gives it; else as the country file does; else its id."""
-        to = _at(self.data, "routing", "to")
-        for leg in to if isinstance(to, list) else ():
-            if _at(leg, "hotline") == self.hotline and isinstance(leg.get("name"), str):
-                return one_line(leg["name"])
+        """Return the hotline's name from the report, else from the country file, else its id."""
+        recipients = _value_at(self.data, "routing", "to")
+        for recipient in recipients if isinstance(recipients, list) else ():
+            if _value_at(recipient, "hotline") == self.hotline and isinstance(recipient.get("name"), str):
+                return one_line(recipient["name"])
         return one_line(self.names.get(self.hotline, self.hotline))
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return what a person at the hotline looks at first, as pairs of label and words that are safe to print."""
+        """Return what a person at the hotline looks at first, as pairs of label and text that are safe to print."""
         kinds = {"report.message": self._message, "report.unread": self._unread}
         rows = kinds.get(self.type, self._report)()
-        return [(label, one_line(str(words))) for label, words in rows if words not in (None, "")]
+        return [(label, one_line(str(text))) for label, text in rows if text not in (None, "")]
 
     def _report(self) -> list[tuple[str, Any]]:
-        reasons = _at(self.data, "triage", "reasons")
-        priority = [_at(self.data, "triage", "priority"), *(reasons if isinstance(reasons, list) else ())]
+        reasons = _value_at(self.data, "triage", "reasons")
+        priority = [_value_at(self.data, "triage", "priority"), *(reasons if isinstance(reasons, list) else ())]
         return [
             ("priority", "  ".join(filter(None, (str(priority[0] or ""), " ".join(map(str, priority[1:])))))),
-            ("what", _at(self.data, "category")),
-            ("danger", _at(self.data, "danger")),
-            ("about", _at(self.data, "about")),
-            ("age", _at(self.data, "child", "age_band")),
-            ("where", _at(self.data, "place", "name")),
-            ("words", _at(self.data, "narrative")),
+            ("what", _value_at(self.data, "category")),
+            ("danger", _value_at(self.data, "danger")),
+            ("about", _value_at(self.data, "about")),
+            ("age", _value_at(self.data, "child", "age_band")),
+            ("where", _value_at(self.data, "place", "name")),
+            ("words", _value_at(self.data, "narrative")),
             ("contact", self._contact()),
         ]
 
     def _message(self) -> list[tuple[str, Any]]:
-        kind = str(_at(self.data, "kind"))
+        kind = str(_value_at(self.data, "kind"))
         return [
-            ("report", _at(self.data, "report_id")),
+            ("report", _value_at(self.data, "report_id")),
             ("reporter", MESSAGE_KINDS.get(kind, kind)),
-            ("words", _at(self.data, "text")),
-            ("contact", self._contact() if _at(self.data, "contact") else None),
+            ("words", _value_at(self.data, "text")),
+            ("contact", self._contact() if _value_at(self.data, "contact") else None),
         ]
 
     def _unread(self) -> list[tuple[str, Any]]:
-        body = _at(self.data, "body_base64")
+        body = _value_at(self.data, "body_base64")
         size = f"{len(body) * 3 // 4 - body[-2:].count('=')} bytes" if isinstance(body, str) else None
         return [
             ("what", "a request that could not be read; a person has to look at it"),
-            ("channel", _at(self.data, "channel")),
-            ("format", _at(self.data, "content_type")),
+            ("channel", _value_at(self.data, "channel")),
+            ("format", _value_at(self.data, "content_type")),
             ("size", size),
         ]
 
     def _contact(self) -> Any:
-        return _at(self.data, "contact", "how") if _at(self.data, "contact", "allowed") else "no, and no number in it"
+        return (
+            _value_at(self.data, "contact", "how")
+            if _value_at(self.data, "contact", "allowed")
+            else "no, and no number in it"
+        )
 
 
-def _at(data: Any, *names: str) -> Any:
-    """Return the value at this path of a JSON document, or None where there is none."""
+def _value_at(data: Any, *names: str) -> Any:
+    """Return the value at this path of a JSON document, or None if there is none."""
     for name in names:
         if not isinstance(data, Mapping):
             return None
@@ -91,9 +98,10 @@ def _at(data: Any, *names: str) -> Any:
 
 
 class ReceivedDeliveries:
-    """The file's deliveries, each returned once. A half-written line waits for its other half.
+    """The deliveries in the file, each returned once. A half-written line is returned once it is complete.
 
-    A line that is no delivery is skipped and reported to `unreadable`, with its number and the reason.
+    A line that is no delivery is skipped, and `unreadable` is called with a sentence that names the line and the
+    reason.
     """
 
     def __init__(
@@ -109,9 +117,10 @@ class ReceivedDeliveries:
         self._lines = 0
 
     def new(self) -> Iterator[ReceivedDelivery]:
+        """Yield the deliveries that were added since the last call."""
         try:
             file = self._path.open("rb")
-        except OSError:  # deleted, or not there yet
+        except OSError:  # deleted, or not created yet
             return
         with file:
             file.seek(self._read)
@@ -120,17 +129,17 @@ class ReceivedDeliveries:
                     return
                 self._read += len(line)
                 self._lines += 1
-                if (found := self._delivery(line)) is not None:
-                    yield found
+                if (delivery := self._delivery(line)) is not None:
+                    yield delivery
 
     def _delivery(self, line: bytes) -> ReceivedDelivery | None:
         try:
-            one = json.loads(line)
-            body = one["body"]
-            key, at, kind = str(one["headers"]["webhook-id"]), float(one["at"]), str(body["type"])
+            record = json.loads(line)
+            body = record["body"]
+            key, at, kind = str(record["headers"]["webhook-id"]), float(record["at"]), str(body["type"])
             if not isinstance(body["data"], dict):
                 raise TypeError("data is no object")
-            return ReceivedDelivery(str(one["hotline"]), key, at, kind, body["data"], self._names)
+            return ReceivedDelivery(str(record["hotline"]), key, at, kind, body["data"], self._names)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             self._unreadable(f"Line {self._lines} of {self._path} is no delivery ({type(error).__name__}).")
             return None

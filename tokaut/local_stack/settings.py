@@ -1,4 +1,4 @@
-"""The settings of a demo's processes: new secrets for each demo, and nothing of what the operator has set for real."""
+"""Settings of a demo's processes: new secrets for each demo, and none of the operator's real settings."""
 
 from __future__ import annotations
 
@@ -19,39 +19,45 @@ from tokaut.local_stack.ports import is_free, is_permission_error, listen_error
 
 OUR_PREFIXES = ("TOKAUT_", "HOTLINE_", "AFRICASTALKING_", "USSD_", "TWILIO_", "KANNEL_")
 OUR_NAMES = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
-KEPT_NAMES = {
-    "TOKAUT_COUNTRY_DIR",
-    "TOKAUT_CLOCK_OFFSET",
-}  # beside CHANNELS and COUNTRIES: they say what to show, not where
+# Passed on, as are CHANNELS and COUNTRIES: they say what the demo shows, not where it stores it.
+KEPT_NAMES = {"TOKAUT_COUNTRY_DIR", "TOKAUT_CLOCK_OFFSET"}
 PORTS_TRIED = 100
-FREE_WITHIN = 3.0  # seconds; a demo that was just killed may hold its port a moment longer
+FREE_WITHIN = 3.0  # seconds; a demo that was just killed may still hold its port
 
 
 class PortInUse(Exception):
-    """One line: which port, and what to do."""
+    """A port cannot be used. The message is one line: which port, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackAddresses:
+    """The ports of the demo's servers."""
+
     web_port: int
     hotline_port: int
     console_port: int
 
     @property
     def web(self) -> str:
+        """Return the base URL of web."""
         return f"http://127.0.0.1:{self.web_port}"
 
     @property
     def hotline(self) -> str:
+        """Return the base URL of the demo hotline."""
         return f"http://127.0.0.1:{self.hotline_port}"
 
     @property
     def console(self) -> str:
+        """Return the base URL of the console."""
         return f"http://127.0.0.1:{self.console_port}"
 
 
 def addresses(port: int) -> StackAddresses:
-    """The web process's port, as wished, and the next free ones for hotline and console. Raises PortTaken."""
+    """Return the wanted port for web, and the next two free ports for hotline and console.
+
+    Waits up to 3 seconds for the port of web. Raises PortInUse.
+    """
     end = time.monotonic() + FREE_WITHIN
     while error := listen_error(port):
         if is_permission_error(error):
@@ -74,25 +80,26 @@ def addresses(port: int) -> StackAddresses:
 
 @dataclass(frozen=True, slots=True)
 class StackSecrets:
-    """Made once for one demo."""
+    """The secrets of one demo."""
 
     africastalking: str
     kannel: str
     ussd: str
-    twilio: str  # its auth token: the demo's provider signs with it
+    twilio: str  # auth token, with which the demo's provider signs
     twilio_account: str
     hotlines: Mapping[str, str]
 
     @classmethod
     def new(cls, hotlines: Iterable[str]) -> StackSecrets:
-        made = {hotline: new_webhook_secret(demo=True) for hotline in hotlines}
-        one, two, three, four = (new_secret(demo=True) for _ in range(4))
-        return cls(one, two, three, four, f"AC{secrets.token_hex(16)}", made)
+        """Create new secrets for the channels and for each hotline."""
+        hotline_secrets = {hotline: new_webhook_secret(demo=True) for hotline in hotlines}
+        africastalking, kannel, ussd, twilio = (new_secret(demo=True) for _ in range(4))
+        return cls(africastalking, kannel, ussd, twilio, f"AC{secrets.token_hex(16)}", hotline_secrets)
 
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """All that the processes of one demo are started with."""
+    """Everything that the processes of one demo are started with."""
 
     folder: DemoFolder
     where: StackAddresses
@@ -103,19 +110,19 @@ class StackPlan:
 def make_plan(
     outside: Mapping[str, str], folder: DemoFolder, where: StackAddresses, hotlines: Iterable[str]
 ) -> StackPlan:
-    """`outside`: the environment of whoever starts the demo."""
-    made = StackSecrets.new(hotlines)
-    return StackPlan(folder, where, made, process_environment(outside, folder.inside, where, made))
+    """Create the secrets and settings of a demo. `outside`: the environment in which the demo was started."""
+    stack_secrets = StackSecrets.new(hotlines)
+    return StackPlan(folder, where, stack_secrets, process_environment(outside, folder.inside, where, stack_secrets))
 
 
 def process_environment(
     outside: Mapping[str, str], inside: Path, where: StackAddresses, made: StackSecrets
 ) -> dict[str, str]:
-    """What each process of the demo finds in its environment."""
+    """Return the environment of each process of the demo."""
     kept = {name: value for name, value in outside.items() if name in KEPT_NAMES or not _is_ours(name)}
     ours = {
         "TOKAUT_MODE": "demo",
-        "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,sw",  # of the demo's three countries
+        "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,sw",  # languages of the demo's three countries
         "TOKAUT_DATA": str(inside),
         "REDIS_URL": valkey.redis_url(inside),
         "PUBLIC_URL": where.web,
@@ -140,7 +147,7 @@ def process_environment(
 
 
 def write_secrets(path: Path, made: StackSecrets) -> None:
-    """For the demo hotline: which secret signs for whom."""
+    """Write the webhook secret of each hotline to a new JSON file, for the demo's hotline server."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(dict(made.hotlines), file)
 

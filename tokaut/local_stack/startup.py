@@ -1,4 +1,4 @@
-"""Brings up every process of a demo on this machine, in the order in which they need one another."""
+"""Start every process of a demo on this machine, in the order in which they depend on one another."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from tokaut.local_stack import valkey
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
 from tokaut.local_stack.settings import StackPlan, write_secrets
 
-STARTS_WITHIN = 60.0  # seconds; a machine that is busy with other things
+STARTS_WITHIN = 60.0  # seconds; enough for a busy machine
 WEB_CONFIG = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
 CONSOLE_CONFIG = str(Path(console.__file__).parent / "gunicorn.conf.py")
 SECRETS_FILE = "hotlines.json"
-WEB_PROCESSES = 2  # of eight threads each: more would only make the start slower
+WEB_PROCESSES = 2  # of eight threads each; more would only slow down the start
 
 
 def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
-    """The command line of each process, in the order in which they are started."""
+    """Return the command line of each process, in the order in which they are started."""
     inside, where = plan.folder.inside, plan.where
     python = [sys.executable, "-m"]
-    hotline = [str(where.hotline_port), str(inside / SECRETS_FILE), str(plan.folder.received)]
-    web = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
-    desk = ["--workers", "1", "--bind", where.console.removeprefix("http://")]
+    hotline_arguments = [str(where.hotline_port), str(inside / SECRETS_FILE), str(plan.folder.received)]
+    web_options = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
+    console_options = ["--workers", "1", "--bind", where.console.removeprefix("http://")]
     workers = {name: [*python, "workers.main", name] for name in ("urgent", "standard", "clock")}
     return {
         "valkey": valkey.server_command(inside),
-        "hotline": [*python, "tokaut.local_stack.hotline_server", *hotline],
+        "hotline": [*python, "tokaut.local_stack.hotline_server", *hotline_arguments],
         **workers,
-        "console": [*python, "gunicorn", "-c", CONSOLE_CONFIG, *desk, "console.app:create_app()"],
-        "web": [*python, "gunicorn", "-c", WEB_CONFIG, *web, "gateway.asgi:create_app()"],
+        "console": [*python, "gunicorn", "-c", CONSOLE_CONFIG, *console_options, "console.app:create_app()"],
+        "web": [*python, "gunicorn", "-c", WEB_CONFIG, *web_options, "gateway.asgi:create_app()"],
     }
 
 
 def prepare_stack(plan: StackPlan) -> None:
-    """What an operator does once before the first start: the database, the keys, the pepper."""
+    """Do what an operator does once before the first start: create the database, the keys and the pepper."""
     common = load_setting(CommonSettings, plan.settings)
     database = Database(common.database_url)
     upgrade(database, common.mode)
@@ -65,33 +65,36 @@ def prepare_stack(plan: StackPlan) -> None:
 
 
 def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], None] = lambda progress: None) -> None:
-    """Return when a call can come in. `tell` gets one line for each part. Raises Died when one does not start."""
+    """Start all processes. Returns when a call can come in.
+
+    `tell` is called with one line for each part. Raises ProcessDied if a process ends or does not answer.
+    """
     began = time.monotonic()
 
-    def ready(part: str) -> None:
+    def report_ready(part: str) -> None:
         tell(f"  {time.monotonic() - began:4.1f} s  {part}")
 
-    valkey_first, *others = process_commands(plan).items()
+    valkey_first, *other_commands = process_commands(plan).items()
     processes.start(*valkey_first, plan.settings)
-    prepare_stack(plan)  # while it starts
-    ready("database and keys are made")
-    _until(partial(valkey.is_up, plan.folder.inside), processes, "valkey")
-    ready("Valkey answers")
-    for name, command in others:
+    prepare_stack(plan)  # while Valkey starts
+    report_ready("database and keys are made")
+    _wait_until(partial(valkey.is_up, plan.folder.inside), processes, "valkey")
+    report_ready("Valkey answers")
+    for name, command in other_commands:
         processes.start(name, command, plan.settings)
     with requests.Session() as http:
         http.trust_env = False
-        http.headers["Connection"] = "close"  # a kept one would make web's stop wait for it
+        http.headers["Connection"] = "close"  # an open connection would delay the stop of web
         for name, address in (
             ("hotline", plan.where.hotline),
             ("web", f"{plan.where.web}/healthz"),
             ("console", f"{plan.where.console}/healthz"),
         ):
-            _until(partial(_is_up, http, address), processes, name)
-            ready(f"{name} answers")
+            _wait_until(partial(_is_up, http, address), processes, name)
+            report_ready(f"{name} answers")
 
 
-def _until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) -> None:
+def _wait_until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) -> None:
     end = time.monotonic() + STARTS_WITHIN
     while not is_up():
         processes.look()

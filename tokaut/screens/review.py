@@ -1,4 +1,4 @@
-"""What reviewers of a language read: every form of every screen, as phones of a country show it, English beside it."""
+"""The screens that reviewers of a language read: every variant as phones of a country show it, and the English one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reports.countries.law import CRITERIA
 from reports.countries.placeholders import TRANSLATED_WORDS
 from tokaut.screens.phone_profiles import CHANNELS, for_reviewers, menu_languages, phone
 
-# What stands in a translation in {braces}, for people who see a number or a name in its place.
+# The {placeholders} of translations, explained to people who see a number or a name in their place.
 FIELD_MEANINGS = {
     "emergency": "whom to call in danger: the service and its number",
     "emergency_sms": "a number of the emergency services that takes texts",
@@ -54,7 +54,7 @@ FIELD_MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class ReviewPage:
-    """`room`: what the channel leaves for it, in septets (gsm7) or units (ucs2)."""
+    """One page of a screen. room: its maximum size. Sizes are in septets (gsm7) or UCS-2 units (ucs2)."""
 
     text: str
     size: int
@@ -64,7 +64,10 @@ class ReviewPage:
 
 @dataclass(slots=True)
 class ReviewScreen:
-    """One form of one screen."""
+    """One variant of one screen.
+
+    english, own: its pages in English and in the reviewed language. channels: those that show it like this.
+    """
 
     screen: str
     safety: bool
@@ -75,66 +78,73 @@ class ReviewScreen:
 
 
 def review_screens(book: FlowBook, of: Country, language: Catalogue) -> list[ReviewScreen]:
-    """In the order of the flows. What looks alike by USSD and SMS stands once."""
+    """Return the variants in the order of the flows. One that looks the same by USSD and SMS is listed once."""
     menu = menu_languages(of, {language.tag: language})
-    found: dict[tuple[str, ...], ReviewScreen] = {}
+    by_content: dict[tuple[str, ...], ReviewScreen] = {}
     for channel in CHANNELS:
-        own, english = (for_reviewers(phone(book, of, one, channel, menu)) for one in (language, ENGLISH_CATALOGUE))
-        # Forms that read alike in one language may differ in the other, so both languages are asked for theirs.
-        alike = (replace(form, laid=own.lay(form)) for form in screen_variants(book, english))
-        for form in (*screen_variants(book, own), *alike):
-            reading = _reading(form, own, english, language)
-            key = (form.screen.id, *(page.text for page in (*reading.english, *reading.own)))
-            found.setdefault(key, reading).channels.append(channel)
-    order = {name: n for n, name in enumerate(book.screens)}
-    return sorted(found.values(), key=lambda one: order[one.screen])
+        own, english = (
+            for_reviewers(phone(book, of, catalogue, channel, menu)) for catalogue in (language, ENGLISH_CATALOGUE)
+        )
+        # Variants that look the same in one language may differ in the other, so those of both are collected.
+        of_english = (replace(variant, laid=own.lay(variant)) for variant in screen_variants(book, english))
+        for variant in (*screen_variants(book, own), *of_english):
+            screen = _review_screen(variant, own, english, language)
+            key = (variant.screen.id, *(page.text for page in (*screen.english, *screen.own)))
+            by_content.setdefault(key, screen).channels.append(channel)
+    order = {name: position for position, name in enumerate(book.screens)}
+    return sorted(by_content.values(), key=lambda screen: order[screen.screen])
 
 
-def _reading(form: ScreenVariant, own: PhoneProfile, english: PhoneProfile, language: Catalogue) -> ReviewScreen:
-    beside = [page.text for page in english.lay(form).pages]
+def _review_screen(
+    variant: ScreenVariant, own: PhoneProfile, english: PhoneProfile, language: Catalogue
+) -> ReviewScreen:
+    english_pages = [page.text for page in english.lay(variant).pages]
     return ReviewScreen(
-        form.screen.id,
-        form.screen.id.startswith(SAFETY_SCREENS),
-        not language.lacks(_said(form)),
-        tuple(_page(text, english.limit) for text in beside),
-        tuple(_page(text, own.limit) for text in form.text),
+        variant.screen.id,
+        variant.screen.id.startswith(SAFETY_SCREENS),
+        not language.lacks(_own_messages(variant)),
+        tuple(_review_page(text, english.limit) for text in english_pages),
+        tuple(_review_page(text, own.limit) for text in variant.text),
     )
 
 
-def _page(text: str, limit: ScreenLimit) -> ReviewPage:
-    letters = alphabet(text)
-    return ReviewPage(text, size(text), (limit.septets if letters == "gsm7" else limit.units) - limit.prefix, letters)
+def _review_page(text: str, limit: ScreenLimit) -> ReviewPage:
+    encoding = alphabet(text)
+    return ReviewPage(text, size(text), (limit.septets if encoding == "gsm7" else limit.units) - limit.prefix, encoding)
 
 
-def _said(form: ScreenVariant) -> Iterator[str]:
-    """The messages of the words of this form: what else stands on the screen is on many."""
-    says = form.screen.words.says(form.values, form.facts)
-    labels = [choice.say for choice in form.screen.choices if choice.when.holds(form.values, form.facts)]
-    for words in (*says, *_of(labels, form)):
-        if PLACEHOLDER.sub("", words).strip():
-            yield words
+def _own_messages(variant: ScreenVariant) -> Iterator[str]:
+    """Yield the messages of this variant's own text and choices. Other text on the screen belongs to many screens."""
+    texts = variant.screen.words.says(variant.values, variant.facts)
+    labels = [choice.say for choice in variant.screen.choices if choice.when.holds(variant.values, variant.facts)]
+    for message in (*texts, *_label_messages(labels, variant)):
+        if PLACEHOLDER.sub("", message).strip():
+            yield message
 
 
-def _of(labels: Sequence[ScreenText], form: ScreenVariant) -> Iterator[str]:
+def _label_messages(labels: Sequence[ScreenText], variant: ScreenVariant) -> Iterator[str]:
     for label in labels:
-        yield from label.says(form.values, form.facts)
+        yield from label.says(variant.values, variant.facts)
 
 
 def shared_messages(language: Catalogue) -> list[tuple[str, str]]:
-    """Those that stand on every screen, beside numbers, in the law, and ready for staff to leave."""
+    """Return the messages that many screens share, with their translations.
+
+    They are on every screen, beside numbers, in the law, or ready for staff to send.
+    """
     return [
-        (words, language.words.get(words, ""))
-        for words in (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *CRITERIA.values(), *REPLY_TEMPLATES)
+        (message, language.words.get(message, ""))
+        for message in (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *CRITERIA.values(), *REPLY_TEMPLATES)
     ]
 
 
 def placeholder_fields(book: FlowBook, of: Country, language: Catalogue) -> list[tuple[str, str, str]]:
-    """Each {placeholder} of the catalogue: its name, what it means, what stands there in this country."""
-    here = phone(book, of, language, "sms", menu_languages(of, {language.tag: language})).world.fields
-    used = {name for words in messages(book) for name in PLACEHOLDER.findall(words)}
-    return [(name, meaning, here.get(name, "")) for name, meaning in FIELD_MEANINGS.items() if name in used]
+    """Return each {placeholder} of the catalogue: its name, its meaning and its value in this country."""
+    values = phone(book, of, language, "sms", menu_languages(of, {language.tag: language})).world.fields
+    used = {name for message in messages(book) for name in PLACEHOLDER.findall(message)}
+    return [(name, meaning, values.get(name, "")) for name, meaning in FIELD_MEANINGS.items() if name in used]
 
 
 def catalogue_version(tag: str) -> str:
-    """Which words were read: it changes with any letter of the file."""
+    """Return a hash of the catalogue, which names the texts that were read. It changes with any letter of the file."""
     return hashlib.sha256((locales.FOLDER / f"{tag}.po").read_bytes()).hexdigest()[:12]
