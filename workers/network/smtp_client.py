@@ -100,7 +100,7 @@ class SmtpClient:
         with _SmtpSession(self.server, connection, self._tls, self._limits.read) as session:
             self._authenticate(session)
             session.send_message(message, self.server.sender, [address])
-            # the mail is accepted; the end of the SMTP session does not matter
+            # The mail is accepted; the end of the SMTP session does not matter.
             connection.watchdog.shorten_to(self._limits.rest)
 
     def _authenticate(self, session: _SmtpSession) -> None:
