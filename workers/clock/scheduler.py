@@ -61,9 +61,13 @@ class BackgroundJob(Protocol):
     after: int  # seconds from the clock's start
     trusts_the_time: bool
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Begin a run, unless one is in progress."""
+        ...
 
-    def finish(self) -> None: ...
+    def finish(self) -> None:
+        """Wait until the step in progress has ended."""
+        ...
 
 
 class Scheduler:

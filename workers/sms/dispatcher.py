@@ -160,6 +160,7 @@ class InterleavedSms:
         self._not_before = 0.0
 
     def __call__(self) -> None:
+        """Send one due SMS, unless the provider was slow within the last half minute."""
         started_at = self._monotonic()
         if started_at < self._not_before:
             return
