@@ -1,4 +1,7 @@
-"""The messages of all flows: what a catalogue in locales/ must have. English words are the message ids. Pure."""
+"""The messages of all flows, and the catalogues that translate them. Pure.
+
+English texts are the message ids. A catalogue in locales/ is a draft until its header names its reviewer (S-33).
+"""
 
 from __future__ import annotations
 
@@ -14,51 +17,54 @@ from flows.text import ENGINE_MESSAGES, PLACEHOLDER, fold, in_context, without_c
 
 
 def messages(book: FlowBook) -> Mapping[str, tuple[str, ...]]:
-    """Each message with the screens that show it, in the order of the flows; none for the words of every screen.
+    """Return each message with the screens that show it, in the order of the flows.
 
-    Lines that wait for a flow to be installed are among them; what is only a placeholder is not.
+    The engine's own texts have no screens. Texts for flows that are not installed are included; mere placeholders are
+    not.
     """
     found: dict[str, list[str]] = {words: [] for words in ENGINE_MESSAGES}
     for flow in book.flows.values():
         for screen in flow.screens.values():
-            for words in _of(screen):
+            for words in _texts(screen):
                 if PLACEHOLDER.sub("", words).strip():
                     found.setdefault(words, []).append(screen.id)
     return {words: tuple(dict.fromkeys(screens)) for words, screens in found.items()}
 
 
-def _of(screen: Screen) -> Iterator[str]:
+def _texts(screen: Screen) -> Iterator[str]:
     choices = (*screen.choices, screen.zero) if screen.zero else screen.choices
     for text in (screen.words, *(choice.say for choice in choices), screen.leave, screen.foot):
         for variant in text.variants:
             yield from variant.says
 
 
-# Catalogues of locales/: the words of a language, and whether people who speak it have read them.
-#
-# English words are the message ids. A catalogue is a draft until its header names who has reviewed it (S-33).
-
 ENGLISH = "en"
-# Nothing of these may be in another language than the rest: the numbers, danger, and what happens when a line drops.
+# These screens must be in the language of the rest: emergency numbers, danger, and what happens if the session drops.
 SAFETY_SCREENS = ("home.", "report.danger", "report.emergency", "report.category")
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`name` is the language's own name. `words` holds what is translated. `greetings`: first texts that pick it.
-    `keywords`: other words for what the home screen offers, or HELP, with what each means in English."""
+    """The translations of one language.
+
+    `name`: the language's own name. `words`: message id → translation. `greetings`: first texts that choose the
+    language. `keywords`: other words for the choices of the home screen, or for HELP, with the English word.
+    `reviewed`: the organisation that reviewed it, and when.
+    """
 
     tag: str
     name: str
-    reviewed: str = ""  # who has read it, an organisation, and when
+    reviewed: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     greetings: frozenset[str] = frozenset()
     keywords: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, words: str) -> str:
+        """Translate a message, or return its English text."""
         return self.words.get(words) or without_context(words)
 
     def lacks(self, messages: Iterable[str]) -> tuple[str, ...]:
+        """Return the messages that have no translation."""
         return () if self.tag == ENGLISH else tuple(one for one in messages if one not in self.words)
 
 
@@ -66,24 +72,25 @@ ENGLISH_CATALOGUE = Catalogue(ENGLISH, "English", reviewed="the source")
 
 
 def load(folder: Traversable) -> dict[str, Catalogue]:
-    """By tag; English is always there."""
+    """Load all catalogues of a folder, by tag; English is always included."""
     files = [file for file in folder.iterdir() if file.name.endswith(".po")]
     found = [parse_catalogue(file.name.removesuffix(".po"), file.read_text(encoding="utf-8")) for file in files]
     return {one.tag: one for one in sorted(found, key=lambda one: one.tag)} | {ENGLISH: ENGLISH_CATALOGUE}
 
 
 def reviewed_and_drafts(tags: Iterable[str], known: Mapping[str, Catalogue]) -> tuple[list[str], list[str]]:
-    """Of these languages, which people have read, and which are drafts. English is what all is written in."""
-    there = [tag for tag in tags if tag == ENGLISH or tag in known]
-    read = [tag for tag in there if tag == ENGLISH or known[tag].reviewed]
-    return read, [tag for tag in there if tag not in read]
+    """Divide these languages into reviewed ones and drafts. English is the source and counts as reviewed."""
+    available = [tag for tag in tags if tag == ENGLISH or tag in known]
+    reviewed_tags = [tag for tag in available if tag == ENGLISH or known[tag].reviewed]
+    return reviewed_tags, [tag for tag in available if tag not in reviewed_tags]
 
 
-@cache  # as flows: once, by the master
+@cache  # like the flows: parsed once, by the master
 def parse_catalogue(tag: str, text: str) -> Catalogue:
+    """Parse the text of a catalogue."""
     entries = polib.pofile(text)
     head = entries.metadata
-    words = {message_id(entry): entry.msgstr for entry in entries if entry.msgstr and _holds(entry)}
+    words = {message_id(entry): entry.msgstr for entry in entries if entry.msgstr and _is_usable(entry)}
     greetings = frozenset(map(fold, filter(None, head.get("X-Greetings", "").split(","))))
     keywords = (pair.split("=") for pair in filter(None, head.get("X-Keywords", "").split(",")))  # "help=helpem, …"
     meant = {fold(word): fold(keyword) for keyword, word in keywords}
@@ -91,39 +98,41 @@ def parse_catalogue(tag: str, text: str) -> Catalogue:
 
 
 def message_id(entry: polib.POEntry) -> str:
-    """Return the message id of an entry, its context included."""
+    """Return the message id of an entry, including its context."""
     return in_context(entry.msgctxt or "", entry.msgid)
 
 
-def _holds(entry: polib.POEntry) -> bool:
-    """A translation with other placeholders than the English is none: a number might be missing. One that is fuzzy is
-    none either: it says what the English said before.
+def _is_usable(entry: polib.POEntry) -> bool:
+    """Return whether a translation may be used.
 
-    In each line too: one goes away with a field that a country lacks, and with it what else it says.
+    It may not if it is fuzzy, because it translates an earlier English text, or if its placeholders differ from the
+    English, because a number might be missing. They are compared line by line: a line is left out with a field that a
+    country lacks, and with it the other fields of that line.
     """
     return not entry.fuzzy and fields_by_line(entry.msgid) == fields_by_line(entry.msgstr)
 
 
 def fields_by_line(words: str) -> list[list[str]]:
+    """Return the placeholders of each line that has some."""
     return sorted(filter(None, (sorted(PLACEHOLDER.findall(line)) for line in words.split("\n"))))
 
 
 def offered_languages(
     spoken: Sequence[str], catalogues: Mapping[str, Catalogue], needed: Collection[str], drafts: Collection[str]
 ) -> tuple[Catalogue, ...]:
-    """The languages of a country that may be offered, the first dial's first: reviewed ones before English.
+    """Return the languages that a country may offer, reviewed ones before English; the first is the default.
 
-    `needed`: the messages of safety screens; without all of them a language is not offered. A draft is offered only
-    where the operator names it, and never comes first by itself.
+    `needed`: the messages of safety screens; a language without all of them is not offered. A draft is offered only if
+    the operator names it, and is never the default.
     """
     known = [catalogues[tag] for tag in spoken if tag in catalogues and tag != ENGLISH]
-    able = [one for one in known if not one.lacks(needed)]
-    reviewed = [one for one in able if one.reviewed]
-    return (*reviewed, ENGLISH_CATALOGUE, *(one for one in able if not one.reviewed and one.tag in drafts))
+    complete = [one for one in known if not one.lacks(needed)]
+    reviewed = [one for one in complete if one.reviewed]
+    return (*reviewed, ENGLISH_CATALOGUE, *(one for one in complete if not one.reviewed and one.tag in drafts))
 
 
 def safety_messages(messages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The messages that no offered language may lack; `messages` as `flows.catalogues.messages` gives them."""
+    """Return the messages that no offered language may lack. `messages`: from `flows.catalogues.messages`."""
     return tuple(
         words
         for words, screens in messages.items()
@@ -132,5 +141,5 @@ def safety_messages(messages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def language_options(catalogues: Iterable[Catalogue]) -> tuple[Option, ...]:
-    """By their own names, for the screen where one is chosen."""
+    """Return the languages by their own names, for the screen that asks for one."""
     return tuple(Option(one.tag, one.name) for one in catalogues)

@@ -1,6 +1,6 @@
-"""What a screen looks at: the questions, facts, fields and lists that its words, choices and ways depend on. Pure.
+"""Find what a screen depends on: the questions, facts, fields and lists of its texts, choices and targets. Pure.
 
-Two walks that come to one screen with the same of what is looked at from there on are one walk, for the lint.
+The lint treats two paths to one screen as the same if they agree in everything that matters from there on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ Names = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`shown`: what the words and choices of each screen look at. `own`: that, and what its ways look at. `later`: that
-    of all that may follow, too.
-    `values`: the sets of values that conditions compare each name with."""
+    """The names that each screen depends on.
+
+    `shown`: of its texts and choices. `own`: those, and the names of its targets' conditions. `later`: those of all
+    screens that may follow, too. `values`: the sets of values that conditions compare each name with.
+    """
 
     shown: Mapping[str, Names]
     own: Mapping[str, Names]
@@ -29,47 +31,50 @@ class Dependencies:
 
 
 def dependencies_of(book: FlowBook) -> Dependencies:
+    """Return the dependencies of all screens."""
     screens = book.screens
     shown = {name: _shown(screen) for name, screen in screens.items()}
     own = {name: _own(screen) for name, screen in screens.items()}
-    later = {name: Names().union(*(own[one] for one in reachable([name], screens))) for name in screens}
+    later = {name: Names().union(*(own[following] for following in reachable([name], screens))) for name in screens}
     values: dict[str, dict[frozenset[str | None], None]] = {}
     for screen in screens.values():
-        for name, allowed in _clauses([*_conditions(screen), *_leading(screen)]):
+        for name, allowed in _clauses([*_conditions(screen), *_target_conditions(screen)]):
             values.setdefault(name, {})[allowed] = None
     return Dependencies(shown, own, later, {name: tuple(sets) for name, sets in values.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenInputs:
-    """What the words and choices of a screen look at, kind by kind."""
+    """The names that the texts and choices of a screen depend on, by kind."""
 
     lists: Names
     names: Names  # questions and facts
     fields: Names
 
     def provided_by(self, world: ScreenContext) -> bool:
+        """Return whether a context has all these names."""
         return self.lists <= set(world.lists) and self.names <= set(world.facts) and self.fields <= set(world.fields)
 
 
 def inputs_of(screen: Screen) -> ScreenInputs:
+    """Return the names that the texts and choices of a screen depend on."""
     return ScreenInputs(
-        frozenset(screen.lists), frozenset(_compared(_conditions(screen))), frozenset(_placeholders(screen))
+        frozenset(screen.lists), frozenset(_compared_names(_conditions(screen))), frozenset(_placeholders(screen))
     )
 
 
 def screens_reading(book: FlowBook, names: Collection[str]) -> frozenset[str]:
-    """The screens whose words, choices or ways look at one of these names."""
+    """Return the screens whose texts, choices or targets depend on one of these names."""
     wanted = frozenset(names)
     return frozenset(name for name, screen in book.screens.items() if not wanted.isdisjoint(_own(screen)))
 
 
 def _own(screen: Screen) -> Names:
-    return _shown(screen) | frozenset(_compared(_leading(screen)))
+    return _shown(screen) | frozenset(_compared_names(_target_conditions(screen)))
 
 
 def facts_from_effects(names: Collection[str], facts: Collection[str]) -> list[str]:
-    """The facts among these names that only an effect can tell."""
+    """Return the facts among these names that only an effect can set."""
     return sorted(name for name in names if name in FACTS and name not in facts)
 
 
@@ -82,8 +87,8 @@ def _texts(screen: Screen) -> Iterator[ScreenText]:
 
 
 def _shown(screen: Screen) -> Names:
-    seen = inputs_of(screen)
-    return seen.lists | seen.names | seen.fields
+    inputs = inputs_of(screen)
+    return inputs.lists | inputs.names | inputs.fields
 
 
 def _placeholders(screen: Screen) -> Iterator[str]:
@@ -101,7 +106,7 @@ def _conditions(screen: Screen) -> Iterator[Condition]:
         yield choice.when
 
 
-def _leading(screen: Screen) -> list[Condition]:
+def _target_conditions(screen: Screen) -> list[Condition]:
     gos = [*screen.go, *screen.otherwise]
     for targets in screen.outcomes.values():
         gos += targets
@@ -116,5 +121,5 @@ def _clauses(conditions: Iterable[Condition]) -> Iterator[tuple[str, frozenset[s
             yield from all_of
 
 
-def _compared(conditions: Iterable[Condition]) -> Iterator[str]:
+def _compared_names(conditions: Iterable[Condition]) -> Iterator[str]:
     yield from (name for name, _ in _clauses(conditions))

@@ -1,6 +1,8 @@
-"""One reply at a time: state and reply in, state out. Pure: time, words and choices that come from data are handed in.
+"""Process one reply: state and reply in, state out. Pure: time, texts and choices from data are passed in.
 
-`0`, `00` and `98` mean the same on every screen. A reply is looked up among keys and labels, never made a number."""
+`0`, `00` and `98` mean the same on each screen. A reply is looked up among keys and labels and never converted to a
+number.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,11 @@ ContextFor = Callable[[FlowState], ScreenContext]
 
 
 class EngineStep(Struct, frozen=True):
-    """`effect`: something to be done before `arrive`. `left`: the person went by `00`, or by `0` where there is no way
-    back. `sorry`: the reply was no answer here. `answered`: the answer just given."""
+    """The result of a reply.
+
+    `effect`: must be carried out before `apply_outcome`. `left`: the reporter left by `00`, or by `0` where there is no
+    way back. `sorry`: the reply was not valid here. `answered`: the answer that was just given.
+    """
 
     state: FlowState
     effect: str | None = None
@@ -66,6 +71,7 @@ class EngineStep(Struct, frozen=True):
 
 
 def initial_state(book: FlowBook, at: str = "home.home") -> FlowState:
+    """Return the state at the beginning of a session."""
     return FlowState(book.screen(at).id)
 
 
@@ -79,18 +85,21 @@ def step(
     now: int,
     more: bool = False,
 ) -> EngineStep:
-    """Takes one reply; `now` is unix seconds. With an effect the state stays on its screen until `arrive`. `more`: what
-    is no answer goes on from words just sent, and is kept however short."""
+    """Process one reply. `now`: Unix time in seconds.
+
+    With an effect, the state stays on its screen until `apply_outcome`. `more`: text that is no valid reply continues
+    the text sent before it, and is stored however short it is.
+    """
     return _Turn(book, _undone(state), reply, context_for, limit, now, more).taken()
 
 
 def apply_outcome(book: FlowBook, state: FlowState, outcome: str, context_for: ContextFor) -> FlowState:
-    """After an effect: where its outcome leads. Raises KeyError for an outcome that the screen does not know."""
+    """Return the state after an effect. Raises KeyError for an outcome that the screen does not have."""
     return _onward(book, state, book.screens[state.screen].outcomes[outcome], context_for)
 
 
 def prepend_answers(state: FlowState, earlier: tuple[Answer, ...]) -> FlowState:
-    """The same report taken up again, out of sight: an earlier draft's answers are kept before these, not in force."""
+    """Return the state of a report that is resumed: an earlier draft's answers come first and are not in force."""
     shift = len(earlier)
     trail = tuple((name, index + shift if index >= 0 else index) for name, index in state.trail)
     return replace(state, trail=trail, answers=earlier + state.answers)
@@ -114,8 +123,8 @@ class _Turn(Struct, frozen=True):
             key = key.strip()
         if key == "00" or screen.end:
             return EngineStep(self.state, left=True)
-        if cover := overlay_of(self.book, self.state):
-            return self.uncovered(cover, key)
+        if notice := overlay_of(self.book, self.state):
+            return self.uncovered(notice, key)
         if key == "0":
             return self.zero(screen)
         if key == "98" and self.state.page < len(self.laid(screen).pages) - 1:
@@ -123,19 +132,23 @@ class _Turn(Struct, frozen=True):
         return self.typed(screen, screen.typed, key) if screen.typed else self.chosen(screen, key)
 
     def meant(self, screen: Screen, reply: str) -> str:
-        """The key, where the words beside `0`, `00` or `98` were typed. Not on typed screens: there they are words."""
+        """Return the key if the label of `0`, `00` or `98` was typed. Not used on screens with typed input."""
         if not reply[:1].isalpha():
             return reply
-        world = self.context_for(self.state)
-        labels = ("00", leave_label(screen, world)), ("0", zero_label(screen, world)), ("98", world.translate(MORE))
+        context = self.context_for(self.state)
+        labels = (
+            ("00", leave_label(screen, context)),
+            ("0", zero_label(screen, context)),
+            ("98", context.translate(MORE)),
+        )
         return next((key for key, label in labels if label and fold(label) == fold(reply)), reply)
 
     def laid(self, screen: Screen) -> ScreenLayout:
         return lay_out(screen, self.state.values, self.context_for(self.state), self.limit)
 
-    def uncovered(self, cover: Screen, key: str) -> EngineStep:
-        """The notice over a screen: its choice and Back both show that screen again."""
-        if key.strip() == "0" or self.found(cover, key, 0):
+    def uncovered(self, notice: Screen, key: str) -> EngineStep:
+        """Process a reply to the notice that covers a screen: its choice and Back both show that screen again."""
+        if key.strip() == "0" or self.found(notice, key, 0):
             return EngineStep(replace(self.state, wrong=0))
         return self.wrong()
 
@@ -153,9 +166,10 @@ class _Turn(Struct, frozen=True):
         return EngineStep(_forget(self.book, replace(state, trail=state.trail[:-1]).at(before)))
 
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
-        """Whatever is typed is the answer, as it is; only the whole reply "1" skips, where the screen says so.
+        """Store the reply as it is; only the whole reply "1" skips, if the screen says so.
 
-        A secret is digits: words given in its place were meant for somebody."""
+        A secret consists of digits: a text in its place was meant for somebody, so it is kept as free text.
+        """
         too_long = typed.limit is not None and len(self.reply) > typed.limit
         if not self.reply.strip() or too_long or (typed.secret and is_free_text(self.reply)):
             return self.wrong()
@@ -168,7 +182,10 @@ class _Turn(Struct, frozen=True):
         return self.walked(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
     def found(self, screen: Screen, reply: str, page: int) -> Choice | None:
-        """By key (where numbers start anew on each page, by this page's), else by a label or another word for it."""
+        """Find the choice by its key, or by its label or another word for it.
+
+        If numbers start again on each page, the keys are those of this page.
+        """
         if not (wanted := fold(reply)):
             return None
         if plain := _for_everybody(screen, wanted):
@@ -182,8 +199,8 @@ class _Turn(Struct, frozen=True):
             keys = {offer.key: offer for offer in offers}
         if wanted in keys:
             return keys[wanted].choice
-        said = (offer.choice for offer in offers if wanted in offer.choice.also or _is_label(offer, wanted))
-        return next(said, None)
+        matching = (offer.choice for offer in offers if wanted in offer.choice.also or _is_label(offer, wanted))
+        return next(matching, None)
 
     def answer(self, screen: Screen, value: str | None, *, typed: bool) -> Answer | None:
         return Answer(screen.id, screen.question, value, typed, self.now) if screen.question else None
@@ -199,28 +216,28 @@ class _Turn(Struct, frozen=True):
         return EngineStep(_onward(self.book, state, go, self.context_for), answered=answer)
 
     def wrong(self) -> EngineStep:
-        """Words sent where a choice or a code was asked are kept: they were meant."""
+        """Count a wrong reply. Free text is stored even if a choice or a code was asked: it was meant."""
         state = self.state
-        words = (
+        texts = (
             (UnpromptedText(self.now, state.screen, as_stored(self.reply)),)
             if self.more or is_free_text(self.reply)
             else ()
         )
         wrong = state.wrong if self.more else min(state.wrong + 1, MAX_WRONG_REPLIES)
-        state = replace(state, unasked=state.unasked + words, wrong=wrong)
+        state = replace(state, unasked=state.unasked + texts, wrong=wrong)
         return EngineStep(state, accepted=False, sorry=not self.more)
 
 
 def _undone(state: FlowState) -> FlowState:
-    """Without the answer to an effect whose outcome never came: that screen is still open."""
+    """Remove the answer to an effect whose outcome never came: that screen is still open."""
     if state.trail and state.trail[-1][0] == state.screen:
         return replace(state, trail=state.trail[:-1])
     return state
 
 
 def _for_everybody(screen: Screen, key: str) -> Choice | None:
-    """The choice of this key, where nothing of the world decides whether it is there."""
-    found = [] if screen.lists else [one for one in screen.choices if one.key == key]
+    """Return the choice of this key if its being offered depends on nothing."""
+    found = [] if screen.lists else [candidate for candidate in screen.choices if candidate.key == key]
     return found[0] if len(found) == 1 and found[0].when is ALWAYS and found[0].say.is_constant else None
 
 
@@ -230,7 +247,7 @@ def _is_label(offer: OfferedChoice, wanted: str) -> bool:
 
 
 def _onward(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: ContextFor) -> FlowState:
-    """To the first screen on this way that is to be asked. Each one is looked at in the world as it is there."""
+    """Go to the first screen on this path that is asked. Conditions are checked in the context of each screen."""
     values = state.values
     while True:
         facts = context_for(state).facts
@@ -242,18 +259,18 @@ def _onward(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: 
 
 
 def _forget(book: FlowBook, state: FlowState) -> FlowState:
-    """Without secret answers that are no longer in force, or whose flow the walk has left."""
+    """Remove secret answers that are no longer in force, or whose flow the session has left."""
     flow, in_force = state.screen.partition(".")[0], state.in_force
-    gone = {
+    removed = {
         index
         for index, answer in enumerate(state.answers)
         if (typed := book.screens[answer.screen].typed)
         and typed.secret
         and (index not in in_force or not answer.screen.startswith(f"{flow}."))
     }
-    if not gone:
+    if not removed:
         return state
-    stays = [index for index in range(len(state.answers)) if index not in gone]
-    moved = {old: new for new, old in enumerate(stays)}
-    trail = tuple((name, moved.get(index, -1)) for name, index in state.trail)
-    return replace(state, trail=trail, answers=tuple(state.answers[index] for index in stays))
+    kept = [index for index in range(len(state.answers)) if index not in removed]
+    new_index = {old: new for new, old in enumerate(kept)}
+    trail = tuple((name, new_index.get(index, -1)) for name, index in state.trail)
+    return replace(state, trail=trail, answers=tuple(state.answers[index] for index in kept))

@@ -1,4 +1,7 @@
-"""What a flow is once read, and what the engine walks: screens, states, the world that fills the words. Pure data."""
+"""The data of flows: parsed screens, the state of a session, and the context that fills the texts.
+
+It is pure data. The engine walks the screens; the renderer lays them out.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from flows.pagination import ScreenLimit, ScreenPage
 
 
 class Answer(Struct, frozen=True):
-    """`value` is the choice's code, the text as typed, or None where it was skipped. `at` is unix seconds, UTC."""
+    """An answer to a screen's question. `at`: Unix time in seconds, UTC.
+
+    `value`: the choice's code, the text as typed, or None if the question was skipped.
+    """
 
     screen: str
     question: str
@@ -22,7 +28,7 @@ class Answer(Struct, frozen=True):
 
 
 class UnpromptedText(Struct, frozen=True):
-    """Words sent where a choice was asked."""
+    """Text that was sent where a choice was asked. `at`: Unix time in seconds."""
 
     at: int
     screen: str
@@ -30,56 +36,72 @@ class UnpromptedText(Struct, frozen=True):
 
 
 class FlowState(Struct, frozen=True):
-    """Where a conversation is. `trail` holds each screen walked with the index of the answer given there (-1: none);
-    Back pops it. `answers` keeps every answer ever given: those on the trail are in force."""
+    """The state of a session in the flows.
+
+    `trail`: each visited screen with the index of the answer given there, -1 if none; Back removes the last. `answers`:
+    all answers ever given; those on the trail are in force. `wrong`: wrong replies in a row; at 3 a notice with the
+    emergency numbers covers the screen.
+    """
 
     screen: str
     trail: tuple[tuple[str, int], ...] = ()
     answers: tuple[Answer, ...] = ()
     unasked: tuple[UnpromptedText, ...] = ()
     page: int = 0
-    wrong: int = 0  # wrong replies in a row; at 3 the notice with the numbers covers the screen
+    wrong: int = 0
 
     @property
     def values(self) -> dict[str, str | None]:
-        """The answers in force by question; of a question answered twice on the trail, the last."""
-        given = self.answers
-        return {given[index].question: given[index].value for _, index in self.trail if index >= 0}
+        """The answers in force by question; if a question was answered twice on the trail, the last answer."""
+        all_answers = self.answers
+        return {all_answers[index].question: all_answers[index].value for _, index in self.trail if index >= 0}
 
     def many(self, question: str) -> tuple[str, ...]:
-        """All values in force of a question that may be answered more than once, in order."""
-        kept = (self.answers[index] for _, index in self.trail if index >= 0)
-        return tuple(answer.value for answer in kept if answer.question == question and answer.value is not None)
+        """Return all values in force of a question that may be answered more than once, in order."""
+        relevant = (self.answers[index] for _, index in self.trail if index >= 0)
+        return tuple(answer.value for answer in relevant if answer.question == question and answer.value is not None)
 
     @property
     def in_force(self) -> frozenset[int]:
-        """Indices into `answers`."""
+        """The indices in `answers` of the answers in force."""
         return frozenset(index for _, index in self.trail if index >= 0)
 
     def at(self, screen: str) -> FlowState:
+        """Return the state at another screen: page 0, no wrong replies."""
         return FlowState(screen, self.trail, self.answers, self.unasked)
 
 
 class Option(Struct, frozen=True):
+    """A choice that comes from data, such as a place or a language."""
+
     value: str | None
     say: str
 
 
 class ScreenContext(Struct, frozen=True):
+    """The facts, fields and lists of one session, and the function that translates texts (flows/vocabulary.py).
+
+    `common`: the cache of screens that are the same for everybody.
+    """
+
     facts: Mapping[str, str]
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else", "languages"
     translate: Callable[[str], str]
-    common: LayoutCache | None = None  # what is laid out once for everybody
+    common: LayoutCache | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Any of these, each a set of names with the values they may have; none at all holds always."""
+    """A condition on answers and facts: it holds if any of the alternatives holds.
+
+    An alternative is a set of names, each with the values it may have. Without alternatives the condition always holds.
+    """
 
     any_of: tuple[tuple[tuple[str, frozenset[str | None]], ...], ...] = ()
 
     def holds(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> bool:
+        """Return whether the condition holds; a fact takes precedence over an answer of the same name."""
         for all_of in self.any_of:
             for name, allowed in all_of:
                 if (facts[name] if name in facts else values.get(name)) not in allowed:
@@ -94,43 +116,59 @@ ALWAYS = Condition()
 
 @dataclass(frozen=True, slots=True)
 class Variant:
+    """A text and the condition under which it is shown.
+
+    `says`: from the longest to the shortest; the first that lets the screen fit on one page is used. `at`: line and
+    column in the file.
+    """
+
     when: Condition
-    says: tuple[str, ...]  # from the longest to the shortest: the first that lets the screen fit on one page
-    at: tuple[int, int] = field(default=(0, 0), compare=False)  # line and column in its file
+    says: tuple[str, ...]
+    at: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenText:
+    """A text of a screen, in variants; the first whose condition holds is shown."""
+
     variants: tuple[Variant, ...] = ()
 
     @property
     def is_constant(self) -> bool:
-        """Whether it says the same to everybody: no condition, no field."""
-        one = self.variants[0] if len(self.variants) == 1 else None
-        return bool(one and one.when is ALWAYS and "{" not in "".join(one.says))
+        """Whether everybody sees the same text: it has no condition and no field."""
+        variant = self.variants[0] if len(self.variants) == 1 else None
+        return bool(variant and variant.when is ALWAYS and "{" not in "".join(variant.says))
 
     def says(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> tuple[str, ...]:
-        for one in self.variants:
-            if one.when is ALWAYS or one.when.holds(values, facts):
-                return one.says
+        """Return the texts of the first variant that holds, from the longest to the shortest."""
+        for variant in self.variants:
+            if variant.when is ALWAYS or variant.when.holds(values, facts):
+                return variant.says
         return ("",)
 
 
 @dataclass(frozen=True, slots=True)
 class GoTo:
+    """Where a reply leads if the condition holds. `if_there`: the flow may be missing from the installation."""
+
     when: Condition
     to: str
-    if_there: bool = False  # a flow that may not be installed
+    if_there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
+    """A choice of a screen.
+
+    `also`: other words that select it, folded. `do`: an effect; `outcomes` says where each outcome of it leads.
+    """
+
     key: str
     say: ScreenText
     value: str | None = None
-    also: tuple[str, ...] = ()  # other words for it, folded
+    also: tuple[str, ...] = ()
     when: Condition = ALWAYS
-    do: str | None = None  # an effect; `outcomes` says where each of its outcomes leads
+    do: str | None = None
     go: tuple[GoTo, ...] = ()
     outcomes: Mapping[str, tuple[GoTo, ...]] = field(default_factory=dict)
     at: tuple[int, int] = field(default=(0, 0), compare=False)  # line and column in its file
@@ -138,13 +176,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class TypedInput:
+    """How a screen accepts typed text. `skip`: the reply that skips the question. `limit`: characters."""
+
     skip: str | None = None
-    limit: int | None = None  # characters; a longer reply is a wrong one
-    secret: bool = False  # forgotten when Back passes it or the walk leaves its flow
+    limit: int | None = None  # a longer reply is wrong
+    secret: bool = False  # deleted when Back passes it, or when the session leaves its flow
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
+    """A screen of a flow. `id`: flow and name, such as "report.danger"."""
+
     id: str
     line: int
     column: int
@@ -152,29 +194,30 @@ class Screen:
     when: Condition = ALWAYS
     words: ScreenText = ScreenText()
     choices: tuple[Choice, ...] = ()
-    lists: tuple[str, ...] = ()  # choices from data: the first of these that is not empty; then `choices` end each page
+    lists: tuple[str, ...] = ()  # choices from data: the first list that is not empty; then `choices` end each page
     typed: TypedInput | None = None
-    zero: Choice | None = None  # what `0` does where it is not Back
-    leave: ScreenText = ScreenText()  # what the `00` line says where it is not "Leave"
-    beside: ScreenText = ScreenText()  # a line above its words, on every page of it
+    zero: Choice | None = None  # what `0` does instead of Back
+    leave: ScreenText = ScreenText()  # the label of `00` instead of "Leave"
+    beside: ScreenText = ScreenText()  # a line above the words, on each page
     foot: ScreenText = ScreenText()
-    do: str | None = None  # of a typed answer
+    do: str | None = None  # the effect of a typed answer
     go: tuple[GoTo, ...] = ()
-    otherwise: tuple[GoTo, ...] = ()  # where `when` fails; else `go`
+    otherwise: tuple[GoTo, ...] = ()  # where it leads if `when` does not hold; by default `go`
     outcomes: Mapping[str, tuple[GoTo, ...]] = field(default_factory=dict)
     end: bool = False
-    start: bool = False  # a conversation may begin here: `0` leaves
-    called: bool = False  # shown by the program, not by a go
-    again: str | None = None  # shown once: what Back shows in its place
+    start: bool = False  # a session may begin here, and `0` leaves
+    called: bool = False  # shown by the program; no `go` leads to it
+    again: str | None = None  # the screen is shown once; Back shows this one instead
 
     @property
     def flow(self) -> str:
+        """The name of the screen's flow."""
         return self.id.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class NameReference:
-    """A name that a flow uses, with its place in the file, to be checked when all flows are known."""
+    """A name used in a flow file and its position. It is checked when all flows are known."""
 
     kind: str  # "screen", "name" (of a question or fact), "value" (name=value)
     name: str
@@ -186,7 +229,10 @@ class NameReference:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who gives the advice: `grade` docs = the organisation's own page, second-hand = reported by others."""
+    """The organisation that gives an advice.
+
+    `grade`: "docs" for the organisation's own page, "second-hand" for a report by others.
+    """
 
     by: str
     grade: str
@@ -195,17 +241,19 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One tip, on one or two screens; `inferred` names what no source says."""
+    """A tip on one or two screens. `inferred`: what no source says. `checked`: ISO 8601 date."""
 
     id: str
     screens: tuple[str, ...]
     sources: tuple[str, ...]
-    checked: str  # ISO 8601
+    checked: str
     inferred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
+    """A parsed flow file."""
+
     name: str
     version: int
     file: str
@@ -217,18 +265,25 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class FlowBook:
+    """All flows of an installation and their screens by id."""
+
     flows: Mapping[str, Flow]
     screens: Mapping[str, Screen]
 
     def screen(self, name: str) -> Screen:
+        """Return a screen. Raises KeyError if there is none of this id."""
         return self.screens[name]
 
     def version(self, flow: str) -> int:
+        """Return the version of a flow. Raises KeyError if there is none of this name."""
         return self.flows[flow].version
 
 
 class OfferedChoice(Struct, frozen=True):
-    """A choice that holds now. `say` are its labels from the longest to the shortest, filled; none: it is not shown."""
+    """A choice whose condition holds.
+
+    `say`: its labels from the longest to the shortest, with the fields filled in; if empty, the choice is not shown.
+    """
 
     key: str
     say: tuple[str, ...]
@@ -236,7 +291,7 @@ class OfferedChoice(Struct, frozen=True):
 
 
 class ScreenLayout(Struct, frozen=True):
-    """A screen laid out: what it offers, and its pages."""
+    """A screen with its offered choices, laid out in pages."""
 
     screen: Screen
     offers: tuple[OfferedChoice, ...]
@@ -244,9 +299,9 @@ class ScreenLayout(Struct, frozen=True):
 
 
 class LayoutCache(Struct, frozen=True):
-    """The screens that are the same for everybody in a country, in a language, on a channel: each is laid out once.
+    """The screens that are the same for everybody in a country, language and channel, each laid out once.
 
-    That is done in a `world` that knows nobody and with no answers, so nothing of anybody can be in what is kept.
+    They are laid out in a context without any personal data and with no answers, so the cache cannot contain such data.
     """
 
     screens: frozenset[str]

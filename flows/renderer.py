@@ -1,4 +1,4 @@
-"""A screen as words: what holds now, filled and translated, fitted to the phone. Pure."""
+"""Render a screen as text: choose what holds now, fill in the fields, translate, and fit it to the phone. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from flows.text import BACK, DRILL, LEAVE, MORE, PLACEHOLDER, SKIP, SORRY, witho
 from flows.vocabulary import OPTIONAL_FIELDS
 
 OVERLAY_SCREEN = "home.third_wrong"
-MAX_WRONG_REPLIES = 3  # wrong replies in a row
-SHORT_SORRY = "?"  # in place of "Sorry, try again." where even that finds no room
+MAX_WRONG_REPLIES = 3  # so many wrong replies in a row
+SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
 
 class RenderedScreen(Struct, frozen=True):
-    """`text` has no prefix of any channel. Pages count from 1."""
+    """A rendered page. `text`: without the channel's prefix. `page`: from 1."""
 
     text: str
     expects_reply: bool
@@ -29,80 +29,82 @@ class RenderedScreen(Struct, frozen=True):
 def render(
     book: FlowBook, state: FlowState, world: ScreenContext, limit: ScreenLimit, sorry: bool = False
 ) -> RenderedScreen:
-    covered = overlay_of(book, state)
-    laid = lay_out(covered or book.screens[state.screen], state.values, world, limit)
-    page = laid.pages[0 if covered else min(state.page, len(laid.pages) - 1)]
+    """Render the screen of a state. `sorry`: the last reply was wrong."""
+    notice = overlay_of(book, state)
+    layout = lay_out(notice or book.screens[state.screen], state.values, world, limit)
+    page = layout.pages[0 if notice else min(state.page, len(layout.pages) - 1)]
     text = page.text
-    if sorry and not covered:
-        first = page is laid.pages[0] and (laid.screen.start or laid.screen.called)
+    if sorry and not notice:
+        first = page is layout.pages[0] and (layout.screen.start or layout.screen.called)
         keep = world.fields.get("emergency", "") if first else ""
         text = with_first_line(page, (world.translate(SORRY), SHORT_SORRY), limit, keep=keep)
-    return RenderedScreen(text, not laid.screen.end, laid.pages.index(page) + 1, len(laid.pages))
+    return RenderedScreen(text, not layout.screen.end, layout.pages.index(page) + 1, len(layout.pages))
 
 
 def render_notice(book: FlowBook, name: str, world: ScreenContext, limit: ScreenLimit) -> RenderedScreen:
-    """A screen that needs no conversation: home.not_working, home.busy, home.goodbye, report.not_sent."""
+    """Render a screen that needs no session: home.not_working, home.busy, home.goodbye, report.not_sent."""
     return render(book, FlowState(name), world, limit)
 
 
 def overlay_of(book: FlowBook, state: FlowState) -> Screen | None:
-    """The notice with the numbers, after too many wrong replies in a row."""
+    """Return the notice with the emergency numbers after too many wrong replies in a row; else None."""
     return book.screens.get(OVERLAY_SCREEN) if state.wrong >= MAX_WRONG_REPLIES else None
 
 
 def is_asked(screen: Screen, values: Mapping[str, str | None], world: ScreenContext) -> bool:
-    """Whether a screen is shown at all, or passed over."""
+    """Return whether a screen is shown; otherwise it is skipped."""
     return screen.when.holds(values, world.facts) and (not screen.lists or any(map(world.lists.get, screen.lists)))
 
 
 def lay_out(screen: Screen, values: Mapping[str, str | None], world: ScreenContext, limit: ScreenLimit) -> ScreenLayout:
-    """The longest words that fit on one page; where none do, the shortest on several."""
+    """Lay out a screen: with the longest texts that fit on one page, or else the shortest texts on several pages."""
     common = world.common
     if common is None or screen.id not in common.screens:
-        return _laid_out(screen, values, world, limit)
-    laid = common.laid.get((screen.id, limit))
-    if laid is None:
-        laid = common.laid[screen.id, limit] = _laid_out(screen, {}, common.world, limit)
-    return laid
+        return _lay_out_uncached(screen, values, world, limit)
+    layout = common.laid.get((screen.id, limit))
+    if layout is None:
+        layout = common.laid[screen.id, limit] = _lay_out_uncached(screen, {}, common.world, limit)
+    return layout
 
 
-def _laid_out(
+def _lay_out_uncached(
     screen: Screen, values: Mapping[str, str | None], world: ScreenContext, limit: ScreenLimit
 ) -> ScreenLayout:
     offers = offered_choices(screen, values, world)
     words = fill_all(screen.words, values, world)
     foot = fill_all(screen.foot, values, world)
     beside = fill_all(screen.beside, values, world)
-    most = max(len(words), len(foot), len(beside), *[len(offer.say) for offer in offers], 1)
+    levels = max(len(words), len(foot), len(beside), *[len(offer.say) for offer in offers], 1)
     drill = f"{world.translate(DRILL)} " if world.facts.get("drill") == "yes" else ""
-    whole = _menu(screen, world)
+    base = _menu(screen, world)
     listed = sum(not offer.key for offer in offers) if screen.lists else len(offers)
-    for level in range(most):
-        heading = _at(words, level)
-        lines = tuple([MenuLine(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers)])
-        above = "" if any(one in heading for one in beside) else _at(beside, level)
-        shown = {"above": above, "lines": lines[:listed], "tail": lines[listed:], "foot": _at(foot, level)}
-        menu = replace(whole, heading=heading, **shown)
-        if len(cut := pages(_drilled(menu, drill), limit)) == 1:
+    for level in range(levels):
+        heading = _at_level(words, level)
+        lines = tuple([MenuLine(offer.key, _at_level(offer.say, level), index) for index, offer in enumerate(offers)])
+        above = "" if any(one in heading for one in beside) else _at_level(beside, level)
+        shown = {"above": above, "lines": lines[:listed], "tail": lines[listed:], "foot": _at_level(foot, level)}
+        menu = replace(base, heading=heading, **shown)
+        if len(laid_pages := pages(_with_drill_mark(menu, drill), limit)) == 1:
             break
-    if drill and _moved(cut, pages(menu, limit)):  # no choice is pushed away for it
-        cut = pages(replace(menu, above="", heading=f"{drill.strip()}\n{above}".strip()), limit)
-    return ScreenLayout(screen, offers, cut)
+    if drill and _has_moved(laid_pages, pages(menu, limit)):  # the mark must not move a choice to another page
+        laid_pages = pages(replace(menu, above="", heading=f"{drill.strip()}\n{above}".strip()), limit)
+    return ScreenLayout(screen, offers, laid_pages)
 
 
-def _drilled(menu: Menu, drill: str) -> Menu:
-    """A training screen begins with its mark."""
+def _with_drill_mark(menu: Menu, drill: str) -> Menu:
+    """Put the drill mark at the beginning of a training screen."""
     return replace(menu, above=drill + menu.above) if menu.above else replace(menu, heading=drill + menu.heading)
 
 
-def _moved(cut: tuple[ScreenPage, ...], whole: tuple[ScreenPage, ...]) -> bool:
-    """Return whether a choice stands on another page than it would."""
-    return [len(page.lines) for page in cut] != [len(page.lines) for page in whole]
+def _has_moved(laid_pages: tuple[ScreenPage, ...], base: tuple[ScreenPage, ...]) -> bool:
+    """Return whether a choice is on another page than without the mark."""
+    return [len(page.lines) for page in laid_pages] != [len(page.lines) for page in base]
 
 
 def offered_choices(
     screen: Screen, values: Mapping[str, str | None], world: ScreenContext
 ) -> tuple[OfferedChoice, ...]:
+    """Return the choices that hold now, those from data first."""
     listed = next(filter(None, (world.lists.get(name, ()) for name in screen.lists)), ())
     offers = [OfferedChoice("", (option.say,), Choice("", ScreenText(), option.value)) for option in listed]
     for choice in screen.choices:
@@ -112,7 +114,7 @@ def offered_choices(
 
 
 def fill_all(text: ScreenText, values: Mapping[str, str | None], world: ScreenContext) -> tuple[str, ...]:
-    """The texts of the variant that holds; those that are empty for want of a field are left out."""
+    """Return the filled texts of the variant that holds, without those that lack a field."""
     if not text.variants:
         return ("",)
     says = [words for say in text.says(values, world.facts) if (words := fill(say, world))]
@@ -120,9 +122,9 @@ def fill_all(text: ScreenText, values: Mapping[str, str | None], world: ScreenCo
 
 
 def fill(say: str, world: ScreenContext) -> str:
-    """Translated, with the fields in. A line is left out where a field that may be absent is.
+    """Translate a text and fill in the fields. A line with an optional field that is absent is left out.
 
-    A translation with other fields than the English has is none: a number might be missing.
+    A translation with other fields than the English text is not used: a number might be missing.
     """
     words = without_context(world.translate(say)) if say else ""
     say = without_context(say)
@@ -141,12 +143,12 @@ def _fill_line(line: str, fields: Mapping[str, str]) -> str | None:
     return PLACEHOLDER.sub(lambda found: fields[found[1]], line)
 
 
-def _at(says: tuple[str, ...], level: int) -> str:
+def _at_level(says: tuple[str, ...], level: int) -> str:
     return says[min(level, len(says) - 1)]
 
 
 def _menu(screen: Screen, world: ScreenContext) -> Menu:
-    """What it says however long its words are."""
+    """Return the parts of the menu that do not depend on the length of its texts."""
     leave = "" if screen.end else f"00 {leave_label(screen, world)}"
     return Menu(
         heading="",
@@ -158,7 +160,7 @@ def _menu(screen: Screen, world: ScreenContext) -> Menu:
 
 
 def _below(screen: Screen, leave: str, world: ScreenContext) -> tuple[str, ...]:
-    """Where a conversation begins there is no way back, and the line to leave is always there."""
+    """Return the lines below the choices. A first screen has no Back, and always the line to leave."""
     if screen.end:
         return ()
     skip = (f"{screen.typed.skip} = {world.translate(SKIP)}",) if screen.typed and screen.typed.skip else ()
@@ -166,13 +168,14 @@ def _below(screen: Screen, leave: str, world: ScreenContext) -> tuple[str, ...]:
 
 
 def leave_label(screen: Screen, world: ScreenContext) -> str:
-    return _own(screen.leave, LEAVE, world)
+    """Return the label of `00`."""
+    return _label(screen.leave, LEAVE, world)
 
 
 def zero_label(screen: Screen, world: ScreenContext) -> str:
-    """ "" where a conversation begins: there is nothing to go back to."""
-    return "" if screen.start else _own(screen.zero.say if screen.zero else ScreenText(), BACK, world)
+    """Return the label of `0`; empty on a first screen, where there is no way back."""
+    return "" if screen.start else _label(screen.zero.say if screen.zero else ScreenText(), BACK, world)
 
 
-def _own(text: ScreenText, otherwise: str, world: ScreenContext) -> str:
+def _label(text: ScreenText, otherwise: str, world: ScreenContext) -> str:
     return fill_all(text, {}, world)[0] or world.translate(otherwise)

@@ -1,8 +1,10 @@
-"""What staff may write to a reporter, who reads it on a phone that others use too (S-25). Pure.
+"""Check what staff write to a reporter, who reads it on a phone that others use too (S-25). Pure.
 
-Refused: what does not fit one screen, a link, a number that is not the country's, a request for pictures. All else is
-a question to who writes: words can be right that look wrong. The lists are English, and for pictures also of some
-other languages; none of these others was read by somebody who speaks it.
+Refused are a text that does not fit one screen, a link, a number that is not the country's, and a request for pictures.
+Other doubts are put to the writer, who may confirm the text: words that look wrong can be right. The word lists are in
+English, and for pictures also in some other languages; no speaker of those has reviewed them.
+
+The module also has ready sentences for staff. They are true whatever was reported, and harmless if others read along.
 """
 
 from __future__ import annotations
@@ -15,18 +17,17 @@ from typing import Final
 
 from flows.gsm7 import alphabet, size
 
-MAX_SEPTETS, MAX_UNITS = 120, 40  # beside the lines below it, on one screen of 160 septets or 70 units
-INVISIBLE_CATEGORIES = frozenset(
-    {"Cc", "Cf", "Cs", "Co"}
-)  # control and format characters: a phone shows them as it likes
+MAX_SEPTETS, MAX_UNITS = 120, 40  # the room beside the lines below it, on a screen of 160 septets or 70 units
+# Control and format characters: how they look depends on the phone.
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
 
-LINK = re.compile(  # any two words with a dot between: nobody can list all endings, and phones make links of most
-    r"\w://|\bwww\b|\bhxxp|@\w|\[\.\]|\w[.\u3002][^\W\d_]{2}", re.IGNORECASE
-)
+# Also two words joined by a dot: the endings cannot be listed, and phones turn most of them into links.
+LINK = re.compile(r"\w://|\bwww\b|\bhxxp|@\w|\[\.\]|\w[.\u3002][^\W\d_]{2}", re.IGNORECASE)
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|a\.m|p\.m)\b", re.IGNORECASE)
 TIME = re.compile(r"\b(?:[01]?\d|2[0-4])[.:h][0-5]\d\b(?![.:\d])|\b\d{1,2}(?= ?[ap]m\b)", re.IGNORECASE)
-DIGITS = re.compile(r"\d(?:[\W\d_]*\d)?")  # with whatever stands between: a number is read on over a dash or a comma
-MAX_SHORT_DIGITS = 2  # digits that are no number to call: "at 4", "in 10 days"
+# Includes characters between digits: people read a number on over a dash or a comma.
+DIGITS = re.compile(r"\d(?:[\W\d_]*\d)?")
+MAX_SHORT_DIGITS = 2  # so few digits are no telephone number: "at 4", "in 10 days"
 
 PICTURE_WORDS = (
     r"pictures?|photos?|images?|videos?|selfies?|screenshots?|pics?|clips?|"  # English
@@ -38,7 +39,7 @@ SEND_VERBS = (
     r"envoie[sz]?|envoyez|envoyer|montrez?|sendem|soem|salim|soim|tuma|tutumie|vakauta"
 )
 NEGATIONS = r"not|never|no|don'?t|cannot|can'?t|without|ne|pas|jamais|nogat|noken|usi\w+|kua"
-# Up to the verb, over no comma and no "and": "Don't worry, send us a photo" asks for one.
+# From the negation to the verb, without a comma or "and" between: "Don't worry, send us a photo" is a request.
 NEGATED_SEND = re.compile(
     rf"\b(?:{NEGATIONS})(?: +(?!(?:and|but|then|et|mais)\b)\w+){{0,3}} +(?:{SEND_VERBS})\b|\b(?:{SEND_VERBS}) "
     rf"+(?:pas|jamais)\b",
@@ -70,17 +71,20 @@ NEVER_ASKED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """`refused`: it cannot be sent so. Else whoever writes may say that it is meant."""
+    """What is wrong with a text. `refused`: it cannot be sent; otherwise the writer may confirm it."""
 
     why: str
     refused: bool
 
 
 def check_reply(words: str, numbers: Collection[str], names: Collection[str] = ()) -> tuple[Objection, ...]:
-    """`numbers`: those that may be shown in the country, as digits; `names`: of its hotlines."""
+    """Check a text.
+
+    `numbers`: those that may be shown in the country, as digits. `names`: the names of its hotlines.
+    """
     return (
         *(Objection(why, True) for why in _refused(words, numbers)),
-        *(Objection(w, False) for w in _ask(words, names)),
+        *(Objection(doubt, False) for doubt in _doubts(words, names)),
     )
 
 
@@ -95,44 +99,43 @@ def _refused(words: str, numbers: Collection[str]) -> Iterator[str]:
     plain = _plain(words)
     if LINK.search(ABBREVIATION.sub(" ", plain)):
         yield "it has a link or an address, or no blank after a full stop; nobody can open it safely on that phone"
-    for number in _foreign(plain, numbers):
+    for number in _foreign_numbers(plain, numbers):
         yield f"{number} is no number of this country's file; nobody has dialled it"
     if any(ASKS_FOR_PICTURES.search(NEGATED_SEND.sub(" ", one)) for one in SENTENCE.findall(plain)):
         yield "it asks for pictures; having one may be a crime even for staff"
 
 
-def _ask(words: str, names: Collection[str]) -> Iterator[str]:
+def _doubts(words: str, names: Collection[str]) -> Iterator[str]:
     plain = _plain(words)
     first = plain.split("\n", 1)[0].casefold()
-    told = sorted(TOPIC_WORDS & set(re.findall(r"\w+", first)))
-    told += sorted(name for name in names if name.casefold() in first)
-    if told:
-        yield f"its first line says {', '.join(told)}; whoever looks over a shoulder reads that"
-    if found := PROMISES.search(plain):
-        yield f"it promises what is not sure: {found[0]!r}"
-    if found := NEVER_ASKED.search(plain):
-        yield f"it asks or says what is never asked: {found[0]!r}"
+    revealing = sorted(TOPIC_WORDS & set(re.findall(r"\w+", first)))
+    revealing += sorted(name for name in names if name.casefold() in first)
+    if revealing:
+        yield f"its first line says {', '.join(revealing)}; whoever looks over a shoulder reads that"
+    if match := PROMISES.search(plain):
+        yield f"it promises what is not sure: {match[0]!r}"
+    if match := NEVER_ASKED.search(plain):
+        yield f"it asks or says what is never asked: {match[0]!r}"
 
 
 def _plain(words: str) -> str:
-    """Without the marks and shapes by which the same letters look different."""
-    shown = "".join(one for one in unicodedata.normalize("NFKC", words) if unicodedata.category(one) != "Cf")
-    return shown.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    """Return the text in a normal form: letters that look alike become the same."""
+    visible = "".join(one for one in unicodedata.normalize("NFKC", words) if unicodedata.category(one) != "Cf")
+    return visible.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
-def _foreign(words: str, numbers: Collection[str]) -> Iterator[str]:
-    """Runs of digits that are neither a number of the country nor too short for one."""
-    for found in DIGITS.finditer(TIME.sub(" ", words)):
-        run = re.sub(r"\D", "", found[0])
-        rest = "".join(part for part in re.findall(r"\d+", found[0]) if part not in numbers)
-        if run not in numbers and len(rest) > MAX_SHORT_DIGITS:
-            yield found[0]
+def _foreign_numbers(words: str, numbers: Collection[str]) -> Iterator[str]:
+    """Yield the digit sequences that are neither a number of the country nor too short to be one."""
+    for match in DIGITS.finditer(TIME.sub(" ", words)):
+        digits = re.sub(r"\D", "", match[0])
+        rest = "".join(part for part in re.findall(r"\d+", match[0]) if part not in numbers)
+        if digits not in numbers and len(rest) > MAX_SHORT_DIGITS:
+            yield match[0]
 
 
-# Ready sentences for whoever writes to a reporter: true whatever was told, harmless where others read along (S-25).
-#
-# They are messages of the catalogues, and pass the check of staff's words in every language that has them. A new one
-# is as short, asks for nothing, names nobody and nothing of what happened, and promises nothing.
+# Ready sentences for staff (S-25). They are messages of the catalogues, and pass `check_reply` in each language that
+# has them. A new one must be as short, ask for nothing, name no person and nothing of what happened, and promise
+# nothing.
 
 REPLY_TEMPLATES: Final = (
     "Hello. We have read what you wrote. Thank you for telling us.",

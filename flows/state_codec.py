@@ -1,5 +1,8 @@
-"""A State as a short list that JSON can carry, and back. Names of screens stand once, the rest are numbers that point
-to them: a session stays small, and a flow that has changed is noticed, not misread. Pure."""
+"""Pack a FlowState into a short list that JSON can carry, and unpack it.
+
+The name of each screen is stored once; everything else are numbers that point to it. So a session stays small, and a
+flow that has changed is detected instead of misread. Pure.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,23 @@ Index = Annotated[int, Meta(ge=0)]
 
 
 class PackedState(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`names`: of screens, that of the state first. `since`: unix seconds, from which all other times count."""
+    """The packed form of a state.
+
+    `names`: names of screens, that of the state first. `since`: Unix time in seconds; all other times count from it.
+    """
 
     names: Annotated[tuple[str, ...], Meta(min_length=1)]
     page: Index
     wrong: Index
     since: int
     answers: tuple[tuple[Index, str | None, int, int], ...]  # screen, value, whether typed, when
-    trail: tuple[int, ...]  # an answer; below 0: a screen that asked nothing, from -1 on
-    unasked: tuple[tuple[Index, str, int], ...]  # screen, words, when
+    trail: tuple[int, ...]  # the index of an answer; from -1 downwards a screen without a question
+    unasked: tuple[tuple[Index, str, int], ...]  # screen, text, when
 
 
 def pack(state: FlowState) -> PackedState:
-    names = list(dict.fromkeys([state.screen, *[name for name, _ in state.trail], *_named(state)]))
+    """Pack a state."""
+    names = list(dict.fromkeys([state.screen, *[name for name, _ in state.trail], *_answered_screens(state)]))
     number = {name: index for index, name in enumerate(names)}
     since = state.answers[0].at if state.answers else 0
     return PackedState(
@@ -39,12 +46,15 @@ def pack(state: FlowState) -> PackedState:
     )
 
 
-def _named(state: FlowState) -> list[str]:
+def _answered_screens(state: FlowState) -> list[str]:
     return [answer.screen for answer in state.answers] + [words.screen for words in state.unasked]
 
 
 def unpack(packed: PackedState, book: FlowBook) -> FlowState:
-    """Raises ValueError for a screen or question that the book does not have, and for what points to nothing."""
+    """Unpack a state.
+
+    Raises ValueError for a screen or question that the book does not have, and for an index out of range.
+    """
     try:
         return _state(packed, book)
     except (IndexError, KeyError) as wrong:
@@ -53,10 +63,10 @@ def unpack(packed: PackedState, book: FlowBook) -> FlowState:
 
 def _state(packed: PackedState, book: FlowBook) -> FlowState:
     names, since = packed.names, packed.since
-    asks = [book.screens[name].question for name in names]
+    questions = [book.screens[name].question for name in names]
     answers = []
     for number, value, typed, after in packed.answers:
-        question = asks[number]
+        question = questions[number]
         if question is None:
             raise ValueError("an answer to nothing")
         answers.append(Answer(names[number], question, value, bool(typed), since + after))

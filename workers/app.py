@@ -1,4 +1,4 @@
-"""Puts a worker or a clock together from its settings. The only place in `workers` that knows all its parts."""
+"""Build a worker or the scheduler from settings. Only this module knows all parts of `workers`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ PROBE_KEY = "rq:probe"  # the key that the clock writes to see whether Redis acc
 
 @dataclass(frozen=True, slots=True)
 class WorkerServices:
-    """What a worker is made of."""
+    """The parts of a worker process.
+
+    `slot`: host/name, whose leases a restart releases. `holder`: host/name/boot.
+    """
 
     common: CommonSettings
     countries: country.Countries
@@ -63,12 +66,15 @@ class WorkerServices:
     texter: SmsDispatcher
     pager: OnCallPager
     metrics: WorkerMetrics
-    slot: str  # host/name: whose leases a restart gives up
-    holder: str  # host/name/boot
+    slot: str
+    holder: str
 
 
 def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]) -> WorkerServices:
-    """`name`: urgent-1, standard-1, clock-1. Raises SettingError, CountryError."""
+    """Build the parts from the environment. `name`: urgent-1, standard-1, clock-1.
+
+    Raises SettingError and CountryError.
+    """
     settings = load_all_settings((CommonSettings, OperatorSettings), environ)
     common, operator = settings[CommonSettings], settings[OperatorSettings]
     countries = _countries(common)
@@ -112,8 +118,12 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
 
 
 def _on_call_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
-    """Who is on duty at a hotline just now, first; a hotline of no country has nobody."""
-    cards = {one.id: (one.card, land.time_zone) for land in countries for one in land.hotlines.values()}
+    """Return a function: hotline → its contacts on duty now, first; none for a hotline of no country."""
+    cards = {
+        one.id: (one.card, country_of_hotlines.time_zone)
+        for country_of_hotlines in countries
+        for one in country_of_hotlines.hotlines.values()
+    }
     return lambda hotline: duty_officers(*cards[hotline], database.now()) if hotline in cards else ()
 
 
@@ -122,7 +132,7 @@ def _no_sms() -> None:
 
 
 def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Scheduler:
-    """Raises SettingError."""
+    """Build the scheduler and its jobs. Raises SettingError."""
     operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     duties = ClockJobs(
         database=parts.database,
@@ -137,7 +147,9 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
     texts = _sms_notifier(parts, operator)
     teller = Notifier(mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None)
     telling = AlertSender(parts.database, teller)
-    keeping = RetentionJob(parts.database, retention_policy(parts.countries), parts.common.keys, telling, parts.metrics)
+    retention_job = RetentionJob(
+        parts.database, retention_policy(parts.countries), parts.common.keys, telling, parts.metrics
+    )
     ladder = EscalationJob(
         database=parts.database,
         countries=parts.countries,
@@ -156,8 +168,10 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
         holder=parts.holder,
         aside=(
             _statistics_job(parts),
-            ErasureJob(parts.database, retention_policy(parts.countries), parts.metrics, gone=keeping.compact_soon),
-            keeping,
+            ErasureJob(
+                parts.database, retention_policy(parts.countries), parts.metrics, gone=retention_job.compact_soon
+            ),
+            retention_job,
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
             ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
         ),
@@ -165,12 +179,12 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
 
 
 def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> OutageMonitor:
-    """Return what tells the on-call contacts of an outage, without the database or Redis. Raises SettingError."""
+    """Build the monitor that alerts the on-call contacts without the database or Redis. Raises SettingError."""
     operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     texts = _sms_notifier(parts, operator)
     text = texts.send_without_database if texts else None
     teller = Notifier(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics, text)
-    watched = (
+    monitored = (
         MonitoredPart("The database", "P1", database_probe(parts.database), "See docs/operating/database-gone.md"),
         MonitoredPart(
             "Redis",
@@ -180,25 +194,27 @@ def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> 
         ),
         MonitoredPart("The disk", "P1", disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
     )
-    return OutageMonitor(watched, teller, platform.node()[:40])
+    return OutageMonitor(monitored, teller, platform.node()[:40])
 
 
 def _folders(parts: WorkerServices) -> tuple[Path, ...]:
-    """The data folder, and the folder of the SQLite database."""
+    """Return the data folder and the folder of the SQLite database."""
     file = parts.database.engine.url.database
     return (parts.common.data, *((Path(file).parent,) if parts.database.is_sqlite and file else ()))
 
 
 def _answer_notices(parts: WorkerServices) -> AnswerNotices:
     common = parts.common
-    words = catalogues.load(locales.FOLDER)
-    return AnswerNotices(parts.database, KeyRing(common.keys), common.keys, parts.countries, words, parts.texter)
+    catalogues_by_tag = catalogues.load(locales.FOLDER)
+    return AnswerNotices(
+        parts.database, KeyRing(common.keys), common.keys, parts.countries, catalogues_by_tag, parts.texter
+    )
 
 
 def _statistics_job(parts: WorkerServices) -> StatisticsJob:
     common = parts.common
-    of = StatisticsScope(parts.countries, common.mode.value, common.draft_languages or ())
-    return StatisticsJob(parts.database, KeyRing(common.keys), of, parts.metrics)
+    scope = StatisticsScope(parts.countries, common.mode.value, common.draft_languages or ())
+    return StatisticsJob(parts.database, KeyRing(common.keys), scope, parts.metrics)
 
 
 def _sms_notifier(parts: WorkerServices, operator: OperatorSettings) -> SmsNotifier | None:
@@ -206,40 +222,42 @@ def _sms_notifier(parts: WorkerServices, operator: OperatorSettings) -> SmsNotif
         return None
     if faults := list(alert_channel_faults(parts.common, operator)):
         raise SettingError(faults)
-    line = SmsRoute(operator.alert_channel, operator.alert_from)
-    return SmsNotifier(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, line)
+    route = SmsRoute(operator.alert_channel, operator.alert_from)
+    return SmsNotifier(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, route)
 
 
 def alert_channel_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
-    """Whether people are to be texted by a channel that does not send."""
+    """Yield a fault if alerts are configured for a channel that cannot send SMS."""
     if operator.alert_channel and not (operator.alert_channel in common.channels and can_send(operator.alert_channel)):
         yield SettingFault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")
 
 
 def hotline_dependencies(common: CommonSettings, operator: OperatorSettings, hotline: Listed) -> HotlineDependencies:
+    """Return what the connector of a hotline may use, without `register_phones`."""
     channels = tuple(name for name in common.channels if can_send(name))
     return HotlineDependencies(common.mode, hotline, mail_server(operator), operator.console_url, channels)
 
 
 def mail_server(operator: OperatorSettings) -> MailServer | None:
+    """Return the operator's mail server; None if SMTP_URL is not set."""
     if operator.smtp is None:
         return None
     return parse_mail_server(operator.smtp.reveal(), operator.smtp_private, operator.smtp_ca_file)
 
 
 def create_senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> dict[str, SmsSender]:
-    """Each channel that sends has a file of its name in workers/senders. Raises SettingError."""
-    made: dict[str, SmsSender] = {}
+    """Build the SMS sender of each channel that has one. Raises SettingError."""
+    sender_by_channel: dict[str, SmsSender] = {}
     for name in channels:
         if not can_send(name):
             continue
         module = importlib.import_module(f"workers.senders.{name}")
-        made[name] = module.Sender(load_all_settings((module.Settings,), environ)[module.Settings], mode)
-    return made
+        sender_by_channel[name] = module.Sender(load_all_settings((module.Settings,), environ)[module.Settings], mode)
+    return sender_by_channel
 
 
 def can_send(channel: str) -> bool:
-    """Or it answers and never sends."""
+    """Return whether a channel has a module of its name in workers/senders; others can only reply."""
     return find_spec(f"workers.senders.{Path(channel).name}") is not None
 
 

@@ -1,6 +1,6 @@
-"""The private keys that this process may open with, read when they are first needed.
+"""The private keys that this process may use, loaded when they are first needed.
 
-A key that is missing stops one hotline's reports and nobody else's; they go out once the file is back, with no restart.
+A missing key delays the reports of one hotline only; they are delivered once the file is back, without a restart.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from reports.crypto.key_files import KeyFileError, PrivateKeySet, load_private_k
 
 
 class KeyRing:
+    """Loads and caches the private keys of hotlines."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._loaded: dict[str, PrivateKeySet] = {}
 
     def of(self, hotline: str, key_id: str) -> PrivateKey:
-        """Raises Poison where the key is not here, or lies open to others."""
+        """Return the key. Raises DecryptError if it is not here, or if other accounts may read its file."""
         try:
             return self._loaded[hotline].of(hotline, key_id)
         except (KeyError, DecryptError):
@@ -27,5 +29,5 @@ class KeyRing:
     def _load(self, hotline: str) -> None:
         try:
             self._loaded[hotline] = load_private_keys(self._folder, [hotline])
-        except KeyFileError as fault:
-            raise DecryptError(str(fault)) from None
+        except KeyFileError as error:
+            raise DecryptError(str(error)) from None

@@ -1,8 +1,10 @@
-"""One process of the workers: `python -m workers.main urgent|standard|clock [number]`.
+"""One worker process: `python -m workers.main urgent|standard|clock [number]`.
 
-`number` tells apart several of a kind on one host: a worker that starts gives up what its own slot held before.
-RQ's SimpleWorker takes one queue only: with two, a kill loses jobs from every list there is. The times below bring a
-job whose worker was killed back within two minutes; the clock, which reads the database, brings it back sooner.
+`number` tells several processes of a kind on one host apart: a worker that starts releases the leases that its slot
+held before.
+
+RQ's SimpleWorker serves one queue here: with two, killing it loses jobs from every list. The intervals below bring the
+job of a killed worker back within two minutes; the scheduler, which reads the database, processes it sooner.
 """
 
 from __future__ import annotations
@@ -48,16 +50,23 @@ log = structlog.get_logger()
 
 
 class JobTimedOut(BaseException):
-    """No Exception: taken for a fault in what is in hand, it would put that off for an hour. The lease runs out."""
+    """The time limit of a job has passed.
+
+    It is no Exception: caught as a fault of the current delivery, it would postpone that for an hour. Instead the lease
+    expires.
+    """
 
 
 class JobTimeout(UnixSignalDeathPenalty):
+    """Raises JobTimedOut in a job that takes too long."""
+
     def handle_death_penalty(self, *_: object) -> None:
+        """Raise JobTimedOut."""
         raise JobTimedOut
 
 
 class QueueWorker(SimpleWorker):
-    """Comes back soon after Redis does, and tells the job in hand when it is asked to stop."""
+    """An RQ worker that reconnects soon after Redis is back, and tells the running job that it has to stop."""
 
     max_connection_wait_time = 2.0
     death_penalty_class = JobTimeout
@@ -67,17 +76,18 @@ class QueueWorker(SimpleWorker):
         self._stopping = stopping
 
     def _set_ip_address(self, connection: Redis) -> None:
-        """Leave the address unknown: redis-py cannot parse CLIENT INFO of a socket whose path has a blank or `=`."""
+        """Leave the address unknown: redis-py cannot parse CLIENT INFO if the socket's path has a blank or `=`."""
         self.ip_address = "unknown"
-        with suppress(ResponseError):  # an account that may not name itself
+        with suppress(ResponseError):  # the account may not name its connection
             connection.client_setname(self.name)
 
     def handle_warm_shutdown_request(self) -> None:
+        """Ask the running job to stop."""
         self._stopping.set()
 
 
 def create_job_class(handlers: Handlers, metrics: WorkerMetrics) -> type[AllowedJob]:
-    """A class of jobs that runs these handlers and nothing else; what is not on the list is counted."""
+    """Return a job class that runs only these handlers; other jobs are refused and counted."""
 
     class OurJob(AllowedJob):
         @property
@@ -94,6 +104,7 @@ def create_job_class(handlers: Handlers, metrics: WorkerMetrics) -> type[Allowed
 
 
 def job_handlers(parts: WorkerServices, queue: str) -> Handlers:
+    """Return the handlers of a queue's jobs by their names."""
     return {
         DELIVER_JOB: partial(deliver.deliver, parts.forwarder, queue),
         SEND_SMS_JOB: partial(dispatcher.send, parts.texter),
@@ -101,23 +112,23 @@ def job_handlers(parts: WorkerServices, queue: str) -> Handlers:
 
 
 def run_queue_worker(parts: WorkerServices, queue: str, stopping: threading.Event) -> None:
-    """Until told to stop. Redis may come and go."""
+    """Process the queue until `stopping` is set, and reconnect whenever Redis is back."""
     job_class = create_job_class(job_handlers(parts, queue), parts.metrics)
     try:
         while not stopping.is_set():
             _work_once(parts, queue, job_class, stopping)
             stopping.wait(1)
-    except StopRequested:  # the signal came between two of RQ's workers
+    except StopRequested:  # the signal came between two RQ workers
         stopping.set()
 
 
 def _work_once(parts: WorkerServices, queue: str, job_class: type[AllowedJob], stopping: threading.Event) -> None:
     try:
         connection = queue_client(parts.common.queue_redis)
-        own = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
+        own_queue = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
         worker = QueueWorker(
-            [own],
-            name=f"{parts.holder.replace('/', '.')}.{secrets.token_hex(4)}",  # Redis may still know the last one
+            [own_queue],
+            name=f"{parts.holder.replace('/', '.')}.{secrets.token_hex(4)}",  # Redis may still list the previous worker
             connection=connection,
             job_class=job_class,
             serializer=JSONSerializer,
@@ -133,7 +144,7 @@ def _work_once(parts: WorkerServices, queue: str, job_class: type[AllowedJob], s
 
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> None:
-    """Raises SystemExit with one line for each setting that is wrong."""
+    """Start the process. Raises SystemExit with one line for each setting that is wrong."""
     if not arguments or arguments[0] not in PROCESS_KINDS or len(arguments) > 2:
         sys.exit(USAGE)
     kind, number = arguments[0], arguments[1] if len(arguments) > 1 else "1"
@@ -154,20 +165,21 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
 
 
 def run(kind: str, parts: WorkerServices, environ: Mapping[str, str], stopping: threading.Event) -> None:
-    clock = create_scheduler(parts, environ) if kind == "clock" else None
+    """Run a worker or the scheduler until `stopping` is set."""
+    scheduler = create_scheduler(parts, environ) if kind == "clock" else None
     log.info("started")
     if kind == "clock":
         create_outage_monitor(parts, environ).start(stopping)
-    _give_up_slot(parts, stopping)
-    if clock is not None:
-        clock.run(stopping)
+    _release_slot(parts, stopping)
+    if scheduler is not None:
+        scheduler.run(stopping)
     else:
         run_queue_worker(parts, kind, stopping)
     parts.database.close()
     log.info("stopped")
 
 
-def _give_up_slot(parts: WorkerServices, stopping: threading.Event) -> None:
+def _release_slot(parts: WorkerServices, stopping: threading.Event) -> None:
     while not stopping.is_set():
         try:
             outbox.release_slot(parts.database, parts.slot)

@@ -1,6 +1,7 @@
-"""When the next attempt is made, when the fallback starts, when a person is told. Pure: time and chance are passed in.
+"""The retry schedule: when to try again, start the fallback and notify a person.
 
-All times are microseconds. `waited` runs from the moment the delivery was made.
+The schedule is pure: time and jitter are passed in. Times are microseconds, except where a name or docstring says
+seconds. `waited` counts from the creation of the delivery.
 """
 
 from __future__ import annotations
@@ -20,22 +21,22 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 PARK_AFTER = 14 * DAY
-MAX_REFUSALS = 3  # within a minute
+MAX_REFUSALS = 3  # all within a minute
 MAX_REFUSAL_DELAY = 20 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How one priority is tried, handed on and told."""
+    """When deliveries of one priority are retried, get a fallback and are reported to a person."""
 
     first: tuple[int, ...]  # delay after the 1st, 2nd, … failed attempt
-    then: int
-    later: int  # `then` from the second day on
-    jitter: float  # part of the delay, both ways
-    fallback: int  # no receipt by then: the next hotline gets it too
-    tell: int  # no receipt by then: a person is told
-    again: int  # … and again
-    heed: int  # the longest Retry-After that is heeded
+    then: int  # delay after each further attempt on the first day
+    later: int  # the same, from the second day on
+    jitter: float  # fraction of the delay, added or subtracted
+    fallback: int  # without a receipt for so long: the next hotline gets the report too
+    tell: int  # without a receipt for so long: a person is notified
+    again: int  # interval of further notifications
+    heed: int  # the longest Retry-After that is respected
 
 
 POLICIES: Mapping[str, RetryPolicy] = {
@@ -83,32 +84,39 @@ POLICIES: Mapping[str, RetryPolicy] = {
 
 
 def delay_after_failure(priority: str, attempt: int, waited: int, chance: float, retry_after: int | None = None) -> int:
-    """The delay after the `attempt`-th failed attempt (1, 2, …). `chance` is in [-1, 1]; `retry_after` in seconds."""
-    pace = POLICIES[priority]
-    usual = pace.later if waited >= DAY else pace.then
-    delay = pace.first[attempt - 1] if attempt <= len(pace.first) else usual
-    delay += round(delay * pace.jitter * chance)
+    """Return the delay after the `attempt`-th failed attempt (1, 2, …).
+
+    `chance`: jitter in [-1, 1]. `retry_after`: seconds.
+    """
+    policy = POLICIES[priority]
+    usual = policy.later if waited >= DAY else policy.then
+    delay = policy.first[attempt - 1] if attempt <= len(policy.first) else usual
+    delay += round(delay * policy.jitter * chance)
     if retry_after is None:
         return delay
-    return max(delay, min(retry_after * SECOND, pace.heed))
+    return max(delay, min(retry_after * SECOND, policy.heed))
 
 
 def delay_after_own_fault(priority: str) -> int:
-    """Return the delay after a fault of our own: the longest that this priority may wait, at most an hour."""
+    """Return the delay after a fault of this worker: the longest of this priority, at most an hour."""
     return POLICIES[priority].heed
 
 
 def delay_after_refusal(priority: str, attempt: int, chance: float) -> int:
-    """The delay before a refused parcel is tried again: all its tries are within a minute."""
+    """Return the delay before the next attempt after a refusal: all of them are made within a minute."""
     return min(delay_after_failure(priority, attempt, 0, chance), MAX_REFUSAL_DELAY)
 
 
 def is_fallback_due(priority: str, waited: int) -> bool:
+    """Return whether the next hotline gets the report too."""
     return waited >= POLICIES[priority].fallback
 
 
 def parse_retry_after(value: str | None, now: int) -> int | None:
-    """Seconds from a Retry-After header, given as seconds or as a date; None where it is missing or nonsense."""
+    """Return the seconds of a Retry-After header, in seconds or as a date; None if it is missing or not valid.
+
+    `now`: Unix time in microseconds.
+    """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return int(text) if len(text) <= 9 else 999_999_999  # int() raises on thousands of digits
@@ -119,18 +127,13 @@ def parse_retry_after(value: str | None, now: int) -> int | None:
     return max(0, int(moment.timestamp()) - now // SECOND)
 
 
-# The chance that the delays of workers/retry_policy.py are passed.
-
-
 def random_jitter() -> float:
-    """In [-1, 1]."""
+    """Return a random number in [-1, 1]."""
     return random.SystemRandom().uniform(-1, 1)
 
 
-# What has happened outside is written down, though the database may be away for a moment.
-
-COMMIT_RETRIES, COMMIT_RETRY_SECONDS = 4, 1.0  # tries more, and between two of them
-COMMIT_RETRY_WINDOW = 5.0  # seconds; where each try takes long, no other is begun: all of a job ends within its 40 s
+COMMIT_RETRIES, COMMIT_RETRY_SECONDS = 4, 1.0  # further attempts to commit, and the pause before each
+COMMIT_RETRY_WINDOW = 5.0  # seconds; no attempt starts after this, so that a job ends within its 40 s
 
 T = TypeVar("T")
 
@@ -138,15 +141,17 @@ log = structlog.get_logger()
 
 
 def retry_commit(write: Callable[[], T], pause: Callable[[float], object]) -> T:
-    """Not known to be marked, it would go again when its lease runs out, and until then it holds one of the few calls
-    that a hotline gets at once. Raises DatabaseUnavailable.
+    """Commit the outcome of a call, and retry while the database is unavailable for a moment.
+
+    An outcome that is not committed would be repeated when its lease expires. Until then the lease also holds one of
+    the few concurrent calls that a hotline gets. Raises DatabaseUnavailable after the last attempt.
     """
-    until = time.monotonic() + COMMIT_RETRY_WINDOW
+    deadline = time.monotonic() + COMMIT_RETRY_WINDOW
     for _ in range(COMMIT_RETRIES):
         try:
             return write()
         except DatabaseUnavailable:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
             log.warning("database_unavailable")
             pause(COMMIT_RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""The clock's own hands, for when the queue is away, or those who work it are."""
+"""Threads of the scheduler itself, for work that no queue or worker process takes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import structlog
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.queue import JobQueue, QueueName
 
-QUEUE_TIMEOUT_SECONDS = 5  # seconds; an id that nobody took by then is done by the clock itself
+QUEUE_TIMEOUT_SECONDS = 5  # after this the scheduler itself runs a job that no worker took
 
 log = structlog.get_logger()
 
 
 class BackgroundPool:
-    """A few threads, and never more work than threads. Nobody waits for what comes of it: a fault is logged."""
+    """A few threads that never have more tasks than threads. Nobody waits for a result; an exception is logged."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -27,21 +27,23 @@ class BackgroundPool:
 
     @property
     def is_busy(self) -> bool:
+        """Whether every thread has a task."""
         self._busy = {future for future in self._busy if not future.done()}
         return len(self._busy) >= self._threads
 
     def do(self, what: Callable[[], Any]) -> bool:
-        """False: all hands are full, and it is not done."""
+        """Start a task. Returns False if all threads are busy; the task is then dropped."""
         if self.is_busy:
             return False
-        self._busy.add(self._pool.submit(_logged, what))
+        self._busy.add(self._pool.submit(_run_logged, what))
         return True
 
     def finish(self) -> None:
+        """Wait until the running tasks have ended."""
         self._pool.shutdown(wait=True)
 
 
-def _logged(what: Callable[[], Any]) -> None:
+def _run_logged(what: Callable[[], Any]) -> None:
     try:
         what()
     except DatabaseUnavailable:
@@ -51,25 +53,25 @@ def _logged(what: Callable[[], Any]) -> None:
 
 
 class QueueFallback:
-    """Puts ids on the queue; what is not taken in time is done by our own hands."""
+    """Puts ids on the queue, and returns those that the scheduler has to process itself."""
 
     def __init__(self, hurry: JobQueue, job: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._job_queue = hurry
         self._job = job
         self._monotonic = monotonic
-        self._queued: dict[str, float] = {}
+        self._queued_at: dict[str, float] = {}
 
     def not_taken(self, ids: Sequence[str], speed: QueueName) -> list[str]:
-        """Hurries these along; returns those that the queue did not take, or that nobody took from it."""
+        """Queue these ids. Returns those that the queue refused, or that stayed untaken for 5 seconds."""
         now = self._monotonic()
-        self._queued = {one: self._queued[one] for one in ids if one in self._queued}
-        left = []
-        away = False
-        for one in ids:
-            if one not in self._queued and not away:
-                away = not self._job_queue.put(self._job, one, speed)
-                if not away:
-                    self._queued[one] = now
-            if away or now - self._queued[one] >= QUEUE_TIMEOUT_SECONDS:
-                left.append(one)
-        return left
+        self._queued_at = {job_id: self._queued_at[job_id] for job_id in ids if job_id in self._queued_at}
+        untaken = []
+        is_queue_unavailable = False
+        for job_id in ids:
+            if job_id not in self._queued_at and not is_queue_unavailable:
+                is_queue_unavailable = not self._job_queue.put(self._job, job_id, speed)
+                if not is_queue_unavailable:
+                    self._queued_at[job_id] = now
+            if is_queue_unavailable or now - self._queued_at[job_id] >= QUEUE_TIMEOUT_SECONDS:
+                untaken.append(job_id)
+        return untaken

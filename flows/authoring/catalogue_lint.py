@@ -1,6 +1,6 @@
-"""What is wrong with a catalogue as a file, whoever speaks its language: header, placeholders, figures, letters. Pure.
+"""Check a catalogue file without knowing its language: header, placeholders, figures, letters. Pure.
 
-Nothing here says that the words are right. Each fault is a sentence with file and line, for whoever translates.
+It cannot tell whether the translation is right. Each fault is a sentence with file and line, for the translator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ HEADER = {
     "Content-Transfer-Encoding": "8bit",
     "Project-Id-Version": "Tokaut",
 }
-# What a word processor puts in place of ' " - ... and a blank: one of them, and a screen holds 70 in place of 160.
+# Characters that a word processor substitutes for ' " - ... and a blank. With one of them a screen holds 70 instead of
+# 160.
 CURLY = re.compile("[\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2026\u00a0\u202f\u200b\ufeff]")
 ENDS = ".?!:"
 _FIGURES = re.compile(r"(\d+)(am|pm)?")
@@ -31,7 +32,7 @@ _ADDRESS = re.compile(r"\b[a-z]+(?:\.[a-z]+)+\b")
 
 
 def catalogue_faults(tag: str, text: str, english: str) -> Iterator[str]:
-    """Of `locales/<tag>.po`; `english` is the text of locales/en.po."""
+    """Yield the faults of `locales/<tag>.po`. `english`: the text of locales/en.po."""
     try:
         po = polib.pofile(text, check_for_duplicates=True)
     except (ValueError, OSError) as error:
@@ -76,22 +77,22 @@ def _plural(form: str) -> Iterator[str]:
 
 
 def _messages(po: polib.POFile, english: polib.POFile) -> Iterator[str]:
-    """In one order, so that two files can be read side by side."""
-    here, there = [message_id(entry) for entry in po], [message_id(entry) for entry in english]
-    if missing := [one for one in there if one not in here]:
-        yield f"it lacks {_some(missing)}; put them in, empty where nobody has translated them"
-    if over := [one for one in here if one not in there]:
-        yield f"it has {_some(over)}, which no screen says; take them out"
-    if not missing and not over and here != there:
+    """Check that the messages are those of the English file, in the same order: both can be read side by side."""
+    own_ids, english_ids = [message_id(entry) for entry in po], [message_id(entry) for entry in english]
+    if missing := [one for one in english_ids if one not in own_ids]:
+        yield f"it lacks {_first_few(missing)}; put them in, empty where nobody has translated them"
+    if unknown := [one for one in own_ids if one not in english_ids]:
+        yield f"it has {_first_few(unknown)}, which no screen says; take them out"
+    if not missing and not unknown and own_ids != english_ids:
         yield "its messages are not in the order of locales/en.po"
 
 
-def _some(messages: list[str]) -> str:
+def _first_few(messages: list[str]) -> str:
     more = f" and {len(messages) - 3} more" if messages[3:] else ""
-    return ", ".join(_named(one) for one in messages[:3]) + more
+    return ", ".join(_quoted_message(one) for one in messages[:3]) + more
 
 
-def _named(message: str) -> str:
+def _quoted_message(message: str) -> str:
     context, _, words = message.rpartition(CONTEXT_SEPARATOR)
     return f"{words[:40]!r} (context {context!r})" if context else f"{words[:40]!r}"
 
@@ -101,8 +102,8 @@ def _entry(english: str, words: str, *, plain: bool) -> Iterator[str]:
     if found := CURLY.search(words):
         yield f"{found[0]!r} is a letter that a word processor put in; write ' \" - ... and plain blanks"
     elif plain and alphabet(words) != "gsm7":
-        odd = sorted({letter for letter in words if alphabet(letter) != "gsm7"})
-        yield f"{' '.join(odd)} is outside GSM-7: the screen would hold 70 in place of 160"
+        outside = sorted({letter for letter in words if alphabet(letter) != "gsm7"})
+        yield f"{' '.join(outside)} is outside GSM-7: the screen would hold 70 in place of 160"
     if _figures(english) != _figures(words):
         yield "its figures are not those of the English"
     if _ADDRESS.findall(english) != _ADDRESS.findall(words):
@@ -111,32 +112,35 @@ def _entry(english: str, words: str, *, plain: bool) -> Iterator[str]:
         yield "its quotes are not those of the English"
     if any(line != line.strip() or "  " in line or "\t" in line for line in words.split("\n")):
         yield "it has blanks at an end, or two together"
-    if _end(english) != _end(words):
-        yield f"the English ends with {_end(english) or 'a word'}, and this does not"
+    if _end_mark(english) != _end_mark(words):
+        yield f"the English ends with {_end_mark(english) or 'a word'}, and this does not"
     if fold(words) in CARRIER_WORDS | NAVIGATION_KEYS:
         yield "it is a word that the network answers in our place, or a key; choose another"
 
 
 def _fields(english: str, words: str) -> Iterator[str]:
-    """Of each line: one goes where a field of it is absent, and with it what else stands there."""
+    """Check the placeholders line by line: a line is left out if one of its fields is absent."""
     if fields_by_line(english) != fields_by_line(words):
         yield "its {placeholders} are not those of the English, line by line; until they are, English is shown"
-    more, may_go = words.count("\n") - english.count("\n"), OPTIONAL_FIELDS.intersection(PLACEHOLDER.findall(english))
-    if more > 0 or (more and may_go):
+    more, has_optional_field = (
+        words.count("\n") - english.count("\n"),
+        OPTIONAL_FIELDS.intersection(PLACEHOLDER.findall(english)),
+    )
+    if more > 0 or (more and has_optional_field):
         yield "it has not as many lines as the English"
 
 
 def _figures(words: str) -> list[int]:
-    """7am-9pm and 7h-21h are the same; so is the order in which a language puts them."""
-    return sorted(int(figure) + (12 if half == "pm" else 0) for figure, half in _FIGURES.findall(words))
+    """Return the figures in a comparable form: 7am-9pm equals 7h-21h, and the order does not matter."""
+    return sorted(int(figure) + (12 if suffix == "pm" else 0) for figure, suffix in _FIGURES.findall(words))
 
 
-def _end(words: str) -> str:
+def _end_mark(words: str) -> str:
     return words[-1] if words[-1] in ENDS else ""
 
 
 def all_catalogue_faults(catalogues: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """`catalogues`: tag and text of each, English among them."""
+    """Yield the faults of all catalogues. `catalogues`: tag and text of each, including English."""
     found = dict(catalogues)
     for tag, text in found.items():
         yield from catalogue_faults(tag, text, found[ENGLISH])

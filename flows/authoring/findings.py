@@ -1,4 +1,4 @@
-"""One fault of a flow or of its translation, with its place in a file and what to do about it. Pure."""
+"""A fault of a flow or its translation, with its place in a file and what to do about it. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flows.model import FlowBook, Screen
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """str() is "file:line:column: screen: what is wrong; what to do"."""
+    """A fault. str() is "file:line:column: screen: fault; what to do"."""
 
     file: str
     line: int
@@ -22,6 +22,6 @@ class Finding:
 
 
 def finding_at(book: FlowBook, screen: Screen, message: str, at: tuple[int, int] = (0, 0)) -> Finding:
-    """At this place of the screen's file; without one, where the screen begins."""
+    """Return a finding at a place of the screen's file; by default where the screen begins."""
     line, column = at if at[0] else (screen.line, screen.column)
     return Finding(book.flows[screen.flow].file, line, column, screen.id, message)

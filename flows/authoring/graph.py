@@ -1,6 +1,6 @@
-"""A flow as a graph that can be drawn: its screens with their first words, and which key leads where. Pure.
+"""Build the graph of a flow for drawing: its screens with their first words, and the keys that connect them. Pure.
 
-Made from what was walked, and not from the file: what is passed over is not in between, and no arrow is in vain.
+It is made from the explored paths and not from the file, so skipped screens and arrows without effect are left out.
 """
 
 from __future__ import annotations
@@ -15,19 +15,24 @@ from flows.model import Condition, FlowBook, Screen
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """`name` without its flow. `words`: what stands above the choices. `only`: when it is asked at all."""
+    """A screen. `name`: without its flow. `words`: the text above the choices. `only`: the condition for asking it.
+
+    `choices`: such as "1 Report". `exits`: keys that lead to other flows, such as "1 → report.danger".
+    """
 
     name: str
     words: str
-    choices: tuple[str, ...]  # "1 Report"
+    choices: tuple[str, ...]
     only: str
     end: bool
     start: bool
-    exits: tuple[str, ...]  # "1 → report.danger": keys that lead to other flows
+    exits: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GraphEdge:
+    """An arrow from one screen to another, with its keys."""
+
     at: str
     to: str
     label: str
@@ -35,18 +40,20 @@ class GraphEdge:
 
 @dataclass(frozen=True, slots=True)
 class FlowGraph:
+    """The graph of one flow."""
+
     flow: str
     version: int
     nodes: tuple[GraphNode, ...]
     edges: tuple[GraphEdge, ...]
 
 
-ReplyIndex = dict[tuple[str, str], dict[str, set[str]]]  # from, to: replies, each with the channels that have it
+ReplyIndex = dict[tuple[str, str], dict[str, set[str]]]  # (from, to) → reply → the channels that have it
 
 
 def build_graph(book: FlowBook, flow: str, walked: Sequence[StateGraph]) -> FlowGraph:
-    """`walked`: one country in one language, each channel once."""
-    found: ReplyIndex = {}
+    """Return the graph of a flow. `walked`: one country in one language, each channel once."""
+    replies_by_pair: ReplyIndex = {}
     shown: dict[str, StateNode] = {}
     seen_by: dict[str, set[str]] = {}
     for ways in walked:
@@ -57,20 +64,25 @@ def build_graph(book: FlowBook, flow: str, walked: Sequence[StateGraph]) -> Flow
             for way in ways.ways.get(key, ()):
                 if not way.back:
                     to = ways.spots[way.to].state.screen
-                    replies = found.setdefault((name, to), {})
-                    replies.setdefault(_reply(spot, way), set()).add(ways.where.channel)
+                    replies = replies_by_pair.setdefault((name, to), {})
+                    replies.setdefault(_reply_text(spot, way), set()).add(ways.where.channel)
         for view in ways.views.values():
             shown.setdefault(view.state.screen, view)
     names = [name for name in book.flows[flow].screens if name in shown]
-    labels = {pair: _label(book.screens[pair[0]], replies, seen_by[pair[0]]) for pair, replies in found.items()}
+    labels = {
+        pair: _edge_label(book.screens[pair[0]], replies, seen_by[pair[0]]) for pair, replies in replies_by_pair.items()
+    }
     nodes = tuple(_node(book, shown[name], labels) for name in names)
     inside = [(at, to) for at in names for to in names if (at, to) in labels]
     return FlowGraph(
-        flow, book.version(flow), nodes, tuple(GraphEdge(_bare(at), _bare(to), labels[at, to]) for at, to in inside)
+        flow,
+        book.version(flow),
+        nodes,
+        tuple(GraphEdge(_without_flow(at), _without_flow(to), labels[at, to]) for at, to in inside),
     )
 
 
-def _bare(name: str) -> str:
+def _without_flow(name: str) -> str:
     return name.partition(".")[2]
 
 
@@ -83,36 +95,36 @@ def _node(book: FlowBook, spot: StateNode, labels: dict[tuple[str, str], str]) -
     first = spot.laid.pages[0]
     said = [line for line in first.text.split("\n") if line not in _choices(spot)]
     choices = tuple(f"{line.key} {line.say}" for page in spot.laid.pages for line in page.lines)
-    name, start = _bare(screen.id), screen.start or screen.called
+    name, start = _without_flow(screen.id), screen.start or screen.called
     return GraphNode(
         name, " ".join(said), tuple(dict.fromkeys(choices)), condition_text(screen.when), screen.end, start, exits
     )
 
 
 def _choices(spot: StateNode) -> set[str]:
-    """The lines of the first page that are keys."""
+    """Return the lines of the first page that are keys or choices."""
     page = spot.laid.pages[0]
     own = [line for line in page.text.split("\n") if line[:2] in ("0 ", "00", "98", "1 ") and line[:1].isdigit()]
     return {*own, *(f"{line.key} {line.say}" for line in page.lines)}
 
 
-def _reply(spot: StateNode, way: Transition) -> str:
+def _reply_text(spot: StateNode, way: Transition) -> str:
     reply = "typed" if way.typed else "any" if spot.laid.screen.lists else way.reply
     several = way.outcome and len(set(spot.laid.screen.outcomes)) > 1
     return f"{reply}: {way.outcome}" if several else reply
 
 
-def _label(screen: Screen, replies: dict[str, set[str]], seen_by: set[str]) -> str:
+def _edge_label(screen: Screen, replies: dict[str, set[str]], seen_by: set[str]) -> str:
     channels = set().union(*replies.values())
-    alone = f" {channels.pop().upper()}" if len(channels) < len(seen_by) else ""
+    channel_suffix = f" {channels.pop().upper()}" if len(channels) < len(seen_by) else ""
     keys = {choice.key for choice in screen.choices}
     if len(keys) > 2 and keys <= set(replies):
-        return f"any{alone}"
-    return ", ".join(_runs(sorted(replies, key=lambda one: (not one.isdigit(), one.zfill(9))))) + alone
+        return f"any{channel_suffix}"
+    return ", ".join(_runs(sorted(replies, key=lambda one: (not one.isdigit(), one.zfill(9))))) + channel_suffix
 
 
 def _runs(replies: Iterable[str]) -> Iterator[str]:
-    """Three numbers and more in a row as "1-3"."""
+    """Yield three or more consecutive numbers as "1-3", and the other replies as they are."""
     ordered = list(replies)
     numbers = [int(one) for one in ordered if one.isdigit()]
     for _, group in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
@@ -122,7 +134,7 @@ def _runs(replies: Iterable[str]) -> Iterator[str]:
 
 
 def condition_text(when: Condition) -> str:
-    """A condition in words: "category: harm, neglect"."""
+    """Return a condition in words: "category: harm, neglect"."""
     return " or ".join(
         " and ".join(f"{name}: {_values(allowed)}" for name, allowed in all_of) for all_of in when.any_of
     )
@@ -134,12 +146,12 @@ def _values(allowed: Iterable[str | None]) -> str:
 
 
 def mermaid(drawn: FlowGraph) -> str:
-    """The graph as Mermaid's flowchart."""
+    """Return the graph as a Mermaid flowchart."""
     ids = {node.name: f"n{number}" for number, node in enumerate(drawn.nodes)}
     lines = ["flowchart TD"]
     for node in drawn.nodes:
-        says = [f"<b>{node.name}</b>", _quoted(node.words), *(f"{one}" for one in node.exits)]
-        said = "<br>".join(filter(None, says))
+        texts = [f"<b>{node.name}</b>", _quoted(node.words), *(f"{one}" for one in node.exits)]
+        said = "<br>".join(filter(None, texts))
         left, right = ("([", "])") if node.end else ("[[", "]]") if node.start else ("[", "]")
         lines.append(f'  {ids[node.name]}{left}"{said}"{right}')
     lines += [f'  {ids[edge.at]} -->|"{_quoted(edge.label)}"| {ids[edge.to]}' for edge in drawn.edges]

@@ -1,7 +1,7 @@
-"""Where the nodes of a graph stand: in layers, so that ways go one way, with few crossings. Pure; always the same.
+"""Lay out a graph in layers, so that edges have one direction and few crossings. Pure and deterministic.
 
-Cycles are cut where a walk comes back to itself; long edges bend around what is in between; a node is moved towards
-its neighbours as far as there is room.
+Cycles are broken at the edges that return to the current path. Long edges bend around the nodes between. Each node is
+moved towards its neighbours as far as there is room.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ SWEEPS = 24
 
 @dataclass(slots=True)
 class GraphLayout:
-    """`layer` and `place` of each node; `place` is in units of its size across. `bends`: of each edge that goes on,
-    the places in the layers between. `back`: edges against the direction."""
+    """The position of each node: `layer`, and `place` across, in units of a node's size.
+
+    `bends`: the positions of a long edge in the layers between. `back`: the edges against the direction.
+    """
 
     layer: dict[str, int] = field(default_factory=dict)
     place: dict[str, float] = field(default_factory=dict)
@@ -26,20 +28,24 @@ class GraphLayout:
 
 
 def compute_layout(nodes: Sequence[str], edges: Sequence[EdgePair]) -> GraphLayout:
-    found = GraphLayout()
-    onward, found.back = _without_cycles(nodes, edges)
-    found.layer = _layers(nodes, onward)
-    chains, layer = _chains(onward, found.layer)
+    """Return the layout of a graph."""
+    layout = GraphLayout()
+    onward, layout.back = _without_cycles(nodes, edges)
+    layout.layer = _layers(nodes, onward)
+    chains, layer = _chains(onward, layout.layer)
     links = [pair for chain in chains.values() for pair in itertools.pairwise(chain)]
     rows = _ordered(layer, links)
-    places = _placed(rows, links, {name for name in layer if name not in found.layer})
-    found.place = {name: places[name] for name in nodes}
-    found.bends = {edge: [(layer[one], places[one]) for one in chain[1:-1]] for edge, chain in chains.items()}
-    return found
+    places = _placed(rows, links, {name for name in layer if name not in layout.layer})
+    layout.place = {name: places[name] for name in nodes}
+    layout.bends = {edge: [(layer[one], places[one]) for one in chain[1:-1]] for edge, chain in chains.items()}
+    return layout
 
 
 def _without_cycles(nodes: Sequence[str], edges: Sequence[EdgePair]) -> tuple[list[EdgePair], list[EdgePair]]:
-    """Edges that come back to where the walk is are taken apart. Nodes are in the order in which they are told."""
+    """Split the edges into those of an acyclic graph and those that return to the current path.
+
+    Nodes are in the order of the flow.
+    """
     targets: dict[str, list[str]] = {name: [] for name in nodes}
     for at, to in edges:
         targets[at].append(to)
@@ -65,7 +71,7 @@ def _without_cycles(nodes: Sequence[str], edges: Sequence[EdgePair]) -> tuple[li
 
 
 def _layers(nodes: Sequence[str], onward: Sequence[EdgePair]) -> dict[str, int]:
-    """As far down as the longest way to it."""
+    """Return the layer of each node: the length of the longest path to it."""
     layer = dict.fromkeys(nodes, 0)
     for _ in nodes:
         changed = False
@@ -74,7 +80,7 @@ def _layers(nodes: Sequence[str], onward: Sequence[EdgePair]) -> dict[str, int]:
                 layer[to], changed = layer[at] + 1, True
         if not changed:
             break
-    for at in reversed(nodes):  # what only leads on stands just before where it leads
+    for at in reversed(nodes):  # a node without incoming edges is placed just before its targets
         targets = [layer[to] for one, to in onward if one == at]
         if targets and not any(to == at for _, to in onward):
             layer[at] = min(targets) - 1
@@ -82,7 +88,7 @@ def _layers(nodes: Sequence[str], onward: Sequence[EdgePair]) -> dict[str, int]:
 
 
 def _chains(onward: Sequence[EdgePair], layer: Mapping[str, int]) -> tuple[dict[EdgePair, list[str]], dict[str, int]]:
-    """Each edge as a chain of neighbours, with a bend in each layer between; and the layers of all of these."""
+    """Return each edge as a chain of neighbours with a bend in each layer between, and the layers of all these."""
     chains, layers = {}, dict(layer)
     for at, to in onward:
         bends = [f"{at}>{to}>{level}" for level in range(layer[at] + 1, layer[to])]
@@ -101,21 +107,24 @@ def _neighbours(links: Iterable[EdgePair]) -> tuple[dict[str, list[str]], dict[s
 
 
 def _ordered(layer: Mapping[str, int], links: Sequence[EdgePair]) -> list[list[str]]:
-    """Rows with few crossings: each node at the mean of its neighbours, down and up again; the best is kept."""
+    """Order the rows for few crossings, and return the best order found.
+
+    Each sweep moves each node to the mean of its neighbours, downwards and upwards in turn.
+    """
     rows: list[list[str]] = [[] for _ in range(max(layer.values(), default=0) + 1)]
     for name, level in layer.items():
         rows[level].append(name)
     above, below = _neighbours(links)
-    best, fewest = [list(row) for row in rows], _crossings(rows, links)
+    best, fewest_crossings = [list(row) for row in rows], _crossings(rows, links)
     for sweep in range(SWEEPS):
-        beside, order = (above, rows) if sweep % 2 == 0 else (below, rows[::-1])
+        neighbours, order = (above, rows) if sweep % 2 == 0 else (below, rows[::-1])
         at = {name: place for row in rows for place, name in enumerate(row)}
         for row in order:
-            mean = {one: _mean([at[other] for other in beside.get(one, ())], at[one]) for one in row}
+            mean = {one: _mean([at[other] for other in neighbours.get(one, ())], at[one]) for one in row}
             row.sort(key=lambda one, mean=mean: mean[one])  # type: ignore[misc]  # a default binds the loop's own
             at |= {name: place for place, name in enumerate(row)}
-        if (count := _crossings(rows, links)) < fewest:
-            best, fewest = [list(row) for row in rows], count
+        if (count := _crossings(rows, links)) < fewest_crossings:
+            best, fewest_crossings = [list(row) for row in rows], count
     return best
 
 
@@ -137,7 +146,7 @@ def _crossings(rows: Sequence[Sequence[str]], links: Sequence[EdgePair]) -> int:
 
 
 def _placed(rows: Sequence[Sequence[str]], links: Sequence[EdgePair], bends: set[str]) -> dict[str, float]:
-    """Towards the neighbours, never nearer to the next than there is room: a bend needs less than a node."""
+    """Move nodes towards their neighbours without overlap; a bend needs less room than a node."""
     above, below = _neighbours(links)
     places: dict[str, float] = {}
     for row in rows:
@@ -147,18 +156,20 @@ def _placed(rows: Sequence[Sequence[str]], links: Sequence[EdgePair], bends: set
             x += 1.0
     for sweep in range(SWEEPS):
         for row in rows if sweep % 2 == 0 else rows[::-1]:
-            beside = [[*above.get(one, ()), *below.get(one, ())] for one in row]
-            wanted = [_mean([places[o] for o in near], places[one]) for one, near in zip(row, beside, strict=True)]
-            for one, x in zip(row, _spread(row, wanted, bends), strict=True):
+            neighbours = [[*above.get(one, ()), *below.get(one, ())] for one in row]
+            preferred = [
+                _mean([places[o] for o in near], places[one]) for one, near in zip(row, neighbours, strict=True)
+            ]
+            for one, x in zip(row, _spread(row, preferred, bends), strict=True):
                 places[one] = x
     least = min(places.values(), default=0.0)
     return {name: x - least for name, x in places.items()}
 
 
-def _spread(row: Sequence[str], wanted: Sequence[float], bends: set[str]) -> list[float]:
-    """The mean of what comes from pushing to the one side and to the other: in order, and with room between."""
+def _spread(row: Sequence[str], preferred: Sequence[float], bends: set[str]) -> list[float]:
+    """Return the mean of pushing all nodes to the one side and to the other: in order, with room between."""
     gaps = [_gap(one, other, bends) for one, other in itertools.pairwise(row)]
-    right, left = list(wanted), list(wanted)
+    right, left = list(preferred), list(preferred)
     for n, gap in enumerate(gaps, 1):
         right[n] = max(right[n], right[n - 1] + gap)
     for n in range(len(row) - 2, -1, -1):

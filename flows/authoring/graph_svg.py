@@ -1,4 +1,4 @@
-"""A graph of a flow as SVG: little phones with their first words, arrows with the key that is pressed. Pure."""
+"""Draw the graph of a flow as SVG: small phones with their first words, and arrows with their keys. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from html import escape
 from flows.authoring.graph import FlowGraph, GraphNode
 from flows.authoring.graph_layout import GraphLayout, compute_layout
 
-NODE_WIDTH = 176  # of a phone, in pixels
-NAME_HEIGHT, LINE_HEIGHT = 27, 12.6  # of its height: the name, and each line
-MAX_LETTERS, MAX_LINES = 26, 4  # of its words
-NODE_GAP = 26  # between two phones beside one another
-LAYER_GAP = 74  # between two layers: room for arrows and keys
+NODE_WIDTH = 176  # the width of a phone in pixels
+NAME_HEIGHT, LINE_HEIGHT = 27, 12.6  # the heights of its name and of each line
+MAX_LETTERS, MAX_LINES = 26, 4  # letters in a line, and lines of a text
+NODE_GAP = 26  # between two phones side by side
+LAYER_GAP = 74  # between two layers, for arrows and keys
 MARGIN = 28
 TOP_MARGIN = 56
-MAX_NODES_PER_LAYER = 10  # phones in a layer; more of them stand below one another, and the layers side by side
+MAX_NODES_PER_LAYER = 10  # if a layer has more phones, the layers are drawn side by side
 
 STYLE = """
   .phone{fill:#fff;stroke:#3b5b66;stroke-width:1.4}
@@ -31,6 +31,7 @@ STYLE = """
 
 
 def graph_svg(graph: FlowGraph) -> str:
+    """Return the graph as an SVG document."""
     return _GraphSvg(graph).drawn()
 
 
@@ -40,24 +41,24 @@ class _GraphSvg:
         self._edges = {(edge.at, edge.to): edge.label for edge in graph.edges}
         names = [node.name for node in graph.nodes]
         self._rows = {node.name: list(_rows(node)) for node in graph.nodes}
-        self._high = round(NAME_HEIGHT + LINE_HEIGHT * max(map(len, self._rows.values()), default=1))
-        self._laid = compute_layout(names, [pair for pair in self._edges if pair[0] != pair[1]])
-        self._down = max(_beside(self._laid), default=1) <= MAX_NODES_PER_LAYER
-        self._taken: list[tuple[float, float, float]] = []  # where keys stand already: x, y, half their width
+        self._node_height = round(NAME_HEIGHT + LINE_HEIGHT * max(map(len, self._rows.values()), default=1))
+        self._layout = compute_layout(names, [pair for pair in self._edges if pair[0] != pair[1]])
+        self._is_vertical = max(_layer_sizes(self._layout), default=1) <= MAX_NODES_PER_LAYER
+        self._key_positions: list[tuple[float, float, float]] = []  # the positions of drawn keys: x, y, half the width
 
     def drawn(self) -> str:
-        deep = max(self._laid.layer.values(), default=0) + 1
-        broad = max(self._laid.place.values(), default=0.0) + 1
+        layer_count = max(self._layout.layer.values(), default=0) + 1
+        breadth = max(self._layout.place.values(), default=0.0) + 1
         wide: float
         high: float
-        broad = max([broad, *(place + 1 for bends in self._laid.bends.values() for _, place in bends)])
-        if self._down:
-            wide, high = broad * (NODE_WIDTH + NODE_GAP), deep * (self._high + LAYER_GAP) - LAYER_GAP
+        breadth = max([breadth, *(place + 1 for bends in self._layout.bends.values() for _, place in bends)])
+        if self._is_vertical:
+            wide, high = breadth * (NODE_WIDTH + NODE_GAP), layer_count * (self._node_height + LAYER_GAP) - LAYER_GAP
         else:
-            wide, high = deep * (NODE_WIDTH + LAYER_GAP) - LAYER_GAP, broad * (self._high + NODE_GAP)
+            wide, high = layer_count * (NODE_WIDTH + LAYER_GAP) - LAYER_GAP, breadth * (self._node_height + NODE_GAP)
         wide, high = wide + 2 * MARGIN + 20, high + TOP_MARGIN + MARGIN
         title = f"{self._graph.flow}, version {self._graph.version}"
-        ways = [self._way(pair, label) for pair, label in self._edges.items()]
+        ways = [self._arrow(pair, label) for pair, label in self._edges.items()]
         return (
             "\n".join(
                 [
@@ -78,83 +79,85 @@ class _GraphSvg:
             + "\n"
         )
 
-    def _middle(self, layer: float, place: float) -> tuple[float, float]:
-        if self._down:
+    def _centre(self, layer: float, place: float) -> tuple[float, float]:
+        if self._is_vertical:
             return MARGIN + place * (NODE_WIDTH + NODE_GAP) + NODE_WIDTH / 2, TOP_MARGIN + layer * (
-                self._high + LAYER_GAP
-            ) + self._high / 2
+                self._node_height + LAYER_GAP
+            ) + self._node_height / 2
         return MARGIN + layer * (NODE_WIDTH + LAYER_GAP) + NODE_WIDTH / 2, TOP_MARGIN + place * (
-            self._high + NODE_GAP
-        ) + self._high / 2
+            self._node_height + NODE_GAP
+        ) + self._node_height / 2
 
     def _phone(self, node: GraphNode) -> Iterator[str]:
-        x, y = self._middle(self._laid.layer[node.name], self._laid.place[node.name])
-        x, y = x - NODE_WIDTH / 2, y - self._high / 2
+        x, y = self._centre(self._layout.layer[node.name], self._layout.place[node.name])
+        x, y = x - NODE_WIDTH / 2, y - self._node_height / 2
         kind = "end" if node.end else "start" if node.start else "asked"
         yield f'<g class="{kind}" transform="translate({x:.0f} {y:.0f})">'
-        yield f'<rect class="phone" width="{NODE_WIDTH}" height="{self._high}" rx="9"/>'
+        yield f'<rect class="phone" width="{NODE_WIDTH}" height="{self._node_height}" rx="9"/>'
         yield f'<path class="bar" d="M0 18V9a9 9 0 0 1 9-9h{NODE_WIDTH - 18}a9 9 0 0 1 9 9v9z"/>'
         yield f'<text class="name" x="9" y="13">{escape(node.name)}</text>'
         for number, (kind, line) in enumerate(self._rows[node.name]):
             yield f'<text class="{kind}" x="9" y="{32 + number * LINE_HEIGHT:.1f}">{escape(line)}</text>'
         yield "</g>"
 
-    def _way(self, pair: tuple[str, str], label: str) -> tuple[str, str]:
-        """The arrow, and its key on a ground of its own."""
+    def _arrow(self, pair: tuple[str, str], label: str) -> tuple[str, str]:
+        """Return the arrow, and its key on a background of its own."""
         if pair[0] == pair[1]:
             return self._loop(pair[0], label)
-        if pair in self._laid.back:
-            return self._against(pair, label)
+        if pair in self._layout.back:
+            return self._back_arrow(pair, label)
         points = self._points(pair)
         path = f"M{points[0][0]:.0f} {points[0][1]:.0f}"
         for (x0, y0), (x1, y1) in itertools.pairwise(points):
-            bend = ((y1 - y0) if self._down else (x1 - x0)) / 2
-            first, second = ((x0, y0 + bend), (x1, y1 - bend)) if self._down else ((x0 + bend, y0), (x1 - bend, y1))
+            bend = ((y1 - y0) if self._is_vertical else (x1 - x0)) / 2
+            first, second = (
+                ((x0, y0 + bend), (x1, y1 - bend)) if self._is_vertical else ((x0 + bend, y0), (x1 - bend, y1))
+            )
             path += f"C{first[0]:.0f} {first[1]:.0f} {second[0]:.0f} {second[1]:.0f} {x1:.0f} {y1:.0f}"
         (x0, y0), (x1, y1) = points[0], points[1]
         share = 0.36
         curve = share * share * (3 - 2 * share)
         at = (
             (x0 + (x1 - x0) * curve, y0 + (y1 - y0) * share)
-            if self._down
+            if self._is_vertical
             else (x0 + (x1 - x0) * share, y0 + (y1 - y0) * curve)
         )
         return f'<path class="way" d="{path}" marker-end="url(#tip)"/>', self._key(*at, label)
 
     def _points(self, pair: tuple[str, str]) -> list[tuple[float, float]]:
-        laid = self._laid
-        ends = [self._middle(laid.layer[name], laid.place[name]) for name in pair]
-        half = self._high / 2 if self._down else NODE_WIDTH / 2
+        laid = self._layout
+        ends = [self._centre(laid.layer[name], laid.place[name]) for name in pair]
+        half = self._node_height / 2 if self._is_vertical else NODE_WIDTH / 2
         spread = self._spread(pair)
-        if self._down:
+        if self._is_vertical:
             first, last = (ends[0][0] + spread[0], ends[0][1] + half), (ends[1][0] + spread[1], ends[1][1] - half)
         else:
             first, last = (ends[0][0] + half, ends[0][1] + spread[0]), (ends[1][0] - half, ends[1][1] + spread[1])
         between = []
         for layer, place in laid.bends[pair]:
-            x, y = self._middle(layer, place)
-            between += [(x, y - half), (x, y + half)] if self._down else [(x - half, y), (x + half, y)]
+            x, y = self._centre(layer, place)
+            between += [(x, y - half), (x, y + half)] if self._is_vertical else [(x - half, y), (x + half, y)]
         return [first, *between, last]
 
     def _spread(self, pair: tuple[str, str]) -> tuple[float, float]:
-        """Arrows that leave one phone, or come to one, side by side in the order of where they go."""
-        found = []
+        """Return the offsets of an arrow's ends: arrows at one phone are side by side, ordered by their other ends."""
+        offsets = []
         for end in (0, 1):
-            mine = [one for one in self._laid.bends if one[end] == pair[end]]
+            mine = [one for one in self._layout.bends if one[end] == pair[end]]
             mine.sort(key=lambda one, end=end: self._next(one, end))  # type: ignore[misc]  # a default binds the loop's own
-            room = (NODE_WIDTH if self._down else self._high) * 0.72 / max(len(mine), 2)
-            found.append((mine.index(pair) - (len(mine) - 1) / 2) * room)
-        return found[0], found[1]
+            room = (NODE_WIDTH if self._is_vertical else self._node_height) * 0.72 / max(len(mine), 2)
+            offsets.append((mine.index(pair) - (len(mine) - 1) / 2) * room)
+        return offsets[0], offsets[1]
 
     def _next(self, pair: tuple[str, str], end: int) -> float:
-        """The place across of what an edge meets first, seen from its one end."""
-        bends = self._laid.bends[pair]
-        return (bends[0] if end == 0 else bends[-1])[1] if bends else self._laid.place[pair[1 - end]]
+        """Return the place across of the first position that an edge leads to, seen from one end."""
+        bends = self._layout.bends[pair]
+        return (bends[0] if end == 0 else bends[-1])[1] if bends else self._layout.place[pair[1 - end]]
 
-    def _against(self, pair: tuple[str, str], label: str) -> tuple[str, str]:
-        """Back to an earlier screen: dashed, out at the side."""
-        (x0, y0), (x1, y1) = (self._middle(self._laid.layer[name], self._laid.place[name]) for name in pair)
-        if self._down:
+    def _back_arrow(self, pair: tuple[str, str], label: str) -> tuple[str, str]:
+        """Draw an arrow to an earlier screen: dashed, and out at the side."""
+        (x0, y0), (x1, y1) = (self._centre(self._layout.layer[name], self._layout.place[name]) for name in pair)
+        if self._is_vertical:
             x0, x1 = x0 + NODE_WIDTH / 2, x1 + NODE_WIDTH / 2
             out = max(x0, x1) + 34
             path, at = (
@@ -162,35 +165,37 @@ class _GraphSvg:
                 (x0 + 13, y0 - 4),
             )
         else:
-            y0, y1 = y0 + self._high / 2, y1 + self._high / 2
+            y0, y1 = y0 + self._node_height / 2, y1 + self._node_height / 2
             out = max(y0, y1) + 26
             path, at = f"M{x0:.0f} {y0:.0f}C{x0:.0f} {out:.0f} {x1:.0f} {out:.0f} {x1:.0f} {y1:.0f}", (x0, y0 + 10)
         return f'<path class="way back" d="{path}" marker-end="url(#tip)"/>', self._key(*at, label)
 
     def _loop(self, name: str, label: str) -> tuple[str, str]:
-        x, y = self._middle(self._laid.layer[name], self._laid.place[name])
+        x, y = self._centre(self._layout.layer[name], self._layout.place[name])
         x += NODE_WIDTH / 2
         path = f"M{x:.0f} {y - 14:.0f}c26 0 26 30 0 30"
         return f'<path class="way back" d="{path}" marker-end="url(#tip)"/>', self._key(x + 12, y - 18, label)
 
     def _key(self, x: float, y: float, label: str) -> str:
         half = 3.5 * len(label) + 3
-        while any(abs(x - one) < half + other + 2 and abs(y - high) < 13 for one, high, other in self._taken):
+        while any(
+            abs(x - one) < half + taken_half + 2 and abs(y - high) < 13 for one, high, taken_half in self._key_positions
+        ):
             y += 7
-        self._taken.append((x, y, half))
+        self._key_positions.append((x, y, half))
         return (
             f'<rect class="keyback" x="{x - half:.0f}" y="{y - 7:.0f}" width="{2 * half:.0f}" height="13" rx="4"/>'
             f'<text class="key" x="{x:.0f}" y="{y + 3.5:.1f}" text-anchor="middle">{escape(label)}</text>'
         )
 
 
-def _beside(laid: GraphLayout) -> list[int]:
+def _layer_sizes(laid: GraphLayout) -> list[int]:
     layers = list(laid.layer.values())
     return [layers.count(one) for one in set(layers)]
 
 
 def _rows(node: GraphNode) -> Iterator[tuple[str, str]]:
-    """What a phone shows, a line each, with its kind."""
+    """Yield the lines that a phone shows, with their kinds."""
     yield from (
         ("words", line) for line in textwrap.wrap(node.words, MAX_LETTERS, max_lines=MAX_LINES, placeholder=" …")
     )

@@ -1,6 +1,6 @@
-"""What an author is told of flows that parse: each fault with its place in a file, and what to do about it. Pure.
+"""Lint the flows: each fault with its place in a file and what to do about it. Pure.
 
-`check` sees what a flow says; this sees what people would meet, in each country, language and channel.
+The parser checks what a flow file says; this checks what people would meet in each country, language and channel.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from flows.model import FlowBook
 
 @dataclass(slots=True)
 class LintReport:
-    """`findings`: by where they are and what they say, with all places where that was met. `pages`: laid out and
-    measured. `sequences`: every way to Send on USSD, with the seconds that it takes at the slowest."""
+    """The result of the lint.
+
+    `findings`: by place and message, with all combinations that have it. `pages`: how many were laid out and measured.
+    `sequences`: each path to Send by USSD with its slowest time in seconds. `seconds_to_screen`: the fastest time until
+    a screen has been read.
+    """
 
     findings: dict[Finding, list[str]] = field(default_factory=dict)
     lines: int = 0
@@ -28,27 +32,26 @@ class LintReport:
     spots: int = 0
     replies: int = 0
     sequences: dict[tuple[str, ...], PathToSend] = field(default_factory=dict)
-    seconds_to_screen: dict[str, float] = field(
-        default_factory=dict
-    )  # seconds until a screen has been read, at the fastest
+    seconds_to_screen: dict[str, float] = field(default_factory=dict)
 
 
 class Linter:
-    """Fed with the lines of one country and channel at a time, English first: the ways are the same in all languages.
+    """Checks one country and channel at a time, English first: the paths are the same in all languages.
 
-    `whole`: all countries and channels are fed, so that what never came is never shown.
+    `whole`: all countries and channels are checked, so that screens which never appeared are reported.
     """
 
     def __init__(self, book: FlowBook, *, whole: bool) -> None:
         self._book = book
-        self._uses = dependencies_of(book)
+        self._dependencies = dependencies_of(book)
         self._whole = whole
         self._shown: set[str] = set()
         self._offered: set[tuple[str, str]] = set()
         self.report = LintReport()
 
     def take(self, first: Combination, others: Iterable[Combination] = ()) -> None:
-        ways = explore(self._book, self._uses, first)
+        """Check one country and channel. `others`: the same in other languages."""
+        ways = explore(self._book, self._dependencies, first)
         self._note(path_checks.path_faults(self._book, ways), first)
         self._count(ways)
         for where in (first, *others):
@@ -61,6 +64,7 @@ class Linter:
             self._time(ways)
 
     def end(self) -> LintReport:
+        """Return the report, with the screens and choices that never appeared."""
         if self._whole:
             for found in path_checks.unreached(self._book, self._shown, self._offered):
                 self.report.findings.setdefault(found, []).append("everywhere")
@@ -89,10 +93,10 @@ class Linter:
 
 
 def _soonest(ways: StateGraph) -> Iterator[tuple[str, float]]:
-    """Each screen once: until it can be answered by who takes the fastest way there."""
+    """Yield each screen with the fastest time until it can be answered, in seconds."""
     best: dict[str, float] = {}
     for key, seconds in fastest_seconds(ways).items():
         spot, replies = ways.spots[key], ways.ways.get(key, ())
-        done = seconds + min((screen_seconds(spot.laid, way) for way in replies if not way.back), default=0.0)
-        best[spot.state.screen] = min(done, best.get(spot.state.screen, done))
+        answered_after = seconds + min((screen_seconds(spot.laid, way) for way in replies if not way.back), default=0.0)
+        best[spot.state.screen] = min(answered_after, best.get(spot.state.screen, answered_after))
     yield from best.items()

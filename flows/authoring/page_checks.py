@@ -1,6 +1,6 @@
-"""Faults of pages: words that one screen does not hold, numbers and keys that are missing, labels alike. Pure.
+"""Check the pages: texts that do not fit, missing numbers and keys, and labels that are alike. Pure.
 
-A language outside GSM-7 has 70 units a page: there long words may go on to the next page, and nothing else may.
+A language outside GSM-7 has 70 units a page: there a long text may continue on the next page, and nothing else may.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from flows.pagination import ScreenPage, fits
 from flows.renderer import lay_out, leave_label, zero_label
 from flows.text import MORE, fold
 
-MANY_CHOICES = 9  # choices: so many may fill two pages
+MANY_CHOICES = 9  # so many choices may fill two pages
 
 
 def page_faults(book: FlowBook, ways: StateGraph, where: Combination) -> tuple[int, list[Finding]]:
-    """How many pages were looked at, and what is wrong with them, in the language of `where`."""
+    """Return how many pages were checked, and their faults, in the language of `where`."""
     pages = 0
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for view in ways.views.values():
         world = view.context_for(where, where.longest)
-        for state in (view.state, *_others(book, where, view, world)):
-            shown = world if state is view.state else replace(view, state=state).context_for(where, where.longest)
-            laid = lay_out(view.laid.screen, state.values, shown, where.limit)
+        for state in (view.state, *_other_states(book, where, view, world)):
+            context = world if state is view.state else replace(view, state=state).context_for(where, where.longest)
+            laid = lay_out(view.laid.screen, state.values, context, where.limit)
             pages += len(laid.pages)
-            found += _of(book, where, laid, state, shown)
-    return pages, found
+            findings += _layout_faults(book, where, laid, state, context)
+    return pages, findings
 
 
-def _others(book: FlowBook, where: Combination, view: StateNode, world: ScreenContext) -> Iterator[FlowState]:
-    """The same screen after each other answer that fills its list: each group of places has its own."""
+def _other_states(book: FlowBook, where: Combination, view: StateNode, world: ScreenContext) -> Iterator[FlowState]:
+    """Yield the same screen after each other answer that fills its list: each group of places has its own list."""
     for name in view.laid.screen.lists:
-        if len(asked := where.depends.get(name, frozenset())) != 1:
+        if len(questions := where.depends.get(name, frozenset())) != 1:
             continue
         for screen in book.screens.values():
-            if screen.question in asked:
+            if screen.question in questions:
                 for option in next(filter(None, map(world.lists.get, screen.lists)), ()):
                     answer = Answer(screen.id, str(screen.question), option.value, typed=False, at=NOON)
                     state = replace(view.state, answers=(answer,), trail=((screen.id, 0),))
@@ -48,7 +48,7 @@ def _others(book: FlowBook, where: Combination, view: StateNode, world: ScreenCo
                         yield state
 
 
-def _of(
+def _layout_faults(
     book: FlowBook, where: Combination, laid: ScreenLayout, state: FlowState, world: ScreenContext
 ) -> Iterator[Finding]:
     screen = laid.screen
@@ -56,8 +56,8 @@ def _of(
         if not fits(page.text, where.limit):
             yield finding_at(book, screen, f"a page of {size(page.text)} does not fit the phone; say less")
     yield from _too_long(book, where, laid, state, world)
-    yield from _keys(book, laid, world)
-    yield from _alike(book, where, laid, world)
+    yield from _key_faults(book, laid, world)
+    yield from _equal_labels(book, where, laid, world)
 
 
 def _too_long(
@@ -70,8 +70,10 @@ def _too_long(
             if line.say not in laid.offers[line.choice].say:
                 choice = laid.offers[line.choice].choice
                 message = f"a choice is cut to {line.say!r}; give it a shorter label"
-                said = next((one for one in choice.say.variants if one.when.holds(state.values, world.facts)), None)
-                yield _at_words(book, where, screen, said, message)
+                active_variant = next(
+                    (one for one in choice.say.variants if one.when.holds(state.values, world.facts)), None
+                )
+                yield _finding_at_text(book, where, screen, active_variant, message)
     if (
         is_gsm
         and len(pages) > 1
@@ -84,25 +86,27 @@ def _too_long(
         )
     if is_gsm and _is_cut(screen, pages):
         message = "its words do not fit on one page; say less, or add a shorter form as `fits_first:`"
-        said = next(one for one in screen.words.variants if one.when.holds(state.values, world.facts))
-        yield _at_words(book, where, screen, said, message)
+        active_variant = next(one for one in screen.words.variants if one.when.holds(state.values, world.facts))
+        yield _finding_at_text(book, where, screen, active_variant, message)
 
 
 def _is_cut(screen: Screen, pages: Sequence[ScreenPage]) -> bool:
-    """Whether the words go on to a second page, and not the choices alone."""
+    """Return whether the text continues on a second page, and not the choices alone."""
     no_lines = not screen.choices and not screen.lists
     return len(pages) > 1 and (no_lines or any(not page.lines for page in pages[:-1]))
 
 
-def _at_words(book: FlowBook, where: Combination, screen: Screen, said: Variant | None, message: str) -> Finding:
-    """Where the translation stands, if there is one; else where the flow says it."""
-    if said and (source := where.translation_source(said.says[-1])):
+def _finding_at_text(
+    book: FlowBook, where: Combination, screen: Screen, active_variant: Variant | None, message: str
+) -> Finding:
+    """Return a finding at the translation of a text if there is one, or else at the text in the flow."""
+    if active_variant and (source := where.translation_source(active_variant.says[-1])):
         return Finding(source[0], source[1], 1, screen.id, message)
-    return finding_at(book, screen, message, said.at if said else (0, 0))
+    return finding_at(book, screen, message, active_variant.at if active_variant else (0, 0))
 
 
-def _keys(book: FlowBook, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
-    """The number to call, and the keys that are the same everywhere: where they have to be seen."""
+def _key_faults(book: FlowBook, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
+    """Check that the emergency number and the common keys are on the pages that need them."""
     screen, first = laid.screen, laid.pages[0].text
     if screen.start and world.fields["emergency"] not in first:
         yield finding_at(book, screen, "the emergency number is not on its first page (S-01); begin with {emergency}")
@@ -114,8 +118,8 @@ def _keys(book: FlowBook, laid: ScreenLayout, world: ScreenContext) -> Iterator[
             yield finding_at(book, screen, f"`{key.strip()}` is not on each of its pages; say less")
 
 
-def _alike(book: FlowBook, where: Combination, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
-    """Whoever types a label in place of its number is understood."""
+def _equal_labels(book: FlowBook, where: Combination, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
+    """Check that each label is unique, because a reporter may type it instead of its number."""
     screen = laid.screen
     labels = {"00": (leave_label(screen, world),), "0": (zero_label(screen, world),), "98": (world.translate(MORE),)}
     known: dict[str, str] = {fold(say[0]): key for key, say in labels.items() if say[0] and not screen.end}
@@ -124,13 +128,13 @@ def _alike(book: FlowBook, where: Combination, laid: ScreenLayout, world: Screen
             other = known.setdefault(say, offer.key or f"list {number}")
             if other != (offer.key or f"list {number}"):
                 message = f"{say!r} means two things on this screen; change one of them"
-                source = next(filter(None, map(where.translation_source, _said(offer.choice.say))), None)
+                source = next(filter(None, map(where.translation_source, _all_texts(offer.choice.say))), None)
                 if source:
                     yield Finding(source[0], source[1], 1, screen.id, message)
                 else:
                     yield finding_at(book, screen, message, offer.choice.at)
 
 
-def _said(text: ScreenText) -> Iterator[str]:
+def _all_texts(text: ScreenText) -> Iterator[str]:
     for variant in text.variants:
         yield from variant.says

@@ -1,4 +1,4 @@
-"""Faults of ways: dead ends, circles, too many screens to Send, what is never shown. Pure."""
+"""Check the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from flows.authoring.timing import MAX_SCREENS_TO_SEND, paths_to_send
 from flows.engine import step
 from flows.model import FlowBook, Screen
 
-# What has to be answered before an effect: without it, it could not be done.
+# The questions that must be answered before an effect, which needs the answers.
 REQUIRED_BEFORE_EFFECT = {"send": ("danger", "category")}
 
 
 def path_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
-    for lost in ways.lost:
-        screen = book.screens[lost.screen]
+    """Yield the faults of the paths of one combination."""
+    for unhandled in ways.lost:
+        screen = book.screens[unhandled.screen]
         yield finding_at(
-            book, screen, f"the reply {lost.reply!r} leads nowhere ({lost.why}); give its `go:` a way without `when:`"
+            book,
+            screen,
+            f"the reply {unhandled.reply!r} leads nowhere ({unhandled.why}); give its `go:` a way without `when:`",
         )
-    yield from _each_spot(book, ways)
-    yield from _each_screen(book, ways)
-    yield from _circles(book, ways)
+    yield from _state_faults(book, ways)
+    yield from _screen_faults(book, ways)
+    yield from _endless_loops(book, ways)
     yield from _too_long(book, ways)
 
 
 def unreached(book: FlowBook, shown: Collection[str], offered: Collection[tuple[str, str]]) -> Iterator[Finding]:
-    """What no country, language and channel ever showed."""
+    """Yield the screens and choices that no country, language and channel has shown."""
     for screen in book.screens.values():
         if screen.id not in shown:
             yield finding_at(
@@ -42,7 +45,7 @@ def unreached(book: FlowBook, shown: Collection[str], offered: Collection[tuple[
                 )
 
 
-def _each_spot(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+def _state_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
     for spot in ways.spots.values():
         screen = spot.laid.screen
         if screen.choices and not spot.laid.offers and not screen.end:
@@ -66,8 +69,8 @@ def _each_spot(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
             )
 
 
-def _each_screen(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
-    """What the engine does with the keys of every screen, and with too much typed."""
+def _screen_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+    """Check the keys that each screen has, and the limits of typed text."""
     for name, spot in {spot.state.screen: spot for spot in ways.spots.values()}.items():
         screen = book.screens[name]
         if not _leaves(book, ways, spot):
@@ -83,21 +86,21 @@ def _leaves(book: FlowBook, ways: StateGraph, spot: StateNode) -> bool:
     return step(book, spot.state, "00", lambda _: spot.context_for(ways.where), limit=limit, now=NOON).left
 
 
-def _circles(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
-    """Spots from which no forward way comes to an end, to a place to begin, or to where nothing is asked."""
+def _endless_loops(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+    """Find states from which no forward path leads to an end, a beginning or a state without replies."""
     onward = {key: [way.to for way in replies if not way.back] for key, replies in ways.ways.items()}
-    out = {key for key, spot in ways.spots.items() if _is_exit(spot.laid.screen) or not onward[key]}
-    before: dict[StateKey, list[StateKey]] = {}
+    with_exit = {key for key, spot in ways.spots.items() if _is_exit(spot.laid.screen) or not onward[key]}
+    predecessors: dict[StateKey, list[StateKey]] = {}
     for key, targets in onward.items():
         for target in targets:
-            before.setdefault(target, []).append(key)
-    waiting = list(out)
+            predecessors.setdefault(target, []).append(key)
+    waiting = list(with_exit)
     while waiting:
-        for key in before.get(waiting.pop(), ()):
-            if key not in out:
-                out.add(key)
+        for key in predecessors.get(waiting.pop(), ()):
+            if key not in with_exit:
+                with_exit.add(key)
                 waiting.append(key)
-    for screen in {ways.spots[key].state.screen for key in ways.spots.keys() - out}:
+    for screen in {ways.spots[key].state.screen for key in ways.spots.keys() - with_exit}:
         yield finding_at(
             book, book.screens[screen], "after some answers one walks in a circle from here; lead it to an `end: true`"
         )
@@ -109,13 +112,13 @@ def _is_exit(screen: Screen) -> bool:
 
 def _too_long(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
     longest: dict[str, tuple[str, ...]] = {}
-    for one in paths_to_send(ways):
-        last = one.screens[-1]
-        longest[last] = max(one.screens, longest.get(last, ()), key=len)
+    for path in paths_to_send(ways):
+        last = path.screens[-1]
+        longest[last] = max(path.screens, longest.get(last, ()), key=len)
     for last, screens in longest.items():
         if len(screens) > MAX_SCREENS_TO_SEND:
-            walked = " ".join(name.partition(".")[2] for name in screens)
+            steps = " ".join(name.partition(".")[2] for name in screens)
             message = (
-                f"{len(screens)} screens to Send, at most {MAX_SCREENS_TO_SEND} (S-15); ask less before it: {walked}"
+                f"{len(screens)} screens to Send, at most {MAX_SCREENS_TO_SEND} (S-15); ask less before it: {steps}"
             )
             yield replace(finding_at(book, book.screens[last], message))

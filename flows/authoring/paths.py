@@ -1,6 +1,6 @@
-"""Every way through the flows, as states and not as raw paths: walks that differ in nothing that still matters are one.
+"""Explore all paths through the flows as a graph of states; states that do not differ in anything relevant are one.
 
-Country, language and channel are handed in; every reply goes through the engine, as a person's does. Pure.
+Country, language and channel are passed in. Each reply goes through the engine, as a reporter's does. Pure.
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ from flows.vocabulary import FACTS
 StateKey = tuple[Hashable, ...]
 FactPairs = tuple[tuple[str, str], ...]
 
-NOON = 1_795_000_000  # unix seconds; nothing depends on it
+NOON = 1_795_000_000  # Unix time in seconds; nothing depends on it
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """A country, a language and a channel. `begin`: where a conversation may begin there; `lines`: what facts differ
-    from line to line. `notices`: screens that are shown beside any conversation.
+    """A country, a language and a channel.
 
-    `depends`: the facts, fields and lists of the world that change with answers, each with the questions that they
-    depend on. `alike`: what the world looks at of the answer to a question. `longest`: fields that may be as long.
+    `begin`: states in which a session may begin. `notices`: screens that are shown outside of sessions. `lines`: the
+    sets of facts that differ from one telephone line to another.
+
+    `depends`: the facts, fields and lists of the context that change with answers, each with the questions they depend
+    on. `equivalence_key`: what the context takes from the answer to a question; answers with the same key are
+    equivalent. `longest`: fields with their longest possible texts. `translation_source`: file and line of a message's
+    translation.
     """
 
     country: str
@@ -46,24 +50,25 @@ class Combination:
     equivalence_key: Callable[[str, str | None, FlowState], Hashable]
     lines: tuple[FactPairs, ...] = ((),)
     longest: Mapping[str, str] = field(default_factory=dict)
-    translation_source: Callable[[str], tuple[str, int] | None] = lambda _: (
-        None
-    )  # file and line of a message's translation
+    translation_source: Callable[[str], tuple[str, int] | None] = lambda _: None
 
     def __str__(self) -> str:
         return f"{self.country} {self.language} {self.channel}"
 
 
 class StateNode(Struct, frozen=True):
-    """A screen with those answers that matter from there on; `state` is the shortest walk to it."""
+    """A screen with the answers that matter from there on. `state`: the shortest path to it.
+
+    `told`: the facts that are special about the line, and those that effects have set.
+    """
 
     key: StateKey
     state: FlowState
-    told: FactPairs  # what is special about the line, and what an effect has told
+    told: FactPairs
     laid: ScreenLayout
 
     def context_for(self, where: Combination, fields: Mapping[str, str] | None = None) -> ScreenContext:
-        """The world here, in the language of `where`; `fields` take the place of those that are there."""
+        """Return the context here, in the language of `where`; `fields` replace existing ones."""
         world = where.context_for(self.state)
         named = {name: words for name, words in (fields or {}).items() if name in world.fields}
         return replace(world, facts={**world.facts, **dict(self.told)}, fields={**world.fields, **named})
@@ -71,8 +76,10 @@ class StateNode(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One reply at one spot. `page`: where its choice stands, from 0. `typed`: letters, where it is no choice.
-    `back`: it is `0` where that goes back."""
+    """One reply to one state. `page`: the page with its choice, from 0.
+
+    `typed`: the number of characters, if it is no choice. `back`: the reply is `0` and goes back.
+    """
 
     reply: str
     page: int
@@ -85,7 +92,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class UnhandledReply:
-    """A reply that the engine cannot take anywhere."""
+    """A reply that the engine cannot process."""
 
     screen: str
     reply: str
@@ -94,120 +101,134 @@ class UnhandledReply:
 
 @dataclass(slots=True)
 class StateGraph:
+    """All states of a combination, and the replies that lead from one to another.
+
+    `spots`: the states by key. `ways`: the replies to each. `views`: the states that differ in what they show. `begin`:
+    the states that a session begins in. `lost`: replies that lead nowhere.
+    """
+
     where: Combination
     spots: dict[StateKey, StateNode] = field(default_factory=dict)
     ways: dict[StateKey, list[Transition]] = field(default_factory=dict)
-    views: dict[StateKey, StateNode] = field(default_factory=dict)  # those that differ in what they show
+    views: dict[StateKey, StateNode] = field(default_factory=dict)
     begin: list[StateKey] = field(default_factory=list)
     lost: list[UnhandledReply] = field(default_factory=list)
 
-
-# The walk itself: every reply at every spot, through the engine. Pure.
 
 SAMPLE_WORDS = "Somebody writes to me every day"
 SAMPLE_DIGITS = "2468"
 
 
 def explore(book: FlowBook, uses: Dependencies, where: Combination) -> StateGraph:
+    """Return the graph of all states that replies lead to."""
     return _Explorer(book, uses, where).walked()
 
 
 class _Explorer:
     def __init__(self, book: FlowBook, uses: Dependencies, where: Combination) -> None:
-        self._book, self._uses, self._where = book, uses, where
-        self._found = StateGraph(where)
+        self._book, self._dependencies, self._where = book, uses, where
+        self._graph = StateGraph(where)
         self._worlds: dict[StateKey, ScreenContext] = {}
         special = {name for line in where.lines for name, _ in line}
         self._by_line = {name.partition(".")[0] for name, own in uses.own.items() if own & special}
-        self._backs: set[tuple[str, str]] = set()
-        self._looked_at = tuple(sorted(frozenset[str]().union(*where.depends.values())))
+        self._seen_backs: set[tuple[str, str]] = set()
+        self._context_questions = tuple(sorted(frozenset[str]().union(*where.depends.values())))
         self._waiting: deque[StateNode] = deque()
         screens = book.screens
         self._shown = {name: self._questions(uses.shown[name]) for name in screens}
         said = {*where.context_for(where.begin[0]).facts, *where.depends} if where.begin else set()
-        self._untold = {name: facts_from_effects(uses.later[name], said) for name in screens}
+        self._unset_facts = {name: facts_from_effects(uses.later[name], said) for name in screens}
         self._later = {name: self._questions(uses.later[name]) for name in screens}
 
     def walked(self) -> StateGraph:
-        found = self._found
+        graph = self._graph
         for name in self._where.notices:
             self._view(FlowState(name), self._where.lines[0])
-        for line in self._where.lines:  # the first one whole, before the others come to the same spots
-            found.begin += [self._come(state, line) for state in self._where.begin]
+        for line in self._where.lines:  # the first line completely, before the others reach the same states
+            graph.begin += [self._add_state(state, line) for state in self._where.begin]
             while self._waiting:
                 spot = self._waiting.popleft()
-                found.ways[spot.key] = list(self._ways(spot)) if self._is_of_interest(spot) else []
-        return found
+                graph.ways[spot.key] = list(self._transitions(spot)) if self._is_of_interest(spot) else []
+        return graph
 
     def context_for(self, told: FactPairs) -> ContextFor:
-        def made(state: FlowState) -> ScreenContext:
+        def cached_context(state: FlowState) -> ScreenContext:
             values = state.values
-            key = (told, *(self._where.equivalence_key(name, values.get(name), state) for name in self._looked_at))
+            key = (
+                told,
+                *(self._where.equivalence_key(name, values.get(name), state) for name in self._context_questions),
+            )
             if key not in self._worlds:
                 world = self._where.context_for(state)
                 self._worlds[key] = replace(world, facts={**world.facts, **dict(told)}) if told else world
             return self._worlds[key]
 
-        return made
+        return cached_context
 
-    # Which walks are one
+    # Which paths are the same
 
     def _questions(self, names: frozenset[str]) -> tuple[tuple[str, bool, bool], ...]:
-        """The questions behind these names: whether conditions compare them, whether the world looks at them."""
+        """Return the questions behind these names.
+
+        Each comes with whether conditions compare it, and whether the context depends on it.
+        """
         depends = self._where.depends
         by_world = frozenset[str]().union(*(depends[name] for name in names if name in depends))
-        compared = {name for name in names if name in self._uses.values and name not in FACTS}
+        compared = {name for name in names if name in self._dependencies.values and name not in FACTS}
         return tuple((name, name in compared, name in by_world) for name in sorted(compared | by_world))
 
-    def _same(self, state: FlowState, questions: tuple[tuple[str, bool, bool], ...]) -> Iterator[Hashable]:
+    def _relevant_values(self, state: FlowState, questions: tuple[tuple[str, bool, bool], ...]) -> Iterator[Hashable]:
         values = state.values
         for name, compared, by_world in questions:
             if compared:
                 value = values.get(name)
-                yield tuple(value in allowed for allowed in self._uses.values[name])
+                yield tuple(value in allowed for allowed in self._dependencies.values[name])
             if by_world:
                 yield self._where.equivalence_key(name, values.get(name), state)
 
-    def _come(self, state: FlowState, told: FactPairs) -> StateKey:
+    def _add_state(self, state: FlowState, told: FactPairs) -> StateKey:
         name = state.screen
-        key = (name, _among(told, self._uses.later[name]), *self._same(state, self._later[name]))
-        if key not in self._found.spots:
+        key = (name, _only(told, self._dependencies.later[name]), *self._relevant_values(state, self._later[name]))
+        if key not in self._graph.spots:
             spot = StateNode(key, state, told, self._view(state, told).laid)
-            self._found.spots[key] = spot
+            self._graph.spots[key] = spot
             self._waiting.append(spot)
         return key
 
     def _view(self, state: FlowState, told: FactPairs) -> StateNode:
-        name, views = state.screen, self._found.views
-        key = (name, _among(told, self._uses.shown[name]), *self._same(state, self._shown[name]))
+        name, views = state.screen, self._graph.views
+        key = (name, _only(told, self._dependencies.shown[name]), *self._relevant_values(state, self._shown[name]))
         if key not in views:
             laid = lay_out(self._book.screens[name], state.values, self.context_for(told)(state), self._where.limit)
             views[key] = StateNode(key, state, told, laid)
         return views[key]
 
-    # What can be replied
+    # Which replies are possible
 
-    def _ways(self, spot: StateNode) -> Iterator[Transition]:
+    def _transitions(self, spot: StateNode) -> Iterator[Transition]:
         screen = spot.laid.screen
         for reply, page, letters in self._replies(spot):
             try:
-                took = self._step(replace(spot.state, page=page), reply, spot.told)
-                if not took.accepted or took.left:
+                result = self._step(replace(spot.state, page=page), reply, spot.told)
+                if not result.accepted or result.left:
                     raise LookupError("the engine does not take it")
                 back = reply == "0" and not screen.zero
-                for to, outcome in self._after(took, spot):
-                    yield Transition(reply, page, to, took.effect, outcome, letters, back)
-            except (LookupError, StopIteration) as wrong:
-                self._found.lost.append(UnhandledReply(screen.id, reply, f"{type(wrong).__name__} {wrong}".strip()))
+                for to, outcome in self._next_states(result, spot):
+                    yield Transition(reply, page, to, result.effect, outcome, letters, back)
+            except (LookupError, StopIteration) as error:
+                self._graph.lost.append(UnhandledReply(screen.id, reply, f"{type(error).__name__} {error}".strip()))
 
     def _replies(self, spot: StateNode) -> Iterator[tuple[str, int, int]]:
-        """On the other lines, Send is all that is of interest once it is offered: the rest is as on the first line."""
+        """Yield the replies to try.
+
+        On the lines after the first one only Send matters once it is offered; everything else is as on the first line.
+        """
         sends = [offer.key for offer in spot.laid.offers if offer.choice.do == "send"]
         other = self._is_on_another_line(spot)
         for reply in _replies(spot.laid):
             if not (other and sends) or reply[0] in sends:
                 yield reply
-        if spot.laid.screen.zero or (spot.state.trail and not spot.laid.screen.start and self._back_from(spot)):
+        if spot.laid.screen.zero or (spot.state.trail and not spot.laid.screen.start and self._is_new_back(spot)):
             yield "0", 0, 0
 
     def _is_on_another_line(self, spot: StateNode) -> bool:
@@ -215,54 +236,62 @@ class _Explorer:
         return any(name in first and first[name] != value for name, value in spot.told)
 
     def _is_of_interest(self, spot: StateNode) -> bool:
-        """Whether its replies are: on the other lines, only where a flow looks at what is special about a line."""
+        """Return whether to try the replies.
+
+        On the lines after the first one that is only where a flow depends on the facts of the line.
+        """
         screen = spot.laid.screen
         off = self._is_on_another_line(spot) and not screen.start and screen.flow not in self._by_line
         return not (screen.end or off)
 
-    def _back_from(self, spot: StateNode) -> bool:
-        """Whether nobody has gone Back yet from this screen to the one before."""
+    def _is_new_back(self, spot: StateNode) -> bool:
+        """Return whether Back from this screen to the previous one has not been tried yet."""
         pair = spot.state.screen, spot.state.trail[-1][0]
-        new = pair not in self._backs
-        self._backs.add(pair)
+        new = pair not in self._seen_backs
+        self._seen_backs.add(pair)
         return new
 
     def _step(self, state: FlowState, reply: str, told: FactPairs) -> EngineStep:
         where = self._where
         return step(self._book, state, reply, self.context_for(told), limit=where.limit, now=NOON)
 
-    def _after(self, took: EngineStep, spot: StateNode) -> Iterator[tuple[StateKey, str | None]]:
-        if not took.effect:
-            yield self._come(took.state, spot.told), None
+    def _next_states(self, result: EngineStep, spot: StateNode) -> Iterator[tuple[StateKey, str | None]]:
+        if not result.effect:
+            yield self._add_state(result.state, spot.told), None
             return
-        for outcome in _outcomes(spot.laid.screen, took.effect):
-            for told in self._told(spot):
-                yield self._come(apply_outcome(self._book, took.state, outcome, self.context_for(told)), told), outcome
+        for outcome in _outcomes(spot.laid.screen, result.effect):
+            for told in self._possible_facts(spot):
+                yield (
+                    self._add_state(apply_outcome(self._book, result.state, outcome, self.context_for(told)), told),
+                    outcome,
+                )
 
-    def _told(self, spot: StateNode) -> Iterator[FactPairs]:
-        """Each way in which an effect may fill what the world has not said and no effect has told."""
+    def _possible_facts(self, spot: StateNode) -> Iterator[FactPairs]:
+        """Yield each combination of values that an effect may give to facts which are not set yet."""
         known = dict(spot.told)
-        names = [name for name in self._untold[spot.state.screen] if name not in known]
+        names = [name for name in self._unset_facts[spot.state.screen] if name not in known]
         for values in itertools.product(*(sorted(FACTS[name]) for name in names)):
             yield tuple(sorted({**known, **dict(zip(names, values, strict=True))}.items()))
 
 
-def _among(told: FactPairs, names: frozenset[str]) -> FactPairs:
+def _only(told: FactPairs, names: frozenset[str]) -> FactPairs:
     return tuple(fact for fact in told if fact[0] in names)
 
 
 def _outcomes(screen: Screen, effect: str) -> Sequence[str]:
     choices = [*screen.choices, *((screen.zero,) if screen.zero else ())]
-    mine = [outcome for choice in choices if choice.do == effect for outcome in choice.outcomes]
+    outcomes = [outcome for choice in choices if choice.do == effect for outcome in choice.outcomes]
     if screen.do == effect:
-        theirs = {outcome for choice in choices for outcome in choice.outcomes}
-        mine += [outcome for outcome in screen.outcomes if outcome not in theirs]
-    return list(dict.fromkeys(mine))
+        of_choices = {outcome for choice in choices for outcome in choice.outcomes}
+        outcomes += [outcome for outcome in screen.outcomes if outcome not in of_choices]
+    return list(dict.fromkeys(outcomes))
 
 
 def _replies(laid: ScreenLayout) -> Iterator[tuple[str, int, int]]:
-    """Each choice once, by its key on the page where it stands; something typed, and what skips it: each with its page
-    and the letters typed."""
+    """Yield each choice once, by its key on its page; or a sample text, and the key that skips it.
+
+    Each comes with its page and the number of characters typed.
+    """
     screen = laid.screen
     if screen.typed:
         words = sample_input(screen.typed)
@@ -278,5 +307,6 @@ def _replies(laid: ScreenLayout) -> Iterator[tuple[str, int, int]]:
 
 
 def sample_input(typed: TypedInput) -> str:
+    """Return a text for a typed answer, no longer than its limit."""
     words = SAMPLE_DIGITS if typed.secret else SAMPLE_WORDS
     return words[: typed.limit] if typed.limit else words

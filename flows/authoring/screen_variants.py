@@ -1,7 +1,7 @@
-"""Every form that a screen may take on one kind of phone: for people who read the words, and for counting pages. Pure.
+"""List all forms of a screen on one kind of phone, for reviewers of the texts and for counting pages. Pure.
 
-A form is a set of answers and facts that the words of a screen look at. It is made without walking: quicker than all
-ways through the flows, and never less than they show.
+A form is a set of answers and facts that the screen's texts depend on. Forms are made without exploring paths: that is
+faster, and includes at least all forms that paths would show.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ Values = Mapping[str, str | None]
 
 
 class PhoneProfile(Struct, frozen=True):
-    """`world`: what holds whoever calls. `free`: facts that change with the answers, with the values they may have.
-    `begin`: where a conversation begins, and what the program shows by itself."""
+    """One kind of phone: country, language and channel.
+
+    `world`: the context that holds for every reporter. `free`: facts that change with the answers, with their possible
+    values. `begin`: the screens that a session begins with, or that the program shows by itself.
+    """
 
     world: ScreenContext
     limit: ScreenLimit
@@ -32,12 +35,14 @@ class PhoneProfile(Struct, frozen=True):
     begin: tuple[str, ...]
 
     def lay(self, form: ScreenVariant) -> ScreenLayout:
-        """The same form on this phone, in its language."""
+        """Return the layout of the same form on this phone, in its language."""
         return lay_out(form.screen, form.values, replace(self.world, facts=form.facts), self.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenVariant:
+    """One form of a screen."""
+
     screen: Screen
     values: Values
     facts: Facts
@@ -45,58 +50,61 @@ class ScreenVariant:
 
     @property
     def text(self) -> tuple[str, ...]:
+        """The texts of its pages."""
         return tuple(page.text for page in self.laid.pages)
 
 
 def screen_variants(book: FlowBook, phone: PhoneProfile) -> Iterator[ScreenVariant]:
-    """Each look of each screen that this phone may come to, once, in the order of the flows."""
-    there = reachable_screens(book, phone)
+    """Yield each form of each screen that this phone may reach, once, in the order of the flows."""
+    reachable = reachable_screens(book, phone)
     for screen in book.screens.values():
-        if screen.id in there:
-            yield from _looks(screen, phone)
+        if screen.id in reachable:
+            yield from _forms(screen, phone)
 
 
 def reachable_screens(book: FlowBook, phone: PhoneProfile) -> frozenset[str]:
-    """The screens that an answer may lead to, where what holds for this phone does not forbid it."""
+    """Return the screens that an answer may lead to, as far as the phone's facts allow it."""
     seen: set[str] = set()
     waiting = list(phone.begin)
     while waiting:
         if (name := waiting.pop()) not in seen:
             seen.add(name)
-            waiting += _onward(book.screens[name], phone.world.facts)
+            waiting += _targets(book.screens[name], phone.world.facts)
     return frozenset(seen)
 
 
-def _onward(screen: Screen, facts: Facts) -> Iterator[str]:
-    choices = [one for one in (*screen.choices, screen.zero) if one and _may(one.when, facts)]
-    ways = [screen.go, screen.otherwise, *screen.outcomes.values(), *(one.go for one in choices)]
-    for way in (*ways, *(to for one in choices for to in one.outcomes.values())):
+def _targets(screen: Screen, facts: Facts) -> Iterator[str]:
+    choices = [
+        candidate for candidate in (*screen.choices, screen.zero) if candidate and _may_hold(candidate.when, facts)
+    ]
+    ways = [screen.go, screen.otherwise, *screen.outcomes.values(), *(candidate.go for candidate in choices)]
+    for way in (*ways, *(to for candidate in choices for to in candidate.outcomes.values())):
         yield from _may_lead(way, facts)
 
 
 def _may_lead(way: Sequence[GoTo], facts: Facts) -> Iterator[str]:
     for go in way:
-        if _may(go.when, facts):
+        if _may_hold(go.when, facts):
             yield go.to
-            if _must(go.when, facts):
+            if _must_hold(go.when, facts):
                 return
 
 
-def _may(when: Condition, facts: Facts) -> bool:
-    """Whether some answers make it hold."""
+def _may_hold(when: Condition, facts: Facts) -> bool:
+    """Return whether a condition holds after some answers."""
     return not when.any_of or any(
         all(facts[name] in allowed for name, allowed in all_of if name in facts) for all_of in when.any_of
     )
 
 
-def _must(when: Condition, facts: Facts) -> bool:
-    """Whether it holds whatever is answered."""
+def _must_hold(when: Condition, facts: Facts) -> bool:
+    """Return whether a condition holds whatever is answered."""
     return not when.any_of or any(
         all(name in facts and facts[name] in allowed for name, allowed in all_of) for all_of in when.any_of
     )
 
 
-def _looks(screen: Screen, phone: PhoneProfile) -> Iterator[ScreenVariant]:
+def _forms(screen: Screen, phone: PhoneProfile) -> Iterator[ScreenVariant]:
     seen: set[tuple[str, ...]] = set()
     for facts, values in _circumstances(screen, phone):
         world = replace(phone.world, facts={**phone.world.facts, **facts})
@@ -109,7 +117,7 @@ def _looks(screen: Screen, phone: PhoneProfile) -> Iterator[ScreenVariant]:
 
 
 def _circumstances(screen: Screen, phone: PhoneProfile) -> Iterator[tuple[Facts, Values]]:
-    """All that the conditions of this screen tell apart; what they do not name is left out."""
+    """Yield all combinations that the conditions of this screen distinguish."""
     compared: dict[str, set[str | None]] = {}
     for name, allowed in _clauses(screen):
         if name not in phone.world.facts:
@@ -117,10 +125,10 @@ def _circumstances(screen: Screen, phone: PhoneProfile) -> Iterator[tuple[Facts,
     choices = [phone.free.get(name, sorted(FACTS[name])) if name in FACTS else [*_sorted(values), None]
                for name, values in compared.items()]  # fmt: skip
     for picked in itertools.product(*choices):
-        found = dict(zip(compared, picked, strict=True))
+        picked_values = dict(zip(compared, picked, strict=True))
         yield (
-            {name: value for name, value in found.items() if name in FACTS and value is not None},
-            {name: value for name, value in found.items() if name not in FACTS},
+            {name: value for name, value in picked_values.items() if name in FACTS and value is not None},
+            {name: value for name, value in picked_values.items() if name not in FACTS},
         )
 
 

@@ -1,4 +1,4 @@
-"""What can only be seen with all flows together: names that nobody has, screens nobody reaches, ways without an end."""
+"""Check all flows together: unknown names, screens that cannot be reached, and paths without an end."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ Screens = Mapping[str, Screen]
 
 
 def build_book(flows: Sequence[Flow]) -> FlowBook:
-    """A Book whose every way leads somewhere. Choices that lead to a flow that is not installed are left out of it."""
+    """Return a checked FlowBook. Choices that lead to a flow that is not installed are removed.
+
+    Raises FlowError for the first fault.
+    """
     names = _flows_by_name(flows)
     screens = {name: screen for flow in flows for name, screen in flow.screens.items()}
     questions = _questions(screens.values())
     for flow in flows:
         for use in flow.uses:
-            _look_up(flow, use, names, screens, questions)
-    screens = {name: _installed(screen, names) for name, screen in screens.items()}
+            _check_reference(flow, use, names, screens, questions)
+    screens = {name: _without_missing_flows(screen, names) for name, screen in screens.items()}
     for flow in flows:
-        _ways(flow, screens)
+        _check_paths(flow, screens)
     return FlowBook(names, screens)
 
 
@@ -38,20 +41,20 @@ def _flows_by_name(flows: Sequence[Flow]) -> dict[str, Flow]:
 
 
 def _questions(screens: Iterable[Screen]) -> dict[str, set[str] | None]:
-    """Each question's possible values; None where they come from data or are typed."""
-    found: dict[str, set[str] | None] = {}
+    """Return the possible values of each question; None if they come from data or are typed."""
+    values_by_question: dict[str, set[str] | None] = {}
     for screen in screens:
         if screen.question is None:
             continue
-        known = found.setdefault(screen.question, set())
+        known = values_by_question.setdefault(screen.question, set())
         if screen.lists or screen.typed or known is None:
-            found[screen.question] = None
+            values_by_question[screen.question] = None
         else:
             known.update(choice.value for choice in screen.choices if choice.value is not None)
-    return found
+    return values_by_question
 
 
-def _look_up(
+def _check_reference(
     flow: Flow, use: NameReference, names: Collection[str], screens: Screens, questions: Mapping[str, set[str] | None]
 ) -> None:
     def wrong(message: str) -> NoReturn:
@@ -71,36 +74,36 @@ def _look_up(
         wrong(f"{name!r} is never {value!r}; use one of: {', '.join(sorted(known))}")
 
 
-def _installed(screen: Screen, names: Collection[str]) -> Screen:
-    def there(choice: Choice) -> bool:
+def _without_missing_flows(screen: Screen, names: Collection[str]) -> Screen:
+    def is_installed(choice: Choice) -> bool:
         return not any(go.if_there and go.to.partition(".")[0] not in names for go in choice.go)
 
-    return replace(screen, choices=tuple(filter(there, screen.choices)))
+    return replace(screen, choices=tuple(filter(is_installed, screen.choices)))
 
 
-def _ways(flow: Flow, screens: Screens) -> None:
-    """Each screen of the flow is reached, has a way out, and is not passed over in a circle."""
+def _check_paths(flow: Flow, screens: Screens) -> None:
+    """Check that each screen of the flow is reached, has a way out and is not skipped in an endless loop."""
     reached = reachable([screen.id for screen in screens.values() if screen.start or screen.called], screens)
     for screen in flow.screens.values():
 
         def wrong(message: str, at: Screen = screen) -> NoReturn:
             raise FlowError(flow.file, at.line, at.column, at.id, message)
 
-        mine = screens[screen.id]
+        own = screens[screen.id]
         if screen.id not in reached:
             wrong("no other screen leads here; go to it from somewhere or remove it")
-        if any(not (choice.go or choice.outcomes or mine.go or mine.called) for choice in mine.choices):
+        if any(not (choice.go or choice.outcomes or own.go or own.called) for choice in own.choices):
             wrong("a choice leads nowhere; give it or the screen a `go:`")
-        if (mine.typed or mine.lists) and not (mine.go or mine.outcomes):
+        if (own.typed or own.lists) and not (own.go or own.outcomes):
             wrong("its answer leads nowhere; give the screen a `go:`")
         if not any(not successors(screens[name]) for name in reachable([screen.id], screens)):
             wrong("from here one walks in a circle without a way out; lead it to a screen with `end: true`")
-        if screen.id in reachable(_passed_on(mine), screens, _passed_on):
+        if screen.id in reachable(_successors_if_skipped(own), screens, _successors_if_skipped):
             wrong("it may be passed over in a circle; lead its `otherwise:` to a screen that is always asked")
 
 
 def reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen], list[str]] | None = None) -> set[str]:
-    """The screens that one may come to from these, themselves among them."""
+    """Return the screens that can be reached from `begin`, including those."""
     onward = onward or successors
     seen: set[str] = set()
     waiting = list(begin)
@@ -112,7 +115,7 @@ def reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen],
 
 
 def successors(screen: Screen) -> list[str]:
-    """Where any answer, outcome or passing over may lead, whatever was answered before."""
+    """Return all screens that an answer, an outcome or skipping may lead to, whatever was answered before."""
     gos: list[GoTo] = [*screen.go, *screen.otherwise]
     for choice in (*screen.choices, *((screen.zero,) if screen.zero else ())):
         gos += choice.go
@@ -121,7 +124,7 @@ def successors(screen: Screen) -> list[str]:
     return [go.to for go in gos] + ([screen.again] if screen.again else [])
 
 
-def _passed_on(screen: Screen) -> list[str]:
+def _successors_if_skipped(screen: Screen) -> list[str]:
     if not (screen.when.any_of or screen.lists):
         return []
     return [go.to for go in (screen.otherwise or screen.go)]

@@ -1,4 +1,4 @@
-"""The parts of a screen as a flow file writes them: words, conditions, choices, and where they lead."""
+"""Parse the parts of a screen in a flow file: texts, conditions, choices, and where they lead."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ from flows.vocabulary import FIELDS
 
 
 class ElementParser:
-    """Reads the parts of one file's screens and gathers the names that they use."""
+    """Parses the parts of the screens of one file, and collects the names that they use in `uses`."""
 
     def __init__(self, flow: str) -> None:
         self.flow = flow
         self.uses: list[NameReference] = []
 
     def use(self, kind: str, name: str, place: YamlNode, *, if_there: bool = False) -> str:
+        """Record a used name, to be checked when all flows are known, and return it."""
         self.uses.append(NameReference(kind, name, place.screen, place.line, place.column, if_there))
         return name
 
     def target(self, place: YamlNode, *, if_there: bool = False) -> str:
+        """Parse the name of a screen; without a flow it is one of this file."""
         name = place.text()
         return self.use("screen", name if "." in name else f"{self.flow}.{name}", place, if_there=if_there)
 
     def words(self, place: YamlNode | None, *, label: bool = False) -> ScreenText:
-        """Return one text, or a list of variants; the last variant holds always.
+        """Parse a text or a list of variants, of which the last always holds.
 
-        `context:` beside a text tells it from the same English words with another meaning (gettext's msgctxt).
+        `context:` beside a text separates it from the same English text with another meaning (gettext's msgctxt).
         """
         if place is None:
             return ScreenText()
@@ -44,6 +46,7 @@ class ElementParser:
         return ScreenText(variants)
 
     def variant(self, place: YamlNode, label: bool) -> Variant:
+        """Parse one variant of a text."""
         if not place.is_mapping:
             return Variant(ALWAYS, (self.say(place, label),), place.at)
         parts = place.keys(["when", "say", "fits_first", "context"])
@@ -55,6 +58,7 @@ class ElementParser:
         return Variant(self.condition(parts.get("when")), words, place.at)
 
     def say(self, place: YamlNode, label: bool) -> str:
+        """Parse a text, and check its placeholders and, for a label, its words."""
         words = place.text()
         if not words.strip() or words != words.strip():
             place.wrong("words are missing here, or have blanks around them; write them without")
@@ -68,6 +72,7 @@ class ElementParser:
         return words
 
     def label(self, place: YamlNode, words: str, understood: frozenset[str]) -> str:
+        """Check a label or another word for a choice, and return it folded."""
         folded = fold(words)
         if folded in CARRIER_WORDS - understood:
             place.wrong(f"{words!r} is a word that carriers answer themselves; choose another word")
@@ -76,7 +81,7 @@ class ElementParser:
         return folded
 
     def beside(self, own: YamlNode | None, of_flow: YamlNode | None) -> ScreenText:
-        """Return the line that stands above the words while its condition holds: the screen's own, or its flow's.
+        """Parse the line above the words, which is shown while its condition holds: the screen's own, or its flow's.
 
         `beside: none` on a screen means that it has no such line.
         """
@@ -87,16 +92,18 @@ class ElementParser:
         if parts.keys() != {"when", "say"}:
             place.wrong("`beside:` needs `when:` and `say:`; write both, or `none`")
         when = self.condition(parts["when"])
-        says = tuple(self.say(one, label=False) for one in parts["say"].items())  # from the longest to the shortest
+        # Ordered from the longest to the shortest.
+        says = tuple(self.say(one, label=False) for one in parts["say"].items())
         return ScreenText((Variant(when, says, place.at), Variant(ALWAYS, ("",), place.at)))
 
     def condition(self, place: YamlNode | None) -> Condition:
-        """Equality only: {name: value, or [values], or null}; a list of such means any of them."""
+        """Parse a condition: {name: value, or [values], or null}. Of a list of these any may hold."""
         if place is None:
             return ALWAYS
         return Condition(tuple(self.all_of(item) for item in place.items()))
 
     def all_of(self, place: YamlNode) -> tuple[tuple[str, frozenset[str | None]], ...]:
+        """Parse one alternative of a condition, all parts of which must hold."""
         clauses = []
         for name, values in place.pairs():
             self.use("name", name.text(), name)
@@ -108,6 +115,7 @@ class ElementParser:
         return tuple(clauses)
 
     def gos(self, place: YamlNode | None) -> tuple[GoTo, ...]:
+        """Parse where an answer leads: only the last `to:` has no condition."""
         if place is None:
             return ()
         gos = tuple(self.go(item) for item in place.items())
@@ -118,6 +126,7 @@ class ElementParser:
         return gos
 
     def go(self, place: YamlNode) -> GoTo:
+        """Parse one target and its condition."""
         if not place.is_mapping:
             return GoTo(ALWAYS, self.target(place))
         parts = place.keys(["when", "to", "if_there"])
@@ -127,13 +136,13 @@ class ElementParser:
         return GoTo(self.condition(parts.get("when")), self.target(parts["to"], if_there=if_there), if_there)
 
     def outcomes(self, place: YamlNode, go: YamlNode | None) -> dict[str, tuple[GoTo, ...]]:
-        """Where an effect leads: a map from each of its outcomes."""
+        """Parse where each outcome of an effect leads."""
         if go is None or not go.is_mapping:
             place.wrong("an effect has outcomes; write `go:` as a map from each outcome to its screen")
         return {outcome.text(): self.gos(target) for outcome, target in go.pairs()}
 
     def choices(self, place: YamlNode, asks: bool) -> tuple[tuple[str, ...], tuple[Choice, ...]]:
-        """The names of lists from data, and the choices written in the file."""
+        """Parse choices. Returns the names of lists from data, and the choices written in the file."""
         first = place.items()[0]
         if first.is_mapping and "from" in {key.text() for key, _ in first.pairs()}:
             parts = first.keys(["from", "last"])
@@ -146,6 +155,7 @@ class ElementParser:
         return (), tuple(made)
 
     def distinct(self, place: YamlNode, choices: list[Choice]) -> None:
+        """Check that no key, label or other word means two choices."""
         seen: set[str] = set()
         for choice, item in zip(choices, place.items(), strict=True):
             words = {choice.key, *choice.also, *_labels(choice.say)}
@@ -154,6 +164,7 @@ class ElementParser:
             seen |= words
 
     def choice(self, place: YamlNode, key: str, asks: bool) -> Choice:
+        """Parse one choice. `asks`: the screen has a question."""
         parts = place.keys(["say", "value", "key", "also", "when", "do", "go"])
         if "say" not in parts:
             place.wrong("a choice needs `say:`; write its label")
@@ -178,6 +189,7 @@ class ElementParser:
         )
 
     def typed(self, place: YamlNode) -> TypedInput:
+        """Parse how a screen accepts typed text."""
         parts = place.keys(["skip", "limit", "secret"])
         return TypedInput(
             skip=parts["skip"].text() if "skip" in parts else None,
@@ -186,5 +198,5 @@ class ElementParser:
         )
 
 
-def _labels(text: ScreenText) -> set[str]:
-    return {fold(without_context(say)) for one in text.variants for say in one.says}
+def _labels(screen_text: ScreenText) -> set[str]:
+    return {fold(without_context(say)) for one in screen_text.variants for say in one.says}

@@ -34,7 +34,7 @@ def test_the_reporter_deleted_it(console: Console, database: Database, mere: Per
         connection.execute(update(t.report).values(state="delivered"))
     erasing = ErasureJob(database, RetentionPolicy(), WorkerMetrics(CollectorRegistry()))
     erasing.start()
-    erasing._own.finish()
+    erasing._pool.finish()
     page = mere.get(f"/reports/{report}")
     assert page.status == 410
     assert DELETED in page.text

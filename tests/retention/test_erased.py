@@ -39,7 +39,7 @@ def erase(database: Database) -> WorkerMetrics:
     metrics = WorkerMetrics(CollectorRegistry())
     erasing = ErasureJob(database, POLICY, metrics)
     erasing.start()
-    erasing._own.finish()
+    erasing._pool.finish()
     return metrics
 
 

@@ -74,8 +74,8 @@ class Room:
         self.time.now += seconds
         self.database.offset += round(seconds * 1_000_000)
         self.clock.tick()
-        self.keeping._own.finish()
-        self.keeping._own.__init__(1)  # type: ignore[misc]  # new hands, for the next hour
+        self.keeping._pool.finish()
+        self.keeping._pool.__init__(1)  # type: ignore[misc]  # new hands, for the next hour
 
     def left(self) -> int:
         with self.database.read() as connection:

@@ -126,7 +126,7 @@ class Heard(Notifier):
 
     night: Night
 
-    def _say(self, contact: str, said: Notification) -> bool:
+    def _notify(self, contact: str, said: Notification) -> bool:
         if contact in self.night.dead:
             return False
         self.night.told.append(Told(self.night.minute, contact, said))

@@ -317,7 +317,7 @@ def test_a_step_that_is_taken_on_meanwhile_tells_nobody(desk: Desk) -> None:
     desk.database.offset += MINUTE
     [due] = [one for one in steps.list_due(desk.database) if one.step == "desk"]
     night.handle(ONE, "accepted")
-    night.ladder._tell(due)
+    night.ladder._notify(due)
     assert story(night) == ""
 
 

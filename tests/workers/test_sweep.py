@@ -70,7 +70,7 @@ def test_a_duty_that_never_failed_has_its_figure(room: Room) -> None:
     room.clock.run(stopping)
     [family] = room.metrics.faults.collect()
     found = {sample.labels["job"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
-    assert found["urgent"] == found["park"] == 0 and len(found) == len(room.clock._table)
+    assert found["urgent"] == found["park"] == 0 and len(found) == len(room.clock._schedule)
 
 
 def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

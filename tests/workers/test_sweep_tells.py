@@ -86,7 +86,7 @@ def test_after_a_failure_the_next_try_is_a_minute_later(room: Room) -> None:
     room.teller.ok = False
     room.pass_time(61)
     room.telling.tell()
-    room.telling._own.finish()
+    room.telling._pool.finish()
     room.pass_time(30)
     room.telling.tell()
     assert len(room.teller.alerts) == 1
@@ -135,7 +135,7 @@ def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(room: Room) -> None
 def told_in_two_rounds(room: Room) -> list[Alert]:
     for _ in range(2):
         room.telling.tell()
-        room.telling._own.finish()
+        room.telling._pool.finish()
     return room.teller.alerts
 
 

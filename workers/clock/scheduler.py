@@ -1,6 +1,6 @@
-"""The clock: one leads, does its duties each in their time, and steps down when it stops. A second one waits.
+"""The scheduler: one process leads and runs each job at its interval; a second one waits for the lease.
 
-It mistrusts the time: where the wall clock moves and the monotonic one does not, nothing is parked or purged for a day.
+It checks the system time: if the wall clock jumps against the monotonic clock, nothing is parked or purged for a day.
 """
 
 from __future__ import annotations
@@ -26,18 +26,22 @@ from workers.notifications.texts import CLOCK_JUMPED, Alert
 LEASE_NAME = "clock"
 LEAD_SECONDS = LEASES[LEASE_NAME] // SECOND
 RENEW_SECONDS = 5
-QUIET_SECONDS = DAY_SECONDS  # after a jump
+QUIET_SECONDS = DAY_SECONDS  # after a clock jump, nothing is parked or purged
+# Seconds between two rounds; the second if a job has more to do. The other jobs run in between.
 TICK_SECONDS, BUSY_TICK_SECONDS = (
     1.0,
     0.1,
-)  # seconds between two looks; where a duty has more to do, the others get their turn between
+)
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class ScheduledJob:
-    """`every` and `next_at` in seconds of the monotonic clock. `do` says whether there is more to do at once."""
+    """A job and its interval. `every` and `next_at` are seconds of the monotonic clock.
+
+    `do` returns whether there is more to do at once.
+    """
 
     name: str
     every: float
@@ -46,19 +50,29 @@ class ScheduledJob:
 
 
 class BackgroundJob(Protocol):
-    """What takes long: done in a thread of its own, from `start` on, until it is told to finish what is in hand."""
+    """A long job that runs in a thread of its own.
+
+    `start` begins a run; `finish` waits until the step in progress has ended. `trusts_the_time`: the job is skipped for
+    a day after a clock jump.
+    """
 
     name: str
     every: int  # seconds
     after: int  # seconds from the clock's start
-    trusts_the_time: bool  # and so is not done where that has jumped
+    trusts_the_time: bool
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Begin a run, unless one is in progress."""
+        ...
 
-    def finish(self) -> None: ...
+    def finish(self) -> None:
+        """Wait until the step in progress has ended."""
+        ...
 
 
 class Scheduler:
+    """Runs the jobs while this process holds the scheduler's lease."""
+
     def __init__(
         self,
         *,
@@ -72,18 +86,18 @@ class Scheduler:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._duties = duties
-        self._telling = telling
-        self._ladder = ladder
+        self._jobs = duties
+        self._alert_sender = telling
+        self._escalation = ladder
         self._metrics = metrics
         self._holder = holder
-        self._aside = aside
+        self._background_jobs = aside
         self._monotonic = monotonic
         self._renew_at = 0.0
-        self._seen: tuple[int, float] | None = None
+        self._last_times: tuple[int, float] | None = None
         self._quiet_until = 0.0
         self.leads = False
-        self._table = [
+        self._schedule = [
             ScheduledJob("mend", 5, duties.mend),
             ScheduledJob("urgent", 1, duties.urgent),
             ScheduledJob("mature", 1, duties.mature),
@@ -102,53 +116,54 @@ class Scheduler:
             ScheduledJob("figures", 5, duties.figures),
             ScheduledJob("waits", 15, ladder.figures),
             ScheduledJob("undelivered", 15, duties.undelivered),
-            *self._rare(monotonic()),
+            *self._infrequent_jobs(monotonic()),
         ]
 
-    def _rare(self, now: float) -> Iterator[ScheduledJob]:
-        yield ScheduledJob("tidy", 60, self._unless_quiet(self._duties.tidy))
-        yield ScheduledJob("park", 3600, self._unless_quiet(self._duties.park), next_at=now + 60)
-        for one in self._aside:
-            start = self._unless_quiet(one.start) if one.trusts_the_time else one.start
-            yield ScheduledJob(one.name, one.every, start, next_at=now + one.after)
+    def _infrequent_jobs(self, now: float) -> Iterator[ScheduledJob]:
+        yield ScheduledJob("tidy", 60, self._unless_quiet(self._jobs.tidy))
+        yield ScheduledJob("park", 3600, self._unless_quiet(self._jobs.park), next_at=now + 60)
+        for background in self._background_jobs:
+            start = self._unless_quiet(background.start) if background.trusts_the_time else background.start
+            yield ScheduledJob(background.name, background.every, start, next_at=now + background.after)
 
     def run(self, stopping: threading.Event) -> None:
-        """Until told to stop; then finishes what is in hand and steps down."""
-        for duty in self._table:
-            self._metrics.faults.labels(duty.name)  # a figure that begins with its first fault never rises
+        """Run until `stopping` is set, then finish the work in progress and release the lease."""
+        for job in self._schedule:
+            # Creates the counter: one that starts at its first fault shows no increase.
+            self._metrics.faults.labels(job.name)
         while not stopping.is_set():
             stopping.wait(BUSY_TICK_SECONDS if self.tick() else TICK_SECONDS)
-        self._duties.finish()
-        self._ladder.finish()
-        self._telling.finish()
-        for one in self._aside:
-            one.finish()
+        self._jobs.finish()
+        self._escalation.finish()
+        self._alert_sender.finish()
+        for background in self._background_jobs:
+            background.finish()
         self._step_down()
 
     def tick(self) -> bool:
-        """Whether there is more to do at once."""
-        self._look_at_the_time()
-        if not self._lead():
+        """Run the jobs that are due. Returns whether there is more to do at once."""
+        self._check_clock()
+        if not self._renew_lease():
             return False
         self._metrics.tick.set_to_current_time()
         more = False
-        for duty in self._table:
+        for job in self._schedule:
             now = self._monotonic()
-            if now >= duty.next_at:
-                hurried = self._do(duty)
-                duty.next_at = now + (0 if hurried else duty.every)
-                more |= hurried
+            if now >= job.next_at:
+                has_more = self._run_job(job)
+                job.next_at = now + (0 if has_more else job.every)
+                more |= has_more
         return more
 
-    def _do(self, duty: ScheduledJob) -> bool:
-        """One duty that fails keeps none of the others from being done."""
+    def _run_job(self, job: ScheduledJob) -> bool:
+        """Run one job. A job that fails does not stop the others."""
         try:
-            return bool(duty.do())
+            return bool(job.do())
         except DatabaseUnavailable:
-            self._metrics.faults.labels(duty.name).inc()
+            self._metrics.faults.labels(job.name).inc()
             log.warning("database_unavailable")
         except Exception:
-            self._metrics.faults.labels(duty.name).inc()
+            self._metrics.faults.labels(job.name).inc()
             log.exception("job_failed")
         return False
 
@@ -159,50 +174,55 @@ class Scheduler:
 
         return do
 
-    def _lead(self) -> bool:
+    def _renew_lease(self) -> bool:
         now = self._monotonic()
         if self.leads and now < self._renew_at:
             return True
         try:
-            before = None if self.leads else leases.held_until(self._database, LEASE_NAME)
+            previous_until = None if self.leads else leases.held_until(self._database, LEASE_NAME)
             leads = leases.acquire(self._database, LEASE_NAME, self._holder, LEAD_SECONDS)
         except DatabaseUnavailable:
             log.warning("database_unavailable")
-            leads, before = False, None
+            leads, previous_until = False, None
         if leads != self.leads:
             log.info("scheduler_elected" if leads else "scheduler_standby")
-        if leads and before is not None and abs(self._database.now() - before) > CLOCK_JUMP + LEAD_SECONDS * SECOND:
-            self._be_quiet()  # nobody led for long, or the time is not what it was: try all again before giving up any
-            if before > self._database.now() + CLOCK_JUMP + LEAD_SECONDS * SECOND:
-                self._tell_of_a_jump(before - self._database.now())
+        if (
+            leads
+            and previous_until is not None
+            and abs(self._database.now() - previous_until) > CLOCK_JUMP + LEAD_SECONDS * SECOND
+        ):
+            # Nobody led for long, or the time jumped: try everything again before anything is parked or purged.
+            self._start_quiet_period()
+            if previous_until > self._database.now() + CLOCK_JUMP + LEAD_SECONDS * SECOND:
+                self._alert_clock_jump(previous_until - self._database.now())
         self.leads = leads
         self._metrics.leader.set(int(leads))
         self._renew_at = now + RENEW_SECONDS
         return leads
 
-    def _look_at_the_time(self) -> None:
-        wall, steady = self._database.now(), self._monotonic()
-        if self._seen is not None:
-            drift = (wall - self._seen[0]) - (steady - self._seen[1]) * SECOND
+    def _check_clock(self) -> None:
+        wall_now, monotonic_now = self._database.now(), self._monotonic()
+        if self._last_times is not None:
+            drift = (wall_now - self._last_times[0]) - (monotonic_now - self._last_times[1]) * SECOND
             if abs(drift) > CLOCK_JUMP:
-                self._tell_of_a_jump(drift)
-                self._be_quiet()
-        self._seen = (wall, steady)
+                self._alert_clock_jump(drift)
+                self._start_quiet_period()
+        self._last_times = (wall_now, monotonic_now)
 
-    def _tell_of_a_jump(self, drift: float) -> None:
+    def _alert_clock_jump(self, drift: float) -> None:
         self._metrics.jumps.inc()
         log.error("clock_jumped", count=round(abs(drift) / SECOND))
-        self._telling.add(Alert("", "clock_jumped", "P2", CLOCK_JUMPED))
+        self._alert_sender.add(Alert("", "clock_jumped", "P2", CLOCK_JUMPED))
 
-    def _be_quiet(self) -> None:
+    def _start_quiet_period(self) -> None:
         self._quiet_until = self._monotonic() + QUIET_SECONDS
-        self._duties.reconsider()
-        for duty in self._table:
-            if duty.name == "mend":
-                duty.next_at = 0.0
+        self._jobs.reconsider()
+        for job in self._schedule:
+            if job.name == "mend":
+                job.next_at = 0.0
 
     def _step_down(self) -> None:
-        self._metrics.leader.set(0)  # what the monitor reads outlives this process
+        self._metrics.leader.set(0)  # the metrics file outlives this process
         if self.leads:
             try:
                 leases.release(self._database, LEASE_NAME, self._holder)

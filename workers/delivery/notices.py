@@ -1,4 +1,4 @@
-"""What a hotline is told that gets no words by the wire: that one waits, its id, where to read it."""
+"""Notices to hotlines that receive no report content: that a report waits, its id and where to read it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ EVENT_PHRASES: Mapping[str, str] = {
 
 
 def notice_text(parcel: DeliveryRequest) -> str:
+    """Return the phrase that says what waits, such as "one urgent report waits"."""
     if parcel.type == "unread":
         return "one message waits that nobody could read"
     report = "urgent report" if parcel.priority in URGENT else "report"
@@ -26,14 +27,14 @@ def notice_text(parcel: DeliveryRequest) -> str:
 
 
 def build_mail(parcel: DeliveryRequest, means: HotlineDependencies, sender: str, to: str) -> EmailMessage:
-    """The same Message-ID at each attempt: a mail that came twice can be known for one."""
+    """Build the e-mail. Its Message-ID is the same at each attempt, so that a duplicate can be recognised."""
     message = EmailMessage()
     message["Subject"] = ("DRILL " if _is_drill(parcel, means) else "") + f"Tokaut: {notice_text(parcel)}"
     message["From"], message["To"] = sender, to
     message["Date"] = formatdate()
     message["Message-ID"] = f"<{parcel.delivery_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content("\n".join(_lines(parcel, means)) + "\n")
+    message.set_content("\n".join(_body_lines(parcel, means)) + "\n")
     return message
 
 
@@ -41,31 +42,31 @@ def _is_drill(parcel: DeliveryRequest, means: HotlineDependencies) -> bool:
     return parcel.drill or not means.live
 
 
-def _lines(parcel: DeliveryRequest, means: HotlineDependencies) -> list[str]:
-    drill = ["DRILL. Not a real report."] if _is_drill(parcel, means) else []
-    read = f"Read it here: {means.console_url}" if means.console_url else "Read it at your desk."
+def _body_lines(parcel: DeliveryRequest, means: HotlineDependencies) -> list[str]:
+    drill_note = ["DRILL. Not a real report."] if _is_drill(parcel, means) else []
+    where_to_read = f"Read it here: {means.console_url}" if means.console_url else "Read it at your desk."
     return [
-        *drill,
+        *drill_note,
         f"{means.hotline.name}: {notice_text(parcel)}.",
         f"Report {parcel.report_id}, {parcel.priority}",
-        read,
+        where_to_read,
         "",
         "This mail holds nothing of the report. Do not answer it.",
     ]
 
 
 def mail_client(means: HotlineDependencies) -> SmtpClient:
-    """The mail server by which hotlines are told: TLS or nothing. Raises SetUpWrongly."""
+    """Return a client for the mail server, which must use TLS. Raises HotlineSetupError if there is none."""
     if means.mail is None:
         raise HotlineSetupError("is told by e-mail, and SMTP_URL names no mail server")
     return SmtpClient(means.mail, strict=True)
 
 
 def send_mail(post: SmtpClient, parcel: DeliveryRequest, means: HotlineDependencies, to: str) -> DeliveryOutcome:
-    """4yz: again by the schedule. 5yz: theirs or ours to mend."""
+    """Send the notice by e-mail. A 4yz reply is Unavailable and is retried; a 5yz reply is Refused."""
     try:
         return Delivered(post.send(to, build_mail(parcel, means, post.server.sender, to)))
-    except MailNotAccepted as missing:
-        if missing.why == "refused":
-            return Refused(missing.why, missing.code)
-        return Unavailable(missing.why, missing.code)
+    except MailNotAccepted as error:
+        if error.why == "refused":
+            return Refused(error.why, error.code)
+        return Unavailable(error.why, error.code)

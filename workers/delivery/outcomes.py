@@ -1,4 +1,4 @@
-"""What can come of giving a report to a hotline, and what each answer means. One table decides; nothing else does."""
+"""The outcomes of a delivery attempt, and the one table of what each HTTP status means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequest:
-    """One sending. `delivery_id` is the same over all attempts: the hotline knows a repeat by it."""
+    """One delivery attempt. `delivery_id` is the idempotency key: it is the same for all attempts."""
 
     delivery_id: str
     type: str  # created, updated, message, unread
@@ -18,12 +18,12 @@ class DeliveryRequest:
     attempt: int  # 1, 2, …
     priority: str
     report_id: str = ""
-    drill: bool = False  # made up by the operator's trial, which goes to the true address
+    drill: bool = False  # the operator's trial: a made-up report sent to the real address
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The hotline has it. `status` is the receipt; None where the kind of hotline has no numbers."""
+    """The hotline accepted the delivery. `status`: the receipt, None if this kind of hotline has no status codes."""
 
     status: int | None = None
     why: str = "delivered"
@@ -31,7 +31,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Try again by the schedule, not before `retry_after` seconds."""
+    """The hotline did not accept it now: retry by the schedule, not before `retry_after` seconds."""
 
     why: str
     status: int | None = None
@@ -40,7 +40,10 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Theirs or ours to mend. `at_once`: more tries would not change it; `gone`: the hotline takes nothing any more."""
+    """The hotline refused the delivery; a person at the hotline or here has to correct something.
+
+    `at_once`: more attempts would not help. `gone`: the hotline accepts no reports any more.
+    """
 
     why: str
     status: int | None = None
@@ -50,7 +53,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Undeliverable:
-    """We cannot make the parcel: no key, a body that does not open, a fault of ours. Not held against the hotline."""
+    """This worker cannot build or send the request: no key, a body that does not open, a bug.
+
+    The failure does not count against the hotline.
+    """
 
     why: str
 
@@ -59,14 +65,14 @@ DeliveryOutcome = Delivered | Unavailable | Refused | Undeliverable
 
 
 class HotlineConnector(Protocol):
-    """A kind of hotline. One file a kind in workers/hotlines/."""
+    """How one kind of hotline is reached. Each kind is a module of workers/hotlines/."""
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
-        """Hand it over; says what came of it and raises nothing for what the other end does."""
+        """Send the report and return the outcome. Raises nothing for a failure at the hotline."""
         ...
 
 
-# Class of a failure → a person is told at this attempt. A class that is not here is told by its time alone.
+# Class of failure → the attempt at which a person is notified. For any other class only the waiting time counts.
 ALERT_AT_ATTEMPT: Mapping[str, int] = {
     "moved": 3,
     "locked_out": 1,
@@ -87,7 +93,7 @@ ALERT_AT_ATTEMPT: Mapping[str, int] = {
     "our_fault": 1,
 }
 
-# What the person who is told can do about it.
+# Class of failure → what the person who is notified can do.
 DELIVERY_ADVICE: Mapping[str, str] = {
     "moved": "The hotline's address has moved. Ask them for the new one and set HOTLINE_<ID>_URL.",
     "locked_out": "The hotline does not let us in. Compare the secret and their list of addresses with them.",
@@ -118,7 +124,10 @@ _REFUSED = {400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501}
 
 
 def outcome_of_status(status: int, *, retry_after: int | None = None, knows_it: bool = False) -> DeliveryOutcome:
-    """The class of an HTTP answer. `knows_it`: the reply carried our webhook-id; `retry_after` in seconds."""
+    """Return the outcome that an HTTP status means.
+
+    `knows_it`: the response carried our webhook-id. `retry_after`: seconds.
+    """
     if 200 <= status < 300 or (status == 409 and knows_it):
         return Delivered(status)
     if status == 410:

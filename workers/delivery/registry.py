@@ -1,4 +1,4 @@
-"""Which kinds of hotlines there are. Each is a file of workers/hotlines by its name, with `Settings` and `build`."""
+"""The kinds of hotlines. Each is a module of workers/hotlines with `Settings` and `build`; the kind is its name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ log = structlog.get_logger()
 
 
 class HotlineSetupError(ValueError):
-    """What a kind lacks, in words that follow "hotline <id>": needs SMTP_URL, a mail server."""
+    """What is missing for a kind, in words that follow "hotline <id>": needs SMTP_URL, a mail server."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnCallPhones:
-    """`numbers` in the order in which they are tried; by which of our channels, and from which number of ours."""
+    """The on-call phones of a hotline, and how they are texted.
+
+    `numbers`: in the order in which they are tried. `channel` and `sender`: the channel and our number that text them.
+    """
 
     numbers: tuple[str, ...]
     channel: str
@@ -35,15 +38,16 @@ Notify = Callable[[DeliveryRequest], DeliveryOutcome]
 
 
 def no_phones(_hotline: str, _phones: OnCallPhones) -> Notify:
-    """Where settings are looked at and nothing is sent."""
+    """Stand in for `register_phones` where settings are only checked and nothing is sent."""
     return lambda _: Undeliverable("our_fault")
 
 
 @dataclass(frozen=True, slots=True)
 class HotlineDependencies:
-    """What a kind may know and use beside its own settings.
+    """What the connector of a hotline may use beside its own settings.
 
-    `channels`: those that send; `enlist`: has a hotline's phones told, and says how.
+    `channels`: the names of the channels that can send SMS. `register_phones`: registers the on-call phones of a
+    hotline and returns the function that notifies them.
     """
 
     mode: Mode
@@ -55,24 +59,27 @@ class HotlineDependencies:
 
     @property
     def live(self) -> bool:
+        """Whether this installation runs in live mode."""
         return self.mode is Mode.LIVE
 
     @property
     def on_duty(self) -> str:
-        """Which lines of the card name who is told: outside live mode no others are known
-        (reports/countries/mode_separation.py).
+        """Name the field of the card that lists the people to notify.
+
+        Outside live mode only those of drills are known (reports/countries/mode_separation.py).
         """
         return "duty_officer" if self.live else "drills_to"
 
 
 def hotline_kinds() -> tuple[str, ...]:
+    """Return the names of all kinds of hotlines."""
     return tuple(
         sorted(found.name for found in pkgutil.iter_modules(importlib.import_module("workers.hotlines").__path__))
     )
 
 
 def settings_class(kind: str) -> type | None:
-    """The settings of one hotline of this kind, as HOTLINE_<ID>_<NAME>; None where there is no such kind."""
+    """Return the settings class of a kind, read as HOTLINE_<ID>_<NAME>; None if there is no such kind."""
     if kind not in hotline_kinds():
         return None
     found: type = importlib.import_module(f"workers.hotlines.{kind}").Settings
@@ -80,31 +87,32 @@ def settings_class(kind: str) -> type | None:
 
 
 def read_settings(environ: Mapping[str, str], listed: Iterable[Listed]) -> HotlineSettings:
-    """What the environment says of these hotlines."""
+    """Read the settings of these hotlines from the environment."""
     return load_hotline_settings(environ, {hotline.id: settings_class(hotline.delivery) for hotline in listed})
 
 
 def build_connectors(
     environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], HotlineDependencies]
 ) -> dict[str, HotlineConnector]:
-    """A hotline that is set up wrongly stops nobody else's reports.
+    """Build the connector of each hotline. A hotline that is set up wrongly is logged and left out.
 
-    A name that nobody reads stops the start: it is a typing error, and would be a hotline without its address.
+    Raises SettingError for a variable that no setting reads: it is a typing error, and a hotline might lack its
+    address.
     """
     hotlines = tuple(listed)
     found = read_settings(environ, hotlines)
     if found.unknown:
         raise SettingError(found.unknown)
-    made: dict[str, HotlineConnector] = {}
+    connectors: dict[str, HotlineConnector] = {}
     for hotline in hotlines:
         if hotline.id in found.filled:
             try:
-                made[hotline.id] = _build(hotline.delivery, found.filled[hotline.id], means(hotline))
+                connectors[hotline.id] = _build(hotline.delivery, found.filled[hotline.id], means(hotline))
             except (BadTarget, HotlineSetupError):
                 log.error("setting_refused", hotline=hotline.id)
         else:
             log.warning("setting_refused", hotline=hotline.id)
-    return made
+    return connectors
 
 
 def setup_faults(

@@ -1,4 +1,4 @@
-"""What each kind of hotline that is reached over HTTPS is told beside its address."""
+"""Settings that several kinds of hotlines share: HTTPS, and SMS to on-call phones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from workers.sms.outcomes import MSISDN
 
 @from_environment
 class HttpsSettings:
+    """Settings of a kind of hotline that is reached over HTTPS."""
+
     private: tuple[str, ...] = env(
         "PRIVATE",
         parsers.host_ports,
@@ -25,12 +27,9 @@ class HttpsSettings:
     )
 
 
-# The duty phones of a hotline, and by which of our channels and numbers they are texted.
-
-
 @from_environment
 class OnCallSmsSettings:
-    """For a kind of hotline that texts: its Settings are these, and perhaps more."""
+    """The channel and number that text a hotline's on-call phones. Kinds that send SMS inherit it."""
 
     channel: str = env(
         "CHANNEL",
@@ -47,17 +46,18 @@ class OnCallSmsSettings:
 
 
 def on_call_numbers(means: HotlineDependencies) -> tuple[str, ...]:
-    return tuple(one for one in means.hotline.card.duty_officer if MSISDN.fullmatch(one))
+    """Return the telephone numbers among the duty officers of the hotline's card."""
+    return tuple(contact for contact in means.hotline.card.duty_officer if MSISDN.fullmatch(contact))
 
 
 def on_call_phones(line: OnCallSmsSettings, means: HotlineDependencies) -> OnCallPhones:
-    """Raises SetUpWrongly."""
+    """Return the hotline's on-call phones. Raises HotlineSetupError if a number, channel or sender is missing."""
     numbers = on_call_numbers(means)
     if not numbers:
         raise HotlineSetupError(f"has no number with + among {means.on_duty} of its card")
     if line.channel not in means.channels:
-        can = ", ".join(means.channels) or "none of CHANNELS"
-        raise HotlineSetupError(f"has {line.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {can}")
+        able = ", ".join(means.channels) or "none of CHANNELS"
+        raise HotlineSetupError(f"has {line.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")
     if not line.sender:
         raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM to be texted from")
     return OnCallPhones(numbers, line.channel, line.sender)

@@ -1,8 +1,8 @@
-"""A hotline whose staff read in the console: the report waits in the store, sealed to them, and somebody is told.
+"""A hotline whose staff read in the console: the report stays in the database, and a notice is sent.
 
-Told are those whom its card names as duty officers: e-mail addresses in their order, and phones as of the kind
-sms_alert, until one of them was. That nobody could be told is no receipt: it comes back by the schedule, and the
-operator hears of it.
+Notices go to the duty officers of its card: e-mail addresses in their order, and phones as with the kind sms_alert,
+until one of them was notified. A failed notice is no receipt: it is retried by the schedule, and the operator is
+alerted.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from workers.network.smtp_client import SmtpClient
 
 @from_environment
 class Settings(OnCallSmsSettings):
-    pass
+    """The channel and number for notices by SMS; without duty phones they are not needed."""
 
 
 def build(settings: Settings, means: HotlineDependencies) -> ConsoleConnector:
-    """Raises SetUpWrongly."""
-    mails = [one for one in means.hotline.card.duty_officer if "@" in one]
-    tells: list[Notify] = [_mailer(mail_client(means), means, one) for one in mails]
+    """Build the connector. Raises HotlineSetupError if the card names nobody to notify."""
+    addresses = [contact for contact in means.hotline.card.duty_officer if "@" in contact]
+    tells: list[Notify] = [_notify_by_mail(mail_client(means), means, contact) for contact in addresses]
     if on_call_numbers(means):
         tells.append(means.register_phones(means.hotline.id, on_call_phones(settings, means)))
     if not tells:
@@ -33,19 +33,21 @@ def build(settings: Settings, means: HotlineDependencies) -> ConsoleConnector:
     return ConsoleConnector(tells)
 
 
-def _mailer(post: SmtpClient, means: HotlineDependencies, to: str) -> Notify:
-    return lambda parcel: send_mail(post, parcel, means, to)
+def _notify_by_mail(client: SmtpClient, means: HotlineDependencies, to: str) -> Notify:
+    return lambda parcel: send_mail(client, parcel, means, to)
 
 
 class ConsoleConnector:
-    """`tells`: ways to somebody. Each attempt takes the next: one that hangs must not hold up the others."""
+    """Notifies staff. Each attempt uses the next of `tells`: one that hangs must not block the others."""
 
     def __init__(self, tells: Sequence[Notify]) -> None:
         self._tells = tells
 
     @property
     def ways(self) -> int:
+        """How many ways there are to notify staff."""
         return len(self._tells)
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+        """Send one notice."""
         return self._tells[(parcel.attempt - 1) % len(self._tells)](parcel)

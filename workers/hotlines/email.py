@@ -1,6 +1,6 @@
-"""A hotline that is told by e-mail that a report waits, and reads it elsewhere. The mail holds no words of it.
+"""A hotline that is notified by e-mail and reads the report elsewhere. The mail contains nothing of the report.
 
-A server's 250 to the whole mail is the receipt; that somebody read it is not said by it. TLS or nothing.
+The receipt is the server's 250 to the whole mail; it does not mean that a person read it. TLS is required.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from workers.network.smtp_client import SmtpClient
 
 @from_environment
 class Settings:
+    """The address that is notified."""
+
     to: str = env(
         "TO",
         parsers.matching(
@@ -25,7 +27,7 @@ class Settings:
 
 
 def build(settings: Settings, means: HotlineDependencies) -> EmailConnector:
-    """Raises SetUpWrongly."""
+    """Build the connector. Raises HotlineSetupError without a mail server, or if the address is of another mode."""
     server = mail_client(means)
     if means.live and is_drill_name(settings.to):
         raise HotlineSetupError("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")
@@ -37,10 +39,13 @@ def build(settings: Settings, means: HotlineDependencies) -> EmailConnector:
 
 
 class EmailConnector:
+    """Notifies one address."""
+
     def __init__(self, to: str, post: SmtpClient, means: HotlineDependencies) -> None:
         self._to = to
-        self._post = post
+        self._client = post
         self._means = means
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
-        return send_mail(self._post, parcel, self._means, self._to)
+        """Send the notice."""
+        return send_mail(self._client, parcel, self._means, self._to)

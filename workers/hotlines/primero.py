@@ -1,10 +1,11 @@
 """A hotline that works with Primero v2: a report becomes a case there, by its REST API and HTTP Basic.
 
-Primero lets the client choose a record's id: it is the report's, so a second POST finds it taken (409). Each delivery
-is one note under its own key, which Primero merges by that key. So nothing comes twice, whatever answer was lost.
+Primero lets the client choose a record's id. It is the report's id, so a second POST finds it in use (409). Each
+delivery is one note under its own key, and Primero merges notes by that key. So a report is never entered twice,
+whichever response was lost.
 
-What the account's role may not write, Primero drops and still answers 2xx. So the note is read back, and only a note
-that is there is a receipt.
+Fields that the account's role may not write are dropped by Primero, which still answers 2xx. So the note is read back,
+and only a note that is stored is a receipt.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ from workers.retry_policy import parse_retry_after
 
 CASES = "/api/v2/cases"
 NOTES = "notes_section"
-# One delivery may take five calls of 20 s each; none is begun after this, and the next attempt goes on where it was.
+# One delivery may need five requests of 20 s each. None starts after this; the next attempt continues.
 MAX_SECONDS = 15
-MAX_CASE_BYTES = 4 * 1024 * 1024  # with all its notes
+MAX_CASE_BYTES = 4 * 1024 * 1024  # a case with all its notes
 
 
 @from_environment
 class Settings(HttpsSettings):
+    """The address of the hotline's Primero, and our account there."""
+
     url: str = env("URL", parsers.web_address, live=parsers.require_https, meaning="where this hotline's Primero is")
     user: str = env(
         "USER", parsers.matching(r"[!-9;-~]+", "a user name without a colon"), meaning="of Primero's account for us"
@@ -50,14 +53,14 @@ class Settings(HttpsSettings):
 
 
 def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
-    """Raises BadTarget."""
+    """Build the connector. Raises BadTarget."""
     target = parse_hotline_target(settings.url, settings.private, live=means.live)
     return PrimeroConnector(target, settings.user, settings.password.reveal(), HttpClient(ca_file=settings.ca_file))
 
 
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
-    """What one parcel brings to a case."""
+    """What one delivery changes in a case. `withdrawn`: the reporter withdrew the permission to be contacted."""
 
     kind: str
     case: str
@@ -67,15 +70,18 @@ class CaseUpdate:
 
     @classmethod
     def by(cls, parcel: DeliveryRequest) -> CaseUpdate:
-        sent = json.loads(parcel.body)
-        data = sent["data"]
-        said = case_note(parcel.type, sent["timestamp"], data, parcel.delivery_id)
-        contact = data.get("contact")  # of a message: only where it was given or taken back
-        taken_back = parcel.type == "message" and contact is not None and not contact["allowed"]
-        return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), said, taken_back)
+        """Read the update from a delivery request."""
+        envelope = json.loads(parcel.body)
+        data = envelope["data"]
+        new_note = case_note(parcel.type, envelope["timestamp"], data, parcel.delivery_id)
+        contact = data.get("contact")  # a message has it only if the permission was given or withdrawn
+        is_withdrawn = parcel.type == "message" and contact is not None and not contact["allowed"]
+        return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), new_note, is_withdrawn)
 
 
 class PrimeroConnector:
+    """Creates a case for a report and adds later deliveries to it. `whole`: seconds for starting requests."""
+
     def __init__(
         self, target: Target, user: str, password: str, client: HttpClient, whole: float = MAX_SECONDS
     ) -> None:
@@ -90,17 +96,18 @@ class PrimeroConnector:
         self._whole = whole
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
-        told = CaseUpdate.by(parcel)
-        visit = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._whole)
+        """Create or update the case, and check that the note was stored."""
+        update = CaseUpdate.by(parcel)
+        session = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._whole)
         try:
-            return _create(visit, told) if told.kind in ("created", "unread") else _add(visit, told)
-        except NoResponse as missing:
-            return Unavailable(missing.why)
+            return _create(session, update) if update.kind in ("created", "unread") else _add(session, update)
+        except NoResponse as error:
+            return Unavailable(error.why)
 
 
 @dataclass(frozen=True, slots=True)
 class _CaseSession:
-    """The calls of one delivery."""
+    """The requests of one delivery."""
 
     client: HttpClient
     target: Target
@@ -108,7 +115,7 @@ class _CaseSession:
     until: float
 
     def call(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> ClientResponse:
-        """Raises NoAnswer, also where the delivery has taken too long already."""
+        """Send one request. Raises NoResponse, also if the delivery has taken too long already."""
         if time.monotonic() > self.until:
             raise NoResponse("timeout")
         body = b"" if data is None else json_bytes({"data": data})
@@ -116,58 +123,61 @@ class _CaseSession:
         return self.client.call(method, target, body, self.headers, largest=MAX_CASE_BYTES)
 
 
-def _create(visit: _CaseSession, told: CaseUpdate) -> DeliveryOutcome:
-    reply = _written(visit, "POST", CASES, {"id": told.case, **told.fields, NOTES: [told.note]})
-    if reply.status == 409:  # an attempt before, whose answer was lost; or a newer revision was here first
-        return _add(visit, told, created=True)
-    return _proven(visit, told, reply)
+def _create(session: _CaseSession, update: CaseUpdate) -> DeliveryOutcome:
+    reply = _write(session, "POST", CASES, {"id": update.case, **update.fields, NOTES: [update.note]})
+    if reply.status == 409:  # an earlier attempt whose response was lost, or a newer revision that arrived first
+        return _add(session, update, created=True)
+    return _check_stored(session, update, reply)
 
 
-def _add(visit: _CaseSession, told: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
-    found = visit.call("GET", f"{CASES}/{told.case}")
-    if found.status == 404 and told.kind == "updated" and not created:  # it holds the whole report
-        return _create(visit, told)
+def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
+    found = session.call("GET", f"{CASES}/{update.case}")
+    if found.status == 404 and update.kind == "updated" and not created:  # an update contains the whole report
+        return _create(session, update)
     if not 200 <= found.status < 300:
-        return _read(found)
-    there = _case(found)
-    if _has(there, told):
+        return _outcome(found)
+    stored_case = _case_data(found)
+    if _has_note(stored_case, update):
         return Delivered(found.status)
-    new = case_changes(told.fields, there, withdrawn=told.withdrawn)
-    notes = [*(redact_numbers(there.get(NOTES)) if told.withdrawn else ()), told.note]
-    return _proven(visit, told, _written(visit, "PATCH", f"{CASES}/{told.case}", {**new, NOTES: notes}))
+    new = case_changes(update.fields, stored_case, withdrawn=update.withdrawn)
+    notes = [*(redact_numbers(stored_case.get(NOTES)) if update.withdrawn else ()), update.note]
+    return _check_stored(session, update, _write(session, "PATCH", f"{CASES}/{update.case}", {**new, NOTES: notes}))
 
 
-def _written(visit: _CaseSession, method: str, path: str, data: Mapping[str, Any]) -> ClientResponse:
-    """Once more without the fields that this Primero refuses: its lists are its own, and the note says all of it."""
-    reply = visit.call(method, path, data)
+def _write(session: _CaseSession, method: str, path: str, data: Mapping[str, Any]) -> ClientResponse:
+    """Write, and once more without the fields that this Primero refuses.
+
+    Its option lists differ from ours, and the note contains the whole report anyway.
+    """
+    reply = session.call(method, path, data)
     refused = _refused_fields(reply) if reply.status == 422 else set()
     if not refused & set(data) or refused & {"id", NOTES}:
         return reply
-    return visit.call(method, path, {name: value for name, value in data.items() if name not in refused})
+    return session.call(method, path, {name: value for name, value in data.items() if name not in refused})
 
 
-def _proven(visit: _CaseSession, told: CaseUpdate, reply: ClientResponse) -> DeliveryOutcome:
+def _check_stored(session: _CaseSession, update: CaseUpdate, reply: ClientResponse) -> DeliveryOutcome:
     if not 200 <= reply.status < 300:
-        return _read(reply)
-    found = visit.call("GET", f"{CASES}/{told.case}")
+        return _outcome(reply)
+    found = session.call("GET", f"{CASES}/{update.case}")
     if not 200 <= found.status < 300:
-        return _read(found)
-    return Delivered(reply.status) if _has(_case(found), told) else Unavailable("not_kept", reply.status)
+        return _outcome(found)
+    return Delivered(reply.status) if _has_note(_case_data(found), update) else Unavailable("not_kept", reply.status)
 
 
-def _has(case: Mapping[str, Any], told: CaseUpdate) -> bool:
+def _has_note(case: Mapping[str, Any], update: CaseUpdate) -> bool:
     notes = case.get(NOTES)
-    kept = [one for one in notes if isinstance(one, dict)] if isinstance(notes, list) else []
-    return any(one.get("unique_id") == told.note["unique_id"] and one.get("note_text") for one in kept)
+    stored = [one for one in notes if isinstance(one, dict)] if isinstance(notes, list) else []
+    return any(one.get("unique_id") == update.note["unique_id"] and one.get("note_text") for one in stored)
 
 
-def _case(reply: ClientResponse) -> Mapping[str, Any]:
+def _case_data(reply: ClientResponse) -> Mapping[str, Any]:
     found = _json(reply).get("data")
     return found if isinstance(found, dict) else {}
 
 
 def _refused_fields(reply: ClientResponse) -> set[str]:
-    """Names from `errors[].detail`: JSON pointers of its schema check, or the name of a field that is not valid."""
+    """Return the field names in `errors[].detail`: JSON pointers of the schema check, or names of invalid fields."""
     errors = _json(reply).get("errors")
     details = [one.get("detail") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
     flat = [name for one in details for name in (one if isinstance(one, list) else [one])]
@@ -182,7 +192,7 @@ def _json(reply: ClientResponse) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read(reply: ClientResponse) -> DeliveryOutcome:
+def _outcome(reply: ClientResponse) -> DeliveryOutcome:
     return outcome_of_status(
         reply.status, retry_after=parse_retry_after(reply.headers.get("Retry-After"), int(time.time()) * SECOND)
     )

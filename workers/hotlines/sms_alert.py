@@ -1,7 +1,7 @@
-"""A hotline that is told by SMS to its duty phones that a report waits. No text holds a word of it.
+"""A hotline whose on-call phones are notified by SMS. The text contains nothing of the report.
 
-A provider's taking it is the receipt. `OK` and the word of the text, from a number of the hotline's card, says that a
-person has it; until then the next number is texted in its turn (workers/notifications/on_call.py).
+The receipt is that a provider accepted the SMS. `OK` with the word in the text, sent from a number of the hotline's
+card, means that a person has acknowledged it; until then the next number is texted (workers/notifications/on_call.py).
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from workers.delivery.settings import OnCallSmsSettings, on_call_phones
 
 @from_environment
 class Settings(OnCallSmsSettings):
-    pass
+    """The channel and number for the SMS."""
 
 
 def build(settings: Settings, means: HotlineDependencies) -> SmsAlertConnector:
-    """Raises SetUpWrongly."""
+    """Build the connector. Raises HotlineSetupError if a number, channel or sender is missing."""
     return SmsAlertConnector(means.register_phones(means.hotline.id, on_call_phones(settings, means)))
 
 
 class SmsAlertConnector:
+    """Notifies the on-call phones."""
+
     def __init__(self, page: Notify) -> None:
         self._page = page
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+        """Text the next number."""
         return self._page(parcel)

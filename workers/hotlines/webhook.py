@@ -1,7 +1,7 @@
-"""A hotline that takes reports by a signed HTTPS request (Standard Webhooks 1.0.0). Any 2xx is its receipt.
+"""A hotline that receives reports by a signed HTTPS request (Standard Webhooks 1.0.0). Any 2xx is its receipt.
 
-Signature and timestamp are new for each attempt; `webhook-id` never is, so that the hotline knows a repeat. The
-signature's time is the real one even where the clock was moved for a trial: the hotline compares it with its own.
+Signature and timestamp are new for each attempt. `webhook-id` stays the same, so that the hotline can recognise a
+duplicate. The timestamp is the real time even if a trial has moved the clock: the hotline compares it with its own.
 """
 
 from __future__ import annotations
@@ -25,25 +25,27 @@ from workers.network.allowlist import Target, parse_hotline_target
 from workers.network.http_client import ClientResponse, HttpClient, NoResponse
 from workers.retry_policy import parse_retry_after
 
-SIGNATURE_REFUSED = (400, 401, 403)  # what receivers answer to a signature that they do not accept
+SIGNATURE_REFUSED = (400, 401, 403)  # the statuses of receivers that reject a signature
 
 log = structlog.get_logger()
 
 
 @from_environment
 class Settings(HttpsSettings):
+    """The address of the hotline and the secrets that sign the requests."""
+
     url: str = env("URL", parsers.web_address, live=parsers.require_https, meaning="where this hotline takes reports")
     secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
 def build(settings: Settings, means: HotlineDependencies) -> WebhookConnector:
-    """Raises BadTarget."""
+    """Build the connector. Raises BadTarget."""
     target = parse_hotline_target(settings.url, settings.private, live=means.live)
     return WebhookConnector(target, settings.secret.reveal(), HttpClient(ca_file=settings.ca_file))
 
 
 def signed_headers(signers: Iterable[Signer], key: str, body: bytes, at: int) -> dict[str, str]:
-    """The headers of one attempt. `at` in unix seconds."""
+    """Return the headers of one attempt. `at`: Unix time in seconds."""
     moment, text = datetime.fromtimestamp(at, UTC), body.decode()
     return {
         "Content-Type": "application/json",
@@ -55,7 +57,10 @@ def signed_headers(signers: Iterable[Signer], key: str, body: bytes, at: int) ->
 
 
 class WebhookConnector:
-    """`secrets`: as `whsec_…`, newest first; while one is rotated the request carries a signature of each."""
+    """Posts signed reports. `secrets`: as `whsec_…`, newest first.
+
+    While a secret is rotated, the request carries a signature with each.
+    """
 
     def __init__(
         self, target: Target, secrets: Sequence[str], client: HttpClient, now: Callable[[], float] = time.time
@@ -66,29 +71,33 @@ class WebhookConnector:
         self._now = now
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+        """Post the report.
+
+        If the signature is rejected and the clocks differ, post once more with the hotline's time.
+        """
         try:
             reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body))
-            if reply.status in SIGNATURE_REFUSED and (ahead := self._theirs_is_ahead(reply)):
+            if reply.status in SIGNATURE_REFUSED and (ahead := self._hotline_clock_ahead(reply)):
                 log.warning("clock_skew_detected", hotline=parcel.hotline, count=ahead)
                 reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body, ahead=ahead))
-        except NoResponse as missing:
-            return Unavailable(missing.why)
-        return self._read(reply, parcel)
+        except NoResponse as error:
+            return Unavailable(error.why)
+        return self._outcome(reply, parcel)
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
-        """Raises NoAnswer."""
+        """Post a body. Raises NoResponse if no status came."""
         return self._client.post(self._target, body, headers)
 
     def headers(self, key: str, body: bytes, *, ahead: float = 0) -> dict[str, str]:
-        """Signed for now; `ahead` in seconds, below zero for the past, where a trial wants them refused."""
+        """Sign for now. `ahead`: seconds, negative for the past, where a trial wants a rejection."""
         return signed_headers(self._signers, key, body, int(self._now() + ahead))
 
-    def _theirs_is_ahead(self, reply: ClientResponse) -> int:
-        """Return by how many seconds the hotline's clock is ahead of this host's; 0 within a minute, or where it says
-        nothing.
+    def _hotline_clock_ahead(self, reply: ClientResponse) -> int:
+        """Return the seconds by which the hotline's clock is ahead; 0 within a minute, or without a Date header.
 
-        A signature counts for five minutes by the hotline's clock: with this host's clock wrong by more, every hotline
-        would refuse every report for as long. The Date header comes over TLS from the holder of the same secret.
+        A signature is valid for five minutes by the hotline's clock: if this host's clock were off by more, every
+        hotline would refuse every report for as long. The Date header comes over TLS from the holder of the same
+        secret.
         """
         try:
             ahead = int(parsedate_to_datetime(reply.headers.get("Date", "")).timestamp() - self._now())
@@ -96,7 +105,7 @@ class WebhookConnector:
             return 0
         return ahead if abs(ahead) > CLOCK_JUMP // SECOND else 0
 
-    def _read(self, reply: ClientResponse, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def _outcome(self, reply: ClientResponse, parcel: DeliveryRequest) -> DeliveryOutcome:
         return outcome_of_status(
             reply.status,
             retry_after=parse_retry_after(reply.headers.get("Retry-After"), int(self._now()) * SECOND),

@@ -1,4 +1,4 @@
-"""Which alerts are due. Each goes out once, in a thread of its own: a slow mail server holds up nothing."""
+"""Send the alerts that are due, each once, from a thread of its own: a slow mail server delays no other job."""
 
 from __future__ import annotations
 
@@ -19,49 +19,56 @@ from workers.retry_policy import POLICIES
 from workers.sms import outcomes
 from workers.thread_pool import BackgroundPool
 
-RETRY_SECONDS = 60  # seconds, when nobody could be told
+RETRY_SECONDS = 60  # after nobody could be notified
 
 log = structlog.get_logger()
 
 
 class AlertSender:
-    """Remembers in memory what has no row to mark; after a restart those are told once more."""
+    """Sends alerts to the operator's on-call contacts.
+
+    Alerts that have no row to mark are remembered in memory; after a restart they are sent once more.
+    """
 
     def __init__(self, database: Database, teller: Notifier, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._teller = teller
         self._monotonic = monotonic
-        self._own = BackgroundPool(1)
+        self._pool = BackgroundPool(1)
         self._not_before = 0.0
-        self._told: dict[tuple[str, str], float] = {}
+        self._told_at: dict[tuple[str, str], float] = {}
         self._waiting: list[Alert] = []
 
     def add(self, alert: Alert) -> None:
-        """Something that happened once; kept until somebody was told."""
+        """Queue an alert of a single event; it stays queued until somebody was notified."""
         self._waiting.append(alert)
 
     def add_hourly(self, alert: Alert) -> None:
-        """What goes on: once an hour."""
+        """Queue an alert of a state that lasts, at most once an hour."""
         if alert not in self._waiting and self._is_due(alert.why, alert.about, HOUR):
             self.add(alert)
 
     def tell(self) -> None:
-        """Begins to tell what is due now; what fails is due again in a minute."""
-        if self._own.is_busy or self._monotonic() < self._not_before:
+        """Start to send the alerts that are due; one that fails is due again after a minute."""
+        if self._pool.is_busy or self._monotonic() < self._not_before:
             return
-        alerts = [*self._waiting, *group_alerts(delivery_alerts.list_due(self._database, ALERT_RULES)), *self._nobody()]
-        alerts += [*self._guessed(), *self._sms(), *self._spools()]
+        alerts = [
+            *self._waiting,
+            *group_alerts(delivery_alerts.list_due(self._database, ALERT_RULES)),
+            *self._unroutable(),
+        ]
+        alerts += [*self._pin_failures(), *self._sms(), *self._spools()]
         if alerts:
-            self._own.do(lambda: self._tell(alerts))
+            self._pool.do(lambda: self._send_all(alerts))
 
-    def _tell(self, alerts: list[Alert]) -> None:
+    def _send_all(self, alerts: list[Alert]) -> None:
         try:
             for alert in alerts:
-                self._tell_one(alert)
+                self._send(alert)
         except DatabaseUnavailable:
             log.warning("database_unavailable")
 
-    def _tell_one(self, alert: Alert) -> None:
+    def _send(self, alert: Alert) -> None:
         if not self._teller.tell(alert):
             self._not_before = self._monotonic() + RETRY_SECONDS
             return
@@ -70,15 +77,18 @@ class AlertSender:
         if alert.deliveries:
             delivery_alerts.mark_alerted(self._database, alert.deliveries)
         else:
-            self._told[alert.why, alert.reports[0] if alert.reports else alert.about] = self._monotonic()
+            self._told_at[alert.why, alert.reports[0] if alert.reports else alert.about] = self._monotonic()
 
-    def _nobody(self) -> list[Alert]:
+    def _unroutable(self) -> list[Alert]:
         rows = delivery_alerts.list_unroutable(self._database)
         due = [row for row in rows if self._is_due("needs_person", row[0], POLICIES[row[1]].again)]
         return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
 
-    def _guessed(self) -> list[Alert]:
-        """Somebody tries many pairs of code and PIN, or has forgotten a PIN. Which report is meant, nobody knows."""
+    def _pin_failures(self) -> list[Alert]:
+        """Alert if many pairs of code and PIN were tried, or PINs are locked.
+
+        It may be guessing or a forgotten PIN; which report was meant is not known.
+        """
         found = []
         if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.all and self._is_due(
             "code_guessed", "", HOUR
@@ -89,10 +99,12 @@ class AlertSender:
         return found
 
     def _spools(self) -> list[Alert]:
-        """Reports that wait on the disk of web, and no hotline has: hourly, until none does."""
-        found = [("spool_bad", "P1", one) for one in spool_status.list_statuses(self._database) if one.bad]
-        found += [("spool_waits", "P1", one) for one in spool_status.list_statuses(self._database) if one.is_late]
-        due = [(why, priority, one.host) for why, priority, one in found if self._is_due(why, one.host, HOUR)]
+        """Alert of reports that wait in a host's spool and that no hotline has: hourly, until there are none."""
+        found = [("spool_bad", "P1", status) for status in spool_status.list_statuses(self._database) if status.bad]
+        found += [
+            ("spool_waits", "P1", status) for status in spool_status.list_statuses(self._database) if status.is_late
+        ]
+        due = [(why, priority, status.host) for why, priority, status in found if self._is_due(why, status.host, HOUR)]
         return [Alert(host, why, priority, ALERT_ADVICE[why]) for why, priority, host in due]
 
     def _sms(self) -> list[Alert]:
@@ -101,9 +113,10 @@ class AlertSender:
         due = [(channel, why) for channel, why in found if self._is_due(why, channel, HOUR)]
         return [Alert(channel, why, "P2", SMS_ADVICE[why]) for channel, why in due]
 
-    def _is_due(self, why: str, subject: str, again: int) -> bool:
-        told = self._told.get((why, subject))
-        return told is None or self._monotonic() - told >= again / SECOND
+    def _is_due(self, why: str, subject: str, interval: int) -> bool:
+        told_at = self._told_at.get((why, subject))
+        return told_at is None or self._monotonic() - told_at >= interval / SECOND
 
     def finish(self) -> None:
-        self._own.finish()
+        """Wait until the alerts in progress are sent."""
+        self._pool.finish()

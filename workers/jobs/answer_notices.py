@@ -1,7 +1,7 @@
-"""Texts a reporter to dial, after a hotline has answered: looked at again in the moment before it goes.
+"""Text reporters that a hotline has answered and that they can dial in.
 
-Only clock and worker can: the number stands in sealed bodies alone, and theirs are the keys. A body is opened for the
-number and for nothing else; it is kept nowhere.
+The permission is checked again just before an SMS is sent. Only `clock` and the workers can do this: the number is in
+the sealed bodies alone, and they hold the keys. A body is opened for the number only, and nothing of it is stored.
 """
 
 from __future__ import annotations
@@ -33,18 +33,23 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class AnswerNotice:
-    """What would go, and from when on it may."""
+    """An SMS that may be sent from `due_at` on (Unix time in microseconds).
+
+    `unless`: the hashes of the number under which an opt-out would be stored.
+    """
 
     due_at: int
     number: str
     line: SmsRoute
     said: str
     facts: NoticeFacts
-    unless: tuple[bytes, ...] = ()  # as what an opt-out of the number would be kept
+    unless: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerNotices:
+    """Schedules and sends the notices."""
+
     database: Database
     keys: KeyRing
     folder: Path
@@ -53,40 +58,41 @@ class AnswerNotices:
     texter: SmsDispatcher
 
     def go_on(self) -> None:
-        """Nothing is decided before it can be told who wants no SMS: web says by which key.
+        """Schedule new notices and send the due ones.
 
-        Raises DatabaseUnavailable.
+        Nothing is scheduled before the opt-outs can be checked: `web` publishes the keys of their hashes. Raises
+        DatabaseUnavailable.
         """
         keys = self._optout_keys()
         if not keys:
             return
         for answer_id, report_id in answer_notices.list_undecided(self.database):
-            text = self._text(report_id, keys)
-            answer_notices.schedule(self.database, answer_id, report_id, text.due_at if text else None)
-        told = set[str]()
+            notice = self._notice(report_id, keys)
+            answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
+        notified = set[str]()
         for answer_id, report_id in answer_notices.list_due(self.database):
-            if report_id in told:
-                continue  # by the text that has just gone; decided anew, it would be told of again a day later
-            text = self._text(report_id, keys)
-            if text is None or text.due_at > self.database.now():
-                answer_notices.schedule(self.database, answer_id, report_id, text.due_at if text else None)
+            if report_id in notified:
+                continue  # the SMS that was just sent covers it; rescheduled, it would lead to another SMS a day later
+            notice = self._notice(report_id, keys)
+            if notice is None or notice.due_at > self.database.now():
+                answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
             else:
-                self._send(answer_id, report_id, text)
-                told.add(report_id)
+                self._send(answer_id, report_id, notice)
+                notified.add(report_id)
 
-    def _send(self, answer_id: str, report_id: str, text: AnswerNotice) -> None:
+    def _send(self, answer_id: str, report_id: str, notice: AnswerNotice) -> None:
         mode = self.texter.mode
         try:
             sms = seal_sms(
                 self.database,
                 self.folder,
-                text.line,
-                text.number,
-                said=text.said,
+                notice.line,
+                notice.number,
+                said=notice.said,
                 mode=mode,
                 sms_id=answer_id,
-                unless=text.unless,
-                yes=NoticePermission(report_id, text.facts.revision, text.facts.since),
+                unless=notice.unless,
+                yes=NoticePermission(report_id, notice.facts.revision, notice.facts.since),
             )
         except KeyFileError:
             log.error("key_missing")
@@ -94,35 +100,38 @@ class AnswerNotices:
         if answer_notices.enqueue(self.database, answer_id, report_id, sms):
             self.texter.send(answer_id)
 
-    def _text(self, report_id: str, keys: Sequence[bytes]) -> AnswerNotice | None:
-        """None: nothing may go out for this report on what is known now."""
+    def _notice(self, report_id: str, keys: Sequence[bytes]) -> AnswerNotice | None:
+        """Return the notice for a report; None if none may be sent as things stand."""
         facts = answer_notices.load_facts(self.database, report_id)
         country = self.countries.get(facts.country) if facts else None
         if facts is None or country is None or facts.refused or facts.state == "closed":
             return None
         for hotline in facts.hotlines:
-            found = self._opened(report_id, hotline, facts.revision)
-            if found is not None:
-                text = self._said(country, facts, *found)
-                return text and self._unless_stopped(text, keys)
+            opened = self._open_report(report_id, hotline, facts.revision)
+            if opened is not None:
+                notice = self._notice_from(country, facts, *opened)
+                return notice and self._unless_opted_out(notice, keys)
         return None
 
-    def _said(
+    def _notice_from(
         self, country: Country, facts: NoticeFacts, report: Mapping[str, Any], contact: Mapping[str, Any] | None
     ) -> AnswerNotice | None:
         said = read_permission(contact, facts.since)
         when = next_notice_at(said, facts.sent, self.database.now())
-        line, words = self._line(country), self._words(report, country)
-        if said is None or when is None or line is None or not words:
+        line, text = self._route(country), self._notice_text(report, country)
+        if said is None or when is None or line is None or not text:
             return None
-        return AnswerNotice(when, said.number, line, words, facts)
+        return AnswerNotice(when, said.number, line, text, facts)
 
-    def _unless_stopped(self, text: AnswerNotice, keys: Sequence[bytes]) -> AnswerNotice | None:
-        kept = tuple(keyed_hash(key, text.number) for key in keys)
-        return None if opt_outs.is_opted_out(self.database, kept) else replace(text, unless=kept)
+    def _unless_opted_out(self, notice: AnswerNotice, keys: Sequence[bytes]) -> AnswerNotice | None:
+        hashes = tuple(keyed_hash(key, notice.number) for key in keys)
+        return None if opt_outs.is_opted_out(self.database, hashes) else replace(notice, unless=hashes)
 
     def _optout_keys(self) -> Sequence[bytes]:
-        """By which web hashes the numbers that told STOP; none where it has not said yet, or it cannot be read here."""
+        """Return the keys by which `web` hashes the numbers that opted out.
+
+        The list is empty if `web` has not stored a key yet, or if a key cannot be opened here.
+        """
         try:
             return [self._optout_key(row) for row in opt_outs.list_keys(self.database)]
         except DecryptError:
@@ -133,36 +142,44 @@ class AnswerNotices:
         box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
         return open_body(self.keys.of(SENDER_KEY, row.key_id), SealContext(row.mode, row.id, 1, SENDER_KEY), box)
 
-    def _opened(
+    def _open_report(
         self, report_id: str, hotline: str, revision: int
     ) -> tuple[Mapping[str, Any], Mapping[str, Any] | None] | None:
-        """The report, and what was last said about contact; None where this process cannot open it, or where the
-        hotline has an older one: it was left out since, and the yes in it may be a no by now.
+        """Return the report and the reporter's latest statement about contact.
+
+        None if this process cannot open the report, or if the hotline has an older revision: the hotline was left out
+        since, and a permission in it may have been withdrawn.
         """
-        held = case_view.load_report(self.database, report_id, hotline)
-        if held is None or held.revision < revision:
+        stored = case_view.load_report(self.database, report_id, hotline)
+        if stored is None or stored.revision < revision:
             return None
         try:
-            report = self._open(held.report, SealContext(held.mode, report_id, held.revision, hotline))
-            of = [(one, SealContext.of_message(held.mode, report_id, one.message_id, hotline)) for one in held.messages]
-            later = [self._open(body, context).get("contact") for body, context in of]
+            report = self._open(stored.report, SealContext(stored.mode, report_id, stored.revision, hotline))
+            messages = [
+                (one, SealContext.of_message(stored.mode, report_id, one.message_id, hotline))
+                for one in stored.messages
+            ]
+            statements = [self._open(body, context).get("contact") for body, context in messages]
         except DecryptError:
             return None
-        contact = next((one for one in reversed(later) if one), report.get("contact"))
-        return report, None if held.withdrawn else contact
+        contact = next((one for one in reversed(statements) if one), report.get("contact"))
+        return report, None if stored.withdrawn else contact
 
     def _open(self, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
         box = SealedBody(body.key_id, body.wrap, body.head, body.sealed)
-        found: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
-        return found
+        opened: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
+        return opened
 
-    def _line(self, country: Country) -> SmsRoute | None:
-        """The first of CHANNELS that sends, from the number that people text there: a body names no provider."""
+    def _route(self, country: Country) -> SmsRoute | None:
+        """Return the first of CHANNELS that can send, with the country's SMS code as sender.
+
+        A body does not name the provider by which the reporter came.
+        """
         sender = next((code.code for code in country.codes if code.channel == "sms"), "")
         return next((SmsRoute(channel, sender) for channel in self.texter.senders), None)
 
-    def _words(self, report: Mapping[str, Any], country: Country) -> str:
-        """Empty where the country has no code to dial."""
+    def _notice_text(self, report: Mapping[str, Any], country: Country) -> str:
+        """Return the text in the report's language; empty if the country has no code to dial."""
         code = next((code.code for code in country.codes if code.channel == "ussd"), "")
         catalogue = self.catalogues.get(str(report.get("language", "")), ENGLISH_CATALOGUE)
         return catalogue.say(NOTICE_TEXT).replace("{ussd}", code) if code else ""

@@ -1,7 +1,7 @@
-"""Whether a number, an address or a key was exchanged: a line of the audit for each time, and whoever is on call hears.
+"""Detect changed numbers, addresses and keys: add an audit entry each time and notify the on-call contacts.
 
-Nothing is stopped by it: who may change a country file may have good reason. The files and keys are read anew each
-time, as web does; what was changed and changed back between two looks is not seen.
+Nothing is blocked, because a change of a country file may be intended. Files and keys are read anew at each run, as
+`web` does. A change that is undone between two runs is not detected.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 
 class ChangeDetectionJob:
+    """Compares each country's digest with the one in the audit, once an hour."""
+
     name, every, after, trusts_the_time = "swaps", 3600, 0, False
 
     def __init__(self, database: Database, read: Callable[[], Countries], keys: Path, teller: Notifier) -> None:
@@ -35,18 +37,20 @@ class ChangeDetectionJob:
         self._read = read
         self._keys = keys
         self._teller = teller
-        self._own = BackgroundPool(1)
+        self._pool = BackgroundPool(1)
 
     def start(self) -> None:
-        self._own.do(self.look)
+        """Start a run in the background."""
+        self._pool.do(self.look)
 
     def finish(self) -> None:
-        self._own.finish()
+        """Wait until the run has ended."""
+        self._pool.finish()
 
     def look(self) -> None:
-        """Noted once somebody was told, so that a mail server that is away silences nothing.
+        """Check each country. Raises DatabaseUnavailable.
 
-        Raises DatabaseUnavailable.
+        A change is recorded once somebody was notified, so that an unavailable mail server suppresses no alert.
         """
         try:
             countries = self._read()
@@ -55,10 +59,10 @@ class ChangeDetectionJob:
             return
         for country in countries:
             before, now = audit_log.latest_fingerprint(self._database, country.iso), country_digest(country, self._keys)
-            if before != now and (not before or self._is_told(country)):
+            if before != now and (not before or self._notify(country)):
                 audit_log.record_fingerprint(self._database, country.iso, now)
 
-    def _is_told(self, country: Country) -> bool:
+    def _notify(self, country: Country) -> bool:
         log.warning(ALERT_REASON, country=country.iso)
         people = self._teller.contacts
         return not people or bool(
@@ -67,31 +71,31 @@ class ChangeDetectionJob:
 
 
 def country_digest(country: Country, keys: Path) -> str:
-    """Of what is dialled, texted and told, and of the keys that are sealed to."""
-    said = json.dumps([*_facts(country, keys)], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    """Return the digest of a country's numbers, addresses and the keys that bodies are sealed to."""
+    facts = json.dumps([*_facts(country, keys)], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:32]
 
 
 def _facts(country: Country, keys: Path) -> Iterator[Mapping[str, Any]]:
     for number in country.emergency:
         yield {"service": number.service, "number": number.number, "withdrawn": number.withdrawn}
-    for one in country.hotlines.values():
-        show, card = one.show, one.card
+    for listed_hotline in country.hotlines.values():
+        show, card = listed_hotline.show, listed_hotline.card
         yield {
-            "hotline": one.id,
+            "hotline": listed_hotline.id,
             "numbers": [show.phone, *show.phone_alt, show.sms],
             "by_place": dict(show.by_place),
-            "withdrawn": one.withdrawn,
-            "kind": one.kind,
+            "withdrawn": listed_hotline.withdrawn,
+            "kind": listed_hotline.kind,
             "people": [list(card.duty_officer), list(card.supervisor), card.backup, card.regional],
             "agreed_on": card.key_id,
-            "sealed_to": _sealed_to(keys, one.id),
+            "sealed_to": _sealed_to(keys, listed_hotline.id),
         }
 
 
 def _sealed_to(keys: Path, hotline: str) -> str:
     try:
-        found = list_keys(keys, hotline)
+        keys_found = list_keys(keys, hotline)
     except KeyFileError:
         return ""
-    return found[0].public.key_id if found else ""
+    return keys_found[0].public.key_id if keys_found else ""

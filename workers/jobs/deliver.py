@@ -1,7 +1,7 @@
-"""Gives reports to their hotlines: lease, open, give the connection back, call, say how it went.
+"""Deliver reports to hotlines: lease a row, open the body, call the hotline, record the outcome.
 
-A queued id only hurries a row along. One job drains what else is due for its queue, so that the queue's own cost is
-not paid for each report.
+No database connection is held during the call. A queued id only speeds up a delivery that the database already holds.
+After its own id a job also delivers the other due rows of its queue, so that not every report costs a queued job.
 """
 
 from __future__ import annotations
@@ -35,45 +35,52 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.retry_policy import random_jitter, retry_commit
 
-DRAIN_SECONDS = 15  # of a job; no new row after that: one more call still ends within its 40 s
+DRAIN_SECONDS = 15  # a job leases no row after this; one more call still ends within the job's 40 s
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRunner:
-    """All that a delivery needs. `holder` is host/slot/boot: whose leases these are."""
+    """Everything that a delivery needs.
+
+    `holder`: host/slot/boot, the owner of the leases. `actor`: worker or clock, for the audit. `between`: called before
+    each delivery of a backlog, for work that the backlog must not delay.
+    """
 
     database: Database
     keys: KeyRing
     hotlines: Mapping[str, HotlineConnector]
     mode: str
     holder: str
-    actor: str  # worker or clock, for the audit
+    actor: str
     metrics: WorkerMetrics
     chance: Callable[[], float] = random_jitter
     pause: Callable[[float], object] = time.sleep
     stopping: Callable[[], bool] = field(default=lambda: False)
-    between: Callable[[], object] = field(default=lambda: None)  # what a backlog of reports must not hold up
+    between: Callable[[], object] = field(default=lambda: None)
 
     def deliver(self, delivery_id: str) -> bool:
-        """One row, where it is due and free. False: it was not, or the database is away."""
+        """Deliver one row if it is due and not leased.
+
+        Returns False if it was not due, was leased by another process, or the database is unavailable.
+        """
         try:
             leased = outbox.lease(self.database, delivery_id, self.holder)
         except DatabaseUnavailable:
             log.warning("database_unavailable")
             return False
         if leased is not None:
-            self._forward(leased)
+            self._attempt(leased)
         return leased is not None
 
     def drain(self, priorities: Sequence[str], seconds: float = DRAIN_SECONDS) -> int:
-        """What is due, the most urgent first, for so many seconds."""
-        until = time.monotonic() + seconds
+        """Deliver the due rows, the most urgent first, for at most `seconds`. Returns how many."""
+        deadline = time.monotonic() + seconds
         count = 0
-        while time.monotonic() < until and not self.stopping():
+        while time.monotonic() < deadline and not self.stopping():
             self.between()
-            if time.monotonic() >= until:  # it may take as long as a report
+            if time.monotonic() >= deadline:  # `between` may take as long as a delivery
                 break
             try:
                 leased = outbox.lease_next(self.database, priorities, self.holder)
@@ -82,56 +89,56 @@ class DeliveryRunner:
                 break
             if leased is None:
                 break
-            self._forward(leased)
+            self._attempt(leased)
             count += 1
         return count
 
-    def _forward(self, leased: LeasedDelivery) -> None:
-        began = time.monotonic()
-        parcel = self._pack(leased)
-        outcome = self._hand_over(parcel, leased.hotline) if isinstance(parcel, DeliveryRequest) else parcel
-        body = parcel.body if isinstance(parcel, DeliveryRequest) else b""
+    def _attempt(self, leased: LeasedDelivery) -> None:
+        started_at = time.monotonic()
+        request = self._build_request(leased)
+        outcome = self._send(request, leased.hotline) if isinstance(request, DeliveryRequest) else request
+        body = request.body if isinstance(request, DeliveryRequest) else b""
         self.metrics.attempts.labels(leased.hotline, outcome.why).inc()
         try:
-            retry_commit(lambda: self._mark(leased, outcome, body), self.pause)
+            retry_commit(lambda: self._record_outcome(leased, outcome, body), self.pause)
         except DatabaseUnavailable:
-            # Not known to be marked: the lease runs out and it goes again, under the same key.
+            # Not recorded: the lease expires, and the report is sent again under the same idempotency key.
             log.warning("database_unavailable", delivery_id=leased.delivery_id)
-        _log(leased, outcome, round((time.monotonic() - began) * 1000))
+        _log(leased, outcome, round((time.monotonic() - started_at) * 1000))
 
-    def _pack(self, leased: LeasedDelivery) -> DeliveryRequest | Undeliverable:
+    def _build_request(self, leased: LeasedDelivery) -> DeliveryRequest | Undeliverable:
         if leased.mode != self.mode:
-            return Undeliverable("wrong_mode")  # training and live never meet (S-40)
+            return Undeliverable("wrong_mode")  # training and live data are never mixed (S-40)
         if leased.body is None:
             return Undeliverable("no_body")
-        box = SealedBody(leased.body.key_id, leased.body.wrap, leased.body.head, leased.body.sealed)
+        sealed_body = SealedBody(leased.body.key_id, leased.body.wrap, leased.body.head, leased.body.sealed)
         try:
-            private = self.keys.of(leased.hotline, leased.body.key_id)
+            private_key = self.keys.of(leased.hotline, leased.body.key_id)
         except DoesNotOpen:
             return Undeliverable("no_key")
         try:
-            data = open_body(private, _context(leased, leased.body.message_id), box)
+            report = open_body(private_key, _seal_context(leased, leased.body.message_id), sealed_body)
         except DoesNotOpen:
             return Undeliverable("not_sealed_to_us")
         if leased.withdrawn:
-            data = without_contact(data)
-        # The time of the event, not of the attempt: the same bytes each time, until a number is withdrawn.
-        body = envelope(f"report.{leased.type}", leased.created_at // SECOND, data)
+            report = without_contact(report)
+        # The event's time, not the attempt's: each attempt sends the same bytes until a number is withdrawn.
+        body = envelope(f"report.{leased.type}", leased.created_at // SECOND, report)
         return DeliveryRequest(
             leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority, leased.report_id
         )
 
-    def _hand_over(self, parcel: DeliveryRequest, name: str) -> DeliveryOutcome:
-        hotline = self.hotlines.get(name)
+    def _send(self, request: DeliveryRequest, hotline_id: str) -> DeliveryOutcome:
+        hotline = self.hotlines.get(hotline_id)
         if hotline is None:
             return Undeliverable("no_hotline")
         try:
-            return hotline.deliver(parcel)
-        except Exception:  # one parcel that we cannot handle must not stop the others
-            log.exception("job_failed", delivery_id=parcel.delivery_id)
+            return hotline.deliver(request)
+        except Exception:  # one delivery that fails here must not stop the others
+            log.exception("job_failed", delivery_id=request.delivery_id)
             return Undeliverable("our_fault")
 
-    def _mark(self, leased: LeasedDelivery, outcome: DeliveryOutcome, body: bytes) -> None:
+    def _record_outcome(self, leased: LeasedDelivery, outcome: DeliveryOutcome, body: bytes) -> None:
         if isinstance(outcome, Delivered):
             receipt = DeliveryReceipt(outcome.why, outcome.status, hashlib.sha256(body).digest())
             if outbox.mark_delivered(self.database, leased, receipt, self.actor):
@@ -150,33 +157,33 @@ class DeliveryRunner:
                 leased.priority, leased.attempt, waited, self.chance(), retry_after=outcome.retry_after
             )
             return DeliveryFailure(outcome.why, outcome.status, delay, counts=True)
-        tries = refusal_count(leased.last_class) + 1
-        if outcome.at_once or tries >= retry_policy.MAX_REFUSALS:
+        refusals = refusal_count(leased.last_class) + 1
+        if outcome.at_once or refusals >= retry_policy.MAX_REFUSALS:
             return DeliveryFailure(outcome.why, outcome.status, None, gone=outcome.gone)
-        delay = retry_policy.delay_after_refusal(leased.priority, tries, self.chance())
-        return DeliveryFailure(f"{outcome.why} {tries}", outcome.status, delay)
+        delay = retry_policy.delay_after_refusal(leased.priority, refusals, self.chance())
+        return DeliveryFailure(f"{outcome.why} {refusals}", outcome.status, delay)
 
 
-def _context(leased: LeasedDelivery, message_id: str) -> SealContext:
+def _seal_context(leased: LeasedDelivery, message_id: str) -> SealContext:
     if message_id:
         return SealContext.of_message(leased.mode, leased.report_id, message_id, leased.hotline)
     return SealContext(leased.mode, leased.report_id, leased.revision, leased.hotline)
 
 
 def refusal_count(last_class: str | None) -> int:
-    """How often in a row it was refused: `refused 2` → 2."""
+    """Return how many times in a row the hotline refused the report: `refused 2` → 2."""
     why, _, count = (last_class or "").partition(" ")
     return int(count) if why == "refused" and count.isdigit() else 0
 
 
 def deliver(forwarder: DeliveryRunner, queue: str, delivery_id: str) -> None:
-    """The job: this id first, then whatever else is due for the queue."""
-    began = time.monotonic()
+    """Run the queued job: deliver this id, then the other due rows of the queue."""
+    started_at = time.monotonic()
     forwarder.deliver(delivery_id)
-    forwarder.drain(QUEUE_PRIORITIES[queue], DRAIN_SECONDS - (time.monotonic() - began))
+    forwarder.drain(QUEUE_PRIORITIES[queue], DRAIN_SECONDS - (time.monotonic() - started_at))
 
 
-_EVENTS = {
+_LOG_EVENTS = {
     Delivered: "delivered",
     Unavailable: "delivery_unavailable",
     Refused: "delivery_refused",
@@ -186,7 +193,7 @@ _EVENTS = {
 
 def _log(leased: LeasedDelivery, outcome: DeliveryOutcome, ms: int) -> None:
     log.info(
-        _EVENTS[type(outcome)],
+        _LOG_EVENTS[type(outcome)],
         delivery_id=leased.delivery_id,
         hotline=leased.hotline,
         priority=leased.priority,

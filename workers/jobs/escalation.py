@@ -1,8 +1,9 @@
-"""Climbs the ladder of each report that nobody takes on: asks the same desk again, then others, then wakes people.
+"""Run the escalation steps of each report that nobody acknowledges: remind the hotline, ask others, notify people.
 
-What gives a report to another hotline is done in the clock's own thread; people are told in others, of what is urgent
-and of what can wait apart, one step after another, each claimed before and the next one looked for after it: a mail
-server that hangs holds up no more urgent step for longer than the one in hand, and two clocks tell once.
+Transfers to another hotline run in the scheduler's own thread. People are notified from two other threads, one for
+urgent and one for standard priorities. They take one step at a time, claim it before sending, and then look for the
+next due step. So a mail server that hangs delays an urgent step by no more than the step in progress, and two
+schedulers notify once.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ from workers.notifications.on_call import OnCallPager
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
-CLAIM_SECONDS = 120  # seconds for telling everybody of one step; then it is free again
+CLAIM_SECONDS = 120  # for notifying everybody of one step; after that another process may claim it
 RETRY_DELAY = MINUTE
-MAX_NEW_REPORTS, MAX_STEPS = 200, 50  # reports and steps of one look
-BATCH_SIZE = 25  # reports of one transaction, for which callers may have to wait
-CLOCK_STEPS = (*TRANSFER_STEPS, STEP_OVERDUE)  # done by the clock itself
+MAX_NEW_REPORTS, MAX_STEPS = 200, 50  # reports and steps of one run
+BATCH_SIZE = 25  # reports of one transaction; requests may have to wait for it
+CLOCK_STEPS = (*TRANSFER_STEPS, STEP_OVERDUE)  # run in the scheduler's own thread
 NOT_THERE, NOBODY, PASSED, TOLD = "not_there", recipients.NOBODY, recipients.PASSED, "told"
 
 log = structlog.get_logger()
@@ -51,7 +52,11 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class EscalationJob:
-    """`worry`: what the operator is told of; `put`: hurries deliveries along; `hands`: who tells, by priorities."""
+    """Runs the steps that are due.
+
+    `alert_operator`: sends an alert to the operator. `put`: queues deliveries. `hands`: the thread pool that notifies
+    people, by priorities.
+    """
 
     database: Database
     countries: Countries
@@ -65,27 +70,28 @@ class EscalationJob:
     )
 
     def escalate(self) -> bool:
-        """A page of all that is due, and whether there may be more of it. Raises DatabaseUnavailable."""
+        """Run one page of due steps. Returns whether there may be more. Raises DatabaseUnavailable."""
         new = steps.list_unstarted(self.database, MAX_NEW_REPORTS)
-        clocks = [(report_id, priority, self._clocks(iso)[priority]) for report_id, priority, iso in new]
-        for begin in range(0, len(clocks), BATCH_SIZE):
-            steps.start_steps(self.database, clocks[begin : begin + BATCH_SIZE])
+        step_times = [(report_id, priority, self._times(iso)[priority]) for report_id, priority, iso in new]
+        for begin in range(0, len(step_times), BATCH_SIZE):
+            steps.start_steps(self.database, step_times[begin : begin + BATCH_SIZE])
         steps.stop_acknowledged(self.database)
         due = steps.list_due(self.database, CLOCK_STEPS, MAX_STEPS)
-        nothing: list[tuple[EscalationStep, str]] = []
-        self._each(due, partial(self._climb, nothing))
-        self._pass_over(nothing)
-        # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
-        for priorities, own in self.hands.items():
+        unchanged: list[tuple[EscalationStep, str]] = []
+        self._each(due, partial(self._run_transfer, unchanged))
+        self._complete_unchanged(unchanged)
+        # Separate from the transfers: people who cannot be notified must not delay a report's next hotline.
+        for priorities, pool in self.hands.items():
             if steps.list_due(self.database, NOTIFY_STEPS, 1, priorities):
-                own.do(partial(self._tell_of, priorities))
+                pool.do(partial(self._notify_due, priorities))
         return len(new) == MAX_NEW_REPORTS or len(due) == MAX_STEPS
 
-    def _tell_of(self, priorities: tuple[str, ...]) -> None:
-        self._each(self._in_turn(priorities), self._tell, CLAIM_SECONDS * SECOND)  # some of them may have been told
+    def _notify_due(self, priorities: tuple[str, ...]) -> None:
+        # A failed step is retried after its claim: some people may have been notified.
+        self._each(self._due_one_by_one(priorities), self._notify, CLAIM_SECONDS * SECOND)
 
-    def _in_turn(self, priorities: tuple[str, ...]) -> Iterator[EscalationStep]:
-        """Looked for one by one: what became due meanwhile and is more urgent comes next."""
+    def _due_one_by_one(self, priorities: tuple[str, ...]) -> Iterator[EscalationStep]:
+        """Yield one due step at a time, so that a more urgent one that became due meanwhile is next."""
         for _ in range(MAX_STEPS):
             found = steps.list_due(self.database, NOTIFY_STEPS, 1, priorities)
             if not found:
@@ -95,7 +101,7 @@ class EscalationJob:
     def _each(
         self, due: Iterable[EscalationStep], do: Callable[[EscalationStep], None], again: int = RETRY_DELAY
     ) -> None:
-        """One that fails keeps none of the others from being done, and is tried again later.
+        """Run each step. One that fails does not stop the others, and is retried after `again` microseconds.
 
         Raises DatabaseUnavailable.
         """
@@ -109,74 +115,81 @@ class EscalationJob:
                 steps.postpone(self.database, step, steps.database_time(self.database) + again)
 
     def figures(self) -> None:
-        """For the monitor. Raises DatabaseUnavailable."""
+        """Set the metrics of overdue reports and late steps. Raises DatabaseUnavailable."""
         overdue = steps.count_overdue(self.database)
         for priority in ESCALATION_TIMES:
             self.metrics.overdue.labels(priority).set(overdue.get(priority, 0))
         self.metrics.late.set(steps.count_late(self.database, LATE_AFTER))
 
     def finish(self) -> None:
-        for own in self.hands.values():
-            own.finish()
+        """Wait until the notifications in progress have ended."""
+        for pool in self.hands.values():
+            pool.finish()
 
-    def _clocks(self, iso: str) -> Mapping[str, EscalationTimes]:
+    def _times(self, iso: str) -> Mapping[str, EscalationTimes]:
         country = self.countries.get(iso)
         return escalation_times(country.clocks) if country else ESCALATION_TIMES
 
-    def _climb(self, nothing: list[tuple[EscalationStep, str]], step: EscalationStep) -> None:
-        """`nothing`: where what is over without anybody doing anything is put."""
+    def _run_transfer(self, unchanged: list[tuple[EscalationStep, str]], step: EscalationStep) -> None:
+        """Run a step that needs no notification. `nothing` collects the steps that end without a transfer."""
         if step.step not in TRANSFER_STEPS:
-            nothing.append((step, PASSED))
+            unchanged.append((step, PASSED))
             return
-        waiting, country = self._found(step)
-        hotline, why = ("", NOBODY) if country is None else self._next(step, waiting, country)
+        waiting, country = self._load_state(step)
+        hotline, why = ("", NOBODY) if country is None else self._next_hotline(step, waiting, country)
         if hotline:
-            self._pass_over(nothing)  # a gift may wait for the lock, and what was decided would be old by then
-            self._give(step, hotline, why)
+            # A transfer may wait for a lock; by then the collected results would be out of date.
+            self._complete_unchanged(unchanged)
+            self._deliver_to(step, hotline, why)
         else:
-            nothing.append((step, why))
+            unchanged.append((step, why))
 
-    def _pass_over(self, nothing: list[tuple[EscalationStep, str]]) -> None:
-        if nothing:
-            steps.complete_many(self.database, nothing)
-        for step, came_to in nothing:
-            self.metrics.steps.labels(step.step, came_to).inc()
-        nothing.clear()
+    def _complete_unchanged(self, unchanged: list[tuple[EscalationStep, str]]) -> None:
+        if unchanged:
+            steps.complete_many(self.database, unchanged)
+        for step, result in unchanged:
+            self.metrics.steps.labels(step.step, result).inc()
+        unchanged.clear()
 
-    def _give(self, step: EscalationStep, hotline: str, why: str) -> None:
-        made = steps.give_to_fallback(self.database, step, hotline, why)
-        if made:
+    def _deliver_to(self, step: EscalationStep, hotline: str, why: str) -> None:
+        delivery = steps.give_to_fallback(self.database, step, hotline, why)
+        if delivery:
             self.metrics.steps.labels(step.step, "given").inc()
             log.warning("escalation_step_taken", report_id=step.report_id, hotline=hotline, priority=step.priority)
-            self.put([made])
+            self.put([delivery])
 
-    def _done(self, step: EscalationStep, came_to: str, again: int | None = None) -> None:
-        steps.complete(self.database, step, came_to, again)
-        self.metrics.steps.labels(step.step, came_to).inc()
+    def _complete(self, step: EscalationStep, result: str, again: int | None = None) -> None:
+        steps.complete(self.database, step, result, again)
+        self.metrics.steps.labels(step.step, result).inc()
 
-    def _next(self, step: EscalationStep, waiting: EscalationState, country: Country) -> tuple[str, str]:
+    def _next_hotline(self, step: EscalationStep, waiting: EscalationState, country: Country) -> tuple[str, str]:
         return recipients.next_hotline(step.step, waiting, country, steps.database_time(self.database))
 
-    def _found(self, step: EscalationStep) -> tuple[EscalationState, Country | None]:
+    def _load_state(self, step: EscalationStep) -> tuple[EscalationState, Country | None]:
         waiting = steps.load_state(self.database, step.report_id)
         return waiting, self.countries.get(waiting.country)
 
-    def _tell(self, step: EscalationStep) -> None:
-        waiting, country = self._found(step)
+    def _notify(self, step: EscalationStep) -> None:
+        waiting, country = self._load_state(step)
         now = steps.database_time(self.database)
-        until = self._asleep_until(step, waiting, country, now)
+        until = self._next_notify_time(step, waiting, country, now)
         if until > now:
             steps.postpone(self.database, step, until)
         elif steps.claim(self.database, step, CLAIM_SECONDS):
-            came_to = self._say(step, waiting, country, now)
-            if came_to:
-                again = self._clocks(waiting.country)[step.priority].again(step.step, step.due_at, now)
-                self._done(step, came_to, again)
+            result = self._notify_people(step, waiting, country, now)
+            if result:
+                again = self._times(waiting.country)[step.priority].again(step.step, step.due_at, now)
+                self._complete(step, result, again)
             else:
                 steps.postpone(self.database, step, now + RETRY_DELAY)
 
-    def _asleep_until(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> int:
-        """What can wait wakes nobody: by the clock of the first desk, or of the country for who is on call."""
+    def _next_notify_time(
+        self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int
+    ) -> int:
+        """Return when people may be notified of this step; urgent steps never wait.
+
+        The hours are those of the first hotline that has not responded, or of the country for the operator's contacts.
+        """
         if country is None or not ESCALATION_TIMES[step.priority].quiet:
             return now
         silent = recipients.silent_hotlines(waiting, country)
@@ -184,29 +197,31 @@ class EscalationJob:
             return OpeningHours(parse_zone(country.time_zone)).next_notify_time(now)
         return hotline_hours(silent[0].card, country.time_zone).next_notify_time(now)
 
-    def _say(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> str:
-        """What the step came to; empty where somebody was to be told and nobody could be."""
+    def _notify_people(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> str:
+        """Notify people and return the result of the step; an empty string if nobody could be reached."""
         if step.step == STEP_OPERATOR or country is None:
-            said = texts.operator_reminder(waiting, country, now)
-            most = step.round + 1  # each time one more of those on call
-            return TOLD if self.teller.say(self.teller.contacts, said, most) else ""
+            text = texts.operator_reminder(waiting, country, now)
+            max_contacts = step.round + 1  # one more contact each time
+            return TOLD if self.teller.say(self.teller.contacts, text, max_contacts) else ""
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
             return NOT_THERE
-        came = {self._say_at(step, waiting, country, hotline.id, now) for hotline in silent}
-        return next((one for one in (TOLD, "", NOBODY) if one in came), NOBODY)
+        results = {self._notify_hotline(step, waiting, country, hotline.id, now) for hotline in silent}
+        return next((one for one in (TOLD, "", NOBODY) if one in results), NOBODY)
 
-    def _say_at(self, step: EscalationStep, waiting: EscalationState, country: Country, hotline: str, now: int) -> str:
+    def _notify_hotline(
+        self, step: EscalationStep, waiting: EscalationState, country: Country, hotline: str, now: int
+    ) -> str:
         listed = country.hotlines[hotline]
         people = recipients.contacts(step.step, listed, country, now)
         if step.step == STEP_HOTLINE and hotline in self.pager.registered_phones:
             if self.pager.again(step.report_id, hotline):
                 return TOLD
-            people = tuple(one for one in people if "@" in one)  # where there is none, its phones are tried again
+            people = tuple(one for one in people if "@" in one)  # without an e-mail address its phones are tried again
         elif not people:
             return NOBODY
-        said = texts.hotline_reminder(waiting, listed, country, now)
-        if self.teller.say(people, said, step.round + 1):
+        text = texts.hotline_reminder(waiting, listed, country, now)
+        if self.teller.say(people, text, step.round + 1):
             return TOLD
         self.alert_operator(Alert(hotline, "not_told", step.priority, ALERT_ADVICE["not_told"]))
         return ""

@@ -1,7 +1,7 @@
 """Notify the on-call contacts when Redis, the database or the disk has been unavailable for a minute.
 
-Each part is probed from a thread of its own: a database or a disk that hangs must not keep anybody from being told.
-Nothing here needs the database or Redis to send a message, so an alert goes out while they are unavailable.
+Each part is probed from a thread of its own, because a database or a disk that hangs must not delay the alert. No alert
+here needs the database or Redis, so it is sent while they are unavailable.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from workers.notifications.texts import Notification
 PROBE_SECONDS = 5
 TELL_AFTER_SECONDS = 60
 TELL_AGAIN_SECONDS = 3600
-RETRY_SECONDS = 60  # after nobody could be told
-LONGEST_STEP = 2 * PROBE_SECONDS  # what is longer between two looks was a suspended host, not an outage
+RETRY_SECONDS = 60  # after nobody could be notified
+LONGEST_STEP = 2 * PROBE_SECONDS  # a longer time between two checks means a suspended host, not an outage
 
 log = structlog.get_logger()
 
@@ -52,51 +52,51 @@ class MonitoredPart:
 
 @dataclass(slots=True)
 class PartState:
-    """What is known of one part: for how many seconds it has been unavailable, and whether somebody was told."""
+    """The state of one part: for how many seconds it has been unavailable, and whether somebody was notified."""
 
     part: MonitoredPart
     answered_at: float
     reason: str = "no answer"
     unavailable: float = 0.0  # seconds
-    tell_at: float = TELL_AFTER_SECONDS  # by `unavailable`
+    tell_at: float = TELL_AFTER_SECONDS  # the value of `unavailable` at which the next alert is sent
     is_told: bool = False
 
 
 @dataclass(slots=True)
 class OutageMonitor:
-    """Watches `parts` from this host, and tells the contacts of `teller`."""
+    """Probes `parts` from this host and notifies the contacts of `teller`."""
 
     parts: Sequence[MonitoredPart]
     teller: Notifier
     host: str
     monotonic: Callable[[], float] = time.monotonic
     states: list[PartState] = field(default_factory=list)
-    _looked_at: float = 0.0
+    _checked_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self._looked_at = self.monotonic()
-        self.states = [PartState(part, self._looked_at) for part in self.parts]
+        self._checked_at = self.monotonic()
+        self.states = [PartState(part, self._checked_at) for part in self.parts]
 
     def start(self, stopping: threading.Event) -> None:
-        """Probe and tell in daemon threads until `stopping` is set."""
+        """Probe and notify in daemon threads until `stopping` is set."""
         for state in self.states:
-            threading.Thread(target=self._probe_always, args=(state, stopping), name="probe", daemon=True).start()
-        threading.Thread(target=self._look_always, args=(stopping,), name="outages", daemon=True).start()
+            threading.Thread(target=self._probe_repeatedly, args=(state, stopping), name="probe", daemon=True).start()
+        threading.Thread(target=self._check_repeatedly, args=(stopping,), name="outages", daemon=True).start()
 
-    def _probe_always(self, state: PartState, stopping: threading.Event) -> None:
+    def _probe_repeatedly(self, state: PartState, stopping: threading.Event) -> None:
         while not stopping.is_set():
             self.probe(state)
             stopping.wait(PROBE_SECONDS)
 
-    def _look_always(self, stopping: threading.Event) -> None:
+    def _check_repeatedly(self, stopping: threading.Event) -> None:
         while not stopping.wait(PROBE_SECONDS):
             try:
                 self.look()
-            except Exception:  # the next look must come: nothing else reports an outage
+            except Exception:  # the loop must continue: nothing else reports an outage
                 log.exception("job_failed")
 
     def probe(self, state: PartState) -> None:
-        """Probe one part and remember whether it answered."""
+        """Probe one part and store whether it answered."""
         try:
             state.reason = state.part.probe()
         except Exception as error:  # a probe that fails is a part that does not work
@@ -105,10 +105,10 @@ class OutageMonitor:
             state.answered_at = self.monotonic()
 
     def look(self) -> None:
-        """Tell what has been unavailable for a minute, again each hour, and once when it is available again."""
+        """Notify of a part that has been unavailable for a minute, again each hour, and once when it is available."""
         now = self.monotonic()
-        step, since = min(now - self._looked_at, LONGEST_STEP), self._looked_at
-        self._looked_at = now
+        step, since = min(now - self._checked_at, LONGEST_STEP), self._checked_at
+        self._checked_at = now
         for state in self.states:
             if state.answered_at > since:
                 self._available(state)
@@ -119,19 +119,19 @@ class OutageMonitor:
     def _unavailable(self, state: PartState) -> None:
         if state.unavailable < state.tell_at:
             return
-        told = self._tell(self._outage(state))
-        state.is_told |= told
-        state.tell_at = state.unavailable + (TELL_AGAIN_SECONDS if told else RETRY_SECONDS)
+        was_told = self._notify(self._outage_text(state))
+        state.is_told |= was_told
+        state.tell_at = state.unavailable + (TELL_AGAIN_SECONDS if was_told else RETRY_SECONDS)
 
     def _available(self, state: PartState) -> None:
-        if state.is_told and not self._tell(self._end(state)):
-            return  # at the next look again
+        if state.is_told and not self._notify(self._recovery_text(state)):
+            return  # retried at the next check
         state.unavailable, state.tell_at, state.is_told = 0.0, TELL_AFTER_SECONDS, False
 
-    def _tell(self, said: Notification) -> bool:
-        return self.teller.say(self.teller.contact_order(said.priority), said) > 0
+    def _notify(self, notification: Notification) -> bool:
+        return self.teller.say(self.teller.contact_order(notification.priority), notification) > 0
 
-    def _outage(self, state: PartState) -> Notification:
+    def _outage_text(self, state: PartState) -> Notification:
         part, minutes = state.part, int(state.unavailable // 60)
         what = f"{part.name} on {self.host} has been unavailable for {minutes} min"
         text = f"Priority: {part.priority}\nWhat: {what} ({state.reason or 'no answer'}).\nTo do: {part.to_do}\n"
@@ -139,7 +139,7 @@ class OutageMonitor:
             f"Tokaut: {part.priority}, {what}", text, f"Tokaut: {part.priority}, {what}. {part.to_do}", part.priority
         )
 
-    def _end(self, state: PartState) -> Notification:
+    def _recovery_text(self, state: PartState) -> Notification:
         what = f"{state.part.name} on {self.host} is available again after {int(state.unavailable // 60)} min"
         return Notification(f"Tokaut: {what}", f"What: {what}.\nTo do: tokaut check\n", f"Tokaut: {what}.", "P3")
 

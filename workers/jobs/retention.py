@@ -1,6 +1,7 @@
-"""The clock's duty for what is kept too long: purges it, in a thread of its own and a step at a time.
+"""Purge data whose retention period has passed, and reports that their reporters deleted.
 
-Between two steps the others get their turn at the database. What is stopped is gone on with an hour later.
+Both jobs run in a thread of their own and in small steps; other database work runs between two steps. A run that is
+stopped is continued by the next one.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from workers.metrics import WorkerMetrics
 from workers.notifications.texts import Alert
 from workers.thread_pool import BackgroundPool
 
-PURGE_BATCH = 100  # reports of one transaction: some 50 ms in which nobody else writes
-PAUSE_FACTOR = 2  # times as long as a step took
+PURGE_BATCH = 100  # reports of one transaction; it blocks other writes for some 50 ms
+PAUSE_FACTOR = 2  # the pause after a step, as a multiple of the step's duration
 WEEK_SECONDS = 7 * DAY_SECONDS
 NOT_CLOSED = "Nobody has closed these; they are deleted within 30 days. Ask their hotlines; or: tokaut hold put"
 HOLD_ENDS = "These are held, and the hold ends within 14 days. Longer: tokaut hold put"
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 
 
 class RetentionJob:
+    """Purges what the retention rules end, signs an audit checkpoint and warns of reports that expire soon."""
+
     name, every, after, trusts_the_time = "purge", 3600, 300, True
 
     def __init__(
@@ -44,32 +47,33 @@ class RetentionJob:
         self._database = database
         self._policy = policy
         self._keys = keys
-        self._telling = telling
+        self._alert_sender = telling
         self._metrics = metrics
-        self._own = BackgroundPool(1)
+        self._pool = BackgroundPool(1)
         self._stopping = threading.Event()
-        self._compacted: float = -DAY_SECONDS
-        self._warned: float = -WEEK_SECONDS
+        self._compacted_at: float = -DAY_SECONDS
+        self._warned_at: float = -WEEK_SECONDS
         self._to_compact = False
 
     def compact_soon(self) -> None:
-        """Something was deleted elsewhere: have the files written anew in the next round, at most once a day."""
+        """Compact the database in the next run, at most once a day, because rows were deleted elsewhere."""
         self._to_compact = True
 
     def start(self) -> None:
-        self._own.do(self._keep)
+        """Start a run in the background."""
+        self._pool.do(self._run)
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         purge = Purge(self._database, self._policy, retention.purge_time(self._database), "clock")
-        if ended := retention.end_expired_holds(self._database, purge.now):
-            log.info("hold_ended", count=ended)
+        if ended_holds := retention.end_expired_holds(self._database, purge.now):
+            log.info("hold_ended", count=ended_holds)
         self._sign(purge.now)
         self._purge(purge)
         self._warn(purge)
         self._metrics.purge_ran.set_to_current_time()
 
     def _sign(self, now: int) -> None:
-        """Once a day; before lines of the audit go, for they go up to a checkpoint."""
+        """Sign a checkpoint once a day. It comes before audit entries are purged: they go up to a checkpoint only."""
         try:
             signer = signing_keys.load_signing_key(self._keys)
         except KeyFileError:
@@ -83,50 +87,51 @@ class RetentionJob:
     def _purge(self, purge: Purge) -> None:
         gone: Counter[str] = Counter()
         while not self._stopping.is_set():
-            began = time.monotonic()
-            done = purge.step(PURGE_BATCH)
-            for rule, count in done.items():
+            started_at = time.monotonic()
+            counts = purge.step(PURGE_BATCH)
+            for rule, count in counts.items():
                 self._metrics.purged.labels(rule).inc(count)
-            gone += done
-            if not done and not purge.purge_copies(PURGE_BATCH):
+            gone += counts
+            if not counts and not purge.purge_copies(PURGE_BATCH):
                 break
             self._to_compact = True
-            self._stopping.wait(PAUSE_FACTOR * (time.monotonic() - began))
+            self._stopping.wait(PAUSE_FACTOR * (time.monotonic() - started_at))
         purge.delete_old_receipts()
         while not self._stopping.is_set() and audit_log.purge_old_entries(self._database, purge.now):
             self._to_compact = True
         if gone:
             log.info("purged", count=gone.total())
-        if self._to_compact and time.monotonic() - self._compacted >= DAY_SECONDS:
+        if self._to_compact and time.monotonic() - self._compacted_at >= DAY_SECONDS:
             self._compact()
 
     def _compact(self) -> None:
-        self._compacted = time.monotonic()
+        self._compacted_at = time.monotonic()
         self._to_compact = not maintenance.compact(self._database) and self._database.is_sqlite
 
     def _warn(self, purge: Purge) -> None:
-        """Once a week, and once more after a restart."""
-        if time.monotonic() - self._warned < WEEK_SECONDS:
+        """Alert once a week, and once more after a restart."""
+        if time.monotonic() - self._warned_at < WEEK_SECONDS:
             return
-        self._warned = time.monotonic()
+        self._warned_at = time.monotonic()
         ending = retention.holds_ending_soon(retention.list_holds(self._database), purge.now)
         for why, todo, ids in (("not_closed", NOT_CLOSED, purge.list_expiring()), ("hold_ends", HOLD_ENDS, ending)):
             if ids:
-                self._telling.add(Alert("", why, "P4", todo, tuple(ids)))
+                self._alert_sender.add(Alert("", why, "P4", todo, tuple(ids)))
 
     def finish(self) -> None:
-        """The step in hand is finished; nothing new is begun."""
+        """Finish the step in progress and start no other."""
         self._stopping.set()
-        self._own.finish()
+        self._pool.finish()
 
-
-# The clock's duty for reports that their reporters deleted: purges each as soon as its deliveries have ended.
 
 ERASURE_BATCH = 100  # reports of one transaction
 
 
 class ErasureJob:
-    """No period has to pass, so a clock that jumped stops nothing here."""
+    """Purges a report that its reporter deleted as soon as its deliveries have ended.
+
+    No retention period is involved, so it also runs after a clock jump.
+    """
 
     name, every, after, trusts_the_time = "erase", 10, 10, False
 
@@ -141,21 +146,22 @@ class ErasureJob:
         self._database = database
         self._policy = policy
         self._metrics = metrics
-        self._gone = gone
-        self._own = BackgroundPool(1)
+        self._on_deleted = gone
+        self._pool = BackgroundPool(1)
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        self._own.do(self._erase)
+        """Start a run in the background."""
+        self._pool.do(self._erase)
 
     def _erase(self) -> None:
         purge = Purge(self._database, self._policy, retention.purge_time(self._database), "clock")
         while not self._stopping.is_set() and (gone := purge.step(ERASURE_BATCH, erased=True)):
             self._metrics.purged.labels(ERASED.name).inc(gone.total())
             log.info("purged", count=gone.total())
-            self._gone()
+            self._on_deleted()
 
     def finish(self) -> None:
-        """Finish the step in hand; begin nothing new."""
+        """Finish the step in progress and start no other."""
         self._stopping.set()
-        self._own.finish()
+        self._pool.finish()

@@ -1,6 +1,6 @@
-"""The clock's duty for the statistics: count what is new, and bring a quarter out once it is over.
+"""Count new reports for the statistics, and publish a quarter once it is over.
 
-It opens heads, never bodies: no word that anybody typed is decrypted here.
+It opens heads and never bodies: no free text of a reporter is decrypted here.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.thread_pool import BackgroundPool
 
-DRILL_SETTLED_AFTER = 6 * DAY  # a day before it is deleted
-COMMIT_MARGIN = HOUR  # by then everything that was being written at the time is there
+DRILL_SETTLED_AFTER = 6 * DAY  # a day before the report is deleted
+COMMIT_MARGIN = HOUR  # transactions that were open at that time have committed by then
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class StatisticsScope:
-    """`drafts`: languages that are offered though nobody has reviewed them."""
+    """What is counted. `drafts`: languages that are offered without a review."""
 
     countries: Countries
     mode: str
@@ -45,7 +45,10 @@ class StatisticsScope:
 
 
 class StatisticsJob:
-    """Outside live mode nothing waits for others: what is counted there is of nobody, and is gone after a week."""
+    """Counts reports by quarter.
+
+    Outside live mode no minimum count applies, because the counted reports are not real and are deleted after a week.
+    """
 
     name, every, after, trusts_the_time = "statistics", 86_400, 600, True
 
@@ -53,90 +56,100 @@ class StatisticsJob:
         self._database = database
         self._keys = keys
         self._countries = of.countries
-        self._least, self._settled_after = (MIN_COUNT, SETTLED_AFTER) if of.mode == "live" else (1, DRILL_SETTLED_AFTER)
+        self._min_count, self._settled_after = (
+            (MIN_COUNT, SETTLED_AFTER) if of.mode == "live" else (1, DRILL_SETTLED_AFTER)
+        )
         self._channels = ("ussd", "sms") if of.mode == "live" else ("simulator", "ussd", "sms")
-        known = catalogues.load(locales.FOLDER)
-        self._languages = {one.iso: _spoken(one, known, of.drafts) for one in of.countries}
+        catalogues_by_tag = catalogues.load(locales.FOLDER)
+        self._languages = {one.iso: _offered_languages(one, catalogues_by_tag, of.drafts) for one in of.countries}
         self._metrics = metrics
-        self._own = BackgroundPool(1)
+        self._pool = BackgroundPool(1)
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Beside the clock's other duties: a whole year would keep it from what is urgent."""
-        self._own.do(self._try)
+        """Start a run in the background: counting a whole year would delay urgent jobs."""
+        self._pool.do(self._run)
 
     def finish(self) -> None:
+        """Finish the batch in progress and start no other."""
         self._stopping.set()
-        self._own.finish()
+        self._pool.finish()
 
-    def _try(self) -> None:
+    def _run(self) -> None:
         try:
             self.count()
         except Exception:
             self._metrics.faults.labels("statistics").inc()
-            raise  # to who does it, who says so in the log
+            raise  # the thread pool logs it
 
     def count(self) -> None:
+        """Count what is new of each country, and publish the quarters that are over."""
         now = self._database.now() - COMMIT_MARGIN
-        reached = quarterly_figures.load_progress(self._database)
-        reached |= {one.iso: CountProgress() for one in self._countries if one.iso not in reached}
-        oldest = min(min(reached[one.iso].until, reached[one.iso].settled) for one in self._countries)
-        filed = quarterly_figures.list_submitted(self._database, oldest, now)
+        progress = quarterly_figures.load_progress(self._database)
+        progress |= {one.iso: CountProgress() for one in self._countries if one.iso not in progress}
+        oldest = min(min(progress[one.iso].until, progress[one.iso].settled) for one in self._countries)
+        submitted = quarterly_figures.list_submitted(self._database, oldest, now)
         for country in self._countries:
-            there = [one for one in filed if one.country == country.iso]
-            self._count(country, reached[country.iso].until, there, now)
-            self._settle(country, reached[country.iso].settled, there, now - self._settled_after)
+            there = [one for one in submitted if one.country == country.iso]
+            self._count(country, progress[country.iso].until, there, now)
+            self._settle(country, progress[country.iso].settled, there, now - self._settled_after)
             for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
                 if now >= aggregation.quarter_end(quarter) + SETTLED_AFTER:
-                    self._bring_out(country, quarter)
+                    self._publish(country, quarter)
 
     def _count(self, country: Country, since: int, there: Sequence[CountedReport], now: int) -> None:
-        """Batch by batch: one for each quarter that is over, and one for what is new of this one."""
-        waiting = [one for one in there if one.at > since]
-        while not self._stopping.is_set() and (step := self._next(waiting, now)):
-            counts = self._cells(country, waiting[: step.count])
-            if not quarterly_figures.add_counts(self._database, country.iso, "until", (since, step.until), counts):
+        """Count in batches: one for each quarter that is over, and one for the new reports of this quarter."""
+        uncounted = [one for one in there if one.at > since]
+        while not self._stopping.is_set() and (batch := self._next_batch(uncounted, now)):
+            counts = self._count_cells(country, uncounted[: batch.count])
+            if not quarterly_figures.add_counts(self._database, country.iso, "until", (since, batch.until), counts):
                 return
-            log.info("statistics_counted", country=country.iso, count=step.count)
-            since, waiting = step.until, [one for one in waiting if one.at > step.until]
+            log.info("statistics_counted", country=country.iso, count=batch.count)
+            since, uncounted = batch.until, [one for one in uncounted if one.at > batch.until]
 
-    def _next(self, waiting: Sequence[CountedReport], now: int) -> aggregation.CountBatch | None:
-        return aggregation.next_batch([one.at for one in waiting], now, self._least)
+    def _next_batch(self, uncounted: Sequence[CountedReport], now: int) -> aggregation.CountBatch | None:
+        return aggregation.next_batch([one.at for one in uncounted], now, self._min_count)
 
     def _settle(self, country: Country, since: int, there: Sequence[CountedReport], until: int) -> None:
-        """What became of each, when it has had its time. It stands in clear columns: none waits for others."""
-        ready = [one for one in there if since < one.at <= until]
-        if ready:
-            became = zip(ready, quarterly_figures.load_outcomes(self._database, ready), strict=True)
-            counts = Counter(
-                (aggregation.quarter_of(one.at), *cell) for one, took in became for cell in outcome_cells(took)
-            )
-            quarterly_figures.add_counts(self._database, country.iso, "settled", (since, ready[-1].at), counts)
+        """Count the outcome of each report whose time to settle has passed.
 
-    def _cells(self, country: Country, reports: Sequence[CountedReport]) -> Mapping[tuple[str, str, str], int]:
+        Outcomes are in unencrypted columns, so the count does not need a minimum number of reports.
+        """
+        settled = [one for one in there if since < one.at <= until]
+        if settled:
+            outcomes = zip(settled, quarterly_figures.load_outcomes(self._database, settled), strict=True)
+            counts = Counter(
+                (aggregation.quarter_of(one.at), *cell) for one, outcome in outcomes for cell in outcome_cells(outcome)
+            )
+            quarterly_figures.add_counts(self._database, country.iso, "settled", (since, settled[-1].at), counts)
+
+    def _count_cells(self, country: Country, reports: Sequence[CountedReport]) -> Mapping[tuple[str, str, str], int]:
         heads: dict[str, list[ReportHead]] = {}
         for one in quarterly_figures.load_heads(self._database, [one.report_id for one in reports]):
             heads.setdefault(one.report_id, []).append(one)
         counts: Counter[tuple[str, str, str]] = Counter()
         for report in reports:
-            head = self._opened(heads.get(report.report_id, ()))
+            head = self._open_head(heads.get(report.report_id, ()))
             quarter = aggregation.quarter_of(report.at)
             counts.update((quarter, *cell) for cell in aggregation.report_cells(head, country, report.at))
         return counts
 
-    def _opened(self, heads: Iterable[ReportHead]) -> Mapping[str, Any]:
-        """By whichever hotline's key is here; empty where none is, or nobody could read what came."""
+    def _open_head(self, heads: Iterable[ReportHead]) -> Mapping[str, Any]:
+        """Open a report's head with the first hotline key that is here.
+
+        Returns an empty mapping if there is none, or if the report holds a text that could not be parsed.
+        """
         for one in heads:
             try:
-                private = self._keys.of(one.recipient, one.key_id)
+                private_key = self._keys.of(one.recipient, one.key_id)
                 context = SealContext(one.mode, one.report_id, one.revision, one.recipient)
-                found = json.loads(open_head(private, context, SealedBody(one.key_id, one.wrap, one.head, b"")))
+                opened = json.loads(open_head(private_key, context, SealedBody(one.key_id, one.wrap, one.head, b"")))
             except (DecryptError, ValueError):
                 continue
-            return found if isinstance(found, dict) else {}
+            return opened if isinstance(opened, dict) else {}
         return {}
 
-    def _bring_out(self, country: Country, quarter: str) -> None:
+    def _publish(self, country: Country, quarter: str) -> None:
         counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
         tables = aggregation.table_layout(country, quarter, self._languages[country.iso], self._channels)
         figures = list(aggregation.quarter_figures(counted, tables))
@@ -145,7 +158,9 @@ class StatisticsJob:
             log.info("statistics_published", country=country.iso, count=len(figures))
 
 
-def _spoken(country: Country, known: Mapping[str, catalogues.Catalogue], drafts: Sequence[str]) -> list[str]:
-    """English is last: it is what everybody gets for whom there is nothing else."""
-    tags = [one.tag for one in catalogues.offered_languages(country.languages, known, (), drafts)]
+def _offered_languages(
+    country: Country, catalogues_by_tag: Mapping[str, catalogues.Catalogue], drafts: Sequence[str]
+) -> list[str]:
+    """Return the country's languages, with English last: it is the fallback for all others."""
+    tags = [one.tag for one in catalogues.offered_languages(country.languages, catalogues_by_tag, (), drafts)]
     return sorted(tags, key=lambda tag: tag == "en")

@@ -1,6 +1,9 @@
-"""Where an outgoing call may go. Addresses come from the configuration only: never from a report, a reply or an SMS.
+"""The addresses that outgoing requests may use.
 
-A hotline's name must lead to public addresses; whoever can change its DNS could otherwise point us at our own network.
+They come from the configuration only: never from a report, a response or an SMS.
+
+The host name of a hotline must resolve to public addresses. Otherwise anybody who can change its DNS could direct our
+requests into our own network.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ from urllib.parse import urlsplit
 from reports.countries.mode_separation import DRILL_NAME_HINT, is_drill_name
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# What the standard library takes for global and is not: IPv4-compatible and translated addresses (RFC 4291, 2765),
-# documentation (RFC 9637), segment routing (RFC 9602), the AS112 project (RFC 7534, 7535).
+# Networks that the standard library counts as global although they are not: IPv4-compatible and translated addresses
+# (RFC 4291, 2765), documentation (RFC 9637), segment routing (RFC 9602), the AS112 project (RFC 7534, 7535).
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -38,7 +41,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class BadTarget(ValueError):
-    """The configured address is not one that we call; says why, without the address.
+    """The configured address is not allowed. The message says why, without the address.
 
     `listing_helps`: the address would be accepted if the operator listed its host:port.
     """
@@ -50,7 +53,7 @@ class BadTarget(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One configured address, judged. `listed`: this very host:port may lie in a private network."""
+    """A configured address that is allowed. `listed`: its host:port may be in a private network."""
 
     url: str
     scheme: str
@@ -60,7 +63,12 @@ class Target:
 
 
 def parse_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
-    """Raises BadTarget. `listed`: exact host:port, in private networks or on a port other than 443."""
+    """Check a configured address.
+
+    `listed`: each host:port that may be in a private network or use another port than 443.
+
+    Raises BadTarget if it is not allowed.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
@@ -70,7 +78,7 @@ def parse_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
         raise BadTarget("is no https address")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise BadTarget("has a user name, a password or a #part; leave them out")
-    is_listed = not {f"{host}:{port}", f"[{host}]:{port}"}.isdisjoint(listed)  # of IPv6 with brackets
+    is_listed = not {f"{host}:{port}", f"[{host}]:{port}"}.isdisjoint(listed)  # an IPv6 address has brackets
     if parts.scheme == "http" and (live or not is_listed):
         raise BadTarget(
             "is plain http; that goes only to a listed private host:port, and never in live mode",
@@ -84,18 +92,21 @@ def parse_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
 
 
 def parse_hotline_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
-    """The same for where a hotline is: in live mode never for drills, else for drills or on this machine (S-40)."""
+    """Check the configured address of a hotline. Raises BadTarget.
+
+    In live mode it must not be one for drills; in other modes it must be one for drills or on this machine (S-40).
+    """
     target = parse_target(url, listed, live=live)
-    is_for_drills = is_drill_name(target.host) or _is_this_machine(target.host)
-    if live and is_for_drills:
+    is_drill = is_drill_name(target.host) or _is_this_machine(target.host)
+    if live and is_drill:
         raise BadTarget("is for drills; no report of the live service goes there")
-    if not live and not is_for_drills:
+    if not live and not is_drill:
         raise BadTarget(f"is not one of drills; outside live mode use a host with {DRILL_NAME_HINT}")
     return target
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody on the internet would reach the same host by it. Addresses within addresses are judged too."""
+    """Return whether an address is public. IPv4 addresses embedded in an IPv6 address must be public as well."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -112,7 +123,7 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def _embedded_ipv4(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """IPv4 addresses that an IPv6 address leads to: NAT64, 6to4, Teredo (server and client)."""
+    """Return the IPv4 addresses that an IPv6 address leads to: NAT64, 6to4, Teredo (server and client)."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     found = list(address.teredo or ())
@@ -127,7 +138,7 @@ def _is_literal(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        # "2130706433" and "0x7f.1" are addresses to some resolvers.
+        # Some resolvers read "2130706433" and "0x7f.1" as addresses.
         return host.rpartition(".")[2][:1].isdigit()
     return True
 

@@ -1,5 +1,6 @@
-"""What workers/network/http_client.py and workers/network/smtp_client.py hold a call by: one line to a judged address,
-and a watchdog.
+"""One outgoing connection to a checked address, with a deadline.
+
+`http_client` and `smtp_client` share it. It also adapts `requests` and `urllib3` to such a connection.
 """
 
 from __future__ import annotations
@@ -19,33 +20,38 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-MAX_ADDRESSES = 3  # of one name that are tried
+MAX_ADDRESSES = 3  # addresses of one name that are tried
 
 
 class Watchdog:
-    """Cuts the line when the time is over. It holds a second handle of the socket, so it need not know about TLS."""
+    """Shuts the connection down at the deadline.
+
+    It holds a duplicate of the socket's file descriptor, so that it works below TLS.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.fired = False
         self._line: socket.socket | None = None
-        self._until = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
         self._stopped = False
         self._changed = threading.Condition()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def shorten_to(self, seconds: float) -> None:
-        """From now on; where less is left, it stays less."""
+        """Move the deadline to `seconds` from now, unless it is sooner already."""
         with self._changed:
-            self._until = min(self._until, time.monotonic() + seconds)
+            self._deadline = min(self._deadline, time.monotonic() + seconds)
             self._changed.notify()
 
     def hold(self, line: socket.socket) -> None:
+        """Watch this socket. It is shut down at once if the deadline has passed."""
         with self._changed:
             self._line = socket.socket(fileno=os.dup(line.fileno()))
             if self.fired:
-                self._cut()
+                self._shut_down()
 
     def stop(self) -> None:
+        """End the watch and close the duplicated socket; the connection itself stays open."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -55,20 +61,20 @@ class Watchdog:
 
     def _watch(self) -> None:
         with self._changed:
-            while not self._stopped and (left := self._until - time.monotonic()) > 0:
-                self._changed.wait(left)
+            while not self._stopped and (remaining := self._deadline - time.monotonic()) > 0:
+                self._changed.wait(remaining)
             if not self._stopped:
                 self.fired = True
-                self._cut()
+                self._shut_down()
 
-    def _cut(self) -> None:
+    def _shut_down(self) -> None:
         if self._line is not None:
             with suppress(OSError):
                 self._line.shutdown(socket.SHUT_RDWR)
 
 
 class PinnedConnection:
-    """Opens one connection to the addresses that were judged, in their order."""
+    """Opens one connection to the checked addresses, in their order."""
 
     def __init__(self, addresses: list[str], seconds: float, watchdog: Watchdog) -> None:
         self.watchdog = watchdog
@@ -78,7 +84,7 @@ class PinnedConnection:
         self._seconds = seconds
 
     def open(self, connection: HTTPConnection) -> socket.socket:
-        """Raises NewConnectionError."""
+        """Connect for urllib3. Raises NewConnectionError."""
         self._connections.append(connection)
         try:
             return self.dial(connection.port or 0)
@@ -86,40 +92,44 @@ class PinnedConnection:
             raise NewConnectionError(connection, "no connection") from None
 
     def close(self) -> None:
-        """Whatever is left open: a reply that was not read to its end keeps its connection."""
+        """Close all connections. One whose response was not read to the end is still open."""
         self.watchdog.stop()
         for connection in self._connections:
             connection.close()
 
     def dial(self, port: int) -> socket.socket:
-        """Raises OSError."""
-        fault: OSError = OSError()
+        """Connect to the first address that accepts, and watch the socket. Raises OSError if none does."""
+        error_of_last: OSError = OSError()
         for address in self._addresses:
             try:
                 line = socket.create_connection((address, port), self._seconds)
             except OSError as error:
-                fault = error
+                error_of_last = error
                 continue
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.watchdog.hold(line)
             self.opened = True
             return line
-        raise fault
+        raise error_of_last
 
 
 class _CompleteHeadResponse(http.client.HTTPResponse):
-    """The library takes a head that broke off for a whole one; a hotline that fell over in it has not answered."""
+    """A response whose headers must be complete.
+
+    The library accepts headers that break off as complete; a hotline that crashed within them has not answered.
+    """
 
     def begin(self) -> None:
+        """Read the headers. Raises RemoteDisconnected if they break off."""
         fp = self.fp
-        lines: Any = _HeadReader(fp)
-        self.fp = lines
+        reader: Any = _HeadReader(fp)
+        self.fp = reader
         try:
             super().begin()
         finally:
-            self.fp = fp if self.fp is lines else self.fp
-        if lines.last not in (b"\r\n", b"\n"):
-            lines.close()
+            self.fp = fp if self.fp is reader else self.fp
+        if reader.last not in (b"\r\n", b"\n"):
+            reader.close()
             raise http.client.RemoteDisconnected("the head broke off")
 
 
@@ -148,7 +158,10 @@ class _PinnedHttpConnection(HTTPConnection):
 
 
 class _PinnedHttpsConnection(HTTPSConnection):
-    """The name stays the host's: certificate, SNI and Host header go by it, only the line goes to the address."""
+    """An HTTPS connection to the checked address.
+
+    The certificate, SNI and the Host header still use the host name.
+    """
 
     response_class = _CompleteHeadResponse
 
@@ -161,7 +174,7 @@ class _PinnedHttpsConnection(HTTPSConnection):
 
 
 class PinnedAdapter(HTTPAdapter):
-    """One line, one TLS context that always verifies."""
+    """An adapter for `requests`: one connection, and a TLS context that always verifies."""
 
     def __init__(self, tls: ssl.SSLContext, line: PinnedConnection) -> None:
         self._tls = tls
@@ -171,15 +184,17 @@ class PinnedAdapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[Any, Any]:
+        """Return the pool's host, and our TLS context instead of the adapter's own."""
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing to set: the context verifies, and the adapter's own settings would weaken or slow it."""
+        """Do nothing: the context verifies, and the adapter's own settings would weaken or slow it."""
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> HTTPConnectionPool:
+        """Return a pool whose connections are pinned. Proxies are ignored."""
         pool = super().get_connection_with_tls_context(request, verify, None, cert)
         if not isinstance(pool, HTTPConnectionPool):
             raise TypeError("a pool that cannot be pinned")

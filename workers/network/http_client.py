@@ -1,8 +1,9 @@
-"""The only way out by HTTP. One exchange is one look-up, one connection, one request, 20 seconds at most.
+"""The only HTTP client of the workers. A request is one name resolution, one connection and at most 20 seconds.
 
-`requests` limits each read and never the whole: a head that came one byte at a time held a call for 18 s under a limit
-of 1 s. So a watchdog cuts the line. The line goes to the very address that was judged; there is no second look-up.
-The adapter is used without a session: a session would read a redirect's whole body before it says that it is one.
+`requests` limits the time of each read and not of the whole: headers that came one byte at a time held a request for 18
+s under a limit of 1 s. So a watchdog shuts the connection down. The connection goes to the address that was checked;
+the name is not resolved again. The adapter is used without a session, because a session reads the whole body of a
+redirect before it reports the redirect.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from workers.network.allowlist import Target, is_public
 from workers.network.connection import PinnedAdapter, PinnedConnection, Watchdog
 
 HEADERS = {
-    "User-Agent": "Tokaut",  # no version: it would say which faults we have
+    "User-Agent": "Tokaut",  # no version: it would reveal which bugs this release has
     "Accept": "*/*",
     "Accept-Encoding": "identity",
     "Connection": "close",
@@ -34,7 +35,7 @@ Resolver = Callable[[str, int], Iterable[str]]
 
 
 class NoResponse(Exception):
-    """No status came. `why` is a class of failure; `sent`: the other end may have got the request all the same."""
+    """The request got no status. `why`: class of failure; `sent`: the server may have received it all the same."""
 
     def __init__(self, why: str, *, sent: bool = False) -> None:
         super().__init__(why)
@@ -44,7 +45,7 @@ class NoResponse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpTimeouts:
-    """In seconds. `rest`: for what follows the head of a reply, where only the status counts."""
+    """Limits in seconds. `rest`: for what follows the headers of a response, as only its status counts."""
 
     resolve: float = 3
     connect: float = 3
@@ -55,7 +56,10 @@ class HttpTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class ClientResponse:
-    """The body is cut at 64 KiB, or where the caller says, and empty where it broke off; it is never logged."""
+    """A response. Its body is never logged.
+
+    `body`: cut at `largest` bytes (64 KiB by default); empty if the connection broke while it was read.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -63,12 +67,14 @@ class ClientResponse:
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """All addresses of a name, as the system's resolver gives them. Raises OSError."""
-    return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+    """Return all addresses of a name from the system's resolver. Raises OSError."""
+    return list(
+        dict.fromkeys(str(resolved[4][0]) for resolved in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    )
 
 
 class HttpClient:
-    """Safe to use from several threads: nothing is kept from one call to the next but the TLS settings."""
+    """Sends requests. Thread-safe: requests share only the TLS settings."""
 
     def __init__(
         self, *, ca_file: Path | None = None, resolve: Resolver = resolve_host, limits: HttpTimeouts | None = None
@@ -79,40 +85,46 @@ class HttpClient:
         self._limits = limits or HttpTimeouts()
 
     def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
-        """Raises NoAnswer."""
+        """Send a POST request. Raises NoResponse if no status came."""
         return self.call("POST", target, body, headers)
 
     def call(
         self, method: str, target: Target, body: bytes, headers: Mapping[str, str], *, largest: int = MAX_RESPONSE_BYTES
     ) -> ClientResponse:
-        """Whatever answers with a status is a reply: no redirect is followed, no cookie kept. Raises NoAnswer."""
+        """Send a request and return the response with any status. Raises NoResponse if no status came.
+
+        No redirect is followed and no cookie is stored. `largest`: bytes of the body that are read.
+        """
         addresses = allowed_addresses(
             target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed
         )
-        line = PinnedConnection(addresses, self._limits.connect, Watchdog(self._limits.whole))
-        adapter = PinnedAdapter(self._tls, line)
+        connection = PinnedConnection(addresses, self._limits.connect, Watchdog(self._limits.whole))
+        adapter = PinnedAdapter(self._tls, connection)
         try:
             request = requests.Request(method, target.url, headers=HEADERS | dict(headers), data=body).prepare()
             limits = (self._limits.connect, self._limits.read)
             response = adapter.send(request, stream=True, timeout=limits, verify=True)
-            line.watchdog.shorten_to(self._limits.rest)
+            connection.watchdog.shorten_to(self._limits.rest)
             return ClientResponse(response.status_code, response.headers, _read(response.raw, largest))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            why = "timeout" if line.watchdog.fired else _why(error)
-            raise NoResponse(why, sent=line.opened and why != "tls") from None
+            why = "timeout" if connection.watchdog.fired else _failure_class(error)
+            raise NoResponse(why, sent=connection.opened and why != "tls") from None
         finally:
-            line.close()
+            connection.close()
             adapter.close()
 
 
 def allowed_addresses(host: str, port: int, resolve: Resolver, seconds: float, *, listed: bool) -> list[str]:
-    """The addresses of a name that we may call; `listed`: whichever there are. Raises NoAnswer."""
-    found = _resolve_within(seconds, lambda: list(resolve(host, port)))
-    if not found:
+    """Resolve a name to the addresses that may be called. `listed`: private ones are allowed too.
+
+    Raises NoResponse if the name does not resolve within `seconds`, or if an address is not allowed.
+    """
+    resolved = _resolve_within(seconds, lambda: list(resolve(host, port)))
+    if not resolved:
         raise NoResponse("dns")
-    if not listed and not all(is_public(address) for address in found):
-        raise NoResponse("private_address")  # one bad address refuses the name
-    return found
+    if not listed and not all(is_public(address) for address in resolved):
+        raise NoResponse("private_address")  # one private address rules out the name
+    return resolved
 
 
 def _read(reply: BaseHTTPResponse, largest: int) -> bytes:
@@ -122,7 +134,7 @@ def _read(reply: BaseHTTPResponse, largest: int) -> bytes:
         return b""
 
 
-def _why(error: Exception) -> str:
+def _failure_class(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "tls"
     if isinstance(error, requests.exceptions.ReadTimeout):
@@ -132,14 +144,17 @@ def _why(error: Exception) -> str:
 
 
 def _resolve_within(seconds: float, resolve: Callable[[], list[str]]) -> list[str]:
-    """The system's resolver has no time limit of its own; one that hangs leaves a thread behind until it gives up."""
-    found: list[str] = []
+    """Resolve a name with a deadline, which the system's resolver does not have.
+
+    On timeout the thread is abandoned and ends when the resolver gives up. Returns an empty list on any failure.
+    """
+    resolved: list[str] = []
 
     def run() -> None:
         with suppress(OSError, UnicodeError):
-            found.extend(resolve())
+            resolved.extend(resolve())
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    return [] if thread.is_alive() else found
+    return [] if thread.is_alive() else resolved

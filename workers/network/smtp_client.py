@@ -1,8 +1,8 @@
-"""The only SMTP of the project. One mail is one look-up, one connection, one address, 20 seconds at most.
+"""The only SMTP client of the project. A mail is one name resolution, one connection, one recipient and 20 s at most.
 
-As in workers/network/http_client.py the line goes to the very address that was judged, and a watchdog cuts it:
-`smtplib` limits each
-read and never the whole. A mail is taken once the server has said 250 to its last line, and not before.
+As in `http_client` the connection goes to the address that was checked, and a watchdog shuts it down, because `smtplib`
+limits the time of each read and not of the whole. A mail is accepted once the server has answered 250 to the end of the
+message, and not before.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workers.network.http_client import HttpTimeouts, NoResponse, Resolver, allo
 
 
 class MailNotAccepted(Exception):
-    """`why` is a class of failure; `code` what the server said, None where it said nothing."""
+    """The server did not accept the mail. `why`: class of failure. `code`: the SMTP code, None if there was none."""
 
     def __init__(self, why: str, code: int | None = None) -> None:
         super().__init__(why)
@@ -31,9 +31,10 @@ class MailNotAccepted(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MailServer:
-    """smtps://user:password@host:465 or smtp://…:587 (STARTTLS); `?from=` names the sender.
+    """A mail server: smtps://user:password@host:465 or smtp://…:587 (STARTTLS), with `?from=` for the sender.
 
-    `listed`: host:port that may lie in a private network; `ca_file`: who vouches for it, None = the system's.
+    `listed`: each host:port that may be in a private network. `ca_file`: its certificate authorities; None for those of
+    the system.
     """
 
     host: str
@@ -47,20 +48,21 @@ class MailServer:
 
 
 def parse_mail_server(address: str, listed: tuple[str, ...] = (), ca_file: Path | None = None) -> MailServer:
+    """Parse the URL of a mail server. Without `?from=` the sender is the user's address or tokaut@host."""
     parts = urlsplit(address)
     tls = parts.scheme == "smtps"
     user = unquote(parts.username) if parts.username else None
     host = parts.hostname or "localhost"
-    named = parse_qs(parts.query).get("from", [""])[0]
-    sender = named or (user if user and "@" in user else f"tokaut@{host}")
+    from_parameter = parse_qs(parts.query).get("from", [""])[0]
+    sender = from_parameter or (user if user and "@" in user else f"tokaut@{host}")
     password = unquote(parts.password) if parts.password else None
     return MailServer(host, parts.port or (465 if tls else 587), tls, user, password, sender, listed, ca_file)
 
 
 class SmtpClient:
-    """`strict`, for what goes to a hotline: TLS or nothing, and into no private network that is not listed.
+    """Sends mail. `strict`, for mail to a hotline: TLS is required, and a private address must be listed.
 
-    The operator's own people are told over whatever line their own server has: no word from us is worse.
+    Mail to the operator's own on-call contacts may use an unencrypted server: an alert that is not sent would be worse.
     """
 
     def __init__(
@@ -74,89 +76,93 @@ class SmtpClient:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def send(self, address: str, message: EmailMessage) -> int:
-        """The server's code, 250. Raises NotTaken."""
-        line = PinnedConnection(self._judged(), self._limits.connect, Watchdog(self._limits.whole))
+        """Send the mail and return the server's code, 250. Raises MailNotAccepted."""
+        connection = PinnedConnection(self._addresses(), self._limits.connect, Watchdog(self._limits.whole))
         try:
-            self._send(line, address, message)
+            self._send(connection, address, message)
         except (smtplib.SMTPException, OSError) as error:
-            raise _not_accepted(error, line) from None
+            raise _not_accepted(error, connection) from None
         finally:
-            line.close()
+            connection.close()
         return 250
 
-    def _judged(self) -> list[str]:
+    def _addresses(self) -> list[str]:
         server = self.server
-        free = not self._strict or f"{server.host}:{server.port}" in server.listed
+        private_allowed = not self._strict or f"{server.host}:{server.port}" in server.listed
         try:
-            return allowed_addresses(server.host, server.port, self._resolve, self._limits.resolve, listed=free)
+            return allowed_addresses(
+                server.host, server.port, self._resolve, self._limits.resolve, listed=private_allowed
+            )
         except NoResponse as missing:
             raise MailNotAccepted(missing.why) from None
 
-    def _send(self, line: PinnedConnection, address: str, message: EmailMessage) -> None:
-        with _SmtpSession(self.server, line, self._tls, self._limits.read) as talk:
-            self._begin(talk)
-            talk.send_message(message, self.server.sender, [address])
-            line.watchdog.shorten_to(self._limits.rest)  # it has it; how it says good-bye is all one
+    def _send(self, connection: PinnedConnection, address: str, message: EmailMessage) -> None:
+        with _SmtpSession(self.server, connection, self._tls, self._limits.read) as session:
+            self._authenticate(session)
+            session.send_message(message, self.server.sender, [address])
+            # The mail is accepted; the end of the SMTP session does not matter.
+            connection.watchdog.shorten_to(self._limits.rest)
 
-    def _begin(self, talk: _SmtpSession) -> None:
-        talk.ehlo()
-        secured = self.server.tls
-        if not secured and talk.has_extn("starttls"):
-            self._secure(talk)
-            secured = True
-        if self._strict and not secured:
+    def _authenticate(self, session: _SmtpSession) -> None:
+        session.ehlo()
+        is_encrypted = self.server.tls
+        if not is_encrypted and session.has_extn("starttls"):
+            self._start_tls(session)
+            is_encrypted = True
+        if self._strict and not is_encrypted:
             raise MailNotAccepted("no_tls")
         if self.server.user and self.server.password:
-            if not secured:
+            if not is_encrypted:
                 raise MailNotAccepted("no_tls")
-            talk.login(self.server.user, self.server.password)
+            session.login(self.server.user, self.server.password)
 
-    def _secure(self, talk: _SmtpSession) -> None:
+    def _start_tls(self, session: _SmtpSession) -> None:
         try:
-            talk.starttls(context=self._tls)
+            session.starttls(context=self._tls)
         except smtplib.SMTPResponseException as error:
             raise MailNotAccepted("no_tls", error.smtp_code) from None
-        talk.ehlo()
+        session.ehlo()
 
 
 class _SmtpSession(smtplib.SMTP):
-    """Over a line of ours. The name stays the host's: certificate and SNI go by it."""
+    """An SMTP session over a pinned connection. Certificate and SNI use the host name."""
 
-    def __init__(self, server: MailServer, line: PinnedConnection, tls: ssl.SSLContext, seconds: float) -> None:
-        self._line = line
+    def __init__(self, server: MailServer, connection: PinnedConnection, tls: ssl.SSLContext, seconds: float) -> None:
+        self._connection = connection
         self._tls = tls if server.tls else None
-        ours = server.sender.rpartition("@")[2]  # else it would look up this host's own name, which may take long
-        super().__init__(server.host, server.port, ours, timeout=seconds)
+        # Without a name smtplib resolves that of this host, which may be slow.
+        local_hostname = server.sender.rpartition("@")[2]
+        super().__init__(server.host, server.port, local_hostname, timeout=seconds)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        line = self._line.dial(port)
-        line.settimeout(timeout)
-        return self._tls.wrap_socket(line, server_hostname=host) if self._tls else line
+        connection = self._connection.dial(port)
+        connection.settimeout(timeout)
+        return self._tls.wrap_socket(connection, server_hostname=host) if self._tls else connection
 
     def __exit__(self, *error: object) -> None:
-        """A good-bye that fails undoes nothing; after a failure there is none."""
+        """Send QUIT unless the session failed, and ignore a failure of QUIT: the mail is accepted by then."""
         if error[0] is None:
             with suppress(smtplib.SMTPException, OSError):
                 self.quit()
         self.close()
 
 
-def _not_accepted(error: Exception, line: PinnedConnection) -> MailNotAccepted:
-    code = _code(error)
+def _not_accepted(error: Exception, connection: PinnedConnection) -> MailNotAccepted:
+    code = _smtp_code(error)
     if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError) or code == 530:
         return MailNotAccepted("mail_login", code)
     if code is not None:
         return MailNotAccepted("refused" if code >= 500 else "busy", code)
-    if line.watchdog.fired or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-        return MailNotAccepted("timeout" if line.opened else "not_reached")
+    if connection.watchdog.fired or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return MailNotAccepted("timeout" if connection.opened else "not_reached")
     if isinstance(error, ssl.SSLError):
         return MailNotAccepted("tls")
-    return MailNotAccepted("reset" if line.opened else "not_reached")
+    return MailNotAccepted("reset" if connection.opened else "not_reached")
 
 
-def _code(error: Exception) -> int | None:
+def _smtp_code(error: Exception) -> int | None:
     if isinstance(error, smtplib.SMTPResponseException):
-        return error.smtp_code if error.smtp_code > 0 else None  # -1: nothing that is a code
+        return error.smtp_code if error.smtp_code > 0 else None  # smtplib's -1 is not a code
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return next(code for code, _ in error.recipients.values())
     return None

@@ -1,6 +1,6 @@
-"""Tells people, by e-mail or SMS, in their order until so many of them could be told.
+"""Notify people by e-mail or SMS, in their order, until enough of them have been reached.
 
-Nothing of a report is said but its id.
+A notification contains nothing of a report but its id.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import MailNotAccepted, MailServer, SmtpClient
 from workers.notifications.texts import Alert, Notification
 
-MAIL_FIRST = ("P3", "P4")  # what wakes nobody: mail first
-SendSms = Callable[[str, str], bool]  # to, words; True once a provider has taken it
+MAIL_FIRST = ("P3", "P4")  # these wake nobody: mail is tried first
+SendSms = Callable[[str, str], bool]  # (number, text); True once a provider has accepted it
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """`contacts`: who is on call, in order; `text`: None where no channel sends our SMS."""
+    """Notifies the on-call contacts.
+
+    `contacts`: in their order. `text`: sends an SMS; None if no channel can.
+    """
 
     server: MailServer | None
     contacts: Sequence[str]
@@ -33,31 +36,34 @@ class Notifier:
     text: SendSms | None = None
 
     def tell(self, alert: Alert) -> bool:
-        """True only when it was taken for one of those on call."""
+        """Send an alert. Returns True only if it was accepted for one of the contacts."""
         return self.say(self.contact_order(alert.priority), alert.said()) > 0
 
     def contact_order(self, priority: str) -> Sequence[str]:
-        """Return the contacts in the order in which they are told of something of this priority."""
+        """Return the contacts in the order in which they are notified of something of this priority."""
         return sorted(self.contacts, key=_is_phone) if priority in MAIL_FIRST else self.contacts
 
     def say(self, contacts: Sequence[str], said: Notification, most: int = 1) -> int:
-        """How many were told: a mail server, or a provider of SMS, has taken it for them."""
-        told = 0
-        for contact in contacts:
-            told += self._say(contact, said)
-            if told >= most:
-                break
-        if not told:
-            log.warning("alert_failed", hotline=said.about or None, priority=said.priority)
-        return told
+        """Notify contacts until `most` were reached.
 
-    def _say(self, contact: str, said: Notification) -> bool:
-        way = "sms" if _is_phone(contact) else "email"
-        done = self._send_text(contact, said) if _is_phone(contact) else self._send_mail(contact, said)
-        self.metrics.told.labels(way, "yes" if done else "no").inc()
-        if done:
+        Returns how many were: a mail server or an SMS provider accepted the message for them.
+        """
+        notified = 0
+        for contact in contacts:
+            notified += self._notify(contact, said)
+            if notified >= most:
+                break
+        if not notified:
+            log.warning("alert_failed", hotline=said.about or None, priority=said.priority)
+        return notified
+
+    def _notify(self, contact: str, said: Notification) -> bool:
+        medium = "sms" if _is_phone(contact) else "email"
+        is_sent = self._send_text(contact, said) if _is_phone(contact) else self._send_mail(contact, said)
+        self.metrics.told.labels(medium, "yes" if is_sent else "no").inc()
+        if is_sent:
             log.info("alert_sent", hotline=said.about or None, priority=said.priority, count=said.count)
-        return done
+        return is_sent
 
     def _send_text(self, number: str, said: Notification) -> bool:
         return self.text is not None and self.text(number, self._drill + said.sms)
@@ -67,8 +73,8 @@ class Notifier:
             return False
         try:
             SmtpClient(self.server, strict=False).send(address, self._message(self.server, address, said))
-        except MailNotAccepted as missing:
-            log.warning("alert_failed", reason=missing.why, status=missing.code, hotline=said.about or None)
+        except MailNotAccepted as error:
+            log.warning("alert_failed", reason=error.why, status=error.code, hotline=said.about or None)
             return False
         return True
 

@@ -1,7 +1,8 @@
-"""Texts the duty phones of a hotline, one after another, until a provider has taken it and somebody has answered.
+"""Text the on-call phones of a hotline, one after another, until a person has answered.
 
-A text says that one waits, the end of its id, and a word of six digits; `OK <word>` from a listed number says that a
-person has it. The id is no proof: it stands in mails and logs. The word is made for one text and stands nowhere else.
+A text says that a report waits, with the end of its id and a word of six digits. `OK <word>` from a listed number means
+that a person has acknowledged the report. The id proves nothing, because it is in mails and logs. The word is made for
+one text and is in nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from workers.delivery.registry import Notify, OnCallPhones
 from workers.sms.dispatcher import SmsDispatcher
 from workers.sms.notices import SmsRoute, seal_sms
 
-# Without an answer by then, the next number is texted: when the clocks of a report turn to the same desk again.
+# Time without an answer after which the next number is texted: that of the step that reminds the same hotline.
 ANSWER_TIMEOUTS: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
 RECENT = 60 * SECOND
 PAGE_PHRASES: Mapping[str, str] = {
@@ -39,34 +40,40 @@ log = structlog.get_logger()
 
 
 def page_text(kind: str, report_id: str, priority: str, word: str, *, drill: bool) -> str:
-    """At most one SMS of GSM-7, and not a word about what a report is about."""
+    """Return the text: at most one SMS of GSM-7, and nothing of what the report is about."""
     said = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
     return f"DRILL {said}" if drill else said
 
 
 @dataclass(slots=True)
 class OnCallPager:
+    """Texts the on-call phones.
+
+    `draw`: returns a random word. `contact_order`: hotline → its contacts on duty now, first.
+    """
+
     database: Database
     texter: SmsDispatcher
     keys: Path
     mode: str
     draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
-    contact_order: Callable[[str], Sequence[str]] = field(
-        default=lambda _: ()
-    )  # hotline → who is on duty first just now
+    contact_order: Callable[[str], Sequence[str]] = field(default=lambda _: ())
     registered_phones: dict[str, OnCallPhones] = field(default_factory=dict)
 
     def register_phones(self, hotline: str, phones: OnCallPhones) -> Notify:
-        """How a parcel is told to these phones."""
+        """Register the phones of a hotline and return the function that notifies them."""
         self.registered_phones[hotline] = phones
         return self.page
 
     def page(self, parcel: DeliveryRequest) -> DeliveryOutcome:
-        """One text at most. What a provider has taken is a receipt; the next attempt texts the next number."""
+        """Send at most one text.
+
+        A text that a provider accepted is a receipt; the next attempt texts the next number.
+        """
         try:
             pages = on_call.list_pages(self.database, parcel.delivery_id)
             if not pages or pages[-1].state not in ("due", "sent") or pages[-1].status == "failed":
-                self._text(_about(parcel, len(pages)))
+                self._text(_paged_delivery(parcel, len(pages)))
                 pages = on_call.list_pages(self.database, parcel.delivery_id)
         except KeyFileError:
             return Undeliverable("no_key")
@@ -76,8 +83,10 @@ class OnCallPager:
         return _outcome(pages[-1])
 
     def go_on(self) -> None:
-        """The next number, each once, where nobody answers in time or the text did not arrive; and whoever has answered
-        by an older text than how urgent it is. Raises DatabaseUnavailable.
+        """Text the next number where nobody answered in time, or a text did not arrive; each number once.
+
+        Text a number again if it answered an old text, from before the report became more urgent. Raises
+        DatabaseUnavailable.
         """
         for about in on_call.list_unanswered(self.database, ANSWER_TIMEOUTS):
             phones = self.registered_phones.get(about.hotline)
@@ -88,9 +97,9 @@ class OnCallPager:
                 self._text(about, rank)
 
     def again(self, report_id: str, hotline: str) -> bool:
-        """A text more, to the next number, from the first one on again. True: a provider has taken one just now.
+        """Text the next number once more, from the first one on. Returns True if a provider accepted a text just now.
 
-        None while the last one still waits for its provider, or all of them went out at once later. Raises
+        Sends nothing while the last text still waits for its provider, or within a minute of a text. Raises
         DatabaseUnavailable.
         """
         about = on_call.find_unacknowledged(self.database, report_id, hotline)
@@ -105,20 +114,20 @@ class OnCallPager:
         pages = on_call.list_pages(self.database, about.delivery_id)
         return bool(pages) and pages[-1].state == "sent"
 
-    def _text(self, about: PagedDelivery, to_whom: int | None = None) -> None:
-        """`to_whom`: the how-manieth; the next one by itself."""
+    def _text(self, about: PagedDelivery, index: int | None = None) -> None:
+        """Text one number. `index`: its place in the order; by default the next one."""
         phones = self.registered_phones[about.hotline]
         word = f"{self.draw():06d}"
         said = page_text(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
-        numbers = [one for one in self.contact_order(about.hotline) if one in phones.numbers] or phones.numbers
-        turn = about.count if to_whom is None else to_whom
-        to, line = numbers[turn % len(numbers)], SmsRoute(phones.channel, phones.sender)
-        sms = seal_sms(self.database, self.keys, line, to, said=said, mode=self.mode)
+        numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
+        position = about.count if index is None else index
+        to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
+        sms = seal_sms(self.database, self.keys, route, to, said=said, mode=self.mode)
         if on_call.add_page(self.database, sms, about, word):
             self.texter.send(sms.id)
 
 
-def _about(parcel: DeliveryRequest, count: int) -> PagedDelivery:
+def _paged_delivery(parcel: DeliveryRequest, count: int) -> PagedDelivery:
     return PagedDelivery(parcel.delivery_id, parcel.report_id, parcel.hotline, parcel.type, parcel.priority, count)
 
 

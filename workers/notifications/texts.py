@@ -1,4 +1,8 @@
-"""About what a person must be told now, and in which words: ids, hotline, class of failure, what to do. Pure."""
+"""The texts of alerts and reminders. Pure.
+
+They contain ids, hotline, class of failure, what to do, how urgent a report is and since when it waits; never what it
+is about.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from runtime.time_units import SECOND
 from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
 from workers.retry_policy import POLICIES
 
-MAX_LISTED_REPORTS = 20  # ids in one message
+MAX_LISTED_REPORTS = 20  # report ids in one message
 ALERT_RULES = AlertRules(
     after={priority: pace.tell for priority, pace in POLICIES.items()},
     again={priority: pace.again for priority, pace in POLICIES.items()},
@@ -48,9 +52,9 @@ SMS_ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one person is told: as a mail, or as one SMS of GSM-7. `about`: a hotline, a channel, or "".
+    """What one person receives: as a mail, or as one SMS of GSM-7. `about`: a hotline, a channel, or "".
 
-    Neither holds a word of what a report is about.
+    Neither contains anything of what a report is about.
     """
 
     subject: str
@@ -63,9 +67,9 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message. `deliveries` are marked once it was accepted."""
+    """An alert to the operator. `about`: a hotline, a channel or "". `deliveries`: marked once it was accepted."""
 
-    about: str  # a hotline, a channel, or "" where none is meant
+    about: str
     why: str
     priority: str
     todo: str
@@ -74,10 +78,11 @@ class Alert:
     what: str = "not delivered"
 
     def said(self) -> Notification:
+        """Return the alert as a notification."""
         return Notification(self.subject(), self.text(), self.sms(), self.priority, self.about, len(self.reports))
 
     def sms(self) -> str:
-        """Without the hotline's name: a name can say what a report is about."""
+        """Return the SMS, without the hotline's name: a name can say what a report is about."""
         report = f" ({self.reports[0][-6:]})" if self.reports else ""
         return f"Tokaut: {self.priority}, {self._what()}{report}. {NEXT_STEP}"
 
@@ -86,10 +91,12 @@ class Alert:
         return f"{count} report{'s' if count != 1 else ''} {self.what}" if count else "needs a person"
 
     def subject(self) -> str:
+        """Return the subject of the mail."""
         what = self._what()
         return f"Tokaut: {self.priority}, {what}{f', {self.about}' if self.about else ''}"
 
     def text(self) -> str:
+        """Return the body of the mail."""
         lines = [f"Priority: {self.priority}", f"Who: {self.about or '-'}", f"What: {self.why}", f"To do: {self.todo}"]
         lines += ["", *(f"Report {report_id}" for report_id in self.reports[:MAX_LISTED_REPORTS])]
         if len(self.reports) > MAX_LISTED_REPORTS:
@@ -98,7 +105,7 @@ class Alert:
 
 
 def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:
-    """One alert for each hotline and class, the most urgent first: a hotline that is down is one thing to do."""
+    """Group by hotline and class, the most urgent first: one unavailable hotline is one thing to do."""
     grouped: dict[tuple[str, str], list[DueAlert]] = defaultdict(list)
     for row in rows:
         why = row.state if row.state == "parked" else row.last_class.split(" ")[0] or "not_tried"
@@ -117,14 +124,12 @@ def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:
     return sorted(alerts, key=lambda alert: alert.priority)
 
 
-# What people are told of a report that waits: its id, how urgent, since when. Not a word of what it is about. Pure.
-
-SAME_DAY = timedelta(hours=12)  # then the day is said too
+SAME_DAY = timedelta(hours=12)  # after this the text also gives the day
 
 
 def hotline_reminder(waiting: EscalationState, hotline: Hotline, country: Country, now: int) -> Notification:
-    """In the desk's own time."""
-    line = f"{_waits(waiting, hotline_hours(hotline.card, country.time_zone), now)}. Please open your desk."
+    """Return the reminder for a hotline's staff, in the hotline's local time."""
+    line = f"{_waits_since(waiting, hotline_hours(hotline.card, country.time_zone), now)}. Please open your desk."
     return Notification(
         f"Tokaut: one report waits, {waiting.priority}",
         f"{line}\n\nReport {waiting.report_id}\n\nThis mail holds nothing of the report. Do not answer it.\n",
@@ -136,13 +141,16 @@ def hotline_reminder(waiting: EscalationState, hotline: Hotline, country: Countr
 
 
 def operator_reminder(waiting: EscalationState, country: Country | None, now: int) -> Notification:
-    """The SMS names no hotline: a name can say what a report is about."""
+    """Return the reminder for the operator. The SMS names no hotline: a name can say what a report is about."""
     zone = OpeningHours(parse_zone(country.time_zone if country else "UTC"))
-    line = f"{_waits(waiting, zone, now)}. Nobody has taken it on."
-    who = ", ".join(f"{one.hotline} ({one.handling if one.handling != 'none' else one.state})" for one in waiting.given)
+    line = f"{_waits_since(waiting, zone, now)}. Nobody has taken it on."
+    recipients = ", ".join(
+        f"{recipient.hotline} ({recipient.handling if recipient.handling != 'none' else recipient.state})"
+        for recipient in waiting.given
+    )
     return Notification(
         f"Tokaut: {waiting.priority}, 1 report not taken on",
-        f"{line}\n\nReport {waiting.report_id}\nGiven to: {who}\nTo do: Call them.\n{NEXT_STEP}\n",
+        f"{line}\n\nReport {waiting.report_id}\nGiven to: {recipients}\nTo do: Call them.\n{NEXT_STEP}\n",
         f"{line} {NEXT_STEP}",
         waiting.priority,
         "",
@@ -150,7 +158,7 @@ def operator_reminder(waiting: EscalationState, country: Country | None, now: in
     )
 
 
-def _waits(waiting: EscalationState, there: OpeningHours, now: int) -> str:
+def _waits_since(waiting: EscalationState, there: OpeningHours, now: int) -> str:
     since = there.local(waiting.since)
     long_ago = timedelta(seconds=(now - waiting.since) // SECOND) >= SAME_DAY
     said = f"{since:%d %b %H:%M}" if long_ago else f"{since:%H:%M}"

@@ -1,8 +1,9 @@
-"""Sends SMS by Africa's Talking: its SDK says what to ask, our own client does the asking.
+"""Send SMS by Africa's Talking: its SDK builds the request, our own HTTP client sends it.
 
-The SDK's traps, closed: no `initialize()` and so no module globals; its bare requests (no limit on the whole, proxies
-and redirects followed, an error without its status, an answer that is text unless the content type has no charset) are
-not used; numbers are checked whole. There is no key for a repeat, so what timed out is never sent again.
+Three traps of the SDK are avoided. `initialize()` and its module globals are not used. Its own requests are not used
+either: they have no limit on the whole time, follow proxies and redirects, lose the status of an error, and return the
+answer as text unless the content type has no charset. Numbers are checked completely. There is no idempotency key, so
+an SMS that timed out is never sent again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from workers.network.allowlist import parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
 from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-TIMEOUTS = HttpTimeouts(rest=10)  # the answer is in the body
+TIMEOUTS = HttpTimeouts(rest=10)  # the result is in the body
 
 # recipients[].statusCode
 CODES: Mapping[int, SmsOutcome] = {
@@ -33,12 +34,12 @@ CODES: Mapping[int, SmsOutcome] = {
     405: RetryLater("credit"),  # InsufficientBalance
     406: DoNotRetry("opt_out"),  # UserInBlacklist
     407: DoNotRetry("bad_number"),  # CouldNotRoute
-    409: RetryLater("provider"),  # DoNotDisturbRejection: at night, where the sender id is promotional
+    409: RetryLater("provider"),  # DoNotDisturbRejection: at night, with a promotional sender id
     500: RetryLater("provider", once=True),  # InternalServerError
     501: RetryLater("provider", once=True),  # GatewayError
     502: DoNotRetry("provider"),  # RejectedByGateway
 }
-# Where there are no recipients, the message says why.
+# Without recipients the message says why.
 MESSAGES: Mapping[str, SmsOutcome] = {
     "InvalidSenderId": DoNotRetry("sender_id"),
     "InsufficientBalance": RetryLater("credit"),
@@ -51,6 +52,8 @@ MESSAGES: Mapping[str, SmsOutcome] = {
 
 @from_environment
 class Settings:
+    """The account at Africa's Talking."""
+
     username: str = env(
         "AFRICASTALKING_USERNAME", default="sandbox", meaning="the account's user name; sandbox for the sandbox"
     )
@@ -73,6 +76,8 @@ class Settings:
 
 
 class Sender:
+    """Sends by Africa's Talking."""
+
     def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
         self._mode = mode
         self._client = client or HttpClient(limits=TIMEOUTS)
@@ -84,32 +89,33 @@ class Sender:
             self._service._baseUrl = self._service._contentUrl = base
 
     def send(self, text: SmsMessage) -> SmsOutcome:
+        """Send an SMS."""
         if not MSISDN.fullmatch(text.to):
-            return DoNotRetry("bad_number")  # the person is served all the same; only no SMS can go there
+            return DoNotRetry("bad_number")  # the session continues; only no SMS can be sent to this number
         try:
             reply: ClientResponse = self._ask(text)
-        except NoResponse as missing:
-            return DoNotRetry(missing.why) if missing.sent else RetryLater(missing.why)
-        return _read(reply)
+        except NoResponse as error:
+            return DoNotRetry(error.why) if error.sent else RetryLater(error.why)
+        return _outcome(reply)
 
     def _ask(self, text: SmsMessage) -> Any:
-        if text.link:  # asked for by the person, on a code that needs it
+        if text.link:  # a reply on a premium code, which needs the link id
             return self._service.send_premium(text.words, text.sender, [text.to], link_id=text.link)
         return self._service.send(text.words, [text.to], sender_id=text.sender or None, enqueue=True)
 
     def _post(
         self, url: str, method: str, headers: Mapping[str, str], data: Mapping[str, Any], **_: Any
     ) -> ClientResponse:
-        """In place of the SDK's own request; it gives keys that we do not use: params, callback, timeout."""
+        """Replace the SDK's own request. Its arguments params, callback and timeout are ignored."""
         target = parse_target(url, [self._own], live=self._mode is Mode.LIVE)
-        kept = {name: headers[name] for name in ("apiKey", "Accept")}
-        kept["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
-        return self._client.post(target, urlencode(data).encode(), kept)
+        sent_headers = {name: headers[name] for name in ("apiKey", "Accept")}
+        sent_headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
+        return self._client.post(target, urlencode(data).encode(), sent_headers)
 
 
-def _read(reply: ClientResponse) -> SmsOutcome:
+def _outcome(reply: ClientResponse) -> SmsOutcome:
     if 200 <= reply.status < 300:
-        return _read_answer(reply.body)
+        return _outcome_of_body(reply.body)
     if reply.status in (401, 403):
         return RetryLater("locked_out")
     if reply.status in (409, 429, 503):
@@ -117,19 +123,19 @@ def _read(reply: ClientResponse) -> SmsOutcome:
     return RetryLater("busy", once=True) if reply.status >= 500 else DoNotRetry("provider")
 
 
-def _read_answer(body: bytes) -> SmsOutcome:
+def _outcome_of_body(body: bytes) -> SmsOutcome:
     try:
-        said = json.loads(body)["SMSMessageData"]
-        recipients, message = said.get("Recipients") or [], str(said.get("Message", ""))
+        message_data = json.loads(body)["SMSMessageData"]
+        recipients, message = message_data.get("Recipients") or [], str(message_data.get("Message", ""))
         if not recipients:
             return MESSAGES.get(message, DoNotRetry("provider"))
         code, provider_id = int(recipients[0]["statusCode"]), recipients[0].get("messageId")
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
-        return Accepted()  # taken with 2xx; an answer that cannot be read is no reason to send it twice
+        return Accepted()  # accepted with 2xx; a response that cannot be parsed is no reason to send it twice
     outcome = CODES.get(code, DoNotRetry("provider"))
-    return Accepted(_id(provider_id)) if isinstance(outcome, Accepted) else outcome
+    return Accepted(_provider_id(provider_id)) if isinstance(outcome, Accepted) else outcome
 
 
-def _id(given: Any) -> str | None:
-    """`"None"` is what it says where there is none."""
-    return given if isinstance(given, str) and given not in ("", "None") and len(given) <= 80 else None
+def _provider_id(value: Any) -> str | None:
+    """Return the provider's id. It sends `"None"` where there is none."""
+    return value if isinstance(value, str) and value not in ("", "None") and len(value) <= 80 else None

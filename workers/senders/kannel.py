@@ -1,7 +1,7 @@
-"""Sends SMS by Kannel's sendsms: only what could not be answered at once, for a reply rides in the answer to Kannel.
+"""Send SMS by Kannel's sendsms: only those that could not be sent as the response to Kannel's own request.
 
-By POST: the words are the body, and in no address that a log keeps. Kannel gives no id back, so its delivery report
-is asked to name ours. There is no key for a repeat, so what timed out is never sent again.
+They are sent by POST, so that the text is in the body and in no URL that a log stores. Kannel returns no id, so it is
+asked to name ours in its delivery report. There is no idempotency key, so an SMS that timed out is never sent again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from workers.network.allowlist import DEFAULT_PORTS, Target, parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
 from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-TIMEOUTS = HttpTimeouts(rest=5)  # the answer is in the body
+TIMEOUTS = HttpTimeouts(rest=5)  # the result is in the body
 SENDER_PATTERN = re.compile(r"[0-9A-Za-z+*#]{0,20}")
-ALL_REPORTS = "31"  # dlr-mask: every bit there is
+ALL_REPORTS = "31"  # dlr-mask: all bits
 UCS2 = "2"
 
-# What a 400 says, from its beginning.
+# The beginning of the body of a 400 → the outcome.
 REFUSED: Mapping[str, SmsOutcome] = {
     "Missing receiver": DoNotRetry("bad_number"),
-    "Number(s) has/have been denied": DoNotRetry("bad_number"),  # what is no number at all, too
+    "Number(s) has/have been denied": DoNotRetry("bad_number"),  # also if it is no number at all
     "Garbage 'to'": DoNotRetry("bad_number"),
     "Sender missing": DoNotRetry("sender_id"),
 }
@@ -38,6 +38,7 @@ STATUS: Mapping[int, SmsOutcome] = {
 
 
 def is_local(address: str) -> bool:
+    """Return whether the host of a URL is a loopback address."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -46,18 +47,21 @@ def is_local(address: str) -> bool:
 
 
 def stays_private(address: str) -> str | None:
-    """For `live=`: words and passwords in clear go to this machine alone."""
+    """Return what is wrong with a URL in live mode: without TLS, texts and passwords may only go to this host."""
     if address.startswith("https://") or is_local(address):
         return None
     return "begins with http://; live mode needs https://, or an address of this machine such as http://127.0.0.1:13013"
 
 
 def report_address(text: str) -> Secret[str]:
+    """Parse the URL for delivery reports, which contains a secret token."""
     return Secret(parsers.web_address(text))
 
 
 @from_environment
 class Settings:
+    """The sendsms account of Kannel."""
+
     url: str = env(
         "KANNEL_SENDSMS_URL",
         parsers.web_address,
@@ -85,6 +89,8 @@ class Settings:
 
 
 class Sender:
+    """Sends by Kannel."""
+
     def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
         self._client = client or HttpClient(limits=TIMEOUTS)
         self._target = _target(settings.url, live=mode is Mode.LIVE)
@@ -95,35 +101,36 @@ class Sender:
         }
 
     def send(self, text: SmsMessage) -> SmsOutcome:
+        """Send an SMS."""
         if not MSISDN.fullmatch(text.to):
-            return DoNotRetry("bad_number")  # the person is served all the same; only no SMS can go there
+            return DoNotRetry("bad_number")  # the session continues; only no SMS can be sent to this number
         if not SENDER_PATTERN.fullmatch(text.sender):
             return DoNotRetry("sender_id")
         try:
             reply = self._client.post(self._target, text.words.encode("utf-8", "replace"), self._headers(text))
-        except NoResponse as missing:
-            return DoNotRetry(missing.why) if missing.sent else RetryLater(missing.why)
-        return _read(reply, text)
+        except NoResponse as error:
+            return DoNotRetry(error.why) if error.sent else RetryLater(error.why)
+        return _outcome(reply, text)
 
     def _headers(self, text: SmsMessage) -> dict[str, str]:
-        told = {
+        headers = {
             **self._account,
             "Content-Type": "text/plain; charset=UTF-8",
             "X-Kannel-To": text.to,
             "X-Kannel-Validity": str(max(1, text.seconds // 60)),  # in minutes
         }
         if text.sender:
-            told["X-Kannel-From"] = text.sender
-        if alphabet(text.words) == "ucs2":  # otherwise Kannel makes "?" of what is not in GSM-7
-            told["X-Kannel-Coding"] = UCS2
+            headers["X-Kannel-From"] = text.sender
+        if alphabet(text.words) == "ucs2":  # otherwise Kannel replaces characters outside GSM-7 with "?"
+            headers["X-Kannel-Coding"] = UCS2
         if self._reports and text.id:
-            told["X-Kannel-DLR-Mask"] = ALL_REPORTS
-            told["X-Kannel-DLR-URL"] = f"{self._reports}?{urlencode({'id': text.id})}&type=%d"
-        return told
+            headers["X-Kannel-DLR-Mask"] = ALL_REPORTS
+            headers["X-Kannel-DLR-URL"] = f"{self._reports}?{urlencode({'id': text.id})}&type=%d"
+        return headers
 
 
 def _target(url: str, *, live: bool) -> Target:
-    """Kannel stands in a network of our own, so this very host and port is meant. Raises BadTarget."""
+    """Return the target. Kannel is in a network of our own, so this host and port are allowed. Raises BadTarget."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     if is_local(url):
@@ -131,12 +138,16 @@ def _target(url: str, *, live: bool) -> Target:
     return parse_target(url, [f"{host}:{port}"], live=live)
 
 
-def _read(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
-    """`0: Accepted for delivery` or `3: Queued for later delivery`: it has it either way, and lets it go when stale."""
+def _outcome(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
+    """Return the outcome of a response.
+
+    `0: Accepted for delivery` and `3: Queued for later delivery` both mean accepted; Kannel drops an SMS that is too
+    old.
+    """
     if 200 <= reply.status < 300:
         return Accepted(text.id or None)
     if reply.status >= 500:
         return STATUS.get(reply.status, RetryLater("busy", once=True))
-    said = reply.body.decode("latin-1")
-    known = next((outcome for words, outcome in REFUSED.items() if said.startswith(words)), DoNotRetry("provider"))
+    body = reply.body.decode("latin-1")
+    known = next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), DoNotRetry("provider"))
     return STATUS.get(reply.status, known)

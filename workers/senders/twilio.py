@@ -1,8 +1,8 @@
-"""Sends SMS by Twilio: its SDK says what to ask and reads the answer, our own client does the asking.
+"""Send SMS by Twilio: its SDK builds the request and parses the response, our own HTTP client sends it.
 
-The SDK's own client waits for ever unless told otherwise, follows the environment's proxies and writes addresses into
-its log. There is no key for a repeat, so what timed out is never sent again; what Twilio has and cannot send within
-ten minutes it throws away itself.
+The SDK's own client has no timeout by default, follows the environment's proxies and writes addresses into its log.
+There is no idempotency key, so an SMS that timed out is never sent again. Twilio itself drops an SMS that it cannot
+send within ten minutes.
 """
 
 from __future__ import annotations
@@ -22,32 +22,34 @@ from workers.network.allowlist import parse_target
 from workers.network.http_client import HttpClient, HttpTimeouts, NoResponse
 from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-TIMEOUTS = HttpTimeouts(rest=10)  # the answer is in the body
+TIMEOUTS = HttpTimeouts(rest=10)  # the result is in the body
 SID_PATTERN = re.compile(r"[SM]M[0-9a-f]{32}")
-LEAST_SECONDS, MOST_SECONDS = 5, 36_000  # of validity, says Twilio
+LEAST_SECONDS, MOST_SECONDS = 5, 36_000  # Twilio's limits of the validity period
 
 BAD_NUMBER, REFUSED = DoNotRetry("bad_number"), DoNotRetry("provider")
 BUSY, MAYBE_SENT = RetryLater("busy"), RetryLater("provider", once=True)
 
-# twilio.com/docs/api/errors: what each means for this SMS
+# Twilio's error codes (twilio.com/docs/api/errors) → the outcome for this SMS
 CODES: Mapping[int, SmsOutcome] = {
     **dict.fromkeys((21211, 21612, 21614, 30005, 30006), BAD_NUMBER),  # no number, no route, no mobile, a landline
     21610: DoNotRetry("opt_out"),
     **dict.fromkeys((21617, 30004, 30007), REFUSED),  # too long, blocked, filtered
     30003: MAYBE_SENT,  # the phone is off
-    **dict.fromkeys((21212, 21606, 21703), DoNotRetry("sender_id")),  # from a number that is not the account's
+    **dict.fromkeys((21212, 21606, 21703), DoNotRetry("sender_id")),  # the sender is not a number of the account
     **dict.fromkeys(
         (21408, 21608, 30032, 30034, 63038), DoNotRetry("account")
     ),  # region, trial, registration, daily limit
     **dict.fromkeys((20003, 30002), RetryLater("locked_out")),  # wrong token, suspended
     **dict.fromkeys((14107, 20429, 20503, 21611, 30001), BUSY),  # too many at once, or its queue is full
-    **dict.fromkeys((20500, 30008, 30410, 30500), MAYBE_SENT),  # it does not know itself
+    **dict.fromkeys((20500, 30008, 30410, 30500), MAYBE_SENT),  # Twilio does not know whether it was sent
 }
 FAILED = frozenset({"failed", "undelivered", "canceled"})
 
 
 @from_environment
 class Settings(TwilioAccount):
+    """The Twilio account and the number or service that sends."""
+
     number: str | None = env(
         "TWILIO_FROM",
         parsers.matching(r"\+[0-9]{7,15}|[0-9]{3,8}", "it is a number of the account with +, or its short code"),
@@ -70,11 +72,14 @@ class Settings(TwilioAccount):
     )
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:
+        """Yield a fault if live mode has neither a number nor a service."""
         if mode is Mode.LIVE and not (self.number or self.service):
             yield SettingFault("TWILIO_FROM", "is not set, and TWILIO_MESSAGING_SERVICE_SID is not; set one of them")
 
 
 class Sender:
+    """Sends by Twilio."""
+
     def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
         self._settings = settings
         own = urlsplit(settings.url).netloc if settings.url and mode is not Mode.LIVE else ""
@@ -82,28 +87,32 @@ class Sender:
             settings.account_sid,
             settings.auth_token.reveal()[0],
             http_client=_SdkHttpClient(client or HttpClient(limits=TIMEOUTS), own, live=mode is Mode.LIVE),
-            environment={"TWILIO_EDGE": ""},  # nothing that is not one of our settings
+            environment={"TWILIO_EDGE": ""},  # the SDK must read nothing from the environment
         )
         if settings.url:
             self._sdk.api.base_url = settings.url
 
     def send(self, text: SmsMessage) -> SmsOutcome:
+        """Send an SMS."""
         if not MSISDN.fullmatch(text.to):
-            return BAD_NUMBER  # the person is served all the same; only no SMS can go there
+            return BAD_NUMBER  # the session continues; only no SMS can be sent to this number
         try:
-            message = self._sdk.messages.create(**self._asked(text))
-        except NoResponse as missing:
-            return DoNotRetry(missing.why) if missing.sent else RetryLater(missing.why)
+            message = self._sdk.messages.create(**self._parameters(text))
+        except NoResponse as no_response:
+            return DoNotRetry(no_response.why) if no_response.sent else RetryLater(no_response.why)
         except (TwilioRestException, TwilioServiceException) as error:
-            return _refused(error.code, error.status)
+            return _outcome_of_error(error.code, error.status)
         except (ValueError, TypeError, KeyError, AttributeError):
-            return Accepted()  # taken with 2xx; an answer that cannot be read is no reason to send it twice
+            return Accepted()  # accepted with 2xx; a response that cannot be parsed is no reason to send it twice
         if message.error_code or message.status in FAILED:
-            return _refused(message.error_code, 400)
+            return _outcome_of_error(message.error_code, 400)
         return Accepted(message.sid if SID_PATTERN.fullmatch(str(message.sid)) else None)
 
-    def _asked(self, text: SmsMessage) -> dict[str, Any]:
-        """A reply comes from the number that was written to, or from the service, which remembers which it was."""
+    def _parameters(self, text: SmsMessage) -> dict[str, Any]:
+        """Return the request's parameters.
+
+        A reply comes from the number that the person wrote to, or from the service, which remembers that number.
+        """
         service, number = self._settings.service, text.sender or self._settings.number
         return {
             "to": text.to,
@@ -115,26 +124,27 @@ class Sender:
 
 
 class _SdkHttpClient:
-    """In place of the SDK's own client. It is given what we do not use: params, timeout, allow_redirects."""
+    """Replaces the SDK's own HTTP client."""
 
     def __init__(self, client: HttpClient, own: str, *, live: bool) -> None:
         self._client = client
         self._own = own
         self._live = live
 
-    def request(self, method: str, uri: str, *_: Any, **given: Any) -> Response:
+    def request(self, method: str, uri: str, *_: Any, **arguments: Any) -> Response:
+        """Send the SDK's request. Its arguments params, timeout and allow_redirects are ignored."""
         target = parse_target(uri, [self._own], live=self._live)
-        kept = {
+        headers = {
             "Accept": "application/json",
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-            "Authorization": "Basic " + base64.b64encode(":".join(given["auth"]).encode()).decode(),
+            "Authorization": "Basic " + base64.b64encode(":".join(arguments["auth"]).encode()).decode(),
         }
-        reply = self._client.post(target, urlencode(given["data"]).encode(), kept)
+        reply = self._client.post(target, urlencode(arguments["data"]).encode(), headers)
         return Response(reply.status, reply.body.decode("utf-8", "replace"), reply.headers)
 
 
-def _refused(code: Any, status: int) -> SmsOutcome:
-    """By Twilio's code; where it gives none, by the status."""
+def _outcome_of_error(code: Any, status: int) -> SmsOutcome:
+    """Return the outcome of Twilio's error code; without a code, of the status."""
     if isinstance(code, int) and code in CODES:
         return CODES[code]
     if status in (401, 403):

@@ -1,4 +1,4 @@
-"""Sends one SMS of `outgoing`. What cannot go within its ten minutes does not go at all."""
+"""Send the SMS of the outbox, the table `outgoing`. One that cannot be sent within its ten minutes is dropped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class SmsDispatcher:
-    """All that sending needs; `senders` by channel."""
+    """Everything that sending an SMS needs. `senders`: by channel."""
 
     database: Database
     keys: KeyRing
@@ -42,7 +42,10 @@ class SmsDispatcher:
     pause: Callable[[float], object] = time.sleep
 
     def send(self, sms_id: str) -> bool:
-        """False: it was not its time, somebody else has it, it has expired, or the database is away."""
+        """Send one SMS.
+
+        Returns False if it was not due, was leased by another process, has expired, or the database is unavailable.
+        """
         try:
             leased = messages.lease(self.database, sms_id, self.holder)
             if leased is None:
@@ -54,7 +57,7 @@ class SmsDispatcher:
         return True
 
     def send_next(self) -> None:
-        """The one that has waited longest, where one is due."""
+        """Send the SMS that has been due the longest, if there is one."""
         try:
             due = messages.list_due(self.database, at_most=1)
         except DatabaseUnavailable:
@@ -64,67 +67,67 @@ class SmsDispatcher:
             self.send(sms_id)
 
     def _send(self, leased: LeasedSms) -> None:
-        outcome, caller = self._hand_over(leased)
+        outcome, number_hash = self._send_by_provider(leased)
         self.metrics.sms.labels(leased.channel, outcome.why).inc()
         if isinstance(outcome, Accepted):
             self._mark_sent(leased, outcome)
         else:
             messages.mark_failed(self.database, leased, outcome.why, self._delay(leased, outcome), self.holder)
-        if outcome.why == "opt_out" and caller:
-            opt_outs.add(self.database, caller)
+        if outcome.why == "opt_out" and number_hash:
+            opt_outs.add(self.database, number_hash)
         event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
         log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
 
     def _mark_sent(self, leased: LeasedSms, outcome: Accepted) -> None:
-        """Sent again it would be an old screen after newer ones, and its "1" is another answer there.
+        """Record that the SMS was sent. Raises DatabaseUnavailable.
 
-        Raises DatabaseUnavailable.
+        Sent twice, an old screen would arrive after newer ones, and a "1" in reply would answer another question.
         """
         retry_commit(lambda: messages.mark_sent(self.database, leased, outcome.provider_id, outcome.why), self.pause)
 
-    def _hand_over(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
+    def _send_by_provider(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
         if leased.mode != self.mode:
-            return DoNotRetry("wrong_mode"), b""  # training and live never meet (S-40)
+            return DoNotRetry("wrong_mode"), b""  # training and live data are never mixed (S-40)
         sender = self.senders.get(leased.channel)
         if sender is None:
             return DoNotRetry("provider"), b""
         try:
-            text, caller, body = self._open(leased)
-            if why := self._taken_back(body):
+            sms, number_hash, body = self._open(leased)
+            if why := self._withdrawn_reason(body):
                 return DoNotRetry(why), b""
-            outcome = sender.send(text)
+            outcome = sender.send(sms)
             if isinstance(outcome, Accepted):
-                self.metrics.segments.labels(leased.channel).inc(segments(text.words))
-            return outcome, caller
+                self.metrics.segments.labels(leased.channel).inc(segments(sms.words))
+            return outcome, number_hash
         except DecryptError:
             return RetryLater("no_key"), b""
-        except DatabaseUnavailable:  # nothing unasked goes without having asked; this one is tried again
+        except DatabaseUnavailable:  # opt-outs could not be checked, so the SMS is not sent now; it is retried
             raise
-        except Exception:  # one SMS that we cannot handle must not stop the others
+        except Exception:  # one SMS that fails here must not stop the others
             log.exception("job_failed", channel=leased.channel)
             return DoNotRetry("our_fault"), b""
 
-    def _taken_back(self, body: Mapping[str, Any]) -> str:
-        """Why what nobody asked for may not go any more, looked at before each try; empty: it may.
+    def _withdrawn_reason(self, body: Mapping[str, Any]) -> str:
+        """Return why an unsolicited SMS may not be sent any more; empty if it may. Checked before each attempt.
 
         Raises DatabaseUnavailable.
         """
-        unless = _optouts(body)
-        if unless and opt_outs.is_opted_out(self.database, unless):
+        hashes = _optout_hashes(body)
+        if hashes and opt_outs.is_opted_out(self.database, hashes):
             return "opt_out"
-        yes = body.get("yes")
+        permission = body.get("yes")
         return (
             answer_notices.WITHDRAWN
-            if yes and not answer_notices.is_still_permitted(self.database, NoticePermission(**yes))
+            if permission and not answer_notices.is_still_permitted(self.database, NoticePermission(**permission))
             else ""
         )
 
     def _open(self, leased: LeasedSms) -> tuple[SmsMessage, bytes, Mapping[str, Any]]:
-        """The text; whose it is, to keep an opt-out that the provider tells of; and all that was sealed."""
+        """Return the SMS, the hash of its number for an opt-out that the provider reports, and the opened body."""
         context = SealContext(leased.mode, leased.id, 1, SENDER_KEY)
         box = SealedBody(leased.key_id, leased.wrap, b"", leased.sealed)
         body = json.loads(open_body(self.keys.of(SENDER_KEY, leased.key_id), context, box))
-        text = SmsMessage(
+        sms = SmsMessage(
             to=body["to"],
             sender=body["from"],
             words=body["text"],
@@ -132,8 +135,8 @@ class SmsDispatcher:
             id=leased.id,
             seconds=leased.lives // 1_000_000,
         )
-        caller = bytes.fromhex(body.get("caller", ""))
-        return text, caller or next(iter(_optouts(body)), b""), body
+        number_hash = bytes.fromhex(body.get("caller", ""))
+        return sms, number_hash or next(iter(_optout_hashes(body)), b""), body
 
     def _delay(self, leased: LeasedSms, outcome: RetryLater | DoNotRetry) -> int | None:
         if isinstance(outcome, DoNotRetry) or (outcome.once and leased.attempt > 1):
@@ -141,14 +144,14 @@ class SmsDispatcher:
         return retry_policy.delay_after_failure("P1", leased.attempt, 0, self.chance())
 
 
-def _optouts(body: Mapping[str, Any]) -> list[bytes]:
-    return [bytes.fromhex(one) for one in body.get("unless", ())]
+def _optout_hashes(body: Mapping[str, Any]) -> list[bytes]:
+    return [bytes.fromhex(hex_hash) for hex_hash in body.get("unless", ())]
 
 
 class InterleavedSms:
-    """One SMS between two reports of a backlog: somebody waits for it with the phone in the hand.
+    """Sends one SMS between two reports of a backlog, because a reporter waits for it.
 
-    Not while the provider is slow, or it would hold up the reports.
+    While the provider is slow it sends none, so that it does not delay the reports.
     """
 
     def __init__(self, texter: SmsDispatcher, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -157,14 +160,15 @@ class InterleavedSms:
         self._not_before = 0.0
 
     def __call__(self) -> None:
-        began = self._monotonic()
-        if began < self._not_before:
+        """Send one due SMS, unless the provider was slow within the last half minute."""
+        started_at = self._monotonic()
+        if started_at < self._not_before:
             return
         self._texter.send_next()
-        if (now := self._monotonic()) - began > SLOW_PROVIDER_SECONDS:
+        if (now := self._monotonic()) - started_at > SLOW_PROVIDER_SECONDS:
             self._not_before = now + PAUSE_SECONDS
 
 
 def send(texter: SmsDispatcher, sms_id: str) -> None:
-    """The job."""
+    """Run the queued job."""
     texter.send(sms_id)

@@ -1,4 +1,4 @@
-"""One SMS of ours that nobody has asked for: to a duty phone, to who is on call. Sealed and sent as any other."""
+"""Store and send unsolicited SMS: to on-call phones and contacts. They are sealed and sent like all others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class SmsRoute:
-    """By which of our channels, and from which number of ours."""
+    """The channel that sends an SMS, and our number it comes from."""
 
     channel: str
     sender: str
@@ -46,10 +46,18 @@ def seal_sms(
     unless: Sequence[bytes] = (),
     yes: NoticePermission | None = None,
 ) -> OutgoingSms:
-    """`sms_id`: of what it is about, where that has one of its own. `unless`, `yes`: it does not go where one of these
-    opt-outs stands when it would, or this yes holds no more. Raises KeyFault."""
+    """Return the sealed SMS for the outbox. Raises KeyFileError.
+
+    `sms_id`: the id to use, if the subject has one. `unless`: number hashes; the SMS is not sent if one of them has
+    opted out. `yes`: the permission that must still hold when it is sent.
+    """
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
-    body: dict[str, object] = {"to": to, "from": line.sender, "text": said, "unless": [one.hex() for one in unless]}
+    body: dict[str, object] = {
+        "to": to,
+        "from": line.sender,
+        "text": said,
+        "unless": [number_hash.hex() for number_hash in unless],
+    }
     body |= {"yes": asdict(yes)} if yes else {}
     box = seal_body(
         load_public_keys(keys, [SENDER_KEY])[SENDER_KEY],
@@ -62,6 +70,8 @@ def seal_sms(
 
 @dataclass(frozen=True, slots=True)
 class SmsNotifier:
+    """Sends SMS to the operator's on-call contacts."""
+
     database: Database
     texter: SmsDispatcher
     keys: Path
@@ -69,9 +79,9 @@ class SmsNotifier:
     line: SmsRoute
 
     def send(self, to: str, said: str) -> bool:
-        """True once a provider has taken it. What it may take later goes out all the same.
+        """Store the SMS and send it at once. Returns True if a provider has accepted it.
 
-        Raises DatabaseUnavailable.
+        Otherwise it stays in the outbox and is retried. Raises DatabaseUnavailable.
         """
         try:
             sms = seal_sms(self.database, self.keys, self.line, to, said=said, mode=self.mode)
@@ -90,5 +100,5 @@ class SmsNotifier:
         sender = self.texter.senders.get(self.line.channel)
         if sender is None:
             return False
-        text = SmsMessage(to, self.line.sender, said, id=str(uuid.uuid4()), seconds=LIFETIME // SECOND)
-        return isinstance(sender.send(text), Accepted)
+        message = SmsMessage(to, self.line.sender, said, id=str(uuid.uuid4()), seconds=LIFETIME // SECOND)
+        return isinstance(sender.send(message), Accepted)

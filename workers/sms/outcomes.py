@@ -1,4 +1,4 @@
-"""One SMS and what can come of giving it to a provider. Providers have no key for a repeat, unlike hotlines."""
+"""An SMS and the outcomes of sending it. Unlike hotlines, SMS providers have no idempotency key."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
-MSISDN = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164 with its +: what every provider takes
+MSISDN = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164 with its +, which every provider accepts
 
 
 @dataclass(frozen=True, slots=True)
 class SmsMessage:
-    """`sender` is the short code the person wrote to; `link` is what the provider wants back with a reply, or "".
+    """An SMS to send.
 
-    `id` is ours: a provider that gives none back can be asked to name it in its delivery report. `seconds`: for how
-    long it is still worth sending.
+    `sender`: the short code the person wrote to. `link`: what the provider wants back with a reply, or "". `id`: ours;
+    a provider that returns no id can be asked to name it in its delivery report. `seconds`: how long it is worth
+    sending.
     """
 
     to: str = field(repr=False)
@@ -27,7 +28,10 @@ class SmsMessage:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`provider_id`: by which the provider's delivery report will call it; None where it gave none."""
+    """The provider accepted the SMS.
+
+    `provider_id`: the provider's name for it in its delivery report; None if there was none.
+    """
 
     provider_id: str | None = None
     why: str = "delivered"
@@ -35,7 +39,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """It was surely not sent, or, where `once`, most likely not: then one more try and no further."""
+    """The SMS was certainly not sent, or with `once` most likely not: then there is only one more attempt."""
 
     why: str
     once: bool = False
@@ -43,20 +47,20 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class DoNotRetry:
-    """Never again: it cannot be sent, or nobody knows whether it was."""
+    """The SMS must not be tried again: it cannot be sent, or it is not known whether it was."""
 
     why: str
 
 
 SmsOutcome = Accepted | RetryLater | DoNotRetry
 
-# What only the operator can mend.
+# Faults that only the operator can correct.
 OPERATOR_FAULTS = ("credit", "sender_id", "locked_out", "account")
 
 
 class SmsSender(Protocol):
-    """One provider's way to send. One file a channel in workers/senders/, by the channel's name."""
+    """How one provider sends SMS. Each is a module of workers/senders/ with the channel's name."""
 
     def send(self, text: SmsMessage) -> SmsOutcome:
-        """Raises nothing for what the other end does."""
+        """Send the SMS and return the outcome. Raises nothing for a failure at the provider."""
         ...

@@ -9,11 +9,11 @@ from workers.jobs.deliver import DeliveryRunner
 
 def apply() -> None:
     def forward(self: DeliveryRunner, leased: LeasedDelivery) -> None:
-        parcel = self._pack(leased)
+        parcel = self._build_request(leased)
         if isinstance(parcel, DeliveryRequest):
-            self._mark(leased, Delivered(204), parcel.body)
-            self._hand_over(parcel, leased.hotline)
+            self._record_outcome(leased, Delivered(204), parcel.body)
+            self._send(parcel, leased.hotline)
         else:
-            self._mark(leased, parcel, b"")
+            self._record_outcome(leased, parcel, b"")
 
-    DeliveryRunner._forward = forward  # type: ignore[method-assign]  # that is what a mutant is
+    DeliveryRunner._attempt = forward  # type: ignore[method-assign]  # that is what a mutant is
