@@ -18,7 +18,7 @@ from console.api.auth import load_signatures
 from console.services import ConsoleServices
 from reports.countries import country
 from reports.crypto import key_files, mode_marks
-from reports.store.database_check import WrongDatabase, await_ready
+from reports.store.database_check import WrongDatabase, check_ready
 from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
 from runtime import logs
@@ -95,6 +95,6 @@ def _load_services(environ: Mapping[str, str]) -> ConsoleServices:
     countries = country.load_countries(settings.countries, settings.mode.value, settings.country_dir)
     keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, patience=INTERACTIVE)
-    if reason := await_ready(database, settings.mode, "console"):
+    if reason := check_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")
     return ConsoleServices(settings, countries, keys, database)

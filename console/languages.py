@@ -13,12 +13,12 @@ from flows.catalogues import ENGLISH, Catalogue, load
 FOLDER = Path(__file__).parent / "locales"
 
 
-def loaded() -> Mapping[str, Catalogue]:
+def load_page_catalogues() -> Mapping[str, Catalogue]:
     """Load the catalogues of the pages, by language tag."""
     return load(FOLDER)
 
 
-def chosen(request: Request, catalogues: Mapping[str, Catalogue]) -> Catalogue:
+def select_catalogue(request: Request, catalogues: Mapping[str, Catalogue]) -> Catalogue:
     """Select the language of the pages: by cookie, else by the Accept-Language header, else English."""
     if (tag := cookies.read(request, cookies.LANGUAGE)) in catalogues:
         return catalogues[tag]

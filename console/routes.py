@@ -20,7 +20,7 @@ from reports.crypto import RecordCipher, key_files
 
 def attach(app: Flask, parts: ConsoleServices) -> None:
     """Register all pages of staff on `app`."""
-    settings, page_catalogues = parts.settings, languages.loaded()
+    settings, page_catalogues = parts.settings, languages.load_page_catalogues()
     screen_catalogues = catalogues.load(locales.FOLDER)
     templating.attach(
         app, settings.mode.value, parts.countries, page_catalogues, screen_catalogues, now=parts.database.now

@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined
 
 from console.auth import cookies
 from console.auth.passwords import TooManyLogins
-from console.languages import chosen
+from console.languages import select_catalogue
 from console.parsing import MissingCookie
 from console.presenters.report import inert_text
 from console.responses import HEADERS, page
@@ -67,7 +67,7 @@ def attach(
     zones = {id_: ZoneInfo(country.time_zone) for country in countries for id_ in country.hotlines}
 
     def words() -> dict[str, object]:
-        catalogue = chosen(request, languages)
+        catalogue = select_catalogue(request, languages)
         return {
             "_": catalogue.say,
             "language": catalogue.tag,

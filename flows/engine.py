@@ -124,7 +124,7 @@ class _Turn(Struct, frozen=True):
         if key == "00" or screen.end:
             return EngineStep(self.state, left=True)
         if notice := overlay_of(self.book, self.state):
-            return self.uncovered(notice, key)
+            return self.show_current(notice, key)
         if key == "0":
             return self.zero(screen)
         if key == "98" and self.state.page < len(self.laid(screen).pages) - 1:
@@ -146,7 +146,7 @@ class _Turn(Struct, frozen=True):
     def laid(self, screen: Screen) -> ScreenLayout:
         return lay_out(screen, self.state.values, self.context_for(self.state), self.limit)
 
-    def uncovered(self, notice: Screen, key: str) -> EngineStep:
+    def show_current(self, notice: Screen, key: str) -> EngineStep:
         """Process a reply to the notice that covers a screen: its choice and Back both show that screen again."""
         if key.strip() == "0" or self.found(notice, key, 0):
             return EngineStep(replace(self.state, wrong=0))

@@ -51,7 +51,7 @@ from reports.countries.placeholders import TRANSLATED_WORDS
 from reports.crypto import PhonePepper, PublicKey, RecordCipher, key_files, mode_marks
 from reports.crypto.phone_pepper import load_pepper
 from reports.retention.erasure_journal import ErasureJournal, journal_folder
-from reports.store.database_check import WrongDatabase, await_ready, refuse_another_key
+from reports.store.database_check import WrongDatabase, check_ready, refuse_another_key
 from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.operations import maintenance
@@ -164,7 +164,7 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
     )
     record_cipher = RecordCipher(config.secrets.store_key.reveal())
     extra_check = partial(refuse_another_key, cipher=record_cipher)
-    if reason := await_ready(config.database, common.mode, "web", extra_check):
+    if reason := check_ready(config.database, common.mode, "web", extra_check):
         sys.stderr.write(f"{reason}\n")
     return config
 
@@ -181,7 +181,13 @@ def _assemble(config: _Configuration) -> Services:
     )
     journal = _journal(config, count)
     submitter = Submitter(
-        database=database, spool=spool, cipher=record_cipher, builder=builder, hurry=hurry, count=count, journal=journal
+        database=database,
+        spool=spool,
+        cipher=record_cipher,
+        builder=builder,
+        job_queue=hurry,
+        count=count,
+        journal=journal,
     )
     unread = UnparsedStore(database, spool, record_cipher, config.keys, common.mode)
     mailbox = ReporterMailbox(
@@ -194,7 +200,7 @@ def _assemble(config: _Configuration) -> Services:
     )
     optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
     waiting, loop = SmsInbox(database, record_cipher, config.pepper), BackgroundLoop()
-    desk = _dispatcher(config, record_cipher)(
+    dispatcher = _dispatcher(config, record_cipher)(
         conversation=ConversationHandler(
             session_store, reducer, SmsConversation(reducer, optouts, blocking.run), count, admission.note_end
         ),
@@ -209,9 +215,9 @@ def _assemble(config: _Configuration) -> Services:
     make_housekeeping = partial(
         Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew
     )
-    drills = DrillRunner(database, desk, reducer, submitter, common.mode, wait_for=loop.run)
+    drills = DrillRunner(database, dispatcher, reducer, submitter, common.mode, wait_for=loop.run)
     erasing = ErasureReplay(database, journal, mailbox, HOST)
-    chores = optouts.introduce, StatisticsFlush(session_store, database).move, drills.hold
+    chores = optouts.share_keys, StatisticsFlush(session_store, database).move, drills.hold
     return Services(
         database=database,
         spool=spool,
@@ -219,13 +225,13 @@ def _assemble(config: _Configuration) -> Services:
         submitter=submitter,
         sessions=session_store,
         metrics=metrics,
-        desk=desk,
-        webhooks=Webhooks(channels, desk, metrics, blocking, admission),
+        dispatcher=dispatcher,
+        webhooks=Webhooks(channels, dispatcher, metrics, blocking, admission),
         health=Health(
             database, session_store, spool, metrics, maintenance.marker_path(common.database_url, common.data)
         ),
-        housekeeping=make_housekeeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
-        numbers=CountryReload(config.countries, common.country_dir, desk.renew),
+        housekeeping=make_housekeeping(dispatcher=dispatcher, erasures=erasing, chores=chores, wait_for=loop.run),
+        numbers=CountryReload(config.countries, common.country_dir, dispatcher.renew),
         blocking=blocking,
         loop=loop,
         queue=hurry,
@@ -261,7 +267,7 @@ def _sessions(
 
 
 def _metrics() -> WebMetrics:
-    with metrics_files.claim("web"):
+    with metrics_files.claim_files("web"):
         return WebMetrics()
 
 

@@ -50,7 +50,7 @@ class Health:
             "spool_oldest_seconds": round(self._spool.oldest_seconds()),
             "spool_bad": self._spool.bad(),
             "oldest_undelivered_seconds": oldest or {},
-            "clock_leads": None if skew is None or skew.led_until is None else not skew.has_no_leader,
+            "clock_leads": None if skew is None or skew.leader_until is None else not skew.has_no_leader,
             "wrong": [] if skew is None else [*skew.faults(), *self._no_leader(skew)],
         }
         up = status["database"] and status["redis"] and not status["wrong"]
@@ -84,8 +84,8 @@ class Health:
         return min(shutil.disk_usage(folder).free for folder in (self._spool.folder, self._backup.parent))
 
     def _no_leader(self, skew: ClockSkew) -> Iterator[str]:
-        if skew.has_no_leader and (skew.led_until or 0) < 0:
-            since = format_duration(skew.led_until or 0)
+        if skew.has_no_leader and (skew.leader_until or 0) < 0:
+            since = format_duration(skew.leader_until or 0)
             yield f"No clock has led for {since}. Start it: python -m workers.main clock"
 
     def _clock_skew(self) -> ClockSkew | None:

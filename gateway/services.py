@@ -31,7 +31,7 @@ class Services:
     submitter: Submitter
     sessions: Sessions
     metrics: WebMetrics
-    desk: Dispatcher
+    dispatcher: Dispatcher
     webhooks: Webhooks
     health: Health
     housekeeping: Housekeeping

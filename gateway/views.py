@@ -70,9 +70,9 @@ def _header(name: str) -> str:
 def _rules(channel: Channel) -> Iterator[tuple[str, str, frozenset[str]]]:
     """Yield the URL rule, the name and the methods of each webhook of a channel."""
     token = "/<token>" if channel.token else ""
-    for name, door in channel.doors.items():
+    for name, endpoint in channel.endpoints.items():
         address = f"{HOOKS}{channel.name}{token}{'/' if name else ''}{name}"
-        yield address, f"{channel.name}_{name}".replace("/", "_"), door.methods
+        yield address, f"{channel.name}_{name}".replace("/", "_"), endpoint.methods
 
 
 def _head() -> RequestHead:

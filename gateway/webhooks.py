@@ -66,14 +66,14 @@ class AuthorizedRequest(Struct, frozen=True):
 
     channel: Channel
     name: str  # what follows the channel and its token in the address; may be ""
-    door: Endpoint
+    endpoint: Endpoint
     head: RequestHead
     waited: float  # seconds from arrival until its handling began
 
     @property
     def most_bytes(self) -> int:
         """Return how many bytes the body may have."""
-        return self.door.most_bytes
+        return self.endpoint.most_bytes
 
 
 class Webhooks:
@@ -82,14 +82,14 @@ class Webhooks:
     def __init__(
         self,
         channels: Mapping[str, Channel],
-        desk: Dispatcher,
+        dispatcher: Dispatcher,
         metrics: WebMetrics,
         blocking: BlockingPool,
         admission: AdmissionControl,
     ) -> None:
         self.admission = admission
         self.channels = channels
-        self._dispatcher = desk
+        self._dispatcher = dispatcher
         self._metrics = metrics
         self._blocking = blocking
         self._refusals = RefusalLog()
@@ -102,13 +102,13 @@ class Webhooks:
             name = rest.partition("/")[0]
             self._refused("token", name if name in self.channels else None)
             return NOT_FOUND
-        channel, name, door = match
-        if head.method not in door.methods:
+        channel, name, endpoint = match
+        if head.method not in endpoint.methods:
             return _OTHER_METHOD
         if not channel.may_vouch(head.header):
             self._refused("signature", channel.name)
             return _FORGED
-        return AuthorizedRequest(channel, name, door, head, time.monotonic() - head.arrived_at)
+        return AuthorizedRequest(channel, name, endpoint, head, time.monotonic() - head.arrived_at)
 
     def too_large(self) -> HttpResponse:
         """Return the answer to a body over the size limit. No part of it is handled."""
@@ -135,48 +135,48 @@ class Webhooks:
     def _find(self, rest: str, head: RequestHead) -> tuple[Channel, str, Endpoint] | None:
         name, _, path = rest.partition("/")
         channel = self.channels.get(name)
-        if channel is None or (channel.practice and not is_local(head.header, head.client)):
+        if channel is None or (channel.is_simulator and not is_local(head.header, head.client)):
             return None
         if channel.token:
             token, _, path = path.partition("/")
             if not channel.accepts(token):
                 return None
-        door = channel.doors.get(path)
+        endpoint = channel.endpoints.get(path)
         # An address with a trailing slash is a different address.
-        return (channel, path, door) if door and not rest.endswith("/") else None
+        return (channel, path, endpoint) if endpoint and not rest.endswith("/") else None
 
-    async def _answer(self, endpoint: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
-        channel, name, door = endpoint.channel, endpoint.name, endpoint.door
+    async def _answer(self, request: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
+        channel, name, endpoint = request.channel, request.name, request.endpoint
         try:
-            return await self._take(endpoint, wire)
+            return await self._take(request, wire)
         except ForgedRequest:
             self._refused("signature", channel.name)
             return _FORGED
         except UnreadableRequest as error:
             log.warning("webhook_unreadable", channel=channel.name, reason=error.reason, field=error.field)
-            return await self._unreadable(channel, name, door, wire)
+            return await self._unreadable(channel, name, endpoint, wire)
         except NotStored:
             return _SEND_AGAIN
         except DatabaseUnavailable:  # the request ran out of time; it may be an SMS or an opt-out
-            return _SEND_AGAIN if door.opens != "ussd" else self._fallback(channel, name, door, wire)
+            return _SEND_AGAIN if endpoint.opens != "ussd" else self._fallback(channel, name, endpoint, wire)
         except Exception:  # a bug must neither show a reporter an error page nor lose an SMS
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel=channel.name)
-            return self._fallback(channel, name, door, wire)
+            return self._fallback(channel, name, endpoint, wire)
 
-    async def _take(self, endpoint: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
-        channel, name, door = endpoint.channel, endpoint.name, endpoint.door
+    async def _take(self, request: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
+        channel, name, endpoint = request.channel, request.name, request.endpoint
         if _is_signed(channel):
-            fields = await self._verified_fields(channel, door, wire)
-        elif door.opens != "ussd" or len(wire.body) > MOST_READ_AT_ONCE:
-            fields = await self._blocking.run(_read_fields, channel, door, wire)
+            fields = await self._verified_fields(channel, endpoint, wire)
+        elif endpoint.opens != "ussd" or len(wire.body) > MOST_READ_AT_ONCE:
+            fields = await self._blocking.run(_read_fields, channel, endpoint, wire)
         else:
-            fields = _read_fields(channel, door, wire)
+            fields = _read_fields(channel, endpoint, wire)
         if fields.recoded:
             self._metrics.count("values_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
-            self.admission.note(endpoint.waited)  # after the signature check: forged requests must not count as calls
+            self.admission.note(request.waited)  # after the signature check: forged requests must not count as calls
             if not self.admission.admits(received):
                 return self._shed(channel, name, received)
             turn = await self._dispatcher.take(channel, received)
@@ -186,10 +186,10 @@ class Webhooks:
         await self._dispatcher.note(received)
         return channel.answer(name, None)
 
-    async def _verified_fields(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
+    async def _verified_fields(self, channel: Channel, endpoint: Endpoint, wire: RawRequest) -> Fields:
         """Return the fields of a signed request. Raises ForgedRequest, UnreadableRequest, NotStored."""
         try:
-            return await self._blocking.check(_read_fields, channel, door, wire)
+            return await self._blocking.check(_read_fields, channel, endpoint, wire)
         except TooManyUnverified:
             self._metrics.count("signature_checks_shed")
             raise NotStored from None
@@ -202,31 +202,31 @@ class Webhooks:
         self._metrics.count("calls_not_admitted")
         return channel.answer(name, self._dispatcher.busy(channel, inbound))
 
-    async def _unreadable(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
-        if door.opens == "ussd":
+    async def _unreadable(self, channel: Channel, name: str, endpoint: Endpoint, wire: RawRequest) -> HttpResponse:
+        if endpoint.opens == "ussd":
             self._metrics.count("ussd_requests_unparsed")
-            return channel.answer(name, self._not_working(channel, door, wire))
-        if door.opens == "notice":
+            return channel.answer(name, self._not_working(channel, endpoint, wire))
+        if endpoint.opens == "notice":
             self._metrics.count("provider_events_unparsed")
             return channel.answer(name, None)
         try:
-            country = self._dispatcher.country("sms", _code_and_link(channel, door, wire)[0])
-            await self._dispatcher.keep_unread(
+            country = self._dispatcher.country("sms", _code_and_link(channel, endpoint, wire)[0])
+            await self._dispatcher.store_unparsed(
                 channel.name, country, _raw_words(wire), wire.header("Content-Type")[:200]
             )
         except NotStored:
             return _SEND_AGAIN
         return channel.answer(name, None)
 
-    def _fallback(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
-        if door.opens == "sms":
+    def _fallback(self, channel: Channel, name: str, endpoint: Endpoint, wire: RawRequest) -> HttpResponse:
+        if endpoint.opens == "sms":
             return _SEND_AGAIN
-        if door.opens == "notice":
+        if endpoint.opens == "notice":
             return channel.answer(name, None)
-        return channel.answer(name, self._not_working(channel, door, wire))
+        return channel.answer(name, self._not_working(channel, endpoint, wire))
 
-    def _not_working(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Reply:
-        code, link = _code_and_link(channel, door, wire)
+    def _not_working(self, channel: Channel, endpoint: Endpoint, wire: RawRequest) -> Reply:
+        code, link = _code_and_link(channel, endpoint, wire)
         return replace(
             self._dispatcher.not_working(channel, code.encode("utf-8", "replace") or _raw_words(wire)), link=link
         )
@@ -236,13 +236,13 @@ class ForgedRequest(Exception):
     """Raised for a request without a valid provider signature, or too malformed for its signature to be checked."""
 
 
-def _read_fields(channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
+def _read_fields(channel: Channel, endpoint: Endpoint, wire: RawRequest) -> Fields:
     """Read the fields of a request and check its signature.
 
     Raises ForgedRequest. Raises UnreadableRequest only for a request that is known to be the provider's.
     """
     try:
-        fields = parsing.read(door, wire)
+        fields = parsing.read(endpoint, wire)
     except UnreadableRequest:
         if not _is_signed(channel):
             raise
@@ -254,12 +254,12 @@ def _read_fields(channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
 
 def _is_signed(channel: Channel) -> bool:
     """Return whether a signature over the whole request is the only proof of the sender."""
-    return not (channel.token or channel.practice)
+    return not (channel.token or channel.is_simulator)
 
 
-def _code_and_link(channel: Channel, door: Endpoint, wire: RawRequest) -> tuple[str, str]:
+def _code_and_link(channel: Channel, endpoint: Endpoint, wire: RawRequest) -> tuple[str, str]:
     """Return the dialled code and the provider's link of a request that could not be read or handled."""
-    return channel.line(lambda field: parsing.peek(door, wire, field))
+    return channel.line(lambda field: parsing.peek(endpoint, wire, field))
 
 
 def _raw_words(wire: RawRequest) -> bytes:

@@ -210,7 +210,7 @@ def _routing(setting: ReportMetadata) -> dict[str, Any]:
                 "role": recipient.role,
                 "why": recipient.why,
             }
-            for recipient in setting.route.legs
+            for recipient in setting.route.recipients
         ],
         "avoid": setting.route.avoid,
     }

@@ -35,7 +35,7 @@ class Route(Struct, frozen=True):
     do not get it. `avoid`: hotlines that the reporter left out.
     """
 
-    legs: tuple[Recipient, ...]
+    recipients: tuple[Recipient, ...]
     passed_over: tuple[tuple[str, str], ...] = ()
     avoid: tuple[str, ...] = ()
 
@@ -45,7 +45,7 @@ class Route(Struct, frozen=True):
 
         A fallback gets it when the recipient before it gives no receipt.
         """
-        return tuple(recipient for recipient in self.legs if recipient.role != "fallback")
+        return tuple(recipient for recipient in self.recipients if recipient.role != "fallback")
 
 
 def avoided_hotlines(country: Country, facts: Facts) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def claim(kind: str) -> Iterator[None]:
+def claim_files(kind: str) -> Iterator[None]:
     """Claim the files of a process, which makes its metrics in this context, once.
 
     The group may access the files as it may access their folder. A folder that cannot be written stops no process: the

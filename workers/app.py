@@ -22,7 +22,7 @@ from reports.countries.opening_hours import duty_officers
 from reports.countries.retention_policy import retention_policy
 from reports.crypto import mode_marks
 from reports.escalation.policy import max_step_delays
-from reports.store.database_check import await_ready
+from reports.store.database_check import check_ready
 from reports.store.engine.database import Database
 from runtime import metrics_files
 from runtime.queue import JobQueue
@@ -80,10 +80,10 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     countries = _countries(common)
     database = Database(common.database_url, offset=common.clock_offset)
     account = "clock" if name.startswith("clock") else "worker"
-    if reason := await_ready(database, common.mode, account):
+    if reason := check_ready(database, common.mode, account):
         sys.stderr.write(f"{reason}\n")
     mode_marks.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)
-    with metrics_files.claim(name.partition("-")[0]):
+    with metrics_files.claim_files(name.partition("-")[0]):
         metrics = WorkerMetrics(CollectorRegistry())
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"
@@ -138,7 +138,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
         database=parts.database,
         forwarder=parts.forwarder,
         pager=parts.pager,
-        hurry=JobQueue(queue_client(parts.common.queue_redis)),
+        job_queue=JobQueue(queue_client(parts.common.queue_redis)),
         metrics=parts.metrics,
         nudger=_answer_notices(parts),
         furthest=max_step_delays(one.clocks for one in parts.countries),

@@ -55,8 +55,8 @@ def _run_logged(what: Callable[[], Any]) -> None:
 class QueueFallback:
     """Puts ids on the queue, and returns those that the scheduler has to process itself."""
 
-    def __init__(self, hurry: JobQueue, job: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._job_queue = hurry
+    def __init__(self, job_queue: JobQueue, job: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._job_queue = job_queue
         self._job = job
         self._monotonic = monotonic
         self._queued_at: dict[str, float] = {}

@@ -97,7 +97,7 @@ def _join(doors: PageRouter, form: Mapping[str, str], word: str) -> Response:
     open_invitation, browser = _invitation(doors, word), cookies.Browser.of(request)
     secret, password = totp.derive_secret(doors.cipher, word, browser.nonce), form.get("password", "")
     step = totp.matching_step(secret, form.get("code", ""), doors.database.now() / 1_000_000)
-    wrong = passwords.fault(password, (open_invitation.name, open_invitation.hotline))
+    wrong = passwords.rejection_reason(password, (open_invitation.name, open_invitation.hotline))
     if not wrong and password != form.get("again", ""):
         wrong = PASSWORDS_DIFFER
     if wrong or step is None:

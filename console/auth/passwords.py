@@ -78,7 +78,7 @@ KNOWN_BROWSERS = LoginSlots(waiting=3)
 _NOBODYS = _HASHER.hash("of nobody: so that an unknown name takes as long as a known one")
 
 
-def fault(password: str, own: Iterable[str]) -> str:
+def rejection_reason(password: str, own: Iterable[str]) -> str:
     """Return why a password is refused, as a message id; empty if it is accepted. `own`: words about its owner."""
     if len(password) < MIN_LENGTH:
         return TOO_SHORT

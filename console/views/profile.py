@@ -55,7 +55,7 @@ def _end_all(doors: PageRouter, me: StaffRequest) -> Response:
 def _password(doors: PageRouter, me: StaffRequest) -> Response:
     """Change the password and log out everywhere."""
     password = me.form.get("password", "")
-    wrong = passwords.fault(password, (me.account.name, me.account.hotline))
+    wrong = passwords.rejection_reason(password, (me.account.name, me.account.hotline))
     if not wrong and password != me.form.get("again"):
         wrong = PASSWORDS_DIFFER
     if wrong:

@@ -43,7 +43,7 @@ class DrillRunner:
     def __init__(
         self,
         database: Database,
-        desk: Dispatcher,
+        dispatcher: Dispatcher,
         reducer: Reducer,
         submitter: Submitter,
         mode: str,
@@ -54,7 +54,7 @@ class DrillRunner:
         self._wait_for = wait_for
         self._is_training = mode == "training"
         self._database = database
-        self._dispatcher = desk
+        self._dispatcher = dispatcher
         self._reducer = reducer
         self._submitter = submitter
 
@@ -116,9 +116,9 @@ class DrillRunner:
         `at`: microseconds, the same each time the script is played.
         """
         inbound = Inbound("ussd", "drill", sender="", code="", text="", session=drill.drill_id, path=True)
-        around = self._dispatcher.around(country, "ussd", contactable=False, words_before_send=True)
+        render_context = self._dispatcher.render_context(country, "ussd", contactable=False, words_before_send=True)
         nobody = SenderIdentity(None, valid=False, key="")
-        return TurnRequest(inbound, nobody, country, around, ScreenLimit(), practice=True, now=at // SECOND)
+        return TurnRequest(inbound, nobody, country, render_context, ScreenLimit(), is_simulator=True, now=at // SECOND)
 
     def _told(self, caller: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         """Play the script and return the report once it is sent, or scheduled as incomplete by a dropped call."""
@@ -150,7 +150,7 @@ def _reply(caller: TurnRequest, record: Record, screen: Screen, answers: Mapping
     wanted = answers.get(screen.question or "")
     if screen.typed:
         return wanted or screen.typed.skip or ""
-    layout = lay_out(screen, record.state.values, caller.around(record.state), caller.limit)
+    layout = lay_out(screen, record.state.values, caller.render_context(record.state), caller.limit)
     values = [offer.choice.value for offer in layout.offers]
     choice = values.index(wanted) if wanted in values else 0
     page = layout.pages[record.state.page]

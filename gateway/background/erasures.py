@@ -27,10 +27,12 @@ log = structlog.get_logger()
 class ErasureReplay:
     """Replay the erasure journal of this host once in each process."""
 
-    def __init__(self, database: Database, journal: ErasureJournal, mailroom: ReporterMailbox, host: str) -> None:
+    def __init__(
+        self, database: Database, journal: ErasureJournal, reporter_mailbox: ReporterMailbox, host: str
+    ) -> None:
         self._database = database
         self._journal = journal
-        self._mailroom = mailroom
+        self._mailroom = reporter_mailbox
         self._host = host
         self.is_done = False
 
@@ -86,4 +88,4 @@ class ErasureReplay:
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
             submissions.cancel_pending(self._database, b"", erasure.report_id)
         with suppress(MailboxClosed):
-            self._mailroom.say_again(erasure.report_id, erasure.message_id, SAID[erasure.kind])
+            self._mailroom.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])

@@ -49,10 +49,10 @@ class Housekeeping:
         database: Database,
         spool: Spool,
         waiting: SmsInbox,
-        desk: Dispatcher,
+        dispatcher: Dispatcher,
         channels: Mapping[str, Channel],
         renew: Callable[[], None],
-        erasing: ErasureReplay,
+        erasures: ErasureReplay,
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -64,11 +64,11 @@ class Housekeeping:
         self._database = database
         self._spool = spool
         self._inbox = waiting
-        self._dispatcher = desk
+        self._dispatcher = dispatcher
         self._channels = channels
         self._renew = renew
         self._chores = chores
-        self._erasing = erasing
+        self._erasing = erasures
         self._stop = threading.Event()
         self._said: SpoolStatus | None = None
         self._next_status_at = 0.0
@@ -87,7 +87,7 @@ class Housekeeping:
     def once(self) -> None:
         """Run one round. A task that fails is tried again in the next round and blocks no other task."""
         tasks = (self._erasing.reapply, self._renew, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
-        for task in (*tasks, self._dispatcher.note_early):
+        for task in (*tasks, self._dispatcher.retry_early_receipts):
             try:
                 task()
             except (DatabaseUnavailable, store.RedisUnavailable, NotSent, OSError):

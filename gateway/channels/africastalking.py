@@ -47,8 +47,8 @@ class Channel(TokenAuthMixin):
     """The Africa's Talking channel."""
 
     name = "africastalking"
-    practice = False
-    doors: ClassVar[Mapping[str, Endpoint]] = {
+    is_simulator = False
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {
         "ussd": Endpoint("ussd"),
         "ussd-end": Endpoint("notice"),
         "sms": Endpoint("sms"),
@@ -61,17 +61,17 @@ class Channel(TokenAuthMixin):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message or a provider event."""
-        return _RECEIVE[door](fields)
+        return _RECEIVE[endpoint](fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code of an unreadable request."""
         return said("serviceCode") or said("to"), ""
 
-    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+    def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return `CON …` or `END …` for USSD; an empty body elsewhere, since nothing would read it."""
-        if door != "ussd":
+        if endpoint != "ussd":
             return HttpResponse(200, PLAIN, b"")
         said = turn or Reply("", expects_reply=False)
         prefix = "CON " if said.expects_reply else "END "

@@ -63,8 +63,8 @@ class Channel(TokenAuthMixin):
     """The Kannel channel."""
 
     name = "kannel"
-    practice = False
-    doors: ClassVar[Mapping[str, Endpoint]] = {
+    is_simulator = False
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {
         "sms": Endpoint("sms", reads="text", methods=BOTH, headers=HEADERS),
         "ussd": Endpoint("ussd", reads="text", methods=BOTH, headers=HEADERS),
         "dlr": Endpoint("notice", methods=BOTH),
@@ -75,22 +75,22 @@ class Channel(TokenAuthMixin):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message or a provider event."""
-        if door == "dlr":
+        if endpoint == "dlr":
             return _delivery(fields)
-        return _ussd(fields) if door == "ussd" else _sms(fields)
+        return _ussd(fields) if endpoint == "ussd" else _sms(fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code and the session info of an unreadable request."""
         return said("to"), _link(_numbers(said("meta")))
 
-    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+    def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply. An empty body means no reply, if kannel.conf has `omit-empty`."""
         if turn is None or not turn.text:
             return HttpResponse(200, PLAIN, b"")
         told = {"X-Kannel-Coding": UCS2} if turn.ucs2 else {}
-        told |= {"X-Kannel-Meta-Data": _meta(turn)} if door == "ussd" else {"X-Kannel-Validity": VALID_MINUTES}
+        told |= {"X-Kannel-Meta-Data": _meta(turn)} if endpoint == "ussd" else {"X-Kannel-Validity": VALID_MINUTES}
         return HttpResponse(200, PLAIN, turn.text.encode("utf-8", "replace"), told)
 
 

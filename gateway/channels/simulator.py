@@ -27,9 +27,9 @@ class Channel:
     """The simulator's channel."""
 
     name = "simulator"
-    practice = True
+    is_simulator = True
     token = False
-    doors: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
 
@@ -55,9 +55,9 @@ class Channel:
         del fields
         return wire.header("Sec-Fetch-Site") in FROM_HERE
 
-    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message."""
-        del door  # there is only one
+        del endpoint  # there is only one
         if "sms" not in fields:
             return ussd_json.receive(self.name, fields)
         return Inbound(
@@ -74,7 +74,7 @@ class Channel:
         """Return the dialled code of an unreadable request."""
         return said("service_code"), ""
 
-    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+    def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply as JSON."""
-        del door
+        del endpoint
         return ussd_json.answer(turn)

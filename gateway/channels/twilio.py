@@ -82,9 +82,9 @@ class Channel:
     """The Twilio channel."""
 
     name = "twilio"
-    practice = False
+    is_simulator = False
     token = False
-    doors: ClassVar[Mapping[str, Endpoint]] = {
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {
         "sms": Endpoint("sms", most_bytes=MOST_BYTES),
         "status": Endpoint("notice", most_bytes=MOST_BYTES),
     }
@@ -112,20 +112,20 @@ class Channel:
         """
         received = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
         signed = sum(hmac.compare_digest(right, received) for right in self._signatures(wire, fields)) > 0
-        door = wire.target.partition("?")[0].rpartition("/")[2]
-        return signed and fields.values.get("AccountSid") == (self._account,) and _is_whole(door, fields)
+        endpoint = wire.target.partition("?")[0].rpartition("/")[2]
+        return signed and fields.values.get("AccountSid") == (self._account,) and _is_whole(endpoint, fields)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message or a delivery report."""
-        return _RECEIVE[door](fields)
+        return _RECEIVE[endpoint](fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         """Return the texted number of an unreadable request."""
         return said("To"), ""
 
-    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+    def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply as TwiML."""
-        if door != "sms":
+        if endpoint != "sms":
             return HttpResponse(204, TWIML, b"")
         said = turn.text if turn else ""
         message = f"<Message>{html.escape(said, quote=False)}</Message>" if said else ""
@@ -138,11 +138,11 @@ class Channel:
                 yield validator.compute_signature(address + wire.target, _Signed(fields.values)).encode()
 
 
-def _is_whole(door: str, fields: Fields) -> bool:
+def _is_whole(endpoint: str, fields: Fields) -> bool:
     """Return whether no parameter was folded into another: each is separate and has the form that Twilio uses."""
     parameters = fields.values
     return (
-        _NEEDED.get(door, frozenset()) <= parameters.keys()
+        _NEEDED.get(endpoint, frozenset()) <= parameters.keys()
         and all(_KEY.fullmatch(name) for name in parameters)
         and all(_has_shape(parameters[name], shapes) for name, shapes in _SHAPES.items() if name in parameters)
     )

@@ -29,8 +29,8 @@ class Channel(TokenAuthMixin):
     """The neutral USSD channel."""
 
     name = "ussd"
-    practice = False
-    doors: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
+    is_simulator = False
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
     # 4 septets for a prefix, so that screens are the same on every channel; a bridge may need a prefix too
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True}
@@ -38,16 +38,16 @@ class Channel(TokenAuthMixin):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message or the end of a session."""
-        del door  # there is only one
+        del endpoint  # there is only one
         return ussd_json.receive(self.name, fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code of an unreadable request."""
         return said("service_code"), ""
 
-    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+    def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply as JSON."""
-        del door
+        del endpoint
         return ussd_json.answer(turn)

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from msgspec.structs import replace
 
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
-from gateway.conversation.overflow import has_parted
-from gateway.conversation.request import TurnRequest, told
+from gateway.conversation.overflow import has_stored_excess
+from gateway.conversation.request import TurnRequest, report_input
 from gateway.sessions.record import Record
 from gateway.submission.submitter import Submitter
 from gateway.thread_pool import RunBlocking
@@ -27,14 +27,14 @@ class Actions:
     def __init__(
         self,
         submitter: Submitter,
-        mailroom: ReporterMailbox,
+        reporter_mailbox: ReporterMailbox,
         flow_version: int,
         count_report: Counted,
         run_blocking: RunBlocking,
     ) -> None:
         self._run_blocking = run_blocking
         self._submitter = submitter
-        self._mailbox = mailroom
+        self._mailbox = reporter_mailbox
         self._flow_version = flow_version
         self._count_report = count_report
         self._table: Mapping[str, Effect] = {
@@ -57,12 +57,12 @@ class Actions:
         if report is None:
             # The flow lint ensures that every path to Send passes the category.
             raise LookupError("Send without a report")
-        recipients = caller.around.legs(record.state)
+        recipients = caller.render_context.recipients(record.state)
         if record.repeat_of is None and caller.sender.answerable:
             record = replace(record, repeat_of=await self._count_report(caller.sender.key))
-        report_input = told(caller, record, self._flow_version)
+        content = report_input(caller, record, self._flow_version)
         with_code = caller.kind == "ussd"
-        sent = await self._run_blocking(self._submitter.send, report_input, report, recipients, with_code=with_code)
+        sent = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
         return "sent", replace(record, report=sent)
 
     async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
@@ -74,7 +74,7 @@ class Actions:
         outcome = await self._run_blocking(self._submitter.delete, report) if report else "deleted"
         if report and outcome == "whole":
             await self._run_blocking(self._mailbox.erase, caller, replace(record, opened=report.report_id))
-        if outcome == "deleted" and has_parted(record.state):
+        if outcome == "deleted" and has_stored_excess(record.state):
             outcome = "told"
         return outcome, replace(record, report=None, words=None)
 
@@ -106,7 +106,7 @@ class Actions:
 
     async def _contact(self, caller: TurnRequest, record: Record) -> Outcome:
         chosen = record.state.values["my_contact"] or "none"
-        await self._run_blocking(self._mailbox.agree, caller, record, chosen)
+        await self._run_blocking(self._mailbox.set_contact, caller, record, chosen)
         return "noted", replace(record, state=forgotten(record.state))
 
     async def _erase(self, caller: TurnRequest, record: Record) -> Outcome:

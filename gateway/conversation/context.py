@@ -91,7 +91,7 @@ class RenderContext(Struct, frozen=True):
     Call it with a state to get the `ScreenContext` of that state; the same object again until another answer is given.
     """
 
-    grounds: Mapping[str, CountryContext]  # by language; a call begins in the first
+    country_contexts: Mapping[str, CountryContext]  # by language; a call begins in the first
     kind: str  # ussd or sms
     contactable: bool  # the provider gave a number that can be called
     live: Collection[str]  # hotlines whose delivery is set up
@@ -160,23 +160,23 @@ class RenderContext(Struct, frozen=True):
         }
         return {"messages": "some" if letter_count else "none", "another": _yes(before + 1 < letter_count)}
 
-    def ground_in(self, state: FlowState) -> CountryContext:
+    def country_context(self, state: FlowState) -> CountryContext:
         """Return the country context in the language chosen in this call, else in the first."""
         return self._ground(state.values)
 
     def _ground(self, values: Mapping[str, str | None]) -> CountryContext:
-        return self.grounds.get(values.get("language") or "") or next(iter(self.grounds.values()))
+        return self.country_contexts.get(values.get("language") or "") or next(iter(self.country_contexts.values()))
 
-    def legs(self, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
+    def recipients(self, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
         """Return the recipients of this report, in order, for the answers given so far."""
-        return self._legs(self.ground_in(state).country, state, completeness)
+        return self._legs(self.country_context(state).country, state, completeness)
 
     def _legs(self, country: Country, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
-        facts = derive_facts(given(state))
+        facts = derive_facts(report_answers(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)
         if completeness == "incomplete":  # no screen names the recipient, so a hotline that was ever left out stays out
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
-        return find_route(country, facts, live=self.live, avoid=avoid, completeness=completeness).legs
+        return find_route(country, facts, live=self.live, avoid=avoid, completeness=completeness).recipients
 
 
 def _yes(holds: bool) -> str:
@@ -194,8 +194,8 @@ def _incomplete_recipient(country: Country) -> str:
     return "yes" if helpline is not None and helpline.id == country.incomplete_to else "other"
 
 
-def _send_to(legs: tuple[Recipient, ...], at_once: int, state: FlowState) -> str:
-    if not legs:
+def _send_to(recipients: tuple[Recipient, ...], at_once: int, state: FlowState) -> str:
+    if not recipients:
         return "nobody" if state.many("avoid") else "staff"
     return "one" if at_once == 1 else "two"
 
@@ -211,7 +211,7 @@ def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
     return tuple(Option(place.code, place.label) for place in country.places if group in (None, place.group))
 
 
-def given(state: FlowState) -> tuple[GivenAnswer, ...]:
+def report_answers(state: FlowState) -> tuple[GivenAnswer, ...]:
     """Return the answers that belong in the report, and whether each still counts."""
     in_force = state.in_force
     return tuple(

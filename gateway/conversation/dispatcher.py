@@ -142,7 +142,7 @@ class Dispatcher:
             else:
                 await self._blocking.run(self._note_delivery, notice)
 
-    def note_early(self) -> None:
+    def retry_early_receipts(self) -> None:
         """Apply delivery reports that arrived before their message was stored. Raises DatabaseUnavailable."""
         self._early_receipts.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
 
@@ -159,7 +159,7 @@ class Dispatcher:
             self._count("delivery_receipts_unmatched")
             self._early_receipts.keep(notice.id, notice.status)
 
-    async def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
+    async def store_unparsed(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
         """Store an SMS request that could not be read, for staff. Raises NotStored."""
         self._count("sms_unparsed")
         await self._store(self._unread.keep, channel, country, raw, content_type)
@@ -197,12 +197,14 @@ class Dispatcher:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
         waits = _waits_for_words(country, inbound)
-        around = self.around(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
+        render_context = self.render_context(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
         limit = ScreenLimit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._blocking.is_crowded
-        return TurnRequest(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
+        return TurnRequest(inbound, sender, country, render_context, limit, channel.is_simulator, now, crowded=crowded)
 
-    def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> RenderContext:
+    def render_context(
+        self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool
+    ) -> RenderContext:
         """Return what the screens of a reporter in this country may show."""
         return RenderContext(
             self._contexts[country.iso],

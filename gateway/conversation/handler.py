@@ -132,7 +132,7 @@ class ConversationHandler:
                 await self._reducer.undo(*lost_race, record)
             # Made from the first load, so that after a lost race the same turn is recognised.
             key = key or turns.key_of(inbound, loaded.version)
-            kind = turns.meaning(inbound, record.last if record else None, key, caller.code)
+            kind = turns.classify(inbound, record.last if record else None, key, caller.code)
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
                 return await self._repeated_answer(caller, record, kind)
             if loaded.seen:  # an SMS from before the last turn; it was answered then
@@ -142,7 +142,7 @@ class ConversationHandler:
             drafts = unpack_drafts(loaded.drafts)
             caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
             result = await self._step(caller, record, drafts, kind, key)
-            if not (caller.kind == "sms" and load_shedding.has_begun(record.state.screen if record else "")):
+            if not (caller.kind == "sms" and load_shedding.acts_at_once(record.state.screen if record else "")):
                 self._shed_load(caller, result.record)
             self._rate_limit(caller, loaded.read, result.record)
             try:
@@ -157,7 +157,7 @@ class ConversationHandler:
             raise RedisUnavailable
         if record is None:
             return self._reducer.notice(caller, "home.not_working")
-        return (await self._reducer.unmoved(caller, record)).answer
+        return (await self._reducer.without_code(caller, record)).answer
 
     def _shed_load(self, caller: TurnRequest, record: Record | None) -> None:
         """Raise Overloaded for a screen off the way to Send while the process is overloaded; never for words.
@@ -207,7 +207,7 @@ class ConversationHandler:
             self._count("duplicate_turns")
             return record.answer
         self._count("out_of_order_turns")
-        return (await self._reducer.unmoved(caller, record)).answer
+        return (await self._reducer.without_code(caller, record)).answer
 
     async def _step(
         self, caller: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
@@ -283,7 +283,7 @@ class ConversationHandler:
     async def _without_redis(self, caller: TurnRequest) -> Reply:
         inbound = caller.inbound
         key = turns.key_of(inbound, b"")
-        kind = turns.meaning(inbound, None, key, caller.code)
+        kind = turns.classify(inbound, None, key, caller.code)
         if not inbound.path:  # only the last reply is known, and the path is never guessed
             return self._reducer.notice(caller, "home.not_working")
         try:

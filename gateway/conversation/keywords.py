@@ -14,7 +14,7 @@ from flows.model import FlowBook, FlowState
 from flows.renderer import offered_choices
 from flows.text import MAX_CHOICE_CHARS, fold, is_free_text
 from gateway.conversation.context import RenderContext
-from gateway.conversation.languages import spoken
+from gateway.conversation.languages import with_language
 
 HELP = "help"  # in English it is a carrier's word and works everywhere
 STOP = "stop"  # likewise in English; in other languages carriers do not know it
@@ -65,19 +65,19 @@ class Vocabulary:
         self._home = home
         self._known: dict[str, Keywords] = {}
 
-    def of(self, iso: str, around: RenderContext) -> Keywords:
+    def of(self, iso: str, render_context: RenderContext) -> Keywords:
         """Return the keywords of a country."""
         if iso not in self._known:
-            self._known[iso] = self._read(around)
+            self._known[iso] = self._read(render_context)
         return self._known[iso]
 
-    def _read(self, around: RenderContext) -> Keywords:
+    def _read(self, render_context: RenderContext) -> Keywords:
         words: dict[str, str] = {HELP: HELP}
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
         stops: set[str] = set()
-        for tag, ground in around.grounds.items():
-            named = self._named(tag, around)
+        for tag, ground in render_context.country_contexts.items():
+            named = self._named(tag, render_context)
             labels[tag] = {keyword: says[-1] for keyword, says in named.items()}
             own_words = {
                 fold(part): keyword for keyword, says in named.items() for say in says for part in say.split(" / ")
@@ -92,10 +92,10 @@ class Vocabulary:
         }
         return Keywords(words, labels, single_language, frozenset(stops))
 
-    def _named(self, tag: str, around: RenderContext) -> dict[str, tuple[str, ...]]:
+    def _named(self, tag: str, render_context: RenderContext) -> dict[str, tuple[str, ...]]:
         """Return each keyword with its choice's labels in that language, the shortest last."""
         screen = self._book.screen(self._home)
-        world = around(spoken(FlowState(self._home), tag, at=0))
+        world = render_context(with_language(FlowState(self._home), tag, at=0))
         return {offer.choice.also[0]: offer.say for offer in offered_choices(screen, {}, world) if offer.choice.also}
 
 

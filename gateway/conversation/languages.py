@@ -10,11 +10,11 @@ from gateway.conversation.request import TurnRequest
 CHOOSE = "language.choose"
 
 
-def begun_by(caller: TurnRequest, state: FlowState) -> FlowState:
+def initial_state_for(caller: TurnRequest, state: FlowState) -> FlowState:
     """Return the initial state of a session in the language that is already known."""
-    return spoken(state, caller.spoken, caller.now) if caller.spoken else state
+    return with_language(state, caller.spoken, caller.now) if caller.spoken else state
 
 
-def spoken(state: FlowState, tag: str, at: int) -> FlowState:
+def with_language(state: FlowState, tag: str, at: int) -> FlowState:
     """Return the state as if that language had been chosen before anything else."""
     return replace(state, trail=((CHOOSE, 0),), answers=(Answer(CHOOSE, "language", tag, typed=False, at=at),))

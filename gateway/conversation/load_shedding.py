@@ -15,7 +15,7 @@ def can_wait(screen: str) -> bool:
     return screen.partition(".")[0] not in ALWAYS_SERVED
 
 
-def has_begun(screen: str) -> bool:
+def acts_at_once(screen: str) -> bool:
     """Return whether My report is open: by SMS its steps take effect before a busy notice could be shown."""
     return screen.startswith("my.")
 

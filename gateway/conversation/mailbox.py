@@ -63,27 +63,29 @@ class ReporterMailbox:
             lambda: mailbox_access.find_report(self.database, self.cipher, digits, secret, before)
         )
 
-    def around(self, around: RenderContext, record: Record) -> RenderContext:
+    def render_context(self, render_context: RenderContext, record: Record) -> RenderContext:
         """Return the render context with the report's state and the answers of staff, after code and PIN were right."""
         report_id = record.opened
         if report_id is None or not is_open(record):
-            return around
+            return render_context
         values = record.state.values
         view = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
         if view is None:
             raise DatabaseUnavailable("it is gone")
         pair = parse_code(values["code"] or "") or "", parse_pin(values["pin"] or "") or ""
         letters = mailbox_access.read_answers(self.cipher, pair, self.builder.mode, view)
-        country = around.ground_in(record.state).country  # as it is now, not as at the start of the session
+        country = render_context.country_context(
+            record.state
+        ).country  # as it is now, not as at the start of the session
         if country.iso == view.country:
             letters = tuple(redact_withdrawn(item, country) for item in letters)
         # The hotline may have left the country file since: the line with the number must stay.
         desk = self.names.get(view.desk or "", UNNAMED)
-        said, told = {**around.said, "desk": desk}, {**around.told, "report_state": view.state}
+        said, told = {**render_context.said, "desk": desk}, {**render_context.told, "report_state": view.state}
         if opens := self._opens(view):
             said |= {"desk": opens[0].screen_name, "opens": opens[1]}
             told |= {"report_state": "opens"}
-        return around.knowing(said=said, told=told, letters=letters)
+        return render_context.knowing(said=said, told=told, letters=letters)
 
     def _opens(self, view: MailboxView) -> tuple[Hotline, str] | None:
         """Return the hotline that opens first and when; None if the report was read or a hotline is open now."""
@@ -102,7 +104,7 @@ class ReporterMailbox:
         """Send words to the staff of the hotline that has the report, or will get it."""
         self._send_message(record, _turn(caller, record), caller.now, "words", text=words)
 
-    def agree(self, caller: TurnRequest, record: Record, chosen: str) -> None:
+    def set_contact(self, caller: TurnRequest, record: Record, chosen: str) -> None:
         """Allow or withdraw contact by this phone. It holds from now on, for reports sealed before as well."""
         country = self.countries.get(self._routed(record.opened or "")[0]) or caller.country
         number = caller.sender.e164 if caller.sender.valid else None
@@ -137,7 +139,7 @@ class ReporterMailbox:
         if journaled := JOURNALED.get(kind):
             self.journal.record(journaled, report_id=report_id, message_id=message_id)
 
-    def say_again(self, report_id: str, message_id: str, kind: str) -> None:
+    def resend_message(self, report_id: str, message_id: str, kind: str) -> None:
         """Repeat a deletion request or a withdrawal of contact that a restored database has lost.
 
         Nothing happens if the database has the message, or does not have the report. Raises DatabaseUnavailable,

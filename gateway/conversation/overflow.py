@@ -31,14 +31,14 @@ class Overflow:
         """Return whether a session carries too many words."""
         return _size(state) > MOST_CHARACTERS
 
-    def lightened(self, caller: TurnRequest, record: Record) -> Record:
+    def store_excess(self, caller: TurnRequest, record: Record) -> Record:
         """Store the excess words apart and return the record without them.
 
         The record is unchanged if it is small enough, or if the words cannot be stored now: nothing is lost.
         """
         if not self.is_heavy(record.state):
             return record
-        if not caller.around.legs(record.state, "incomplete"):
+        if not caller.render_context.recipients(record.state, "incomplete"):
             return record  # the reporter left the helpline out: it gets nothing
         texts, state = _parted(record.state)
         if not texts:
@@ -52,7 +52,7 @@ class Overflow:
         return replace(record, state=state)
 
 
-def has_parted(state: FlowState) -> bool:
+def has_stored_excess(state: FlowState) -> bool:
     """Return whether a hotline has some of these words already.
 
     Then the reporter must not be told that all is deleted.

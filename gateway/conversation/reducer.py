@@ -15,14 +15,14 @@ from flows.model import FlowBook, FlowState, UnpromptedText
 from flows.text import is_free_text
 from gateway.conversation.actions import Actions, Counted
 from gateway.conversation.context import RenderContext
-from gateway.conversation.languages import begun_by
+from gateway.conversation.languages import initial_state_for
 from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
 from gateway.conversation.overflow import Overflow
-from gateway.conversation.request import TurnRequest, told
+from gateway.conversation.request import TurnRequest, report_input
 from gateway.conversation.turns import is_unguessable
 from gateway.messaging.attachments import noted
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Draft, LastTurn, Record, carried, drafts_after, in_danger, take_up
+from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, drafts_after, find_draft, in_danger
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS
 from gateway.submission.submitter import NotSent, Submitter
@@ -61,26 +61,26 @@ class Reducer:
         self,
         book: FlowBook,
         submitter: Submitter,
-        mailroom: ReporterMailbox,
-        apart: Overflow,
+        reporter_mailbox: ReporterMailbox,
+        overflow: Overflow,
         count_report: Counted,
         *,
         run_blocking: RunBlocking,
     ) -> None:
         self.book = book
         self._submitter = submitter
-        self._mailbox = mailroom
-        self._overflow = apart
+        self._mailbox = reporter_mailbox
+        self._overflow = overflow
         self._flow_version = book.version("report")
         self._run_blocking = run_blocking
-        self._actions = Actions(submitter, mailroom, self._flow_version, count_report, run_blocking)
+        self._actions = Actions(submitter, reporter_mailbox, self._flow_version, count_report, run_blocking)
 
     def notice(self, caller: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
         """Return a screen that needs only the country file, for use while Redis or the database is unavailable.
 
         `state`: determines the language.
         """
-        screen_context = caller.around(state or FlowState(HOME[caller.kind]))
+        screen_context = caller.render_context(state or FlowState(HOME[caller.kind]))
         return Reply(engine.render_notice(self.book, screen, screen_context, caller.limit).text, expects_reply=False)
 
     def begin(
@@ -91,7 +91,7 @@ class Reducer:
         `before`: the earlier record under this key. `screen`: begin there instead. `unheard`: words that came without a
         session; they are kept in the record.
         """
-        state = begun_by(caller, engine.initial_state(self.book, screen or HOME[caller.kind]))
+        state = initial_state_for(caller, engine.initial_state(self.book, screen or HOME[caller.kind]))
         media = noted((), caller.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), caller.now, seed=_seed(caller), media=media)
         if is_free_text(unheard):
@@ -99,7 +99,7 @@ class Reducer:
             record = replace(record, state=replace(state, unasked=unprompted))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
-        return replace(record, answer=self._rendered(caller, record, caller.around))
+        return replace(record, answer=self._rendered(caller, record, caller.render_context))
 
     async def keep_words(self, caller: TurnRequest, record: Record, words: str, *, file_itself: bool) -> Record:
         """Keep a first SMS that was not a keyword, and begin a report with it.
@@ -128,15 +128,17 @@ class Reducer:
         """
         before = record = code_seen(record)
         try:
-            around, limit = await self._render_context(caller, record), caller.limit
-            result = engine.step(self.book, record.state, reply, around, limit=limit, now=caller.now, more=caller.more)
+            render_context, limit = await self._render_context(caller, record), caller.limit
+            result = engine.step(
+                self.book, record.state, reply, render_context, limit=limit, now=caller.now, more=caller.more
+            )
             if result.left:
                 return await self.leave(caller, record)
             if is_open(record) and result.state.unasked != before.state.unasked:
                 return await self._add_for_staff(caller, record, drafts, result.state.unasked[-1].text)
             record = self._with_report(caller, replace(record, state=result.state), drafts)
             if not quiet and self._overflow.is_heavy(record.state):
-                record = await self._run_blocking(self._overflow.lightened, caller, record)
+                record = await self._run_blocking(self._overflow.store_excess, caller, record)
             if result.effect and (not may_act or (quiet and result.effect == "open")):
                 raise CannotReplay  # each try of a PIN is counted; a replayed path would count it again each time
             if result.effect:
@@ -154,7 +156,7 @@ class Reducer:
                 return await self.leave(caller, before)
             return self._failed(caller, before, drafts, not_sent=isinstance(error, NotSent))
 
-    async def unmoved(self, caller: TurnRequest, record: Record) -> Record:
+    async def without_code(self, caller: TurnRequest, record: Record) -> Record:
         """Return the record after an input that was not understood: with the last answer, but without code and PIN."""
         report = record.report
         if report is None or report.code is not CodeState.SHOWN:
@@ -186,9 +188,9 @@ class Reducer:
 
     async def again(self, caller: TurnRequest, record: Record) -> Record:
         """Show the screen again, without code and PIN, which are shown once."""
-        return await self.uncovered(caller, code_seen(record))
+        return await self.show_current(caller, code_seen(record))
 
-    async def uncovered(self, caller: TurnRequest, record: Record) -> Record:
+    async def show_current(self, caller: TurnRequest, record: Record) -> Record:
         """Show the current screen in place of a notice."""
         return replace(record, answer=await self._show(caller, record))
 
@@ -227,10 +229,10 @@ class Reducer:
         if self.book.screen(record.state.screen).typed:
             return False
         try:
-            around = await self._render_context(caller, record)
+            render_context = await self._render_context(caller, record)
         except DatabaseUnavailable:
             return True  # the step itself then shows the notice
-        return engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now).accepted
+        return engine.step(self.book, record.state, reply, render_context, limit=caller.limit, now=caller.now).accepted
 
     def asks_for_words(self, record: Record) -> bool:
         """Return whether the current screen asks for typed words that are not secret."""
@@ -265,19 +267,27 @@ class Reducer:
     async def _show(self, caller: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
         return self._rendered(caller, record, await self._render_context(caller, record), sorry=sorry)
 
-    def _rendered(self, caller: TurnRequest, record: Record, around: RenderContext, *, sorry: bool = False) -> Reply:
-        rendered = engine.render(self.book, record.state, around(record.state), caller.limit, sorry=sorry)
+    def _rendered(
+        self, caller: TurnRequest, record: Record, render_context: RenderContext, *, sorry: bool = False
+    ) -> Reply:
+        rendered = engine.render(self.book, record.state, render_context(record.state), caller.limit, sorry=sorry)
         return Reply(rendered.text, rendered.expects_reply)
 
     async def _render_context(self, caller: TurnRequest, record: Record) -> RenderContext:
         """Return the render context with what only this session knows: its code and PIN, the state of its report."""
-        around, report = caller.around, record.report
+        render_context, report = caller.render_context, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
-            around = around.knowing(said={"code": format_code(code), "pin": pin})
+            render_context = render_context.knowing(said={"code": format_code(code), "pin": pin})
         if report and report.is_submitted:
-            around = around.knowing(told={**around.told, "report_code": _code_status(report, caller.now)})
-        return await self._run_blocking(self._mailbox.around, around, record) if is_open(record) else around
+            render_context = render_context.knowing(
+                told={**render_context.told, "report_code": _code_status(report, caller.now)}
+            )
+        return (
+            await self._run_blocking(self._mailbox.render_context, render_context, record)
+            if is_open(record)
+            else render_context
+        )
 
     async def leave(self, caller: TurnRequest, record: Record) -> StepResult:
         """End the session for a reporter who leaves.
@@ -319,15 +329,15 @@ class Reducer:
             return record
         report = self.begin_report(caller, record)
         record = replace(record, reports=record.reports + 1)
-        draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
-        return (draft and carried(record, draft, report, self.book)) or replace(record, report=report)
+        draft = find_draft(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
+        return (draft and continue_draft(record, draft, report, self.book)) or replace(record, report=report)
 
     def begin_report(self, caller: TurnRequest, record: Record) -> ReportRef:
         """Begin a report whose id follows from this session, so that a repeat begins the same report."""
         i = caller.inbound
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         origin = (i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
-        return self._submitter.begin(caller.now, *origin, walked_again=i.path and is_unguessable(i.session))
+        return self._submitter.begin(caller.now, *origin, is_replayable=i.path and is_unguessable(i.session))
 
     async def _store_answer(
         self, caller: TurnRequest, record: Record, *, answered: bool, in_words: bool
@@ -340,22 +350,20 @@ class Reducer:
             if not report.is_submitted:
                 return report
             # It was sent, and the session in Redis did not record it.
-            report = replace(report, recipients=caller.around.legs(record.state))
-        report_input = told(caller, record, self._flow_version)
+            report = replace(report, recipients=caller.render_context.recipients(record.state))
+        content = report_input(caller, record, self._flow_version)
         if report.is_unconfirmed:  # stored late, and Send was not pressed again
-            report = replace(report, recipients=caller.around.legs(record.state))
-            report_input = replace(report_input, msisdn=None)
+            report = replace(report, recipients=caller.render_context.recipients(record.state))
+            content = replace(content, msisdn=None)
         return (
-            await self._run_blocking(self._submitter.update, report_input, report, at_once=in_words)
-            if answered
-            else report
+            await self._run_blocking(self._submitter.update, content, report, at_once=in_words) if answered else report
         )
 
     async def _schedule_incomplete(self, caller: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
         danger, has_words = in_danger(record.state), record.words is not None
-        if (danger or has_words) and (route := caller.around.legs(record.state, "incomplete")):
+        if (danger or has_words) and (route := caller.render_context.recipients(record.state, "incomplete")):
             schedule = self._submitter.schedule_incomplete if danger else self._submitter.schedule_unsent_text
-            return await self._run_blocking(schedule, told(caller, record, self._flow_version), report, route)
+            return await self._run_blocking(schedule, report_input(caller, record, self._flow_version), report, route)
         # a hotline that the reporter leaves out must never receive it
         if not report.is_pending:
             return replace(report, floor=None)

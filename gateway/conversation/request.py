@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from flows.pagination import ScreenLimit
-from gateway.conversation.context import RenderContext, given
+from gateway.conversation.context import RenderContext, report_answers
 from gateway.messaging.model import Inbound
 from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.record import Record
@@ -20,9 +20,9 @@ class TurnRequest(Struct, frozen=True):
     inbound: Inbound
     sender: SenderIdentity
     country: Country
-    around: RenderContext
+    render_context: RenderContext
     limit: ScreenLimit
-    practice: bool  # from the simulator, never from a real phone
+    is_simulator: bool  # from the simulator, never from a real phone
     now: int  # Unix seconds
     late: bool = False  # it was queued; the current screen may be one that its sender has not seen
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
@@ -42,16 +42,16 @@ class TurnRequest(Struct, frozen=True):
         return self.inbound.code or next(own, "")
 
 
-def told(caller: TurnRequest, record: Record, flow_version: int) -> ReportInput:
+def report_input(caller: TurnRequest, record: Record, flow_version: int) -> ReportInput:
     """Return the input from which the report of this session is built."""
     return ReportInput(
-        given=given(record.state),
+        given=report_answers(record.state),
         unasked=tuple(UnaskedText(entry.at, entry.screen, entry.text) for entry in record.state.unasked),
         words=record.words,
         country=caller.country,
         kind=caller.kind,
-        channel="simulator" if caller.practice else caller.kind,
-        language=caller.around.ground_in(record.state).language.tag,
+        channel="simulator" if caller.is_simulator else caller.kind,
+        language=caller.render_context.country_context(record.state).language.tag,
         flow_version=flow_version,
         msisdn=caller.sender.e164 if caller.sender.valid else None,
         repeat_of=record.repeat_of,

@@ -96,13 +96,13 @@ class SmsConversation:
             return StepResult(await self._home_again(caller, record, last))
         record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
-            return StepResult(await self._reducer.uncovered(caller, record))
+            return StepResult(await self._reducer.show_current(caller, record))
         if self._is_hidden(caller, record):
             return await self._after_send(caller, record, drafts, text)
         late = caller.late or turns.is_stale(caller.inbound.sent_at, caller.now)
         if late and carrier_words.is_key(text):
             # a key for a menu that its sender did not see
-            return StepResult(await self._reducer.unmoved(caller, record), accepted=False)
+            return StepResult(await self._reducer.without_code(caller, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(caller).exact(text))):
             return await self._reducer.step(caller, record, drafts, text)
@@ -119,7 +119,7 @@ class SmsConversation:
         keyword, taken = self._keywords(caller).exact(text), await self._reducer.takes(caller, record, text)
         if late and (keyword or taken):
             # as with a key: the word "Send" is Send, too
-            return StepResult(await self._reducer.unmoved(caller, record), accepted=False)
+            return StepResult(await self._reducer.without_code(caller, record), accepted=False)
         if keyword and not taken:
             return await self._show_keyword(keyword, caller, record, drafts)
         going_on = self._continues_words(record, text, caller.now)
@@ -218,11 +218,11 @@ class SmsConversation:
 
     def _asked_back(self, caller: TurnRequest, record: Record, keyword: str) -> Reply | None:
         """Return the question, or None if the home screen has no such choice."""
-        labels = self._keywords(caller).labels[caller.around.ground_in(record.state).language.tag]
+        labels = self._keywords(caller).labels[caller.render_context.country_context(record.state).language.tag]
         if keyword not in labels:
             return None
-        around = caller.around.knowing(said={**caller.around.said, "meant": labels[keyword]})
-        question = self._reducer.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
+        render_context = caller.render_context.knowing(said={**caller.render_context.said, "meant": labels[keyword]})
+        question = self._reducer.notice(replace(caller, render_context=render_context), DID_YOU_MEAN, record.state)
         return replace(question, expects_reply=True)
 
     def _confirmed(self, caller: TurnRequest, record: Record, text: str) -> str:
@@ -233,7 +233,7 @@ class SmsConversation:
         return next((entry for entry in keywords if self._asked_back(caller, record, entry) == record.answer), text)
 
     def _keywords(self, caller: TurnRequest) -> Keywords:
-        return self._vocabulary.of(caller.country.iso, caller.around)
+        return self._vocabulary.of(caller.country.iso, caller.render_context)
 
     # Words
 
@@ -288,7 +288,7 @@ class SmsConversation:
 
     def _unless_looping(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> StepResult:
         loop = (
-            reply_loop.lasting(before.loop, quiet=caller.now - before.at, now=caller.now)
+            reply_loop.after_pause(before.loop, quiet=caller.now - before.at, now=caller.now)
             if before
             else reply_loop.ReplyLoop()
         )

@@ -74,7 +74,7 @@ def key_of(inbound: Inbound, version: bytes) -> str:
     return _digest("version", version.hex(), inbound.event, inbound.text)
 
 
-def meaning(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") -> TurnKind:
+def classify(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") -> TurnKind:
     """Return what this inbound message means.
 
     `last` is None if the session is not known; `code` is the country's service code, used if the provider names none.

@@ -148,9 +148,9 @@ class Channel(Protocol):
     """
 
     name: str
-    practice: bool  # for demo and training only: never in live mode, and only for clients on this machine
+    is_simulator: bool  # for demo and training only: never in live mode, and only for clients on this machine
     token: bool  # its addresses contain a secret; else requests are signed, or come from this machine only
-    doors: Mapping[str, Endpoint]
+    endpoints: Mapping[str, Endpoint]
     limits: Mapping[Kind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
     replies_in_answer: Mapping[Kind, bool]  # False: the reply is sent through the provider's API
 
@@ -169,7 +169,7 @@ class Channel(Protocol):
         """
         ...
 
-    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to a message.
 
         Raises UnreadableRequest if an identifying field is missing or has two values.
@@ -183,6 +183,6 @@ class Channel(Protocol):
         """
         ...
 
-    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
+    def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Convert a reply to the response; None for no reply."""
         ...

@@ -28,32 +28,32 @@ _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 
 
-def read(door: Endpoint, wire: RawRequest) -> Fields:
+def read(endpoint: Endpoint, wire: RawRequest) -> Fields:
     """Parse one request as its endpoint declares. A JSON endpoint parses JSON whatever the content type is."""
     if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
         # A small body could decompress to fill the memory.
         raise UnreadableRequest("content encoding: never inflated", "encoding")
-    if door.reads == "json":
+    if endpoint.reads == "json":
         return read_json(wire.body)
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
     if wire.method == "GET":
         return read_form(query)
     kind = wire.header("Content-Type").partition(";")[0].strip().lower()
-    if door.reads == "text" and kind != FORM:
-        return read_text(query, {field: wire.header(name) for name, field in door.headers.items()}, wire.body)
+    if endpoint.reads == "text" and kind != FORM:
+        return read_text(query, {field: wire.header(name) for name, field in endpoint.headers.items()}, wire.body)
     if kind not in _FORM_TYPES:
         raise UnreadableRequest("content type: no form", "not_form")
     fields = read_form(wire.body)
     return replace(fields, query=read_form(query).values) if query else fields
 
 
-def peek(door: Endpoint, wire: RawRequest, name: str) -> str:
+def peek(endpoint: Endpoint, wire: RawRequest, name: str) -> str:
     """Find a field of an unreadable request in a header, the address or a body of any kind; "" if it is absent.
 
     Use it only for the dialled code and the provider's link. It is not a parser, and must not be used for the sender or
     the words.
     """
-    told = (wire.header(header) for header, field in door.headers.items() if field == name)
+    told = (wire.header(header) for header, field in endpoint.headers.items() if field == name)
     return next((value for value in (*told, *_peeked(wire, name.encode())) if value), "")
 
 

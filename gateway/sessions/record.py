@@ -81,7 +81,7 @@ def in_danger(state: FlowState) -> bool:
     return state.values.get("danger") == "now" and bool(state.values.get("category"))
 
 
-def take_up(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
+def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
     """Return the draft that this session continues; None if there is none.
 
     It has the same first two answers, and is not older than `not_before` (Unix time).
@@ -91,7 +91,7 @@ def take_up(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft
     return next(same, None)
 
 
-def carried(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
+def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
     """Return the record with the answers and words of an earlier draft before its own.
 
     It holds all words, and the last `MOST_CHOICES` choices. None if the flows have changed since.

@@ -34,7 +34,7 @@ def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES
     return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
 
 
-def lasting(loop: ReplyLoop, *, quiet: int, now: int) -> ReplyLoop:
+def after_pause(loop: ReplyLoop, *, quiet: int, now: int) -> ReplyLoop:
     """Return the state after `quiet` seconds without a message.
 
     After a long pause the count starts again: the next message may come from another person.

@@ -53,7 +53,7 @@ class OptOuts:
         again.
         """
         try:
-            self.introduce()
+            self.share_keys()
             opt_outs.add(self._database, self.key(number))
         except DatabaseUnavailable:
             self._put_in_spool(STOP, number)
@@ -70,7 +70,7 @@ class OptOuts:
             self._put_in_spool(START, number)  # a STOP may be queued there, and the last message counts
         self._journal.record("start", keys=self._cipher.macs(LABEL, number))
 
-    def introduce(self) -> None:
+    def share_keys(self) -> None:
         """Store the hash keys, sealed to the SMS worker, once for each process. Raises DatabaseUnavailable."""
         if not self._are_keys_saved:
             opt_outs.save_keys(self._database, list(self._keys()))

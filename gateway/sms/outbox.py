@@ -19,12 +19,12 @@ class SmsOutbox:
     """Store replies for the SMS worker."""
 
     def __init__(
-        self, database: Database, cipher: RecordCipher, sender_key: PublicKey, hurry: JobQueue, mode: str
+        self, database: Database, cipher: RecordCipher, sender_key: PublicKey, job_queue: JobQueue, mode: str
     ) -> None:
         self._database = database
         self._cipher = cipher
         self._key = sender_key
-        self._job_queue = hurry
+        self._job_queue = job_queue
         self._mode = mode
 
     def send(self, inbound: Inbound, to: str, text: str, caller_key: bytes) -> None:

@@ -51,14 +51,14 @@ class ReportBuilder:
         return frozenset(self._keys)
 
     def seal(
-        self, told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Recipient, ...], completeness: str
+        self, told: ReportInput, ref: ReportRef, revision: int, recipients: tuple[Recipient, ...], completeness: str
     ) -> Submission:
         """Seal one revision for each recipient in `legs`.
 
         Without recipients it is held for all hotlines of the country.
         """
-        report = _report(told, ref, revision, legs, completeness=completeness, mode=self.mode)
-        routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
+        report = _report(told, ref, revision, recipients, completeness=completeness, mode=self.mode)
+        routed = [(leg.hotline, leg.role, leg.why) for leg in recipients]
         reachable = [recipient for recipient in routed or self._held(told) if recipient[0] in self._keys]
         parts = [self._part(recipient, report, ref.report_id, revision) for recipient in reachable]
         return Submission(
@@ -115,7 +115,7 @@ class ReportBuilder:
 
 
 def _report(
-    told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Recipient, ...], *, completeness: str, mode: str
+    told: ReportInput, ref: ReportRef, revision: int, recipients: tuple[Recipient, ...], *, completeness: str, mode: str
 ) -> Report:
     complete = completeness == "complete"
     avoid = avoided_hotlines(told.country, derive_facts(told.given))
@@ -132,7 +132,7 @@ def _report(
         flow="report",
         flow_version=told.flow_version,
         country=told.country,
-        route=Route(legs, avoid=avoid),
+        route=Route(recipients, avoid=avoid),
         msisdn=told.msisdn if complete else None,
         first_words=told.words,
         unasked=told.unasked,

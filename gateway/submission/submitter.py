@@ -63,7 +63,7 @@ class Submitter:
         spool: Spool,
         cipher: RecordCipher,
         builder: ReportBuilder,
-        hurry: JobQueue,
+        job_queue: JobQueue,
         count: Callable[[str], None],
         journal: ErasureJournal,
     ) -> None:
@@ -71,12 +71,12 @@ class Submitter:
         self._spool = spool
         self._cipher = cipher
         self._builder = builder
-        self._job_queue = hurry
+        self._job_queue = job_queue
         self._count = count
         self._journal = journal
         self._breaker = CircuitBreaker(failures=3, window=30, rest=30)
 
-    def begin(self, now: int, *origin: str, walked_again: bool = False) -> ReportRef:
+    def begin(self, now: int, *origin: str, is_replayable: bool = False) -> ReportRef:
         """Begin a report of this session.
 
         The same `origin` yields the same report, so that a repeated Send is idempotent.
@@ -89,7 +89,7 @@ class Submitter:
         no session.
         """
         origin_key = self._cipher.mac("origin", *origin)
-        secret = self._cipher.mac("code-secret", *origin) if walked_again else secrets.token_bytes(SECRET_BYTES)
+        secret = self._cipher.mac("code-secret", *origin) if is_replayable else secrets.token_bytes(SECRET_BYTES)
         return ReportRef(self._own_id(origin_key, now), origin_key, now, secret=secret)
 
     def _own_id(self, origin_key: bytes, now: int) -> str:

@@ -105,7 +105,7 @@ def script_recipients(
 ) -> tuple[Recipient, ...]:
     """Return the hotlines that can get the report, in order, as it will be routed. `live`: the hotlines with a key."""
     facts = _facts(script, country, hotline)
-    return find_route(country, facts, live=live, avoid=(), completeness=script.completeness).legs
+    return find_route(country, facts, live=live, avoid=(), completeness=script.completeness).recipients
 
 
 def script_priority(script: DrillScript, country: Country, hotline: str) -> str:

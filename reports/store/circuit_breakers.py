@@ -91,7 +91,7 @@ def list_states(database: Database) -> dict[str, bool]:
 
 def _state(connection: Connection, database: Database, hotline: str) -> Any:
     row = {"hotline": hotline, "failures": 0, "open_until": 0, "opened_times": 0, "dead_since": None}
-    connection.execute(database.insert_new(t.hotline_state).values(row))
+    connection.execute(database.insert_or_ignore(t.hotline_state).values(row))
     query = select(t.hotline_state).where(t.hotline_state.c.hotline == hotline)
     return connection.execute(query.with_for_update()).one()
 

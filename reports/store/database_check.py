@@ -43,7 +43,7 @@ class DatabaseNotReady(WrongDatabase):
 DatabaseCheck = Callable[[Database], None]  # raises WrongDatabase
 
 
-def await_ready(database: Database, mode: str, account: str, also: DatabaseCheck | None = None) -> str:
+def check_ready(database: Database, mode: str, account: str, also: DatabaseCheck | None = None) -> str:
     """Refuse a wrong database, and treat one that is not ready as unavailable until it is.
 
     A process starts without its database, since it must serve reporters meanwhile. `also`: a further check of a

@@ -100,7 +100,7 @@ def _insert_report(connection: Connection, database: Database, row: Any) -> bool
     if existing_id is not None and existing_id != row.report_id:
         # Two reports never share an origin key. If they did, both would be stored, and nothing would be lost.
         values["origin_key"] = hashlib.sha256(row.origin_key + row.report_id.encode()).digest()
-    return bool(connection.execute(database.insert_new(t.report).values(values)).rowcount)
+    return bool(connection.execute(database.insert_or_ignore(t.report).values(values)).rowcount)
 
 
 def _is_erased(connection: Connection, report_id: str) -> bool:
@@ -165,10 +165,10 @@ def _insert_bodies(connection: Connection, database: Database, rows: Sequence[An
     for row in rows:
         ids = {"report_id": row.report_id, "revision": row.revision}
         body = {"key_id": row.key_id, "wrap": row.wrap, "head": row.head, "sealed": row.sealed}
-        connection.execute(database.insert_new(t.report_body).values(ids | {"recipient": row.recipient} | body))
+        connection.execute(database.insert_or_ignore(t.report_body).values(ids | {"recipient": row.recipient} | body))
         if row.role != "held":
             route_row = {"hotline": row.recipient, "role": row.role, "rank": row.rank, "why": row.why}
-            connection.execute(database.insert_new(t.route).values(ids | route_row))
+            connection.execute(database.insert_or_ignore(t.route).values(ids | route_row))
 
 
 def _insert_deliveries(
@@ -191,7 +191,7 @@ def _insert_deliveries(
                 row.report_id, row.recipient, kind=kind, revision=row.revision, priority=priority, now=now
             )
             values |= {"role": row.role, "why": row.why}
-            if connection.execute(database.insert_new(t.delivery).values(values)).rowcount:
+            if connection.execute(database.insert_or_ignore(t.delivery).values(values)).rowcount:
                 new_deliveries.append((str(values["delivery_id"]), priority))
     return new_deliveries
 

@@ -106,7 +106,7 @@ def commit(
     """
     now = database.now()
     with database.write() as connection:
-        fresh = connection.execute(database.insert_new(t.report), _report_row(filing)).rowcount == 1
+        fresh = connection.execute(database.insert_or_ignore(t.report), _report_row(filing)).rowcount == 1
         filed = _insert_all(database, connection, filing, now) if fresh else _earlier_result(connection, filing)
         filed = replace(
             filed, late=unsent and not fresh and filing.revision > _newest_revision(connection, filing, filed)
@@ -208,7 +208,7 @@ def save_mailbox(database: Database, report_id: str, box: MailboxRecord) -> None
 def _insert_mailbox(database: Database, connection: Connection, report_id: str, box: MailboxRecord) -> None:
     m = t.mailbox.c
     row = asdict(box) | {"report_id": report_id, "created_at": database.now()}
-    if not connection.execute(database.insert_new(t.mailbox), row).rowcount:
+    if not connection.execute(database.insert_or_ignore(t.mailbox), row).rowcount:
         # An earlier session of the same report stored a mailbox: the code that is shown now must open it.
         outdated = (m.report_id == report_id) & (m.lookup != box.lookup)
         connection.execute(update(t.mailbox).where(outdated).values(asdict(box)))

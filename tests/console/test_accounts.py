@@ -120,7 +120,7 @@ def test_two_who_open_one_link_make_one_account(console: Console) -> None:
     ],
 )
 def test_which_passwords_are_taken(password: str, said: str) -> None:
-    wrong = passwords.fault(password, ("mere", "vu-pikinini"))
+    wrong = passwords.rejection_reason(password, ("mere", "vu-pikinini"))
     assert (said in wrong and bool(wrong)) if said else wrong == ""
 
 

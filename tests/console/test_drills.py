@@ -57,7 +57,7 @@ EFATE = ZoneInfo("Pacific/Efate")
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Consoles that are made from here on speak it."""
-    monkeypatch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
+    monkeypatch.setattr(languages, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
 
 
 @dataclass

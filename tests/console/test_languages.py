@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.languages import loaded
+from console.languages import load_page_catalogues
 from tests.console.page_words import messages
 from tests.console.test_safe_hours import told
 from tests.support.console import Console
@@ -12,9 +12,9 @@ from tests.support.staff import Person, joined
 from tokaut.local_stack.settings import StackPlan
 
 
-@pytest.mark.parametrize("tag", sorted(set(loaded()) - {"en"}))
+@pytest.mark.parametrize("tag", sorted(set(load_page_catalogues()) - {"en"}))
 def test_a_language_has_every_sentence_and_no_other(tag: str) -> None:
-    assert set(loaded()[tag].words) == messages()
+    assert set(load_page_catalogues()[tag].words) == messages()
 
 
 def test_what_somebody_chose_holds_in_that_browser(console: Console) -> None:

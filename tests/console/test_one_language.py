@@ -71,7 +71,7 @@ def untranslated(page: Page) -> list[str]:
 @pytest.fixture(scope="module")
 def room(plan_of_it: StackPlan) -> Iterator[Room]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
+        patch.setattr(languages, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
         one = Room(plan_of_it, {})
     yield one
     one.close()

@@ -23,7 +23,7 @@ def test_every_door_is_named() -> None:
     channel = way_in.Channel(load_settings(way_in.Settings, {"KANNEL_TOKEN": "kX3v9QmT-b_27LwZp0RfYc"}))
     offered = "".join(path.read_text() for path in FILES) + read(PAGE)
     doors = re.findall(r"/hooks/kannel/(?:<token>|\{\{token\}\})/(\w+)", offered)
-    assert set(doors) == set(channel.doors)
+    assert set(doors) == set(channel.endpoints)
 
 
 def test_every_file_is_offered_and_every_placeholder_explained() -> None:

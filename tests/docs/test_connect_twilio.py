@@ -41,7 +41,7 @@ def test_the_addresses_are_doors_and_their_overrides_are_possible(tmp_path: Path
     channel = way_in.Channel(load_settings(way_in.Settings, told))
     account = Account(told["TWILIO_ACCOUNT_SID"], "f" * 32)
     addresses = ADDRESS.findall(part(PAGE, "addresses"))
-    assert {urlsplit(one).path.removeprefix("/hooks/twilio/") for one in addresses} == set(channel.doors)
+    assert {urlsplit(one).path.removeprefix("/hooks/twilio/") for one in addresses} == set(channel.endpoints)
     for address in addresses:
         called, _, overrides = address.partition("#")
         fields = {"AccountSid": account.sid, "MessageSid": "SM" + "1" * 32, "MessageStatus": "sent"}
@@ -49,7 +49,7 @@ def test_the_addresses_are_doors_and_their_overrides_are_possible(tmp_path: Path
         body = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in fields.items()).encode()
         headers = {"X-Twilio-Signature": account.sign(called, fields)}
         wire = RawRequest("POST", urlsplit(called).path, lambda name, headers=headers: headers.get(name, ""), body)
-        assert channel.verify_signature(wire, parsing.read(channel.doors["sms"], wire))
+        assert channel.verify_signature(wire, parsing.read(channel.endpoints["sms"], wire))
         for name, value in parse_qsl(overrides):
             least, most = RANGES.get(name, (0, 0))
             assert least <= int(value) <= most if name in RANGES else (name, value) == ("rp", "all")

@@ -170,7 +170,7 @@ def test_its_address_holds_a_secret() -> None:
 
 
 def test_every_door_receives() -> None:
-    assert {door for door, *_ in RECEIVED} | {"delivery"} == set(CHANNEL.doors)
+    assert {door for door, *_ in RECEIVED} | {"delivery"} == set(CHANNEL.endpoints)
     assert not CHANNEL.replies_in_answer["sms"], "the body of the answer is ignored by the provider"
 
 

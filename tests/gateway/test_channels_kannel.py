@@ -52,7 +52,9 @@ SMS = Inbound(
 def asked(door: str, **changes: str | None) -> Inbound | ProviderEvent:
     """By GET; None leaves a field out."""
     given = {name: value for name, value in {**QUERY, **changes}.items() if value is not None}
-    return CHANNEL.receive(door, parsing.read(CHANNEL.doors[door], wire(method="GET", target=f"/x?{urlencode(given)}")))
+    return CHANNEL.receive(
+        door, parsing.read(CHANNEL.endpoints[door], wire(method="GET", target=f"/x?{urlencode(given)}"))
+    )
 
 
 def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> Inbound | ProviderEvent:
@@ -60,7 +62,7 @@ def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> I
     named = {name.replace("_", "-"): value for name, value in changes.items()}
     given = {name: value for name, value in {**HEADERS, **named}.items() if value is not None}
     target = "/x?" + (query or f"id={QUERY['id']}&ts=1795602250")
-    return CHANNEL.receive(door, parsing.read(CHANNEL.doors[door], wire(words, given, target=target)))
+    return CHANNEL.receive(door, parsing.read(CHANNEL.endpoints[door], wire(words, given, target=target)))
 
 
 def sms(**changes: Any) -> Inbound:
@@ -119,7 +121,7 @@ def test_ucs2_that_nobody_recoded_is_read_all_the_same(words: str) -> None:
     assert by_post == sms(text=words)
     pieces = [f"{name}={quote(value)}" for name, value in QUERY.items() if name not in ("text", "coding", "charset")]
     target = "/x?" + "&".join([*pieces, "coding=2", "charset=UTF-16BE", f"text={quote(raw)}"])
-    by_get = CHANNEL.receive("sms", parsing.read(CHANNEL.doors["sms"], wire(method="GET", target=target)))
+    by_get = CHANNEL.receive("sms", parsing.read(CHANNEL.endpoints["sms"], wire(method="GET", target=target)))
     assert by_get == sms(text=words)
 
 
@@ -136,7 +138,9 @@ def test_recoded_by_kannel_it_is_text() -> None:
 
 def test_a_sender_named_twice_is_unreadable() -> None:
     with pytest.raises(UnreadableRequest):
-        CHANNEL.receive("sms", parsing.read(CHANNEL.doors["sms"], wire(method="GET", target="/x?from=1&from=2&text=a")))
+        CHANNEL.receive(
+            "sms", parsing.read(CHANNEL.endpoints["sms"], wire(method="GET", target="/x?from=1&from=2&text=a"))
+        )
 
 
 def ussd(**changes: Any) -> Inbound:
@@ -254,7 +258,7 @@ def test_a_posted_report_is_read_as_strictly(query: str) -> None:
 
 def reported(target: str, body: bytes, kind: str = "") -> Inbound | ProviderEvent:
     asked = wire(body, {"Content-Type": kind}, target=target)
-    return CHANNEL.receive("dlr", parsing.read(CHANNEL.doors["dlr"], asked))
+    return CHANNEL.receive("dlr", parsing.read(CHANNEL.endpoints["dlr"], asked))
 
 
 def test_a_report_about_nothing_is_unreadable() -> None:

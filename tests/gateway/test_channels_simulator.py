@@ -35,13 +35,13 @@ NUMBER = "+6785550101"
     ],
 )
 def test_received(body: dict[str, str], message: Inbound | ProviderEvent) -> None:
-    assert CHANNEL.receive("", read(CHANNEL.doors[""], wire(json.dumps(body).encode()))) == message
+    assert CHANNEL.receive("", read(CHANNEL.endpoints[""], wire(json.dumps(body).encode()))) == message
 
 
 @pytest.mark.parametrize("body", [{}, {"text": "1"}, {"sms": ["a"]}])
 def test_unreadable(body: dict[str, object]) -> None:
     with pytest.raises(UnreadableRequest):
-        CHANNEL.receive("", read(CHANNEL.doors[""], wire(json.dumps(body).encode())))
+        CHANNEL.receive("", read(CHANNEL.endpoints[""], wire(json.dumps(body).encode())))
 
 
 def test_it_replies_in_the_answer() -> None:
@@ -52,7 +52,7 @@ def test_it_replies_in_the_answer() -> None:
 
 
 def test_it_is_for_practice_and_has_no_secret() -> None:
-    assert CHANNEL.practice
+    assert CHANNEL.is_simulator
     assert not CHANNEL.token
     assert CHANNEL.accepts("")
 

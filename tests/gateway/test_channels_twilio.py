@@ -72,14 +72,14 @@ def signed(fields: Mapping[str, Any], url: str = f"{PUBLIC}/hooks/twilio/sms", t
 
 
 def is_ours(over: RawRequest, it: Channel | None = None) -> bool:
-    return (it or channel()).verify_signature(over, parsing.read(Channel.doors["sms"], over))
+    return (it or channel()).verify_signature(over, parsing.read(Channel.endpoints["sms"], over))
 
 
 def received(changes: Mapping[str, Any], door: str = "sms", target: str = "") -> Inbound | ProviderEvent:
     fields = {**(MESSAGE if door == "sms" else REPORT), **changes}
     fields = {name: value for name, value in fields.items() if value is not None}
     return channel().receive(
-        door, parsing.read(Channel.doors[door], wire(fields, "", target or f"/hooks/twilio/{door}"))
+        door, parsing.read(Channel.endpoints[door], wire(fields, "", target or f"/hooks/twilio/{door}"))
     )
 
 
@@ -94,7 +94,7 @@ def test_the_signature_of_the_documentation() -> None:
     }
     it = channel("https://mycompany.com", "12345")
     over = wire(called, None, "/myapp.php?foo=1&bar=2")
-    fields = parsing.read(Channel.doors["sms"], over)
+    fields = parsing.read(Channel.endpoints["sms"], over)
     assert b"RSOYDt4T1cUTdK1PDd93/VVr8B8=" in set(it._signatures(over, fields))
 
 
@@ -229,11 +229,11 @@ def test_one_captured_signature_makes_no_other_message(door: str, fields: dict[s
     for other in folded(fields):
         assert signed(other, PUBLIC + target) == right
         over = wire(other, right, target)
-        read = parsing.read(Channel.doors[door], over)
+        read = parsing.read(Channel.endpoints[door], over)
         tried += 1
         if it.verify_signature(over, read):
             assert it.receive(door, read) == it.receive(
-                door, parsing.read(Channel.doors[door], wire(fields, right, target))
+                door, parsing.read(Channel.endpoints[door], wire(fields, right, target))
             )
     assert tried > 40
 

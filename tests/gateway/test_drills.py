@@ -65,7 +65,7 @@ def test_a_script_becomes_a_report_like_any_other(app: App, script: str) -> None
     assert data["narrative"] == said["narrative"] and data["narrative"].startswith("DRILL.")
     assert (data["danger"], data["category"], data["completeness"]) == (said["danger"], said["category"], "complete")
     assert (data["contact"]["allowed"], data["channel"], data["place"]["code"]) == (False, "simulator", "VU-MAP")
-    country = next(one for one in app.parts.desk.countries if one.iso == "VU")
+    country = next(one for one in app.parts.dispatcher.countries if one.iso == "VU")
     assert data["triage"]["priority"] == script_priority(SCRIPTS[script], country, HOTLINE)
     legs = script_recipients(SCRIPTS[script], country, HOTLINE, country.hotlines)
     assert [one["hotline"] for one in data["routing"]["to"]] == [leg.hotline for leg in legs]
@@ -243,7 +243,7 @@ def test_every_script_comes_to_its_end_in_every_country(redis_url: str) -> None:
     lands = ",".join(shipped_countries())
     app = App(redis_url, {**TRAINING, "COUNTRIES": lands})
     wanted = 0
-    for country in app.parts.desk.countries:
+    for country in app.parts.dispatcher.countries:
         for name, script in SCRIPTS.items():
             for hotline in country.hotlines:
                 legs = script_recipients(script, country, hotline, country.hotlines)

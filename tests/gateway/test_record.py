@@ -17,11 +17,11 @@ from gateway.sessions.record import (
     Draft,
     LastTurn,
     Record,
-    carried,
+    continue_draft,
     drafts_after,
+    find_draft,
     pack_drafts,
     pack_record,
-    take_up,
     unpack_drafts,
     unpack_record,
 )
@@ -137,14 +137,14 @@ def test_drafts_come_back_and_others_are_none() -> None:
 def test_a_draft_of_other_flows_is_not_taken_up() -> None:
     there = draft("a", 1)
     elsewhere = replace(there, state=replace(there.state, names=("report.nowhere", *there.state.names[1:])))
-    assert carried(record("b"), there, OWN, BOOK) is not None
-    assert carried(record("b"), elsewhere, OWN, BOOK) is None
+    assert continue_draft(record("b"), there, OWN, BOOK) is not None
+    assert continue_draft(record("b"), elsewhere, OWN, BOOK) is None
 
 
 def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None:
-    assert take_up([draft("a", 100, "no"), draft("b", 100)], STATE, 50) == draft("b", 100)
-    assert take_up([draft("b", 100)], STATE, 101) is None
-    assert take_up([draft("a", 100, "no")], STATE, 50) is None
+    assert find_draft([draft("a", 100, "no"), draft("b", 100)], STATE, 50) == draft("b", 100)
+    assert find_draft([draft("b", 100)], STATE, 101) is None
+    assert find_draft([draft("a", 100, "no")], STATE, 50) is None
 
 
 def test_one_phone_keeps_a_few_drafts_each_report_once() -> None:
@@ -167,7 +167,7 @@ def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> N
     state = STATE
     for _ in range(50):
         draft = Draft("soon", "harm", pack(replace(state, answers=(*state.answers, words))), BEGUN, 1)
-        carries = carried(record("b"), draft, OWN, BOOK)
+        carries = continue_draft(record("b"), draft, OWN, BOOK)
         assert carries
         state = carries.state
     assert sum(answer.typed for answer in state.answers) == 50

@@ -111,7 +111,7 @@ class Walk(RuleBasedStateMachine):
             spool=self.spool,
             cipher=cipher,
             builder=ReportBuilder(keys, "demo"),
-            hurry=NoQueue(),  # type: ignore[arg-type]  # takes ids as a queue does
+            job_queue=NoQueue(),  # type: ignore[arg-type]  # takes ids as a queue does
             count=self.counted.append,
             journal=journal,
         )
@@ -127,7 +127,7 @@ class Walk(RuleBasedStateMachine):
 
     def begin(self) -> None:
         self.reports += 1
-        self.ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), walked_again=True)
+        self.ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), is_replayable=True)
 
     def teardown(self) -> None:
         if not hasattr(self, "database"):
@@ -214,7 +214,7 @@ class Walk(RuleBasedStateMachine):
     @rule()
     def replay(self) -> None:
         """Redis is emptied: the session is replayed from the path, with its Send if there was one."""
-        ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), walked_again=True)
+        ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), is_replayable=True)
         assert ref.origin_key == self.ref.origin_key
         self.ref = moved(ref, Event.REPLAY)
         if self.sent_words is not None:

@@ -30,7 +30,7 @@ class Session:
 
     def take_loaded_at(self, version: bytes, inbound: Inbound, code: str = "") -> TurnKind:
         key = turns.key_of(inbound, version)
-        found = turns.meaning(inbound, self.last, key, code)
+        found = turns.classify(inbound, self.last, key, code)
         if not isinstance(found, Duplicate | OutOfOrder | Unreplayable):
             self.last = turns.after(found, inbound, self.last, key)
             self.version = (int.from_bytes(self.version, "big") + 1).to_bytes(8, "big")

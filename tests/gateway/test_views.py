@@ -182,7 +182,7 @@ def test_flask_lists_every_webhook_of_every_channel(app: App) -> None:
     webhooks = [
         f"/hooks/{channel.name}{'/<token>' if channel.token else ''}{f'/{name}' if name else ''}"
         for channel in app.parts.webhooks.channels.values()
-        for name in channel.doors
+        for name in channel.endpoints
     ]
     assert set(app.parts.webhooks.channels) == {"africastalking", "kannel", "simulator", "twilio", "ussd"}
     assert set(webhooks) <= listed
@@ -194,13 +194,13 @@ def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(
 ) -> None:
     """Tests raise; there it is counted and logged, and the caller is answered."""
     monkeypatch.setattr("runtime.event_loop_guard._on_violation", [app.parts.metrics.loop_blocked])
-    take = app.parts.desk.take
+    take = app.parts.dispatcher.take
 
     async def waits(*given: object) -> object:
         with app.database.read():
             return await take(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(app.parts.desk, "take", waits)
+    monkeypatch.setattr(app.parts.dispatcher, "take", waits)
     assert app.ussd("+6785550101").dial().expects_reply
     assert counted(app)["event_loop_blocked"] == 1
     assert b"tokaut_event_loop_blocked_total 1.0" in app.http.send("GET", "/metrics").content

@@ -48,11 +48,13 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
         at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing
     )
     record = Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened=REPORT)
-    around = room.around(AROUND, record)
-    assert around.told["report_state"] == "accepted"
-    world = ScreenContext({}, {"emergency": "police 111", **around.said}, {}, str)
+    render_context = room.render_context(AROUND, record)
+    assert render_context.told["report_state"] == "accepted"
+    world = ScreenContext({}, {"emergency": "police 111", **render_context.said}, {}, str)
     assert fill(STATE, world) == f"Read by {named}. In danger? Call police 111."
-    assert "desk" not in room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1)).said
+    assert (
+        "desk" not in room.render_context(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1)).said
+    )
 
 
 FRIDAY_EVENING = 1_795_759_200_000_000  # 2026-11-27 17:00 in Vanuatu
@@ -91,9 +93,11 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     at_once: Any = AtOnce()
     names = {name: one.screen_name for name, one in hotlines.items()}
     room = ReporterMailbox(at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries((land,)), names, nothing)
-    around = room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened=REPORT))
-    facts = {"report_state": around.told["report_state"], "has_helpline": "yes"}
-    fields = {"emergency": "police 111", "helpline_number": "163", **around.said}
+    render_context = room.render_context(
+        AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened=REPORT)
+    )
+    facts = {"report_state": render_context.told["report_state"], "has_helpline": "yes"}
+    fields = {"emergency": "police 111", "helpline_number": "163", **render_context.said}
     said_all = fill_all(book().screen("my.state").words, {}, ScreenContext(facts, fields, {}, str))
     assert said_all[0].startswith(said)
 
@@ -102,13 +106,15 @@ def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
     routed = screens_reading(book(), ROUTED)
     assert {"report.send", "report.who_else"} <= routed
     assert "report.about" not in routed
-    around = AROUND.knowing(live=COUNTRIES["VU"].hotlines, routed=routed)
+    render_context = AROUND.knowing(live=COUNTRIES["VU"].hotlines, routed=routed)
     harm = FlowState(
         "report.about", (("report.category", 0),), (Answer("report.category", "category", "harm", False, 1),)
     )
-    assert around(harm.at("report.send")).facts["send_to"] == "one"
-    assert around(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago
-    fresh = around.knowing(said={})
-    assert fresh(harm.at("report.send")).facts == around(harm.at("report.send")).facts
+    assert render_context(harm.at("report.send")).facts["send_to"] == "one"
+    assert render_context(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago
+    fresh = render_context.knowing(said={})
+    assert fresh(harm.at("report.send")).facts == render_context(harm.at("report.send")).facts
     with pytest.raises(LookupError, match="not worked out"):
-        Condition(((("send_to", frozenset({"one"})),),)).holds({}, around.knowing()(harm.at("report.about")).facts)
+        Condition(((("send_to", frozenset({"one"})),),)).holds(
+            {}, render_context.knowing()(harm.at("report.about")).facts
+        )

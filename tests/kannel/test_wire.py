@@ -33,7 +33,7 @@ LONG = "in the long night of the ninth month " * 5  # two parts
 def read(call: Call) -> Inbound:
     """As our door reads it."""
     sent = wire(call.body, call.headers, method=call.method, target=call.target)
-    read = CHANNEL.receive("sms", parsing.read(CHANNEL.doors["sms"], sent))
+    read = CHANNEL.receive("sms", parsing.read(CHANNEL.endpoints["sms"], sent))
     assert isinstance(read, Inbound)
     return read
 
@@ -150,7 +150,7 @@ def test_sendsms(application: Application, words: str) -> None:
         until(lambda: len(reports(application)) >= 2, "no delivery report")
         assert sorted(call.query["type"] for call in reports(application)) == ["1", "8"]
         notices = [
-            CHANNEL.receive("dlr", parsing.read(CHANNEL.doors["dlr"], wire(method="GET", target=call.target)))
+            CHANNEL.receive("dlr", parsing.read(CHANNEL.endpoints["dlr"], wire(method="GET", target=call.target)))
             for call in reports(application)
         ]
         assert {(notice.id, notice.status) for notice in notices} == {("m-1", "sent"), ("m-1", "delivered")}

@@ -22,7 +22,7 @@ from tokaut.commands.watch import next_action
 
 OLD, NEW, WRONG = (bytes([n]) * 32 for n in (1, 2, 3))
 EMPTY = SpoolStatus("host-a", 0, 0, 0)
-LEADS = ClockSkew(led_until=10 * SECOND)
+LEADS = ClockSkew(leader_until=10 * SECOND)
 
 
 @pytest.fixture(params=databases.KINDS)

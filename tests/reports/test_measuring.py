@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
 def test_without_a_folder_the_figures_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(metrics_files.FOLDER_VARIABLE, raising=False)
     registry, before = CollectorRegistry(), values.ValueClass
-    with metrics_files.claim("web"):
+    with metrics_files.claim_files("web"):
         Counter("tokaut_trials", "Trials", registry=registry).inc()
     assert values.ValueClass is before
     assert b"tokaut_trials_total 1.0" in metrics_files.render(registry)

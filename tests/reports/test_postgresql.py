@@ -103,7 +103,7 @@ def test_a_commit_whose_answer_does_not_come_is_given_up_after_a_second(
     assert "second" in names(straight)
     proxy.resume()
     with database.write() as connection:
-        again = database.insert_new(t.lease).values(name="second", holder="x", until=0)
+        again = database.insert_or_ignore(t.lease).values(name="second", holder="x", until=0)
         assert connection.execute(again).rowcount == 0
 
 
@@ -154,7 +154,13 @@ def test_after_three_unknown_outcomes_web_asks_no_more_for_half_a_minute(databas
     nothing: Any = None
     vault = RecordCipher([b"k" * 32])
     submitter = Submitter(
-        database=database, spool=nothing, cipher=vault, builder=nothing, hurry=nothing, count=nothing, journal=nothing
+        database=database,
+        spool=nothing,
+        cipher=vault,
+        builder=nothing,
+        job_queue=nothing,
+        count=nothing,
+        journal=nothing,
     )
     proxy.stall()
 

@@ -19,7 +19,7 @@ ABOUT = (None, "me", "my_child", "child_i_know", "other")
 
 
 def ids(made: Route) -> list[str]:
-    return [f"{leg.hotline} {leg.role} {leg.why}" for leg in made.legs]
+    return [f"{leg.hotline} {leg.role} {leg.why}" for leg in made.recipients]
 
 
 def subsets(country: Country) -> Iterator[tuple[str, ...]]:
@@ -39,7 +39,7 @@ def test_every_country_category_place_about_and_choice(country: Country) -> None
     live = set(country.hotlines)
     for facts, avoid in everything(country):
         made = find_route(country, facts, live=live, avoid=avoid)
-        named = [leg.hotline for leg in made.legs]
+        named = [leg.hotline for leg in made.recipients]
         left = [
             h.id for h in country.hotlines_for_category(facts.category or "") if h.covers_category(facts.category or "")
         ]
@@ -48,7 +48,7 @@ def test_every_country_category_place_about_and_choice(country: Country) -> None
         assert len(named) == len(set(named)) == min(len(able), MAX_RECIPIENTS)
         assert set(named) <= set(able)
         assert named[:1] == able[:1]
-        assert [leg.role for leg in made.legs] == sorted((leg.role for leg in made.legs), key=ROLES.index)
+        assert [leg.role for leg in made.recipients] == sorted((leg.role for leg in made.recipients), key=ROLES.index)
         assert made.avoid == avoid
         assert {name for name, why in made.passed_over if why == "AVOIDED"} == set(left) & set(avoid)
 
@@ -66,7 +66,7 @@ def test_a_missing_child_always_goes_to_police_at_once(country: Country) -> None
 
 
 @pytest.mark.parametrize(
-    ("country", "category", "about", "avoid", "legs"),
+    ("country", "category", "about", "avoid", "recipients"),
     [
         (VU, "harm", "me", (), "vu-pikinini vu-womens-centre? vu-police?"),
         (VU, "images", "other", (), "vu-pikinini vu-police?"),
@@ -87,11 +87,11 @@ def test_a_missing_child_always_goes_to_police_at_once(country: Country) -> None
     ],
 )
 def test_the_order_of_three_countries(
-    country: Country, category: str, about: str, avoid: tuple[str, ...], legs: str
+    country: Country, category: str, about: str, avoid: tuple[str, ...], recipients: str
 ) -> None:
     made = find_route(country, Facts(category=category, about=about), live=set(country.hotlines), avoid=avoid)
     sign = {"primary": "", "also": "+", "fallback": "?"}
-    assert " ".join(leg.hotline + sign[leg.role] for leg in made.legs) == legs
+    assert " ".join(leg.hotline + sign[leg.role] for leg in made.recipients) == recipients
 
 
 @pytest.mark.parametrize("country", list(COUNTRIES), ids=lambda country: country.iso)
@@ -118,13 +118,13 @@ def test_a_hotline_that_is_not_set_up_gets_nothing() -> None:
     assert ids(made) == ["vu-womens-centre primary CATEGORY_FIRST"]
     assert made.passed_over == (("vu-pikinini", "NOT_LIVE"), ("vu-police", "NOT_LIVE"))
     incomplete = find_route(VU, Facts(), live={"vu-police"}, avoid=(), completeness="incomplete")
-    assert (incomplete.legs, incomplete.passed_over) == ((), (("vu-pikinini", "NOT_LIVE"),))
+    assert (incomplete.recipients, incomplete.passed_over) == ((), (("vu-pikinini", "NOT_LIVE"),))
 
 
 @pytest.mark.rule("S-34")
 def test_live_mode_gives_nothing_to_a_hotline_without_a_partner_card() -> None:
     made = find_route(replace(VU, mode="live"), Facts(category="harm"), live=set(VU.hotlines), avoid=())
-    assert made.legs == ()
+    assert made.recipients == ()
     assert {why for _, why in made.passed_over} == {"NOT_LIVE"}
 
 
@@ -145,7 +145,7 @@ def test_a_hotline_is_passed_over_for_what_it_does_not_take(card: dict[str, Any]
     country = replace(VU, hotlines={**VU.hotlines, first.id: narrow})
     made = find_route(country, facts, live=set(country.hotlines), avoid=())
     assert dict(made.passed_over).get(first.id, "") == why
-    assert made.legs[0].hotline == ("vu-womens-centre" if why else first.id)
+    assert made.recipients[0].hotline == ("vu-womens-centre" if why else first.id)
 
 
 def test_a_group_of_places_is_covered_by_a_hotline_for_one_of_them() -> None:
@@ -153,13 +153,13 @@ def test_a_group_of_places_is_covered_by_a_hotline_for_one_of_them() -> None:
     country = replace(KE, hotlines={first.id: replace(first, card=replace(first.card, places=("KE-28",)))})
     for place, covered in (("Coast", True), ("KE-28", True), ("KE-14", False), ("Nyanza", False), (None, True)):
         made = find_route(country, Facts(category="harm", place=place), live={first.id}, avoid=())
-        assert bool(made.legs) is covered, place
+        assert bool(made.recipients) is covered, place
 
 
 def test_police_get_danger_now_only_where_the_country_has_agreed_to_it() -> None:
     facts = Facts(category="harm", danger="now")
     agreed = replace(VU, police_on_danger_now=True)
-    assert [leg.role for leg in find_route(VU, facts, live=set(VU.hotlines), avoid=()).legs].count("also") == 0
+    assert [leg.role for leg in find_route(VU, facts, live=set(VU.hotlines), avoid=()).recipients].count("also") == 0
     assert "vu-police also ALSO_DANGER" in ids(find_route(agreed, facts, live=set(VU.hotlines), avoid=()))
 
 
@@ -182,7 +182,7 @@ def test_nobody_gets_it_at_once_whom_the_send_screen_does_not_name(country: Coun
         facts = Facts(category=category, about=about, danger=danger)
         made = find_route(agreed, facts, live=set(agreed.hotlines), avoid=())
         assert len(made.at_once) <= 2, facts
-        assert [leg.role for leg in made.legs] == sorted((leg.role for leg in made.legs), key=ROLES.index)
+        assert [leg.role for leg in made.recipients] == sorted((leg.role for leg in made.recipients), key=ROLES.index)
 
 
 def test_who_would_be_the_third_at_once_is_the_first_fallback() -> None:

@@ -37,7 +37,7 @@ class Fate:
     closed: float | None = None
     said: float | None = None
     answered: float | None = None
-    legs: tuple[Leg, ...] = (Leg(),)
+    recipients: tuple[Leg, ...] = (Leg(),)
     state: str = "delivered"
     mode: str = "live"
     country: str = "VU"
@@ -62,13 +62,13 @@ def make(fate: Fate, now: int) -> Made:
     made = Made(report_id, _facts(fate, now))
     rows, sealed = made.rows, fate.marker or os.urandom(40)
     rows[t.report].append(_report(fate, now, report_id))
-    for leg in fate.legs:
+    for leg in fate.recipients:
         body = {"report_id": report_id, "revision": 1, "recipient": leg.hotline, "key_id": "0" * 16}
         rows[t.report_body].append(body | {"wrap": sealed + b"wrap", "head": sealed + b"head", "sealed": sealed * 20})
         route = {"report_id": report_id, "revision": 1, "hotline": leg.hotline, "role": "primary", "rank": 0}
         rows[t.route].append(route | {"why": "CATEGORY"})
         rows[t.delivery].append(_delivery(leg, report_id, at))
-    delivery_id = rows[t.delivery][0]["delivery_id"] if fate.legs else new_id(at)
+    delivery_id = rows[t.delivery][0]["delivery_id"] if fate.recipients else new_id(at)
     page = {"sms_id": new_id(at), "delivery_id": delivery_id, "hotline": DESK, "rank": 0, "word": "123456"}
     rows[t.page].append(page | {"created_at": at})
     box = {"report_id": report_id, "lookup": os.urandom(32), "public_key": b"p" * 32}
@@ -86,7 +86,7 @@ def _facts(fate: Fate, now: int) -> Facts:
     said, answered, filed = ago(fate.said), ago(fate.answered), ago(fate.filed)
     happened = [ago(fate.changed) if fate.changed is not None else filed, said, answered]
     waits = fate.unnumbered or fate.pending or fate.state in ("needs_person", "queued")
-    waits |= any(leg.state in ("due", "refused", "parked") for leg in fate.legs)
+    waits |= any(leg.state in ("due", "refused", "parked") for leg in fate.recipients)
     return Facts(
         mode=fate.mode,
         country=fate.country,
@@ -94,7 +94,7 @@ def _facts(fate: Fate, now: int) -> Facts:
         happened_at=max(one for one in happened if one is not None),
         said_at=said or 0,
         closed_at=ago(fate.closed),
-        given=tuple(leg.hotline for leg in fate.legs if leg.state == "delivered" and leg.handling != "rejected"),
+        given=tuple(leg.hotline for leg in fate.recipients if leg.state == "delivered" and leg.handling != "rejected"),
         waits=waits,
         held=fate.held is not None and fate.held > 0,
         erased=fate.erased,
@@ -123,7 +123,7 @@ def _words(fate: Fate, now: int, report_id: str, rows: dict[Table, list[dict[str
         at = now - round(fate.said * DAY)
         said: dict[str, Any] = {"message_id": new_id(at), "report_id": report_id, "created_at": at, "wrap": sealed}
         said |= {"number": None if fate.unnumbered else 1, "key_id": "0" * 16, "sealed": sealed}
-        rows[t.message] += [said | {"recipient": one.hotline} for one in fate.legs or (Leg(),)]
+        rows[t.message] += [said | {"recipient": one.hotline} for one in fate.recipients or (Leg(),)]
     if fate.answered is not None:
         at = now - round(fate.answered * DAY)
         rows[t.answer].append(
@@ -176,7 +176,7 @@ def fate(random: Random) -> Fate:
         closed=random.choice((None, random.choice(since), random.choice(since))),
         said=said,
         answered=random.choice((None, None, random.choice(since))),
-        legs=legs,
+        recipients=legs,
         state=random.choice((*("delivered", "closed", "accepted") * 5, "needs_person")),
         mode=random.choice(("live", "live", "live", "live", "training", "demo")),
         country=random.choice(("VU", "VU", "KE")),

@@ -74,7 +74,7 @@ def fates(count: int) -> Iterator[Fate]:
         held = random.uniform(31, 400) if random.random() < 0.005 else None
         said = random.uniform(0, filed) if random.random() < 0.2 else None
         changed = closed if closed is not None else random.uniform(filed * 0.7, filed)
-        yield Fate(filed, changed=changed, closed=closed, said=said, legs=legs, state=state, held=held)
+        yield Fate(filed, changed=changed, closed=closed, said=said, recipients=legs, state=state, held=held)
 
 
 def live(database: Database, on: str, reports: int, size: Callable[[], int], tell: Callable[[int], None]) -> Month:

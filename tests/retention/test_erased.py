@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.rule("S-28")]
 POLICY = RetentionPolicy(here={CONSOLE: 365})
 YOUNG = Fate(1, said=0.9, answered=0.5)
 WAITS = {
-    "a delivery that is due": {"legs": (Leg(), Leg(CONSOLE, "due", "none"))},
-    "a delivery that was refused": {"legs": (Leg(), Leg(CONSOLE, "refused", "none"))},
+    "a delivery that is due": {"recipients": (Leg(), Leg(CONSOLE, "due", "none"))},
+    "a delivery that was refused": {"recipients": (Leg(), Leg(CONSOLE, "refused", "none"))},
     "the wish itself is not given out yet": {"unnumbered": True},
     "words that file themselves": {"pending": True},
     "a person must decide": {"state": "needs_person"},
@@ -58,7 +58,7 @@ def count(database: Database, made: Made) -> dict[str, int]:
 @pytest.mark.parametrize("mode", ["live", "training", "demo"])
 def test_nothing_of_it_is_left_that_a_key_opens(database: Database, mode: str) -> None:
     now = retention.purge_time(database)
-    fate = replace(YOUNG, mode=mode, legs=(Leg(), Leg(CONSOLE)))
+    fate = replace(YOUNG, mode=mode, recipients=(Leg(), Leg(CONSOLE)))
     gone, stays = make(replace(fate, erased=True), now), make(fate, now)
     write(database, [gone, stays])
     before = count(database, stays)

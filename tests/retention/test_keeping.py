@@ -93,7 +93,10 @@ def room(database: Database) -> Iterator[Room]:
 def test_what_is_over_goes_within_the_hour_and_is_counted(room: Room) -> None:
     now = retention.purge_time(room.database)
     write(room.database, [make(OVER, now) for _ in range(205)])
-    write(room.database, [make(Fate(399, closed=5), now), make(Fate(499, closed=91, legs=(Leg(state="parked"),)), now)])
+    write(
+        room.database,
+        [make(Fate(399, closed=5), now), make(Fate(499, closed=91, recipients=(Leg(state="parked"),)), now)],
+    )
     room.pass_time(301)
     assert room.left() == 2
     assert room.metrics.purged.labels("closed")._value.get() == 205

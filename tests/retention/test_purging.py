@@ -155,9 +155,9 @@ def test_who_writes_to_a_report_that_is_gone_is_not_told_that_it_was_sent(databa
 
 def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: Database) -> None:
     now = retention.purge_time(database)
-    both = make(Fate(399, closed=91, said=92, legs=(Leg(), Leg(CONSOLE))), now)
-    young = make(Fate(399, closed=89, legs=(Leg(), Leg(CONSOLE))), now)
-    parked = make(Fate(399, closed=91, legs=(Leg(state="parked"), Leg(CONSOLE))), now)
+    both = make(Fate(399, closed=91, said=92, recipients=(Leg(), Leg(CONSOLE))), now)
+    young = make(Fate(399, closed=89, recipients=(Leg(), Leg(CONSOLE))), now)
+    parked = make(Fate(399, closed=91, recipients=(Leg(state="parked"), Leg(CONSOLE))), now)
     write(database, [both, young, parked])
     assert purge(database).step() == {}
     assert purge(database).purge_copies() == 2  # body and message
@@ -176,7 +176,7 @@ def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = retention.purge_time(database)
-    held, other = (make(Fate(399, closed=91, legs=(Leg(), Leg(CONSOLE))), now) for _ in range(2))
+    held, other = (make(Fate(399, closed=91, recipients=(Leg(), Leg(CONSOLE))), now) for _ in range(2))
     write(database, [held, other])
     looked = Purge._others
 
@@ -207,7 +207,7 @@ def test_the_operator_hears_a_month_before_what_nobody_closed_goes(database: Dat
     now = retention.purge_time(database)
     soon = make(Fate(371), now)
     write(database, [soon, make(Fate(369), now), make(Fate(371, mode="demo"), now), make(Fate(371, closed=50), now)])
-    write(database, [make(Fate(371, held=5), now), make(Fate(371, state="needs_person", legs=()), now)])
+    write(database, [make(Fate(371, held=5), now), make(Fate(371, state="needs_person", recipients=()), now)])
     assert purge(database).list_expiring() == [soon.report_id]
 
 

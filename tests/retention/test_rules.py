@@ -40,21 +40,24 @@ CASES = {
     "nobody closed it, and it was accepted late": (Fate(500, changed=399), None),
     "nobody closed it, and it was answered late": (Fate(500, changed=450, answered=399), None),
     "nobody closed it, and the reporter wrote late": (Fate(500, changed=450, said=399), None),
-    "closed, read here": (Fate(400, closed=364, legs=(Leg(CONSOLE),)), None),
-    "closed, read here, a year ago": (Fate(400, closed=365, legs=(Leg(CONSOLE),)), "here"),
-    "closed, handed back by who reads here": (Fate(400, closed=90, legs=(Leg(), HANDED_BACK)), "closed"),
-    "closed, read here and elsewhere": (Fate(400, closed=91, legs=(Leg(), Leg(CONSOLE))), None),
+    "closed, read here": (Fate(400, closed=364, recipients=(Leg(CONSOLE),)), None),
+    "closed, read here, a year ago": (Fate(400, closed=365, recipients=(Leg(CONSOLE),)), "here"),
+    "closed, handed back by who reads here": (Fate(400, closed=90, recipients=(Leg(), HANDED_BACK)), "closed"),
+    "closed, read here and elsewhere": (Fate(400, closed=91, recipients=(Leg(), Leg(CONSOLE))), None),
     "training": (Fate(7, mode="training"), "rehearsed"),
     "demo, closed": (Fate(7, closed=1, mode="demo"), "rehearsed"),
     "training, six days": (Fate(6.9, mode="training"), None),
-    "due": (Fate(500, closed=450, legs=(Leg(), Leg("vu-police", "due"))), None),
-    "refused": (Fate(500, closed=450, legs=(Leg(), Leg("vu-police", "refused"))), None),
-    "parked": (Fate(500, closed=450, legs=(Leg(), Leg("vu-police", "parked"))), None),
-    "parked in training": (Fate(500, mode="training", legs=(Leg(state="parked"),)), None),
-    "cancelled beside one that arrived": (Fate(500, closed=90, legs=(Leg(), Leg("vu-police", "cancelled"))), "closed"),
-    "needs a person": (Fate(500, state="needs_person", legs=(Leg(handling="rejected"),)), None),
-    "needs a person, given to nobody": (Fate(500, state="needs_person", legs=()), None),
-    "still queued": (Fate(500, state="queued", legs=DUE), None),
+    "due": (Fate(500, closed=450, recipients=(Leg(), Leg("vu-police", "due"))), None),
+    "refused": (Fate(500, closed=450, recipients=(Leg(), Leg("vu-police", "refused"))), None),
+    "parked": (Fate(500, closed=450, recipients=(Leg(), Leg("vu-police", "parked"))), None),
+    "parked in training": (Fate(500, mode="training", recipients=(Leg(state="parked"),)), None),
+    "cancelled beside one that arrived": (
+        Fate(500, closed=90, recipients=(Leg(), Leg("vu-police", "cancelled"))),
+        "closed",
+    ),
+    "needs a person": (Fate(500, state="needs_person", recipients=(Leg(handling="rejected"),)), None),
+    "needs a person, given to nobody": (Fate(500, state="needs_person", recipients=()), None),
+    "still queued": (Fate(500, state="queued", recipients=DUE), None),
     "words that wait to be numbered": (Fate(500, closed=450, said=449, unnumbered=True), None),
     "a revision that has yet to file itself": (Fate(500, closed=450, pending=True), None),
     "held": (Fate(500, closed=450, held=1), None),
@@ -93,8 +96,8 @@ def test_sql_and_the_pure_rules_agree_on_anything(policy: RetentionPolicy, seed:
 def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: Database) -> None:
     """A country switched off for an hour must not cost what a desk reads here: its kind is known to no file then."""
     now = retention.purge_time(database)
-    gone = make(Fate(400, closed=300, legs=(Leg(CONSOLE), Leg(DESK))), now)
-    a_year = make(Fate(400, closed=366, legs=(Leg(CONSOLE),)), now)
+    gone = make(Fate(400, closed=300, recipients=(Leg(CONSOLE), Leg(DESK))), now)
+    a_year = make(Fate(400, closed=366, recipients=(Leg(CONSOLE),)), now)
     write(database, [gone, a_year])
     purge = Purge(database, retention_policy([replace(VU, hotlines={DESK: VU.hotlines["vu-police"]})]), now, "clock")
     assert purge.ripe() == [(a_year.report_id, "here")]
@@ -109,7 +112,7 @@ def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) 
     """I6: the invariant itself, with nothing else between the row and the purge."""
     now = retention.purge_time(database) + 4000 * 86_400 * 1_000_000
     legs = (Leg(state=state),) if state in ("due", "refused", "parked") else ()
-    report = make(Fate(1, closed=1, state=state if not legs else "closed", legs=legs), now)
+    report = make(Fate(1, closed=1, state=state if not legs else "closed", recipients=legs), now)
     write(database, [report, make(Fate(4000, closed=3000), now)])
     Purge(database, RetentionPolicy(here={DESK: 1}), now, "clock").step()
     with database.read() as connection:

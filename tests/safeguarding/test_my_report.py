@@ -139,7 +139,7 @@ def test_a_message_that_waits_changes_nothing_that_anybody_sees_before_code_and_
 def test_a_number_that_is_withdrawn_goes_from_what_staff_wrote_before(told: Told) -> None:
     told.put("Call 163 or 1-6-3 at 16:30, or 111. Dial *111*163#")
     vanuatu = withdraw(COUNTRIES["VU"], {"vu-pikinini"})
-    told.app.parts.desk.renew(Countries((vanuatu, *(one for one in COUNTRIES.values() if one.iso != "VU"))))
+    told.app.parts.dispatcher.renew(Countries((vanuatu, *(one for one in COUNTRIES.values() if one.iso != "VU"))))
     assert told.opened("1")[-1].startswith("Call ... or ... at 16:30, or 111. Dial *111*163#\n1 Write")
 
 

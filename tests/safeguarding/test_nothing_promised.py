@@ -87,5 +87,5 @@ def test_every_screen_of_a_drill_says_so_and_so_does_what_arrives(redis_url: str
 @pytest.mark.rule("S-40")
 def test_what_is_for_practice_opens_no_door_in_live_mode(app: App) -> None:
     channel = app.parts.webhooks.channels["simulator"]
-    assert channel.practice
+    assert channel.is_simulator
     assert json.loads(app.http.post("/hooks/simulator", '{"session": "1", "event": "new"}').content)["continue"]

@@ -64,7 +64,7 @@ def test_while_parts_are_away_the_numbers_are_the_dialled_countrys(app: App, iso
     with database_away(app):
         notices = [walk(phone, "My report", "12345678", "0000")[-1]]
     phone.dial()
-    with patch.object(app.parts.desk._conversation, "take", side_effect=ZeroDivisionError):
+    with patch.object(app.parts.dispatcher._conversation, "take", side_effect=ZeroDivisionError):
         notices.append(phone.type("1").text)
     with redis_away(app):
         notices.append(walk(phone, "My report", "12345678", "0000", "1")[-1])

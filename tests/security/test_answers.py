@@ -145,11 +145,11 @@ def boom(*_: Any, **__: Any) -> Any:
 @pytest.mark.parametrize(
     ("part", "name"),
     [
-        ("desk", "take"),
-        ("desk", "note"),
-        ("desk", "country"),
-        ("desk", "not_working"),
-        ("desk", "keep_unread"),
+        ("dispatcher", "take"),
+        ("dispatcher", "note"),
+        ("dispatcher", "country"),
+        ("dispatcher", "not_working"),
+        ("dispatcher", "store_unparsed"),
         ("health", "ready"),
         ("health", "figures"),
         ("webhooks", "_find"),
@@ -167,7 +167,7 @@ def test_a_fault_inside_says_nothing_and_does_nothing(
     before = app.count(t.report), app.count(t.pending)
     monkeypatch.setattr(getattr(app.parts, part), name, boom)
     if part == "desk" and name == "not_working":  # it is only asked for when something else has failed
-        monkeypatch.setattr(app.parts.desk, "take", boom)
+        monkeypatch.setattr(app.parts.dispatcher, "take", boom)
     for path in paths(app):
         for answer in (app.http.send("GET", path), app.http.post(path, {**FORM, "text": ""})):
             assert {header: answer.headers.get(header) for header in HEADERS} == HEADERS
@@ -186,7 +186,7 @@ def test_a_fault_inside_says_nothing_and_does_nothing(
 @pytest.mark.rule("A-47")
 @pytest.mark.rule("S-01")
 def test_a_caller_sees_the_numbers_whatever_fails_inside(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.parts.desk, "take", boom)
+    monkeypatch.setattr(app.parts.dispatcher, "take", boom)
     for channel in ("africastalking", "ussd", "simulator"):
         seen = app.ussd("+6785550101", channel).dial()
         assert not seen.expects_reply

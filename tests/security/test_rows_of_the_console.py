@@ -64,8 +64,8 @@ def desk(postgres: Postgres) -> Iterator[Desk]:
 BOTH = ((A, "primary"), (B, "also"))
 
 
-def file(web: Database, n: int, legs: Sequence[tuple[str, str]]) -> str:
-    parts = tuple(SealedCopy(name, role, "CATEGORY", "k" * 16, b"w", b"h", b"s") for name, role in legs)
+def file(web: Database, n: int, recipients: Sequence[tuple[str, str]]) -> str:
+    parts = tuple(SealedCopy(name, role, "CATEGORY", "k" * 16, b"w", b"h", b"s") for name, role in recipients)
     now = web.now()
     report = Submission(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P2", "complete", parts)
     submissions.commit(web, report, MailboxRecord(bytes([n]) * 32, b"public", b"sealed"))

@@ -27,9 +27,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
     upgrade(database, "demo")
     now = retention.purge_time(database)
     theirs = (Leg("vu-pikinini"),)  # a desk that the demo's file knows, with a system of its own
-    write(database, [make(Fate(399, closed=91, legs=theirs), now) for _ in range(3)])
+    write(database, [make(Fate(399, closed=91, recipients=theirs), now) for _ in range(3)])
     write(database, [make(Fate(450), now), make(Fate(8, mode="demo"), now), make(Fate(399, closed=2), now)])
-    write(database, [make(Fate(399, closed=91, legs=(Leg(state="parked"),)), now), make(Fate(450, held=3), now)])
+    write(database, [make(Fate(399, closed=91, recipients=(Leg(state="parked"),)), now), make(Fate(450, held=3), now)])
     leases.acquire(database, "clock", "here/clock-1/a", 15)
     yield database
     database.close()

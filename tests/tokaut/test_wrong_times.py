@@ -34,22 +34,22 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (ClockSkew(led_until=None), NO_CLOCK),
-        (ClockSkew(led_until=-2 * MINUTE), NO_CLOCK),
-        (ClockSkew(led_until=LEADS), NOTHING_WAITS),
-        (ClockSkew(led_until=11 * HOUR), "The clock's lease ends in 11 h"),
-        (ClockSkew(led_until=LEADS, rows_ahead=3), "3 rows lie further ahead than they may"),
+        (ClockSkew(leader_until=None), NO_CLOCK),
+        (ClockSkew(leader_until=-2 * MINUTE), NO_CLOCK),
+        (ClockSkew(leader_until=LEADS), NOTHING_WAITS),
+        (ClockSkew(leader_until=11 * HOUR), "The clock's lease ends in 11 h"),
+        (ClockSkew(leader_until=LEADS, rows_ahead=3), "3 rows lie further ahead than they may"),
         (
-            ClockSkew(ahead_of_database=-2 * HOUR - MINUTE, led_until=LEADS),
+            ClockSkew(ahead_of_database=-2 * HOUR - MINUTE, leader_until=LEADS),
             "This host's clock is 2 h 1 min behind the database's.",
         ),
         (
-            ClockSkew(ahead_of_database=90 * SECOND, led_until=LEADS),
+            ClockSkew(ahead_of_database=90 * SECOND, leader_until=LEADS),
             "This host's clock is 1 min ahead of the database's.",
         ),
-        (ClockSkew(ahead_of_database=30 * SECOND, led_until=LEADS), NOTHING_WAITS),
+        (ClockSkew(ahead_of_database=30 * SECOND, leader_until=LEADS), NOTHING_WAITS),
         (
-            ClockSkew(led_until=LEADS, newest=15 * DAY),
+            ClockSkew(leader_until=LEADS, newest=15 * DAY),
             f"{NOTHING_WAITS} The newest report was stored 360 h after",
         ),
     ],

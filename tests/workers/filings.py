@@ -39,7 +39,7 @@ class Desk:
 
     def sealed(
         self,
-        legs: Sequence[tuple[str, str]] = ((ONE, "primary"),),
+        recipients: Sequence[tuple[str, str]] = ((ONE, "primary"),),
         *,
         priority: str = "P1",
         completeness: str = "complete",
@@ -51,7 +51,7 @@ class Desk:
         now = self.database.now()
         report_id = before.report_id if before else new_id(now)
         parts = []
-        for name, role in legs:
+        for name, role in recipients:
             data = f'{{"report_id":"{report_id}","revision":{revision},"narrative":"{WORDS}"}}'.encode()
             box = seal_body(self.public[name], SealContext(mode, report_id, revision, name), b"{}", data)
             why = "CATEGORY_FIRST" if role == "primary" else "CATEGORY"
@@ -68,9 +68,9 @@ class Desk:
             parts=tuple(parts),
         )
 
-    def file(self, legs: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
+    def file(self, recipients: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
         """Send pressed; returns the delivery ids in the order of the legs."""
-        filing = self.sealed(legs, **how)
+        filing = self.sealed(recipients, **how)
         return list(web.commit(self.database, filing).deliveries)
 
     def later(self, **more: float) -> Desk:

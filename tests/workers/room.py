@@ -88,7 +88,7 @@ class Room:
     def __init__(self, desk: Desk, holder: str = "here/clock-1/a") -> None:
         self.desk = desk
         self.time = Time()
-        self.hurry = FakeHurry()
+        self.job_queue = FakeHurry()
         self.hotline = Takes()
         self.teller = FakeTeller()
         self.metrics = WorkerMetrics(CollectorRegistry())
@@ -104,12 +104,12 @@ class Room:
             metrics=self.metrics,
         )
         texter = SmsDispatcher(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
-        hurry, pager = self.hurry, OnCallPager(database, texter, desk.keys, "demo")
+        hurry, pager = self.job_queue, OnCallPager(database, texter, desk.keys, "demo")
         self.duties = ClockJobs(
             database=database,
             forwarder=forwarder,
             pager=pager,
-            hurry=hurry,  # type: ignore[arg-type]  # a fake
+            job_queue=hurry,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             monotonic=Time(),  # it stands: what is queued is in good hands, however slow this machine is
         )

@@ -24,7 +24,7 @@ def test_the_clock_does_it_in_its_second(desk: Desk) -> None:
     room.clock.tick()
     given = {one.hotline: (one.delivery_id, one.handling) for one in desk.deliveries()}
     assert {hotline: handling for hotline, (_, handling) in given.items()} == {ONE: "rejected", TWO: "none"}
-    assert given[TWO][0] in room.hurry.ids
+    assert given[TWO][0] in room.job_queue.ids
     with desk.database.read() as connection:
         assert list(connection.execute(select(t.handover.c.outcome)).scalars()) == ["done"]
     room.pass_time(1)

@@ -211,10 +211,10 @@ def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
     assert fall_back(later) == [TWO]
 
 
-def update_of(desk: Desk, legs: Sequence[tuple[str, str]], revision: int, priority: str) -> None:
+def update_of(desk: Desk, recipients: Sequence[tuple[str, str]], revision: int, priority: str) -> None:
     """The next revision of the one report there is, filed."""
     [report] = desk.reports()
-    filing = desk.sealed(legs, before=report, revision=revision, priority=priority)
+    filing = desk.sealed(recipients, before=report, revision=revision, priority=priority)
     submissions.schedule_pending(desk.database, filing, "update", desk.database.now())
     for key in pending_submissions.list_due(desk.database):
         pending_submissions.submit_due(desk.database, key)

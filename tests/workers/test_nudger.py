@@ -49,7 +49,7 @@ class Silent(SmsDispatcher):
 def nudger(desk: Desk) -> Iterator[AnswerNotices]:
     at(desk, 12, zone=0)  # within the hours, and not near their end
     create_key_pair(desk.keys, SENDER_KEY)
-    web(desk).introduce()
+    web(desk).share_keys()
     yield made(desk)
 
 
@@ -203,7 +203,7 @@ def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudge
     report_id, _ = sent_report(desk, ALWAYS)
     web(desk, old).add(NUMBER)
     rotated = web(desk, new, old)
-    rotated.introduce()
+    rotated.share_keys()
     answer(desk, report_id)
     nudger.go_on()
     assert texts(desk) == []
@@ -238,7 +238,7 @@ def test_where_nobody_can_tell_who_said_stop_nothing_goes(desk: Desk) -> None:
     answer(desk, report_id)
     made(desk).go_on()
     assert texts(desk) == [], "web has not said by which key"
-    web(desk).introduce()
+    web(desk).share_keys()
     for key in (desk.keys / "private" / SENDER_KEY).iterdir():
         key.unlink()
     answer(desk, report_id)

@@ -82,7 +82,7 @@ def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.Monkey
     [delivery] = room.desk.file()
     room.pass_time(2)
     room.clock.tick()
-    assert delivery in room.hurry.ids, "one duty that fails keeps no other from being done"
+    assert delivery in room.job_queue.ids, "one duty that fails keeps no other from being done"
     room.duties.finish()
 
 
@@ -106,7 +106,7 @@ def test_what_is_due_is_queued_once(room: Room) -> None:
     [delivery] = room.desk.file()
     for _ in range(3):
         room.duties.urgent()
-    assert room.hurry.ids == [delivery]
+    assert room.job_queue.ids == [delivery]
 
 
 def test_what_nobody_took_within_five_seconds_is_left_over() -> None:
@@ -122,7 +122,7 @@ def test_what_nobody_took_within_five_seconds_is_left_over() -> None:
 
 
 def test_with_the_queue_away_it_delivers_by_itself(room: Room) -> None:
-    room.hurry.away = True
+    room.job_queue.away = True
     ids = [room.desk.file(priority=priority)[0] for priority in ("P1", "P3", "P2", "P4")]
     room.duties.urgent()
     room.duties.standard()
@@ -138,10 +138,10 @@ def test_what_rests_or_is_held_is_not_queued(room: Room) -> None:
         later = room.desk.database.now() + 60 * SECOND
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == waits).values(next_at=later))
     room.duties.urgent()
-    assert room.hurry.ids == []
+    assert room.job_queue.ids == []
     room.desk.database.offset += 61 * SECOND
     room.duties.urgent()
-    assert sorted(room.hurry.ids) == sorted([held, waits]), "the lease ran out, the time came"
+    assert sorted(room.job_queue.ids) == sorted([held, waits]), "the lease ran out, the time came"
 
 
 def test_rescue_and_fallback_go_on_the_queue(room: Room) -> None:
@@ -152,8 +152,8 @@ def test_rescue_and_fallback_go_on_the_queue(room: Room) -> None:
     room.desk.database.offset += 31 * SECOND
     room.duties.fallbacks()
     made = {row.delivery_id for row in room.desk.deliveries() if row.why != "CATEGORY_FIRST" or row.type != "created"}
-    assert len(room.hurry.ids) == 2
-    assert made <= set(room.hurry.ids)
+    assert len(room.job_queue.ids) == 2
+    assert made <= set(room.job_queue.ids)
 
 
 # Time

@@ -296,9 +296,9 @@ def _clock_faults(database: Database) -> Iterator[str]:
         return
     yield from skew.faults()
     yield from map(Advisory, skew.notes())
-    if skew.has_no_leader and (skew.led_until or 0) < 0:
+    if skew.has_no_leader and (skew.leader_until or 0) < 0:
         yield Advisory(
-            f"No clock has led for {clock_skew.format_duration(skew.led_until or 0)}. Start it: python -m "
+            f"No clock has led for {clock_skew.format_duration(skew.leader_until or 0)}. Start it: python -m "
             f"workers.main clock"
         )
 

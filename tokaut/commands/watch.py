@@ -90,7 +90,7 @@ def next_action(
     waiting: Sequence[UnacknowledgedReport], now: int, times: ClockSkew, spools: Sequence[SpoolStatus] = ()
 ) -> str:
     """Return the one thing to do next. Faults of clocks and spools come before reports, notes after them."""
-    led_until = None if times.led_until is None else now + times.led_until
+    led_until = None if times.leader_until is None else now + times.leader_until
     action = report_action(waiting, now, led_until)
     if action == NO_CLOCK:
         return action
@@ -102,12 +102,12 @@ def next_action(
     return f"{action} {note}".strip() if action in (NOTHING_WAITS, ALL_IN_TIME) else action
 
 
-def report_action(waiting: Sequence[UnacknowledgedReport], now: int, led_until: int | None) -> str:
+def report_action(waiting: Sequence[UnacknowledgedReport], now: int, leader_until: int | None) -> str:
     """Return the one thing to do next about reports.
 
     `now` and `led_until`, the end of the last lease of a clock, are Unix time in microseconds.
     """
-    if led_until is None or led_until < now - MINUTE:
+    if leader_until is None or leader_until < now - MINUTE:
         return NO_CLOCK
     advice = next((advice for report in waiting if (advice := _advice_for(report, now))), "")
     return advice or (ALL_IN_TIME if waiting else NOTHING_WAITS)

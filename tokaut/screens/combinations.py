@@ -164,7 +164,7 @@ class _AnswerKeys:
         avoided = frozenset(state.many("avoid"))
         key = (avoided, *(values.get(name) for name in DECIDING_QUESTIONS))
         if key not in self._roles:
-            hotlines, recipients = self._country.hotlines, self._context.legs(state)
+            hotlines, recipients = self._country.hotlines, self._context.recipients(state)
             self._roles[key] = (
                 len(avoided),
                 tuple((recipient.role, hotlines[recipient.hotline].kind == "police") for recipient in recipients),
@@ -176,7 +176,7 @@ class _AnswerKeys:
         if question == "age_band":
             return frozenset(hotline.id for hotline in hotlines if hotline.covers_age(value or "unknown"))
         if question == "place":
-            larger_groups = next(iter(self._context.grounds.values())).inside
+            larger_groups = next(iter(self._context.country_contexts.values())).inside
             codes = self._country.place_codes(value)
             return frozenset(hotline.id for hotline in hotlines if hotline.covers_place(codes)), (
                 value or ""

@@ -50,7 +50,7 @@ class ClockJobs:
         database: Database,
         forwarder: DeliveryRunner,
         pager: OnCallPager,
-        hurry: JobQueue,
+        job_queue: JobQueue,
         metrics: WorkerMetrics,
         nudger: AnswerNotices | None = None,
         furthest: Mapping[str, int] | None = None,
@@ -60,10 +60,10 @@ class ClockJobs:
         self._forwarder = forwarder
         self._dispatcher = pager.texter
         self._pager = pager
-        self._job_queue = hurry
+        self._job_queue = job_queue
         self._metrics = metrics
-        self._delivery_fallbacks = {name: QueueFallback(hurry, DELIVER_JOB, monotonic) for name in QUEUE_PRIORITIES}
-        self._sms_fallback = QueueFallback(hurry, SEND_SMS_JOB, monotonic)
+        self._delivery_fallbacks = {name: QueueFallback(job_queue, DELIVER_JOB, monotonic) for name in QUEUE_PRIORITIES}
+        self._sms_fallback = QueueFallback(job_queue, SEND_SMS_JOB, monotonic)
         self._pools = {name: BackgroundPool(threads) for name, threads in THREADS.items()}
         self._sms_pool = BackgroundPool(1)
         self._page_pool = BackgroundPool(1)

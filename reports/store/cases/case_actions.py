@@ -34,7 +34,7 @@ def claim_key(connection: Connection, database: Database, key: bytes | None) -> 
     """
     if key is None:
         return True
-    row = database.insert_new(t.callback).values(call_key=key, at=database.now())
+    row = database.insert_or_ignore(t.callback).values(call_key=key, at=database.now())
     return bool(connection.execute(row).rowcount)
 
 
@@ -270,7 +270,7 @@ def request_transfer(
     """
     now, hotline = database.now(), account.hotline
     request = {"taker": taker, "actor": account.actor, "asked_at": now}
-    first_request = database.insert_new(t.handover).values(report_id=report_id, giver=hotline, **request)
+    first_request = database.insert_or_ignore(t.handover).values(report_id=report_id, giver=hotline, **request)
     repeated_request = update(t.handover).where(_own_request(hotline, report_id), t.handover.c.outcome == "refused")
     with write_as(database, hotline) as connection:
         case_status.lock_report(connection, report_id)

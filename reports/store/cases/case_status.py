@@ -150,6 +150,6 @@ def save_values(
     connection: Connection, database: Database, hotline: str, report_id: str, values: Mapping[str, object]
 ) -> None:
     """Write columns of `holding`, and create its row if there is none."""
-    connection.execute(database.insert_new(t.holding).values(report_id=report_id, hotline=hotline))
+    connection.execute(database.insert_or_ignore(t.holding).values(report_id=report_id, hotline=hotline))
     own_row = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
     connection.execute(own_row.values(**values))

@@ -270,7 +270,7 @@ def set_access(database: Database, lead: Account, report_id: str, staff_id: str,
     with write_as(database, lead.hotline) as connection:
         if away:
             connection.execute(delete(t.draft).where(t.draft.c.report_id == report_id, t.draft.c.staff_id == staff_id))
-            connection.execute(database.insert_new(t.kept_away).values(report_id=report_id, staff_id=staff_id))
+            connection.execute(database.insert_or_ignore(t.kept_away).values(report_id=report_id, staff_id=staff_id))
         else:
             connection.execute(delete(t.kept_away).where(k.report_id == report_id, k.staff_id == staff_id))
         act = "kept_away" if away else "let_near"

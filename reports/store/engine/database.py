@@ -229,7 +229,7 @@ class Database:
         """
         return literal(moment, BigInteger) if self.is_sqlite else self.now_sql() + (moment - self.now())
 
-    def insert_new(self, table: Table) -> Any:
+    def insert_or_ignore(self, table: Table) -> Any:
         """Return an INSERT that does nothing if the row exists. It names no conflict target: that would need SELECT."""
         return self.once(_insert_new, table)
 

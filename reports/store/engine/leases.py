@@ -24,7 +24,7 @@ def acquire(database: Database, name: str, holder: str, seconds: float) -> bool:
         if connection.execute(claim.values(holder=holder, until=until)).rowcount:
             return True
         row = {"name": name, "holder": holder, "until": until}
-        return bool(connection.execute(database.insert_new(t.lease).values(row)).rowcount)
+        return bool(connection.execute(database.insert_or_ignore(t.lease).values(row)).rowcount)
 
 
 def release(database: Database, name: str, holder: str) -> None:

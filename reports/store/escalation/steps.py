@@ -230,7 +230,7 @@ def complete(database: Database, step: EscalationStep, came_to: str, again: int 
         if again is not None:
             next_round = replace(step, round=step.round + 1, due_at=again)
             row = {name: getattr(next_round, name) for name in EscalationStep.__slots__} | {"not_before": now}
-            connection.execute(database.insert_new(t.step).values(row))
+            connection.execute(database.insert_or_ignore(t.step).values(row))
 
 
 def complete_many(database: Database, came_to: Sequence[tuple[EscalationStep, str]]) -> None:
@@ -306,7 +306,7 @@ def start_raised(connection: Connection, database: Database, report_id: str, pri
 
     The scheduler makes the other steps.
     """
-    connection.execute(database.insert_new(t.step), _step_row(report_id, priority, STEP_BEGIN, now, now))
+    connection.execute(database.insert_or_ignore(t.step), _step_row(report_id, priority, STEP_BEGIN, now, now))
 
 
 def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTimes]]) -> None:
@@ -324,7 +324,7 @@ def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTime
         now = database.moment(connection)
         created = {row[0]: int(row[1]) for row in connection.execute(first.group_by(d.report_id))}
         begin_rows = [_step_row(*which, STEP_BEGIN, created.get(which[0], now), now) for which in clocks]
-        connection.execute(database.insert_new(t.step), begin_rows)
+        connection.execute(database.insert_or_ignore(t.step), begin_rows)
         starts = {(row[0], row[1]): int(row[2]) for row in connection.execute(begin_step)}
         which = [{"which": report_id, "as": priority, "now": now} for report_id, priority in clocks]
         for change in (_RAISED, _RESUMED):
@@ -334,7 +334,7 @@ def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTime
             for item, clock in clocks.items()
             for name, after in clock.steps(item[1])
         ]
-        connection.execute(database.insert_new(t.step), rows)
+        connection.execute(database.insert_or_ignore(t.step), rows)
         connection.execute(_BEGUN, which)
 
 

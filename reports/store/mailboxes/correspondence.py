@@ -119,7 +119,7 @@ def save_message(
     with database.write() as connection:
         if not close and _is_closed(connection, report_id):
             raise MailboxClosed
-        inserted = connection.execute(database.insert_new(t.message).values(rows)).rowcount
+        inserted = connection.execute(database.insert_or_ignore(t.message).values(rows)).rowcount
         if not inserted:
             return
         if allowed is not None:
@@ -142,7 +142,7 @@ def _is_closed(connection: Connection, report_id: str) -> bool:
 
 def _note_contact(connection: Connection, database: Database, report_id: str, *, allowed: bool, now: int) -> None:
     values: dict[str, Any] = {"allowed": int(allowed), "changed_at": now}
-    if not connection.execute(database.insert_new(t.contact).values(values | {"report_id": report_id})).rowcount:
+    if not connection.execute(database.insert_or_ignore(t.contact).values(values | {"report_id": report_id})).rowcount:
         connection.execute(update(t.contact).where(t.contact.c.report_id == report_id).values(values))
 
 
@@ -282,7 +282,7 @@ def deliver_missing_messages(
     for number in numbers:
         row = new_delivery(report_id, hotline, kind="message", revision=number, priority=own_delivery.priority, now=now)
         row |= {"role": own_delivery.role, "why": own_delivery.why}
-        if connection.execute(database.insert_new(t.delivery).values(row)).rowcount:
+        if connection.execute(database.insert_or_ignore(t.delivery).values(row)).rowcount:
             audit_log.append(connection, "clock", "made", str(row["delivery_id"]), now)
             made.append((str(row["delivery_id"]), str(own_delivery.priority)))
     return made

@@ -124,7 +124,7 @@ def _count(database: Database, connection: Connection, bucket: int, limit: PinLi
     new_rows: list[dict[str, Any]] = [
         {"bucket": row_number, "tries": 0, "since": now, "locked_until": 0} for row_number in (bucket, ALL_CODES)
     ]
-    connection.execute(database.insert_new(t.code_try), new_rows)
+    connection.execute(database.insert_or_ignore(t.code_try), new_rows)
     restarts = or_(_is_over(c, now, DAY), c.tries >= limit.code)
     tries = case((restarts, 1), else_=c.tries + 1)
     values = {

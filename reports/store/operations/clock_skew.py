@@ -50,14 +50,14 @@ class ClockSkew:
     """
 
     ahead_of_database: int = 0
-    led_until: int | None = None
+    leader_until: int | None = None
     rows_ahead: int = 0
     newest: int = 0
 
     @property
     def has_no_leader(self) -> bool:
         """Whether a scheduler has led, and its lease has expired or was taken while a clock was wrong."""
-        return self.led_until is not None and not -MINUTE <= self.led_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
+        return self.leader_until is not None and not -MINUTE <= self.leader_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
 
     def faults(self) -> Iterator[str]:
         """Yield one sentence for each fault, and what to do about it."""
@@ -68,9 +68,9 @@ class ClockSkew:
                 f"Compare `date -u` on both with "
                 f"a watch, and set the wrong one: timedatectl set-ntp true. {DOCS_PAGE}"
             )
-        if self.led_until is not None and self.led_until > LEASES[CLOCK_LEASE] + CLOCK_SLACK:
+        if self.leader_until is not None and self.leader_until > LEASES[CLOCK_LEASE] + CLOCK_SLACK:
             yield (
-                f"The clock's lease ends in {format_duration(self.led_until)}: it was taken while a host's "
+                f"The clock's lease ends in {format_duration(self.leader_until)}: it was taken while a host's "
                 f"clock was wrong, and "
                 f"no clock leads now. Start it: python -m workers.main clock. {DOCS_PAGE}"
             )

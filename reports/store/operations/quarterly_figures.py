@@ -100,12 +100,12 @@ def add_counts(
     cells = list(counts.items())
     random.SystemRandom().shuffle(cells)  # so that the order of rows does not show which cells belong together
     with database.write() as connection:
-        connection.execute(database.insert_new(t.tallied).values(country=country, until=0, settled=0))
+        connection.execute(database.insert_or_ignore(t.tallied).values(country=country, until=0, settled=0))
         if not _advance(connection, country, what, moved):
             return False
         for (quarter, sheet, cell), count in cells:
             key = {"quarter": quarter, "country": country, "sheet": sheet, "cell": cell}
-            connection.execute(database.insert_new(t.tally).values(key | {"number": 0}))
+            connection.execute(database.insert_or_ignore(t.tally).values(key | {"number": 0}))
             cell_row = and_(*(t.tally.c[name] == value for name, value in key.items()))
             connection.execute(update(t.tally).where(cell_row).values(number=t.tally.c.number + count))
     return True
@@ -222,4 +222,4 @@ def save_screen_counts(database: Database, day: str, counts: Mapping[tuple[str, 
     with database.write() as connection:
         for (country, what), number in counts.items():
             row = {"day": day, "country": country, "what": what, "number": number}
-            connection.execute(database.insert_new(t.screen_tally).values(row))
+            connection.execute(database.insert_or_ignore(t.screen_tally).values(row))

@@ -224,7 +224,7 @@ class Purge:
             | {"rule": rules[row.report_id]}
             for row in rows
         ]
-        connection.execute(self.database.insert_new(t.purged), entries)
+        connection.execute(self.database.insert_or_ignore(t.purged), entries)
         at = self.database.now()
         acts = [entry_row(self.actor, f"purged:{rule}", report_id, at) for report_id, rule in rules.items()]
         connection.execute(insert(t.audit), acts)

@@ -50,7 +50,7 @@ def save_status(database: Database, spooled: SpoolStatus) -> None:
     values |= {"spool_bad": spooled.bad}
     with database.write() as connection:
         if not connection.execute(update(t.host).where(h.name == spooled.host).values(values)).rowcount:
-            connection.execute(database.insert_new(t.host).values(name=spooled.host, **values))
+            connection.execute(database.insert_or_ignore(t.host).values(name=spooled.host, **values))
 
 
 def last_seen(database: Database, host: str) -> int | None:
@@ -90,4 +90,4 @@ def save_key_check(database: Database, values: Sequence[bytes]) -> None:
     """Store the check values of all keys in use. Raises DatabaseUnavailable."""
     with database.write() as connection:
         for value in values:
-            connection.execute(database.insert_new(t.key_check).values(value=value))
+            connection.execute(database.insert_or_ignore(t.key_check).values(value=value))

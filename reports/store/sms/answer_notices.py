@@ -108,7 +108,7 @@ def schedule(database: Database, answer_id: str, report_id: str, due_at: int | N
     """Store when the notice of an answer is due. Once it is stored, only the time changes; None: no notice is sent."""
     row = {"answer_id": answer_id, "report_id": report_id, "due_at": due_at}
     with database.write() as connection:
-        if not connection.execute(database.insert_new(t.nudge).values(row)).rowcount:
+        if not connection.execute(database.insert_or_ignore(t.nudge).values(row)).rowcount:
             is_waiting = and_(t.nudge.c.answer_id == answer_id, t.nudge.c.sent_at.is_(None))
             connection.execute(update(t.nudge).where(is_waiting).values(due_at=due_at))
 

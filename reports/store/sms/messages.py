@@ -39,7 +39,7 @@ class OutgoingSms:
 def enqueue_outgoing(database: Database, message: OutgoingSms) -> None:
     """Store an SMS to send. A repeat of the same inbound SMS has the same id, and sends nothing twice."""
     with database.write() as connection:
-        connection.execute(database.insert_new(t.outgoing).values(outgoing_row(database, message)))
+        connection.execute(database.insert_or_ignore(t.outgoing).values(outgoing_row(database, message)))
 
 
 def outgoing_row(database: Database, message: OutgoingSms) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def save_inbound(database: Database, inbound_key: bytes, caller_key: bytes, seal
     """Store a sealed SMS that cannot be answered now. The provider is answered 200 only after this."""
     row = {"inbound_key": inbound_key, "seen_at": database.now(), "caller_key": caller_key, "waiting": sealed}
     with database.write() as connection:
-        connection.execute(database.insert_new(t.inbound).values(row))
+        connection.execute(database.insert_or_ignore(t.inbound).values(row))
 
 
 def list_inbound(database: Database, at_most: int = 50, after: tuple[int, bytes] | None = None) -> Sequence[Any]:

@@ -66,7 +66,7 @@ def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: s
     page = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
     page |= {"word": word, "created_at": database.to_database_time(sms.created_at)}
     with database.write() as connection:
-        if not connection.execute(database.insert_new(t.page).values(page)).rowcount:
+        if not connection.execute(database.insert_or_ignore(t.page).values(page)).rowcount:
             return False
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
     return True
@@ -129,7 +129,7 @@ def record_reply(database: Database, answer_id: str, hotlines: Collection[str], 
     row = {"answer_id": answer_id, "word": word, "at": database.now(), "wrong": 0}
     with database.write() as connection:
         for hotline in hotlines:
-            connection.execute(database.insert_new(t.phone_answer).values(row | {"hotline": hotline}))
+            connection.execute(database.insert_or_ignore(t.phone_answer).values(row | {"hotline": hotline}))
 
 
 def accept_replies(database: Database, at_most: int = 100) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from reports.store.schema import tables as t
 def add(database: Database, caller_key: bytes) -> None:
     """Store the opt-out of a number. `caller_key`: keyed hash of the number."""
     with database.write() as connection:
-        connection.execute(database.insert_new(t.optout).values(caller_key=caller_key, at=database.now()))
+        connection.execute(database.insert_or_ignore(t.optout).values(caller_key=caller_key, at=database.now()))
 
 
 def remove(database: Database, caller_keys: Sequence[bytes]) -> None:
@@ -39,7 +39,7 @@ def save_keys(database: Database, keys: Sequence[Mapping[str, Any]]) -> None:
     now = database.now()
     with database.write() as connection:
         for age, row in enumerate(keys):
-            connection.execute(database.insert_new(t.optout_key).values(**row, at=now - age))
+            connection.execute(database.insert_or_ignore(t.optout_key).values(**row, at=now - age))
 
 
 def list_keys(database: Database) -> Sequence[Any]:

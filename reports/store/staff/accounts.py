@@ -139,7 +139,7 @@ def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen
         values = asdict(chosen) | {"wrong": 0}
         if one.staff_id is None:
             row = {"staff_id": staff_id, "name": one.name, "hotline": one.hotline, "role": one.role, "created_at": now}
-            is_created = connection.execute(database.insert_new(s.staff).values(row | values)).rowcount == 1
+            is_created = connection.execute(database.insert_or_ignore(s.staff).values(row | values)).rowcount == 1
             if not is_created:
                 return False
         else:

@@ -100,7 +100,7 @@ def _store_or_confirm(
     now, is_this = database.now(), and_(*(table.c[name] == value for name, value in key.items()))
     connection.execute(delete(table).where(is_this, table.c.asked_at < now - DAY))
     row = {**key, "asked_by": asked_by, "asked_at": now}
-    if connection.execute(database.insert_new(table).values(row)).rowcount == 1:
+    if connection.execute(database.insert_or_ignore(table).values(row)).rowcount == 1:
         return ASKED
     of_another_lead = delete(table).where(is_this, table.c.asked_by != asked_by)
     return CONFIRMED if connection.execute(of_another_lead).rowcount == 1 else ALREADY_ASKED

@@ -82,7 +82,7 @@ def _idle(now: int) -> ColumnElement[bool]:
 def _count(database: Database, connection: Connection, attempt: LoginAttempt, now: int) -> bool:
     c, limit = s.staff_try.c, attempt.limit
     new_row = {"bucket": attempt.bucket, "tries": 0, "since": now, "locks": 0, "locked_until": 0}
-    connection.execute(database.insert_new(s.staff_try).values(new_row))
+    connection.execute(database.insert_or_ignore(s.staff_try).values(new_row))
     is_this = s.staff_try.c.bucket == attempt.bucket
     is_over = c.since < now - limit.within * SECOND
     counted = case((is_over, 1), else_=c.tries + 1)

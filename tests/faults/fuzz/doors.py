@@ -95,7 +95,7 @@ def _of(town: Town, name: str) -> list[Way]:
     seal = SIGNED[name](town.environment["PUBLIC_URL"]) if name in SIGNED else _unsigned
     return [
         Way(name, door, opens, f"/hooks/{name}{token}" + (f"/{door}" if door else ""), write, seal)
-        for door in channel.doors
+        for door in channel.endpoints
         for opens, write in WRITTEN[name, door]
     ]
 
