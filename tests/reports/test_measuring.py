@@ -23,7 +23,7 @@ from runtime import metrics_files
 kind, tick, end = sys.argv[1:]
 os.umask(0o077)
 registry = CollectorRegistry()
-with metrics_files.claim(kind):
+with metrics_files.claim_files(kind):
     events = Counter("tokaut_trials", "Trials", registry=registry)
     ticked = Gauge("tokaut_ticked", "Ticked", registry=registry, multiprocess_mode="mostrecent")
     leads = Gauge("tokaut_leads", "Leads", registry=registry, multiprocess_mode="max")

@@ -27,7 +27,7 @@ import sys
 from prometheus_client import CollectorRegistry
 from redis import Redis
 from runtime import metrics_files
-with metrics_files.claim("clock"):
+with metrics_files.claim_files("clock"):
     from workers.metrics import WorkerMetrics
     from workers.jobs.redis_rewrite import RedisRewriteJob
     registry = CollectorRegistry()
