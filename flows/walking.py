@@ -23,11 +23,28 @@ def walk(book: Book, uses: Uses, where: Where) -> Ways:
     return _Walker(book, uses, where).walked()
 
 
+class _Answered:
+    """The answers in force in a state, and what the world looks at of each."""
+
+    __slots__ = ("_alike", "_state", "_where", "values")
+
+    def __init__(self, state: State, where: Where) -> None:
+        self.values = state.values
+        self._state, self._where = state, where  # a state that is kept here keeps the ids of its parts
+        self._alike: dict[str, Hashable] = {}
+
+    def alike(self, name: str) -> Hashable:
+        if name not in self._alike:
+            self._alike[name] = self._where.alike(name, self.values.get(name), self._state)
+        return self._alike[name]
+
+
 class _Walker:
     def __init__(self, book: Book, uses: Uses, where: Where) -> None:
         self._book, self._uses, self._where = book, uses, where
         self._found = Ways(where)
         self._worlds: dict[Key, World] = {}
+        self._answered: dict[tuple[int, int], _Answered] = {}  # of the states around one spot
         special = {name for line in where.lines for name, _ in line}
         self._by_line = {name.partition(".")[0] for name, own in uses.own.items() if own & special}
         self._backs: set[tuple[str, str]] = set()
@@ -47,19 +64,26 @@ class _Walker:
             found.begin += [self._come(state, line) for state in self._where.begin]
             while self._waiting:
                 spot = self._waiting.popleft()
+                self._answered.clear()
                 found.ways[spot.key] = list(self._ways(spot)) if self._is_of_interest(spot) else []
         return found
 
     def world_of(self, told: Facts) -> WorldOf:
         def made(state: State) -> World:
-            values = state.values
-            key = (told, *(self._where.alike(name, values.get(name), state) for name in self._looked_at))
+            key = (told, *map(self._answers_of(state).alike, self._looked_at))
             if key not in self._worlds:
                 world = self._where.world_of(state)
                 self._worlds[key] = replace(world, facts={**world.facts, **dict(told)}) if told else world
             return self._worlds[key]
 
         return made
+
+    def _answers_of(self, state: State) -> _Answered:
+        """Looked at once for all screens that one reply leads over: a state there has the same answers on its trail."""
+        known = id(state.trail), id(state.answers)
+        if known not in self._answered:
+            self._answered[known] = _Answered(state, self._where)
+        return self._answered[known]
 
     # Which walks are one
 
@@ -71,13 +95,13 @@ class _Walker:
         return tuple((name, name in compared, name in by_world) for name in sorted(compared | by_world))
 
     def _same(self, state: State, questions: tuple[tuple[str, bool, bool], ...]) -> Iterator[Hashable]:
-        values = state.values
+        answered = self._answers_of(state)
         for name, compared, by_world in questions:
             if compared:
-                value = values.get(name)
+                value = answered.values.get(name)
                 yield tuple(value in allowed for allowed in self._uses.values[name])
             if by_world:
-                yield self._where.alike(name, values.get(name), state)
+                yield answered.alike(name)
 
     def _come(self, state: State, told: Facts) -> Key:
         name = state.screen
