@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} uses {', '.join(sorted(started))}: mark it @pytest.mark.slow")
     turns = _turns(Counter(item.path for item in items))
     items.sort(key=lambda item: turns[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: the garbage collector would look through eleven thousand tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _turns(sizes: Counter[Path]) -> dict[Path, int]:
