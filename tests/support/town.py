@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -58,6 +59,9 @@ class Town:
         self.plan: Plan = replace(made, settings={**made.settings, **sending, **(settings or {})})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.numbers_of_processes: list[int] = []  # of all that were ever started
+        self._received: list[dict[str, Any]] = []
+        self._reading = threading.Lock()
+        self._read = 0  # bytes of what the hotlines have accepted
 
     @property
     def web(self) -> str:
@@ -146,8 +150,12 @@ class Town:
 
     def received(self) -> list[dict[str, Any]]:
         """What the hotlines have accepted: hotline, headers and body of each delivery."""
-        lines = self.plan.folder.received.read_bytes().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+        with self._reading, self.plan.folder.received.open("rb") as file:  # it only grows
+            file.seek(self._read)
+            whole, end, _ = file.read().rpartition(b"\n")
+            self._received += map(json.loads, whole.splitlines())
+            self._read += len(whole + end)
+            return list(self._received)
 
     def until_received(self, true: Callable[[list[dict[str, Any]]], bool], otherwise: str, seconds: float = 20) -> None:
         self._until(lambda: true(self.received()), otherwise, seconds)
