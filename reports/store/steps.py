@@ -53,8 +53,11 @@ class Waiting:
     left: tuple[str, ...]
 
 
+_TAKEN = t.delivery.alias("taken").c
+
+
 def taken_on(report_id: Any) -> ColumnElement[bool]:
-    d = t.delivery.alias("taken").c
+    d = _TAKEN
     return exists().where(d.report_id == report_id, d.type.in_(THE_REPORT), d.handling.in_(TAKEN_ON), counts(d))
 
 
