@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import literal_column, select
 
 from reports.keyfolder import SENDER, private_of
-from reports.sealing import Box, Context, open_body
+from reports.sealing import Box, Context, Private, open_body
 from reports.store import tables as t
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT
 from tests.support.app import App
@@ -78,8 +80,18 @@ class RelayedTexts:
 
     def _opened(self, row: Any) -> Any:
         context = Context(self.app.plan.settings["TOKAUT_MODE"], row.id, 1, SENDER)
-        box = Box(row.key_id, row.wrap, b"", row.sealed)
-        return json.loads(open_body(private_of(self.app.keys, SENDER, row.key_id), context, box))
+        return json.loads(_opened(self.app.keys, context, Box(row.key_id, row.wrap, b"", row.sealed)))
+
+
+@cache
+def _opened(keys: Path, context: Context, box: Box) -> bytes:
+    """Each row is looked at for every phone that anybody picks up."""
+    return open_body(_private(keys, box.key_id), context, box)
+
+
+@cache
+def _private(keys: Path, key_id: str) -> Private:
+    return private_of(keys, SENDER, key_id)
 
 
 @dataclass
