@@ -198,13 +198,15 @@ def _onward(book: Book, state: State, gos: Sequence[Go], world_of: WorldOf) -> S
 
 def _forget(book: Book, state: State) -> State:
     """Without secret answers that are no longer in force, or whose flow the walk has left."""
+    screens = book.screens
+    secret = [
+        index for index, answer in enumerate(state.answers) if (typed := screens[answer.screen].typed) and typed.secret
+    ]
+    if not secret:  # as nearly always
+        return state
     flow, in_force = state.screen.partition(".")[0], state.in_force
     gone = {
-        index
-        for index, answer in enumerate(state.answers)
-        if (typed := book.screens[answer.screen].typed)
-        and typed.secret
-        and (index not in in_force or not answer.screen.startswith(f"{flow}."))
+        index for index in secret if index not in in_force or not state.answers[index].screen.startswith(f"{flow}.")
     }
     if not gone:
         return state
