@@ -41,8 +41,9 @@ endef
 demo: setup ## the whole main job on this machine; ONCE=1 stops after the report has arrived, PORT= moves it
 	@$(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
+# What the tests start reads compiled modules: a thousand processes would each compile all that they import.
 test: setup ## all tests, against a real Valkey and a real PostgreSQL that the tests start
-	@TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
+	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
 
 test-fast: setup ## the pure and table tests only: seconds
 	@$(BIN)/pytest -n 2 -m "not slow"

@@ -260,13 +260,15 @@ def _onward(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: 
 
 def _forget(book: FlowBook, state: FlowState) -> FlowState:
     """Remove secret answers that are no longer in force, or whose flow the session has left."""
+    screens = book.screens
+    secret = [
+        index for index, answer in enumerate(state.answers) if (typed := screens[answer.screen].typed) and typed.secret
+    ]
+    if not secret:  # nearly always
+        return state
     flow, in_force = state.screen.partition(".")[0], state.in_force
     removed = {
-        index
-        for index, answer in enumerate(state.answers)
-        if (typed := book.screens[answer.screen].typed)
-        and typed.secret
-        and (index not in in_force or not answer.screen.startswith(f"{flow}."))
+        index for index in secret if index not in in_force or not state.answers[index].screen.startswith(f"{flow}.")
     }
     if not removed:
         return state

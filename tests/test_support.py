@@ -5,6 +5,7 @@ import socket
 import psycopg
 import pytest
 
+from tests.conftest import LONGEST_FIRST, TESTS
 from tests.support.guard import OutgoingRefused, is_here
 from tests.support.postgres import Postgres
 
@@ -40,3 +41,7 @@ def test_postgresql_keeps_its_data_over_a_crash(postgres_url: str, postgres: Pos
     postgres.start()
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT word, getdatabaseencoding() FROM kept").fetchone() == ("lukaotem", "UTF8")
+
+
+def test_what_is_begun_first_is_there() -> None:
+    assert [name for name in LONGEST_FIRST.read_text().split() if not (TESTS / name).is_file()] == []

@@ -124,11 +124,28 @@ def explore(book: FlowBook, uses: Dependencies, where: Combination) -> StateGrap
     return _Explorer(book, uses, where).walked()
 
 
+class _Answers:
+    """The answers in force in a state, and what the context takes from each."""
+
+    __slots__ = ("_keys", "_state", "_where", "values")
+
+    def __init__(self, state: FlowState, where: Combination) -> None:
+        self.values = state.values
+        self._state, self._where = state, where  # a state that is referenced here keeps the ids of its parts
+        self._keys: dict[str, Hashable] = {}
+
+    def equivalence_key(self, name: str) -> Hashable:
+        if name not in self._keys:
+            self._keys[name] = self._where.equivalence_key(name, self.values.get(name), self._state)
+        return self._keys[name]
+
+
 class _Explorer:
     def __init__(self, book: FlowBook, uses: Dependencies, where: Combination) -> None:
         self._book, self._dependencies, self._where = book, uses, where
         self._graph = StateGraph(where)
         self._worlds: dict[StateKey, ScreenContext] = {}
+        self._answers: dict[tuple[int, int], _Answers] = {}  # of the states around one node
         special = {name for line in where.lines for name, _ in line}
         self._by_line = {name.partition(".")[0] for name, own in uses.own.items() if own & special}
         self._seen_backs: set[tuple[str, str]] = set()
@@ -148,22 +165,26 @@ class _Explorer:
             graph.begin += [self._add_state(state, line) for state in self._where.begin]
             while self._waiting:
                 spot = self._waiting.popleft()
+                self._answers.clear()
                 graph.ways[spot.key] = list(self._transitions(spot)) if self._is_of_interest(spot) else []
         return graph
 
     def context_for(self, told: FactPairs) -> ContextFor:
         def cached_context(state: FlowState) -> ScreenContext:
-            values = state.values
-            key = (
-                told,
-                *(self._where.equivalence_key(name, values.get(name), state) for name in self._context_questions),
-            )
+            key = (told, *map(self._answers_of(state).equivalence_key, self._context_questions))
             if key not in self._worlds:
                 world = self._where.context_for(state)
                 self._worlds[key] = replace(world, facts={**world.facts, **dict(told)}) if told else world
             return self._worlds[key]
 
         return cached_context
+
+    def _answers_of(self, state: FlowState) -> _Answers:
+        """Return the answers of a state; the states that one reply leads over have the same on their trails."""
+        known = id(state.trail), id(state.answers)
+        if known not in self._answers:
+            self._answers[known] = _Answers(state, self._where)
+        return self._answers[known]
 
     # Which paths are the same
 
@@ -178,13 +199,13 @@ class _Explorer:
         return tuple((name, name in compared, name in by_world) for name in sorted(compared | by_world))
 
     def _relevant_values(self, state: FlowState, questions: tuple[tuple[str, bool, bool], ...]) -> Iterator[Hashable]:
-        values = state.values
+        answers = self._answers_of(state)
         for name, compared, by_world in questions:
             if compared:
-                value = values.get(name)
+                value = answers.values.get(name)
                 yield tuple(value in allowed for allowed in self._dependencies.values[name])
             if by_world:
-                yield self._where.equivalence_key(name, values.get(name), state)
+                yield answers.equivalence_key(name)
 
     def _add_state(self, state: FlowState, told: FactPairs) -> StateKey:
         name = state.screen

@@ -46,13 +46,16 @@ def new_delivery(
     }
 
 
+_ROUTES = tuple(t.route.alias(name).c for name in ("routed", "newer_route", "any_route"))  # slow to make: once
+
+
 def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
     """Return whether the hotline of `delivery` (its columns) is on the report's latest route.
 
     The latest route names the hotlines that the reporter saw before the last Send. A hotline that the reporter has left
     out since may have acknowledged the report, but that spares no other hotline. Without a route, all hotlines count.
     """
-    w, newer, any_ = (t.route.alias(name).c for name in ("routed", "newer_route", "any_route"))
+    w, newer, any_ = _ROUTES
     is_latest = ~exists(select(newer.revision).where(newer.report_id == w.report_id, newer.revision > w.revision))
     is_routed = and_(w.report_id == delivery.report_id, w.hotline == delivery.hotline, is_latest)
     has_no_route = ~exists(select(any_.report_id).where(any_.report_id == delivery.report_id))

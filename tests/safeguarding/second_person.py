@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import literal_column, select
 
-from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto import PrivateKey, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, read_private_key
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT
@@ -78,8 +80,18 @@ class RelayedTexts:
 
     def _opened(self, row: Any) -> Any:
         context = SealContext(self.app.plan.settings["TOKAUT_MODE"], row.id, 1, SENDER_KEY)
-        box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
-        return json.loads(open_body(read_private_key(self.app.keys, SENDER_KEY, row.key_id), context, box))
+        return json.loads(_opened(self.app.keys, context, SealedBody(row.key_id, row.wrap, b"", row.sealed)))
+
+
+@cache
+def _opened(keys: Path, context: SealContext, body: SealedBody) -> bytes:
+    """Decrypt each row once, however often a phone is looked at."""
+    return open_body(_private(keys, body.key_id), context, body)
+
+
+@cache
+def _private(keys: Path, key_id: str) -> PrivateKey:
+    return read_private_key(keys, SENDER_KEY, key_id)
 
 
 @dataclass

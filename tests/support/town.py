@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -62,6 +63,9 @@ class Town:
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.numbers_of_processes: list[int] = []  # of all that were ever started
+        self._received: list[dict[str, Any]] = []
+        self._reading = threading.Lock()
+        self._read = 0  # bytes of what the hotlines have accepted
 
     @property
     def web(self) -> str:
@@ -157,8 +161,12 @@ class Town:
 
     def received(self) -> list[dict[str, Any]]:
         """Return hotline, headers and body of each delivery that the hotlines accepted."""
-        lines = self.plan.folder.received.read_bytes().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+        with self._reading, self.plan.folder.received.open("rb") as file:  # it only grows
+            file.seek(self._read)
+            whole, end, _ = file.read().rpartition(b"\n")
+            self._received += map(json.loads, whole.splitlines())
+            self._read += len(whole + end)
+            return list(self._received)
 
     def until_received(self, true: Callable[[list[dict[str, Any]]], bool], otherwise: str, seconds: float = 20) -> None:
         """Wait until `true` holds for the received deliveries."""

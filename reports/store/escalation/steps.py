@@ -81,9 +81,12 @@ class EscalationState:
     left: tuple[str, ...]
 
 
+_TAKEN = t.delivery.alias("taken").c  # slow to make: once
+
+
 def is_acknowledged(report_id: Any) -> ColumnElement[bool]:
     """Match reports that a hotline of their latest route has acknowledged."""
-    d = t.delivery.alias("taken").c
+    d = _TAKEN
     return exists().where(
         d.report_id == report_id, d.type.in_(REPORT_TYPES), d.handling.in_(ACKNOWLEDGED), is_on_latest_route(d)
     )
