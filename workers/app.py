@@ -118,7 +118,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
 
 
 def _on_call_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
-    """Return a function: hotline → its contacts on duty now, first; none for a hotline of no country."""
+    """Return a function: hotline → its contacts, those on call now first; none for an unknown hotline."""
     cards = {
         one.id: (one.card, country_of_hotlines.time_zone)
         for country_of_hotlines in countries

@@ -98,7 +98,7 @@ def _may_hold(when: Condition, facts: Facts) -> bool:
 
 
 def _must_hold(when: Condition, facts: Facts) -> bool:
-    """Return whether a condition holds whatever is answered."""
+    """Return whether a condition holds for all possible answers."""
     return not when.any_of or any(
         all(name in facts and facts[name] in allowed for name, allowed in all_of) for all_of in when.any_of
     )

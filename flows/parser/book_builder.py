@@ -115,7 +115,7 @@ def reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen],
 
 
 def successors(screen: Screen) -> list[str]:
-    """Return all screens that an answer, an outcome or skipping may lead to, whatever was answered before."""
+    """Return all screens that an answer, an outcome or skipping may lead to, for all earlier answers."""
     gos: list[GoTo] = [*screen.go, *screen.otherwise]
     for choice in (*screen.choices, *((screen.zero,) if screen.zero else ())):
         gos += choice.go
