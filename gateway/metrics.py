@@ -51,6 +51,8 @@ COUNTED: Mapping[str, str] = {
 
 
 class WebMetrics:
+    """The counters of one web process, and the histogram of its answers."""
+
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._counters = {
@@ -67,9 +69,11 @@ class WebMetrics:
         self._segments = Counter("tokaut_sms_segments", SEGMENTS, ["channel"], registry=self._registry)
 
     def count(self, name: str) -> None:
+        """Count one event; `name` is a key of `COUNTED`."""
         self._counters[name].inc()
 
     def answered(self, channel: str, endpoint: str, seconds: float) -> None:
+        """Record how long an answer took, in seconds."""
         self._answers_at(channel, endpoint).observe(seconds)
         if seconds > 5:
             self.count("answers_over_5s")

@@ -37,7 +37,9 @@ _answer_by: ContextVar[float] = ContextVar("answer_by", default=math.inf)  # mon
 class RunBlocking(Protocol):
     """Call a function in a thread and return its result; see `BlockingPool.run`."""
 
-    async def __call__(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T: ...
+    async def __call__(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
+        """Return what `function` returns, or raise what it raises."""
+        ...
 
 
 class TooManyUnverified(Exception):

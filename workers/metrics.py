@@ -10,6 +10,8 @@ HISTOGRAM_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 360
 
 
 class WorkerMetrics:
+    """The metrics of one worker or scheduler process."""
+
     def __init__(self, registry: CollectorRegistry) -> None:
         self._of_deliveries(registry)
         self._of_sms_and_people(registry)

@@ -1,4 +1,4 @@
-""" "My report": what the holder of code and PIN may read and say. The service never contacts the reporter by it.
+"""*My report*: what the holder of code and PIN may read and say. The service never contacts the reporter by it.
 
 No report is read here: only its state, and the answers of staff, sealed to the mailbox that code and PIN open.
 """

@@ -49,13 +49,24 @@ class CountryFile(Protocol):
     """A country file as it is written."""
 
     @property
-    def file(self) -> str: ...
+    def file(self) -> str:
+        """The file's name, for complaints."""
+        ...
+
     @property
-    def calling_code(self) -> str: ...
+    def calling_code(self) -> str:
+        """The country's calling code, digits only."""
+        ...
+
     @property
-    def emergency(self) -> Sequence[PhoneNumber]: ...
+    def emergency(self) -> Sequence[PhoneNumber]:
+        """The emergency numbers."""
+        ...
+
     @property
-    def hotlines(self) -> Mapping[str, Hotline]: ...
+    def hotlines(self) -> Mapping[str, Hotline]:
+        """The hotlines by their ids."""
+        ...
 
 
 def separation_faults(lands: Sequence[CountryFile]) -> Iterator[str]:

@@ -132,7 +132,7 @@ def test_a_message_that_is_sent_as_it_becomes_urgent_takes_on_nothing(
     made: StackPlan, console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They had it as the form came; a moment later the clock gave it back."""
-    path, write = f"/reports/{report_id}", case_actions.asking.writing_as
+    path, write = f"/reports/{report_id}", case_actions.row_security.write_as
     mere.post(f"{path}/take", at=path)
     marks = shown_before(mere.get(path))
 
@@ -190,7 +190,7 @@ def test_i_have_it_holds_though_it_was_given_back_in_between(
     ana.log_in()
     assert ana.post(f"{path}/take", at=path).status == 303
     delivery = update(t.delivery).where(t.delivery.c.report_id == report_id, t.delivery.c.hotline == HOTLINE)
-    write = case_actions.asking.writing_as
+    write = case_actions.row_security.write_as
 
     def late(*who: Any) -> Any:
         with database.write() as connection:

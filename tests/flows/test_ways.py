@@ -19,7 +19,7 @@ from flows.dependencies import dependencies_of
 from flows.model import Answer, FlowState
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.commands.flows import load_countries, report_data, report_text, run_lint
+from tokaut.commands.flows import selected_countries, report_data, report_text, run_lint
 from tokaut.screens.combinations import (
     CONTEXT_DEPENDENCIES,
     LIMITS,
@@ -36,7 +36,7 @@ from tokaut.screens.combinations import (
 def report() -> LintReport:
     gc.disable()  # a million objects that all stay: the collector would find nothing, for a sixth of the time
     try:
-        return run_lint(book(), load_countries(), whole=True, quiet=True)
+        return run_lint(book(), selected_countries(), whole=True, quiet=True)
     finally:
         gc.enable()
 
@@ -67,7 +67,7 @@ def test_the_whole_of_it_can_be_said_in_words_and_to_programs() -> None:
 
 def test_every_country_language_and_channel_was_walked() -> None:
     found, known = report(), load_catalogues()
-    assert found.lines == len(LIMITS) * sum(len(menu_languages(one, known)) for one in load_countries())
+    assert found.lines == len(LIMITS) * sum(len(menu_languages(one, known)) for one in selected_countries())
     assert found.pages > len(book().screens) * found.lines
     assert found.replies > found.spots > 50_000
 

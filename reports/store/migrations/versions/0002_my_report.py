@@ -1,4 +1,4 @@
-"""Messages between staff and reporters, and consent to use a number"""
+"""Messages between staff and reporters, and consent to use a number."""
 
 from __future__ import annotations
 

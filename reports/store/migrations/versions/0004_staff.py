@@ -1,4 +1,4 @@
-"""Accounts of staff, their sessions and invitations"""
+"""Accounts of staff, their sessions and invitations."""
 
 from __future__ import annotations
 

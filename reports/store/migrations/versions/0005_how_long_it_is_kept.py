@@ -1,4 +1,4 @@
-"""Retention: checkpoints, legal holds, purged reports and receipts"""
+"""Retention: checkpoints, legal holds, purged reports and receipts."""
 
 from __future__ import annotations
 

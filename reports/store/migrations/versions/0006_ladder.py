@@ -1,4 +1,4 @@
-"""Escalation steps: who is notified when nobody acknowledges a report"""
+"""Escalation steps: who is notified when nobody acknowledges a report."""
 
 from __future__ import annotations
 

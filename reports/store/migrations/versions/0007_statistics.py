@@ -1,4 +1,4 @@
-"""Counters of statistics, and published figures"""
+"""Counters of statistics, and published figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Call-backs and notes of hotlines, and the SMS that tells a reporter of an answer"""
+"""Call-backs and notes of hotlines, and the SMS that tells a reporter of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who at a hotline has acknowledged a report, and from which accounts a report is hidden"""
+"""Who at a hotline has acknowledged a report, and from which accounts a report is hidden."""
 
 from __future__ import annotations
 

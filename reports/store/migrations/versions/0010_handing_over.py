@@ -1,4 +1,4 @@
-"""Transfers to another hotline, requested by staff and executed by the scheduler"""
+"""Transfers to another hotline, requested by staff and executed by the scheduler."""
 
 from __future__ import annotations
 

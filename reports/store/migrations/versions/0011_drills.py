@@ -1,4 +1,4 @@
-"""Scripted drills, which leads of a hotline plan in training mode"""
+"""Scripted drills, which leads of a hotline plan in training mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of a lead to make somebody a lead, until another lead confirms"""
+"""Requests of a lead to make somebody a lead, until another lead confirms."""
 
 from __future__ import annotations
 

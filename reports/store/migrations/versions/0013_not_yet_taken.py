@@ -1,4 +1,4 @@
-"""Who assigned a report to a colleague who has not acknowledged it yet"""
+"""Who assigned a report to a colleague who has not acknowledged it yet."""
 
 from __future__ import annotations
 

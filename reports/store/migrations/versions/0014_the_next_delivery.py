@@ -1,4 +1,4 @@
-"""An index to find the most urgent delivery quickly among thousands that wait"""
+"""An index to find the most urgent delivery quickly among thousands that wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key with which web hashes opted-out numbers, sealed to the worker that sends SMS, so that it can check them"""
+"""The key with which web hashes opted-out numbers, sealed to the worker that sends SMS, so that it can check them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of the tables delivery and step for SQLite's query planner, which collects none by itself
+"""Statistics of the tables delivery and step for SQLite's query planner, which collects none by itself.
 
 Without them SQLite assumes that "all that were ever delivered" are as few as "those of this report": a search for the
 next recipient took minutes with 100,000 reports. Fixed, invented figures, the same everywhere, keep each query plan as

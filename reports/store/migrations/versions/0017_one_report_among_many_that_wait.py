@@ -1,4 +1,4 @@
-"""An index to find the pending revision of a report by its id, among thousands that wait"""
+"""An index to find the pending revision of a report by its id, among thousands that wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spool status of each web host, and check values of the store key"""
+"""The spool status of each web host, and check values of the store key."""
 
 from __future__ import annotations
 

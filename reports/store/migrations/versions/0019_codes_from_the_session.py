@@ -1,4 +1,4 @@
-"""Derive access codes from a secret of the session, and replace the values from which older codes were derived
+"""Derive access codes from a secret of the session, and replace the values from which older codes were derived.
 
 With `report.origin_key` and the store key anybody could compute code and PIN. Each origin key is replaced by a random
 one, so codes shown before open nothing any more. Their mailboxes are deleted, with the answers that only they opened.

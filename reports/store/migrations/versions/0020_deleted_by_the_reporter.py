@@ -1,4 +1,4 @@
-"""When a reporter asked to delete a report: the scheduler purges it as soon as its deliveries have ended"""
+"""When a reporter asked to delete a report: the scheduler purges it as soon as its deliveries have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who last changed status or holder of a report, and when, so that a form of an outdated page changes nothing"""
+"""Who last changed status or holder of a report, and when, so that a form of an outdated page changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts of staff, so that saving a note, changing the language or the screen lock loses no text"""
+"""Drafts of staff, so that saving a note, changing the language or the screen lock loses no text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of a lead to end another lead's account or change its role, until somebody else confirms"""
+"""Requests of a lead to end another lead's account or change its role, until somebody else confirms."""
 
 from __future__ import annotations
 

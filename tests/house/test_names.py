@@ -1,0 +1,61 @@
+"""Names that a stranger understands: each class name once, and no retired word in the name of a module or class."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.house.files import modules
+
+# One plug-in is one file, and these are the names by which each of them is found.
+PLUG_INS = {Path("gateway/channels"), Path("workers/senders"), Path("workers/hotlines")}
+FOUND_BY_NAME = {"Channel", "Sender", "Settings"}
+
+# Words that were metaphors for what has a term of its own (docs/glossary.md).
+RETIRED = frozenset({
+    "apart", "crew", "crowd", "desk", "desks", "door", "doors", "duties", "filer", "hands", "hurry", "knocking",
+    "ladder", "leash", "letterbox", "mailroom", "mending", "pillars", "ripeness", "sweep",
+    "sweeping", "telling", "tongues", "vault", "walk", "walking", "wall", "whose", "world",
+})  # fmt: skip
+
+
+def words_of(name: str) -> set[str]:
+    """Split `snake_case` and `CamelCase` into lower-case words."""
+    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+
+
+def classes() -> dict[str, list[Path]]:
+    """Return where each class of the product is defined."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not (path.parent in PLUG_INS and node.name in FOUND_BY_NAME):
+                found[node.name].append(path)
+    return found
+
+
+def test_each_class_name_is_defined_once() -> None:
+    assert {name: list(map(str, paths)) for name, paths in classes().items() if len(paths) > 1} == {}
+
+
+def test_no_class_is_named_by_a_retired_word() -> None:
+    assert {name for name in classes() if words_of(name) & RETIRED} == set()
+
+
+def test_no_module_is_named_by_a_retired_word() -> None:
+    names = {str(path) for path, _ in modules() if words_of(path.stem) & RETIRED and "versions" not in path.parts}
+    assert names == set()
+
+
+@pytest.mark.parametrize("name", ["OnCallDesk", "wall", "letterbox", "HTTPDoor", "drop_ladder"])
+def test_a_planted_name_is_found(name: str) -> None:
+    assert words_of(name) & RETIRED
+
+
+@pytest.mark.parametrize("name", ["Doorway", "wallet", "HTTPClient", "sealed", "walkthrough"])
+def test_a_longer_word_is_not_taken_for_a_retired_one(name: str) -> None:
+    assert not words_of(name) & RETIRED
