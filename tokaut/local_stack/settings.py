@@ -119,7 +119,7 @@ def process_environment(
     outside: Mapping[str, str], inside: Path, where: StackAddresses, made: StackSecrets
 ) -> dict[str, str]:
     """Return the environment of each process of the demo."""
-    kept = {name: value for name, value in outside.items() if name in KEPT_NAMES or not _is_ours(name)}
+    passed_on = {name: value for name, value in outside.items() if name in KEPT_NAMES or not _is_ours(name)}
     ours = {
         "TOKAUT_MODE": "demo",
         "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,sw",  # languages of the demo's three countries
@@ -143,7 +143,7 @@ def process_environment(
         ours[f"{name}_URL"] = f"{where.hotline}/{hotline}"
         ours[f"{name}_SECRET"] = secret
         ours[f"{name}_PRIVATE"] = where.hotline.removeprefix("http://")
-    return kept | ours
+    return passed_on | ours
 
 
 def write_secrets(path: Path, made: StackSecrets) -> None:
