@@ -65,7 +65,7 @@ class Catalogue:
 
     def lacks(self, messages: Iterable[str]) -> tuple[str, ...]:
         """Return the messages that have no translation."""
-        return () if self.tag == ENGLISH else tuple(one for one in messages if one not in self.words)
+        return () if self.tag == ENGLISH else tuple(message for message in messages if message not in self.words)
 
 
 ENGLISH_CATALOGUE = Catalogue(ENGLISH, "English", reviewed="the source")
@@ -74,8 +74,10 @@ ENGLISH_CATALOGUE = Catalogue(ENGLISH, "English", reviewed="the source")
 def load(folder: Traversable) -> dict[str, Catalogue]:
     """Load all catalogues of a folder, by tag; English is always included."""
     files = [file for file in folder.iterdir() if file.name.endswith(".po")]
-    found = [parse_catalogue(file.name.removesuffix(".po"), file.read_text(encoding="utf-8")) for file in files]
-    return {one.tag: one for one in sorted(found, key=lambda one: one.tag)} | {ENGLISH: ENGLISH_CATALOGUE}
+    catalogues = [parse_catalogue(file.name.removesuffix(".po"), file.read_text(encoding="utf-8")) for file in files]
+    return {catalogue.tag: catalogue for catalogue in sorted(catalogues, key=lambda catalogue: catalogue.tag)} | {
+        ENGLISH: ENGLISH_CATALOGUE
+    }
 
 
 def reviewed_and_drafts(tags: Iterable[str], known: Mapping[str, Catalogue]) -> tuple[list[str], list[str]]:
@@ -126,9 +128,13 @@ def offered_languages(
     the operator names it, and is never the default.
     """
     known = [catalogues[tag] for tag in spoken if tag in catalogues and tag != ENGLISH]
-    complete = [one for one in known if not one.lacks(needed)]
-    reviewed = [one for one in complete if one.reviewed]
-    return (*reviewed, ENGLISH_CATALOGUE, *(one for one in complete if not one.reviewed and one.tag in drafts))
+    complete = [catalogue for catalogue in known if not catalogue.lacks(needed)]
+    reviewed = [catalogue for catalogue in complete if catalogue.reviewed]
+    return (
+        *reviewed,
+        ENGLISH_CATALOGUE,
+        *(catalogue for catalogue in complete if not catalogue.reviewed and catalogue.tag in drafts),
+    )
 
 
 def safety_messages(messages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -142,4 +148,4 @@ def safety_messages(messages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 def language_options(catalogues: Iterable[Catalogue]) -> tuple[Option, ...]:
     """Return the languages by their own names, for the screen that asks for one."""
-    return tuple(Option(one.tag, one.name) for one in catalogues)
+    return tuple(Option(catalogue.tag, catalogue.name) for catalogue in catalogues)

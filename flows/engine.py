@@ -191,9 +191,9 @@ class _Turn(Struct, frozen=True):
         if plain := _for_everybody(screen, wanted):
             return plain
         if screen.lists:
-            laid = self.laid(screen)
-            lines = laid.pages[min(page, len(laid.pages) - 1)].lines
-            offers, keys = laid.offers, {line.key: laid.offers[line.choice] for line in lines}
+            layout = self.laid(screen)
+            lines = layout.pages[min(page, len(layout.pages) - 1)].lines
+            offers, keys = layout.offers, {line.key: layout.offers[line.choice] for line in lines}
         else:
             offers = offered_choices(screen, self.state.values, self.context_for(self.state))
             keys = {offer.key: offer for offer in offers}

@@ -81,7 +81,7 @@ def _lay_out_uncached(
     for level in range(levels):
         heading = _at_level(words, level)
         lines = tuple([MenuLine(offer.key, _at_level(offer.say, level), index) for index, offer in enumerate(offers)])
-        above = "" if any(one in heading for one in beside) else _at_level(beside, level)
+        above = "" if any(line in heading for line in beside) else _at_level(beside, level)
         shown = {"above": above, "lines": lines[:listed], "tail": lines[listed:], "foot": _at_level(foot, level)}
         menu = replace(base, heading=heading, **shown)
         if len(laid_pages := pages(_with_drill_mark(menu, drill), limit)) == 1:

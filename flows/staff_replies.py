@@ -94,14 +94,14 @@ def _refused(words: str, numbers: Collection[str]) -> Iterator[str]:
     room = MAX_SEPTETS if alphabet(words) == "gsm7" else MAX_UNITS
     if size(words) > room:
         yield f"it has {size(words)} characters, and one screen has room for {room}; say less, or write two messages"
-    if any(unicodedata.category(one) in INVISIBLE_CATEGORIES and one != "\n" for one in words):
+    if any(unicodedata.category(char) in INVISIBLE_CATEGORIES and char != "\n" for char in words):
         yield "it has characters that nobody sees; write it in plain letters"
     plain = _plain(words)
     if LINK.search(ABBREVIATION.sub(" ", plain)):
         yield "it has a link or an address, or no blank after a full stop; nobody can open it safely on that phone"
     for number in _foreign_numbers(plain, numbers):
         yield f"{number} is no number of this country's file; nobody has dialled it"
-    if any(ASKS_FOR_PICTURES.search(NEGATED_SEND.sub(" ", one)) for one in SENTENCE.findall(plain)):
+    if any(ASKS_FOR_PICTURES.search(NEGATED_SEND.sub(" ", sentence)) for sentence in SENTENCE.findall(plain)):
         yield "it asks for pictures; having one may be a crime even for staff"
 
 
@@ -120,7 +120,7 @@ def _doubts(words: str, names: Collection[str]) -> Iterator[str]:
 
 def _plain(words: str) -> str:
     """Return the text in a normal form: letters that look alike become the same."""
-    visible = "".join(one for one in unicodedata.normalize("NFKC", words) if unicodedata.category(one) != "Cf")
+    visible = "".join(char for char in unicodedata.normalize("NFKC", words) if unicodedata.category(char) != "Cf")
     return visible.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 

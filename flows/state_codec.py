@@ -40,9 +40,11 @@ def pack(state: FlowState) -> PackedState:
         state.page,
         state.wrong,
         since,
-        tuple([(number[one.screen], one.value, int(one.typed), one.at - since) for one in state.answers]),
+        tuple(
+            [(number[answer.screen], answer.value, int(answer.typed), answer.at - since) for answer in state.answers]
+        ),
         tuple([index if index >= 0 else -1 - number[name] for name, index in state.trail]),
-        tuple([(number[one.screen], one.text, one.at - since) for one in state.unasked]),
+        tuple([(number[text.screen], text.text, text.at - since) for text in state.unasked]),
     )
 
 
@@ -57,8 +59,8 @@ def unpack(packed: PackedState, book: FlowBook) -> FlowState:
     """
     try:
         return _state(packed, book)
-    except (IndexError, KeyError) as wrong:
-        raise ValueError("no packed state of these flows") from wrong
+    except (IndexError, KeyError) as error:
+        raise ValueError("no packed state of these flows") from error
 
 
 def _state(packed: PackedState, book: FlowBook) -> FlowState:

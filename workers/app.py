@@ -105,7 +105,9 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         hotlines=build_connectors(
             environ,
             countries.hotlines,
-            lambda one: replace(hotline_dependencies(common, operator, one), register_phones=pager.register_phones),
+            lambda hotline: replace(
+                hotline_dependencies(common, operator, hotline), register_phones=pager.register_phones
+            ),
         ),
         mode=common.mode.value,
         holder=holder,
@@ -120,9 +122,9 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
 def _on_call_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
     """Return a function: hotline → its contacts, those on call now first; none for an unknown hotline."""
     cards = {
-        one.id: (one.card, country_of_hotlines.time_zone)
+        hotline.id: (hotline.card, country_of_hotlines.time_zone)
         for country_of_hotlines in countries
-        for one in country_of_hotlines.hotlines.values()
+        for hotline in country_of_hotlines.hotlines.values()
     }
     return lambda hotline: duty_officers(*cards[hotline], database.now()) if hotline in cards else ()
 
@@ -134,36 +136,36 @@ def _no_sms() -> None:
 def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Scheduler:
     """Build the scheduler and its jobs. Raises SettingError."""
     operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
-    duties = ClockJobs(
+    jobs = ClockJobs(
         database=parts.database,
         forwarder=parts.forwarder,
         pager=parts.pager,
         job_queue=JobQueue(queue_client(parts.common.queue_redis)),
         metrics=parts.metrics,
         nudger=_answer_notices(parts),
-        furthest=max_step_delays(one.clocks for one in parts.countries),
+        furthest=max_step_delays(each.clocks for each in parts.countries),
     )
     mode = parts.common.mode
     texts = _sms_notifier(parts, operator)
     teller = Notifier(mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None)
-    telling = AlertSender(parts.database, teller)
+    alert_sender = AlertSender(parts.database, teller)
     retention_job = RetentionJob(
-        parts.database, retention_policy(parts.countries), parts.common.keys, telling, parts.metrics
+        parts.database, retention_policy(parts.countries), parts.common.keys, alert_sender, parts.metrics
     )
-    ladder = EscalationJob(
+    escalation = EscalationJob(
         database=parts.database,
         countries=parts.countries,
         teller=teller,
         pager=parts.pager,
         metrics=parts.metrics,
-        alert_operator=telling.add_hourly,
-        put=duties.put,
+        alert_operator=alert_sender.add_hourly,
+        put=jobs.put,
     )
     return Scheduler(
         database=parts.database,
-        duties=duties,
-        telling=telling,
-        ladder=ladder,
+        duties=jobs,
+        telling=alert_sender,
+        ladder=escalation,
         metrics=parts.metrics,
         holder=parts.holder,
         aside=(

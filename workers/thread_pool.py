@@ -43,9 +43,9 @@ class BackgroundPool:
         self._pool.shutdown(wait=True)
 
 
-def _run_logged(what: Callable[[], Any]) -> None:
+def _run_logged(task: Callable[[], Any]) -> None:
     try:
-        what()
+        task()
     except DatabaseUnavailable:
         log.warning("database_unavailable")
     except Exception:

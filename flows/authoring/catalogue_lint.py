@@ -68,9 +68,9 @@ def _header(tag: str, po: polib.POFile) -> Iterator[str]:
 
 
 def _plural(form: str) -> Iterator[str]:
-    found = re.fullmatch(r"nplurals=(\d); plural=(.+);", form)
+    match = re.fullmatch(r"nplurals=(\d); plural=(.+);", form)
     try:
-        if not found or not all(gettext.c2py(found[2])(n) < int(found[1]) for n in range(200)):
+        if not match or not all(gettext.c2py(match[2])(n) < int(match[1]) for n in range(200)):
             yield f"Plural-Forms: {form!r} is no rule of gettext"
     except ValueError:
         yield f"Plural-Forms: {form!r} is no rule of gettext"
@@ -79,9 +79,9 @@ def _plural(form: str) -> Iterator[str]:
 def _messages(po: polib.POFile, english: polib.POFile) -> Iterator[str]:
     """Check that the messages are those of the English file, in the same order: both can be read side by side."""
     own_ids, english_ids = [message_id(entry) for entry in po], [message_id(entry) for entry in english]
-    if missing := [one for one in english_ids if one not in own_ids]:
+    if missing := [message for message in english_ids if message not in own_ids]:
         yield f"it lacks {_first_few(missing)}; put them in, empty where nobody has translated them"
-    if unknown := [one for one in own_ids if one not in english_ids]:
+    if unknown := [message for message in own_ids if message not in english_ids]:
         yield f"it has {_first_few(unknown)}, which no screen says; take them out"
     if not missing and not unknown and own_ids != english_ids:
         yield "its messages are not in the order of locales/en.po"
@@ -89,7 +89,7 @@ def _messages(po: polib.POFile, english: polib.POFile) -> Iterator[str]:
 
 def _first_few(messages: list[str]) -> str:
     more = f" and {len(messages) - 3} more" if messages[3:] else ""
-    return ", ".join(_quoted_message(one) for one in messages[:3]) + more
+    return ", ".join(_quoted_message(message) for message in messages[:3]) + more
 
 
 def _quoted_message(message: str) -> str:
@@ -99,8 +99,8 @@ def _quoted_message(message: str) -> str:
 
 def _entry(english: str, words: str, *, plain: bool) -> Iterator[str]:
     yield from _fields(english, words)
-    if found := CURLY.search(words):
-        yield f"{found[0]!r} is a letter that a word processor put in; write ' \" - ... and plain blanks"
+    if match := CURLY.search(words):
+        yield f"{match[0]!r} is a letter that a word processor put in; write ' \" - ... and plain blanks"
     elif plain and alphabet(words) != "gsm7":
         outside = sorted({letter for letter in words if alphabet(letter) != "gsm7"})
         yield f"{' '.join(outside)} is outside GSM-7: the screen would hold 70 in place of 160"
@@ -122,11 +122,11 @@ def _fields(english: str, words: str) -> Iterator[str]:
     """Check the placeholders line by line: a line is left out if one of its fields is absent."""
     if fields_by_line(english) != fields_by_line(words):
         yield "its {placeholders} are not those of the English, line by line; until they are, English is shown"
-    more, has_optional_field = (
+    extra_lines, has_optional_field = (
         words.count("\n") - english.count("\n"),
         OPTIONAL_FIELDS.intersection(PLACEHOLDER.findall(english)),
     )
-    if more > 0 or (more and has_optional_field):
+    if extra_lines > 0 or (extra_lines and has_optional_field):
         yield "it has not as many lines as the English"
 
 
@@ -141,6 +141,6 @@ def _end_mark(words: str) -> str:
 
 def all_catalogue_faults(catalogues: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield the faults of all catalogues. `catalogues`: tag and text of each, including English."""
-    found = dict(catalogues)
-    for tag, text in found.items():
-        yield from catalogue_faults(tag, text, found[ENGLISH])
+    text_by_tag = dict(catalogues)
+    for tag, text in text_by_tag.items():
+        yield from catalogue_faults(tag, text, text_by_tag[ENGLISH])

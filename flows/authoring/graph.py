@@ -93,11 +93,11 @@ def _node(book: FlowBook, spot: StateNode, labels: dict[tuple[str, str], str]) -
     ]
     exits = tuple(f"{label} → {to}" for label, to in sorted(others))
     first = spot.laid.pages[0]
-    said = [line for line in first.text.split("\n") if line not in _choices(spot)]
+    text_lines = [line for line in first.text.split("\n") if line not in _choices(spot)]
     choices = tuple(f"{line.key} {line.say}" for page in spot.laid.pages for line in page.lines)
     name, start = _without_flow(screen.id), screen.start or screen.called
     return GraphNode(
-        name, " ".join(said), tuple(dict.fromkeys(choices)), condition_text(screen.when), screen.end, start, exits
+        name, " ".join(text_lines), tuple(dict.fromkeys(choices)), condition_text(screen.when), screen.end, start, exits
     )
 
 
@@ -120,17 +120,17 @@ def _edge_label(screen: Screen, replies: dict[str, set[str]], seen_by: set[str])
     keys = {choice.key for choice in screen.choices}
     if len(keys) > 2 and keys <= set(replies):
         return f"any{channel_suffix}"
-    return ", ".join(_runs(sorted(replies, key=lambda one: (not one.isdigit(), one.zfill(9))))) + channel_suffix
+    return ", ".join(_runs(sorted(replies, key=lambda reply: (not reply.isdigit(), reply.zfill(9))))) + channel_suffix
 
 
 def _runs(replies: Iterable[str]) -> Iterator[str]:
     """Yield three or more consecutive numbers as "1-3", and the other replies as they are."""
     ordered = list(replies)
-    numbers = [int(one) for one in ordered if one.isdigit()]
+    numbers = [int(reply) for reply in ordered if reply.isdigit()]
     for _, group in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
         row = [number for _, number in group]
         yield from [f"{row[0]}-{row[-1]}"] if len(row) > 2 else map(str, row)
-    yield from (one for one in ordered if not one.isdigit())
+    yield from (reply for reply in ordered if not reply.isdigit())
 
 
 def condition_text(when: Condition) -> str:
@@ -150,10 +150,10 @@ def mermaid(drawn: FlowGraph) -> str:
     ids = {node.name: f"n{number}" for number, node in enumerate(drawn.nodes)}
     lines = ["flowchart TD"]
     for node in drawn.nodes:
-        texts = [f"<b>{node.name}</b>", _quoted(node.words), *(f"{one}" for one in node.exits)]
-        said = "<br>".join(filter(None, texts))
+        texts = [f"<b>{node.name}</b>", _quoted(node.words), *(f"{exit_text}" for exit_text in node.exits)]
+        label = "<br>".join(filter(None, texts))
         left, right = ("([", "])") if node.end else ("[[", "]]") if node.start else ("[", "]")
-        lines.append(f'  {ids[node.name]}{left}"{said}"{right}')
+        lines.append(f'  {ids[node.name]}{left}"{label}"{right}')
     lines += [f'  {ids[edge.at]} -->|"{_quoted(edge.label)}"| {ids[edge.to]}' for edge in drawn.edges]
     return "\n".join(lines) + "\n"
 

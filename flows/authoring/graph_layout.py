@@ -37,7 +37,7 @@ def compute_layout(nodes: Sequence[str], edges: Sequence[EdgePair]) -> GraphLayo
     rows = _ordered(layer, links)
     places = _placed(rows, links, {name for name in layer if name not in layout.layer})
     layout.place = {name: places[name] for name in nodes}
-    layout.bends = {edge: [(layer[one], places[one]) for one in chain[1:-1]] for edge, chain in chains.items()}
+    layout.bends = {edge: [(layer[node], places[node]) for node in chain[1:-1]] for edge, chain in chains.items()}
     return layout
 
 
@@ -120,8 +120,8 @@ def _ordered(layer: Mapping[str, int], links: Sequence[EdgePair]) -> list[list[s
         neighbours, order = (above, rows) if sweep % 2 == 0 else (below, rows[::-1])
         at = {name: place for row in rows for place, name in enumerate(row)}
         for row in order:
-            mean = {one: _mean([at[other] for other in neighbours.get(one, ())], at[one]) for one in row}
-            row.sort(key=lambda one, mean=mean: mean[one])  # type: ignore[misc]  # a default binds the loop's own
+            mean = {node: _mean([at[other] for other in neighbours.get(node, ())], at[node]) for node in row}
+            row.sort(key=lambda node, mean=mean: mean[node])  # type: ignore[misc]  # a default binds the loop's own
             at |= {name: place for place, name in enumerate(row)}
         if (count := _crossings(rows, links)) < fewest_crossings:
             best, fewest_crossings = [list(row) for row in rows], count
@@ -151,17 +151,17 @@ def _placed(rows: Sequence[Sequence[str]], links: Sequence[EdgePair], bends: set
     places: dict[str, float] = {}
     for row in rows:
         x = 0.0
-        for one in row:
-            places[one] = x
+        for node in row:
+            places[node] = x
             x += 1.0
     for sweep in range(SWEEPS):
         for row in rows if sweep % 2 == 0 else rows[::-1]:
-            neighbours = [[*above.get(one, ()), *below.get(one, ())] for one in row]
+            neighbours = [[*above.get(node, ()), *below.get(node, ())] for node in row]
             preferred = [
-                _mean([places[o] for o in near], places[one]) for one, near in zip(row, neighbours, strict=True)
+                _mean([places[o] for o in near], places[node]) for node, near in zip(row, neighbours, strict=True)
             ]
-            for one, x in zip(row, _spread(row, preferred, bends), strict=True):
-                places[one] = x
+            for node, x in zip(row, _spread(row, preferred, bends), strict=True):
+                places[node] = x
     least = min(places.values(), default=0.0)
     return {name: x - least for name, x in places.items()}
 
@@ -177,5 +177,5 @@ def _spread(row: Sequence[str], preferred: Sequence[float], bends: set[str]) -> 
     return [(one + other) / 2 for one, other in zip(right, left, strict=True)]
 
 
-def _gap(one: str, other: str, bends: set[str]) -> float:
-    return {0: 1.0, 1: 0.62, 2: 0.25}[(one in bends) + (other in bends)]
+def _gap(node: str, other: str, bends: set[str]) -> float:
+    return {0: 1.0, 1: 0.62, 2: 0.25}[(node in bends) + (other in bends)]

@@ -179,7 +179,8 @@ class _GraphSvg:
     def _key(self, x: float, y: float, label: str) -> str:
         half = 3.5 * len(label) + 3
         while any(
-            abs(x - one) < half + taken_half + 2 and abs(y - high) < 13 for one, high, taken_half in self._key_positions
+            abs(x - taken_x) < half + taken_half + 2 and abs(y - taken_y) < 13
+            for taken_x, taken_y, taken_half in self._key_positions
         ):
             y += 7
         self._key_positions.append((x, y, half))
@@ -191,7 +192,7 @@ class _GraphSvg:
 
 def _layer_sizes(laid: GraphLayout) -> list[int]:
     layers = list(laid.layer.values())
-    return [layers.count(one) for one in set(layers)]
+    return [layers.count(layer) for layer in set(layers)]
 
 
 def _rows(node: GraphNode) -> Iterator[tuple[str, str]]:
@@ -199,7 +200,7 @@ def _rows(node: GraphNode) -> Iterator[tuple[str, str]]:
     yield from (
         ("words", line) for line in textwrap.wrap(node.words, MAX_LETTERS, max_lines=MAX_LINES, placeholder=" …")
     )
-    yield from (("choice", textwrap.shorten(one, MAX_LETTERS + 2, placeholder=" …")) for one in node.choices)
+    yield from (("choice", textwrap.shorten(choice, MAX_LETTERS + 2, placeholder=" …")) for choice in node.choices)
     when = textwrap.wrap(f"if {node.only}", MAX_LETTERS + 2, max_lines=2, placeholder=" …") if node.only else []
     yield from (("only", line) for line in when)
-    yield from (("exit", one) for one in node.exits)
+    yield from (("exit", exit_text) for exit_text in node.exits)

@@ -66,15 +66,15 @@ class Linter:
     def end(self) -> LintReport:
         """Return the report, with the screens and choices that never appeared."""
         if self._whole:
-            for found in path_checks.unreached(self._book, self._shown, self._offered):
-                self.report.findings.setdefault(found, []).append("everywhere")
+            for finding in path_checks.unreached(self._book, self._shown, self._offered):
+                self.report.findings.setdefault(finding, []).append("everywhere")
         return self.report
 
     def _note(self, found: Iterable[Finding], where: Combination) -> None:
-        for one in found:
-            there = self.report.findings.setdefault(one, [])
-            if str(where) not in there:
-                there.append(str(where))
+        for finding in found:
+            combinations = self.report.findings.setdefault(finding, [])
+            if str(where) not in combinations:
+                combinations.append(str(where))
 
     def _count(self, ways: StateGraph) -> None:
         self.report.spots += len(ways.spots)
@@ -85,9 +85,9 @@ class Linter:
 
     def _time(self, ways: StateGraph) -> None:
         known = self.report.sequences
-        for one in paths_to_send(ways):
-            there = known.get(one.screens)
-            known[one.screens] = replace(one, seconds=max(one.seconds, there.seconds)) if there else one
+        for path in paths_to_send(ways):
+            known_path = known.get(path.screens)
+            known[path.screens] = replace(path, seconds=max(path.seconds, known_path.seconds)) if known_path else path
         for screen, seconds in _soonest(ways):
             self.report.seconds_to_screen[screen] = max(seconds, self.report.seconds_to_screen.get(screen, 0.0))
 

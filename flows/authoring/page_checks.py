@@ -71,7 +71,7 @@ def _too_long(
                 choice = laid.offers[line.choice].choice
                 message = f"a choice is cut to {line.say!r}; give it a shorter label"
                 active_variant = next(
-                    (one for one in choice.say.variants if one.when.holds(state.values, world.facts)), None
+                    (each for each in choice.say.variants if each.when.holds(state.values, world.facts)), None
                 )
                 yield _finding_at_text(book, where, screen, active_variant, message)
     if (
@@ -86,7 +86,7 @@ def _too_long(
         )
     if is_gsm and _is_cut(screen, pages):
         message = "its words do not fit on one page; say less, or add a shorter form as `fits_first:`"
-        active_variant = next(one for one in screen.words.variants if one.when.holds(state.values, world.facts))
+        active_variant = next(each for each in screen.words.variants if each.when.holds(state.values, world.facts))
         yield _finding_at_text(book, where, screen, active_variant, message)
 
 
@@ -124,7 +124,7 @@ def _equal_labels(book: FlowBook, where: Combination, laid: ScreenLayout, world:
     labels = {"00": (leave_label(screen, world),), "0": (zero_label(screen, world),), "98": (world.translate(MORE),)}
     known: dict[str, str] = {fold(say[0]): key for key, say in labels.items() if say[0] and not screen.end}
     for number, offer in enumerate(laid.offers):
-        for say in {fold(one) for one in offer.say}:
+        for say in {fold(label) for label in offer.say}:
             other = known.setdefault(say, offer.key or f"list {number}")
             if other != (offer.key or f"list {number}"):
                 message = f"{say!r} means two things on this screen; change one of them"

@@ -153,8 +153,8 @@ class _Explorer:
         self._waiting: deque[StateNode] = deque()
         screens = book.screens
         self._shown = {name: self._questions(uses.shown[name]) for name in screens}
-        said = {*where.context_for(where.begin[0]).facts, *where.depends} if where.begin else set()
-        self._unset_facts = {name: facts_from_effects(uses.later[name], said) for name in screens}
+        known = {*where.context_for(where.begin[0]).facts, *where.depends} if where.begin else set()
+        self._unset_facts = {name: facts_from_effects(uses.later[name], known) for name in screens}
         self._later = {name: self._questions(uses.later[name]) for name in screens}
 
     def walked(self) -> StateGraph:

@@ -54,7 +54,7 @@ class ElementParser:
             place.wrong("either `say:` or `fits_first:` is needed; write one of them")
         says = parts["fits_first"].items() if "fits_first" in parts else [parts["say"]]
         context = parts["context"].text() if "context" in parts else ""
-        words = tuple(in_context(context, self.say(one, label)) for one in says)
+        words = tuple(in_context(context, self.say(text, label)) for text in says)
         return Variant(self.condition(parts.get("when")), words, place.at)
 
     def say(self, place: YamlNode, label: bool) -> str:
@@ -93,7 +93,7 @@ class ElementParser:
             place.wrong("`beside:` needs `when:` and `say:`; write both, or `none`")
         when = self.condition(parts["when"])
         # Ordered from the longest to the shortest.
-        says = tuple(self.say(one, label=False) for one in parts["say"].items())
+        says = tuple(self.say(text, label=False) for text in parts["say"].items())
         return ScreenText((Variant(when, says, place.at), Variant(ALWAYS, ("",), place.at)))
 
     def condition(self, place: YamlNode | None) -> Condition:
@@ -150,9 +150,9 @@ class ElementParser:
                 place.items()[1].wrong("choices from a list stand alone; put this one under its `last:`")
             lists = tuple(name.text() for name in parts["from"].items())
             return lists, self.choices(parts["last"], asks)[1] if "last" in parts else ()
-        made = [self.choice(item, str(number), asks) for number, item in enumerate(place.items(), 1)]
-        self.distinct(place, made)
-        return (), tuple(made)
+        choices = [self.choice(item, str(number), asks) for number, item in enumerate(place.items(), 1)]
+        self.distinct(place, choices)
+        return (), tuple(choices)
 
     def distinct(self, place: YamlNode, choices: list[Choice]) -> None:
         """Check that no key, label or other word means two choices."""
@@ -199,4 +199,4 @@ class ElementParser:
 
 
 def _labels(screen_text: ScreenText) -> set[str]:
-    return {fold(without_context(say)) for one in screen_text.variants for say in one.says}
+    return {fold(without_context(say)) for variant in screen_text.variants for say in variant.says}

@@ -115,12 +115,12 @@ def compose(file: str, text: str) -> YamlNode:
     """Parse the YAML of a file into its root node. Raises FlowError."""
     try:
         node = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as wrong:
-        mark = wrong.problem_mark or wrong.context_mark
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise FlowError(file, line, column, "", f"this is no YAML ({wrong.problem}); mend that line") from None
-    except YAMLError as wrong:
-        raise FlowError(file, 1, 1, "", f"this is no YAML ({type(wrong).__name__}); mend the file") from None
+        raise FlowError(file, line, column, "", f"this is no YAML ({error.problem}); mend that line") from None
+    except YAMLError as error:
+        raise FlowError(file, 1, 1, "", f"this is no YAML ({type(error).__name__}); mend the file") from None
     if node is None:
         raise FlowError(file, 1, 1, "", "the file is empty; begin it with `flow:`")
     return YamlNode(file, "", node)

@@ -93,7 +93,7 @@ class ClockJobs:
             log.info("sms_expired", count=expired)
         untaken = self._sms_fallback.not_taken(messages.list_due(self._database), "urgent")
         if untaken:
-            self._sms_pool.do(lambda: [self._dispatcher.send(one) for one in untaken])
+            self._sms_pool.do(lambda: [self._dispatcher.send(sms_id) for sms_id in untaken])
 
     def pages(self) -> None:
         """Process the replies of on-call phones, then text the next number where no reply came in time."""
@@ -112,8 +112,8 @@ class ClockJobs:
         These are incomplete reports, first texts, answers given after Send, and texts that could not be parsed.
         """
         for origin_key in pending_submissions.list_due(self._database):
-            made = pending_submissions.submit_due(self._database, origin_key)
-            self.put(made)
+            deliveries = pending_submissions.submit_due(self._database, origin_key)
+            self.put(deliveries)
 
     def messages(self) -> None:
         """Create the deliveries of what reporters wrote in "My report", for each hotline that has the report."""
@@ -122,10 +122,12 @@ class ClockJobs:
 
     def handovers(self) -> None:
         """Carry out the transfers to another hotline that staff asked for."""
-        for one in delivery_actions.list_requested_transfers(self._database):
-            if made := delivery_actions.execute_transfer(self._database, one):
-                log.info("report_transferred", report_id=one.report_id, hotline=one.taker, priority=made[1])
-                self.put([made])
+        for transfer in delivery_actions.list_requested_transfers(self._database):
+            if delivery := delivery_actions.execute_transfer(self._database, transfer):
+                log.info(
+                    "report_transferred", report_id=transfer.report_id, hotline=transfer.taker, priority=delivery[1]
+                )
+                self.put([delivery])
 
     def receipts(self) -> None:
         """Mark a delivery as received if the hotline's staff work on the report, though no receipt came."""
@@ -136,11 +138,11 @@ class ClockJobs:
         """Deliver a report to the next fallback if the hotlines before it did not accept it."""
         waits = {priority: policy.fallback for priority, policy in retry_policy.POLICIES.items()}
         for report_id in fallbacks.list_stuck(self._database, waits):
-            found = next_fallback(fallbacks.load_chain(self._database, report_id))
-            made = fallbacks.add_fallback(self._database, report_id, *found) if found else None
-            if found and made:
-                log.warning("delivery_fallback", report_id=report_id, hotline=found[0], priority=made[1])
-                self.put([made])
+            fallback = next_fallback(fallbacks.load_chain(self._database, report_id))
+            delivery = fallbacks.add_fallback(self._database, report_id, *fallback) if fallback else None
+            if fallback and delivery:
+                log.warning("delivery_fallback", report_id=report_id, hotline=fallback[0], priority=delivery[1])
+                self.put([delivery])
 
     def bury(self) -> None:
         """Refuse the due deliveries to hotlines that answered 410 (gone)."""
@@ -186,9 +188,9 @@ class ClockJobs:
 
     def undelivered(self) -> None:
         """Set the metrics of undelivered reports and of open circuit breakers."""
-        found = outbox.count_undelivered(self._database)
+        counts = outbox.count_undelivered(self._database)
         for state, priority in product(UNDELIVERED, PRIORITIES):
-            self._metrics.deliveries.labels(state, priority).set(found.get((state, priority), 0))
+            self._metrics.deliveries.labels(state, priority).set(counts.get((state, priority), 0))
         for hotline, is_open in circuit_breakers.list_states(self._database).items():
             self._metrics.breaker.labels(hotline).set(is_open)
 

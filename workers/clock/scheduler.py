@@ -168,11 +168,11 @@ class Scheduler:
         return False
 
     def _unless_quiet(self, start: Callable[[], None]) -> Callable[[], None]:
-        def do() -> None:
+        def run_unless_quiet() -> None:
             if self._monotonic() >= self._quiet_until:
                 start()
 
-        return do
+        return run_unless_quiet
 
     def _renew_lease(self) -> bool:
         now = self._monotonic()

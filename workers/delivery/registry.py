@@ -74,7 +74,7 @@ class HotlineDependencies:
 def hotline_kinds() -> tuple[str, ...]:
     """Return the names of all kinds of hotlines."""
     return tuple(
-        sorted(found.name for found in pkgutil.iter_modules(importlib.import_module("workers.hotlines").__path__))
+        sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("workers.hotlines").__path__))
     )
 
 
@@ -82,8 +82,8 @@ def settings_class(kind: str) -> type | None:
     """Return the settings class of a kind, read as HOTLINE_<ID>_<NAME>; None if there is no such kind."""
     if kind not in hotline_kinds():
         return None
-    found: type = importlib.import_module(f"workers.hotlines.{kind}").Settings
-    return found
+    settings: type = importlib.import_module(f"workers.hotlines.{kind}").Settings
+    return settings
 
 
 def read_settings(environ: Mapping[str, str], listed: Iterable[Listed]) -> HotlineSettings:
@@ -100,14 +100,14 @@ def build_connectors(
     address.
     """
     hotlines = tuple(listed)
-    found = read_settings(environ, hotlines)
-    if found.unknown:
-        raise SettingError(found.unknown)
+    settings = read_settings(environ, hotlines)
+    if settings.unknown:
+        raise SettingError(settings.unknown)
     connectors: dict[str, HotlineConnector] = {}
     for hotline in hotlines:
-        if hotline.id in found.filled:
+        if hotline.id in settings.filled:
             try:
-                connectors[hotline.id] = _build(hotline.delivery, found.filled[hotline.id], means(hotline))
+                connectors[hotline.id] = _build(hotline.delivery, settings.filled[hotline.id], means(hotline))
             except (BadTarget, HotlineSetupError):
                 log.error("setting_refused", hotline=hotline.id)
         else:
@@ -127,9 +127,9 @@ def unconfigured_hotlines(
 ) -> tuple[str, ...]:
     """Return the ids of the hotlines that a worker with these settings leaves out: their reports wait."""
     hotlines = tuple(listed)
-    left_out = {hotline for hotline, _ in _refused(environ, hotlines, means)}
+    left_out = {hotline_id for hotline_id, _ in _refused(environ, hotlines, means)}
     filled = read_settings(environ, hotlines).filled
-    return tuple(one.id for one in hotlines if one.id not in filled or one.id in left_out)
+    return tuple(hotline.id for hotline in hotlines if hotline.id not in filled or hotline.id in left_out)
 
 
 def _refused(

@@ -25,12 +25,12 @@ class Settings(OnCallSmsSettings):
 def build(settings: Settings, means: HotlineDependencies) -> ConsoleConnector:
     """Build the connector. Raises HotlineSetupError if the card names nobody to notify."""
     addresses = [contact for contact in means.hotline.card.duty_officer if "@" in contact]
-    tells: list[Notify] = [_notify_by_mail(mail_client(means), means, contact) for contact in addresses]
+    notifiers: list[Notify] = [_notify_by_mail(mail_client(means), means, contact) for contact in addresses]
     if on_call_numbers(means):
-        tells.append(means.register_phones(means.hotline.id, on_call_phones(settings, means)))
-    if not tells:
+        notifiers.append(means.register_phones(means.hotline.id, on_call_phones(settings, means)))
+    if not notifiers:
         raise HotlineSetupError(f"has nobody to be told among {means.on_duty} of its card")
-    return ConsoleConnector(tells)
+    return ConsoleConnector(notifiers)
 
 
 def _notify_by_mail(client: SmtpClient, means: HotlineDependencies, to: str) -> Notify:

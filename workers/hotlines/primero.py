@@ -131,14 +131,14 @@ def _create(session: _CaseSession, update: CaseUpdate) -> DeliveryOutcome:
 
 
 def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
-    found = session.call("GET", f"{CASES}/{update.case}")
-    if found.status == 404 and update.kind == "updated" and not created:  # an update contains the whole report
+    response = session.call("GET", f"{CASES}/{update.case}")
+    if response.status == 404 and update.kind == "updated" and not created:  # an update contains the whole report
         return _create(session, update)
-    if not 200 <= found.status < 300:
-        return _outcome(found)
-    stored_case = _case_data(found)
+    if not 200 <= response.status < 300:
+        return _outcome(response)
+    stored_case = _case_data(response)
     if _has_note(stored_case, update):
-        return Delivered(found.status)
+        return Delivered(response.status)
     new = case_changes(update.fields, stored_case, withdrawn=update.withdrawn)
     notes = [*(redact_numbers(stored_case.get(NOTES)) if update.withdrawn else ()), update.note]
     return _check_stored(session, update, _write(session, "PATCH", f"{CASES}/{update.case}", {**new, NOTES: notes}))
@@ -159,37 +159,37 @@ def _write(session: _CaseSession, method: str, path: str, data: Mapping[str, Any
 def _check_stored(session: _CaseSession, update: CaseUpdate, reply: ClientResponse) -> DeliveryOutcome:
     if not 200 <= reply.status < 300:
         return _outcome(reply)
-    found = session.call("GET", f"{CASES}/{update.case}")
-    if not 200 <= found.status < 300:
-        return _outcome(found)
-    return Delivered(reply.status) if _has_note(_case_data(found), update) else Unavailable("not_kept", reply.status)
+    response = session.call("GET", f"{CASES}/{update.case}")
+    if not 200 <= response.status < 300:
+        return _outcome(response)
+    return Delivered(reply.status) if _has_note(_case_data(response), update) else Unavailable("not_kept", reply.status)
 
 
 def _has_note(case: Mapping[str, Any], update: CaseUpdate) -> bool:
     notes = case.get(NOTES)
-    stored = [one for one in notes if isinstance(one, dict)] if isinstance(notes, list) else []
-    return any(one.get("unique_id") == update.note["unique_id"] and one.get("note_text") for one in stored)
+    stored = [note for note in notes if isinstance(note, dict)] if isinstance(notes, list) else []
+    return any(note.get("unique_id") == update.note["unique_id"] and note.get("note_text") for note in stored)
 
 
 def _case_data(reply: ClientResponse) -> Mapping[str, Any]:
-    found = _json(reply).get("data")
-    return found if isinstance(found, dict) else {}
+    data = _json(reply).get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def _refused_fields(reply: ClientResponse) -> set[str]:
     """Return the field names in `errors[].detail`: JSON pointers of the schema check, or names of invalid fields."""
     errors = _json(reply).get("errors")
-    details = [one.get("detail") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    flat = [name for one in details for name in (one if isinstance(one, list) else [one])]
+    details = [error.get("detail") for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    flat = [name for detail in details for name in (detail if isinstance(detail, list) else [detail])]
     return {name.strip("/").partition("/")[0] for name in flat if isinstance(name, str)}
 
 
 def _json(reply: ClientResponse) -> Mapping[str, Any]:
     try:
-        found = json.loads(reply.body)
+        parsed = json.loads(reply.body)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _outcome(reply: ClientResponse) -> DeliveryOutcome:

@@ -89,28 +89,30 @@ class AlertSender:
 
         It may be guessing or a forgotten PIN; which report was meant is not known.
         """
-        found = []
+        alerts = []
         if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.all and self._is_due(
             "code_guessed", "", HOUR
         ):
-            found.append(Alert("", "code_guessed", "P2", ALERT_ADVICE["code_guessed"], what="guessed at"))
+            alerts.append(Alert("", "code_guessed", "P2", ALERT_ADVICE["code_guessed"], what="guessed at"))
         if pin_throttle.count_locked_codes(self._database) and self._is_due("pin_guessed", "", DAY):
-            found.append(Alert("", "pin_guessed", "P3", ALERT_ADVICE["pin_guessed"], what="locked"))
-        return found
+            alerts.append(Alert("", "pin_guessed", "P3", ALERT_ADVICE["pin_guessed"], what="locked"))
+        return alerts
 
     def _spools(self) -> list[Alert]:
         """Alert of reports that wait in a host's spool and that no hotline has: hourly, until there are none."""
-        found = [("spool_bad", "P1", status) for status in spool_status.list_statuses(self._database) if status.bad]
-        found += [
+        troubles = [("spool_bad", "P1", status) for status in spool_status.list_statuses(self._database) if status.bad]
+        troubles += [
             ("spool_waits", "P1", status) for status in spool_status.list_statuses(self._database) if status.is_late
         ]
-        due = [(why, priority, status.host) for why, priority, status in found if self._is_due(why, status.host, HOUR)]
+        due = [
+            (why, priority, status.host) for why, priority, status in troubles if self._is_due(why, status.host, HOUR)
+        ]
         return [Alert(host, why, priority, ALERT_ADVICE[why]) for why, priority, host in due]
 
     def _sms(self) -> list[Alert]:
         rows = messages.list_failures(self._database, outcomes.OPERATOR_FAULTS, self._database.now() - HOUR)
-        found = dict.fromkeys((channel, why) for channel, why, _ in rows)
-        due = [(channel, why) for channel, why in found if self._is_due(why, channel, HOUR)]
+        faults = dict.fromkeys((channel, why) for channel, why, _ in rows)
+        due = [(channel, why) for channel, why in faults if self._is_due(why, channel, HOUR)]
         return [Alert(channel, why, "P2", SMS_ADVICE[why]) for channel, why in due]
 
     def _is_due(self, why: str, subject: str, interval: int) -> bool:

@@ -116,12 +116,12 @@ class AnswerNotices:
     def _notice_from(
         self, country: Country, facts: NoticeFacts, report: Mapping[str, Any], contact: Mapping[str, Any] | None
     ) -> AnswerNotice | None:
-        said = read_permission(contact, facts.since)
-        when = next_notice_at(said, facts.sent, self.database.now())
-        line, text = self._route(country), self._notice_text(report, country)
-        if said is None or when is None or line is None or not text:
+        permission = read_permission(contact, facts.since)
+        due_at = next_notice_at(permission, facts.sent, self.database.now())
+        route, text = self._route(country), self._notice_text(report, country)
+        if permission is None or due_at is None or route is None or not text:
             return None
-        return AnswerNotice(when, said.number, line, text, facts)
+        return AnswerNotice(due_at, permission.number, route, text, facts)
 
     def _unless_opted_out(self, notice: AnswerNotice, keys: Sequence[bytes]) -> AnswerNotice | None:
         hashes = tuple(keyed_hash(key, notice.number) for key in keys)
@@ -156,13 +156,13 @@ class AnswerNotices:
         try:
             report = self._open(stored.report, SealContext(stored.mode, report_id, stored.revision, hotline))
             messages = [
-                (one, SealContext.of_message(stored.mode, report_id, one.message_id, hotline))
-                for one in stored.messages
+                (message, SealContext.of_message(stored.mode, report_id, message.message_id, hotline))
+                for message in stored.messages
             ]
             statements = [self._open(body, context).get("contact") for body, context in messages]
         except DecryptError:
             return None
-        contact = next((one for one in reversed(statements) if one), report.get("contact"))
+        contact = next((statement for statement in reversed(statements) if statement), report.get("contact"))
         return report, None if stored.withdrawn else contact
 
     def _open(self, body: StoredBody, context: SealContext) -> Mapping[str, Any]:

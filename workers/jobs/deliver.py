@@ -129,11 +129,11 @@ class DeliveryRunner:
         )
 
     def _send(self, request: DeliveryRequest, hotline_id: str) -> DeliveryOutcome:
-        hotline = self.hotlines.get(hotline_id)
-        if hotline is None:
+        connector = self.hotlines.get(hotline_id)
+        if connector is None:
             return Undeliverable("no_hotline")
         try:
-            return hotline.deliver(request)
+            return connector.deliver(request)
         except Exception:  # one delivery that fails here must not stop the others
             log.exception("job_failed", delivery_id=request.delivery_id)
             return Undeliverable("our_fault")

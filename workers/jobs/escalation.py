@@ -93,10 +93,10 @@ class EscalationJob:
     def _due_one_by_one(self, priorities: tuple[str, ...]) -> Iterator[EscalationStep]:
         """Yield one due step at a time, so that a more urgent one that became due meanwhile is next."""
         for _ in range(MAX_STEPS):
-            found = steps.list_due(self.database, NOTIFY_STEPS, 1, priorities)
-            if not found:
+            due = steps.list_due(self.database, NOTIFY_STEPS, 1, priorities)
+            if not due:
                 return
-            yield from found
+            yield from due
 
     def _each(
         self, due: Iterable[EscalationStep], do: Callable[[EscalationStep], None], again: int = RETRY_DELAY
@@ -207,7 +207,7 @@ class EscalationJob:
         if not silent:
             return NOT_THERE
         results = {self._notify_hotline(step, waiting, country, hotline.id, now) for hotline in silent}
-        return next((one for one in (TOLD, "", NOBODY) if one in results), NOBODY)
+        return next((result for result in (TOLD, "", NOBODY) if result in results), NOBODY)
 
     def _notify_hotline(
         self, step: EscalationStep, waiting: EscalationState, country: Country, hotline: str, now: int
@@ -217,7 +217,8 @@ class EscalationJob:
         if step.step == STEP_HOTLINE and hotline in self.pager.registered_phones:
             if self.pager.again(step.report_id, hotline):
                 return TOLD
-            people = tuple(one for one in people if "@" in one)  # without an e-mail address its phones are tried again
+            # Without an e-mail address its phones are tried again.
+            people = tuple(contact for contact in people if "@" in contact)
         elif not people:
             return NOBODY
         text = texts.hotline_reminder(waiting, listed, country, now)

@@ -37,8 +37,8 @@ def _first_open(waiting: EscalationState, country: Country, now: int) -> tuple[s
     """Choose the first open hotline if all that have the report are closed: a report must not wait for the morning."""
     if any(is_open(country, recipient.hotline, now) for recipient in waiting.given if recipient.handling != "rejected"):
         return "", PASSED
-    found = next((hotline for hotline in waiting.left if is_open(country, hotline, now)), "")
-    return (found, REASONS_BY_STEP[STEP_CLOSED]) if found else ("", NOBODY)
+    open_hotline = next((hotline for hotline in waiting.left if is_open(country, hotline, now)), "")
+    return (open_hotline, REASONS_BY_STEP[STEP_CLOSED]) if open_hotline else ("", NOBODY)
 
 
 def _preferred(step: str, waiting: EscalationState, country: Country, now: int) -> Iterator[str]:
@@ -61,8 +61,8 @@ def _is_known(waiting: EscalationState, country: Country) -> bool:
 
 def is_open(country: Country, hotline: str, now: int) -> bool:
     """Return whether a hotline is open now; False for one that the country does not have."""
-    found = country.hotlines.get(hotline)
-    return found is not None and opening_hours.hotline_hours(found.card, country.time_zone).is_open(now)
+    listed = country.hotlines.get(hotline)
+    return listed is not None and opening_hours.hotline_hours(listed.card, country.time_zone).is_open(now)
 
 
 def silent_hotlines(waiting: EscalationState, country: Country) -> list[Hotline]:

@@ -85,13 +85,13 @@ class RetentionJob:
             self._metrics.checkpoint.set_to_current_time()
 
     def _purge(self, purge: Purge) -> None:
-        gone: Counter[str] = Counter()
+        purged: Counter[str] = Counter()
         while not self._stopping.is_set():
             started_at = time.monotonic()
             counts = purge.step(PURGE_BATCH)
             for rule, count in counts.items():
                 self._metrics.purged.labels(rule).inc(count)
-            gone += counts
+            purged += counts
             if not counts and not purge.purge_copies(PURGE_BATCH):
                 break
             self._to_compact = True
@@ -99,8 +99,8 @@ class RetentionJob:
         purge.delete_old_receipts()
         while not self._stopping.is_set() and audit_log.purge_old_entries(self._database, purge.now):
             self._to_compact = True
-        if gone:
-            log.info("purged", count=gone.total())
+        if purged:
+            log.info("purged", count=purged.total())
         if self._to_compact and time.monotonic() - self._compacted_at >= DAY_SECONDS:
             self._compact()
 
@@ -156,9 +156,9 @@ class ErasureJob:
 
     def _erase(self) -> None:
         purge = Purge(self._database, self._policy, retention.purge_time(self._database), "clock")
-        while not self._stopping.is_set() and (gone := purge.step(ERASURE_BATCH, erased=True)):
-            self._metrics.purged.labels(ERASED.name).inc(gone.total())
-            log.info("purged", count=gone.total())
+        while not self._stopping.is_set() and (purged := purge.step(ERASURE_BATCH, erased=True)):
+            self._metrics.purged.labels(ERASED.name).inc(purged.total())
+            log.info("purged", count=purged.total())
             self._on_deleted()
 
     def finish(self) -> None:

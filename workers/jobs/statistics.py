@@ -61,7 +61,9 @@ class StatisticsJob:
         )
         self._channels = ("ussd", "sms") if of.mode == "live" else ("simulator", "ussd", "sms")
         catalogues_by_tag = catalogues.load(locales.FOLDER)
-        self._languages = {one.iso: _offered_languages(one, catalogues_by_tag, of.drafts) for one in of.countries}
+        self._languages = {
+            country.iso: _offered_languages(country, catalogues_by_tag, of.drafts) for country in of.countries
+        }
         self._metrics = metrics
         self._pool = BackgroundPool(1)
         self._stopping = threading.Event()
@@ -86,47 +88,49 @@ class StatisticsJob:
         """Count what is new of each country, and publish the quarters that are over."""
         now = self._database.now() - COMMIT_MARGIN
         progress = quarterly_figures.load_progress(self._database)
-        progress |= {one.iso: CountProgress() for one in self._countries if one.iso not in progress}
-        oldest = min(min(progress[one.iso].until, progress[one.iso].settled) for one in self._countries)
+        progress |= {each.iso: CountProgress() for each in self._countries if each.iso not in progress}
+        oldest = min(min(progress[each.iso].until, progress[each.iso].settled) for each in self._countries)
         submitted = quarterly_figures.list_submitted(self._database, oldest, now)
         for country in self._countries:
-            there = [one for one in submitted if one.country == country.iso]
-            self._count(country, progress[country.iso].until, there, now)
-            self._settle(country, progress[country.iso].settled, there, now - self._settled_after)
+            reports = [report for report in submitted if report.country == country.iso]
+            self._count(country, progress[country.iso].until, reports, now)
+            self._settle(country, progress[country.iso].settled, reports, now - self._settled_after)
             for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
                 if now >= aggregation.quarter_end(quarter) + SETTLED_AFTER:
                     self._publish(country, quarter)
 
-    def _count(self, country: Country, since: int, there: Sequence[CountedReport], now: int) -> None:
+    def _count(self, country: Country, since: int, reports: Sequence[CountedReport], now: int) -> None:
         """Count in batches: one for each quarter that is over, and one for the new reports of this quarter."""
-        uncounted = [one for one in there if one.at > since]
+        uncounted = [report for report in reports if report.at > since]
         while not self._stopping.is_set() and (batch := self._next_batch(uncounted, now)):
             counts = self._count_cells(country, uncounted[: batch.count])
             if not quarterly_figures.add_counts(self._database, country.iso, "until", (since, batch.until), counts):
                 return
             log.info("statistics_counted", country=country.iso, count=batch.count)
-            since, uncounted = batch.until, [one for one in uncounted if one.at > batch.until]
+            since, uncounted = batch.until, [report for report in uncounted if report.at > batch.until]
 
     def _next_batch(self, uncounted: Sequence[CountedReport], now: int) -> aggregation.CountBatch | None:
-        return aggregation.next_batch([one.at for one in uncounted], now, self._min_count)
+        return aggregation.next_batch([report.at for report in uncounted], now, self._min_count)
 
-    def _settle(self, country: Country, since: int, there: Sequence[CountedReport], until: int) -> None:
+    def _settle(self, country: Country, since: int, reports: Sequence[CountedReport], until: int) -> None:
         """Count the outcome of each report whose time to settle has passed.
 
         Outcomes are in unencrypted columns, so the count does not need a minimum number of reports.
         """
-        settled = [one for one in there if since < one.at <= until]
+        settled = [report for report in reports if since < report.at <= until]
         if settled:
             outcomes = zip(settled, quarterly_figures.load_outcomes(self._database, settled), strict=True)
             counts = Counter(
-                (aggregation.quarter_of(one.at), *cell) for one, outcome in outcomes for cell in outcome_cells(outcome)
+                (aggregation.quarter_of(report.at), *cell)
+                for report, outcome in outcomes
+                for cell in outcome_cells(outcome)
             )
             quarterly_figures.add_counts(self._database, country.iso, "settled", (since, settled[-1].at), counts)
 
     def _count_cells(self, country: Country, reports: Sequence[CountedReport]) -> Mapping[tuple[str, str, str], int]:
         heads: dict[str, list[ReportHead]] = {}
-        for one in quarterly_figures.load_heads(self._database, [one.report_id for one in reports]):
-            heads.setdefault(one.report_id, []).append(one)
+        for row in quarterly_figures.load_heads(self._database, [row.report_id for row in reports]):
+            heads.setdefault(row.report_id, []).append(row)
         counts: Counter[tuple[str, str, str]] = Counter()
         for report in reports:
             head = self._open_head(heads.get(report.report_id, ()))
@@ -139,11 +143,11 @@ class StatisticsJob:
 
         Returns an empty mapping if there is none, or if the report holds a text that could not be parsed.
         """
-        for one in heads:
+        for head in heads:
             try:
-                private_key = self._keys.of(one.recipient, one.key_id)
-                context = SealContext(one.mode, one.report_id, one.revision, one.recipient)
-                opened = json.loads(open_head(private_key, context, SealedBody(one.key_id, one.wrap, one.head, b"")))
+                private_key = self._keys.of(head.recipient, head.key_id)
+                context = SealContext(head.mode, head.report_id, head.revision, head.recipient)
+                opened = json.loads(open_head(private_key, context, SealedBody(head.key_id, head.wrap, head.head, b"")))
             except (DecryptError, ValueError):
                 continue
             return opened if isinstance(opened, dict) else {}
@@ -162,5 +166,5 @@ def _offered_languages(
     country: Country, catalogues_by_tag: Mapping[str, catalogues.Catalogue], drafts: Sequence[str]
 ) -> list[str]:
     """Return the country's languages, with English last: it is the fallback for all others."""
-    tags = [one.tag for one in catalogues.offered_languages(country.languages, catalogues_by_tag, (), drafts)]
+    tags = [language.tag for language in catalogues.offered_languages(country.languages, catalogues_by_tag, (), drafts)]
     return sorted(tags, key=lambda tag: tag == "en")

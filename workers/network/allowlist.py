@@ -108,12 +108,12 @@ def parse_hotline_target(url: str, listed: Iterable[str] = (), *, live: bool) ->
 def is_public(address: str) -> bool:
     """Return whether an address is public. IPv4 addresses embedded in an IPv6 address must be public as well."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return _is_public(found) and all(_is_public(inner) for inner in _embedded_ipv4(found))
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return _is_public(parsed) and all(_is_public(inner) for inner in _embedded_ipv4(parsed))
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -126,12 +126,12 @@ def _embedded_ipv4(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> li
     """Return the IPv4 addresses that an IPv6 address leads to: NAT64, 6to4, Teredo (server and client)."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
-    found = list(address.teredo or ())
+    embedded = list(address.teredo or ())
     if address.sixtofour is not None:
-        found.append(address.sixtofour)
+        embedded.append(address.sixtofour)
     if address in _NAT64:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return found
+        embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return embedded
 
 
 def _is_literal(host: str) -> bool:
@@ -145,7 +145,7 @@ def _is_literal(host: str) -> bool:
 
 def _is_this_machine(host: str) -> bool:
     try:
-        found = ipaddress.ip_address(host)
+        parsed = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
-    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback

@@ -93,8 +93,8 @@ class SmtpClient:
             return allowed_addresses(
                 server.host, server.port, self._resolve, self._limits.resolve, listed=private_allowed
             )
-        except NoResponse as missing:
-            raise MailNotAccepted(missing.why) from None
+        except NoResponse as error:
+            raise MailNotAccepted(error.why) from None
 
     def _send(self, connection: PinnedConnection, address: str, message: EmailMessage) -> None:
         with _SmtpSession(self.server, connection, self._tls, self._limits.read) as session:

@@ -57,34 +57,41 @@ class Notifier:
             log.warning("alert_failed", hotline=said.about or None, priority=said.priority)
         return notified
 
-    def _notify(self, contact: str, said: Notification) -> bool:
+    def _notify(self, contact: str, notification: Notification) -> bool:
         medium = "sms" if _is_phone(contact) else "email"
-        is_sent = self._send_text(contact, said) if _is_phone(contact) else self._send_mail(contact, said)
+        is_sent = (
+            self._send_text(contact, notification) if _is_phone(contact) else self._send_mail(contact, notification)
+        )
         self.metrics.told.labels(medium, "yes" if is_sent else "no").inc()
         if is_sent:
-            log.info("alert_sent", hotline=said.about or None, priority=said.priority, count=said.count)
+            log.info(
+                "alert_sent",
+                hotline=notification.about or None,
+                priority=notification.priority,
+                count=notification.count,
+            )
         return is_sent
 
-    def _send_text(self, number: str, said: Notification) -> bool:
-        return self.text is not None and self.text(number, self._drill + said.sms)
+    def _send_text(self, number: str, notification: Notification) -> bool:
+        return self.text is not None and self.text(number, self._drill + notification.sms)
 
-    def _send_mail(self, address: str, said: Notification) -> bool:
+    def _send_mail(self, address: str, notification: Notification) -> bool:
         if self.server is None:
             return False
         try:
-            SmtpClient(self.server, strict=False).send(address, self._message(self.server, address, said))
+            SmtpClient(self.server, strict=False).send(address, self._message(self.server, address, notification))
         except MailNotAccepted as error:
-            log.warning("alert_failed", reason=error.why, status=error.code, hotline=said.about or None)
+            log.warning("alert_failed", reason=error.why, status=error.code, hotline=notification.about or None)
             return False
         return True
 
-    def _message(self, server: MailServer, address: str, said: Notification) -> EmailMessage:
+    def _message(self, server: MailServer, address: str, notification: Notification) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = self._drill + said.subject
+        message["Subject"] = self._drill + notification.subject
         message["From"], message["To"] = server.sender, address
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=server.host)
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(said.text)
+        message.set_content(notification.text)
         return message
 
     @property

@@ -41,8 +41,8 @@ log = structlog.get_logger()
 
 def page_text(kind: str, report_id: str, priority: str, word: str, *, drill: bool) -> str:
     """Return the text: at most one SMS of GSM-7, and nothing of what the report is about."""
-    said = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
-    return f"DRILL {said}" if drill else said
+    text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
+    return f"DRILL {text}" if drill else text
 
 
 @dataclass(slots=True)
@@ -118,11 +118,11 @@ class OnCallPager:
         """Text one number. `index`: its place in the order; by default the next one."""
         phones = self.registered_phones[about.hotline]
         word = f"{self.draw():06d}"
-        said = page_text(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
+        text = page_text(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
         numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
         position = about.count if index is None else index
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
-        sms = seal_sms(self.database, self.keys, route, to, said=said, mode=self.mode)
+        sms = seal_sms(self.database, self.keys, route, to, said=text, mode=self.mode)
         if on_call.add_page(self.database, sms, about, word):
             self.texter.send(sms.id)
 

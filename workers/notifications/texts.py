@@ -158,8 +158,8 @@ def operator_reminder(waiting: EscalationState, country: Country | None, now: in
     )
 
 
-def _waits_since(waiting: EscalationState, there: OpeningHours, now: int) -> str:
-    since = there.local(waiting.since)
+def _waits_since(waiting: EscalationState, hours: OpeningHours, now: int) -> str:
+    since = hours.local(waiting.since)
     long_ago = timedelta(seconds=(now - waiting.since) // SECOND) >= SAME_DAY
-    said = f"{since:%d %b %H:%M}" if long_ago else f"{since:%H:%M}"
-    return f"Report {waiting.report_id[-6:]}, {waiting.priority}, waits since {said}"
+    time = f"{since:%d %b %H:%M}" if long_ago else f"{since:%H:%M}"
+    return f"Report {waiting.report_id[-6:]}, {waiting.priority}, waits since {time}"
