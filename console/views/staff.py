@@ -137,7 +137,7 @@ def _role(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
 
 
 def _request_promotion(doors: PageRouter, me: StaffRequest, about: str, name: str) -> Response | None:
-    """Request a promotion; return the page that says so, or None if another lead has asked for it: it is confirmed."""
+    """Request a promotion; return the page that says so, or None if another lead requested it: it is confirmed."""
     outcome = approvals.request_promotion(doors.database, about, name, me.account)
     return None if outcome == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[outcome])
 
@@ -160,7 +160,7 @@ def _end_page(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
 
 
 def _request_demotion(doors: PageRouter, me: StaffRequest, one: Account, role: str) -> Response | None:
-    """Request a demotion; return the page that says so, or None if another lead has asked for it: it is confirmed.
+    """Request a demotion; return the page that says so, or None if another lead requested it: it is confirmed.
 
     Leads may confirm what another lead asked about them, but cannot ask for it themselves.
     """

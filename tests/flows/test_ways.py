@@ -19,7 +19,7 @@ from flows.dependencies import dependencies_of
 from flows.model import Answer, FlowState
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.commands.flows import selected_countries, report_data, report_text, run_lint
+from tokaut.commands.flows import report_data, report_text, run_lint, selected_countries
 from tokaut.screens.combinations import (
     CONTEXT_DEPENDENCIES,
     LIMITS,

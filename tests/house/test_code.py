@@ -63,7 +63,7 @@ def sql_from_text(tree: ast.Module) -> Iterator[str]:
             yield dotted(node.func)
         if isinstance(node, ast.Call) and dotted(node.func).endswith(".exec_driver_sql"):
             names = {inner.id for inner in ast.walk(node.args[0]) if isinstance(inner, ast.Name)}
-            known = names <= {"ask", "name"} or names == {"sql"} or all(map(str.isupper, names))
+            known = names <= {"command", "name"} or names == {"sql"} or all(map(str.isupper, names))
             if not isinstance(node.args[0], ast.Constant) and not (names and known):
                 yield ast.unparse(node.args[0])
 

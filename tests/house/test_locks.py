@@ -79,7 +79,7 @@ def test_the_makefile_asks_for_hashes_and_wheels_wherever_it_installs() -> None:
 
 
 def test_production_is_told_to_install_and_not_to_set_up() -> None:
-    for page in ("docs/operating.md", "docs/install.md", "docs/operating/deploy.md", "docs/operating/upgrade.md"):
+    for page in ("docs/operating.md", "docs/operating/deploy.md", "docs/operating/upgrade.md"):
         assert "make install" in read(page), page
         assert "packages: `make setup`" not in read(page)
         assert "packages: make setup" not in read(page)
