@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TOP = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+TOP = ("README.md", "ARCHITECTURE.md", "CODE_OF_CONDUCT.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 FOLDERS = ("gateway", "console", "flows", "locales", "reports", "runtime", "workers", "tokaut", "tests", "docs", ".ci")
 
 _CODE = re.compile(r"`([^`\n]+)`")
