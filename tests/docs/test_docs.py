@@ -9,12 +9,14 @@ from prometheus_client import CollectorRegistry
 
 from gateway.metrics import COUNTED
 from reports.store.privileges.rights import OWNER, ROLES
+from runtime.log_fields import EVENTS
 from tests.docs import decisions, generated, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tests.support.commands import called
 from workers.metrics import WorkerMetrics
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages()]
+RENAMED = "docs/reference/renamed.md"
 BY_HEALTH = {
     "clock_skew_seconds",
     "times_ahead",
@@ -88,14 +90,32 @@ def test_a_page_names_no_file_that_is_not_there(page: object) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_no_figure_that_is_not_there(page: object) -> None:
+    text = (ROOT / str(page)).read_text(encoding="utf-8")
+    former = {old for old, _ in renamed(text)} if page == ROOT / RENAMED else set()
+    told = re.findall(r"`(tokaut_[a-z0-9_]+)`", text)
+    assert set(told) - former <= figures() | {OWNER, *ROLES}  # the roles of PostgreSQL are no figures
+
+
+def test_a_renamed_figure_or_log_event_has_its_new_name_alone() -> None:
+    names = renamed(read(RENAMED))
+    now = figures() | EVENTS.keys()
+    assert len(names) > 60
+    assert {new for _, new in names} <= now
+    assert not {old for old, _ in names} & now
+
+
+def figures() -> set[str]:
+    """The names of all metrics."""
     registry = CollectorRegistry()
     WorkerMetrics(registry)
     there = {f"tokaut_{name}" for name in BY_HEALTH} | {f"tokaut_{name}_total" for name in COUNTED}
     there |= {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
-    there |= {"tokaut_request_duration_seconds", "tokaut_request_duration_seconds_count"}
-    there |= {OWNER, *ROLES}  # of PostgreSQL, and no figures
-    told = re.findall(r"`(tokaut_[a-z0-9_]+)`", (ROOT / str(page)).read_text(encoding="utf-8"))
-    assert set(told) <= there
+    return there | {"tokaut_request_duration_seconds", "tokaut_request_duration_seconds_count"}
+
+
+def renamed(text: str) -> list[tuple[str, str]]:
+    """Old and new name in each row of the tables; a row of three columns is of a label."""
+    return re.findall(r"^\| `([a-z0-9_]+)`(?: ¹)? \| `([a-z0-9_]+)` \|$", text, re.MULTILINE)
 
 
 def test_the_picture_of_the_clocks_is_of_the_nights_that_are_walked() -> None:
