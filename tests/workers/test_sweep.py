@@ -69,7 +69,7 @@ def test_a_duty_that_never_failed_has_its_figure(room: Room) -> None:
     stopping.set()
     room.clock.run(stopping)
     [family] = room.metrics.faults.collect()
-    found = {sample.labels["job"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
+    found = {sample.labels["name"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
     assert found["urgent"] == found["park"] == 0 and len(found) == len(room.clock._schedule)
 
 
