@@ -59,7 +59,7 @@ LATE_STEPS = "Overdue escalations, people who could not be told: {count}"
 IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavailable."
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
-OLD_BACKUP_MINUTES = 60  # as in the alarm rule of docs/operating.md
+OLD_BACKUP_MINUTES = 60  # as in the rule of docs/reference/alerts.md
 
 
 def _needs(found: OperatorOverview, spool: int | None, backup: str) -> Iterator[ActionNeeded]:

@@ -48,21 +48,21 @@ class Operator:
             page = page.replace(old, str(new))
         page = re.sub(r"^REDIS_URL=.*$", f"REDIS_URL={self.redis_url}", page, flags=re.MULTILINE)
         page = re.sub(r"^PORT=8000$", f"PORT={self.web}", page, flags=re.MULTILINE)
-        self.blocks = re.findall(r"^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+        self.steps = dict(re.findall(r"^### \d+\. ([^\n]+)\n.*?^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
 
     @property
     def settings(self) -> Path:
         return self.folder / "etc" / "env"
 
     def makes_secrets(self) -> None:
-        """Those of the page, and "the same two for each other hotline of the country file"."""
-        secrets = self.blocks[0]
+        """Those of the page, and "the last line for each other hotline of the country file"."""
+        secrets = self.steps["Create the secrets"]
         assert self.types(secrets) == ""
         for other in HOTLINES[1:]:
             assert self.types("umask 077\n" + secrets.replace("vu_pikinini", _file(other)).splitlines()[-1]) == ""
 
     def writes_settings(self, *, without: str = "") -> None:
-        given = dict(line.split("=", 1) for line in self.blocks[1].splitlines())
+        given = dict(line.split("=", 1) for line in self.steps["Write the settings"].splitlines())
         for one in HOTLINES:
             given |= {
                 f"HOTLINE_{_file(one).upper()}_URL": f"http://127.0.0.1:{self.hotline}/{one}",
@@ -74,7 +74,7 @@ class Operator:
         self.settings.write_text("".join(f"{name}={value}\n" for name, value in given.items()), encoding="utf-8")
 
     def runs_the_commands(self) -> str:
-        code = self.blocks[2]
+        code = "".join(self.steps[one] for one in ("Create the keys", "Create the database", "Check the installation"))
         for other in HOTLINES[1:]:
             code = re.sub(r"^(tokaut keys new) vu-pikinini( .*)$", rf"\g<0>\n\1 {other}\2", code, flags=re.MULTILINE)
         return self.types(code)
@@ -88,7 +88,7 @@ class Operator:
     @contextmanager
     def starts(self) -> Iterator[Path]:
         """The page's one command, until the block ends. Gives the file with all that the processes said."""
-        code = re.sub(r"^PATH=\S+ ", "exec ", self.blocks[3])
+        code = re.sub(r"^PATH=\S+ ", "exec ", self.steps["Start the five processes"])
         log = self.folder / "log"
         with log.open("wb") as said:
             running = subprocess.Popen(
