@@ -11,7 +11,7 @@ from tests.docs.pages import pages, part, read
 
 
 def test_the_page_has_every_rule_once_and_in_order() -> None:
-    before, _, _ = read(rules.PAGE).partition("## What shows it")
+    before, _, _ = read(rules.PAGE).partition("## Which tests show it")
     assert tuple(re.findall(r"^\* \*\*(S-\d\d)\*\* ", before, re.MULTILINE)) == rules.RULES
 
 
