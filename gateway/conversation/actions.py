@@ -91,8 +91,8 @@ class Actions:
 
     async def _open(self, caller: TurnRequest, record: Record) -> Outcome:
         values = record.state.values
-        pair = values.get("code") or "", values.get("pin") or ""
-        attempt = await self._run_blocking(self._mailbox.open, *pair, caller.wrong_pairs)
+        code_and_pin = values.get("code") or "", values.get("pin") or ""
+        attempt = await self._run_blocking(self._mailbox.open, *code_and_pin, caller.wrong_pairs)
         if attempt.counted:
             record = replace(record, guessed=True)
         return ("open" if attempt.report_id else "wrong"), replace(record, opened=attempt.report_id)

@@ -122,10 +122,10 @@ def is_dial(inbound: Inbound, code: str = "") -> bool:
     without its beginning count as dialled. Elsewhere only the code with its marks does, which nobody types as a reply.
     """
     text = inbound.text.strip()
-    unsaid = inbound.event == "unsaid"
-    if unsaid and (not text or (text.startswith("*") and text.endswith("#"))):
+    is_event_unnamed = inbound.event == "unsaid"
+    if is_event_unnamed and (not text or (text.startswith("*") and text.endswith("#"))):
         return True
-    return text in forms(inbound.code or code) and (unsaid or not text.isdecimal())
+    return text in forms(inbound.code or code) and (is_event_unnamed or not text.isdecimal())
 
 
 def begins_call(inbound: Inbound) -> bool:
@@ -172,10 +172,10 @@ def _first_path(text: str, dialled: str) -> TurnKind:
     skip = _skip(text, dialled)
     if skip == len(text):
         return NewSession(skip)
-    begin = skip + 1 if skip else 0
-    if text.count("*", begin) >= MOST_PARTS:
+    start = skip + 1 if skip else 0
+    if text.count("*", start) >= MOST_PARTS:
         return Unreplayable()
-    return Replay(tuple(text[begin:].split("*")), skip)
+    return Replay(tuple(text[start:].split("*")), skip)
 
 
 def _continued_path(text: str, last: LastTurn, dialled: str) -> TurnKind:
