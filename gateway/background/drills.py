@@ -107,8 +107,8 @@ class DrillRunner:
         )
         if report is None or script.more is None:
             return None
-        is_written = self._write_message(self._caller(drill, country, drill.due_at), report, script.more.words)
-        return report.report_id if is_written else None
+        was_written = self._write_message(self._caller(drill, country, drill.due_at), report, script.more.words)
+        return report.report_id if was_written else None
 
     def _caller(self, drill: DueDrill, country: Country, at: int) -> TurnRequest:
         """Return a request without a phone number, on a network that waits while words are typed.

@@ -62,8 +62,8 @@ class Actions:
             record = replace(record, repeat_of=await self._count_report(caller.sender.key))
         content = report_input(caller, record, self._flow_version)
         with_code = caller.kind == "ussd"
-        sent = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
-        return "sent", replace(record, report=sent)
+        sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
+        return "sent", replace(record, report=sent_report)
 
     async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
         """Delete the report, or report that a hotline knows of it already.

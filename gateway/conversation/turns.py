@@ -178,13 +178,13 @@ def _first_path(text: str, dialled: str) -> TurnKind:
     return Replay(tuple(text[start:].split("*")), skip)
 
 
-def _continued_path(text: str, last: LastTurn, dialled: str) -> TurnKind:
-    if len(text) == last.skip and _skip(text, dialled) == last.skip:
-        return NewSession(last.skip)  # only the service code again: a new dial that reuses the session id
-    if last.seen == 0:
+def _continued_path(text: str, last_turn: LastTurn, dialled: str) -> TurnKind:
+    if len(text) == last_turn.skip and _skip(text, dialled) == last_turn.skip:
+        return NewSession(last_turn.skip)  # only the service code again: a new dial that reuses the session id
+    if last_turn.seen == 0:
         return NextReply(text)
-    if text[last.seen : last.seen + 1] == "*" and _path_key(text[: last.seen]) == last.turn:
-        return NextReply(text[last.seen + 1 :])
+    if text[last_turn.seen : last_turn.seen + 1] == "*" and _path_key(text[: last_turn.seen]) == last_turn.turn:
+        return NextReply(text[last_turn.seen + 1 :])
     is_dialled = not text or text in forms(dialled)  # likewise, with the service code in another form
     return NewSession(_skip(text, dialled)) if is_dialled else OutOfOrder()
 

@@ -141,10 +141,10 @@ class Connection(asyncio.Protocol):
         if not self._unanswered or self._unanswered[0].until == math.inf:
             return False  # `_send` sets the next timer
         asked_until = self._unanswered[0].until
-        until = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + MOST_SECONDS)
-        if until <= self._loop.time():
+        deadline = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + MOST_SECONDS)
+        if deadline <= self._loop.time():
             return True
-        self._timer = self._loop.call_at(until, self._check_timeout)
+        self._timer = self._loop.call_at(deadline, self._check_timeout)
         return False
 
     # Callbacks of asyncio
@@ -285,11 +285,11 @@ class RedisClient:
         return (await loop.create_connection(lambda: Connection(loop), host, port, **tls))[1]
 
     def _greeting(self) -> tuple[Command, ...]:
-        reach = self._reach
+        address = self._reach
         commands: list[Command] = []
-        if reach.password is not None:
-            commands.append(("AUTH", *((reach.username,) if reach.username else ()), reach.password))
-        if database := _parse_url(reach.url).get("db", 0):
+        if address.password is not None:
+            commands.append(("AUTH", *((address.username,) if address.username else ()), address.password))
+        if database := _parse_url(address.url).get("db", 0):
             commands.append(("SELECT", database))
         return (*commands, ("PING",))
 

@@ -58,7 +58,7 @@ class ReportBuilder:
         Without recipients it is held for all hotlines of the country.
         """
         report = _report(told, ref, revision, recipients, completeness=completeness, mode=self.mode)
-        routed = [(leg.hotline, leg.role, leg.why) for leg in recipients]
+        routed = [(recipient.hotline, recipient.role, recipient.why) for recipient in recipients]
         reachable = [recipient for recipient in routed or self._held(told) if recipient[0] in self._keys]
         parts = [self._part(recipient, report, ref.report_id, revision) for recipient in reachable]
         return Submission(

@@ -103,8 +103,8 @@ def numbered(record: Record, inbound: Inbound) -> Record:
     report = record.report
     if report is None or not report.is_submitted or not inbound.path:
         return record
-    by_place = 2 * LEAP + PER_REPLY * inbound.text.count("*")
-    return replace(record, report=known_up_to(report, max(report.revision, by_place)))
+    revision_by_place = 2 * LEAP + PER_REPLY * inbound.text.count("*")
+    return replace(record, report=known_up_to(report, max(report.revision, revision_by_place)))
 
 
 def _scheduled(state: SubmissionState, revision: int) -> SubmissionState:
