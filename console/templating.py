@@ -59,9 +59,9 @@ def attach(
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     static_files = {
-        one.name: (one.read_bytes(), CONTENT_TYPES[one.suffix])
-        for one in STATIC.iterdir()
-        if one.suffix in CONTENT_TYPES
+        path.name: (path.read_bytes(), CONTENT_TYPES[path.suffix])
+        for path in STATIC.iterdir()
+        if path.suffix in CONTENT_TYPES
     }
     names = {hotline.id: hotline.name for hotline in countries.hotlines}
     zones = {id_: ZoneInfo(country.time_zone) for country in countries for id_ in country.hotlines}
@@ -116,15 +116,15 @@ def screen_text(words: str, page: Catalogue, screens: Catalogues) -> TaggedText:
 
     A text that is in no catalogue is a name or somebody's own words, and is returned unchanged.
     """
-    if found := page.words.get(words) or screens.get(page.tag, ENGLISH_CATALOGUE).words.get(words):
-        return TaggedText(found, "")
-    is_known = page.tag != ENGLISH and any(words in one.words for one in screens.values())
+    if translation := page.words.get(words) or screens.get(page.tag, ENGLISH_CATALOGUE).words.get(words):
+        return TaggedText(translation, "")
+    is_known = page.tag != ENGLISH and any(words in catalogue.words for catalogue in screens.values())
     return TaggedText(words, ENGLISH if is_known else "")
 
 
 def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
     """Replace each `{name}` by its field. The values are never searched for placeholders."""
-    return BRACES.sub(lambda found: fields.get(found[1], found[0]), words)
+    return BRACES.sub(lambda match: fields.get(match[1], match[0]), words)
 
 
 def _translate_stand_ins(fields: Mapping[str, str], catalogue: Catalogue) -> Mapping[str, str]:
@@ -134,9 +134,15 @@ def _translate_stand_ins(fields: Mapping[str, str], catalogue: Catalogue) -> Map
 
 def format_duration(minutes: int) -> str:
     """Format minutes as `3 min`, `2 h 05 min` or `1 d 4 h`."""
-    hours, rest = divmod(minutes, 60)
+    hours, remaining_minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if days else f"{hours} h {rest:02} min" if hours else f"{rest} min"
+    return (
+        f"{days} d {hours} h"
+        if days
+        else f"{hours} h {remaining_minutes:02} min"
+        if hours
+        else f"{remaining_minutes} min"
+    )
 
 
 def actor_name(name: str) -> str:

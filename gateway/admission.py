@@ -81,8 +81,8 @@ class AdmissionControl:
         if self._rate == math.inf or not begins_call(inbound):
             return True
         now = self._now()
-        most = max(1.0, self._rate * EVERY_SECONDS)
-        self._credit = min(self._credit + (now - self._credited_at) * self._rate, most)
+        max_credit = max(1.0, self._rate * EVERY_SECONDS)
+        self._credit = min(self._credit + (now - self._credited_at) * self._rate, max_credit)
         self._credited_at = now
         if self._credit < 1:
             return False
@@ -92,19 +92,19 @@ class AdmissionControl:
     def look(self) -> None:
         """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
-        passed = max(now - self._looked_at, EVERY_SECONDS)
-        self._ended_rate += (self._ended / passed - self._ended_rate) * (1 - math.exp(-passed / MEAN_SECONDS))
-        self._request_rate += (self._requests / passed - self._request_rate) * (1 - math.exp(-passed / BUSY_SECONDS))
-        self._capacity = max(self._capacity * (1 - DECLINE * passed), self._ended_rate)
-        self._is_busy = max(self._requests / passed, self._request_rate) >= BUSY_RATE
-        late = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
-        if self._is_busy and (passed - EVERY_SECONDS > MOST_LAG or late > MOST_LATE):
-            lateness = max(late - MOST_LATE, 0.0)
-            self._rate = max(SHARE_OF_CAPACITY * self._capacity * (1 - lateness / LATE_RANGE), LEAST)
+        elapsed = max(now - self._looked_at, EVERY_SECONDS)
+        self._ended_rate += (self._ended / elapsed - self._ended_rate) * (1 - math.exp(-elapsed / MEAN_SECONDS))
+        self._request_rate += (self._requests / elapsed - self._request_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
+        self._capacity = max(self._capacity * (1 - DECLINE * elapsed), self._ended_rate)
+        self._is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
+        longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
+        if self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE):
+            excess_wait = max(longest_wait - MOST_LATE, 0.0)
+            self._rate = max(SHARE_OF_CAPACITY * self._capacity * (1 - excess_wait / LATE_RANGE), LEAST)
         else:
-            rise = 1 + RISE * passed if self._is_busy else QUIET_RISE
-            self._rate = max(self._rate * rise, SHARE_OF_CAPACITY * self._capacity)
-        self._latest, self._late, self._requests = max(late, passed - EVERY_SECONDS), 0.0, 0
+            growth = 1 + RISE * elapsed if self._is_busy else QUIET_RISE
+            self._rate = max(self._rate * growth, SHARE_OF_CAPACITY * self._capacity)
+        self._latest, self._late, self._requests = max(longest_wait, elapsed - EVERY_SECONDS), 0.0, 0
         self._ended, self._looked_at = 0, now
 
     async def run(self) -> None:

@@ -133,10 +133,11 @@ class _Configuration:
     @cached_property
     def languages(self) -> Mapping[str, tuple[Catalogue, ...]]:
         """Return the languages offered in each country, by ISO code."""
-        needed = (*safety_messages(messages(self.book)), *TRANSLATED_WORDS)
+        needed_messages = (*safety_messages(messages(self.book)), *TRANSLATED_WORDS)
         drafts = self.common.draft_languages or ()
         return {
-            entry.iso: offered_languages(entry.languages, self.catalogues, needed, drafts) for entry in self.countries
+            entry.iso: offered_languages(entry.languages, self.catalogues, needed_messages, drafts)
+            for entry in self.countries
         }
 
 
@@ -148,13 +149,13 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
     key_files.refuse_private_keys(keys / "public" if common.mode == "demo" else keys)
     mode_marks.refuse_shared(keys, redis_clients.queue_client(common.queue_redis), common.mode)
     countries = country.load_countries(common.countries, common.mode.value, common.country_dir)
-    if common.mode == "live" and (lines := countries.problems("live")):
-        raise country.CountryError(lines)  # every number must be confirmed, and every hotline must have agreed
+    if common.mode == "live" and (problems := countries.problems("live")):
+        raise country.CountryError(problems)  # every number must be confirmed, and every hotline must have agreed
     config = _Configuration(
         common,
         settings[WebSecrets],
         countries,
-        key_files.load_public_keys(keys, [entry.id for entry in countries.hotlines]),
+        key_files.load_public_keys(keys, [hotline.id for hotline in countries.hotlines]),
         key_files.load_public_keys(keys, (key_files.SENDER_KEY,))[key_files.SENDER_KEY],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
@@ -174,8 +175,8 @@ def _assemble(config: _Configuration) -> Services:
     count = (metrics := _metrics()).count
     record_cipher = RecordCipher(secrets.store_key.reveal())
     spool = Spool(common.data / "spool", record_cipher)
-    session_store, renew = _sessions(common, secrets, count)
-    builder, hurry = (
+    session_store, renew_keys = _sessions(common, secrets, count)
+    builder, job_queue = (
         ReportBuilder(config.keys, common.mode),
         JobQueue(redis_clients.queue_client(common.queue_redis, QUEUE_SECONDS)),
     )
@@ -185,39 +186,44 @@ def _assemble(config: _Configuration) -> Services:
         spool=spool,
         cipher=record_cipher,
         builder=builder,
-        job_queue=hurry,
+        job_queue=job_queue,
         count=count,
         journal=journal,
     )
-    unread = UnparsedStore(database, spool, record_cipher, config.keys, common.mode)
+    unparsed = UnparsedStore(database, spool, record_cipher, config.keys, common.mode)
     mailbox = ReporterMailbox(
         submitter, database, record_cipher, builder, config.countries, config.countries.names, journal
     )
     admission = AdmissionControl()
     blocking = BlockingPool(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
     reducer = Reducer(
-        config.book, submitter, mailbox, Overflow(unread, count), session_store.count_report, run_blocking=blocking.run
+        config.book,
+        submitter,
+        mailbox,
+        Overflow(unparsed, count),
+        session_store.count_report,
+        run_blocking=blocking.run,
     )
     optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
-    waiting, loop = SmsInbox(database, record_cipher, config.pepper), BackgroundLoop()
+    inbox, loop = SmsInbox(database, record_cipher, config.pepper), BackgroundLoop()
     dispatcher = _dispatcher(config, record_cipher)(
         conversation=ConversationHandler(
             session_store, reducer, SmsConversation(reducer, optouts, blocking.run), count, admission.note_end
         ),
         live=builder.live,
         optouts=optouts,
-        replies=SmsOutbox(database, record_cipher, config.sender_key, hurry, common.mode),
-        waiting=waiting,
-        unread=unread,
+        replies=SmsOutbox(database, record_cipher, config.sender_key, job_queue, common.mode),
+        waiting=inbox,
+        unread=unparsed,
         blocking=blocking,
         count=count,
     )
     make_housekeeping = partial(
-        Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew
+        Housekeeping, database=database, spool=spool, waiting=inbox, channels=channels, renew=renew_keys
     )
-    drills = DrillRunner(database, dispatcher, reducer, submitter, common.mode, wait_for=loop.run)
-    erasing = ErasureReplay(database, journal, mailbox, HOST)
-    chores = optouts.share_keys, StatisticsFlush(session_store, database).move, drills.hold
+    drill_runner = DrillRunner(database, dispatcher, reducer, submitter, common.mode, wait_for=loop.run)
+    erasure_replay = ErasureReplay(database, journal, mailbox, HOST)
+    leased_tasks = optouts.share_keys, StatisticsFlush(session_store, database).move, drill_runner.hold
     return Services(
         database=database,
         spool=spool,
@@ -230,11 +236,13 @@ def _assemble(config: _Configuration) -> Services:
         health=Health(
             database, session_store, spool, metrics, maintenance.marker_path(common.database_url, common.data)
         ),
-        housekeeping=make_housekeeping(dispatcher=dispatcher, erasures=erasing, chores=chores, wait_for=loop.run),
+        housekeeping=make_housekeeping(
+            dispatcher=dispatcher, erasures=erasure_replay, chores=leased_tasks, wait_for=loop.run
+        ),
         numbers=CountryReload(config.countries, common.country_dir, dispatcher.renew),
         blocking=blocking,
         loop=loop,
-        queue=hurry,
+        queue=job_queue,
     )
 
 
@@ -261,9 +269,9 @@ def _sessions(
     common: CommonSettings, secrets: WebSecrets, count: Callable[[str], None]
 ) -> tuple[Sessions, Callable[[], None]]:
     """Return the session store, and the function that renews its keys."""
-    names = RecordCipher(secrets.session_key.reveal())
-    keys = SessionKeys(common.data, names.mac("session chain"), count)
-    return Sessions(common.session_redis, names, keys, count, mode=common.mode), keys.renew
+    cipher = RecordCipher(secrets.session_key.reveal())
+    keys = SessionKeys(common.data, cipher.mac("session chain"), count)
+    return Sessions(common.session_redis, cipher, keys, count, mode=common.mode), keys.renew
 
 
 def _metrics() -> WebMetrics:
@@ -313,8 +321,8 @@ def _about(mode: str, has_phone: bool) -> Response:
     return Response(f"{text}State: /healthz, /readyz, /metrics\n", content_type="text/plain; charset=utf-8")
 
 
-def _inside(answer: Callable[[], Response]) -> Response:
-    return answer() if views.is_local(private=True) else _not_found()
+def _inside(view: Callable[[], Response]) -> Response:
+    return view() if views.is_local(private=True) else _not_found()
 
 
 def _not_found() -> Response:

@@ -125,20 +125,20 @@ def _arrived_at(proxy: str, client: str) -> float:
     return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # otherwise a clock was changed
 
 
-async def _read(receive: Receive, most: int) -> bytes | None:
-    """Return the whole body; None if it is larger than `most` bytes. Raises ClientDisconnected."""
+async def _read(receive: Receive, max_bytes: int) -> bytes | None:
+    """Return the whole body; None if it is larger than `max_bytes` bytes. Raises ClientDisconnected."""
     message = await receive()
     body: bytes = message.get("body", b"")
     if message["type"] == "http.request" and not message.get("more_body"):
-        return body if len(body) <= most else None
+        return body if len(body) <= max_bytes else None
     while message.get("more_body"):  # the server aborts a request that takes too long
-        if len(body) > most:
+        if len(body) > max_bytes:
             return None
         message = await receive()
         body += message.get("body", b"")
     if message["type"] == "http.disconnect":
         raise ClientDisconnected
-    return body if len(body) <= most else None
+    return body if len(body) <= max_bytes else None
 
 
 async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:

@@ -53,8 +53,8 @@ class Health:
             "clock_leads": None if skew is None or skew.leader_until is None else not skew.has_no_leader,
             "wrong": [] if skew is None else [*skew.faults(), *self._no_leader(skew)],
         }
-        up = status["database"] and status["redis"] and not status["wrong"]
-        is_healthy = up and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
+        is_up = status["database"] and status["redis"] and not status["wrong"]
+        is_healthy = is_up and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
         return Response(json.dumps(status), 200 if is_healthy else 503, content_type="application/json")
 
     def figures(self) -> Response:
@@ -85,8 +85,8 @@ class Health:
 
     def _no_leader(self, skew: ClockSkew) -> Iterator[str]:
         if skew.has_no_leader and (skew.leader_until or 0) < 0:
-            since = format_duration(skew.leader_until or 0)
-            yield f"No clock has led for {since}. Start it: python -m workers.main clock"
+            duration = format_duration(skew.leader_until or 0)
+            yield f"No clock has led for {duration}. Start it: python -m workers.main clock"
 
     def _clock_skew(self) -> ClockSkew | None:
         """Return what the database shows about the clocks; None while it is unavailable."""

@@ -71,12 +71,12 @@ def mobile_pattern(region: str) -> re.Pattern[str]:
     country: Any = PhoneMetadata.metadata_for_region(region)
     if country is None or COUNTRY_CODE_TO_REGION_CODE[country.country_code] != (region,):
         return _NOBODY
-    mobile, every = country.mobile, country.general_desc
+    mobile, general = country.mobile, country.general_desc
     if not mobile.national_number_pattern:
         return _NOBODY
     lengths = "|".join(rf"\d{{{length}}}" for length in mobile.possible_length)
     dropped_prefix = country.national_prefix_for_parsing or "0"
-    national = rf"(?!0|{dropped_prefix})(?=(?:{lengths})\Z)(?=(?:{every.national_number_pattern})\Z)"
+    national = rf"(?!0|{dropped_prefix})(?=(?:{lengths})\Z)(?=(?:{general.national_number_pattern})\Z)"
     return re.compile(rf"\+{country.country_code}{national}(?:{mobile.national_number_pattern})", re.ASCII)
 
 

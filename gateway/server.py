@@ -63,13 +63,15 @@ class ClientConnections:
         if len(all_) <= self.most / 2 or self._count_by_address[new.address] <= self.most * MAX_SHARE_PER_ADDRESS:
             return len(all_) <= self.most
         spares_young = not new.address or len(all_) <= self.most * 3 / 4
-        old = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
-        waiting = [item for item in all_ if item.address == new.address and not item.is_answering]
-        if len(waiting) > self.most * MAX_SHARE_PER_ADDRESS:
-            waiting.sort(key=lambda item: item.since)
-            for item in waiting[: len(waiting) // 2]:
-                if item.since <= old and item is not new:
-                    item.transport.abort()
+        cutoff = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
+        waiting_connections = [
+            connection for connection in all_ if connection.address == new.address and not connection.is_answering
+        ]
+        if len(waiting_connections) > self.most * MAX_SHARE_PER_ADDRESS:
+            waiting_connections.sort(key=lambda connection: connection.since)
+            for connection in waiting_connections[: len(waiting_connections) // 2]:
+                if connection.since <= cutoff and connection is not new:
+                    connection.transport.abort()
         return len(all_) <= self.most
 
     def remove(self, gone: Any) -> None:
@@ -224,7 +226,7 @@ class HttpProtocol(HttpToolsProtocol):
         if b"_" in name or not self._is_head:
             return  # it could be mistaken for the name with a hyphen; or it is a trailer after the body
         name = name.lower()
-        if name in SINGLE_HEADERS and any(name == known for known, _ in self.headers):
+        if name in SINGLE_HEADERS and any(name == earlier_name for earlier_name, _ in self.headers):
             raise BadRequest
         super().on_header(name, value)
 
@@ -347,15 +349,15 @@ class ServerProcess(Worker):
 
     def _max_connections(self) -> int:
         """Return the highest number of connections that leaves enough files for database, spool and logs."""
-        files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        files = max(files, MIN_OPEN_FILES if most == resource.RLIM_INFINITY else min(MIN_OPEN_FILES, most))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
-        wanted: int = self.cfg.worker_connections
-        return max(1, min(wanted, files - RESERVED_FILES))
+        files, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = max(files, MIN_OPEN_FILES if hard_limit == resource.RLIM_INFINITY else min(MIN_OPEN_FILES, hard_limit))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard_limit))
+        configured: int = self.cfg.worker_connections
+        return max(1, min(configured, files - RESERVED_FILES))
 
     async def _serve(self) -> None:
         watcher = asyncio.create_task(self._watch())
-        await self._server.serve(sockets=[item.sock for item in self.sockets])
+        await self._server.serve(sockets=[listener.sock for listener in self.sockets])
         watcher.cancel()
 
     async def _watch(self) -> None:
@@ -368,11 +370,11 @@ class ServerProcess(Worker):
             # If this process was suspended, its clients could not know.
             suspended = max(now - watched_at - 2 * LOOK_SECONDS, 0.0)
             watched_at = now
-            for item in list(self._server.server_state.connections):
-                if isinstance(item, HttpProtocol):
-                    item.late_at += suspended
-                    if item.late_at < now:
-                        item.end_late()
+            for connection in list(self._server.server_state.connections):
+                if isinstance(connection, HttpProtocol):
+                    connection.late_at += suspended
+                    if connection.late_at < now:
+                        connection.end_late()
             await asyncio.sleep(LOOK_SECONDS)
 
     def handle_abort(self, _sig: int, _frame: object) -> None:

@@ -112,17 +112,17 @@ class BlockingPool:
             raise DatabaseUnavailable("no time is left")
         self._add(counter, 1)
         try:
-            submitted = pool.submit(contextvars.copy_context().run, function)
+            thread_future = pool.submit(contextvars.copy_context().run, function)
         except RuntimeError:  # the process is stopping
             self._add(counter, -1)
             raise
         # The thread stays busy even if no request waits for it any more.
-        submitted.add_done_callback(lambda _: self._add(counter, -1))
-        future = asyncio.wrap_future(submitted)
+        thread_future.add_done_callback(lambda _: self._add(counter, -1))
+        future = asyncio.wrap_future(thread_future)
         if seconds < math.inf:
             await asyncio.wait((future,), timeout=seconds)
-            if not submitted.done():
-                submitted.cancel()  # if no thread has started it yet, none will
+            if not thread_future.done():
+                thread_future.cancel()  # if no thread has started it yet, none will
                 future.cancel()  # its result is not needed
                 raise DatabaseUnavailable("no time is left")
         return await future

@@ -96,10 +96,10 @@ class Webhooks:
 
     def authorize(self, head: RequestHead) -> AuthorizedRequest | HttpResponse:
         """Return the request with its endpoint, or the answer that refuses it before its body is read."""
-        rest = head.path.removeprefix(HOOKS)
-        match = self._find(rest, head)
+        hook_path = head.path.removeprefix(HOOKS)
+        match = self._find(hook_path, head)
         if match is None:
-            name = rest.partition("/")[0]
+            name = hook_path.partition("/")[0]
             self._refused("token", name if name in self.channels else None)
             return NOT_FOUND
         channel, name, endpoint = match
@@ -132,8 +132,8 @@ class Webhooks:
         self._metrics.count("requests_unauthenticated")
         self._refusals.add(reason, channel)
 
-    def _find(self, rest: str, head: RequestHead) -> tuple[Channel, str, Endpoint] | None:
-        name, _, path = rest.partition("/")
+    def _find(self, hook_path: str, head: RequestHead) -> tuple[Channel, str, Endpoint] | None:
+        name, _, path = hook_path.partition("/")
         channel = self.channels.get(name)
         if channel is None or (channel.is_simulator and not is_local(head.header, head.client)):
             return None
@@ -143,7 +143,7 @@ class Webhooks:
                 return None
         endpoint = channel.endpoints.get(path)
         # An address with a trailing slash is a different address.
-        return (channel, path, endpoint) if endpoint and not rest.endswith("/") else None
+        return (channel, path, endpoint) if endpoint and not hook_path.endswith("/") else None
 
     async def _answer(self, request: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
         channel, name, endpoint = request.channel, request.name, request.endpoint

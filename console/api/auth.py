@@ -46,10 +46,12 @@ def load_signatures(environ: Mapping[str, str], listed: Iterable[Hotline]) -> Ca
     Unknown names of settings are not refused here but by the worker, which reads all of them.
     """
     hotlines = [hotline.id for hotline in listed if hotline.delivery == WEBHOOK]
-    loaded = load_hotline_settings(environ, dict.fromkeys(hotlines, CallbackSettings))
-    for hotline in sorted(set(hotlines) - set(loaded.filled)):
+    hotline_settings = load_hotline_settings(environ, dict.fromkeys(hotlines, CallbackSettings))
+    for hotline in sorted(set(hotlines) - set(hotline_settings.filled)):
         log.warning("setting_refused", hotline=hotline)
-    return CallbackSignatures({hotline: settings.secret.reveal() for hotline, settings in loaded.filled.items()})
+    return CallbackSignatures(
+        {hotline: settings.secret.reveal() for hotline, settings in hotline_settings.filled.items()}
+    )
 
 
 def _verified(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:

@@ -62,24 +62,26 @@ class CallbackView:
             return Response("Not found\n", 404, content_type=PLAIN)
         except DatabaseUnavailable:
             return Response("Not now\n", 503, {"Retry-After": "10"}, content_type=PLAIN)
-        except (InvalidCallback, TransitionNotAllowed) as why:
-            return _error_response(why)
+        except (InvalidCallback, TransitionNotAllowed) as error:
+            return _error_response(error)
 
     def _apply(self, hotline: str, report_id: str, callback: CallbackBody) -> Response:
         if not REPORT_ID.fullmatch(report_id):
             raise CaseNotFound
         if callback.report_id != report_id:
             raise InvalidCallback("report_id is not the report that the address names; nothing was done.")
-        key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
-        box, handling, is_repeat = case_actions.look_up(self._services.database, hotline, report_id, key)
+        idempotency_key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
+        target, handling, is_repeat = case_actions.look_up(self._services.database, hotline, report_id, idempotency_key)
         if is_repeat:
             return _json(200, {"state": handling, "repeat": True})
-        sealer = MessageSealer(hotline, report_id, box, self._services.keys[hotline], self._services.database.now())
-        told, answer = self._seal_message(sealer, callback.message)
+        sealer = MessageSealer(hotline, report_id, target, self._services.keys[hotline], self._services.database.now())
+        reply_fields, answer = self._seal_message(sealer, callback.message)
         note_texts = {"reason": callback.reason, "answer": callback.message if answer else None}
         notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
-        action = CaseAction(hotline, report_id, callback.state, f"staff:{hotline}/call_back", answer, notes, once=key)
-        return _json(200, {"state": case_actions.perform(self._services.database, action), **told})
+        action = CaseAction(
+            hotline, report_id, callback.state, f"staff:{hotline}/call_back", answer, notes, once=idempotency_key
+        )
+        return _json(200, {"state": case_actions.perform(self._services.database, action), **reply_fields})
 
     def _seal_message(
         self, message_sealer: MessageSealer, message: str | None
@@ -91,36 +93,36 @@ class CallbackView:
         """
         if message is None:
             return {}, None
-        found = messages.check_message(message.strip(), self._country(message_sealer.box))
-        if found.refused:
-            raise InvalidCallback(" ".join(f"Nothing was kept, for the message: {why}." for why in found.refused))
-        if why := messages.unreachable_reason(message_sealer.box):
-            return {"message": why}, None
-        return {"message": "sealed for the reporter", "remarks": found.asked}, message_sealer.answer(message.strip())
+        check = messages.check_message(message.strip(), self._country(message_sealer.box))
+        if check.refused:
+            raise InvalidCallback(" ".join(f"Nothing was kept, for the message: {reason}." for reason in check.refused))
+        if reason := messages.unreachable_reason(message_sealer.box):
+            return {"message": reason}, None
+        return {"message": "sealed for the reporter", "remarks": check.asked}, message_sealer.answer(message.strip())
 
-    def _country(self, box: AnswerTarget) -> Country:
-        found = self._services.countries.get(box.country)
-        if found is None:
+    def _country(self, target: AnswerTarget) -> Country:
+        country = self._services.countries.get(target.country)
+        if country is None:
             raise InvalidCallback("The report's country is served here no more; send the state without a message.")
-        return found
+        return country
 
 
 def _body() -> bytes | None:
     """Return the raw body; None if it is too large, and then it is not read to its end."""
-    told = request.content_length  # None for a chunked body
-    if told is not None and told > MAX_BODY_BYTES:
+    length = request.content_length  # None for a chunked body
+    if length is not None and length > MAX_BODY_BYTES:
         return None
-    raw: bytes = request.environ["wsgi.input"].read(MAX_BODY_BYTES + 1 if told is None else told)
+    raw: bytes = request.environ["wsgi.input"].read(MAX_BODY_BYTES + 1 if length is None else length)
     return raw if len(raw) <= MAX_BODY_BYTES else None
 
 
-def _error_response(why: InvalidCallback | TransitionNotAllowed) -> Response:
+def _error_response(error: InvalidCallback | TransitionNotAllowed) -> Response:
     """Answer with an error that tells the developer of the hotline's system what to change."""
-    if isinstance(why, TransitionNotAllowed):
+    if isinstance(error, TransitionNotAllowed):
         return _json(
-            409, {"error": "That cannot follow.", "state": why.before, "allowed": HANDLING_TRANSITIONS[why.before]}
+            409, {"error": "That cannot follow.", "state": error.before, "allowed": HANDLING_TRANSITIONS[error.before]}
         )
-    return _json(400 if isinstance(why, InvalidCallbackJson) else 422, {"error": str(why)})
+    return _json(400 if isinstance(error, InvalidCallbackJson) else 422, {"error": str(error)})
 
 
 def _json(status: int, content: dict[str, Any]) -> Response:

@@ -103,30 +103,30 @@ class PageRouter:
         handler = partial(self._dispatch, door, view)
         self._app.add_url_rule(door.rule, endpoint, handler, methods=["POST"] if door.post else ["GET"])
 
-    def _dispatch(self, door: PageRoute, view: View, **url_values: str) -> Response:
-        if door.roles is None:
-            form = self._read_form(self.page_csrf_token(cookies.Browser.of(request))) if door.post else {}
-            if DRAFT_OF in form and (opened := self.open_session()):
-                self.save_drafts(StaffRequest(opened[1], opened[0], "", form))
+    def _dispatch(self, route: PageRoute, view: View, **url_values: str) -> Response:
+        if route.roles is None:
+            form = self._read_form(self.page_csrf_token(cookies.Browser.of(request))) if route.post else {}
+            if DRAFT_OF in form and (unlocked := self.open_session()):
+                self.save_drafts(StaffRequest(unlocked[1], unlocked[0], "", form))
             return view(form, **url_values)
-        found = self.found()
-        if found is None:
+        current = self.found()
+        if current is None:
             return responses.redirect("/login")
-        session, account = found
-        form = self._read_form(self.csrf_token(session)) if door.post else {}
+        session, account = current
+        form = self._read_form(self.csrf_token(session)) if route.post else {}
         now = self.database.now()
         if now - session.seen_at >= IDLE_TIMEOUT:
-            return responses.redirect(self.locked("" if door.post or door.quiet else request.path))
-        if account.role not in door.roles:
+            return responses.redirect(self.locked("" if route.post or route.quiet else request.path))
+        if account.role not in route.roles:
             abort(404)
         is_fresh = now - session.checked_at < RECHECK_WINDOW
         staff_request = StaffRequest(
             account, session, self.csrf_token(session), form, is_fresh, _idempotency_key(account, form)
         )
-        if door.fresh and not staff_request.is_fresh:
-            back = door.back.format_map(url_values) or request.path
-            return responses.redirect(f"/check?then={quote(back, safe='/')}")
-        is_quiet = door.quiet or (door.reloads and b"renewed=1" in request.query_string.split(b"&"))
+        if route.fresh and not staff_request.is_fresh:
+            return_path = route.back.format_map(url_values) or request.path
+            return responses.redirect(f"/check?then={quote(return_path, safe='/')}")
+        is_quiet = route.quiet or (route.reloads and b"renewed=1" in request.query_string.split(b"&"))
         if not is_quiet and now - session.seen_at > TOUCH_INTERVAL:
             staff_sessions.touch(self.database, session.session_hash, IDLE_TIMEOUT)
         if DRAFT_OF in form:
@@ -135,8 +135,8 @@ class PageRouter:
 
     def open_session(self) -> tuple[StaffSession, Account] | None:
         """Return session and account of this request; None without a session, or if it is locked."""
-        found = self.found()
-        return found if found and self.database.now() - found[0].seen_at < IDLE_TIMEOUT else None
+        current = self.found()
+        return current if current and self.database.now() - current[0].seen_at < IDLE_TIMEOUT else None
 
     def found(self) -> tuple[StaffSession, Account] | None:
         """Return session and account of this request, locked or not; None without a session."""
@@ -145,8 +145,8 @@ class PageRouter:
 
     def locked_session(self) -> tuple[StaffSession, Account] | None:
         """Return session and account of this request if the session is locked, else None."""
-        found = self.found()
-        return found if found and self.database.now() - found[0].seen_at >= IDLE_TIMEOUT else None
+        current = self.found()
+        return current if current and self.database.now() - current[0].seen_at >= IDLE_TIMEOUT else None
 
     def csrf_token(self, session: StaffSession) -> str:
         """Return the token for the forms of this session."""
@@ -154,8 +154,8 @@ class PageRouter:
 
     def page_csrf_token(self, browser: cookies.Browser) -> str:
         """Return the token for a form that needs no login; it is bound to the session if there is one."""
-        found = self.found()
-        return self.csrf_token(found[0]) if found else self.cipher.mac("form", browser.nonce).hex()
+        current = self.found()
+        return self.csrf_token(current[0]) if current else self.cipher.mac("form", browser.nonce).hex()
 
     def known_page(self, path: str) -> str:
         """Return `path` if it is a page of ours, else `/`: redirects never leave the console."""
@@ -163,13 +163,13 @@ class PageRouter:
             endpoint, _ = self._app.url_map.bind("").match(path, method="GET")
         except HTTPException:
             return "/"
-        door = self.all.get(endpoint)
-        return path if door and door.roles and not door.quiet and path.startswith("/") else "/"
+        route = self.all.get(endpoint)
+        return path if route and route.roles and not route.quiet and path.startswith("/") else "/"
 
     def locked(self, path: str) -> str:
         """Return the address of the locked page, which leads back to `path` if that is a page of ours."""
-        back = self.known_page(path)
-        return "/locked" if back == "/" else f"/locked?then={quote(back, safe='/')}"
+        page_path = self.known_page(path)
+        return "/locked" if page_path == "/" else f"/locked?then={quote(page_path, safe='/')}"
 
     def _read_form(self, token: str) -> Mapping[str, str]:
         if not is_same_origin(request):

@@ -37,7 +37,7 @@ def token_hash(token: str) -> bytes:
 
 def read(request: Request, name: str) -> str:
     """Return the value of a cookie; empty if it is missing or sent twice, because then one of the two is not ours."""
-    pairs = [one.strip().partition("=") for one in request.headers.get("Cookie", "").split(";")]
+    pairs = [pair.strip().partition("=") for pair in request.headers.get("Cookie", "").split(";")]
     values = [value for key, _, value in pairs if key == name]
     return values[0][:1024] if len(values) == 1 else ""
 
@@ -67,13 +67,18 @@ class Browser:
 
     def knows(self, cipher: RecordCipher, name: str) -> bool:
         """Return whether the person with this name has logged in in this browser."""
-        expected = [_proof(mac) for mac in cipher.macs("browser", self.nonce, name)]
-        return any(hmac.compare_digest(one, proof) for one in expected for proof in self.proofs if proof.isascii())
+        expected_proofs = [_proof(mac) for mac in cipher.macs("browser", self.nonce, name)]
+        return any(
+            hmac.compare_digest(expected, proof)
+            for expected in expected_proofs
+            for proof in self.proofs
+            if proof.isascii()
+        )
 
     def having(self, cipher: RecordCipher, name: str) -> Browser:
         """Return the cookie after a login of this person. Only the latest MAX_PROOFS people stay in it."""
         proof = _proof(cipher.mac("browser", self.nonce, name))
-        return Browser(self.nonce, (proof, *(one for one in self.proofs if one != proof))[:MAX_PROOFS])
+        return Browser(self.nonce, (proof, *(earlier for earlier in self.proofs if earlier != proof))[:MAX_PROOFS])
 
     def keep(self, response: Response) -> None:
         """Set the cookie on a response."""

@@ -69,43 +69,45 @@ def attach(doors: PageRouter) -> None:
     doors.add(PageRoute("/join/<word>", None, post=True), partial(_join, doors))
 
 
-def _invitation(doors: PageRouter, word: str) -> Invitation:
-    stored = accounts.find_invitation(doors.database, hash_token(word))
-    if stored is None:
+def _invitation(router: PageRouter, word: str) -> Invitation:
+    invitation = accounts.find_invitation(router.database, hash_token(word))
+    if invitation is None:
         abort(404)
-    return stored
+    return invitation
 
 
-def _page(doors: PageRouter, _: Mapping[str, str], word: str, wrong: str = "") -> Response:
-    open_invitation = _invitation(doors, word)
+def _page(router: PageRouter, _: Mapping[str, str], word: str, problem: str = "") -> Response:
+    open_invitation = _invitation(router, word)
     browser = cookies.Browser.of(request)
-    secret = totp.derive_secret(doors.cipher, word, browser.nonce)
+    secret = totp.derive_secret(router.cipher, word, browser.nonce)
     response = page(
         "join.html",
-        400 if wrong else 200,
-        token=doors.page_csrf_token(browser),
+        400 if problem else 200,
+        token=router.page_csrf_token(browser),
         invitation=open_invitation,
         picture=totp.qr_code(secret, open_invitation.name, open_invitation.hotline),
         to_type=totp.manual_entry_key(secret),
-        wrong=wrong,
+        wrong=problem,
     )
     browser.keep(response)
     return response
 
 
-def _join(doors: PageRouter, form: Mapping[str, str], word: str) -> Response:
-    open_invitation, browser = _invitation(doors, word), cookies.Browser.of(request)
-    secret, password = totp.derive_secret(doors.cipher, word, browser.nonce), form.get("password", "")
-    step = totp.matching_step(secret, form.get("code", ""), doors.database.now() / 1_000_000)
-    wrong = passwords.rejection_reason(password, (open_invitation.name, open_invitation.hotline))
-    if not wrong and password != form.get("again", ""):
-        wrong = PASSWORDS_DIFFER
-    if wrong or step is None:
-        return _page(doors, form, word, wrong or WRONG_CODE)
-    staff_id = open_invitation.staff_id or accounts.new_staff_id(doors.database)
-    credentials = Credentials(passwords.hash_password(password), totp.seal_secret(doors.cipher, staff_id, secret), step)
-    if not accounts.accept_invitation(doors.database, open_invitation, staff_id, credentials):
+def _join(router: PageRouter, form: Mapping[str, str], word: str) -> Response:
+    open_invitation, browser = _invitation(router, word), cookies.Browser.of(request)
+    secret, password = totp.derive_secret(router.cipher, word, browser.nonce), form.get("password", "")
+    step = totp.matching_step(secret, form.get("code", ""), router.database.now() / 1_000_000)
+    problem = passwords.rejection_reason(password, (open_invitation.name, open_invitation.hotline))
+    if not problem and password != form.get("again", ""):
+        problem = PASSWORDS_DIFFER
+    if problem or step is None:
+        return _page(router, form, word, problem or WRONG_CODE)
+    staff_id = open_invitation.staff_id or accounts.new_staff_id(router.database)
+    credentials = Credentials(
+        passwords.hash_password(password), totp.seal_secret(router.cipher, staff_id, secret), step
+    )
+    if not accounts.accept_invitation(router.database, open_invitation, staff_id, credentials):
         abort(404)
     response = page("joined.html", name=open_invitation.name)
-    browser.having(doors.cipher, open_invitation.name).keep(response)
+    browser.having(router.cipher, open_invitation.name).keep(response)
     return response

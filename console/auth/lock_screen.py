@@ -27,64 +27,64 @@ def attach(doors: PageRouter) -> None:
     doors.add(PageRoute("/check", ALL_ROLES, post=True), partial(_check, doors))
 
 
-def _locked_page(doors: PageRouter, form: Mapping[str, str], refused: bool = False) -> Response:
+def _locked_page(router: PageRouter, form: Mapping[str, str], refused: bool = False) -> Response:
     """Show only how many urgent reports wait, and how many of them nobody has opened; nothing else of any report."""
-    locked = doors.locked_session()
-    if locked is None:
+    current = router.locked_session()
+    if current is None:
         return redirect("/")
-    session, account = locked
-    waiting = case_list.count_urgent(doors.database, account)
-    status, then = 403 if refused else 200, doors.known_page(form.get("then") or current_query().get("then", ""))
-    words = {"waiting": waiting, "hotline": account.hotline, "now": doors.database.now(), "then": then}
-    return page("locked.html", status, token=doors.csrf_token(session), refused=refused, **words)
+    session, account = current
+    urgent_counts = case_list.count_urgent(router.database, account)
+    status, next_path = 403 if refused else 200, router.known_page(form.get("then") or current_query().get("then", ""))
+    words = {"waiting": urgent_counts, "hotline": account.hotline, "now": router.database.now(), "then": next_path}
+    return page("locked.html", status, token=router.csrf_token(session), refused=refused, **words)
 
 
-def _unlock(doors: PageRouter, form: Mapping[str, str]) -> Response:
+def _unlock(router: PageRouter, form: Mapping[str, str]) -> Response:
     """Unlock with the password alone, within the ten hours of a session. Too many wrong passwords end the session."""
-    locked = doors.locked_session()
-    if locked is None:
+    current = router.locked_session()
+    if current is None:
         return redirect("/")
-    session, account = locked
-    attempt = throttle.session_attempt(doors.cipher, session.session_hash)
-    if login_throttle.count_attempts(doors.database, attempt) != (True,):
-        staff_sessions.end(doors.database, account, session.session_hash)
+    session, account = current
+    attempt = throttle.session_attempt(router.cipher, session.session_hash)
+    if login_throttle.count_attempts(router.database, attempt) != (True,):
+        staff_sessions.end(router.database, account, session.session_hash)
         return redirect("/login")
     with passwords.KNOWN_BROWSERS.place():
         is_right = passwords.is_correct(form.get("password", ""), account.password)
     if not is_right:
-        login_throttle.record_failure(doors.database, account, told=False)
-        return _locked_page(doors, form, refused=True)
-    login_throttle.reset(doors.database, [attempt.bucket])
-    return _renew_session(doors, session, checked=False, then=doors.known_page(form.get("then", "")))
+        login_throttle.record_failure(router.database, account, told=False)
+        return _locked_page(router, form, refused=True)
+    login_throttle.reset(router.database, [attempt.bucket])
+    return _renew_session(router, session, checked=False, then=router.known_page(form.get("then", "")))
 
 
-def _renew_session(doors: PageRouter, session: StaffSession, *, checked: bool, then: str) -> Response:
+def _renew_session(router: PageRouter, session: StaffSession, *, checked: bool, then: str) -> Response:
     token, response = cookies.new_session(), redirect(then)
-    staff_sessions.renew(doors.database, session.session_hash, cookies.token_hash(token), checked=checked)
+    staff_sessions.renew(router.database, session.session_hash, cookies.token_hash(token), checked=checked)
     cookies.set_cookie(response, cookies.SESSION, token)
     return response
 
 
-def _check_page(doors: PageRouter, me: StaffRequest, refused: bool = False, then: str = "") -> Response:
-    then = doors.known_page(then or current_query().get("then", ""))
+def _check_page(router: PageRouter, me: StaffRequest, refused: bool = False, then: str = "") -> Response:
+    then = router.known_page(then or current_query().get("then", ""))
     return page("check.html", 403 if refused else 200, me=me, then=then, refused=LOGIN_REFUSED if refused else "")
 
 
-def _check(doors: PageRouter, me: StaffRequest) -> Response:
-    then = doors.known_page(me.form.get("then", ""))
-    attempt = throttle.session_attempt(doors.cipher, me.session.session_hash)
-    if login_throttle.count_attempts(doors.database, attempt) != (True,):
-        staff_sessions.end(doors.database, me.account, me.session.session_hash)
+def _check(router: PageRouter, me: StaffRequest) -> Response:
+    next_path = router.known_page(me.form.get("then", ""))
+    attempt = throttle.session_attempt(router.cipher, me.session.session_hash)
+    if login_throttle.count_attempts(router.database, attempt) != (True,):
+        staff_sessions.end(router.database, me.account, me.session.session_hash)
         return redirect("/login")
     with passwords.KNOWN_BROWSERS.place():
-        is_shown = credentials_match(doors, me.account, me.form, may=True)
+        is_shown = credentials_match(router, me.account, me.form, may=True)
     if not is_shown:
-        return _check_page(doors, me, refused=True, then=then)
-    login_throttle.reset(doors.database, [attempt.bucket])
-    return _renew_session(doors, me.session, checked=True, then=then)
+        return _check_page(router, me, refused=True, then=next_path)
+    login_throttle.reset(router.database, [attempt.bucket])
+    return _renew_session(router, me.session, checked=True, then=next_path)
 
 
-def _lock(doors: PageRouter, me: StaffRequest) -> Response:
+def _lock(router: PageRouter, me: StaffRequest) -> Response:
     """Lock the session at once, as if it had been idle. Drafts are saved; the same page opens after the password."""
-    staff_sessions.lock(doors.database, me.session.session_hash, IDLE_TIMEOUT)
-    return redirect(doors.locked(me.form.get("then", "")))
+    staff_sessions.lock(router.database, me.session.session_hash, IDLE_TIMEOUT)
+    return redirect(router.locked(me.form.get("then", "")))

@@ -32,46 +32,46 @@ def attach(doors: PageRouter) -> None:
     doors.add(PageRoute("/logout", ALL_ROLES, post=True), partial(_logout, doors))
 
 
-def _login_page(doors: PageRouter, _: Mapping[str, str], refused: bool = False) -> Response:
+def _login_page(router: PageRouter, _: Mapping[str, str], refused: bool = False) -> Response:
     browser = cookies.Browser.of(request)
-    words = {"token": doors.page_csrf_token(browser), "refused": LOGIN_REFUSED if refused else ""}
+    words = {"token": router.page_csrf_token(browser), "refused": LOGIN_REFUSED if refused else ""}
     response = page("login.html", 403 if refused else 200, **words)
     browser.keep(response)
     if cookies.read(request, cookies.SESSION):
-        current = doors.found()
+        current = router.found()
         if current is None:
             cookies.delete_cookie(response, cookies.SESSION)
-        elif doors.database.now() - current[0].seen_at < IDLE_TIMEOUT:
+        elif router.database.now() - current[0].seen_at < IDLE_TIMEOUT:
             # Not from a locked session: the next person logs in without the password of the one before.
             return redirect("/")
     return response
 
 
-def _login(doors: PageRouter, form: Mapping[str, str]) -> Response:
+def _login(router: PageRouter, form: Mapping[str, str]) -> Response:
     name = form.get("name", "").strip().lower()[:64]
-    if cookies.Browser.of(request).knows(doors.cipher, name):
+    if cookies.Browser.of(request).knows(router.cipher, name):
         with passwords.KNOWN_BROWSERS.place():
-            return _try_login(doors, form, name, passwords.KNOWN_BROWSERS)
+            return _try_login(router, form, name, passwords.KNOWN_BROWSERS)
     with passwords.UNKNOWN_BROWSERS.place(throttle.client_address(request)):
-        return _try_login(doors, form, name, passwords.UNKNOWN_BROWSERS)
+        return _try_login(router, form, name, passwords.UNKNOWN_BROWSERS)
 
 
-def _try_login(doors: PageRouter, form: Mapping[str, str], name: str, room: passwords.LoginSlots) -> Response:
-    database, cipher, browser = doors.database, doors.cipher, cookies.Browser.of(request)
-    attempts = [] if room is passwords.KNOWN_BROWSERS else [throttle.address_attempt(cipher, request)]
+def _try_login(router: PageRouter, form: Mapping[str, str], name: str, slots: passwords.LoginSlots) -> Response:
+    database, cipher, browser = router.database, router.cipher, cookies.Browser.of(request)
+    attempts = [] if slots is passwords.KNOWN_BROWSERS else [throttle.address_attempt(cipher, request)]
     if not all(login_throttle.count_attempts(database, *attempts)):
         # Above its limit an address causes no more password hashing, and no further row in the database.
-        return _login_page(doors, form, refused=True)
+        return _login_page(router, form, refused=True)
     attempts.append(throttle.name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
     account = accounts.find_by_name(database, name)
-    if not credentials_match(doors, account, form, may=is_name_allowed, room=room) or account is None:
-        return _login_page(doors, form, refused=True)
+    if not credentials_match(router, account, form, may=is_name_allowed, room=slots) or account is None:
+        return _login_page(router, form, refused=True)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     if passwords.is_outdated(account.password):
-        accounts.update_password_hash(database, account, passwords.rehash_password(form["password"], room))
+        accounts.update_password_hash(database, account, passwords.rehash_password(form["password"], slots))
     response = redirect("/")
-    _start_session(doors, account, response)
+    _start_session(router, account, response)
     browser.having(cipher, name).keep(response)
     return response
 
@@ -90,32 +90,32 @@ def credentials_match(
     """
     is_right = passwords.is_correct(form.get("password", ""), account.password if account else None, room)
     step = _totp_step(doors, account, form.get("code", ""))
-    allowed = may and is_right and account is not None and account.ended_at is None and step is not None
-    if allowed and account and step is not None and accounts.use_totp_step(doors.database, account, step):
+    is_allowed = may and is_right and account is not None and account.ended_at is None and step is not None
+    if is_allowed and account and step is not None and accounts.use_totp_step(doors.database, account, step):
         return True
     if may:  # a locked attempt is counted already, and would only fill the audit
         login_throttle.record_failure(doors.database, account)
     return False
 
 
-def _totp_step(doors: PageRouter, account: Account | None, code: str) -> int | None:
+def _totp_step(router: PageRouter, account: Account | None, code: str) -> int | None:
     try:
         secret = (
-            totp.open_secret(doors.cipher, account.staff_id, account.totp) if account else b"\0" * totp.SECRET_BYTES
+            totp.open_secret(router.cipher, account.staff_id, account.totp) if account else b"\0" * totp.SECRET_BYTES
         )
     except DecryptError:
         return None
-    step = totp.matching_step(secret, code, doors.database.now() / 1_000_000)
+    step = totp.matching_step(secret, code, router.database.now() / 1_000_000)
     return step if account else None
 
 
-def _start_session(doors: PageRouter, account: Account, response: Response) -> None:
-    token, now = cookies.new_session(), doors.database.now()
-    if previous := doors.found():  # a locked session that the next person takes over
-        staff_sessions.end(doors.database, previous[1], previous[0].session_hash)
+def _start_session(router: PageRouter, account: Account, response: Response) -> None:
+    token, now = cookies.new_session(), router.database.now()
+    if previous := router.found():  # a locked session that the next person takes over
+        staff_sessions.end(router.database, previous[1], previous[0].session_hash)
     kind = browser_kind(request.headers.get("User-Agent", ""))
     session = StaffSession(cookies.token_hash(token), account.staff_id, kind, now, now, now, now + SESSION_LIFETIME)
-    staff_sessions.start(doors.database, account, session)
+    staff_sessions.start(router.database, account, session)
     cookies.set_cookie(response, cookies.SESSION, token)
 
 
@@ -126,8 +126,8 @@ def browser_kind(said: str) -> str:
     return f"{browser}, {system}"
 
 
-def _logout(doors: PageRouter, me: StaffRequest) -> Response:
-    staff_sessions.end(doors.database, me.account, me.session.session_hash)
+def _logout(router: PageRouter, me: StaffRequest) -> Response:
+    staff_sessions.end(router.database, me.account, me.session.session_hash)
     return logout_response()
 
 

@@ -40,12 +40,12 @@ def matching_step(secret: bytes, code: str, now: float) -> int | None:
     """Return the time step of a code; None if it is not the current, previous or next one. `now`: Unix seconds."""
     totp = pyotp.TOTP(_letters(secret))
     typed = "".join(code.split())
-    matched = None
+    matched_step = None
     for offset in STEP_OFFSETS:
         moment = int(now) + offset * STEP_SECONDS
-        if hmac.compare_digest(totp.at(moment).encode(), typed.encode()) and matched is None:
-            matched = moment // STEP_SECONDS
-    return matched
+        if hmac.compare_digest(totp.at(moment).encode(), typed.encode()) and matched_step is None:
+            matched_step = moment // STEP_SECONDS
+    return matched_step
 
 
 def manual_entry_key(secret: bytes) -> str:

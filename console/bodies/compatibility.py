@@ -34,10 +34,10 @@ def complete_report(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """Add the fields that a report lacks. A contact that lacks a term becomes NO_CONTACT."""
     report = _with_defaults(found, REPORT_DEFAULTS)
     contact = report["contact"]
-    hours = contact.get("safe_hours")
-    hours = hours if isinstance(hours, Mapping) else {}
+    safe_hours = contact.get("safe_hours")
+    safe_hours = safe_hours if isinstance(safe_hours, Mapping) else {}
     has_terms = contact["allowed"] and contact["how"] != "none" and contact.get("msisdn")
-    if not (has_terms and all(hours.get(name) for name in ("from", "to", "tz"))):
+    if not (has_terms and all(safe_hours.get(name) for name in ("from", "to", "tz"))):
         report["contact"] = NO_CONTACT
     return report
 
@@ -47,8 +47,8 @@ def complete_message(found: Mapping[str, Any]) -> Mapping[str, Any]:
     return _with_defaults(found, MESSAGE_DEFAULTS)
 
 
-def _with_defaults(found: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {**found, **{name: _value_or_default(found.get(name), default) for name, default in defaults.items()}}
+def _with_defaults(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {**fields, **{name: _value_or_default(fields.get(name), default) for name, default in defaults.items()}}
 
 
 def _value_or_default(value: Any, default: Any) -> Any:

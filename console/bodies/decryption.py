@@ -45,8 +45,10 @@ class ReportDecryptor:
             return {}
         return self._cached_head(hotline, row.mode, row.report_id, row.revision, row.key_id, row.wrap, row.head)
 
-    def _open_head(self, hotline: str, mode: str, report_id: str, revision: int, *box: Any) -> Mapping[str, Any]:
-        key_id, wrap, head = box
+    def _open_head(
+        self, hotline: str, mode: str, report_id: str, revision: int, *sealed_parts: Any
+    ) -> Mapping[str, Any]:
+        key_id, wrap, head = sealed_parts
         try:
             context = SealContext(mode, report_id, revision, hotline)
             content: Mapping[str, Any] = json.loads(
@@ -58,27 +60,27 @@ class ReportDecryptor:
 
     def all(self, before: CaseView, report_id: str, hotline: str) -> DecryptedReport:
         """Decrypt report, messages and notes of a case. The contact of the latest message replaces the report's."""
-        notes = tuple(self._open_note(stored, report_id, hotline) for stored in before.notes)
+        notes = tuple(self._open_note(note, report_id, hotline) for note in before.notes)
         readable = before.held
         if readable is None:
             return DecryptedReport(None, (), notes)
         report = self._open_json(
             readable.report, SealContext(readable.mode, report_id, readable.revision, hotline), readable.withdrawn
         )
-        said = []
-        for stored in readable.messages:
-            context = SealContext.of_message(readable.mode, report_id, stored.message_id, hotline)
-            content = self._open_json(stored, context, readable.withdrawn)
+        message_contents = []
+        for message in readable.messages:
+            context = SealContext.of_message(readable.mode, report_id, message.message_id, hotline)
+            content = self._open_json(message, context, readable.withdrawn)
             if content is not None:
-                said.append(content)
+                message_contents.append(content)
                 if report is not None and content.get("contact"):
                     report = {**report, "contact": content["contact"]}
-        return DecryptedReport(report, tuple(said), notes)
+        return DecryptedReport(report, tuple(message_contents), notes)
 
     def drafts(self, rows: Iterable[Any], report_id: str, hotline: str) -> dict[str, str]:
         """Return kind → text, without drafts that do not open any more."""
-        opened = {row.kind: self._open_text(row, report_id, hotline) for row in rows}
-        return {kind: text for kind, text in opened.items() if text is not None}
+        texts_by_kind = {row.kind: self._open_text(row, report_id, hotline) for row in rows}
+        return {kind: text for kind, text in texts_by_kind.items() if text is not None}
 
     def _open_json(self, body: StoredBody, context: SealContext, withdrawn: bool) -> Mapping[str, Any] | None:
         try:

@@ -32,11 +32,11 @@ CLOSED = "the reporter has deleted it: the mailbox is closed"
 
 def check_message(words: str, country: Country) -> MessageCheck:
     """Check a message against the numbers that the country permits and the names of its hotlines (S-25)."""
-    names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
+    names = {name for hotline in country.hotlines.values() for name in (hotline.name, hotline.screen_name)}
     objections = check_reply(words, permitted_numbers(country), names)
     return MessageCheck(
-        tuple(one.why for one in objections if one.refused),
-        tuple(one.why for one in objections if not one.refused),
+        tuple(objection.why for objection in objections if objection.refused),
+        tuple(objection.why for objection in objections if not objection.refused),
     )
 
 
@@ -80,5 +80,7 @@ class MessageSealer:
         """Seal a note to the hotline's own staff. `kind`: reason, answer or note, or the kind of a draft."""
         note_id = new_id(self.now)
         context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
-        box = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
-        return SealedNote(note_id, self.report_id, self.hotline, kind, box.key_id, box.wrap, box.sealed)
+        sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
+        return SealedNote(
+            note_id, self.report_id, self.hotline, kind, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed
+        )

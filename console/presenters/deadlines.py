@@ -51,7 +51,7 @@ class Deadline:
 def deadlines(row: CaseRow, now: int) -> tuple[Deadline, ...]:
     """Return the deadlines that run. Answers have none: nobody is notified of a late answer."""
     return tuple(
-        Deadline(what, due_at, max(1, abs(due_at - now) // MINUTE), due_at <= now) for what, due_at in _running(row)
+        Deadline(event, due_at, max(1, abs(due_at - now) // MINUTE), due_at <= now) for event, due_at in _running(row)
     )
 
 

@@ -32,13 +32,13 @@ class EmergencyContacts:
 
 def emergency_contacts(country: Country, hotline: str) -> EmergencyContacts:
     """Return the emergency numbers of the country file, and what the hotline agreed with the police."""
-    lines = tuple(
-        EmergencyNumber(entry.service, entry.number, *_proof(entry))
-        for entry in country.emergency
-        if entry.may_show(country.mode)
+    numbers = tuple(
+        EmergencyNumber(number.service, number.number, *_proof(number))
+        for number in country.emergency
+        if number.may_show(country.mode)
     )
     own_hotline = country.hotlines.get(hotline)
-    return EmergencyContacts(country.name, lines, own_hotline.card.police.strip() if own_hotline else "")
+    return EmergencyContacts(country.name, numbers, own_hotline.card.police.strip() if own_hotline else "")
 
 
 def _proof(entry: SourcedEntry) -> tuple[str, Mapping[str, str]]:

@@ -107,9 +107,9 @@ def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reach
     """
     if contact is None:
         return Reachability(ContactOption.UNKNOWN, no_message=no_message)
-    how, found = contact.get("how"), _hours(contact.get("safe_hours"))
-    if contact.get("allowed", True) and how in ("call", "sms") and found is not None:
-        return _by_hours(str(how), found, no_message, str(contact.get("msisdn") or ""), now)
+    how, safe_hours = contact.get("how"), _hours(contact.get("safe_hours"))
+    if contact.get("allowed", True) and how in ("call", "sms") and safe_hours is not None:
+        return _by_hours(str(how), safe_hours, no_message, str(contact.get("msisdn") or ""), now)
     return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
 
 
@@ -118,9 +118,9 @@ def withhold_numbers(found: Mapping[str, Any]) -> dict[str, Any]:
 
     `number_withheld` is true if there was one. The contact keeps its safe hours.
     """
-    report, *said = (_without_number(part) for part in (found["report"], *found["said"]))
-    is_withheld = [report, *said] != [found["report"], *found["said"]]
-    return {"report": report, "said": said, "number_withheld": is_withheld}
+    report, *messages = (_without_number(part) for part in (found["report"], *found["said"]))
+    is_withheld = [report, *messages] != [found["report"], *found["said"]]
+    return {"report": report, "said": messages, "number_withheld": is_withheld}
 
 
 def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,12 +137,12 @@ class _Hours:
     desk: OpeningHours  # of one phone: open while a call or text is safe
 
 
-def _hours(said: Any) -> _Hours | None:
-    if not isinstance(said, Mapping):
+def _hours(terms: Any) -> _Hours | None:
+    if not isinstance(terms, Mapping):
         return None
     try:
-        begin, end = (time.fromisoformat(said[name]) for name in ("from", "to"))
-        zone = parse_zone(said["tz"])
+        begin, end = (time.fromisoformat(terms[name]) for name in ("from", "to"))
+        zone = parse_zone(terms["tz"])
     except (KeyError, TypeError, ValueError, OpeningHoursError):
         return None
     if begin == end or begin.tzinfo or end.tzinfo:
@@ -159,11 +159,11 @@ def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -
     }
     if hours.desk.is_open(now):
         return Reachability(ContactOption.NOW, how, no_message, number, closes_at=_closes_at(hours, now), fields=fields)
-    opens = hours.desk.opens(now)
-    if opens is None:  # no such hour within a year
+    opens_at = hours.desk.opens(now)
+    if opens_at is None:  # no such hour within a year
         return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
-    fields["wait"] = format_wait(opens - now)
-    return Reachability(ContactOption.LATER, how, no_message, number, opens_at=opens, fields=fields)
+    fields["wait"] = format_wait(opens_at - now)
+    return Reachability(ContactOption.LATER, how, no_message, number, opens_at=opens_at, fields=fields)
 
 
 def _closes_at(hours: _Hours, now: int) -> int:

@@ -111,12 +111,12 @@ class ChoiceLabels:
 
     def values(self, question: str) -> tuple[str, ...]:
         """Return the values of all choices of a question."""
-        return tuple(value for asked, value in self._labels if asked == question)
+        return tuple(value for asked_question, value in self._labels if asked_question == question)
 
     def question(self, screen: str, otherwise: str, known: ScreenValues) -> str:
         """Return a question as the reporter saw it, as far as the report tells; else `otherwise` with spaces."""
-        found = self._screens.get(screen)
-        wording = _wording_shown(found.words, known) if isinstance(found, Screen) else ""
+        shown_screen = self._screens.get(screen)
+        wording = _wording_shown(shown_screen.words, known) if isinstance(shown_screen, Screen) else ""
         return wording or otherwise.replace("_", " ")
 
 
@@ -138,50 +138,54 @@ class ScreenValues:
             if "ref" not in row:
                 values[row["question"]] = row["value"]
         # A report of an earlier release may lack any of these fields, or have null in them.
-        recipients = [one for one in (data["routing"] or {}).get("to") or () if one]
-        immediate = [one.get("name") or "" for one in recipients if one.get("role") in IMMEDIATE_ROLES]
+        recipients = [recipient for recipient in (data["routing"] or {}).get("to") or () if recipient]
+        immediate = [
+            recipient.get("name") or "" for recipient in recipients if recipient.get("role") in IMMEDIATE_ROLES
+        ]
         if immediate:
             values["send_to"] = "one" if len(immediate) == 1 else "two"
         return cls(values, {f"send_to_{n}": name for n, name in enumerate(immediate[:2], 1)})
 
 
-def _wording_shown(text: ScreenText, known: ScreenValues) -> str:
+def _wording_shown(text: ScreenText, screen_values: ScreenValues) -> str:
     """Return the whole sentences that all possible forms share, or the longest spelling if only one form is possible.
 
     A sentence that only some forms have is left out: the reporter may not have seen it.
     """
     possible = {
-        tuple(fill_placeholders(words.split("\n")[-1], known.fields) for words in one)
-        for one in _possible_wordings(text, known)
+        tuple(fill_placeholders(words.split("\n")[-1], screen_values.fields) for words in spellings)
+        for spellings in _possible_wordings(text, screen_values)
     }
     forms = {words for spellings in possible for words in spellings}
     if len(forms) <= 1:
         return next(iter(forms), "")
     equal_letters = takewhile(lambda letters: len(set(letters)) == 1, zip(*forms, strict=False))
-    common = "".join(letters[0] for letters in equal_letters)
-    if sentences := common[: max(common.rfind(mark) for mark in "?.!") + 1]:
+    shared_start = "".join(letters[0] for letters in equal_letters)
+    if sentences := shared_start[: max(shared_start.rfind(mark) for mark in "?.!") + 1]:
         return sentences
     return next(iter(possible))[0] if len(possible) == 1 else ""
 
 
-def _possible_wordings(text: ScreenText, known: ScreenValues) -> Iterator[tuple[str, ...]]:
+def _possible_wordings(text: ScreenText, screen_values: ScreenValues) -> Iterator[tuple[str, ...]]:
     """Yield the spellings of the screen, longest first, for each value that an unknown name may have had.
 
     Yields nothing if there are too many such values.
     """
-    wanted: dict[str, set[str | None]] = {}
-    for name, allowed in (one for variant in text.variants for all_of in variant.when.any_of for one in all_of):
-        if name not in known.values:
-            wanted.setdefault(name, {OTHER}).update(allowed)
-    if prod(map(len, wanted.values())) > MAX_COMBINATIONS:
+    values_by_name: dict[str, set[str | None]] = {}
+    for name, allowed in (
+        condition for variant in text.variants for conditions in variant.when.any_of for condition in conditions
+    ):
+        if name not in screen_values.values:
+            values_by_name.setdefault(name, {OTHER}).update(allowed)
+    if prod(map(len, values_by_name.values())) > MAX_COMBINATIONS:
         return
-    for values in product(*wanted.values()):
-        yield tuple(text.says({**known.values, **dict(zip(wanted, values, strict=True))}, {}))
+    for values in product(*values_by_name.values()):
+        yield tuple(text.says({**screen_values.values, **dict(zip(values_by_name, values, strict=True))}, {}))
 
 
 def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
     """Replace each `{name}` by its field, or by `…` if it has none."""
-    return PLACEHOLDER.sub(lambda found: fields.get(found[0][1:-1], "…"), words).strip()
+    return PLACEHOLDER.sub(lambda match: fields.get(match[0][1:-1], "…"), words).strip()
 
 
 def _first_wording(text: ScreenText) -> str:
@@ -235,16 +239,16 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
 def _typed_texts(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if data["narrative"] is not None:
         yield "Their own words", "", data["narrative"]
-    for one in data["unasked"]:
-        yield "Without being asked", one["at"], one["text"]
-    for one in data["additions"]:
-        yield "Added later", one["at"], one["text"]
+    for entry in data["unasked"]:
+        yield "Without being asked", entry["at"], entry["text"]
+    for entry in data["additions"]:
+        yield "Added later", entry["at"], entry["text"]
 
 
 def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[AnsweredQuestion]:
-    known = ScreenValues.of(data)
+    screen_values = ScreenValues.of(data)
     for row in data["answers"]:
-        question = inert_text(labels.question(row["screen"], row["question"], known))
+        question = inert_text(labels.question(row["screen"], row["question"], screen_values))
         if "ref" in row:
             yield AnsweredQuestion(question, SEE_WORDS, row["at"])
         else:
@@ -257,18 +261,18 @@ def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterat
 def inert_text(text: str) -> str:
     """Make typed text safe to show: it contains no link, nothing that moves other text, and no card number."""
     return SCHEME.sub(
-        lambda found: f"{found[1].translate(NO_SCHEME)}://", mask_card_numbers(plain_text.safe_for_display(text))
+        lambda match: f"{match[1].translate(NO_SCHEME)}://", mask_card_numbers(plain_text.safe_for_display(text))
     )
 
 
 def mask_card_numbers(text: str) -> str:
     """Mask digits that look like a payment card: staff do not need them (S-16). The sealed report keeps them."""
-    return CARD.sub(lambda found: _mask(found[0]), text)
+    return CARD.sub(lambda match: _mask(match[0]), text)
 
 
-def _mask(run: str) -> str:
-    digits = [int(one) for one in run if one.isdigit()]
+def _mask(number: str) -> str:
+    digits = [int(char) for char in number if char.isdigit()]
     doubled = [digit if n % 2 == 0 else sum(divmod(2 * digit, 10)) for n, digit in enumerate(reversed(digits))]
     if sum(doubled) % 10:  # the Luhn checksum does not match
-        return run
+        return number
     return f"[{len(digits)} digits that look like a card, ending {''.join(map(str, digits[-2:]))}]"

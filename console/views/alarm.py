@@ -28,21 +28,21 @@ def attach(doors: PageRouter) -> None:
     doors.add(PageRoute("/alarm", READERS, post=True), _switch)
 
 
-def _waiting(doors: PageRouter, account: Account) -> Response:
-    found = case_list.count_urgent(doors.database, account)
-    context = {"found": found, "now": doors.database.now(), "hotline": account.hotline}
+def _waiting(router: PageRouter, account: Account) -> Response:
+    counts = case_list.count_urgent(router.database, account)
+    context = {"found": counts, "now": router.database.now(), "hotline": account.hotline}
     return Response(render_template("waiting.json", **context), headers=HEADERS, content_type=JSON)
 
 
-def _waiting_locked(doors: PageRouter, _: Mapping[str, str]) -> Response:
+def _waiting_locked(router: PageRouter, _: Mapping[str, str]) -> Response:
     """Answer the locked page; redirect a browser whose session is over or not locked any more."""
-    found = doors.locked_session()
-    return _waiting(doors, found[1]) if found else redirect("/")
+    current = router.locked_session()
+    return _waiting(router, current[1]) if current else redirect("/")
 
 
 def _switch(me: StaffRequest) -> Response:
     response = redirect("/me?said=alarm#alarm-switch")
-    modes = ".".join(way for way in ALARM_MODES if me.form.get(way))
+    modes = ".".join(mode for mode in ALARM_MODES if me.form.get(mode))
     if modes:
         cookies.set_cookie(response, cookies.ALARM, modes, seconds=cookies.MAX_AGE_SECONDS)
     else:

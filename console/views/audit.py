@@ -18,6 +18,6 @@ def attach(doors: PageRouter) -> None:
     doors.add(PageRoute("/audit", frozenset({LEAD, AUDITOR})), partial(_page, doors))
 
 
-def _page(doors: PageRouter, me: StaffRequest) -> Response:
-    rows = accounts.list_acts(doors.database, me.account.hotline, MAX_ROWS, me.account.staff_id)
+def _page(router: PageRouter, me: StaffRequest) -> Response:
+    rows = accounts.list_acts(router.database, me.account.hotline, MAX_ROWS, me.account.staff_id)
     return page("audit.html", me=me, rows=rows)

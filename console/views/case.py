@@ -94,9 +94,9 @@ CLOSED_IT, MOVED_IT = "{who} closed this report at {time}.", "This report went t
 WAITS_AGAIN, YOU_CHANGED_IT = "This report waits for somebody to take it again.", "You changed this report elsewhere."
 
 
-def _describe_change(status: CaseStatus, seen: str, *, was_mine: bool, me: str) -> str:
-    """Return the sentence for an open page whose status, `seen`, is outdated; empty if it is not."""
-    if status.key == seen:
+def _describe_change(status: CaseStatus, shown_key: str, *, was_mine: bool, me: str) -> str:
+    """Return the sentence for an open page whose status, `shown_key`, is outdated; empty if it is not."""
+    if status.key == shown_key:
         return ""
     if status.changed_by == me:
         return YOU_CHANGED_IT
@@ -156,14 +156,14 @@ class CasePage:
 
         The answer contains no text of the reporter.
         """
-        asked = current_query()
-        since = asked.get("since", "")
+        query = current_query()
+        since = query.get("since", "")
         if not (since.isascii() and since.isdigit()):
             abort(400)
         is_any = case_view.has_additions(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
         status = case_view.load_status(self.database, me.account, report_id)
         changed = _describe_change(
-            status, asked.get("status", status.key), was_mine="mine" in asked, me=me.account.name
+            status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name
         )
         return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
 
@@ -183,48 +183,52 @@ class CasePage:
         """
         # Read before the report is opened, so that what is added in between counts as not seen.
         revision = case_actions.latest_revision(self.database, me.account.hotline, self.theirs(me, report_id))
-        case, opened = self._open(me, report_id, is_read=is_read)
-        box, _ = self.box(me, report_id)
+        case, decrypted = self._open(me, report_id, is_read=is_read)
+        target, _ = self.box(me, report_id)
         now = self.database.now()
-        people = [one for one in accounts.list_accounts(self.database, me.account.hotline) if one.ended_at is None]
-        found: dict[str, Any] = {
+        colleagues = [
+            colleague
+            for colleague in accounts.list_accounts(self.database, me.account.hotline)
+            if colleague.ended_at is None
+        ]
+        fields: dict[str, Any] = {
             "report_id": report_id,
             "revision": revision,
             "before": case,
-            "opened": opened,
-            "told": None if opened.report is None else present_report(opened.report, self._labels),
-            "talk": conversation.entries(opened.said, opened.notes, case.news.messages),
+            "opened": decrypted,
+            "told": None if decrypted.report is None else present_report(decrypted.report, self._labels),
+            "talk": conversation.entries(decrypted.said, decrypted.notes, case.news.messages),
             "is_new": lambda text: conversation.is_newer(text, case.news.revised),
             "may": HANDLING_TRANSITIONS[case.handling],
-            "is_in_danger": (opened.report or {}).get("danger") == "now",
+            "is_in_danger": (decrypted.report or {}).get("danger") == "now",
             "hand": case_actions.load_transfer_options(self.database, me.account, report_id),
-            **self._reach_fields(me.account.hotline, opened, box, now, show_number=show_number),
+            **self._reach_fields(me.account.hotline, decrypted, target, now, show_number=show_number),
             "deadlines": self._deadlines(me, report_id, now),
-            "people": people,
+            "people": colleagues,
             "away": case_view.list_excluded(self.database, report_id),
             "outcomes": OUTCOMES,
             "now": now,
             "ready": READY_SENTENCES,
-            "tongue": self._reply_catalogue(opened),
+            "tongue": self._reply_catalogue(decrypted),
         }
-        said = self._append_ready_sentence(said or ActionResult(), box, found["tongue"])
-        found["drafts"] = self._load_drafts(me, report_id)
+        said = self._append_ready_sentence(said or ActionResult(), target, fields["tongue"])
+        fields["drafts"] = self._load_drafts(me, report_id)
         if not said.draft.shown:
-            said = replace(said, draft=replace(said.draft, text=found["drafts"][drafts.MESSAGE]))
-        return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
+            said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
+        return page("report.html", 400 if said.wrong else 200, me=me, said=said, **fields)
 
     def _reach_fields(
-        self, hotline: str, opened: DecryptedReport, box: AnswerTarget, now: int, *, show_number: bool
+        self, hotline: str, decrypted: DecryptedReport, target: AnswerTarget, now: int, *, show_number: bool
     ) -> dict[str, Any]:
         """Return how the reporter can be reached and the emergency numbers; the number only if it may be shown."""
-        no_message = messages.no_mailbox_reason(box.public_key)
-        contact = None if opened.report is None else compatibility.complete_report(opened.report)["contact"]
-        found = reachability.reach(contact, no_message, now)
-        is_shown = found.way is ContactOption.NOW or show_number
-        country = self.parts.countries.get(box.country)
+        no_message = messages.no_mailbox_reason(target.public_key)
+        contact = None if decrypted.report is None else compatibility.complete_report(decrypted.report)["contact"]
+        result = reachability.reach(contact, no_message, now)
+        is_shown = result.way is ContactOption.NOW or show_number
+        country = self.parts.countries.get(target.country)
         return {
-            "reach": found,
-            "number": plain_text.safe_for_display(found.number) if is_shown else "",
+            "reach": result,
+            "number": plain_text.safe_for_display(result.number) if is_shown else "",
             "no_message": NO_MESSAGE.get(no_message, ""),
             "emergency": emergency_contacts(country, hotline) if country else None,
         }
@@ -264,17 +268,17 @@ class CasePage:
         accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
         return self.page(me, report_id, show_number=True)
 
-    def _reply_catalogue(self, opened: DecryptedReport) -> Catalogue:
+    def _reply_catalogue(self, decrypted: DecryptedReport) -> Catalogue:
         """Return the reporter's language if it has all ready sentences, else English."""
-        found = self._catalogues.get((opened.report or {}).get("language", ""), ENGLISH_CATALOGUE)
-        return ENGLISH_CATALOGUE if found.lacks(REPLY_TEMPLATES) else found
+        catalogue = self._catalogues.get((decrypted.report or {}).get("language", ""), ENGLISH_CATALOGUE)
+        return ENGLISH_CATALOGUE if catalogue.lacks(REPLY_TEMPLATES) else catalogue
 
-    def _append_ready_sentence(self, said: ActionResult, box: AnswerTarget, catalogue: Catalogue) -> ActionResult:
-        if said.draft.ready not in READY_SENTENCES:
-            return said
-        text = "\n".join(filter(None, (said.draft.text, catalogue.say(READY_SENTENCES[said.draft.ready]))))
-        found = messages.check_message(text, self.country(box.country))
-        return replace(said, draft=replace(said.draft, text=text, refused=found.refused, asked=found.asked))
+    def _append_ready_sentence(self, result: ActionResult, target: AnswerTarget, catalogue: Catalogue) -> ActionResult:
+        if result.draft.ready not in READY_SENTENCES:
+            return result
+        text = "\n".join(filter(None, (result.draft.text, catalogue.say(READY_SENTENCES[result.draft.ready]))))
+        check = messages.check_message(text, self.country(target.country))
+        return replace(result, draft=replace(result.draft, text=text, refused=check.refused, asked=check.asked))
 
     def require_current_revision(self, me: StaffRequest, report_id: str) -> None:
         """Raise OutdatedRevision if the reporter wrote more after the page of this form was made."""
@@ -291,8 +295,8 @@ class CasePage:
 
     def box(self, me: StaffRequest, report_id: str) -> tuple[AnswerTarget, str]:
         """Return the mailbox for an answer, and the handling state of the report. Raises CaseNotFound."""
-        box, handling, _ = case_actions.look_up(self.database, me.account.hotline, report_id, b"")
-        return box, handling
+        target, handling, _ = case_actions.look_up(self.database, me.account.hotline, report_id, b"")
+        return target, handling
 
     def message_sealer(self, me: StaffRequest, report_id: str) -> MessageSealer:
         """Return the sealer for what this person writes about a report. Raises CaseNotFound."""
@@ -313,15 +317,17 @@ class CasePage:
 
     def _export_response(self, me: StaffRequest, report_id: str, *, show_number: bool) -> Response:
         accounts.record_act(self.database, me.account, "exported:json", report_id)
-        _, opened = self._open(me, report_id, is_read=False)
-        if opened.report is None:
+        _, decrypted = self._open(me, report_id, is_read=False)
+        if decrypted.report is None:
             abort(404)
-        box, _ = self.box(me, report_id)
-        reach_fields = self._reach_fields(me.account.hotline, opened, box, self.database.now(), show_number=show_number)
-        found = {"report": opened.report, "said": [{"from": "reporter", **one} for one in opened.said]}
+        target, _ = self.box(me, report_id)
+        reach_fields = self._reach_fields(
+            me.account.hotline, decrypted, target, self.database.now(), show_number=show_number
+        )
+        export = {"report": decrypted.report, "said": [{"from": "reporter", **message} for message in decrypted.said]}
         if not reach_fields["number"]:
-            found = reachability.withhold_numbers(found)
-        body = json_bytes({**found, "notes": list(opened.notes)})
+            export = reachability.withhold_numbers(export)
+        body = json_bytes({**export, "notes": list(decrypted.notes)})
         response = Response(body + b"\n", content_type="application/json; charset=utf-8")
         response.headers["Content-Disposition"] = f'attachment; filename="report-{report_id}.json"'
         response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"

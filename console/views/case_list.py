@@ -82,17 +82,17 @@ class CaseList:
             return redirect("/audit")
         if me.account.role == OPERATOR:
             return redirect("/operator")
-        asked = _read_filter()
+        list_filter = _read_filter()
         categories = [(code, self._labels.of("category", code)) for code in self._labels.values("category")]
         return page(
             "queue.html",
             me=me,
-            asked=asked,
+            asked=list_filter,
             categories=categories,
             outcomes=OUTCOMES,
             states=STATES,
             **self._message_fields(me),
-            **self._list_fields(me, asked),
+            **self._list_fields(me, list_filter),
         )
 
     def _message_fields(self, me: StaffRequest) -> dict[str, Any]:
@@ -100,27 +100,27 @@ class CaseList:
         return {"done": sentence, "nobody": case_list.count_unacknowledged(self._router.database, me.account)}
 
     def _rows(self, me: StaffRequest) -> Response:
-        asked = _read_filter()
-        return page("rows.html", me=me, asked=asked, outcomes=OUTCOMES, **self._list_fields(me, asked))
+        list_filter = _read_filter()
+        return page("rows.html", me=me, asked=list_filter, outcomes=OUTCOMES, **self._list_fields(me, list_filter))
 
-    def _list_fields(self, me: StaffRequest, asked: ListFilter) -> dict[str, Any]:
-        now, case_filter, is_cut_short = self._router.database.now(), _case_filter(asked), False
-        if asked.category or asked.place:
-            rows, has_more, is_cut_short = self._filter_by_head(me, asked, case_filter)
+    def _list_fields(self, me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
+        now, case_filter, is_cut_short = self._router.database.now(), _case_filter(list_filter), False
+        if list_filter.category or list_filter.place:
+            rows, has_more, is_cut_short = self._filter_by_head(me, list_filter, case_filter)
         else:
             rows, has_more = case_list.list_cases(self._router.database, me.account, case_filter)
         rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: otherwise as the query sorts
         return {
             "lines": [self._list_item(row, me, now) for row in rows],
             "open_count": 0 if rows else case_list.count_open(self._router.database, me.account),
-            "is_filtered": asked != ListFilter(),
+            "is_filtered": list_filter != ListFilter(),
             "more": has_more,
             "beyond": is_cut_short,
             "query": request.query_string.decode("ascii", "replace"),
         }
 
     def _filter_by_head(
-        self, me: StaffRequest, asked: ListFilter, case_filter: CaseFilter
+        self, me: StaffRequest, list_filter: ListFilter, case_filter: CaseFilter
     ) -> tuple[list[CaseRow], bool, bool]:
         """Return one page of matching rows, whether there are more, and whether the search stopped early.
 
@@ -133,7 +133,7 @@ class CaseList:
         matching = [
             case_head.delivery_id
             for case_head in heads
-            if _matches(self._decryptor.head(case_head, me.account.hotline), asked)
+            if _matches(self._decryptor.head(case_head, me.account.hotline), list_filter)
         ]
         rows = case_list.list_rows(database, me.account, matching[offset : offset + PAGE_SIZE])
         return rows, len(matching) > offset + PAGE_SIZE, is_cut_short
@@ -157,10 +157,10 @@ def _reachability(row: CaseRow, head: Mapping[str, Any], now: int) -> Reachabili
     return reach(head.get("contact"), no_message, now) if head else None
 
 
-def _matches(head: Mapping[str, Any], asked: ListFilter) -> bool:
-    if asked.category and head.get("category") != asked.category:
+def _matches(head: Mapping[str, Any], list_filter: ListFilter) -> bool:
+    if list_filter.category and head.get("category") != list_filter.category:
         return False
-    return asked.place.casefold() in ((head.get("place") or {}).get("name") or "").casefold()
+    return list_filter.place.casefold() in ((head.get("place") or {}).get("name") or "").casefold()
 
 
 def _read_filter() -> ListFilter:
@@ -184,13 +184,13 @@ def _read_filter() -> ListFilter:
     )
 
 
-def _case_filter(asked: ListFilter) -> CaseFilter:
-    priority = asked.priority if asked.priority in PRIORITIES else ""
-    handling = HANDLING_BY_STATE.get(asked.state, OPEN_STATES)
-    return CaseFilter(handling, priority, bool(asked.mine), asked.page * PAGE_SIZE)
+def _case_filter(list_filter: ListFilter) -> CaseFilter:
+    priority = list_filter.priority if list_filter.priority in PRIORITIES else ""
+    handling = HANDLING_BY_STATE.get(list_filter.state, OPEN_STATES)
+    return CaseFilter(handling, priority, bool(list_filter.mine), list_filter.page * PAGE_SIZE)
 
 
-def _clear_failed_logins(doors: PageRouter, me: StaffRequest) -> Response:
+def _clear_failed_logins(router: PageRouter, me: StaffRequest) -> Response:
     """Clear the refused logins that the person was shown."""
-    accounts.reset_failed_logins(doors.database, me.account)
+    accounts.reset_failed_logins(router.database, me.account)
     return redirect("/")

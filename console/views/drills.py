@@ -95,45 +95,47 @@ def attach(doors: PageRouter, parts: ConsoleServices) -> None:
     doors.add(PageRoute("/drills/<drill_id>/off", frozenset({LEAD}), post=True), partial(_cancel, doors, parts))
 
 
-def _page(doors: PageRouter, parts: ConsoleServices, me: StaffRequest, wrong: str = "") -> Response:
-    hotline, now = me.account.hotline, doors.database.now()
+def _page(router: PageRouter, parts: ConsoleServices, me: StaffRequest, problem: str = "") -> Response:
+    hotline, now = me.account.hotline, router.database.now()
     country = _country(parts, me)
-    drills = drill_runs.list_drills(doors.database, me.account)
-    lines = [drill_row(one, escalation_times(country.clocks)[one.priority], now) for one in drills if one.priority]
+    drills = drill_runs.list_drills(router.database, me.account)
+    rows = [
+        drill_row(drill, escalation_times(country.clocks)[drill.priority], now) for drill in drills if drill.priority
+    ]
     context: dict[str, Any] = {
         "offers": offers(country, hotline, parts) if me.account.role == LEAD else (),
         "told": len(country.hotlines[hotline].card.duty_officer),
-        "waiting": [one for one in drills if not one.priority] if me.account.role == LEAD else (),
-        "lines": lines,
+        "waiting": [drill for drill in drills if not drill.priority] if me.account.role == LEAD else (),
+        "lines": rows,
         "names": SCRIPT_TITLES,
         "came": STAGES,
-        "in_a_row": on_time_streak(lines),
-        "card": card_values(lines, ZoneInfo(country.time_zone)),
+        "in_a_row": on_time_streak(rows),
+        "card": card_values(rows, ZoneInfo(country.time_zone)),
     }
-    return page("drills.html", 400 if wrong else 200, me=me, wrong=wrong, **context)
+    return page("drills.html", 400 if problem else 200, me=me, wrong=problem, **context)
 
 
-def _plan(doors: PageRouter, parts: ConsoleServices, me: StaffRequest) -> Response:
+def _plan(router: PageRouter, parts: ConsoleServices, me: StaffRequest) -> Response:
     script, country = me.form.get("script", ""), _country(parts, me)
-    if script not in {one.name for one in offers(country, me.account.hotline, parts)}:
+    if script not in {offer.name for offer in offers(country, me.account.hotline, parts)}:
         abort(400)
-    now = doors.database.now()
+    now = router.database.now()
     at: int | None = now
     if me.form.get("when") != "now":
         at = next_occurrence(me.form.get("clock", ""), ZoneInfo(country.time_zone), now)
     if at is None:
-        return _page(doors, parts, me, INVALID_TIME)
+        return _page(router, parts, me, INVALID_TIME)
     return (
         redirect("/drills")
-        if drill_runs.plan(doors.database, me.account, script, at)
-        else _page(doors, parts, me, ALREADY_PLANNED)
+        if drill_runs.plan(router.database, me.account, script, at)
+        else _page(router, parts, me, ALREADY_PLANNED)
     )
 
 
-def _cancel(doors: PageRouter, parts: ConsoleServices, me: StaffRequest, drill_id: str) -> Response:
-    if drill_runs.cancel(doors.database, me.account, drill_id):
+def _cancel(router: PageRouter, parts: ConsoleServices, me: StaffRequest, drill_id: str) -> Response:
+    if drill_runs.cancel(router.database, me.account, drill_id):
         return redirect("/drills")
-    return _page(doors, parts, me, ALREADY_STARTED)
+    return _page(router, parts, me, ALREADY_STARTED)
 
 
 def _country(parts: ConsoleServices, me: StaffRequest) -> Country:
@@ -143,16 +145,16 @@ def _country(parts: ConsoleServices, me: StaffRequest) -> Country:
 
 def offers(country: Country, hotline: str, parts: ConsoleServices) -> tuple[DrillOffer, ...]:
     """Return the scripts whose report this hotline gets at once."""
-    found = []
+    drill_offers = []
     for name, script in SCRIPTS.items():
         recipients = script_recipients(script, country, hotline, parts.keys)
-        at_once = tuple(recipient.hotline for recipient in recipients if recipient.role != "fallback")
-        if hotline in at_once:
+        immediate = tuple(recipient.hotline for recipient in recipients if recipient.role != "fallback")
+        if hotline in immediate:
             script_urgency = script_priority(script, country, hotline)
             limit = escalation_times(country.clocks)[script_urgency].acknowledged // MINUTE
-            then = tuple(recipient.hotline for recipient in recipients if recipient.role == "fallback")
-            found.append(DrillOffer(name, SCRIPT_TITLES[name], script_urgency, limit, at_once, then))
-    return tuple(found)
+            fallbacks = tuple(recipient.hotline for recipient in recipients if recipient.role == "fallback")
+            drill_offers.append(DrillOffer(name, SCRIPT_TITLES[name], script_urgency, limit, immediate, fallbacks))
+    return tuple(drill_offers)
 
 
 def drill_row(drill: Drill, clock: EscalationTimes, now: int) -> DrillRow:
@@ -189,20 +191,20 @@ def card_values(lines: Sequence[DrillRow], zone: ZoneInfo) -> tuple[str, int] | 
 
     None if nobody acknowledged that drill. A drill that still waits is skipped.
     """
-    decided = [one for one in lines if one.drill.priority == "P1" and one.taken.verdict != NOT_YET]
-    if not decided or decided[0].taken.minutes is None:
+    decided_rows = [row for row in lines if row.drill.priority == "P1" and row.taken.verdict != NOT_YET]
+    if not decided_rows or decided_rows[0].taken.minutes is None:
         return None
-    day = datetime.fromtimestamp(decided[0].drill.moments["arrived"] / SECOND, zone)
-    return f"{day:%Y-%m-%d}", decided[0].taken.minutes
+    day = datetime.fromtimestamp(decided_rows[0].drill.moments["arrived"] / SECOND, zone)
+    return f"{day:%Y-%m-%d}", decided_rows[0].taken.minutes
 
 
 def next_occurrence(clock: str, zone: ZoneInfo, now: int) -> int | None:
     """Return when the local clock next shows `clock` (HH:MM), in microseconds; None if that is no time."""
-    found = TIME_PATTERN.fullmatch(clock)
-    if found is None:
+    match = TIME_PATTERN.fullmatch(clock)
+    if match is None:
         return None
     local_now = datetime.fromtimestamp(now / SECOND, zone)
-    local_then = local_now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+    local_then = local_now.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
     if local_then.timestamp() * SECOND <= now:
         local_then += timedelta(days=1)
     return int(local_then.timestamp()) * SECOND

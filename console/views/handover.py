@@ -26,9 +26,9 @@ def hand_over(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
     target, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_REASON_LENGTH]
     _, handling = desk.box(me, report_id)
     desk.require_current_revision(me, report_id)
-    wrong = _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
-    if wrong:
-        return desk.page(me, report_id, ActionResult(wrong=wrong, at="hand-over"))
+    problem = _find_problem(desk, me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
+    if problem:
+        return desk.page(me, report_id, ActionResult(wrong=problem, at="hand-over"))
     note = desk.message_sealer(me, report_id).note("reason", reason)
     if not case_actions.request_transfer(
         desk.database, me.account, report_id, target, note, key=me.once, status=me.status
@@ -42,9 +42,9 @@ def missing_confirmation(me: StaffRequest) -> str:
     return "" if me.form.get("sure") else NOT_SURE
 
 
-def _wrong(desk: CasePage, me: StaffRequest, report_id: str, handling: str) -> str:
+def _find_problem(case_page: CasePage, me: StaffRequest, report_id: str, handling: str) -> str:
     """Return why the report cannot go there; empty if it can. The scheduler checks again and decides."""
     if "rejected" not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW
-    targets = case_actions.load_transfer_options(desk.database, me.account, report_id).left
+    targets = case_actions.load_transfer_options(case_page.database, me.account, report_id).left
     return "" if me.form.get("to", "") in targets else NOT_THERE

@@ -62,17 +62,21 @@ DISABLED = "{hotline}: disabled, it has refused everything for too long."
 OLD_BACKUP_MINUTES = 60  # as in the rule of docs/reference/alerts.md
 
 
-def _needs(found: OperatorOverview, spool: int | None, backup: str) -> Iterator[ActionNeeded]:
+def _needs(state: OperatorOverview, spool: int | None, backup: str) -> Iterator[ActionNeeded]:
     """Yield what needs action, the most urgent first."""
-    for priority, count in found.overdue.items():
+    for priority, count in state.overdue.items():
         if count:
             yield ActionNeeded(priority, NOT_TAKEN, priority, count)
-    for priority, waiting in found.by_priority.items():
+    for priority, waiting in state.by_priority.items():
         if waiting.stuck:
             yield ActionNeeded(priority, STUCK, priority, waiting.stuck)
-    if found.late:
-        yield ActionNeeded("late", LATE_STEPS, count=found.late)
-    yield from (ActionNeeded(one.hotline, DISABLED, one.hotline) for one in found.lines if one.dead_since is not None)
+    if state.late:
+        yield ActionNeeded("late", LATE_STEPS, count=state.late)
+    yield from (
+        ActionNeeded(hotline_state.hotline, DISABLED, hotline_state.hotline)
+        for hotline_state in state.lines
+        if hotline_state.dead_since is not None
+    )
     if spool:
         yield ActionNeeded("spool", IN_SPOOL, count=spool)
     if backup == "never":
@@ -83,21 +87,21 @@ def _needs(found: OperatorOverview, spool: int | None, backup: str) -> Iterator[
 
 def _page(parts: ConsoleServices, template: str, me: StaffRequest) -> Response:
     hotlines = sorted(parts.keys)
-    found = overview.load_overview(parts.database, hotlines, LATE_AFTER)
+    state = overview.load_overview(parts.database, hotlines, LATE_AFTER)
     spool, backup = _spool(parts.settings.data / "spool"), _backup(parts)
-    needs = tuple(_needs(found, spool, backup))
-    context: dict[str, Any] = {"found": found, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
-    context |= {"needs": needs, "rows_marked": {one.row for one in needs}}
+    needs = tuple(_needs(state, spool, backup))
+    context: dict[str, Any] = {"found": state, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
+    context |= {"needs": needs, "rows_marked": {need.row for need in needs}}
     return page(template, me=me, minutes=lambda age: age // MINUTE, **context)
 
 
 def _keys(parts: ConsoleServices, hotlines: list[str]) -> list[HotlineKey]:
-    today, found = datetime.now(UTC), []
-    for one in hotlines:
-        newest, *older = key_files.list_keys(parts.settings.keys, one)
+    today, hotline_keys = datetime.now(UTC), []
+    for hotline in hotlines:
+        newest, *older = key_files.list_keys(parts.settings.keys, hotline)
         made_at = newest.made_at
-        found.append(HotlineKey(one, f"{made_at:%Y-%m-%d}", max(0, (today - made_at).days), len(older)))
-    return found
+        hotline_keys.append(HotlineKey(hotline, f"{made_at:%Y-%m-%d}", max(0, (today - made_at).days), len(older)))
+    return hotline_keys
 
 
 def _spool(folder: Path) -> int | None:

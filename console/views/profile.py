@@ -26,13 +26,13 @@ def attach(doors: PageRouter, languages: Mapping[str, object]) -> None:
     doors.add(PageRoute("/language", None, post=True), partial(_language, doors, languages))
 
 
-def _page(doors: PageRouter, me: StaffRequest, wrong: str = "") -> Response:
+def _page(router: PageRouter, me: StaffRequest, problem: str = "") -> Response:
     sessions = [
         (session, _short_id(session.session_hash))
-        for session in staff_sessions.list_sessions(doors.database, me.account.staff_id)
+        for session in staff_sessions.list_sessions(router.database, me.account.staff_id)
     ]
     is_switched = responses.message_key() == "alarm"
-    return page("me.html", 400 if wrong else 200, me=me, sessions=sessions, wrong=wrong, is_switched=is_switched)
+    return page("me.html", 400 if problem else 200, me=me, sessions=sessions, wrong=problem, is_switched=is_switched)
 
 
 def _short_id(session_hash: bytes) -> str:
@@ -40,34 +40,34 @@ def _short_id(session_hash: bytes) -> str:
     return session_hash[:8].hex()
 
 
-def _end_session(doors: PageRouter, me: StaffRequest) -> Response:
-    for session in staff_sessions.list_sessions(doors.database, me.account.staff_id):
+def _end_session(router: PageRouter, me: StaffRequest) -> Response:
+    for session in staff_sessions.list_sessions(router.database, me.account.staff_id):
         if _short_id(session.session_hash) == me.form.get("session"):
-            staff_sessions.end(doors.database, me.account, session.session_hash)
+            staff_sessions.end(router.database, me.account, session.session_hash)
     return redirect("/me")
 
 
-def _end_all(doors: PageRouter, me: StaffRequest) -> Response:
-    staff_sessions.end(doors.database, me.account)
+def _end_all(router: PageRouter, me: StaffRequest) -> Response:
+    staff_sessions.end(router.database, me.account)
     return logout_response()
 
 
-def _password(doors: PageRouter, me: StaffRequest) -> Response:
+def _password(router: PageRouter, me: StaffRequest) -> Response:
     """Change the password and log out everywhere."""
     password = me.form.get("password", "")
-    wrong = passwords.rejection_reason(password, (me.account.name, me.account.hotline))
-    if not wrong and password != me.form.get("again"):
-        wrong = PASSWORDS_DIFFER
-    if wrong:
-        return _page(doors, me, wrong)
-    accounts.set_password(doors.database, me.account, passwords.hash_password(password))
+    problem = passwords.rejection_reason(password, (me.account.name, me.account.hotline))
+    if not problem and password != me.form.get("again"):
+        problem = PASSWORDS_DIFFER
+    if problem:
+        return _page(router, me, problem)
+    accounts.set_password(router.database, me.account, passwords.hash_password(password))
     return logout_response()
 
 
-def _language(doors: PageRouter, languages: Mapping[str, object], form: Mapping[str, str]) -> Response:
+def _language(router: PageRouter, languages: Mapping[str, object], form: Mapping[str, str]) -> Response:
     tag = form.get("language", "")
     if tag not in languages:
         raise BadRequest
-    response = redirect(doors.known_page(form.get("then", "/")))
+    response = redirect(router.known_page(form.get("then", "/")))
     cookies.set_cookie(response, cookies.LANGUAGE, tag, seconds=cookies.MAX_AGE_SECONDS)
     return response

@@ -31,13 +31,15 @@ def attach(doors: PageRouter, countries: Countries) -> None:
     """Register the page of readiness."""
     screen_catalogues = catalogues.load(locales.FOLDER)
     by_name = sorted(countries, key=lambda country: country.name)
-    found = [
+    country_readiness = [
         (country, readiness_items(country, *catalogues.reviewed_and_drafts(country.languages, screen_catalogues)))
         for country in by_name
     ]
-    doors.add(PageRoute("/readiness", VIEWERS), partial(_page, found))
+    doors.add(PageRoute("/readiness", VIEWERS), partial(_page, country_readiness))
 
 
-def _page(found: list[CountryReadiness], me: StaffRequest) -> Response:
+def _page(country_readiness: list[CountryReadiness], me: StaffRequest) -> Response:
     titles = [READINESS_TITLES[name] for name in READINESS_NAMES]
-    return page("readiness.html", me=me, found=found, titles=titles, marks=STATUS_MARKS, stands=STATUS_LABELS)
+    return page(
+        "readiness.html", me=me, found=country_readiness, titles=titles, marks=STATUS_MARKS, stands=STATUS_LABELS
+    )

@@ -78,125 +78,133 @@ def attach(doors: PageRouter, address: str) -> None:
     add("/people/<staff_id>/recover", partial(_recover, doors, address))
 
 
-def _page(doors: PageRouter, me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
-    people = accounts.list_accounts(doors.database, me.account.hotline)
-    asked = approvals.list_recoveries(doors.database, me.account.hotline)
-    context: dict[str, object] = {"people": people, "asked": asked, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
-    context |= {"said": said, "link": link, "undo_from": doors.database.now() - DAY}
-    context["to_be_lowered"] = _pending_demotions(doors, me, people)
-    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_pending_leads(doors, me, people), **context)
+def _page(router: PageRouter, me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
+    people = accounts.list_accounts(router.database, me.account.hotline)
+    recoveries = approvals.list_recoveries(router.database, me.account.hotline)
+    context: dict[str, object] = {"people": people, "asked": recoveries, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
+    context |= {"said": said, "link": link, "undo_from": router.database.now() - DAY}
+    context["to_be_lowered"] = _pending_demotions(router, me, people)
+    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_pending_leads(router, me, people), **context)
 
 
-def _pending_leads(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
-    names = {one.staff_id: one.name for one in people}
+def _pending_leads(router: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
+    names = {account.staff_id: account.name for account in people}
     return [
         PendingLead(
-            names.get(one.about, one.about),
-            one.about if one.about in names else "",
-            names.get(one.asked_by, ""),
-            one.asked_at,
+            names.get(promotion.about, promotion.about),
+            promotion.about if promotion.about in names else "",
+            names.get(promotion.asked_by, ""),
+            promotion.asked_at,
         )
-        for one in approvals.list_promotions(doors.database, me.account.hotline)
+        for promotion in approvals.list_promotions(router.database, me.account.hotline)
     ]
 
 
-def _pending_demotions(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingDemotion]:
-    names = {one.staff_id: one.name for one in people}
+def _pending_demotions(router: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingDemotion]:
+    names = {account.staff_id: account.name for account in people}
     return [
-        PendingDemotion(names.get(one.staff_id, ""), one.staff_id, one.role, names.get(one.asked_by, ""), one.asked_at)
-        for one in approvals.list_demotions(doors.database, me.account.hotline)
+        PendingDemotion(
+            names.get(demotion.staff_id, ""),
+            demotion.staff_id,
+            demotion.role,
+            names.get(demotion.asked_by, ""),
+            demotion.asked_at,
+        )
+        for demotion in approvals.list_demotions(router.database, me.account.hotline)
     ]
 
 
-def _invite(doors: PageRouter, address: str, me: StaffRequest) -> Response:
+def _invite(router: PageRouter, address: str, me: StaffRequest) -> Response:
     invited = InvitedAccount(me.form.get("name", "").strip().lower(), me.account.hotline, me.form.get("role", ""))
     if invited.role not in ASSIGNABLE_ROLES or not is_valid_name(invited.name):
-        return _page(doors, me, NO_NAME)
+        return _page(router, me, NO_NAME)
     if invited.role == LEAD:
-        if accounts.find_by_name(doors.database, invited.name):
-            return _page(doors, me, TAKEN)
-        if unconfirmed := _request_promotion(doors, me, invited.name, invited.name):
+        if accounts.find_by_name(router.database, invited.name):
+            return _page(router, me, TAKEN)
+        if unconfirmed := _request_promotion(router, me, invited.name, invited.name):
             return unconfirmed
-    link = invite(doors.database, address, invited, me.account.actor)
-    return _page(doors, me, link=link) if link else _page(doors, me, TAKEN)
+    link = invite(router.database, address, invited, me.account.actor)
+    return _page(router, me, link=link) if link else _page(router, me, TAKEN)
 
 
-def _role(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    one, role = _colleague(doors, me, staff_id), me.form.get("role", "")
+def _role(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    colleague, role = _colleague(router, me, staff_id), me.form.get("role", "")
     if role not in ASSIGNABLE_ROLES:
         abort(400)
-    if one.role == LEAD != role:
-        if refused := _request_demotion(doors, me, one, role):
-            return refused
-    elif one.staff_id == me.account.staff_id:
-        return _page(doors, me, NOT_YOURSELF)
-    if role == LEAD != one.role and (unconfirmed := _request_promotion(doors, me, one.staff_id, one.name)):
+    if colleague.role == LEAD != role:
+        if refusal := _request_demotion(router, me, colleague, role):
+            return refusal
+    elif colleague.staff_id == me.account.staff_id:
+        return _page(router, me, NOT_YOURSELF)
+    if role == LEAD != colleague.role and (
+        unconfirmed := _request_promotion(router, me, colleague.staff_id, colleague.name)
+    ):
         return unconfirmed
-    accounts.set_role(doors.database, one, role, me.account.actor)
+    accounts.set_role(router.database, colleague, role, me.account.actor)
     return redirect("/people")
 
 
-def _request_promotion(doors: PageRouter, me: StaffRequest, about: str, name: str) -> Response | None:
+def _request_promotion(router: PageRouter, me: StaffRequest, subject: str, name: str) -> Response | None:
     """Request a promotion; return the page that says so, or None if another lead requested it: it is confirmed."""
-    outcome = approvals.request_promotion(doors.database, about, name, me.account)
-    return None if outcome == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[outcome])
+    outcome = approvals.request_promotion(router.database, subject, name, me.account)
+    return None if outcome == approvals.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _end(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    one = _colleague(doors, me, staff_id)
+def _end(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    colleague = _colleague(router, me, staff_id)
     if not me.form.get("sure"):
-        return redirect(f"/people/{one.staff_id}/end")
-    if one.role == LEAD and (refused := _request_demotion(doors, me, one, "")):
-        return refused
-    if one.role != LEAD and one.staff_id == me.account.staff_id:
-        return _page(doors, me, NOT_YOURSELF)
-    accounts.deactivate(doors.database, one, me.account.actor)
+        return redirect(f"/people/{colleague.staff_id}/end")
+    if colleague.role == LEAD and (refusal := _request_demotion(router, me, colleague, "")):
+        return refusal
+    if colleague.role != LEAD and colleague.staff_id == me.account.staff_id:
+        return _page(router, me, NOT_YOURSELF)
+    accounts.deactivate(router.database, colleague, me.account.actor)
     return redirect("/people?said=ended")
 
 
-def _end_page(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+def _end_page(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
     """Show what ending an account does, before it is done."""
-    return page("end.html", me=me, one=_colleague(doors, me, staff_id))
+    return page("end.html", me=me, one=_colleague(router, me, staff_id))
 
 
-def _request_demotion(doors: PageRouter, me: StaffRequest, one: Account, role: str) -> Response | None:
+def _request_demotion(router: PageRouter, me: StaffRequest, colleague: Account, role: str) -> Response | None:
     """Request a demotion; return the page that says so, or None if another lead requested it: it is confirmed.
 
     Leads may confirm what another lead asked about them, but cannot ask for it themselves.
     """
-    is_own = one.staff_id == me.account.staff_id
-    asked = approvals.list_demotions(doors.database, me.account.hotline)
-    if is_own and (one.staff_id, role) not in [(row.staff_id, row.role) for row in asked]:
-        return _page(doors, me, NOT_YOURSELF)
-    outcome = approvals.request_demotion(doors.database, one, role, me.account)
-    return None if outcome == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[outcome])
+    is_own = colleague.staff_id == me.account.staff_id
+    demotions = approvals.list_demotions(router.database, me.account.hotline)
+    if is_own and (colleague.staff_id, role) not in [(row.staff_id, row.role) for row in demotions]:
+        return _page(router, me, NOT_YOURSELF)
+    outcome = approvals.request_demotion(router.database, colleague, role, me.account)
+    return None if outcome == approvals.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _restore(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    account = accounts.find_by_id(doors.database, staff_id)
+def _restore(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    account = accounts.find_by_id(router.database, staff_id)
     if account is None or account.hotline != me.account.hotline:
         abort(404)
-    if not accounts.reactivate(doors.database, account, me.account.actor):
-        return _page(doors, me, TOO_LATE)
+    if not accounts.reactivate(router.database, account, me.account.actor):
+        return _page(router, me, TOO_LATE)
     return redirect("/people?said=restored")
 
 
-def _recover(doors: PageRouter, address: str, me: StaffRequest, staff_id: str) -> Response:
+def _recover(router: PageRouter, address: str, me: StaffRequest, staff_id: str) -> Response:
     """Restore access: a lead asks, another confirms and gets the link. Nobody alone can take over an account."""
-    one = _colleague(doors, me, staff_id)
-    if one.staff_id == me.account.staff_id:
-        return _page(doors, me, NOT_YOURSELF)
-    outcome = approvals.request_recovery(doors.database, one, me.account)
+    colleague = _colleague(router, me, staff_id)
+    if colleague.staff_id == me.account.staff_id:
+        return _page(router, me, NOT_YOURSELF)
+    outcome = approvals.request_recovery(router.database, colleague, me.account)
     if outcome == approvals.CONFIRMED:
-        invited = InvitedAccount(one.name, one.hotline, one.role)
-        link = invite(doors.database, address, invited, me.account.actor, one.staff_id)
-        return _page(doors, me, link=link)
-    return _page(doors, me, **TWO_LEADS_MESSAGES[outcome])
+        invited = InvitedAccount(colleague.name, colleague.hotline, colleague.role)
+        link = invite(router.database, address, invited, me.account.actor, colleague.staff_id)
+        return _page(router, me, link=link)
+    return _page(router, me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _colleague(doors: PageRouter, me: StaffRequest, staff_id: str) -> Account:
+def _colleague(router: PageRouter, me: StaffRequest, staff_id: str) -> Account:
     """Return an active account of the same hotline. Aborts with 404 for any other."""
-    account = accounts.find_by_id(doors.database, staff_id)
+    account = accounts.find_by_id(router.database, staff_id)
     if account is None or account.hotline != me.account.hotline or account.ended_at is not None:
         abort(404)
     return account

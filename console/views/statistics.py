@@ -52,28 +52,28 @@ def attach(doors: PageRouter, countries: Countries) -> None:
     doors.add(export, partial(_export, doors, countries))
 
 
-def _page(doors: PageRouter, countries: Countries, me: StaffRequest) -> Response:
+def _page(router: PageRouter, countries: Countries, me: StaffRequest) -> Response:
     own_countries = _own_countries(countries, me)
-    quarters = _quarters(doors, own_countries)
-    several = [
+    quarters = _quarters(router, own_countries)
+    quarters_by_country = [
         (country, [quarter for quarter in quarters if quarter.country == country.iso]) for country in own_countries
     ]
-    by_month = {country.iso: month_rows(own_quarters) for country, own_quarters in several}
+    by_month = {country.iso: month_rows(own_quarters) for country, own_quarters in quarters_by_country}
     chart_functions: dict[str, Any] = {
         "chart": _chart,
         "columns": _columns,
         "number": svg_charts.format_count,
         "notes": TABLE_NOTES,
     }
-    return page("statistics.html", me=me, several=several, months=by_month, **chart_functions)
+    return page("statistics.html", me=me, several=quarters_by_country, months=by_month, **chart_functions)
 
 
-def _export(doors: PageRouter, countries: Countries, me: StaffRequest) -> Response:
+def _export(router: PageRouter, countries: Countries, me: StaffRequest) -> Response:
     table = me.form.get("table", "")
     if table not in TABLES:
         abort(400)
-    accounts.record_act(doors.database, me.account, "exported:statistics", "figures")
-    body = TABLES[table](_quarters(doors, _own_countries(countries, me)))
+    accounts.record_act(router.database, me.account, "exported:statistics", "figures")
+    body = TABLES[table](_quarters(router, _own_countries(countries, me)))
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="statistics-{table}.csv"'}
     return Response(body, headers=headers, content_type="text/csv; charset=utf-8")
 
@@ -83,11 +83,12 @@ def _own_countries(countries: Countries, me: StaffRequest) -> list[Country]:
     return [country for country in countries if me.account.hotline in country.hotlines]
 
 
-def _quarters(doors: PageRouter, own_countries: Sequence[Country]) -> list[QuarterFigures]:
+def _quarters(router: PageRouter, own_countries: Sequence[Country]) -> list[QuarterFigures]:
     """Load the published figures of these countries; none for no country, because an empty list would ask for all."""
     return (
         group_by_quarter(
-            quarterly_figures.list_published(doors.database, [country.iso for country in own_countries]), LANGUAGE_NAMES
+            quarterly_figures.list_published(router.database, [country.iso for country in own_countries]),
+            LANGUAGE_NAMES,
         )
         if own_countries
         else []

@@ -52,11 +52,11 @@ class CountryReload:
         except (OSError, ValueError, CountryError):  # half written or invalid: keep the data read at the start
             log.warning("country_unreadable", country=country.iso)
             return country
-        new = withdrawn - withdrawn_ids(country)
-        if not new:
+        newly_withdrawn = withdrawn - withdrawn_ids(country)
+        if not newly_withdrawn:
             return country
-        log.info("number_withdrawn", country=country.iso, count=len(new))
-        return withdraw(country, new)
+        log.info("number_withdrawn", country=country.iso, count=len(newly_withdrawn))
+        return withdraw(country, newly_withdrawn)
 
     def _withdrawn_in_file(self, country: Country) -> frozenset[str]:
         path = (self._folder or Path()) / country.file

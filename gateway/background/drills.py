@@ -80,8 +80,8 @@ class DrillRunner:
             self._follow_up(drill, country, script) if drill.is_follow_up else self._submit(drill, country, script)
         )
         if report_id:
-            more = drill.at + script.more.after * MINUTE if script.more and not drill.is_follow_up else None
-            drill_runs.mark_done(self._database, drill, report_id, more)
+            follow_up_at = drill.at + script.more.after * MINUTE if script.more and not drill.is_follow_up else None
+            drill_runs.mark_done(self._database, drill, report_id, follow_up_at)
             log.info("drill_reported", report_id=report_id, hotline=drill.hotline)
 
     def _submit(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
@@ -107,8 +107,8 @@ class DrillRunner:
         )
         if report is None or script.more is None:
             return None
-        is_written = self._write_message(self._caller(drill, country, drill.due_at), report, script.more.words)
-        return report.report_id if is_written else None
+        was_written = self._write_message(self._caller(drill, country, drill.due_at), report, script.more.words)
+        return report.report_id if was_written else None
 
     def _caller(self, drill: DueDrill, country: Country, at: int) -> TurnRequest:
         """Return a request without a phone number, on a network that waits while words are typed.
@@ -117,8 +117,8 @@ class DrillRunner:
         """
         inbound = Inbound("ussd", "drill", sender="", code="", text="", session=drill.drill_id, path=True)
         render_context = self._dispatcher.render_context(country, "ussd", contactable=False, words_before_send=True)
-        nobody = SenderIdentity(None, valid=False, key="")
-        return TurnRequest(inbound, nobody, country, render_context, ScreenLimit(), is_simulator=True, now=at // SECOND)
+        sender = SenderIdentity(None, valid=False, key="")
+        return TurnRequest(inbound, sender, country, render_context, ScreenLimit(), is_simulator=True, now=at // SECOND)
 
     def _told(self, caller: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         """Play the script and return the report once it is sent, or scheduled as incomplete by a dropped call."""
@@ -127,12 +127,12 @@ class DrillRunner:
             screen = self._reducer.book.screen(record.state.screen)
             if script.dropped_at and screen.question == script.dropped_at:
                 return record.report if record.report and record.report.is_pending else None
-            last = not script.dropped_at and screen.question == "send"
+            is_send = not script.dropped_at and screen.question == "send"
             reply = _reply(caller, record, screen, answers)
             record = replace(record, last=LastTurn(str(turn)))
-            step = self._reducer.step(caller, record, [], reply, quiet=not (last or script.dropped_at))
+            step = self._reducer.step(caller, record, [], reply, quiet=not (is_send or script.dropped_at))
             record = self._wait_for(step).record
-            if last:
+            if is_send:
                 return record.report if record.report and record.report.is_submitted else None
         raise LookupError("a script that does not come to its end")
 
@@ -147,11 +147,11 @@ class DrillRunner:
 
 def _reply(caller: TurnRequest, record: Record, screen: Screen, answers: Mapping[str, str]) -> str:
     """Return the key of the script's answer, or of the first choice; the key of More if it is on a later page."""
-    wanted = answers.get(screen.question or "")
+    answer = answers.get(screen.question or "")
     if screen.typed:
-        return wanted or screen.typed.skip or ""
+        return answer or screen.typed.skip or ""
     layout = lay_out(screen, record.state.values, caller.render_context(record.state), caller.limit)
     values = [offer.choice.value for offer in layout.offers]
-    choice = values.index(wanted) if wanted in values else 0
+    choice_index = values.index(answer) if answer in values else 0
     page = layout.pages[record.state.page]
-    return next((line.key for line in page.lines if line.choice == choice), "98")
+    return next((line.key for line in page.lines if line.choice == choice_index), "98")

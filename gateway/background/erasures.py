@@ -55,7 +55,7 @@ class ErasureReplay:
         for index, erasure in enumerate(erasures):
             later = erasures[index + 1 :] if opted_in.intersection(erasure.keys) else ()
             if erasure.kind == "stop" and any(
-                other.kind == "start" and set(other.keys) & set(erasure.keys) for other in later
+                later_erasure.kind == "start" and set(later_erasure.keys) & set(erasure.keys) for later_erasure in later
             ):
                 continue  # START came after this STOP
             try:

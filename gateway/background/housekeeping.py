@@ -110,20 +110,20 @@ class Housekeeping:
         """Store the state of this host's spool in the database: `clock` and `tokaut watch` cannot read the folder."""
         if not self._erasing.is_done:  # this row shows `ErasureReplay` where a restored database ends
             return
-        now = self._spool.standing(HOST)
-        is_same = self._said is not None and (now.entries, now.bad) == (self._said.entries, self._said.bad)
+        status = self._spool.standing(HOST)
+        is_same = self._said is not None and (status.entries, status.bad) == (self._said.entries, self._said.bad)
         if is_same and time.monotonic() < self._next_status_at:
             return
-        spool_status.save_status(self._database, now)
-        self._said, self._next_status_at = now, time.monotonic() + SAY_SECONDS
+        spool_status.save_status(self._database, status)
+        self._said, self._next_status_at = status, time.monotonic() + SAY_SECONDS
 
     def _run_leased_tasks(self) -> None:
         """Run the tasks that only one process of all hosts may run, under a lease."""
         if leases.acquire(self._database, "replay", self._name, LEASE_SECONDS):
-            if played := self._inbox.play(self._replay):
-                log.info("sms_inbox_replayed", count=played)
-            for chore in self._chores:
-                chore()
+            if replayed := self._inbox.play(self._replay):
+                log.info("sms_inbox_replayed", count=replayed)
+            for task in self._chores:
+                task()
 
     def _replay(self, inbound: Inbound) -> bool:
         channel = self._channels.get(inbound.channel)

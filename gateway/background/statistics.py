@@ -42,5 +42,5 @@ class StatisticsFlush:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    country, _, what = name.partition(" ")
-    return country, what
+    country, _, counter_name = name.partition(" ")
+    return country, counter_name

@@ -73,9 +73,9 @@ class Channel(TokenAuthMixin):
         """Return `CON …` or `END …` for USSD; an empty body elsewhere, since nothing would read it."""
         if endpoint != "ussd":
             return HttpResponse(200, PLAIN, b"")
-        said = turn or Reply("", expects_reply=False)
-        prefix = "CON " if said.expects_reply else "END "
-        return HttpResponse(200, PLAIN, (prefix + said.text).encode("utf-8", "replace"))
+        reply = turn or Reply("", expects_reply=False)
+        prefix = "CON " if reply.expects_reply else "END "
+        return HttpResponse(200, PLAIN, (prefix + reply.text).encode("utf-8", "replace"))
 
 
 def _ussd(fields: Fields) -> Inbound:
@@ -141,9 +141,9 @@ _RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {
 
 def _sent_at(date: str) -> int | None:
     """Return the Unix time; None if the date is missing or unreadable, which is no reason to refuse words."""
-    for form in DATES:
+    for date_format in DATES:
         try:
-            return int(datetime.strptime(date, form).replace(tzinfo=UTC).timestamp())
+            return int(datetime.strptime(date, date_format).replace(tzinfo=UTC).timestamp())
         except ValueError:
             continue
     return None

@@ -89,9 +89,9 @@ class Channel(TokenAuthMixin):
         """Return the reply. An empty body means no reply, if kannel.conf has `omit-empty`."""
         if turn is None or not turn.text:
             return HttpResponse(200, PLAIN, b"")
-        told = {"X-Kannel-Coding": UCS2} if turn.ucs2 else {}
-        told |= {"X-Kannel-Meta-Data": _meta(turn)} if endpoint == "ussd" else {"X-Kannel-Validity": VALID_MINUTES}
-        return HttpResponse(200, PLAIN, turn.text.encode("utf-8", "replace"), told)
+        headers = {"X-Kannel-Coding": UCS2} if turn.ucs2 else {}
+        headers |= {"X-Kannel-Meta-Data": _meta(turn)} if endpoint == "ussd" else {"X-Kannel-Validity": VALID_MINUTES}
+        return HttpResponse(200, PLAIN, turn.text.encode("utf-8", "replace"), headers)
 
 
 def _sms(fields: Fields) -> Inbound:
@@ -138,8 +138,10 @@ def _ussd(fields: Fields) -> Inbound | ProviderEvent:
 
 def _delivery(fields: Fields) -> ProviderEvent:
     """Convert a delivery report. A POST has its fields in the address, and an empty body."""
-    told = fields if fields.values else replace(fields, values=fields.query)
-    return ProviderEvent("delivery", Channel.name, id=told.must("id"), status=STATUS.get(told.get("type"), "unknown"))
+    report_fields = fields if fields.values else replace(fields, values=fields.query)
+    return ProviderEvent(
+        "delivery", Channel.name, id=report_fields.must("id"), status=STATUS.get(report_fields.get("type"), "unknown")
+    )
 
 
 def _link(meta: Mapping[str, int]) -> str:
@@ -149,10 +151,10 @@ def _link(meta: Mapping[str, int]) -> str:
 
 def _meta(turn: Reply) -> str:
     """Return the meta-data of a reply: the session info as received, with its last bit set if the session is over."""
-    told = [f"{OPERATION}={REQUEST if turn.expects_reply else RESPONSE}"]
+    meta_fields = [f"{OPERATION}={REQUEST if turn.expects_reply else RESPONSE}"]
     if turn.link:
-        told.append(f"{SESSION}={int(turn.link) & ~ENDED | (not turn.expects_reply)}")
-    return "?smpp?" + "&".join(told)
+        meta_fields.append(f"{SESSION}={int(turn.link) & ~ENDED | (not turn.expects_reply)}")
+    return "?smpp?" + "&".join(meta_fields)
 
 
 def _numbers(meta: str) -> Mapping[str, int]:
@@ -162,8 +164,8 @@ def _numbers(meta: str) -> Mapping[str, int]:
     digit.
     """
     _, _, pairs = meta.removeprefix("?").partition("?")
-    split = (pair.partition("=") for pair in pairs.split("&") if "=" in pair)
-    raw = {name: unquote_to_bytes(value.replace("+", " ")) for name, _, value in split}
+    split_pairs = (pair.partition("=") for pair in pairs.split("&") if "=" in pair)
+    raw = {name: unquote_to_bytes(value.replace("+", " ")) for name, _, value in split_pairs}
     if raw.get(OPERATION, b"").isdigit():
         return {name: int(value) for name, value in raw.items() if value.isdigit() and len(value) <= 10}
     return {name: int.from_bytes(value, "big") for name, value in raw.items() if 0 < len(value) <= 4}
@@ -186,9 +188,9 @@ def _sent_at(fields: Fields) -> int | None:
 
     A missing or unreadable time is no reason to refuse words.
     """
-    stamp = fields.get("ts")
-    if stamp.isascii() and stamp.isdecimal() and len(stamp) <= 12:
-        return int(stamp)
+    timestamp = fields.get("ts")
+    if timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12:
+        return int(timestamp)
     try:
         return int(datetime.strptime(fields.get("time"), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp())
     except ValueError:

@@ -111,9 +111,9 @@ class Channel:
         Every key and both ways to write the port are tried, so that the time reveals nothing.
         """
         received = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
-        signed = sum(hmac.compare_digest(right, received) for right in self._signatures(wire, fields)) > 0
+        is_signed = sum(hmac.compare_digest(expected, received) for expected in self._signatures(wire, fields)) > 0
         endpoint = wire.target.partition("?")[0].rpartition("/")[2]
-        return signed and fields.values.get("AccountSid") == (self._account,) and _is_whole(endpoint, fields)
+        return is_signed and fields.values.get("AccountSid") == (self._account,) and _is_whole(endpoint, fields)
 
     def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message or a delivery report."""
@@ -127,8 +127,8 @@ class Channel:
         """Return the reply as TwiML."""
         if endpoint != "sms":
             return HttpResponse(204, TWIML, b"")
-        said = turn.text if turn else ""
-        message = f"<Message>{html.escape(said, quote=False)}</Message>" if said else ""
+        text = turn.text if turn else ""
+        message = f"<Message>{html.escape(text, quote=False)}</Message>" if text else ""
         body = f"{HEAD}<Response>{message}</Response>" if message else f"{HEAD}<Response />"
         return HttpResponse(200, TWIML, body.encode("utf-8", "replace"))
 
@@ -163,13 +163,13 @@ class _Signed(dict[str, tuple[str, ...]]):
 def _with_and_without_port(url: str) -> Iterator[str]:
     """Yield the address with and without its default port: Twilio signs either. Another port is always included."""
     parts = urlsplit(url)
-    usual = {"https": 443, "http": 80}[parts.scheme]
-    if parts.port not in (None, usual):
+    default_port = {"https": 443, "http": 80}[parts.scheme]
+    if parts.port not in (None, default_port):
         yield url
         return
-    bare = parts.netloc.removesuffix(f":{usual}")
-    yield parts._replace(netloc=bare).geturl()
-    yield parts._replace(netloc=f"{bare}:{usual}").geturl()
+    host = parts.netloc.removesuffix(f":{default_port}")
+    yield parts._replace(netloc=host).geturl()
+    yield parts._replace(netloc=f"{host}:{default_port}").geturl()
 
 
 def _sms(fields: Fields) -> Inbound:

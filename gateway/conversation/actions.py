@@ -62,8 +62,8 @@ class Actions:
             record = replace(record, repeat_of=await self._count_report(caller.sender.key))
         content = report_input(caller, record, self._flow_version)
         with_code = caller.kind == "ussd"
-        sent = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
-        return "sent", replace(record, report=sent)
+        sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
+        return "sent", replace(record, report=sent_report)
 
     async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
         """Delete the report, or report that a hotline knows of it already.
@@ -91,8 +91,8 @@ class Actions:
 
     async def _open(self, caller: TurnRequest, record: Record) -> Outcome:
         values = record.state.values
-        pair = values.get("code") or "", values.get("pin") or ""
-        attempt = await self._run_blocking(self._mailbox.open, *pair, caller.wrong_pairs)
+        code_and_pin = values.get("code") or "", values.get("pin") or ""
+        attempt = await self._run_blocking(self._mailbox.open, *code_and_pin, caller.wrong_pairs)
         if attempt.counted:
             record = replace(record, guessed=True)
         return ("open" if attempt.report_id else "wrong"), replace(record, opened=attempt.report_id)

@@ -67,10 +67,10 @@ class CountryContext:
             "law": "known" if is_law_known(country.law) else "unknown",
             "duty": "may" if country.may_have_duty_to_report else "no",
         }
-        inside = {group: _places(country, group) for group in country.groups()}
-        several = {group: places for group, places in inside.items() if len(places) > 1}
+        places_by_group = {group: _places(country, group) for group in country.groups()}
+        multi_place_groups = {group: places for group, places in places_by_group.items() if len(places) > 1}
         lists = {**_before_send(country), "languages": language_options(languages)}
-        return cls(country, facts, fields, lists, several, language)
+        return cls(country, facts, fields, lists, multi_place_groups, language)
 
 
 def common(ground: CountryContext, kind: str, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
@@ -113,8 +113,8 @@ class RenderContext(Struct, frozen=True):
         """Return what the screens may show in this state."""
         routed = self.routed is None or state.screen in self.routed
         if self.made:
-            before, screen_context, was_routed = self.made[-1]
-            if before.trail is state.trail and before.answers is state.answers and was_routed >= routed:
+            cached_state, screen_context, was_routed = self.made[-1]
+            if cached_state.trail is state.trail and cached_state.answers is state.answers and was_routed >= routed:
                 return screen_context
         screen_context = self._screen_context(state, routed=routed)
         self.made[:] = [(state, screen_context, routed)]
@@ -122,30 +122,34 @@ class RenderContext(Struct, frozen=True):
 
     def _screen_context(self, state: FlowState, *, routed: bool) -> ScreenContext:
         values = state.values
-        ground = self._ground(values)
+        country_context = self._context_of(values)
         facts = {
-            **ground.facts,
+            **country_context.facts,
             "channel": self.kind,
             "contactable": _yes(self.contactable),
             "words_before_send": _yes(self.words_before_send),
             "drill": _yes(self.drill),
             **self.told,
         }
-        fields = {**ground.fields, **self.said}
+        fields = {**country_context.fields, **self.said}
         if "report_state" in self.told:
             facts |= self._letter_facts(state, fields)
-        lists = {**ground.lists, "places_in_group": ground.inside.get(values.get("place") or "", ())}
+        lists = {**country_context.lists, "places_in_group": country_context.inside.get(values.get("place") or "", ())}
         if not routed:
             facts |= NOT_ROUTED
         elif values.get("category") is not None:
-            legs = self._legs(ground.country, state)
-            hotlines = ground.country.hotlines
-            at_once = [hotlines[leg.hotline] for leg in legs if leg.role in AT_ONCE]
-            facts["send_to"] = _send_to(legs, len(at_once), state)
-            facts["police_named"] = _yes(any(hotline.kind == "police" for hotline in at_once))
-            fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(at_once[:2], 1)}
-            lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
-        return ScreenContext(facts, fields, lists, ground.language.say, self.common.get(ground.language.tag))
+            recipients = self._find_recipients(country_context.country, state)
+            hotlines = country_context.country.hotlines
+            immediate_hotlines = [hotlines[recipient.hotline] for recipient in recipients if recipient.role in AT_ONCE]
+            facts["send_to"] = _send_to(recipients, len(immediate_hotlines), state)
+            facts["police_named"] = _yes(any(hotline.kind == "police" for hotline in immediate_hotlines))
+            fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(immediate_hotlines[:2], 1)}
+            lists["who_else"] = tuple(
+                Option(recipient.hotline, hotlines[recipient.hotline].screen_name) for recipient in recipients
+            )
+        return ScreenContext(
+            facts, fields, lists, country_context.language.say, self.common.get(country_context.language.tag)
+        )
 
     def _letter_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
         """Return facts about the messages from staff, and set the one that is read now.
@@ -153,25 +157,27 @@ class RenderContext(Struct, frozen=True):
         Each message screen just before this one in the trail was one message.
         """
         letter_screens = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
-        before, letter_count = sum(1 for _ in letter_screens), len(self.letters)
+        read_count, letter_count = sum(1 for _ in letter_screens), len(self.letters)
         fields |= {
             "messages": str(letter_count),
-            "message": self.letters[min(before, letter_count - 1)] if letter_count else "",
+            "message": self.letters[min(read_count, letter_count - 1)] if letter_count else "",
         }
-        return {"messages": "some" if letter_count else "none", "another": _yes(before + 1 < letter_count)}
+        return {"messages": "some" if letter_count else "none", "another": _yes(read_count + 1 < letter_count)}
 
     def country_context(self, state: FlowState) -> CountryContext:
         """Return the country context in the language chosen in this call, else in the first."""
-        return self._ground(state.values)
+        return self._context_of(state.values)
 
-    def _ground(self, values: Mapping[str, str | None]) -> CountryContext:
+    def _context_of(self, values: Mapping[str, str | None]) -> CountryContext:
         return self.country_contexts.get(values.get("language") or "") or next(iter(self.country_contexts.values()))
 
     def recipients(self, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
         """Return the recipients of this report, in order, for the answers given so far."""
-        return self._legs(self.country_context(state).country, state, completeness)
+        return self._find_recipients(self.country_context(state).country, state, completeness)
 
-    def _legs(self, country: Country, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
+    def _find_recipients(
+        self, country: Country, state: FlowState, completeness: str = "complete"
+    ) -> tuple[Recipient, ...]:
         facts = derive_facts(report_answers(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)
         if completeness == "incomplete":  # no screen names the recipient, so a hotline that was ever left out stays out
@@ -194,10 +200,10 @@ def _incomplete_recipient(country: Country) -> str:
     return "yes" if helpline is not None and helpline.id == country.incomplete_to else "other"
 
 
-def _send_to(recipients: tuple[Recipient, ...], at_once: int, state: FlowState) -> str:
+def _send_to(recipients: tuple[Recipient, ...], immediate_count: int, state: FlowState) -> str:
     if not recipients:
         return "nobody" if state.many("avoid") else "staff"
-    return "one" if at_once == 1 else "two"
+    return "one" if immediate_count == 1 else "two"
 
 
 def _before_send(country: Country) -> dict[str, tuple[Option, ...]]:

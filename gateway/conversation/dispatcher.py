@@ -82,7 +82,7 @@ class Dispatcher:
 
     def renew(self, countries: Countries) -> None:
         """Replace the country data after a reload; numbers may have been withdrawn."""
-        contexts = {entry.iso: _contexts(entry, self._languages[entry.iso]) for entry in countries}
+        contexts = {country.iso: _contexts(country, self._languages[country.iso]) for country in countries}
         layouts = {
             (iso, kind): self._common_layouts(by_language, kind)
             for iso, by_language in contexts.items()
@@ -105,8 +105,8 @@ class Dispatcher:
         if not caller.sender.answerable:
             self._count("sms_unparsed")
             words = inbound.text.encode("utf-8", "surrogatepass")
-            where = inbound.channel, caller.country
-            await self._store(self._unread.keep, *where, words, "", idempotency_key(inbound))
+            channel_and_country = inbound.channel, caller.country
+            await self._store(self._unread.keep, *channel_and_country, words, "", idempotency_key(inbound))
             return NOTHING_SAID
         try:
             if self._on_call.is_answer(caller):
@@ -182,8 +182,8 @@ class Dispatcher:
         """
         code = dialled(self.countries, raw)
         caller = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
-        known = code or len(self.countries.all) == 1
-        return _addressed(self._conversation.not_working(caller, numbers=bool(known)))
+        is_country_known = code or len(self.countries.all) == 1
+        return _addressed(self._conversation.not_working(caller, numbers=bool(is_country_known)))
 
     def busy(self, channel: Channel, inbound: Inbound) -> Reply:
         """Return the emergency numbers for a call that is refused under load."""
@@ -196,8 +196,10 @@ class Dispatcher:
     def _caller(self, channel: Channel, inbound: Inbound) -> TurnRequest:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
-        waits = _waits_for_words(country, inbound)
-        render_context = self.render_context(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
+        words_before_send = _waits_for_words(country, inbound)
+        render_context = self.render_context(
+            country, inbound.kind, contactable=sender.valid, words_before_send=words_before_send
+        )
         limit = ScreenLimit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._blocking.is_crowded
         return TurnRequest(inbound, sender, country, render_context, limit, channel.is_simulator, now, crowded=crowded)
@@ -218,7 +220,7 @@ class Dispatcher:
         )
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: Kind) -> dict[str, LayoutCache]:
-        return {tag: common(entry, kind, drill=self._drill, looks=self._looks) for tag, entry in contexts.items()}
+        return {tag: common(context, kind, drill=self._drill, looks=self._looks) for tag, context in contexts.items()}
 
     async def _reply(self, channel: Channel, caller: TurnRequest, turn: Reply) -> Reply:
         if channel.replies_in_answer["sms"]:
@@ -244,7 +246,7 @@ class Dispatcher:
 
 
 def _contexts(country: Country, languages: Sequence[Catalogue]) -> dict[str, CountryContext]:
-    return {entry.tag: CountryContext.of(country, entry, languages) for entry in languages}
+    return {catalogue.tag: CountryContext.of(country, catalogue, languages) for catalogue in languages}
 
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:
@@ -253,8 +255,10 @@ def _waits_for_words(country: Country, inbound: Inbound) -> bool:
     Only a service code with `words_before_send` in the country file does; other networks may end the session before
     Send.
     """
-    patient = [code for code in country.codes if code.words_before_send and code.channel == inbound.kind == "ussd"]
-    return any(normalize_code(code.code) == normalize_code(inbound.code) for code in patient)
+    waiting_codes = [
+        code for code in country.codes if code.words_before_send and code.channel == inbound.kind == "ussd"
+    ]
+    return any(normalize_code(code.code) == normalize_code(inbound.code) for code in waiting_codes)
 
 
 def _addressed(turn: Reply, link: str = "") -> Reply:

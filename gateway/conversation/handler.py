@@ -100,8 +100,8 @@ class ConversationHandler:
                 record = self._unpack(loaded)
                 if record is None:
                     return
-                ended = pack_record(await self._reducer.opt_out(record))
-                if await self._sessions.keep(keys, loaded.version, ended, SMS_SECONDS):
+                ended_session = pack_record(await self._reducer.opt_out(record))
+                if await self._sessions.keep(keys, loaded.version, ended_session, SMS_SECONDS):
                     return
             except RedisUnavailable:
                 return
@@ -172,19 +172,19 @@ class ConversationHandler:
         ):
             raise Overloaded
 
-    def _rate_limit(self, caller: TurnRequest, read: int, record: Record) -> None:
+    def _rate_limit(self, caller: TurnRequest, read_count: int, record: Record) -> None:
         """Raise RateLimited for a reporter who has read very many tips; never for words.
 
         Nothing of the turn is saved then.
         """
         if (
-            read >= load_shedding.MOST_READ
+            read_count >= load_shedding.MOST_READ
             and load_shedding.is_to_read(record.state.screen)
             and not is_free_text(caller.inbound.text)
         ):
             raise RateLimited
 
-    def _unsaved_answer(self, caller: TurnRequest, before: Record | None, result: StepResult) -> Reply:
+    def _unsaved_answer(self, caller: TurnRequest, record_before: Record | None, result: StepResult) -> Reply:
         """Return the answer to a turn that was taken and could not be saved.
 
         Taken again without its draft, the turn would begin another report. Raises RedisUnavailable for an SMS: it is
@@ -196,7 +196,7 @@ class ConversationHandler:
         self._redis_away_at = caller.now
         if caller.inbound.path:
             return result.record.answer  # as a repeat gets it; the next request is replayed from its path, or refused
-        if _is_sent(result.record) and not (before and _is_sent(before)):
+        if _is_sent(result.record) and not (record_before and _is_sent(record_before)):
             # End the call: the next reply would be taken at the screen before Send.
             return replace(result.record.answer, expects_reply=False)
         return self._reducer.notice(caller, "home.not_working")
@@ -220,31 +220,33 @@ class ConversationHandler:
     async def _dispatch(
         self, caller: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
     ) -> StepResult:
-        last = turns.after(kind, caller.inbound, record.last if record else None, key)
+        last_turn = turns.after(kind, caller.inbound, record.last if record else None, key)
         if caller.kind == "sms":
-            return await self._sms.move(caller, record, drafts, last)
+            return await self._sms.move(caller, record, drafts, last_turn)
         if isinstance(kind, turns.Replay):
-            return await self._replay(caller, drafts, kind.parts, last)
+            return await self._replay(caller, drafts, kind.parts, last_turn)
         if isinstance(kind, turns.Unreplayable):
             raise CannotReplay
         if record is None or record.over or isinstance(kind, turns.NewSession):
             unheard = kind.unheard if isinstance(kind, turns.NewSession) else ""
             remaining = await self._reducer.submit_gathered(record, drafts)
-            started = self._reducer.begin(caller, last, record, unheard=unheard)
+            started = self._reducer.begin(caller, last_turn, record, unheard=unheard)
             return StepResult(started, remaining if len(remaining) < len(drafts) else None)
         reply = kind.text if isinstance(kind, turns.NextReply) else ""
         if caller.inbound.path and await self._reducer.holds_answers(caller, record, reply):
-            return await self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
-        return await self._reducer.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
+            return await self._catch_up(caller, replace(record, last=last_turn), drafts, reply.split("*"))
+        return await self._reducer.step(
+            caller, numbered(replace(record, last=last_turn), caller.inbound), drafts, reply
+        )
 
     async def _replay(
-        self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last: LastTurn
+        self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last_turn: LastTurn
     ) -> StepResult:
         """Replay a whole path from the home screen.
 
         The parts after typed words may belong to those words, which may contain `*`; all of them are kept as words.
         """
-        return await self._replay_parts(caller, StepResult(self._reducer.begin(caller, last)), drafts, parts)
+        return await self._replay_parts(caller, StepResult(self._reducer.begin(caller, last_turn)), drafts, parts)
 
     async def _catch_up(
         self, caller: TurnRequest, record: Record, drafts: list[Draft], parts: Sequence[str]
@@ -268,15 +270,15 @@ class ConversationHandler:
         may_act: bool = True,
     ) -> StepResult:
         for n, part in enumerate(parts):
-            rest = parts[n:]
-            in_words = self._reducer.asks_for_words(result.record)
-            final = in_words or len(rest) == 1
-            record = numbered(replayed(result.record), caller.inbound) if final else result.record
-            reply = "*".join(rest) if in_words else part
-            result = await self._reducer.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
-            if in_words and len(rest) > 1:
+            remaining_parts = parts[n:]
+            takes_words = self._reducer.asks_for_words(result.record)
+            is_last = takes_words or len(remaining_parts) == 1
+            record = numbered(replayed(result.record), caller.inbound) if is_last else result.record
+            reply = "*".join(remaining_parts) if takes_words else part
+            result = await self._reducer.step(caller, record, drafts, reply, quiet=not is_last, may_act=may_act)
+            if takes_words and len(remaining_parts) > 1:
                 raise CannotReplay
-            if final:
+            if is_last:
                 break
         return result
 
@@ -292,13 +294,13 @@ class ConversationHandler:
             return self._reducer.notice(caller, "home.not_working")
 
     async def _save(
-        self, caller: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, step: tuple[Record | None, StepResult]
+        self, caller: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, transition: tuple[Record | None, StepResult]
     ) -> bool:
-        before, result = step
+        record_before, result = transition
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
         record, seconds = result.record, seconds_of(caller, result.record)
-        read = load_shedding.is_to_read(record.state.screen)
-        counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
+        is_read = load_shedding.is_to_read(record.state.screen)
+        counts = tally(caller.country.iso, caller.kind, record_before, record, caller.now)
         return await self._sessions.keep(
             keys,
             loaded.version,
@@ -306,7 +308,7 @@ class ConversationHandler:
             seconds,
             drafts,
             draft_seconds=DRAFT_SECONDS[caller.kind],
-            read=read,
+            read=is_read,
             guessed=record.guessed,
             tally=counts,
         )
@@ -326,13 +328,13 @@ class ConversationHandler:
         """
         sender_key = caller.sender.key
         code = inbound.code
-        seen = inbound.id if caller.kind == "sms" else ""
-        draft = self._sessions.key("d", inbound.channel, code, sender_key) if caller.sender.answerable else ""
+        message_id = inbound.id if caller.kind == "sms" else ""
+        draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if caller.sender.answerable else ""
         return RecordKeys(
             self._sessions.key("s", inbound.channel, code, inbound.session, sender_key),
-            draft,
-            self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
-            draft and f"l:read:{draft}",
+            draft_key,
+            self._sessions.key("l:seen", inbound.channel, message_id) if message_id else "",
+            draft_key and f"l:read:{draft_key}",
             # Senders without a number are different people: one of them must not lock out the others.
             self._sessions.key("l:guessed", sender_key) if caller.sender.answerable else "",
         )
@@ -345,15 +347,15 @@ def seconds_of(caller: TurnRequest, record: Record) -> int:
     """
     if caller.kind == "sms":
         return min(max(record.at + SMS_SECONDS - caller.now, LEAST_SECONDS), SMS_SECONDS)
-    after = _is_sent(record) or record.state.screen.startswith("my.")
-    seconds = SENT_SECONDS if after else USSD_SECONDS
+    is_after_send = _is_sent(record) or record.state.screen.startswith("my.")
+    seconds = SENT_SECONDS if is_after_send else USSD_SECONDS
     return min(seconds, BLIND_SECONDS) if caller.inbound.blind else seconds
 
 
-def _has_ended(before: Record | None, after: Record) -> bool:
+def _has_ended(record_before: Record | None, record_after: Record) -> bool:
     """Return whether a call reached "Sent" in this turn, or its last screen without it."""
-    was_sent = before is not None and _is_sent(before)
-    return not was_sent and (_is_sent(after) or after.over)
+    was_sent = record_before is not None and _is_sent(record_before)
+    return not was_sent and (_is_sent(record_after) or record_after.over)
 
 
 def _is_sent(record: Record) -> bool:

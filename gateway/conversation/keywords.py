@@ -46,11 +46,13 @@ class Keywords:
 
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
-        wanted = _bare(text)
-        if len(wanted) < SHORTEST or is_free_text(text) or wanted in self.tags:
+        typed_word = _bare(text)
+        if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags:
             return None
-        able = [word for word in self.words if len(word) >= SHORTEST]
-        return next((self.words[word] for word in difflib.get_close_matches(wanted, able, n=1, cutoff=ALIKE)), None)
+        candidates = [word for word in self.words if len(word) >= SHORTEST]
+        return next(
+            (self.words[word] for word in difflib.get_close_matches(typed_word, candidates, n=1, cutoff=ALIKE)), None
+        )
 
     def language(self, text: str) -> str | None:
         """Return the language of a text that is a word of only one offered language; else None."""
@@ -75,28 +77,37 @@ class Vocabulary:
         words: dict[str, str] = {HELP: HELP}
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
-        stops: set[str] = set()
-        for tag, ground in render_context.country_contexts.items():
-            named = self._named(tag, render_context)
-            labels[tag] = {keyword: says[-1] for keyword, says in named.items()}
+        stop_words: set[str] = set()
+        for tag, context in render_context.country_contexts.items():
+            labels_by_keyword = self._named(tag, render_context)
+            labels[tag] = {keyword: choice_labels[-1] for keyword, choice_labels in labels_by_keyword.items()}
             own_words = {
-                fold(part): keyword for keyword, says in named.items() for say in says for part in say.split(" / ")
+                fold(part): keyword
+                for keyword, choice_labels in labels_by_keyword.items()
+                for label in choice_labels
+                for part in label.split(" / ")
             }
-            own_words |= {word: meant for word, meant in ground.language.keywords.items() if meant != STOP}
-            stops |= {word for word, meant in ground.language.keywords.items() if meant == STOP}
-            words = {**own_words, **words, **{keyword: keyword for keyword in named}}
-            for word in (*own_words, *ground.language.greetings):
+            own_words |= {word: keyword for word, keyword in context.language.keywords.items() if keyword != STOP}
+            stop_words |= {word for word, keyword in context.language.keywords.items() if keyword == STOP}
+            words = {**own_words, **words, **{keyword: keyword for keyword in labels_by_keyword}}
+            for word in (*own_words, *context.language.greetings):
                 tags.setdefault(word, set()).add(tag)
         single_language = {
-            word: next(iter(of)) for word, of in tags.items() if len(of) == 1 and word not in labels["en"]
+            word: next(iter(word_tags))
+            for word, word_tags in tags.items()
+            if len(word_tags) == 1 and word not in labels["en"]
         }
-        return Keywords(words, labels, single_language, frozenset(stops))
+        return Keywords(words, labels, single_language, frozenset(stop_words))
 
     def _named(self, tag: str, render_context: RenderContext) -> dict[str, tuple[str, ...]]:
         """Return each keyword with its choice's labels in that language, the shortest last."""
         screen = self._book.screen(self._home)
-        world = render_context(with_language(FlowState(self._home), tag, at=0))
-        return {offer.choice.also[0]: offer.say for offer in offered_choices(screen, {}, world) if offer.choice.also}
+        screen_context = render_context(with_language(FlowState(self._home), tag, at=0))
+        return {
+            offer.choice.also[0]: offer.say
+            for offer in offered_choices(screen, {}, screen_context)
+            if offer.choice.also
+        }
 
 
 def _bare(text: str) -> str:

@@ -72,32 +72,35 @@ class ReporterMailbox:
         view = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
         if view is None:
             raise DatabaseUnavailable("it is gone")
-        pair = parse_code(values["code"] or "") or "", parse_pin(values["pin"] or "") or ""
-        letters = mailbox_access.read_answers(self.cipher, pair, self.builder.mode, view)
+        code_and_pin = parse_code(values["code"] or "") or "", parse_pin(values["pin"] or "") or ""
+        answers = mailbox_access.read_answers(self.cipher, code_and_pin, self.builder.mode, view)
         country = render_context.country_context(
             record.state
         ).country  # as it is now, not as at the start of the session
         if country.iso == view.country:
-            letters = tuple(redact_withdrawn(item, country) for item in letters)
+            answers = tuple(redact_withdrawn(answer, country) for answer in answers)
         # The hotline may have left the country file since: the line with the number must stay.
-        desk = self.names.get(view.desk or "", UNNAMED)
-        said, told = {**render_context.said, "desk": desk}, {**render_context.told, "report_state": view.state}
-        if opens := self._opens(view):
-            said |= {"desk": opens[0].screen_name, "opens": opens[1]}
-            told |= {"report_state": "opens"}
-        return render_context.knowing(said=said, told=told, letters=letters)
+        hotline_name = self.names.get(view.desk or "", UNNAMED)
+        fields, facts = (
+            {**render_context.said, "desk": hotline_name},
+            {**render_context.told, "report_state": view.state},
+        )
+        if opening := self._first_opening(view):
+            fields |= {"desk": opening[0].screen_name, "opens": opening[1]}
+            facts |= {"report_state": "opens"}
+        return render_context.knowing(said=fields, told=facts, letters=answers)
 
-    def _opens(self, view: MailboxView) -> tuple[Hotline, str] | None:
+    def _first_opening(self, view: MailboxView) -> tuple[Hotline, str] | None:
         """Return the hotline that opens first and when; None if the report was read or a hotline is open now."""
         country = self.countries.get(view.country)
         if country is None or view.state not in UNREAD:
             return None
         # An urgent report also went to an open hotline if there was one; so all of these are closed, or it was read.
-        asked = self._asked(view) if view.priority in URGENT else (view.desk or "",)
-        hotlines = [country.hotlines[item] for item in asked if item in country.hotlines]
+        hotline_ids = self._current_recipients(view) if view.priority in URGENT else (view.desk or "",)
+        hotlines = [country.hotlines[hotline_id] for hotline_id in hotline_ids if hotline_id in country.hotlines]
         return first_to_open(hotlines, country.time_zone, self.database.now())
 
-    def _asked(self, view: MailboxView) -> tuple[str, ...]:
+    def _current_recipients(self, view: MailboxView) -> tuple[str, ...]:
         return self.submitter.write(lambda: correspondence.current_recipients(self.database, view.report_id))[1]
 
     def add(self, caller: TurnRequest, record: Record, words: str) -> None:
@@ -136,8 +139,8 @@ class ReporterMailbox:
                 raise DatabaseUnavailable("nobody could read it")
         except correspondence.MailboxClosed:  # not a failure of the database, which must stay usable for other reports
             raise DatabaseUnavailable("closed") from None
-        if journaled := JOURNALED.get(kind):
-            self.journal.record(journaled, report_id=report_id, message_id=message_id)
+        if journal_kind := JOURNALED.get(kind):
+            self.journal.record(journal_kind, report_id=report_id, message_id=message_id)
 
     def resend_message(self, report_id: str, message_id: str, kind: str) -> None:
         """Repeat a deletion request or a withdrawal of contact that a restored database has lost.
@@ -162,7 +165,7 @@ class ReporterMailbox:
 
         Raises DatabaseUnavailable, MailboxClosed.
         """
-        data = message_json(
+        message = message_json(
             report_id=report_id,
             message_id=message_id,
             mode=self.builder.mode,
@@ -171,14 +174,14 @@ class ReporterMailbox:
             text=text,
             contact=contact,
         )
-        letters = self.builder.letters(report_id, message_id, self._recipients(report_id), data)
-        if not letters:
+        sealed_messages = self.builder.letters(report_id, message_id, self._recipients(report_id), message)
+        if not sealed_messages:
             return False
         allowed = None if contact is None else bool(contact["allowed"])
-        close = kind == "delete_asked"
+        closes_mailbox = kind == "delete_asked"
         self.submitter.write(
             lambda: correspondence.save_message(
-                self.database, report_id, message_id, letters, kind, allowed=allowed, close=close
+                self.database, report_id, message_id, sealed_messages, kind, allowed=allowed, close=closes_mailbox
             )
         )
         return True

@@ -63,24 +63,26 @@ def has_stored_excess(state: FlowState) -> bool:
 def _parted(state: FlowState) -> tuple[list[str], FlowState]:
     """Return the texts to store apart, and the remaining state: the answers in force, if they are small enough."""
     kept_indexes = state.in_force
-    lighter = _without(state, kept_indexes)
-    if _size(lighter) > MOST_CHARACTERS:
+    reduced_state = _without(state, kept_indexes)
+    if _size(reduced_state) > MOST_CHARACTERS:
         kept_indexes = frozenset({len(state.answers) - 1})
-        lighter = _without(state, kept_indexes)
-    left = [
+        reduced_state = _without(state, kept_indexes)
+    excess_texts = [
         answer.value or ""
         for index, answer in enumerate(state.answers)
         if index not in kept_indexes and _is_long(answer)
     ]
-    return [entry.text for entry in state.unasked if entry.text != MARK] + left, lighter
+    return [unprompted.text for unprompted in state.unasked if unprompted.text != MARK] + excess_texts, reduced_state
 
 
 def _without(state: FlowState, kept_indexes: frozenset[int]) -> FlowState:
     """Return the state with marks in place of words: one for all unprompted texts, one for each typed answer."""
-    last = state.unasked[-1:]
-    answers = tuple(entry if index in kept_indexes else _marked(entry) for index, entry in enumerate(state.answers))
+    last_unprompted = state.unasked[-1:]
+    answers = tuple(answer if index in kept_indexes else _marked(answer) for index, answer in enumerate(state.answers))
     return replace(
-        state, unasked=tuple(UnpromptedText(entry.at, entry.screen, MARK) for entry in last), answers=answers
+        state,
+        unasked=tuple(UnpromptedText(unprompted.at, unprompted.screen, MARK) for unprompted in last_unprompted),
+        answers=answers,
     )
 
 
@@ -93,7 +95,7 @@ def _is_long(answer: Answer) -> bool:
 
 
 def _texts(state: FlowState) -> list[str]:
-    return [entry.text for entry in state.unasked] + [answer.value or "" for answer in state.answers]
+    return [unprompted.text for unprompted in state.unasked] + [answer.value or "" for answer in state.answers]
 
 
 def _size(state: FlowState) -> int:

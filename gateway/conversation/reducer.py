@@ -126,7 +126,7 @@ class Reducer:
         `quiet`: the step was taken before and is only replayed; its answer is not stored again. Without `may_act` a
         reply that would send, delete or open something raises CannotReplay.
         """
-        before = record = code_seen(record)
+        record_before = record = code_seen(record)
         try:
             render_context, limit = await self._render_context(caller, record), caller.limit
             result = engine.step(
@@ -134,7 +134,7 @@ class Reducer:
             )
             if result.left:
                 return await self.leave(caller, record)
-            if is_open(record) and result.state.unasked != before.state.unasked:
+            if is_open(record) and result.state.unasked != record_before.state.unasked:
                 return await self._add_for_staff(caller, record, drafts, result.state.unasked[-1].text)
             record = self._with_report(caller, replace(record, state=result.state), drafts)
             if not quiet and self._overflow.is_heavy(record.state):
@@ -144,7 +144,7 @@ class Reducer:
             if result.effect:
                 return await self._run_effect(caller, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
-            unprompted_input = result.state.unasked != before.state.unasked or bool(caller.inbound.media)
+            unprompted_input = result.state.unasked != record_before.state.unasked or bool(caller.inbound.media)
             if (result.accepted or unprompted_input) and not quiet:
                 answered = unprompted_input or result.answered is not None
                 in_words = unprompted_input or (result.answered is not None and result.answered.typed)
@@ -153,8 +153,8 @@ class Reducer:
             return await self._shown(caller, record, drafts, sorry=result.sorry, accepted=result.accepted)
         except (NotSent, DatabaseUnavailable) as error:
             if reply.strip() == "00":
-                return await self.leave(caller, before)
-            return self._failed(caller, before, drafts, not_sent=isinstance(error, NotSent))
+                return await self.leave(caller, record_before)
+            return self._failed(caller, record_before, drafts, not_sent=isinstance(error, NotSent))
 
     async def without_code(self, caller: TurnRequest, record: Record) -> Record:
         """Return the record after an input that was not understood: with the last answer, but without code and PIN."""
@@ -167,16 +167,20 @@ class Reducer:
         """Return the record before the step, with a notice, so that the same key works once the database is back."""
         answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
         report = moved_on(record.report, Event.NOT_STORED) if record.report and not_sent else record.report
-        after = replace(record, answer=answer, at=caller.now, report=report)
-        return StepResult(after, drafts_after(drafts, after))
+        record_after = replace(record, answer=answer, at=caller.now, report=report)
+        return StepResult(record_after, drafts_after(drafts, record_after))
 
     async def _run_effect(self, caller: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
-        outcome, after = await self._actions.run(effect, caller, record)
-        state = engine.apply_outcome(self.book, after.state, outcome, await self._render_context(caller, after))
-        moved = await self._shown(caller, replace(after, state=state), drafts)
+        outcome, record_after = await self._actions.run(effect, caller, record)
+        state = engine.apply_outcome(
+            self.book, record_after.state, outcome, await self._render_context(caller, record_after)
+        )
+        result = await self._shown(caller, replace(record_after, state=state), drafts)
         if effect == "delete" and record.report:
-            return replace(moved, drafts=[d for d in drafts if d.report.report_id != record.report.report_id])
-        return moved
+            return replace(
+                result, drafts=[draft for draft in drafts if draft.report.report_id != record.report.report_id]
+            )
+        return result
 
     async def _add_for_staff(self, caller: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
         """Send words typed where My report asked for a key to staff, as if Write had been chosen.
@@ -211,9 +215,9 @@ class Reducer:
         Nothing is rolled back if a repeat has begun the same report (the same origin key).
         """
         report = after.report
-        same = report and there and there.report and there.report.origin_key == report.origin_key
+        is_same_report = report and there and there.report and there.report.origin_key == report.origin_key
         is_new = before is None or before.report is None
-        if report and report.is_pending and not report.is_submitted and not same and is_new:
+        if report and report.is_pending and not report.is_submitted and not is_same_report and is_new:
             await self._run_blocking(self._submitter.withdraw, report)
 
     async def holds_answers(self, caller: TurnRequest, record: Record, reply: str) -> bool:
@@ -221,8 +225,8 @@ class Reducer:
 
         It may then hold several answers; else it is something odd that a person typed.
         """
-        first, star, _ = reply.partition("*")
-        return bool(star) and await self.takes(caller, record, first)
+        first_part, separator, _ = reply.partition("*")
+        return bool(separator) and await self.takes(caller, record, first_part)
 
     async def takes(self, caller: TurnRequest, record: Record, reply: str) -> bool:
         """Return whether a reply is an answer to the choice that is open. No step is taken."""
@@ -248,10 +252,13 @@ class Reducer:
 
         Drafts that were not sent stay: a new dial says nothing about them.
         """
-        sent = [draft.report for draft in drafts if draft.is_sent]
+        sent_reports = [draft.report for draft in drafts if draft.is_sent]
         if record and not record.over and record.report and record.report.is_submitted:
-            sent = [record.report, *(other for other in sent if other.report_id != record.report.report_id)]
-        for report in sent:
+            sent_reports = [
+                record.report,
+                *(earlier for earlier in sent_reports if earlier.report_id != record.report.report_id),
+            ]
+        for report in sent_reports:
             await self.flush_now(report)
         return [draft for draft in drafts if not draft.is_sent]
 
@@ -261,8 +268,8 @@ class Reducer:
         self, caller: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
         record = replace(record, answer=await self._show(caller, record, sorry=sorry), at=caller.now)
-        ended = record if record.answer.expects_reply else self._cleared(record, caller.kind)
-        return StepResult(ended, drafts_after(drafts, record), accepted)
+        stored_record = record if record.answer.expects_reply else self._cleared(record, caller.kind)
+        return StepResult(stored_record, drafts_after(drafts, record), accepted)
 
     async def _show(self, caller: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
         return self._rendered(caller, record, await self._render_context(caller, record), sorry=sorry)
@@ -380,14 +387,14 @@ def code_seen(record: Record) -> Record:
     report = record.report
     if report is None or not isinstance(report.state, Submitted) or report.code is not CodeState.SHOWN:
         return record
-    seen = replace(report.state, code=CodeState.SEEN)
-    return replace(record, report=replace(report, state=seen, secret=b""))
+    seen_state = replace(report.state, code=CodeState.SEEN)
+    return replace(record, report=replace(report, state=seen_state, secret=b""))
 
 
 def _code_status(report: ReportRef, now: int) -> str:
     """Return "new" while code and PIN may be shown or asked for, once; then "over"."""
-    in_time = now - (report.sent_at or now) <= CODE_SECONDS
-    is_new = report.code is CodeState.SHOWN or (report.code is CodeState.NONE and in_time)
+    is_recent = now - (report.sent_at or now) <= CODE_SECONDS
+    is_new = report.code is CodeState.SHOWN or (report.code is CodeState.NONE and is_recent)
     return "new" if is_new else "over"
 
 

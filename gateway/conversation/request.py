@@ -38,15 +38,17 @@ class TurnRequest(Struct, frozen=True):
     @property
     def code(self) -> str:
         """Return the dialled service code, or this country's own if the provider does not name it."""
-        own = (code.code for code in self.country.codes if code.channel == self.kind)
-        return self.inbound.code or next(own, "")
+        own_codes = (code.code for code in self.country.codes if code.channel == self.kind)
+        return self.inbound.code or next(own_codes, "")
 
 
 def report_input(caller: TurnRequest, record: Record, flow_version: int) -> ReportInput:
     """Return the input from which the report of this session is built."""
     return ReportInput(
         given=report_answers(record.state),
-        unasked=tuple(UnaskedText(entry.at, entry.screen, entry.text) for entry in record.state.unasked),
+        unasked=tuple(
+            UnaskedText(unprompted.at, unprompted.screen, unprompted.text) for unprompted in record.state.unasked
+        ),
         words=record.words,
         country=caller.country,
         kind=caller.kind,

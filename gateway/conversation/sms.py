@@ -56,57 +56,57 @@ class SmsConversation:
 
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
-        word = caller.inbound.word or carrier_words.word(caller.inbound.text)
-        if word == "stop" or (word is None and self._keywords(caller).is_stop(caller.inbound.text)):
+        carrier_word = caller.inbound.word or carrier_words.word(caller.inbound.text)
+        if carrier_word == "stop" or (carrier_word is None and self._keywords(caller).is_stop(caller.inbound.text)):
             return await self._stop(caller, record, last)
-        if word == "start":
+        if carrier_word == "start":
             await self._start(caller)
         if record is None or record.over or caller.now - record.at > SILENT_SECONDS:
-            moved = await self._first(caller, record, last, help_wanted=word == "help")
+            result = await self._first(caller, record, last, help_wanted=carrier_word == "help")
         else:
-            moved = await self._next(caller, record, drafts, last, help_wanted=word == "help")
-        if caller.inbound.media and moved.record.answer.text:
-            moved = replace(moved, record=replace(moved.record, answer=self._no_pictures(caller)))
-        return self._unless_looping(caller, record, moved)
+            result = await self._next(caller, record, drafts, last, help_wanted=carrier_word == "help")
+        if caller.inbound.media and result.record.answer.text:
+            result = replace(result, record=replace(result.record, answer=self._no_pictures(caller)))
+        return self._unless_looping(caller, record, result)
 
     async def _first(
-        self, caller: TurnRequest, before: Record | None, last: LastTurn, *, help_wanted: bool
+        self, caller: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         """Show the home screen, or the screen of a keyword.
 
         Nothing is asked before the emergency number and the notice that texts stay on the phone.
         """
-        text, known = caller.inbound.text, self._keywords(caller)
-        await self._reducer.submit_gathered(before, [])
-        keyword = HELP if help_wanted else known.exact(text)
+        text, keywords = caller.inbound.text, self._keywords(caller)
+        await self._reducer.submit_gathered(record_before, [])
+        keyword = HELP if help_wanted else keywords.exact(text)
         if keyword is None and self._is_for_report(text):
-            return await self._first_words(caller, before, last)
-        caller = replace(caller, spoken=known.language(text) or "")
-        record = self._reducer.begin(caller, last, before, OPENS.get(keyword or "", ""))
-        if keyword is None and (near := known.near(text)):
-            record = self._ask_back(caller, record, near)
+            return await self._first_words(caller, record_before, last_turn)
+        caller = replace(caller, spoken=keywords.language(text) or "")
+        record = self._reducer.begin(caller, last_turn, record_before, OPENS.get(keyword or "", ""))
+        if keyword is None and (near_keyword := keywords.near(text)):
+            record = self._ask_back(caller, record, near_keyword)
         return StepResult(record, accepted=keyword is not None)
 
     async def _next(
-        self, caller: TurnRequest, record: Record, drafts: list[Draft], last: LastTurn, *, help_wanted: bool
+        self, caller: TurnRequest, record: Record, drafts: list[Draft], last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         text = caller.inbound.text
         caller = replace(caller, spoken=record.state.values.get("language") or "")
         if help_wanted:
-            return StepResult(await self._home_again(caller, record, last))
-        record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
+            return StepResult(await self._home_again(caller, record, last_turn))
+        record = replace(record, last=last_turn, media=noted(record.media, caller.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
             return StepResult(await self._reducer.show_current(caller, record))
         if self._is_hidden(caller, record):
             return await self._after_send(caller, record, drafts, text)
-        late = caller.late or turns.is_stale(caller.inbound.sent_at, caller.now)
-        if late and carrier_words.is_key(text):
+        is_late = caller.late or turns.is_stale(caller.inbound.sent_at, caller.now)
+        if is_late and carrier_words.is_key(text):
             # a key for a menu that its sender did not see
             return StepResult(await self._reducer.without_code(caller, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(caller).exact(text))):
             return await self._reducer.step(caller, record, drafts, text)
-        return await self._chosen(caller, record, drafts, text, late=late)
+        return await self._chosen(caller, record, drafts, text, late=is_late)
 
     async def _chosen(
         self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
@@ -116,17 +116,17 @@ class SmsConversation:
         It is an answer; else a keyword; else a continuation of typed words; else perhaps a typing error.
         """
         text = self._confirmed(caller, record, text)
-        keyword, taken = self._keywords(caller).exact(text), await self._reducer.takes(caller, record, text)
-        if late and (keyword or taken):
+        keyword, is_answer = self._keywords(caller).exact(text), await self._reducer.takes(caller, record, text)
+        if late and (keyword or is_answer):
             # as with a key: the word "Send" is Send, too
             return StepResult(await self._reducer.without_code(caller, record), accepted=False)
-        if keyword and not taken:
+        if keyword and not is_answer:
             return await self._show_keyword(keyword, caller, record, drafts)
-        going_on = self._continues_words(record, text, caller.now)
-        if going_on or taken:
-            return await self._reducer.step(replace(caller, more=going_on), record, drafts, text)
-        misread = await self._misread(caller, record, drafts, text)
-        return misread or await self._reducer.step(caller, record, drafts, text)
+        is_continuation = self._continues_words(record, text, caller.now)
+        if is_continuation or is_answer:
+            return await self._reducer.step(replace(caller, more=is_continuation), record, drafts, text)
+        misread_result = await self._misread(caller, record, drafts, text)
+        return misread_result or await self._reducer.step(caller, record, drafts, text)
 
     async def _show_keyword(self, keyword: str, caller: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
         home = await self._home_again(caller, record, record.last)
@@ -140,34 +140,34 @@ class SmsConversation:
             and (text.strip() or not caller.inbound.media)
         ):
             return await self._after_send(caller, record, drafts, text)
-        near = self._keywords(caller).near(text)
+        near_keyword = self._keywords(caller).near(text)
         if self._is_for_report(text) and self._reaches_nobody(record):
             return await self._first_words(caller, record, record.last)
         if record.state.screen == HOME["sms"]:
-            return StepResult(self._ask_back(caller, record, near), accepted=False) if near else None
-        if near and near != HELP and record.state.screen.partition(".")[0] in ASIDE:
-            home = await self._home_again(caller, record, record.last)
-            return StepResult(self._ask_back(caller, home, near), accepted=False)
-        if near != HELP:
+            return StepResult(self._ask_back(caller, record, near_keyword), accepted=False) if near_keyword else None
+        if near_keyword and near_keyword != HELP and record.state.screen.partition(".")[0] in ASIDE:
+            home_record = await self._home_again(caller, record, record.last)
+            return StepResult(self._ask_back(caller, home_record, near_keyword), accepted=False)
+        if near_keyword != HELP:
             return None
         # Show the emergency numbers; the question stays open.
-        covered = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES))
-        return StepResult(await self._reducer.again(caller, covered), accepted=False)
+        numbers_record = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES))
+        return StepResult(await self._reducer.again(caller, numbers_record), accepted=False)
 
-    async def _home_again(self, caller: TurnRequest, record: Record, last: LastTurn) -> Record:
+    async def _home_again(self, caller: TurnRequest, record: Record, last_turn: LastTurn) -> Record:
         """Show the home screen in the middle of a session.
 
         Words that wait to be confirmed stay scheduled and can be deleted. A report in danger is as after a dropped
         call, and a sent report stays sent: later answers change neither.
         """
         await self._reducer.submit_gathered(record, [])
-        home = self._reducer.begin(caller, last, record)
+        home_record = self._reducer.begin(caller, last_turn, record)
         if in_danger(record.state) or (record.report and record.report.is_submitted):
-            return home
-        answers = tuple(entry for entry in record.state.answers if not self._is_secret(entry))
-        state = replace(prepend_answers(home.state, answers), unasked=record.state.unasked)
-        media = record.media + home.media
-        return replace(home, state=state, report=record.report, words=record.words, media=media)
+            return home_record
+        answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))
+        state = replace(prepend_answers(home_record.state, answers), unasked=record.state.unasked)
+        media = record.media + home_record.media
+        return replace(home_record, state=state, report=record.report, words=record.words, media=media)
 
     def _is_secret(self, answer: Answer) -> bool:
         typed = self._reducer.book.screen(answer.screen).typed
@@ -182,10 +182,10 @@ class SmsConversation:
         other text, or a later one, is handled as on a phone that never reported.
         """
         if self._is_meant_for_staff(caller, record, text):
-            moved = await self._reducer.step(replace(caller, more=True), record, drafts, text)
-            if moved.record.state.unasked == record.state.unasked:
-                return moved  # the words could not be stored, and the screen says so
-            return replace(moved, record=replace(moved.record, answer=self._fresh(caller, moved.record).answer))
+            result = await self._reducer.step(replace(caller, more=True), record, drafts, text)
+            if result.record.state.unasked == record.state.unasked:
+                return result  # the words could not be stored, and the screen says so
+            return replace(result, record=replace(result.record, answer=self._fresh(caller, result.record).answer))
         await self._reducer.submit_gathered(record, [])
         if self._is_hidden(caller, record):
             return await self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
@@ -230,7 +230,9 @@ class SmsConversation:
         if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
             return text
         keywords = self._keywords(caller).labels["en"]
-        return next((entry for entry in keywords if self._asked_back(caller, record, entry) == record.answer), text)
+        return next(
+            (keyword for keyword in keywords if self._asked_back(caller, record, keyword) == record.answer), text
+        )
 
     def _keywords(self, caller: TurnRequest) -> Keywords:
         return self._vocabulary.of(caller.country.iso, caller.render_context)
@@ -247,10 +249,11 @@ class SmsConversation:
         flow = record.state.screen.partition(".")[0]
         return record.report is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
 
-    async def _first_words(self, caller: TurnRequest, before: Record | None, last: LastTurn) -> StepResult:
-        record = self._reducer.begin(caller, last, before, FIRST_WORDS)
-        machine = reply_loop.is_silenced(record.loop, caller.now)  # the words of a machine are not submitted each time
-        record = await self._reducer.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
+    async def _first_words(self, caller: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
+        record = self._reducer.begin(caller, last_turn, record_before, FIRST_WORDS)
+        # The words of a machine are not submitted each time.
+        is_machine = reply_loop.is_silenced(record.loop, caller.now)
+        record = await self._reducer.keep_words(caller, record, caller.inbound.text, file_itself=not is_machine)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, caller: TurnRequest) -> Reply:
@@ -261,22 +264,26 @@ class SmsConversation:
         if now - record.at > PART_SECONDS or not any(map(str.isalpha, text)):
             return False
         state = record.state
-        name, index = state.trail[-1] if state.trail else ("", -1)
-        asked = self._reducer.book.screen(name).typed if index >= 0 and state.answers[index].typed else None
-        of_words = asked is not None and not asked.secret
-        return of_words or state.screen == WRITTEN or (state.screen == FIRST_WORDS and record.words is not None)
+        screen_name, index = state.trail[-1] if state.trail else ("", -1)
+        typed_input = (
+            self._reducer.book.screen(screen_name).typed if index >= 0 and state.answers[index].typed else None
+        )
+        asked_for_words = typed_input is not None and not typed_input.secret
+        return asked_for_words or state.screen == WRITTEN or (state.screen == FIRST_WORDS and record.words is not None)
 
     # Carriers' words and machines
 
-    async def _stop(self, caller: TurnRequest, record: Record | None, last: LastTurn) -> StepResult:
+    async def _stop(self, caller: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
         """End the session as `00` does, and record the opt-out. Raises DatabaseUnavailable if it could not be stored.
 
         The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; the
         next text gets the home screen.
         """
-        left = await self._reducer.leave(caller, replace(record or self._reducer.begin(caller, last), last=last))
+        result = await self._reducer.leave(
+            caller, replace(record or self._reducer.begin(caller, last_turn), last=last_turn)
+        )
         await self._run_blocking(self._optouts.add, caller.sender.key)
-        return left
+        return result
 
     async def _start(self, caller: TurnRequest) -> None:
         """Withdraw an opt-out.
@@ -286,17 +293,17 @@ class SmsConversation:
         with suppress(DatabaseUnavailable):  # then the number still gets no SMS that it did not ask for
             await self._run_blocking(self._optouts.take_back, caller.sender.key)
 
-    def _unless_looping(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> StepResult:
+    def _unless_looping(self, caller: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
         loop = (
-            reply_loop.after_pause(before.loop, quiet=caller.now - before.at, now=caller.now)
-            if before
+            reply_loop.after_pause(record_before.loop, quiet=caller.now - record_before.at, now=caller.now)
+            if record_before
             else reply_loop.ReplyLoop()
         )
-        danger_now = moved.record.state.values.get("danger") == "now"
-        most = reply_loop.MOST_IN_DANGER if danger_now else reply_loop.MOST_REPLIES
-        speak, loop = reply_loop.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)
-        record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
-        return replace(moved, record=record)
+        danger_now = result.record.state.values.get("danger") == "now"
+        max_replies = reply_loop.MOST_IN_DANGER if danger_now else reply_loop.MOST_REPLIES
+        may_reply, loop = reply_loop.reply_to(loop, freed=result.accepted, now=caller.now, most=max_replies)
+        record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
+        return replace(result, record=record)
 
 
 def _is_sentence(text: str) -> bool:

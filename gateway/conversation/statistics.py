@@ -53,12 +53,20 @@ def _day(days: int) -> str:
     return (date(1970, 1, 1) + timedelta(days)).isoformat()
 
 
-def _names(kind: str, before: Record | None, after: Record) -> Iterator[tuple[str, int]]:
+def _names(kind: str, record_before: Record | None, record_after: Record) -> Iterator[tuple[str, int]]:
     """Yield the names to count. A screen that is shown again counts once: a typing error is no second visit."""
-    old_screen, new_screen = before.state.screen if before and not before.over else "", after.state.screen
-    if old_screen != new_screen and new_screen in STEPS and (STEPS[new_screen] == "sent" or not after.over):
+    old_screen, new_screen = (
+        record_before.state.screen if record_before and not record_before.over else "",
+        record_after.state.screen,
+    )
+    if old_screen != new_screen and new_screen in STEPS and (STEPS[new_screen] == "sent" or not record_after.over):
         yield STEPS[new_screen], 1
-    if old_screen in STEPS and old_screen != new_screen and not after.over and not new_screen.startswith("home."):
+    if (
+        old_screen in STEPS
+        and old_screen != new_screen
+        and not record_after.over
+        and not new_screen.startswith("home.")
+    ):
         yield STEPS[old_screen] + ON, 1
-    if kind == "sms" and after.answer.text:
-        yield SMS, segments(after.answer.text)
+    if kind == "sms" and record_after.answer.text:
+        yield SMS, segments(record_after.answer.text)

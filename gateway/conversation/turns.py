@@ -122,10 +122,10 @@ def is_dial(inbound: Inbound, code: str = "") -> bool:
     without its beginning count as dialled. Elsewhere only the code with its marks does, which nobody types as a reply.
     """
     text = inbound.text.strip()
-    unsaid = inbound.event == "unsaid"
-    if unsaid and (not text or (text.startswith("*") and text.endswith("#"))):
+    is_event_unnamed = inbound.event == "unsaid"
+    if is_event_unnamed and (not text or (text.startswith("*") and text.endswith("#"))):
         return True
-    return text in forms(inbound.code or code) and (unsaid or not text.isdecimal())
+    return text in forms(inbound.code or code) and (is_event_unnamed or not text.isdecimal())
 
 
 def begins_call(inbound: Inbound) -> bool:
@@ -172,19 +172,19 @@ def _first_path(text: str, dialled: str) -> TurnKind:
     skip = _skip(text, dialled)
     if skip == len(text):
         return NewSession(skip)
-    begin = skip + 1 if skip else 0
-    if text.count("*", begin) >= MOST_PARTS:
+    start = skip + 1 if skip else 0
+    if text.count("*", start) >= MOST_PARTS:
         return Unreplayable()
-    return Replay(tuple(text[begin:].split("*")), skip)
+    return Replay(tuple(text[start:].split("*")), skip)
 
 
-def _continued_path(text: str, last: LastTurn, dialled: str) -> TurnKind:
-    if len(text) == last.skip and _skip(text, dialled) == last.skip:
-        return NewSession(last.skip)  # only the service code again: a new dial that reuses the session id
-    if last.seen == 0:
+def _continued_path(text: str, last_turn: LastTurn, dialled: str) -> TurnKind:
+    if len(text) == last_turn.skip and _skip(text, dialled) == last_turn.skip:
+        return NewSession(last_turn.skip)  # only the service code again: a new dial that reuses the session id
+    if last_turn.seen == 0:
         return NextReply(text)
-    if text[last.seen : last.seen + 1] == "*" and _path_key(text[: last.seen]) == last.turn:
-        return NextReply(text[last.seen + 1 :])
+    if text[last_turn.seen : last_turn.seen + 1] == "*" and _path_key(text[: last_turn.seen]) == last_turn.turn:
+        return NextReply(text[last_turn.seen + 1 :])
     is_dialled = not text or text in forms(dialled)  # likewise, with the service code in another form
     return NewSession(_skip(text, dialled)) if is_dialled else OutOfOrder()
 

@@ -53,8 +53,8 @@ def peek(endpoint: Endpoint, wire: RawRequest, name: str) -> str:
     Use it only for the dialled code and the provider's link. It is not a parser, and must not be used for the sender or
     the words.
     """
-    told = (wire.header(header) for header, field in endpoint.headers.items() if field == name)
-    return next((value for value in (*told, *_peeked(wire, name.encode())) if value), "")
+    header_values = (wire.header(header) for header, field in endpoint.headers.items() if field == name)
+    return next((value for value in (*header_values, *_peeked(wire, name.encode())) if value), "")
 
 
 def _peeked(wire: RawRequest, name: bytes) -> Iterator[str]:
@@ -65,8 +65,8 @@ def _peeked(wire: RawRequest, name: bytes) -> Iterator[str]:
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
     for pattern in (rb"(?:^|&)%b=([^&]*)", rb'"%b"(?:\s*:\s*"?|\s+)([^"&\s,}]*)'):
         for raw in (query, wire.body):
-            if found := re.search(pattern % re.escape(name), raw):
-                yield _text_of(_unquote(found[1]))[0]
+            if match := re.search(pattern % re.escape(name), raw):
+                yield _text_of(_unquote(match[1]))[0]
 
 
 def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
@@ -101,16 +101,16 @@ def read_json(raw: bytes) -> Fields:
         raise UnreadableRequest(f"json: longer than {MOST_JSON} bytes", "too_long")
     text, is_recoded = _text_of(raw)
     try:
-        found = strict_json.object_pairs(text.removeprefix("\ufeff"))
+        pairs = strict_json.object_pairs(text.removeprefix("\ufeff"))
     except strict_json.StrictJsonError as error:
         raise UnreadableRequest(f"json: {error}", "not_json") from None
-    if len(found) > MOST_FIELDS:
+    if len(pairs) > MOST_FIELDS:
         raise UnreadableRequest(f"json: more than {MOST_FIELDS} fields", "too_many_fields")
     values: Values = {}
-    for key, value in found:
+    for key, value in pairs:
         if isinstance(value, str):
             _add(values, key, value)
-    no_text = frozenset(key for key, value in found if not isinstance(value, str | None))
+    no_text = frozenset(key for key, value in pairs if not isinstance(value, str | None))
     return Fields(values, int(is_recoded), no_text)
 
 
@@ -127,8 +127,8 @@ def _unquote(raw: bytes) -> bytes:
     return _ESCAPES.sub(_unescape, words) if b"%" in words else words
 
 
-def _unescape(run: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(run[0].replace(b"%", b"").decode("ascii"))
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[0].replace(b"%", b"").decode("ascii"))
 
 
 def _text_of(raw: bytes) -> tuple[str, bool]:
@@ -149,6 +149,6 @@ def bytes_of(text: str, *, recoded: bool) -> bytes:
 
 def _add(values: Values, key: str, value: str) -> None:
     """Add a value to a key. Different values are kept in order; equal values count once."""
-    present = values.get(key, ())
-    if value not in present:
-        values[key] = (*present, value)
+    existing = values.get(key, ())
+    if value not in existing:
+        values[key] = (*existing, value)

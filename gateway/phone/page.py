@@ -58,7 +58,7 @@ def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mappi
 def world(mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
     """Return what the page's phones need to know. A country without a service code cannot be called and is left out."""
     reachable = [country for country in countries if country.codes]
-    return {"mode": mode, "countries": [_country(entry, languages[entry.iso]) for entry in reachable]}
+    return {"mode": mode, "countries": [_country(country, languages[country.iso]) for country in reachable]}
 
 
 def _country(country: Country, languages: Sequence[Catalogue]) -> dict[str, Any]:

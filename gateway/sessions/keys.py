@@ -92,11 +92,11 @@ class SessionKeys:
         """
         try:
             with self._locked():
-                stored = self._read()
-                advanced = self._advanced(stored or self._state)
-                self._use(advanced)
-                if advanced != stored:
-                    self._write(advanced)
+                stored_state = self._read()
+                new_state = self._advanced(stored_state or self._state)
+                self._use(new_state)
+                if new_state != stored_state:
+                    self._write(new_state)
             self._is_written = True
         except OSError:
             self._use(self._advanced(self._state))
@@ -107,9 +107,9 @@ class SessionKeys:
 
     def _epoch(self, ratchet: KeyRatchet) -> int:
         """Return the epoch to seal in. It never decreases, whatever happens to the clock."""
-        least = ratchet.oldest + OVERLAP
+        lowest_epoch = ratchet.oldest + OVERLAP
         wall_epoch = self._wall_epoch() + self._state.shift
-        return wall_epoch if least < wall_epoch <= least + MOST_AHEAD else least
+        return wall_epoch if lowest_epoch < wall_epoch <= lowest_epoch + MOST_AHEAD else lowest_epoch
 
     def _wall_epoch(self) -> int:
         return int(self._now() // EPOCH_SECONDS)
@@ -150,8 +150,8 @@ class SessionKeys:
         except ValueError:
             file_fields = []
         with suppress(ValueError, binascii.Error):
-            version, oldest, shift, key = file_fields
-            raw = base64.b64decode(key, altchars=b"-_", validate=True)
+            version, oldest, shift, encoded_key = file_fields
+            raw = base64.b64decode(encoded_key, altchars=b"-_", validate=True)
             if version == VERSION and len(raw) == 32:
                 return _State(int(oldest), int(shift), raw)
         log.warning("session_keys_unreadable")

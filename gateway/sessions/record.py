@@ -87,8 +87,10 @@ def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Dr
     It has the same first two answers, and is not older than `not_before` (Unix time).
     """
     danger, category = state.values.get("danger"), state.values.get("category")
-    same = (d for d in drafts if (d.danger, d.category) == (danger, category) and d.at >= not_before)
-    return next(same, None)
+    matching = (
+        draft for draft in drafts if (draft.danger, draft.category) == (danger, category) and draft.at >= not_before
+    )
+    return next(matching, None)
 
 
 def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
@@ -100,14 +102,14 @@ def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook)
     finds the same report and shows the same code.
     """
     try:
-        before = unpack(draft.state, book)
+        draft_state = unpack(draft.state, book)
     except ValueError:
         return None
-    earlier = before.answers
-    choices = [index for index, answer in enumerate(earlier) if not answer.typed]
-    old = set(choices[:-MOST_CHOICES])
-    kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
-    state = replace(prepend_answers(record.state, kept), unasked=before.unasked + record.state.unasked)
+    earlier_answers = draft_state.answers
+    choice_indexes = [index for index, answer in enumerate(earlier_answers) if not answer.typed]
+    dropped_indexes = set(choice_indexes[:-MOST_CHOICES])
+    kept_answers = tuple(answer for index, answer in enumerate(earlier_answers) if index not in dropped_indexes)
+    state = replace(prepend_answers(record.state, kept_answers), unasked=draft_state.unasked + record.state.unasked)
     report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
     media = (draft.media + record.media)[:MOST_MEDIA]
     return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
@@ -119,20 +121,20 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     danger, category = values.get("danger"), values.get("category")
     if report is None or not danger or not category:
         return None
-    others = [draft for draft in drafts if draft.report.report_id != report.report_id]
+    other_drafts = [draft for draft in drafts if draft.report.report_id != report.report_id]
     if report.is_submitted and report.is_pending and record.state.screen.partition(".")[0] != "home":
-        return [_gathering(report, record.at), *others][:MOST_DRAFTS]
+        return [_gathering(report, record.at), *other_drafts][:MOST_DRAFTS]
     if report.is_submitted:  # answers after Send belong to this call alone
-        return others if len(others) < len(drafts) else None
+        return other_drafts if len(other_drafts) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
-    return [draft, *others][:MOST_DRAFTS]
+    return [draft, *other_drafts][:MOST_DRAFTS]
 
 
 def _gathering(report: ReportRef, at: int) -> Draft:
     """Return a draft that only names a sent report whose further answers are being gathered; it holds no answers."""
-    nothing = pack(FlowState("home.home"))
-    named = ReportRef(report.report_id, b"", 0, Submitted(0, report.sent_at or 0, has_update=True))
-    return Draft("", "", nothing, named, at)
+    empty_state = pack(FlowState("home.home"))
+    sent_report = ReportRef(report.report_id, b"", 0, Submitted(0, report.sent_at or 0, has_update=True))
+    return Draft("", "", empty_state, sent_report, at)
 
 
 class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -161,21 +163,30 @@ _DRAFTS: Final = Decoder(list[Draft])
 def pack_record(r: Record) -> bytes:
     """Encode a record for `Sessions.keep`."""
     answer = r.answer.text, r.answer.expects_reply
-    after = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
-    return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *after))
+    later_fields = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
+    return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields))
 
 
 def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
     """Decode a record; None if its shape is unknown, as after an upgrade: the reporter begins anew."""
     try:
-        kept = _read(raw, _RECORD)
-        state = unpack(kept.state, book)
+        stored = _read(raw, _RECORD)
+        state = unpack(stored.state, book)
     except ValueError:
         return None
-    if kept.report and kept.report.code is CodeState.SHOWN and not kept.report.secret:
+    if stored.report and stored.report.code is CodeState.SHOWN and not stored.report.secret:
         return None  # without its secret another code would be shown
-    after = kept.reports, kept.words, kept.loop, kept.over, kept.opened, kept.seed, kept.repeat_of, kept.media
-    return Record(state, kept.last, Reply(*kept.answer), kept.at, kept.report, *after)
+    later_fields = (
+        stored.reports,
+        stored.words,
+        stored.loop,
+        stored.over,
+        stored.opened,
+        stored.seed,
+        stored.repeat_of,
+        stored.media,
+    )
+    return Record(state, stored.last, Reply(*stored.answer), stored.at, stored.report, *later_fields)
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

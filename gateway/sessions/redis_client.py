@@ -111,13 +111,13 @@ class Connection(asyncio.Protocol):
         """Write the queued commands. Their time starts now: the loop may have been busy since they were queued."""
         if not self._transport or not self._unsent:
             return
-        until = self._loop.time() + TIMEOUT_SECONDS
+        deadline = self._loop.time() + TIMEOUT_SECONDS
         for pending, _ in self._unsent:
-            pending.until = until
+            pending.until = deadline
         self._transport.write(b"".join([packed for _, packed in self._unsent]))
         self._unsent.clear()
         if self._timer is None:
-            self._timer = self._loop.call_at(until, self._check_timeout)
+            self._timer = self._loop.call_at(deadline, self._check_timeout)
 
     def _check_timeout(self) -> None:
         """Close the connection if the oldest command is overdue; otherwise check again when it is due.
@@ -141,10 +141,10 @@ class Connection(asyncio.Protocol):
         if not self._unanswered or self._unanswered[0].until == math.inf:
             return False  # `_send` sets the next timer
         asked_until = self._unanswered[0].until
-        until = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + MOST_SECONDS)
-        if until <= self._loop.time():
+        deadline = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + MOST_SECONDS)
+        if deadline <= self._loop.time():
             return True
-        self._timer = self._loop.call_at(until, self._check_timeout)
+        self._timer = self._loop.call_at(deadline, self._check_timeout)
         return False
 
     # Callbacks of asyncio
@@ -207,12 +207,12 @@ class RedisClient:
             try:
                 answers = await connection.ask(commands)
                 if _are_unknown_scripts(answers):
-                    answers = await connection.ask([self._with_script(item) for item in commands])
+                    answers = await connection.ask([self._with_script(command) for command in commands])
             except ConnectionLost:
                 if attempt == TRIES:
                     raise
                 continue
-            if not any(isinstance(item, hiredis.ReplyError) for item in answers):
+            if not any(isinstance(answer, hiredis.ReplyError) for answer in answers):
                 return answers
             self._retire(connection)
         raise RedisError("the server refuses a command")
@@ -254,7 +254,7 @@ class RedisClient:
             except BaseException:
                 connection.close()
                 raise
-        if any(isinstance(item, hiredis.ReplyError) for item in answers):
+        if any(isinstance(answer, hiredis.ReplyError) for answer in answers):
             connection.close()
             raise RedisError("the server refuses the user or the database")
         if self._is_closed:
@@ -264,9 +264,9 @@ class RedisClient:
         return connection
 
     def _forget_closed_loops(self) -> None:
-        for item in list(self._connections):  # a copy: another thread may add its event loop meanwhile
-            if item.is_closed():
-                self._connections.pop(item, None)
+        for loop in list(self._connections):  # a copy: another thread may add its event loop meanwhile
+            if loop.is_closed():
+                self._connections.pop(loop, None)
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
         if self._is_closed:
@@ -285,11 +285,11 @@ class RedisClient:
         return (await loop.create_connection(lambda: Connection(loop), host, port, **tls))[1]
 
     def _greeting(self) -> tuple[Command, ...]:
-        reach = self._reach
+        address = self._reach
         commands: list[Command] = []
-        if reach.password is not None:
-            commands.append(("AUTH", *((reach.username,) if reach.username else ()), reach.password))
-        if database := _parse_url(reach.url).get("db", 0):
+        if address.password is not None:
+            commands.append(("AUTH", *((address.username,) if address.username else ()), address.password))
+        if database := _parse_url(address.url).get("db", 0):
             commands.append(("SELECT", database))
         return (*commands, ("PING",))
 
@@ -313,5 +313,5 @@ class RedisClient:
 
 def _are_unknown_scripts(answers: Sequence[Any]) -> bool:
     """Return whether all errors are unknown scripts, as after a restart or a flush of the server."""
-    errors = [str(item) for item in answers if isinstance(item, hiredis.ReplyError)]
-    return bool(errors) and all(item.startswith(NO_SCRIPT) for item in errors)
+    errors = [str(answer) for answer in answers if isinstance(answer, hiredis.ReplyError)]
+    return bool(errors) and all(error.startswith(NO_SCRIPT) for error in errors)

@@ -100,8 +100,8 @@ class ReportRef(Struct, frozen=True, array_like=True):
         match self.state:
             case PerhapsScheduled() | Scheduled():
                 return True
-            case SubmissionUncertain(is_scheduled=waits) | Submitted(has_update=waits):
-                return waits
+            case SubmissionUncertain(is_scheduled=is_scheduled) | Submitted(has_update=is_scheduled):
+                return is_scheduled
             case _:
                 return False
 

@@ -131,17 +131,17 @@ class Sessions:
 
     async def load(self, keys: RecordKeys) -> LoadedRecord:
         """Load session, drafts and counters in one round trip. Raises RedisUnavailable."""
-        wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read, keys.guessed) if name]
-        answers = await self._ask(*[("GET", name) for name in wanted])
-        stored = dict(zip(wanted, answers, strict=True))
-        session = stored[keys.session]
+        names = [name for name in (keys.session, keys.draft, keys.seen, keys.read, keys.guessed) if name]
+        answers = await self._ask(*[("GET", name) for name in names])
+        values = dict(zip(names, answers, strict=True))
+        session = values[keys.session]
         return LoadedRecord(
             version=session[:8] if session else b"",
             session=self._open(keys.session, session[8:] if session else None),
-            drafts=self._open(keys.draft, stored.get(keys.draft)),
-            seen=stored.get(keys.seen) is not None,
-            read=int(stored.get(keys.read) or 0),
-            guessed=int(stored.get(keys.guessed) or 0),
+            drafts=self._open(keys.draft, values.get(keys.draft)),
+            seen=values.get(keys.seen) is not None,
+            read=int(values.get(keys.read) or 0),
+            guessed=int(values.get(keys.guessed) or 0),
         )
 
     async def keep(
@@ -162,22 +162,22 @@ class Sessions:
         `drafts`: None leaves them, b"" deletes them. `seconds`, `draft_seconds`: lifetimes. `read`: count one more
         screen that was read. `guessed`: count one more wrong pair of code and PIN. `tally`: counts for the statistics.
         """
-        value = os.urandom(8) + self._seal(keys.session, session)
+        sealed_session = os.urandom(8) + self._seal(keys.session, session)
         draft: bytes | str = ""
         if drafts is not None and keys.draft:
             draft = self._seal(keys.draft, drafts) if drafts else "-"
         day = _day_key(tally.day) if tally.counts else keys.session
         record_keys = (keys.session, keys.draft, keys.seen, keys.read, keys.guessed)
         names = [*(name or keys.session for name in record_keys), day]
-        lifetimes, seen = (seconds * 1000, draft_seconds * 1000), SEEN_SECONDS * 1000 if keys.seen else 0
+        lifetimes, seen_lifetime = (seconds * 1000, draft_seconds * 1000), SEEN_SECONDS * 1000 if keys.seen else 0
         counted = (
             READ_SECONDS * 1000 if read and keys.read else 0,
             GUESSED_SECONDS * 1000 if guessed and keys.guessed else 0,
         )
-        arguments = (version, value, lifetimes[0], draft, lifetimes[1], seen, *counted)
+        arguments = (version, sealed_session, lifetimes[0], draft, lifetimes[1], seen_lifetime, *counted)
         counts = (part for pair in tally.counts.items() for part in pair)
-        written = await self._ask((*self._keep, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts))
-        return bool(written[0] == value)
+        answers = await self._ask((*self._keep, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts))
+        return bool(answers[0] == sealed_session)
 
     async def count_report(self, who: str) -> int | None:
         """Count a report and return how many this sender made before it in 24 hours; None if Redis is unavailable.
@@ -209,10 +209,10 @@ class Sessions:
     def counted(self, day: str) -> dict[str, int]:
         """Return the counts of a day. Raises RedisUnavailable."""
         try:
-            stored: Any = self._redis.hgetall(_day_key(day))
+            counts: Any = self._redis.hgetall(_day_key(day))
         except (RedisError, OSError):
             raise RedisUnavailable from None
-        return {name.decode(): int(number) for name, number in stored.items()}
+        return {name.decode(): int(number) for name, number in counts.items()}
 
     def forget(self, day: str) -> None:
         """Delete the counts of a day. Raises RedisUnavailable."""

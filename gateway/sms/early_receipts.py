@@ -34,9 +34,9 @@ class EarlyReceipts:
         """
         for receipt in [receipt for receipt in self._receipts if receipt[0] <= self._clock()]:
             _, tries, id_, status = receipt
-            known = note(id_, status)
+            is_known = note(id_, status)
             with self._lock:
                 self._receipts.remove(receipt)
-                if not known and tries + 1 < len(AFTER_SECONDS):
+                if not is_known and tries + 1 < len(AFTER_SECONDS):
                     delay = AFTER_SECONDS[tries + 1] - AFTER_SECONDS[tries]
                     self._receipts.append((self._clock() + delay, tries + 1, id_, status))

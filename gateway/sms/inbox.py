@@ -36,20 +36,20 @@ class SmsInbox:
 
         Raises DatabaseUnavailable, and any exception of `take`.
         """
-        played = 0
+        accepted = 0
         for row, inbound in self._rows():
             # A row sealed with another key cannot be opened; it stays for the operator to see.
             if inbound is not None and take(inbound):
                 messages.mark_processed(self._database, row.inbound_key)
-                played += 1
-        return played
+                accepted += 1
+        return accepted
 
     def _rows(self) -> Iterator[tuple[Any, Inbound | None]]:
-        after: tuple[int, bytes] | None = None
-        while page := messages.list_inbound(self._database, after=after):
+        cursor: tuple[int, bytes] | None = None
+        while page := messages.list_inbound(self._database, after=cursor):
             for row in page:
                 yield row, self._open(row)
-            after = (page[-1].seen_at, page[-1].inbound_key)
+            cursor = (page[-1].seen_at, page[-1].inbound_key)
 
     def _open(self, row: Any) -> Inbound | None:
         try:

@@ -79,8 +79,14 @@ class OptOuts:
     def _keys(self) -> Iterator[dict[str, str | bytes]]:
         for key in self._cipher.mac_keys(LABEL):
             id_ = str(uuid.UUID(bytes=keyed_hash(key, "id")[:16]))
-            box = seal_body(self._sender_key, SealContext(self._mode, id_, 1, SENDER_KEY), b"", key)
-            yield {"id": id_, "mode": self._mode, "key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed}
+            sealed_body = seal_body(self._sender_key, SealContext(self._mode, id_, 1, SENDER_KEY), b"", key)
+            yield {
+                "id": id_,
+                "mode": self._mode,
+                "key_id": sealed_body.key_id,
+                "wrap": sealed_body.wrap,
+                "sealed": sealed_body.sealed,
+            }
 
     def _put_in_spool(self, kind: str, number: str) -> None:
         """Store the opt-out in the spool as a submission without content.

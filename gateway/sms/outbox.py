@@ -33,7 +33,7 @@ class SmsOutbox:
         body = {"to": to, "from": inbound.code, "text": text, "link": inbound.link}
         body["caller"] = caller_key.hex()  # so that the worker can record an opt-out that the provider reports
         context = SealContext(self._mode, message_id, 1, SENDER_KEY)
-        box = seal_body(self._key, context, b"", json.dumps(body).encode())
+        sealed_body = seal_body(self._key, context, b"", json.dumps(body).encode())
         now = self._database.now()
         enqueue_outgoing(
             self._database,
@@ -41,9 +41,9 @@ class SmsOutbox:
                 id=message_id,
                 channel=inbound.channel,
                 mode=self._mode,
-                key_id=box.key_id,
-                wrap=box.wrap,
-                sealed=box.sealed,
+                key_id=sealed_body.key_id,
+                wrap=sealed_body.wrap,
+                sealed=sealed_body.sealed,
                 created_at=now,
                 expires_at=now + SMS_LIFETIME,
             ),

@@ -58,7 +58,7 @@ class ReportBuilder:
         Without recipients it is held for all hotlines of the country.
         """
         report = _report(told, ref, revision, recipients, completeness=completeness, mode=self.mode)
-        routed = [(leg.hotline, leg.role, leg.why) for leg in recipients]
+        routed = [(recipient.hotline, recipient.role, recipient.why) for recipient in recipients]
         reachable = [recipient for recipient in routed or self._held(told) if recipient[0] in self._keys]
         parts = [self._part(recipient, report, ref.report_id, revision) for recipient in reachable]
         return Submission(
@@ -73,13 +73,13 @@ class ReportBuilder:
             parts=tuple(parts),
         )
 
-    def _held(self, told: ReportInput) -> list[tuple[str, str, str]]:
+    def _held(self, content: ReportInput) -> list[tuple[str, str, str]]:
         """Return the hotlines for which a report without a route is held.
 
         Not those that the reporter left out (S-26), unless that is all of them: a report is never lost.
         """
-        reachable = [name for name in told.country.hotlines if name in self._keys]
-        avoid = avoided_hotlines(told.country, derive_facts(told.given))
+        reachable = [name for name in content.country.hotlines if name in self._keys]
+        avoid = avoided_hotlines(content.country, derive_facts(content.given))
         allowed = [name for name in reachable if name not in avoid]
         return [(hotline, "held", "NEEDS_PERSON") for hotline in allowed or reachable]
 
@@ -89,10 +89,10 @@ class ReportBuilder:
         """Seal a message of My report for each of these hotlines that has a key."""
         return tuple(self._letter(report_id, message_id, name, data) for name in hotlines if name in self._keys)
 
-    def _letter(self, report_id: str, message_id: str, hotline: str, data: bytes) -> SealedMessage:
+    def _letter(self, report_id: str, message_id: str, hotline: str, body: bytes) -> SealedMessage:
         context = SealContext.of_message(self.mode, report_id, message_id, hotline)
-        box = seal_body(self._keys[hotline], context, b"", data)
-        return SealedMessage(hotline, box.key_id, box.wrap, box.sealed)
+        sealed_body = seal_body(self._keys[hotline], context, b"", body)
+        return SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed)
 
     def nothing(self, ref: ReportRef, revision: int) -> Submission:
         """Return a submission that names a report and has no content, for its deletion."""
@@ -110,36 +110,42 @@ class ReportBuilder:
 
     def _part(self, recipient: tuple[str, str, str], report: Report, report_id: str, revision: int) -> SealedCopy:
         context = SealContext(self.mode, report_id, revision, recipient[0])
-        box = seal_body(self._keys[recipient[0]], context, report_head(report), to_json(report, recipient[0]))
-        return SealedCopy(*recipient, box.key_id, box.wrap, box.head, box.sealed)
+        sealed_body = seal_body(self._keys[recipient[0]], context, report_head(report), to_json(report, recipient[0]))
+        return SealedCopy(*recipient, sealed_body.key_id, sealed_body.wrap, sealed_body.head, sealed_body.sealed)
 
 
 def _report(
-    told: ReportInput, ref: ReportRef, revision: int, recipients: tuple[Recipient, ...], *, completeness: str, mode: str
+    content: ReportInput,
+    ref: ReportRef,
+    revision: int,
+    recipients: tuple[Recipient, ...],
+    *,
+    completeness: str,
+    mode: str,
 ) -> Report:
     complete = completeness == "complete"
-    avoid = avoided_hotlines(told.country, derive_facts(told.given))
+    avoid = avoided_hotlines(content.country, derive_facts(content.given))
     metadata = ReportMetadata(
         report_id=ref.report_id,
         revision=revision,
         mode=mode,
         completeness=completeness,
-        created_at=min((ref.created_at, *(answer.at for answer in told.given))),
-        updated_at=told.now,
-        sent_at=ref.sent_at or told.now if complete else None,
-        channel=told.channel,
-        language=told.language,
+        created_at=min((ref.created_at, *(answer.at for answer in content.given))),
+        updated_at=content.now,
+        sent_at=ref.sent_at or content.now if complete else None,
+        channel=content.channel,
+        language=content.language,
         flow="report",
-        flow_version=told.flow_version,
-        country=told.country,
+        flow_version=content.flow_version,
+        country=content.country,
         route=Route(recipients, avoid=avoid),
-        msisdn=told.msisdn if complete else None,
-        first_words=told.words,
-        unasked=told.unasked,
-        attachments=len(told.media),
-        attachment_types=kinds_of(told.media),
-        repeat_of=told.repeat_of,
+        msisdn=content.msisdn if complete else None,
+        first_words=content.words,
+        unasked=content.unasked,
+        attachments=len(content.media),
+        attachment_types=kinds_of(content.media),
+        repeat_of=content.repeat_of,
         floor=ref.floor,
-        words_only=told.words is not None and not complete and not told.given,
+        words_only=content.words is not None and not complete and not content.given,
     )
-    return build_report(told.given, metadata)
+    return build_report(content.given, metadata)

@@ -15,7 +15,7 @@ from reports.store.spool import CANCEL_KINDS, SUBMIT_KINDS, SpoolEntry
 
 def file_late(database: Database, entry: SpoolEntry) -> None:
     """Submit one entry of the spool. Raises DatabaseUnavailable."""
-    submission, box = entry.filing, entry.mailbox
+    submission, mailbox = entry.filing, entry.mailbox
     if entry.kind in CANCEL_KINDS:
         submissions.cancel_pending(database, submission.origin_key, submission.report_id, up_to=submission.revision)
         return
@@ -26,13 +26,13 @@ def file_late(database: Database, entry: SpoolEntry) -> None:
         opt_outs.remove(database, [submission.origin_key])
         return
     if entry.kind in SUBMIT_KINDS:
-        result = store.commit(database, submission, box, unsent=entry.kind == "anew")
-        done = result.completeness == "complete" and not result.late and (entry.kind == "sent" or result.own)
-        if not (result.fresh or done) and result.report_id != submission.report_id:
+        result = store.commit(database, submission, mailbox, unsent=entry.kind == "anew")
+        is_done = result.completeness == "complete" and not result.late and (entry.kind == "sent" or result.own)
+        if not (result.fresh or is_done) and result.report_id != submission.report_id:
             # The session continued a draft in Redis, while another Send of that call was submitted without that draft.
             derived_key = hashlib.sha256(submission.origin_key + submission.report_id.encode()).digest()
             result = store.commit(database, replace(submission, origin_key=derived_key))
-        if result.fresh or done:
+        if result.fresh or is_done:
             return
     kind = "update" if entry.kind in SUBMIT_KINDS else entry.kind
     submissions.schedule_from_spool(database, submission, kind, entry.due_at)

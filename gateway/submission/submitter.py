@@ -104,23 +104,23 @@ class Submitter:
         if spooled_send := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
             report = known_up_to(replace(report, report_id=spooled_send[0]), max(report.revision, spooled_send[1]))
         report = _with_secret(replace(report, recipients=recipients))
-        box = mailbox_access.create_mailbox(self._cipher, report.secret) if with_code else None
+        mailbox = mailbox_access.create_mailbox(self._cipher, report.secret) if with_code else None
         try:
             # Checked before the report is sealed; it goes to the spool instead.
             if self._database.has_write_queue or self._breaker.is_open:
                 raise DatabaseUnavailable("others wait, or it is left alone")
             submission = self._seal(told, report, revision_for(report, Event.SEND), "complete")
-            result = self.write(lambda: store.commit(self._database, submission, box, unsent=report.is_unconfirmed))
+            result = self.write(lambda: store.commit(self._database, submission, mailbox, unsent=report.is_unconfirmed))
             if result.completeness == "complete" and not (result.own or result.late):
                 # The earlier session's report was sent complete; this may be another child: two reports, not one.
                 report = known_up_to(replace(report, report_id=self._own_id(report.origin_key, told.now)), 1)
                 submission = self._seal(told, report, 1, "complete")
-                result = self.write(lambda: store.commit(self._database, submission, box))
+                result = self.write(lambda: store.commit(self._database, submission, mailbox))
             if not result.fresh and (result.late or result.completeness == "incomplete"):
                 result = self._complete(told, report, result)
             log.info("report_submitted", report_id=result.report_id, priority=submission.priority)
         except DatabaseUnavailable:
-            submission, result = self._spool_sent(told, report, box)
+            submission, result = self._spool_sent(told, report, mailbox)
             log.info(
                 "report_submitted",
                 report_id=result.report_id,
@@ -129,28 +129,28 @@ class Submitter:
             )
         for delivery_id in result.deliveries:
             self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(submission.priority))
-        code = CodeState.SHOWN if result.has_code else CodeState.NONE
-        state = Submitted(result.revision, report.sent_at or told.now, code=code)
+        code_state = CodeState.SHOWN if result.has_code else CodeState.NONE
+        state = Submitted(result.revision, report.sent_at or told.now, code=code_state)
         return replace(report, report_id=result.report_id, state=state, floor=submission.priority)
 
-    def _seal(self, told: ReportInput, report: ReportRef, revision: int, completeness: str) -> Submission:
-        return self._builder.seal(told, report, revision, report.recipients, completeness)
+    def _seal(self, content: ReportInput, report: ReportRef, revision: int, completeness: str) -> Submission:
+        return self._builder.seal(content, report, revision, report.recipients, completeness)
 
-    def _complete(self, told: ReportInput, report: ReportRef, result: SubmissionResult) -> SubmissionResult:
+    def _complete(self, content: ReportInput, report: ReportRef, result: SubmissionResult) -> SubmissionResult:
         """Complete a report stored as incomplete, or one stored late with fewer answers than are sent now."""
         report, revision = replace(report, report_id=result.report_id), max(report.revision, result.revision) + 1
-        stored = self._put_pending(told, report, revision, report.recipients, "update", seconds=0)
-        return replace(result, revision=stored.revision)
+        pending = self._put_pending(content, report, revision, report.recipients, "update", seconds=0)
+        return replace(result, revision=pending.revision)
 
     def _spool_sent(
-        self, told: ReportInput, report: ReportRef, box: store.MailboxRecord | None
+        self, content: ReportInput, report: ReportRef, mailbox: store.MailboxRecord | None
     ) -> tuple[Submission, SubmissionResult]:
         """Put a complete report into the spool. Raises NotSent."""
         revision = revision_for(report, Event.SEND_SPOOLED)
-        submission = self._seal(told, report, revision, "complete")
+        submission = self._seal(content, report, revision, "complete")
         kind = "anew" if report.is_unconfirmed else "again" if report.resumed else "sent"
-        self._put_in_spool(SpoolEntry(submission, kind, due_at=self._database.now(), mailbox=box))
-        return submission, SubmissionResult(submission.report_id, True, "complete", revision, has_code=bool(box))
+        self._put_in_spool(SpoolEntry(submission, kind, due_at=self._database.now(), mailbox=mailbox))
+        return submission, SubmissionResult(submission.report_id, True, "complete", revision, has_code=bool(mailbox))
 
     def code_and_pin(self, report: ReportRef) -> tuple[str, str]:
         """Return the code and PIN of the Sent screen.
@@ -164,8 +164,8 @@ class Submitter:
         if not isinstance(report.state, Submitted):
             raise LookupError("a code for a report that is not submitted")
         report = _with_secret(report)
-        box = mailbox_access.create_mailbox(self._cipher, report.secret)
-        self.write(lambda: store.save_mailbox(self._database, report.report_id, box))
+        mailbox = mailbox_access.create_mailbox(self._cipher, report.secret)
+        self.write(lambda: store.save_mailbox(self._database, report.report_id, mailbox))
         return replace(report, state=replace(report.state, code=CodeState.SHOWN))
 
     # Incomplete reports
@@ -181,7 +181,7 @@ class Submitter:
         return self._schedule(told, report, recipients, "words", WORDS_SECONDS)
 
     def _schedule(
-        self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], kind: str, seconds: int
+        self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], kind: str, seconds: int
     ) -> ReportRef:
         """Schedule an incomplete revision.
 
@@ -189,21 +189,21 @@ class Submitter:
         """
         # Stored late: complete in the spool, and not yet in the database.
         if report.is_unconfirmed and self._spool.sent_by(report.origin_key):
-            return replace(report, state=Submitted(report.revision, told.now, confirmed=False))
+            return replace(report, state=Submitted(report.revision, content.now, confirmed=False))
         try:
-            stored = self._put_pending(
-                told, report, revision_for(report, Event.SCHEDULE), recipients, kind, seconds=seconds
+            pending = self._put_pending(
+                content, report, revision_for(report, Event.SCHEDULE), recipients, kind, seconds=seconds
             )
         except DatabaseUnavailable:
             revision = revision_for(report, Event.SCHEDULE_SPOOLED)
-            submission = self._builder.seal(told, report, revision, recipients, "incomplete")
+            submission = self._builder.seal(content, report, revision, recipients, "incomplete")
             entry = SpoolEntry(submission, kind, due_at=self._database.now() + seconds * 1_000_000)
         else:
-            report = replace(report, report_id=stored.report_id)
-            if stored.was_submitted:
-                state = Submitted(stored.revision, told.now, confirmed=not report.is_unconfirmed)
+            report = replace(report, report_id=pending.report_id)
+            if pending.was_submitted:
+                state = Submitted(pending.revision, content.now, confirmed=not report.is_unconfirmed)
                 return replace(report, state=state)
-            return replace(moved(report, Event.SCHEDULE, stored.revision), floor=stored.priority)
+            return replace(moved(report, Event.SCHEDULE, pending.revision), floor=pending.priority)
         try:
             self._put_in_spool(entry, lost="reports_not_stored" if kind == "words" else "incomplete_reports_not_stored")
         except NotSent:
@@ -220,9 +220,9 @@ class Submitter:
         seconds = 0 if at_once else GATHER_SECONDS
         try:
             revision = revision_for(report, Event.ADD)
-            stored = self._put_pending(told, report, revision, report.recipients, "update", seconds=seconds)
-            report = replace(report, report_id=stored.report_id, floor=stored.priority)
-            return moved(report, Event.ADD, stored.revision)
+            pending = self._put_pending(told, report, revision, report.recipients, "update", seconds=seconds)
+            report = replace(report, report_id=pending.report_id, floor=pending.priority)
+            return moved(report, Event.ADD, pending.revision)
         except DatabaseUnavailable:
             submission = self._seal(told, report, revision_for(report, Event.ADD_SPOOLED), "complete")
             self._put_in_spool(SpoolEntry(submission, "update", due_at=self._database.now()))
@@ -230,7 +230,7 @@ class Submitter:
 
     def _put_pending(
         self,
-        told: ReportInput,
+        content: ReportInput,
         report: ReportRef,
         revision: int,
         recipients: tuple[Recipient, ...],
@@ -243,17 +243,17 @@ class Submitter:
         If the report was submitted meanwhile, schedule the next higher revision.
         """
         submission = self._builder.seal(
-            told, report, revision, recipients, "complete" if kind == "update" else "incomplete"
+            content, report, revision, recipients, "complete" if kind == "update" else "incomplete"
         )
         priority_rose = report.floor is not None and submission.priority < report.floor and kind == "update"
         due_at = self._database.now() + (0 if priority_rose else seconds * 1_000_000)
-        known = self.write(lambda: submissions.schedule_pending(self._database, submission, kind, due_at))
-        if known is None:
+        existing = self.write(lambda: submissions.schedule_pending(self._database, submission, kind, due_at))
+        if existing is None:
             return _Pending(report.report_id, revision, submission.priority)
-        if known.complete and kind != "update":  # already sent: no INCOMPLETE revision may follow
-            return _Pending(known.report_id, known.revision, submission.priority, was_submitted=True)
-        report = replace(report, report_id=known.report_id)
-        return self._put_pending(told, report, known.revision + 1, recipients, kind, seconds=seconds)
+        if existing.complete and kind != "update":  # already sent: no INCOMPLETE revision may follow
+            return _Pending(existing.report_id, existing.revision, submission.priority, was_submitted=True)
+        report = replace(report, report_id=existing.report_id)
+        return self._put_pending(content, report, existing.revision + 1, recipients, kind, seconds=seconds)
 
     # Cancel and delete
 

@@ -75,8 +75,8 @@ def revision_for(report: ReportRef, event: Event) -> int:
 
 def moved(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
     """Return the report after `event`. `revision`: the stored revision, if it is not the one of the table."""
-    stored = revision_for(report, event) if revision is None else revision
-    return replace(report, state=TABLE[type(report.state), event].then(report.state, stored))
+    stored_revision = revision_for(report, event) if revision is None else revision
+    return replace(report, state=TABLE[type(report.state), event].then(report.state, stored_revision))
 
 
 def known_up_to(report: ReportRef, revision: int) -> ReportRef:
@@ -103,8 +103,8 @@ def numbered(record: Record, inbound: Inbound) -> Record:
     report = record.report
     if report is None or not report.is_submitted or not inbound.path:
         return record
-    by_place = 2 * LEAP + PER_REPLY * inbound.text.count("*")
-    return replace(record, report=known_up_to(report, max(report.revision, by_place)))
+    revision_by_place = 2 * LEAP + PER_REPLY * inbound.text.count("*")
+    return replace(record, report=known_up_to(report, max(report.revision, revision_by_place)))
 
 
 def _scheduled(state: SubmissionState, revision: int) -> SubmissionState:
@@ -114,8 +114,8 @@ def _scheduled(state: SubmissionState, revision: int) -> SubmissionState:
 
 
 def _uncertain(state: SubmissionState, revision: int) -> SubmissionState:
-    waits = state.is_scheduled if isinstance(state, SubmissionUncertain) else not isinstance(state, NotSubmitted)
-    return SubmissionUncertain(revision, is_scheduled=waits)
+    is_scheduled = state.is_scheduled if isinstance(state, SubmissionUncertain) else not isinstance(state, NotSubmitted)
+    return SubmissionUncertain(revision, is_scheduled=is_scheduled)
 
 
 def _submitted(state: SubmissionState, revision: int) -> SubmissionState:

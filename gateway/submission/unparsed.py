@@ -76,6 +76,8 @@ class UnparsedStore:
             return [(str(helpline), "primary", "INCOMPLETE_ONLY")]
         return [(hotline, "held", "NEEDS_PERSON") for hotline in country.hotlines if hotline in self._keys]
 
-    def _part(self, hotline: str, role: str, why: str, report_id: str, body: bytes) -> SealedCopy:
-        box = seal_body(self._keys[hotline], SealContext(self._mode, report_id, 1, hotline), b"{}", body)
-        return SealedCopy(hotline, role, why, box.key_id, box.wrap, box.head, box.sealed)
+    def _part(self, hotline: str, role: str, reason: str, report_id: str, body: bytes) -> SealedCopy:
+        sealed_body = seal_body(self._keys[hotline], SealContext(self._mode, report_id, 1, hotline), b"{}", body)
+        return SealedCopy(
+            hotline, role, reason, sealed_body.key_id, sealed_body.wrap, sealed_body.head, sealed_body.sealed
+        )
