@@ -206,7 +206,7 @@ def list_faults(database: Database, account: str) -> list[str]:
             _repairable_faults(connection),
             _escape_faults(connection),
         )
-        return [fault for check in checks for fault in check]
+        return [fault for faults in checks for fault in faults]
 
 
 def is_outdated(connection: Connection) -> bool:
@@ -259,9 +259,9 @@ def _grant_faults(connection: Connection) -> Iterator[str]:
 
 
 def _row_policy_faults(connection: Connection) -> Iterator[str]:
-    secured = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
+    secured_tables = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
     for table in ROW_POLICIES:
-        if table not in secured:
+        if table not in secured_tables:
             yield f"Row-level security of {table} is not on, or not forced. {RUN_MIGRATE}"
     comments = {(row.relname, row.polname): row.said for row in connection.exec_driver_sql(COMMENTS_QUERY)}
     actual = {
