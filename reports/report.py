@@ -229,8 +229,8 @@ def _crosswalk(terms: Crosswalk) -> dict[str, Any]:
 def _links(report: Report) -> list[str]:
     words = report.words
     additions = (report.given[n].value for n in words.additions)
-    unasked = (u.text for u in words.unasked)
-    return links_in((words.narrative, *unasked, *additions, report.facts.extras.get("where_online")))
+    unasked_texts = (u.text for u in words.unasked)
+    return links_in((words.narrative, *unasked_texts, *additions, report.facts.extras.get("where_online")))
 
 
 def report_head(report: Report) -> bytes:

@@ -53,8 +53,8 @@ def avoided_hotlines(country: Country, facts: Facts) -> tuple[str, ...]:
 
     If no hotline was left and the reporter chose the child helpline "after all", the helpline is not one of them.
     """
-    spared = incomplete_hotline(country) if facts.after_all else None
-    return tuple(name for name in country.hotlines if name in facts.avoid and name != spared)
+    helpline = incomplete_hotline(country) if facts.after_all else None
+    return tuple(name for name in country.hotlines if name in facts.avoid and name != helpline)
 
 
 def incomplete_hotline(country: Country) -> str | None:
@@ -85,8 +85,8 @@ def find_route(
         h.id: _passed_over(h, facts, places, avoided) if _is_live(h, country, live) else "NOT_LIVE" for h in candidates
     }
     eligible = [h for h in candidates if not reasons[h.id]]
-    passed = tuple((name, why) for name, why in reasons.items() if why)
-    return Route(tuple(_recipients(eligible, country, facts))[:MAX_RECIPIENTS], passed, avoided)
+    passed_over = tuple((name, reason) for name, reason in reasons.items() if reason)
+    return Route(tuple(_recipients(eligible, country, facts))[:MAX_RECIPIENTS], passed_over, avoided)
 
 
 def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str]) -> Route:
@@ -94,9 +94,9 @@ def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str])
     hotline = country.hotlines.get(name or "")
     if hotline is None:
         return Route((), (), tuple(avoided))
-    why = "AVOIDED" if hotline.id in avoided else "" if _is_live(hotline, country, live) else "NOT_LIVE"
-    if why:
-        return Route((), ((hotline.id, why),), tuple(avoided))
+    reason = "AVOIDED" if hotline.id in avoided else "" if _is_live(hotline, country, live) else "NOT_LIVE"
+    if reason:
+        return Route((), ((hotline.id, reason),), tuple(avoided))
     return Route((Recipient(hotline.id, "primary", "INCOMPLETE_ONLY"),), (), tuple(avoided))
 
 
@@ -119,17 +119,17 @@ def _recipients(eligible: Sequence[Hotline], country: Country, facts: Facts) -> 
     if not eligible:
         return
     yield Recipient(eligible[0].id, "primary", "CATEGORY_FIRST")
-    taken = {eligible[0].id}
-    for kind, why in _also(country, facts):
-        also = next((h for h in eligible if h.kind == kind), None)
-        if also and also.id not in taken:
-            if len(taken) < MAX_IMMEDIATE_RECIPIENTS:
-                yield Recipient(also.id, "also", why)
+    chosen = {eligible[0].id}
+    for kind, reason in _also(country, facts):
+        informed = next((h for h in eligible if h.kind == kind), None)
+        if informed and informed.id not in chosen:
+            if len(chosen) < MAX_IMMEDIATE_RECIPIENTS:
+                yield Recipient(informed.id, "also", reason)
             else:
-                yield Recipient(also.id, "fallback", "NO_RECEIPT")
-            taken.add(also.id)
+                yield Recipient(informed.id, "fallback", "NO_RECEIPT")
+            chosen.add(informed.id)
     for hotline in eligible:
-        if hotline.id not in taken:
+        if hotline.id not in chosen:
             yield Recipient(hotline.id, "fallback", "NO_RECEIPT")
 
 

@@ -68,7 +68,7 @@ def law_placeholders(law: Law, say: Callable[[str], str]) -> dict[str, str]:
     for criterion, label in CRITERIA.items():
         labels_by_status.setdefault(law.stands(criterion), []).append(say(label))
     year = law.latest.year if law.latest else ""
-    return {f"law_{how}": ", ".join(labels) for how, labels in labels_by_status.items()} | {"law_year": year}
+    return {f"law_{status}": ", ".join(labels) for status, labels in labels_by_status.items()} | {"law_year": year}
 
 
 def is_law_known(law: Law) -> bool:

@@ -49,10 +49,10 @@ def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iter
     if not re.fullmatch(SCREEN_NAME_PATTERN, hotline.screen_name):
         yield f"hotline {hotline.id}: screen_name has a letter that not every phone has; use A to Z and digits."
     for key in ("backup", "fallback", "regional"):
-        other = getattr(hotline.card, key)
-        if other and other not in hotlines:
-            yield f"hotline {hotline.id}: card.{key}: there is no hotline {other}; name one of this file."
-        if other == hotline.id:
+        named_hotline = getattr(hotline.card, key)
+        if named_hotline and named_hotline not in hotlines:
+            yield f"hotline {hotline.id}: card.{key}: there is no hotline {named_hotline}; name one of this file."
+        if named_hotline == hotline.id:
             yield f"hotline {hotline.id}: card.{key}: it names itself; name another hotline of this file."
     yield from (f"hotline {hotline.id}: card.{fault}" for fault in hotline.card.problems())
 
@@ -67,12 +67,14 @@ def escalation_problems(hotlines: Mapping[str, Hotline], wanted: policy.CountryT
 def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
     """Yield the categories and places that no hotline takes; each needs one."""
     for category, kinds in KINDS_BY_CATEGORY.items():
-        takers = [h for h in hotlines.values() if h.kind in kinds and h.covers_category(category)]
-        left = [code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in takers)]
-        if left and len(left) == len(places or [""]):
+        hotlines_for_category = [h for h in hotlines.values() if h.kind in kinds and h.covers_category(category)]
+        uncovered = [
+            code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in hotlines_for_category)
+        ]
+        if uncovered and len(uncovered) == len(places or [""]):
             yield f"no hotline takes {category}; add one, or add the category to a partner card."
-        elif left:
-            yield f"no hotline takes {category} in {', '.join(left)}; add the places to a partner card."
+        elif uncovered:
+            yield f"no hotline takes {category} in {', '.join(uncovered)}; add the places to a partner card."
 
 
 def _codes(code: str) -> frozenset[str]:

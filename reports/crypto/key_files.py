@@ -82,11 +82,12 @@ class PrivateKeySet:
 
     def missing(self) -> tuple[str, ...]:
         """Return the hotlines whose reports this process could not open: it has no key, or not the current one."""
-        have = {hotline for hotline, _ in self._keys}
+        hotlines_with_key = {hotline for hotline, _ in self._keys}
         return tuple(
             hotline
             for hotline in sorted(self._hotlines)
-            if hotline not in have or any(not listed.has_private_key for listed in list_keys(self._folder, hotline)[:1])
+            if hotline not in hotlines_with_key
+            or any(not key.has_private_key for key in list_keys(self._folder, hotline)[:1])
         )
 
 
@@ -94,12 +95,12 @@ def load_public_keys(keys: Path, hotlines: Collection[str]) -> Mapping[str, Publ
     """Return the current public key of each hotline. Raises KeyFileError."""
     current = {}
     for hotline in hotlines:
-        loaded = list_keys(keys, hotline)
-        if not loaded:
+        listed_keys = list_keys(keys, hotline)
+        if not listed_keys:
             raise KeyFileError(
                 f"No public key for {hotline} under {keys / 'public'}; make one: tokaut keys new {hotline}"
             )
-        current[hotline] = loaded[0].public
+        current[hotline] = listed_keys[0].public
     return current
 
 
@@ -108,19 +109,19 @@ def load_private_keys(keys: Path, hotlines: Collection[str]) -> PrivateKeySet:
 
     A key that is missing does not stop the reports of other hotlines.
     """
-    loaded = PrivateKeySet(keys, hotlines)
-    loaded.load()
-    return loaded
+    key_set = PrivateKeySet(keys, hotlines)
+    key_set.load()
+    return key_set
 
 
 def list_keys(keys: Path, hotline: str) -> tuple[ListedKey, ...]:
     """Return the public keys of a hotline, newest first. Raises KeyFileError."""
     private = _folder(keys, "private", hotline)
-    loaded = []
+    listed_keys = []
     for path in _folder(keys, "public", hotline).glob("*.pub"):
         public, made_at = _read_public(path)
-        loaded.append(ListedKey(hotline, public, made_at, _exists(private / f"{public.key_id}.key")))
-    return tuple(sorted(loaded, key=lambda listed: (listed.made_at, listed.public.key_id), reverse=True))
+        listed_keys.append(ListedKey(hotline, public, made_at, _exists(private / f"{public.key_id}.key")))
+    return tuple(sorted(listed_keys, key=lambda key: (key.made_at, key.public.key_id), reverse=True))
 
 
 def hotlines_with_keys(keys: Path) -> tuple[str, ...]:
@@ -194,15 +195,15 @@ def restore_private_key(keys: Path, hotline: str, private: PrivateKey) -> None:
 
     It becomes the current key only if the hotline has no other.
     """
-    others = list_keys(keys, hotline)
+    existing_keys = list_keys(keys, hotline)
     _write_private(keys, hotline, private)
-    if not others:
+    if not existing_keys:
         _write_public(keys, hotline, private.public)
 
 
 def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
     """Destroy an older private key. Nobody can open what only this key opens from then on. Raises KeyFileError."""
-    if key_id in [listed.public.key_id for listed in list_keys(keys, hotline)[:1]]:
+    if key_id in [key.public.key_id for key in list_keys(keys, hotline)[:1]]:
         raise KeyFileError(f"{key_id} is {hotline}'s current key; make a new one first: tokaut keys rotate {hotline}")
     path = _folder(keys, "private", hotline) / f"{_key_id(key_id)}.key"
     try:
@@ -241,22 +242,22 @@ def _write_public(keys: Path, hotline: str, public: PublicKey) -> None:
     write_key_file(path, line.encode(), mode=0o444, folders=0o755)
 
 
-def _folder(keys: Path, half: str, hotline: str) -> Path:
+def _folder(keys: Path, kind: str, hotline: str) -> Path:
     if not _HOTLINE.fullmatch(hotline):
         raise KeyFileError(f"{hotline!r} is no hotline's id: small letters, digits, - and _")
-    return keys / half / hotline
+    return keys / kind / hotline
 
 
 def _read_public(path: Path) -> tuple[PublicKey, datetime]:
     try:
         kind, raw, made_at = path.read_text("ascii").split()
         public = PublicKey(base64.b64decode(raw, altchars=b"-_", validate=True))
-        made = datetime.fromisoformat(made_at).astimezone(UTC)
+        created_at = datetime.fromisoformat(made_at).astimezone(UTC)
     except (OSError, ValueError, binascii.Error, DecryptError):
         raise KeyFileError(f"{path} is no public key that can be read; copy it again from where it was made") from None
     if kind != "x25519" or public.key_id != path.stem:
         raise KeyFileError(f"{path} holds another key than its name says; copy it again from where it was made")
-    return public, made
+    return public, created_at
 
 
 def _read_private(path: Path) -> PrivateKey:

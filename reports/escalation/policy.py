@@ -130,12 +130,15 @@ def escalation_times(wanted: CountryTimes) -> Mapping[str, EscalationTimes]:
 
 def max_step_delays(countries: Iterable[CountryTimes]) -> dict[str, int]:
     """Return, by priority, the longest that a step of any of these countries may lie ahead of now."""
-    tables = [ESCALATION_TIMES, *(escalation_times(wanted) for wanted in countries)]
-    return {one: max(max(table[one].regional, table[one].repeat) for table in tables) for one in PRIORITIES}
+    tables = [ESCALATION_TIMES, *(escalation_times(country) for country in countries)]
+    return {
+        priority: max(max(table[priority].regional, table[priority].repeat) for table in tables)
+        for priority in PRIORITIES
+    }
 
 
-def _country_times(clock: EscalationTimes, priority: str, wanted: Mapping[str, int]) -> EscalationTimes:
-    allowed = {name: minutes for name, minutes in wanted.items() if not _fault(clock, priority, name, minutes)}
+def _country_times(clock: EscalationTimes, priority: str, minutes_by_step: Mapping[str, int]) -> EscalationTimes:
+    allowed = {name: minutes for name, minutes in minutes_by_step.items() if not _fault(clock, priority, name, minutes)}
     times_set = _with(clock, allowed)
     return times_set if not list(_out_of_order(times_set)) else clock
 
@@ -163,21 +166,21 @@ def _fault(clock: EscalationTimes, priority: str, name: str, minutes: int) -> st
         return f"{priority}.{name}: there is no such time; there are {', '.join(SETTABLE_TIMES)}."
     if minutes < 1:
         return f"{priority}.{name}: {minutes} is no time to wait; give one minute or more."
-    most = getattr(clock, name) // MINUTE
-    if priority in URGENT and minutes > most:
-        return f"{priority}.{name}: {minutes} min is longer than {most}; for P1 and P2 a country may only be quicker."
+    limit = getattr(clock, name) // MINUTE
+    if priority in URGENT and minutes > limit:
+        return f"{priority}.{name}: {minutes} min is longer than {limit}; for P1 and P2 a country may only be quicker."
     return ""
 
 
 def _out_of_order(clock: EscalationTimes) -> Iterator[str]:
-    for before, after in pairwise(ORDERED_TIMES):
-        if getattr(clock, before) > getattr(clock, after):
-            yield f"{after}: it comes before {before}; give the steps in their order: {', '.join(ORDERED_TIMES)}."
+    for earlier, later in pairwise(ORDERED_TIMES):
+        if getattr(clock, earlier) > getattr(clock, later):
+            yield f"{later}: it comes before {earlier}; give the steps in their order: {', '.join(ORDERED_TIMES)}."
 
 
 def late_promises(answers_within: Iterable[tuple[str, int]]) -> Iterator[str]:
     """Yield the priorities for which a partner card promises a later answer than the policy asks for."""
     for priority, minutes in sorted(answers_within):
-        most = ESCALATION_TIMES[priority].acknowledged // MINUTE
-        if minutes > most:
-            yield f"{priority} in {minutes} min is later than {most}"
+        limit = ESCALATION_TIMES[priority].acknowledged // MINUTE
+        if minutes > limit:
+            yield f"{priority} in {minutes} min is later than {limit}"

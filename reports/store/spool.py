@@ -223,7 +223,7 @@ class Spool:
         except OSError:  # the folder is unavailable, but the database may work
             return None
         ids = [(name[21:57], int(name[58:])) for name in matching]
-        return max(ids, key=lambda found: found[1]) if ids else None
+        return max(ids, key=lambda pair: pair[1]) if ids else None
 
     def oldest_seconds(self) -> float:
         """Return the age of the oldest entry; 0 if there is none.

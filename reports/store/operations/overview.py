@@ -173,14 +173,14 @@ def _next_step(
 ) -> tuple[int | None, int | None, tuple[str, int | None]]:
     """Return (start of the escalation, when to acknowledge by, (next step, its due time))."""
     own_steps = steps.get((report_id, priority), [])
-    due = {step: at for step, at, _ in own_steps}
+    due_times = {step: due_at for step, due_at, _ in own_steps}
     open_steps = _open_steps(own_steps, complete=complete)
-    return due.get(STEP_BEGIN), due.get(STEP_OVERDUE), next(open_steps, ("", None))
+    return due_times.get(STEP_BEGIN), due_times.get(STEP_OVERDUE), next(open_steps, ("", None))
 
 
 def _open_steps(own_steps: list[tuple[str, int, bool]], *, complete: bool) -> Iterator[tuple[str, int]]:
     skipped = {STEP_BEGIN, STEP_OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
-    return ((step, at) for step, at, is_open in own_steps if is_open and step not in skipped)
+    return ((step, due_at) for step, due_at, is_open in own_steps if is_open and step not in skipped)
 
 
 def _deliveries(connection: Connection, ids: list[str]) -> Mapping[str, list[WatchedDelivery]]:

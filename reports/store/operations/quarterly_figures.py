@@ -160,8 +160,8 @@ def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[
     durations: dict[str, dict[str, int]] = {}
     with database.read() as connection:
         for ids in _batches(list(by_id)):
-            for milestone, report_id, at in _first_times(connection, ids):
-                durations.setdefault(report_id, {})[milestone] = max(0, at - by_id[report_id].at)
+            for milestone, report_id, first_at in _first_times(connection, ids):
+                durations.setdefault(report_id, {})[milestone] = max(0, first_at - by_id[report_id].at)
     return [
         ReportOutcome(report.priority, times.get("delivered"), times.get("read"), times.get("closed"))
         for report in reports
@@ -174,13 +174,13 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
     first_delivered = select(d.report_id, func.min(d.delivered_at)).where(
         d.report_id.in_(ids), d.delivered_at.is_not(None)
     )
-    for report_id, at in connection.execute(first_delivered.group_by(d.report_id)):
-        yield "delivered", report_id, at
+    for report_id, first_at in connection.execute(first_delivered.group_by(d.report_id)):
+        yield "delivered", report_id, first_at
     for milestone, acts in (("read", HANDLED_ACTS), ("closed", ("closed",))):
         query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
         query = query.where(d.report_id.in_(ids), a.act.in_(acts)).group_by(d.report_id)
-        for report_id, at in connection.execute(query):
-            yield milestone, report_id, at
+        for report_id, first_at in connection.execute(query):
+            yield milestone, report_id, first_at
 
 
 def publish(database: Database, country: str, quarter: str, shown: Collection[Figure]) -> bool:
