@@ -45,11 +45,11 @@ def claim_files(kind: str) -> Iterator[None]:
         yield
         return
     library.ValueClass = library.MultiProcessValue(lambda: name)
-    before = os.umask(mask)
+    previous_mask = os.umask(mask)
     try:
         yield
     finally:
-        os.umask(before)
+        os.umask(previous_mask)
 
 
 def render(own: CollectorRegistry) -> bytes:
@@ -75,10 +75,10 @@ def _claim_name(folder: Path, kind: str) -> str:
 
 def _try_lock(lock: Path) -> bool:
     """Lock the file until this process ends, in whatever way. Return False if another process has locked it."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(handle)
+        os.close(descriptor)
         return False
     return True
