@@ -60,8 +60,12 @@ def answers_in_force(given: Sequence[GivenAnswer]) -> dict[str, str]:
 
     Answers to Add more stay in force even if the reporter went back over them: each one is stored when it is given.
     """
-    on_path = {g.question: g.value for g in given if g.value is not None and g.counts}
-    add_more = {g.question: g.value for g in given if g.value is not None and g.screen.startswith("more.")}
+    on_path = {answer.question: answer.value for answer in given if answer.value is not None and answer.counts}
+    add_more = {
+        answer.question: answer.value
+        for answer in given
+        if answer.value is not None and answer.screen.startswith("more.")
+    }
     return add_more | on_path
 
 

@@ -61,13 +61,13 @@ def answer_rows(given: Sequence[GivenAnswer], words: ReportTexts) -> list[dict[s
     A text that is elsewhere in the report is replaced by a `ref` to that place.
     """
     rows = []
-    for n, g in enumerate(given):
-        row: dict[str, Any] = {"n": n + 1, "screen": g.screen, "question": g.question}
+    for n, answer in enumerate(given):
+        row: dict[str, Any] = {"n": n + 1, "screen": answer.screen, "question": answer.question}
         if ref := _ref(n, given, words):
             row["ref"] = ref
         else:
-            row["value"] = g.value if g.value is None else as_typed(g.value)
-        rows.append({**row, "at": rfc3339(g.at)})
+            row["value"] = answer.value if answer.value is None else as_typed(answer.value)
+        rows.append({**row, "at": rfc3339(answer.at)})
     return rows
 
 

@@ -129,9 +129,11 @@ def to_json(report: Report, hotline: str) -> bytes:
             "reporter_role": reporter_role(facts),
             "child": {"age_band": facts.age_band, "count": None},
             "narrative": _text(words.narrative),
-            "unasked": [{"at": rfc3339(u.at), "screen": u.screen, "text": as_typed(u.text)} for u in words.unasked],
+            "unasked": [
+                {"at": rfc3339(unasked_text.at), "screen": unasked_text.screen, "text": as_typed(unasked_text.text)} for unasked_text in words.unasked
+            ],
             "decoded": None,
-            "additions": [{"at": rfc3339(g.at), "text": _text(g.value)} for g in additions],
+            "additions": [{"at": rfc3339(addition.at), "text": _text(addition.value)} for addition in additions],
             "contact": _contact(report),
             "extras": extras_as_typed(facts.extras),
             "answers": answer_rows(report.given, words),
@@ -229,7 +231,7 @@ def _crosswalk(terms: Crosswalk) -> dict[str, Any]:
 def _links(report: Report) -> list[str]:
     words = report.words
     additions = (report.given[n].value for n in words.additions)
-    unasked_texts = (u.text for u in words.unasked)
+    unasked_texts = (unasked_text.text for unasked_text in words.unasked)
     return links_in((words.narrative, *unasked_texts, *additions, report.facts.extras.get("where_online")))
 
 

@@ -61,7 +61,7 @@ def incomplete_hotline(country: Country) -> str | None:
     """Return the one hotline that gets incomplete reports: `incomplete_to`, else the child helpline, else None."""
     if country.incomplete_to:
         return country.incomplete_to
-    return next((h.id for h in country.hotlines.values() if h.kind == "child_helpline"), None)
+    return next((hotline.id for hotline in country.hotlines.values() if hotline.kind == "child_helpline"), None)
 
 
 def find_route(
@@ -82,9 +82,10 @@ def find_route(
         return _incomplete(country, live, avoided)
     candidates, places = country.hotlines_for_category(facts.category or "other"), country.place_codes(facts.place)
     reasons = {
-        h.id: _passed_over(h, facts, places, avoided) if _is_live(h, country, live) else "NOT_LIVE" for h in candidates
+        hotline.id: _passed_over(hotline, facts, places, avoided) if _is_live(hotline, country, live) else "NOT_LIVE"
+        for hotline in candidates
     }
-    eligible = [h for h in candidates if not reasons[h.id]]
+    eligible = [hotline for hotline in candidates if not reasons[hotline.id]]
     passed_over = tuple((name, reason) for name, reason in reasons.items() if reason)
     return Route(tuple(_recipients(eligible, country, facts))[:MAX_RECIPIENTS], passed_over, avoided)
 
@@ -121,7 +122,7 @@ def _recipients(eligible: Sequence[Hotline], country: Country, facts: Facts) -> 
     yield Recipient(eligible[0].id, "primary", "CATEGORY_FIRST")
     chosen = {eligible[0].id}
     for kind, reason in _also(country, facts):
-        informed = next((h for h in eligible if h.kind == kind), None)
+        informed = next((candidate for candidate in eligible if candidate.kind == kind), None)
         if informed and informed.id not in chosen:
             if len(chosen) < MAX_IMMEDIATE_RECIPIENTS:
                 yield Recipient(informed.id, "also", reason)

@@ -140,7 +140,10 @@ class Country:
 
     def helpline(self) -> Hotline | None:
         """Return the first child helpline with a number that this mode may show; None if there is none."""
-        return next((h for h in self.hotlines.values() if h.kind == "child_helpline" and self.shows(h)), None)
+        return next(
+            (hotline for hotline in self.hotlines.values() if hotline.kind == "child_helpline" and self.shows(hotline)),
+            None,
+        )
 
     def shows(self, hotline: Hotline) -> bool:
         """Return whether screens may show the number of this hotline."""
@@ -148,7 +151,12 @@ class Country:
 
     def hotlines_for_category(self, category: str) -> tuple[Hotline, ...]:
         """Return the hotlines of the kinds for a category, in the order in which they are tried."""
-        return tuple(h for kind in KINDS_BY_CATEGORY[category] for h in self.hotlines.values() if h.kind == kind)
+        return tuple(
+            hotline
+            for kind in KINDS_BY_CATEGORY[category]
+            for hotline in self.hotlines.values()
+            if hotline.kind == kind
+        )
 
     def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
         """Return the values of the flows' placeholders for this country; `say` translates."""
@@ -181,7 +189,7 @@ class Country:
 
     def overdue(self, today: date) -> list[str]:
         """Return what has to be confirmed again or is missing. `tokaut check` fails for it; a start does not."""
-        faults = [fault for h in self.hotlines.values() for fault in h.overdue(today)]
+        faults = [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
         return [f"{self.file}: {fault}" for fault in (*withdrawn_emergency_problems(self.emergency), *faults)]
 
 

@@ -124,7 +124,7 @@ class Hotline(SourcedEntry):
         """Return the number for screens; None if no source has one."""
         if not self.show.phone:
             return None
-        shared_fields = {f.name: getattr(self, f.name) for f in fields(SourcedEntry)}
+        shared_fields = {entry_field.name: getattr(self, entry_field.name) for entry_field in fields(SourcedEntry)}
         return PhoneNumber(service=self.name, word=self.screen_name, number=self.show.phone, **shared_fields)
 
     @property

@@ -67,7 +67,9 @@ def escalation_problems(hotlines: Mapping[str, Hotline], wanted: policy.CountryT
 def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
     """Yield the categories and places that no hotline takes; each needs one."""
     for category, kinds in KINDS_BY_CATEGORY.items():
-        hotlines_for_category = [h for h in hotlines.values() if h.kind in kinds and h.covers_category(category)]
+        hotlines_for_category = [
+            hotline for hotline in hotlines.values() if hotline.kind in kinds and hotline.covers_category(category)
+        ]
         uncovered = [
             code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in hotlines_for_category)
         ]
@@ -103,6 +105,6 @@ def live_problems(
         problems += hotline.live_problems()
     if not incomplete_to:
         problems.append("incomplete_to: it is missing; name the hotline that gets reports which were cut off.")
-    if not any(h.kind == "police" and h.covers_category("missing") for h in hotlines.values()):
+    if not any(hotline.kind == "police" and hotline.covers_category("missing") for hotline in hotlines.values()):
         problems.append("no police takes missing; a missing child always goes to police too: add one to the file.")
     return problems

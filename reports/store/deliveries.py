@@ -75,7 +75,7 @@ def update_report_state(connection: Connection, report_id: str, now: int) -> Non
     """
     connection.execute(_LOCK, {"which": report_id})
     rows = connection.execute(_RECIPIENTS, {"which": report_id})
-    recipients = sorted((RecipientState(*row) for row in rows), key=lambda s: ROLE_ORDER.index(s.role))
+    recipients = sorted((RecipientState(*row) for row in rows), key=lambda recipient: ROLE_ORDER.index(recipient.role))
     case_state = derive_case_state(recipients)
     connection.execute(
         _SAVE, {"which": report_id, "state": case_state.state, "desk": case_state.desk, "changed_at": now}

@@ -137,7 +137,7 @@ def settings_of_class(cls: type, prefix: str = "") -> Mapping[str, Setting]:
 def variable_names(classes: Iterable[type], prefix: str = "") -> set[str]:
     """Return every variable that the classes read, NAME_FILE included."""
     settings = [setting for cls in classes for setting in settings_of_class(cls, prefix).values()]
-    return {s.name for s in settings} | {f"{s.name}_FILE" for s in settings if s.secret}
+    return {setting.name for setting in settings} | {f"{setting.name}_FILE" for setting in settings if setting.secret}
 
 
 def mode_from(environ: Mapping[str, str]) -> Mode:

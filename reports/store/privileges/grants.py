@@ -246,7 +246,11 @@ def _role_faults(connection: Connection, roles_by_name: Mapping[str, RowMapping]
 
 def _grant_faults(connection: Connection) -> Iterator[str]:
     """Yield differences by role and table, so that a table without its grants is one sentence."""
-    expected = {(r.table, column, r.role, r.privilege) for r in list_rights() for column in r.columns or ("",)}
+    expected = {
+        (right.table, column, right.role, right.privilege)
+        for right in list_rights()
+        for column in right.columns or ("",)
+    }
     actual = {
         (row.of_table, row.of_column, row.role, row.privilege) for row in connection.exec_driver_sql(GRANTS_QUERY)
     }
