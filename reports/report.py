@@ -130,7 +130,8 @@ def to_json(report: Report, hotline: str) -> bytes:
             "child": {"age_band": facts.age_band, "count": None},
             "narrative": _text(words.narrative),
             "unasked": [
-                {"at": rfc3339(unasked_text.at), "screen": unasked_text.screen, "text": as_typed(unasked_text.text)} for unasked_text in words.unasked
+                {"at": rfc3339(unasked_text.at), "screen": unasked_text.screen, "text": as_typed(unasked_text.text)}
+                for unasked_text in words.unasked
             ],
             "decoded": None,
             "additions": [{"at": rfc3339(addition.at), "text": _text(addition.value)} for addition in additions],

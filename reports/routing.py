@@ -31,8 +31,8 @@ class Recipient(Struct, frozen=True, array_like=True):
 class Route(Struct, frozen=True):
     """The hotlines of a report.
 
-    `legs`: the recipients: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason) for hotlines that
-    do not get it. `avoid`: hotlines that the reporter left out.
+    `recipients`: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason) for hotlines that do
+    not get it. `avoid`: hotlines that the reporter left out.
     """
 
     recipients: tuple[Recipient, ...]
@@ -74,8 +74,8 @@ def find_route(
 ) -> Route:
     """Find the recipients of a report.
 
-    `live`: ids of the hotlines whose delivery is set up. A route without legs means that no hotline can get the report,
-    and a person must be alerted.
+    `live`: ids of the hotlines whose delivery is set up. A route without recipients means that no hotline can get the
+    report, and a person must be alerted.
     """
     avoided = tuple(name for name in country.hotlines if name in avoid)
     if completeness == "incomplete":

@@ -1,4 +1,4 @@
-"""Run disk calls with a deadline. After it the caller goes on, and the outcome of the call is unknown.
+"""Run disk calls with a deadline. After it the caller continues, and the outcome of the call is unknown.
 
 A thread that waits for a disk cannot be interrupted. So it is abandoned and ends when the disk answers. The number of
 such threads is limited.

@@ -2,7 +2,7 @@
 
 Prometheus' library names the files of a process by its pid. Pids are not reused: the files of ended processes pile up,
 and the last values of an ended `clock` are taken for those of the running one. Here a process takes the lowest free
-number of its kind, such as `clock-1`, and a later process goes on counting in the same files.
+number of its kind, such as `clock-1`, and a later process continues counting in the same files.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _claim_name(folder: Path, kind: str) -> str:
 
 
 def _try_lock(lock: Path) -> bool:
-    """Lock the file until this process ends, in whatever way. Return False if another process has locked it."""
+    """Lock the file until this process ends, however it ends. Return False if another process has locked it."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -180,7 +180,7 @@ class Hotline(SourcedEntry):
         return problems
 
     def overdue(self, today: date) -> list[str]:
-        """Return what has to be done again. A date that passes stops nothing and hides nothing."""
+        """Return the checks that must be repeated. A date that passes stops nothing and hides nothing."""
         card = self.card
         dates = (
             (self.verified_on, CONFIRM_INTERVAL, "its number was last confirmed on {}; have it dialled again."),

@@ -45,7 +45,7 @@ class Law:
     show_false: StrictBool = True  # "not in the law" could be read as permission; if False, "we do not know" is shown
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the entries, a sentence each."""
+        """Return the faults of the entries, a sentence each."""
         latest = self.latest
         if latest and not latest.year and any(getattr(latest, name) is False for name in CRITERIA):
             return ["law.latest.year: it is missing; say of which year it is that something was not in the law."]

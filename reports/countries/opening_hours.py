@@ -25,7 +25,7 @@ from runtime.time_units import SECOND
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NIGHT_START, NIGHT_END = time(20, 0), time(7, 0)  # nobody is notified of reports that can wait
-MAX_DAYS_AHEAD = 400  # a hotline that does not open within so many days counts as one that never opens
+MAX_DAYS_AHEAD = 400  # a hotline that does not open within this time counts as one that never opens
 _A_DAY = timedelta(days=1)
 _SPAN = re.compile(r"(?:(daily|[a-z]{3})(?:-([a-z]{3}))? +)?([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _HOLIDAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")

@@ -1,4 +1,4 @@
-"""Find what is wrong with a country file, in sentences that name the key and say what to do."""
+"""Find the faults of a country file, in sentences that name the key and say what to do."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def refuse_private_keys(folder: Path) -> None:
 
 
 def readable_private_keys(folder: Path) -> Iterator[Path]:
-    """Yield the private keys anywhere under `folder` that this account can read, whatever their file names."""
+    """Yield the private keys anywhere under `folder` that this account can read, regardless of their file names."""
     for path in sorted(folder.rglob("*")):
         try:
             if path.is_file() and b"PRIVATE KEY" in path.read_bytes()[:4096]:

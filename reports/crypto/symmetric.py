@@ -115,7 +115,7 @@ class PhonePepper:
         self._peppers = tuple(peppers)
 
     def pseudonym(self, e164: str) -> bytes:
-        """Return 32 bytes that stand for a number until next month, for limits and the order of a reporter's SMS."""
+        """Return 32 bytes that represent a number until next month, for limits and the order of a reporter's SMS."""
         return self.pseudonyms(e164)[0]
 
     def pseudonyms(self, e164: str) -> tuple[bytes, ...]:

@@ -149,7 +149,7 @@ def _with(clock: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes
 
 
 def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
-    """Yield what is wrong with a country's own times, in words that follow `clocks.`."""
+    """Yield the faults of a country's own times, in words that follow `clocks.`."""
     for priority, times in wanted.items():
         clock = ESCALATION_TIMES.get(priority)
         if clock is None:

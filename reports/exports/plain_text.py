@@ -25,7 +25,7 @@ INVISIBLE = re.compile(
 
 
 def safe_for_display(text: str) -> str:
-    """Return the text as typed, without characters that a screen would obey.
+    """Return the text as typed, without control and formatting characters.
 
     Control characters become their pictures; characters that would reorder or hide other words become a visible mark.
     """

@@ -36,7 +36,7 @@ def code_and_pin(cipher: RecordCipher, secret: bytes) -> tuple[str, str]:
 
 
 def create_mailbox(cipher: RecordCipher, secret: bytes) -> MailboxRecord:
-    """Return what is stored of code and PIN: a slow hash, and a key pair whose private key only both together open."""
+    """Return the record of code and PIN: a slow hash, and a key pair whose private key only both together open."""
     hashed = next(_slow_hashes(cipher, code_and_pin(cipher, secret)))
     public, sealed = new_mailbox_keys(keyed_hash(hashed, "mailbox"))
     return MailboxRecord(keyed_hash(hashed, "lookup"), public, sealed)

@@ -29,7 +29,7 @@ from runtime.deadline import DeadlineExceeded, DeadlinePool
 # "again" resumes an earlier session; "anew" follows NOT SENT, shown of an entry that may have been stored all the same.
 SUBMIT_KINDS = ("sent", "again", "anew")
 CANCEL_KINDS = ("drop", "drop_unsent")
-REPLACING_KINDS = ("anew", "drop_unsent")  # these replace a Send of which the reporter was told NOT SENT
+REPLACING_KINDS = ("anew", "drop_unsent")  # these replace a Send that the reporter saw as NOT SENT
 
 _MAILBOX_FIELDS = {field.name for field in fields(MailboxRecord)}
 
@@ -311,7 +311,7 @@ class Spool:
 def _outdated_by(name: str, names: list[str], *, over_sends: bool) -> list[str]:
     """Return the earlier entries that `name` supersedes: it holds all of their content, or deletes their report.
 
-    `over_sends`: Sends too. A Send of which the reporter was told NOT SENT has a lower revision; a confirmed one may
+    `over_sends`: Sends too. A Send that the reporter saw as NOT SENT has a lower revision; a confirmed one may
     have the same, and stays.
     """
     earlier_names = [

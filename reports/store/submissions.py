@@ -70,7 +70,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class MailboxRecord:
-    """What is stored of one code and PIN: a slow hash to look the mailbox up, and the key pair for answers."""
+    """The stored record of one code and PIN: a slow hash to look the mailbox up, and the key pair for answers."""
 
     lookup: bytes
     public_key: bytes
@@ -81,7 +81,7 @@ class SubmissionResult(Struct, frozen=True):
     """The result of a Send. `fresh`: the report was stored now; False: it was stored before, under `report_id`.
 
     `own`: it was stored by this session, not by an earlier one that this session resumes.
-    `late`: the stored report is the one of which the reporter was told NOT SENT, and holds less than this submission.
+    `late`: the stored report is the one that the reporter saw as NOT SENT, and holds less than this submission.
     `has_code`: the mailbox was stored.
     `deliveries`: ids of the deliveries to queue at once.
     """
@@ -269,9 +269,9 @@ class SubmittedRevision:
 def schedule_pending(database: Database, filing: Submission, kind: str, due_at: int) -> SubmittedRevision | None:
     """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
 
-    Writes nothing, and returns what is stored, if the report was stored meanwhile under another id, at this revision or
-    a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a submission, so the caller
-    has to seal it again as the next revision of the stored report.
+    Writes nothing, and returns the stored revision, if the report was stored meanwhile under another id, at this
+    revision or a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a
+    submission, so the caller has to seal it again as the next revision of the stored report.
     """
     with database.write() as connection:
         pending_rows = _lock_pending(connection, filing)

@@ -57,7 +57,7 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SettingFault:
-    """One line for the operator: the name of a setting and what is wrong with it."""
+    """One line for the operator: the name of a setting and its fault."""
 
     name: str
     wrong: str

@@ -84,7 +84,7 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True)
 class CaseHead:
-    """The sealed head of one case with what is needed to open it."""
+    """The sealed head of one case with the fields needed to open it."""
 
     delivery_id: str
     report_id: str
@@ -126,7 +126,7 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
 
 
 def count_open(database: Database, account: Account) -> int:
-    """Count the open reports that this person may see, whatever filter is set."""
+    """Count the open reports that this person may see, regardless of the filter."""
     d = t.delivery.c
     query = select(func.count(func.distinct(d.report_id))).where(_is_visible_to(account), d.handling.in_(OPEN_STATES))
     with read_as(database, account.hotline) as connection:

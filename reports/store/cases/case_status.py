@@ -69,7 +69,7 @@ class CaseStatus:
 def lock_report(connection: Connection, report_id: str) -> None:
     """Lock the row of the report before its deliveries are locked.
 
-    Whatever raises or transfers a report locks in the same order; otherwise two transactions could wait for each other.
+    Code that raises or transfers a report locks in this order; otherwise two transactions could wait for each other.
     """
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
 

@@ -254,7 +254,7 @@ def load_holding(database: Database, account: Account, report_id: str) -> Mappin
 
 
 def account_predates_report(database: Database, account: Account, report_id: str) -> bool:
-    """Return whether this person had their account before the report was begun."""
+    """Return whether this person had their account before the report was started."""
     query = select(t.report.c.created_at).where(t.report.c.report_id == report_id)
     with read_as(database, account.hotline) as connection:
         report_created_at = connection.execute(query).scalar()

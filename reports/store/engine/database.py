@@ -158,7 +158,7 @@ class Database:
 
     @property
     def has_write_queue(self) -> bool:
-        """Whether so many threads wait to write that optional writes should be skipped."""
+        """Whether too many threads wait to write, so that optional writes should be skipped."""
         return self._writer is not None and self._writer.has_write_queue
 
     @contextmanager

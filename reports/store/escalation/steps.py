@@ -212,7 +212,7 @@ _REPORT, _HOTLINES = _report_query(), _hotlines_query()
 
 
 def claim(database: Database, step: EscalationStep, seconds: int) -> bool:
-    """Claim a step for so many seconds.
+    """Claim a step for `seconds`.
 
     Return False if it is claimed or done, or if somebody has acknowledged the report.
     """
@@ -357,7 +357,7 @@ def _step_row(report_id: str, priority: str, step: str, due_at: int, now: int) -
 def _start_changes() -> Iterator[Update]:
     """Yield three updates for the report `which` with the priority `as`.
 
-    They end the steps of lower priorities, resume stopped steps, and mark the escalation as begun.
+    They end the steps of lower priorities, resume stopped steps, and mark the escalation as started.
     """
     s = t.step.c
     now = bindparam("now", type_=s.done_at.type)

@@ -167,7 +167,7 @@ def _ask_to_delete(connection: Connection, report_id: str, now: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTarget:
-    """What is needed to seal an answer to a report.
+    """The data needed to seal an answer to a report.
 
     `public_key`: None if no access code was shown, empty if the mailbox is closed. `hotlines`: those that were given
     the report, the one furthest along first; only those that this role may see.
@@ -180,7 +180,7 @@ class AnswerTarget:
 
 
 def load_answer_target(database: Database, report_id: str) -> AnswerTarget | None:
-    """Load what is needed to answer a report; None if there is no such report."""
+    """Load the data needed to answer a report; None if there is no such report."""
     with database.read() as connection:
         return find_answer_target(connection, report_id)
 

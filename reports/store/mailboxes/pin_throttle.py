@@ -72,7 +72,7 @@ class PinResult:
 
 
 def verify_pair(database: Database, guess: PinGuess, limit: PinLimit = DEFAULT_LIMIT) -> PinResult:
-    """Count the guess, then compare it. The same statements are executed whatever the outcome.
+    """Count the guess, then compare it. The same statements are executed for every outcome.
 
     It is one transaction: if its commit is not certain, `DatabaseUnavailable` is raised, and nobody learns whether the
     pair was right.

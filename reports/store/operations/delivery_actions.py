@@ -140,7 +140,7 @@ class Transfer:
 def transfer_report(database: Database, report_id: str, giver: str, taker: str, actor: str) -> tuple[str, str]:
     """Transfer a report; return (delivery_id, priority) of the new delivery. Raises ActionNotPossible.
 
-    At `giver` the report counts as rejected, and the escalation goes on. `taker` must be a hotline that was shown to
+    At `giver` the report counts as rejected, and the escalation continues. `taker` must be a hotline that was shown to
     the reporter before Send: only those have a body sealed to them. A hotline that the reporter left out was not shown.
     """
     with database.write() as connection:

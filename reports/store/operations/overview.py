@@ -50,7 +50,7 @@ class OperatorOverview:
     now: int  # by the database's clock
     by_priority: Mapping[str, Backlog]
     overdue: Mapping[str, int]  # reports that nobody has acknowledged in time
-    late: int  # escalation steps of which nobody could be notified in time
+    late: int  # escalation steps that notified nobody in time
     lines: Sequence[HotlineStatus]
     signed_at: int | None  # the last checkpoint of the audit log
 

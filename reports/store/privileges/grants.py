@@ -189,7 +189,7 @@ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 
 
 def list_faults(database: Database, account: str) -> list[str]:
-    """Return what is wrong and what to do about it, one sentence each. Raises DatabaseUnavailable.
+    """Return the faults and their remedies, one sentence each. Raises DatabaseUnavailable.
 
     `account`: web, worker, clock, console or owner; "" where any but the owner is accepted. SQLite has no rights to
     check.

@@ -120,7 +120,7 @@ def schedule(database: Database, answer_id: str, report_id: str, due_at: int | N
 def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms) -> bool:
     """Store the SMS, and that the notice was sent, in one transaction. Return False if it was sent before.
 
-    The same SMS stands for all answers to the report that wait: their notices are cancelled.
+    One SMS announces all pending answers to the report: their notices are cancelled.
     """
     n = t.nudge.c
     with database.write() as connection:

@@ -41,7 +41,7 @@ class OnCallPage:
 
 @dataclass(frozen=True, slots=True)
 class PagedDelivery:
-    """A delivery of which an on-call phone is notified. `count`: texts sent so far."""
+    """A delivery that is announced to an on-call phone. `count`: texts sent so far."""
 
     delivery_id: str
     report_id: str
