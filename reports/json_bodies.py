@@ -33,8 +33,8 @@ def envelope(kind: str, timestamp: int, data: bytes) -> bytes:
 
     `kind`: its type (`report.created` …); `timestamp`: Unix seconds; `data`: JSON bytes, inserted unchanged.
     """
-    head = json_bytes({"type": kind, "timestamp": rfc3339(timestamp)})
-    return head[:-1] + b',"data":' + data + b"}"
+    start = json_bytes({"type": kind, "timestamp": rfc3339(timestamp)})
+    return start[:-1] + b',"data":' + data + b"}"
 
 
 NO_CONTACT: Mapping[str, Any] = {"allowed": False, "how": "none", "safe_hours": None}

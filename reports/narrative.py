@@ -71,13 +71,13 @@ def answer_rows(given: Sequence[GivenAnswer], words: ReportTexts) -> list[dict[s
     return rows
 
 
-def _ref(n: int, answers: Sequence[GivenAnswer], words: ReportTexts) -> str | None:
+def _ref(n: int, answers: Sequence[GivenAnswer], texts: ReportTexts) -> str | None:
     """Return a JSON Pointer (RFC 6901) to the text of this answer, if the text is elsewhere in the report."""
     answer = answers[n]
-    if n == words.narrative_index:
+    if n == texts.narrative_index:
         return "/narrative"
-    if n in words.additions:
-        return f"/additions/{words.additions.index(n)}/text"
+    if n in texts.additions:
+        return f"/additions/{texts.additions.index(n)}/text"
     if (
         answer.typed
         and answer.question in EXTRA_QUESTIONS

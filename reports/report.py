@@ -230,10 +230,10 @@ def _crosswalk(terms: Crosswalk) -> dict[str, Any]:
 
 
 def _links(report: Report) -> list[str]:
-    words = report.words
-    additions = (report.given[n].value for n in words.additions)
-    unasked_texts = (unasked_text.text for unasked_text in words.unasked)
-    return links_in((words.narrative, *unasked_texts, *additions, report.facts.extras.get("where_online")))
+    texts = report.words
+    additions = (report.given[n].value for n in texts.additions)
+    unasked_texts = (unasked_text.text for unasked_text in texts.unasked)
+    return links_in((texts.narrative, *unasked_texts, *additions, report.facts.extras.get("where_online")))
 
 
 def report_head(report: Report) -> bytes:

@@ -189,6 +189,6 @@ def _frames(trace: TracebackType | None) -> Iterator[str]:
 
 def _package(frame: FrameType) -> str:
     """Return the package of a frame, from the module's spec: a module started with -m is named __main__."""
-    spec: ModuleSpec | None = frame.f_globals.get("__spec__")
-    name = spec.name if spec else frame.f_globals.get("__name__", "")
+    module_spec: ModuleSpec | None = frame.f_globals.get("__spec__")
+    name = module_spec.name if module_spec else frame.f_globals.get("__name__", "")
     return str(name).partition(".")[0]

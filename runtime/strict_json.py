@@ -47,10 +47,10 @@ def _refuse_depth(text: str) -> None:
             raise StrictJsonError(f"deeper than {MAX_DEPTH}")
 
 
-def _digits(literal: str) -> str:
-    if len(literal.lstrip("-")) > MAX_DIGITS:
+def _digits(number: str) -> str:
+    if len(number.lstrip("-")) > MAX_DIGITS:
         raise StrictJsonError(f"integer of more than {MAX_DIGITS} digits")
-    return literal
+    return number
 
 
 def _refuse(_: str) -> NoReturn:

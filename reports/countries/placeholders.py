@@ -91,13 +91,13 @@ def _helpline_values(helpline: Hotline | None, emergency: str, say: Callable[[st
         return {**dict.fromkeys(names, emergency), "helpline_name": "", "helpline_number": ""}
     number = helpline.phone.number
     name_and_number = f"{helpline.screen_name} {number}"
-    free = f"{name_and_number}, {say('free')}" if helpline.toll_free else name_and_number
+    with_free_mark = f"{name_and_number}, {say('free')}" if helpline.toll_free else name_and_number
     return {
         "helpline": f"{say('helpline')} {number}",
         "helpline_name": helpline.screen_name,
         "helpline_number": number,
         "helpline_named": name_and_number,
-        "helpline_free": free,
-        "helpline_line": f"{free}, {say('day and night')}" if helpline.is_always_open else free,
+        "helpline_free": with_free_mark,
+        "helpline_line": f"{with_free_mark}, {say('day and night')}" if helpline.is_always_open else with_free_mark,
         "now": f"{say('helpline')} {number}" if helpline.is_always_open else emergency,
     }

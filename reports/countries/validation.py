@@ -97,9 +97,9 @@ def live_problems(
 ) -> list[str]:
     """Return the faults that live mode refuses, beside those of `structure_problems`."""
     problems = [
-        f"emergency {number.number} ({number.service}) {why}; {CONFIRM_HINT}"
+        f"emergency {number.number} ({number.service}) {fault}; {CONFIRM_HINT}"
         for number in emergency
-        if not number.withdrawn and (why := number.live_mode_fault())
+        if not number.withdrawn and (fault := number.live_mode_fault())
     ]
     for hotline in hotlines.values():
         problems += hotline.live_problems()

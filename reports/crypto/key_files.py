@@ -116,11 +116,13 @@ def load_private_keys(keys: Path, hotlines: Collection[str]) -> PrivateKeySet:
 
 def list_keys(keys: Path, hotline: str) -> tuple[ListedKey, ...]:
     """Return the public keys of a hotline, newest first. Raises KeyFileError."""
-    private = _folder(keys, "private", hotline)
+    private_folder = _folder(keys, "private", hotline)
     listed_keys = []
     for path in _folder(keys, "public", hotline).glob("*.pub"):
-        public, made_at = _read_public(path)
-        listed_keys.append(ListedKey(hotline, public, made_at, _exists(private / f"{public.key_id}.key")))
+        public_key, made_at = _read_public(path)
+        listed_keys.append(
+            ListedKey(hotline, public_key, made_at, _exists(private_folder / f"{public_key.key_id}.key"))
+        )
     return tuple(sorted(listed_keys, key=lambda key: (key.made_at, key.public.key_id), reverse=True))
 
 
@@ -231,14 +233,14 @@ def read_private_key(keys: Path, hotline: str, key_id: str) -> PrivateKey:
     return _read_private(_folder(keys, "private", hotline) / f"{key_id}.key")
 
 
-def _write_private(keys: Path, hotline: str, private: PrivateKey) -> None:
-    path = _folder(keys, "private", hotline) / f"{private.key_id}.key"
-    write_key_file(path, private.pem(), mode=0o400, folders=0o700)
+def _write_private(keys: Path, hotline: str, private_key: PrivateKey) -> None:
+    path = _folder(keys, "private", hotline) / f"{private_key.key_id}.key"
+    write_key_file(path, private_key.pem(), mode=0o400, folders=0o700)
 
 
-def _write_public(keys: Path, hotline: str, public: PublicKey) -> None:
-    path = _folder(keys, "public", hotline) / f"{public.key_id}.pub"
-    line = f"x25519 {base64.urlsafe_b64encode(public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+def _write_public(keys: Path, hotline: str, public_key: PublicKey) -> None:
+    path = _folder(keys, "public", hotline) / f"{public_key.key_id}.pub"
+    line = f"x25519 {base64.urlsafe_b64encode(public_key.raw).decode()} {datetime.now(UTC).isoformat()}\n"
     write_key_file(path, line.encode(), mode=0o444, folders=0o755)
 
 
@@ -251,13 +253,13 @@ def _folder(keys: Path, kind: str, hotline: str) -> Path:
 def _read_public(path: Path) -> tuple[PublicKey, datetime]:
     try:
         kind, raw, made_at = path.read_text("ascii").split()
-        public = PublicKey(base64.b64decode(raw, altchars=b"-_", validate=True))
+        public_key = PublicKey(base64.b64decode(raw, altchars=b"-_", validate=True))
         created_at = datetime.fromisoformat(made_at).astimezone(UTC)
     except (OSError, ValueError, binascii.Error, DecryptError):
         raise KeyFileError(f"{path} is no public key that can be read; copy it again from where it was made") from None
-    if kind != "x25519" or public.key_id != path.stem:
+    if kind != "x25519" or public_key.key_id != path.stem:
         raise KeyFileError(f"{path} holds another key than its name says; copy it again from where it was made")
-    return public, created_at
+    return public_key, created_at
 
 
 def _read_private(path: Path) -> PrivateKey:

@@ -48,8 +48,8 @@ def _read(path: Path) -> tuple[bytes, ...]:
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise _fault(f"names {path}, which others can read; chmod 0400 {path}")
-        words = path.read_text("ascii").split()
-        peppers = tuple(base64.b64decode(word, altchars=b"-_", validate=True) for word in words)
+        encoded_peppers = path.read_text("ascii").split()
+        peppers = tuple(base64.b64decode(encoded, altchars=b"-_", validate=True) for encoded in encoded_peppers)
     except FileNotFoundError:
         raise _fault(f"names {path}, which is not there; make it: {_MAKE}") from None
     except OSError as error:

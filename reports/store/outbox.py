@@ -169,12 +169,14 @@ def is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
-    d, occupied = t.delivery.c, t.delivery.alias("held").c
+    d, leased_delivery = t.delivery.c, t.delivery.alias("held").c
     urgent = d.priority.in_(URGENT)
     is_live = and_(
-        occupied.state == "due", occupied.lease_until.is_not(None), is_ahead(occupied.lease_until, now, LEASE_TIME)
+        leased_delivery.state == "due",
+        leased_delivery.lease_until.is_not(None),
+        is_ahead(leased_delivery.lease_until, now, LEASE_TIME),
     )
-    is_alike = and_(occupied.hotline == d.hotline, occupied.priority.in_(URGENT) == urgent)
+    is_alike = and_(leased_delivery.hotline == d.hotline, leased_delivery.priority.in_(URGENT) == urgent)
     count = select(func.count()).where(is_alike, is_live).correlate(t.delivery).scalar_subquery()
     return count < case((urgent, URGENT_AT_ONCE), else_=URGENT_AT_ONCE - 1)
 
@@ -302,8 +304,8 @@ def release_slot(database: Database, slot: str) -> int:
     count = 0
     with database.write() as connection:
         for table in (t.delivery, t.outgoing):
-            occupied = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
-            count += connection.execute(occupied.values(lease_by=None, lease_until=None)).rowcount
+            statement = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
+            count += connection.execute(statement.values(lease_by=None, lease_until=None)).rowcount
     return count
 
 

@@ -234,7 +234,7 @@ class Spool:
         names, now = self.names(), time.monotonic()
         self._first_seen = {name: self._first_seen.get(name, now) for name in names}
         age_by_name = time.time() - int(names[0][:20]) / 1_000_000 if names else 0.0
-        return max(age_by_name, *(now - since for since in self._first_seen.values()), 0.0)
+        return max(age_by_name, *(now - seen_at for seen_at in self._first_seen.values()), 0.0)
 
     def bad(self) -> int:
         """Count the entries that could not be read and were moved to `bad`, for a person to look at."""

@@ -318,13 +318,13 @@ def _due(database: Database, due_at: int, kind: str, pending_rows: Sequence[Any]
     A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update keeps
     the time of the update that it replaces: answers after Send are collected from the first one on.
     """
-    due = database.to_database_time(due_at)
+    new_due_at = database.to_database_time(due_at)
     if not pending_rows:
-        return due
+        return new_due_at
     earliest = literal(min(row.due_at for row in pending_rows), BigInteger)
     is_collecting = kind == "update" and all(row.kind == "update" for row in pending_rows)
-    keeps_time = earliest < due if is_collecting else and_(earliest <= database.now_sql(), earliest < due)
-    return case((keeps_time, earliest), else_=due)
+    keeps_time = earliest < new_due_at if is_collecting else and_(earliest <= database.now_sql(), earliest < new_due_at)
+    return case((keeps_time, earliest), else_=new_due_at)
 
 
 def _replace_pending(connection: Connection, submission: Submission, kind: str, due: ColumnElement[int]) -> None:

@@ -186,7 +186,7 @@ def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
         yield _Repair(t.nudge, and_(n.sent_at.is_(None), n.due_at > now), {"due_at": now})
 
 
-def _repair_steps(database: Database, furthest: Mapping[str, int]) -> int:
+def _repair_steps(database: Database, longest_by_priority: Mapping[str, int]) -> int:
     """Move escalations that began in the future back to now; other steps that are too far ahead become due now."""
     s = t.step.c
     begin_step = t.step.alias("began").c
@@ -199,7 +199,7 @@ def _repair_steps(database: Database, furthest: Mapping[str, int]) -> int:
         now = database.moment(connection)
         too_far_ahead = [
             and_(is_open, s.priority == priority, s.due_at > now + longest + CLOCK_SLACK)
-            for priority, longest in furthest.items()
+            for priority, longest in longest_by_priority.items()
         ]
         ahead_rows = connection.execute(begin_query.where(begin_step.due_at > now + CLOCK_SLACK)).all()
         if not ahead_rows and not any(

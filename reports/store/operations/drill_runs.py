@@ -86,11 +86,11 @@ def cancel(database: Database, account: Account, drill_id: str) -> bool:
     """Cancel a drill, or remove a missed one from the list. Returns False if it has started or does not exist."""
     d, now = t.drill.c, database.now()
     can_cancel = or_(d.at > now, d.at <= now - MAX_DELAY)  # in between, web may be executing it
-    own_drill = delete(t.drill).where(
+    statement = delete(t.drill).where(
         d.drill_id == drill_id, d.hotline == account.hotline, d.report_id.is_(None), can_cancel
     )
     with write_as(database, account.hotline) as connection:
-        deleted = connection.execute(own_drill).rowcount == 1
+        deleted = connection.execute(statement).rowcount == 1
         if deleted:
             audit_log.append(connection, account.actor, "drill_called_off", drill_id, now)
     return deleted

@@ -54,11 +54,11 @@ def purge_rule(policy: RetentionPolicy, now: int) -> ColumnElement[str | None]:
     """Return the name of the rule by which a row of `report` is purged now; NULL if its period is not over."""
     r = t.report.c
     days, closed = _retention_days(policy), closed_days(policy)
-    silence = days_before(now, silent_days(policy))
+    silent_before = days_before(now, silent_days(policy))
     return case(
         (r.delete_asked_at.is_not(None), ERASED.name),
         (r.mode != "live", case((r.created_at <= now - NOT_LIVE.days * DAY, NOT_LIVE.name))),
-        (r.closed_at.is_(None), case((silent_since(silence), NEVER_CLOSED.name))),
+        (r.closed_at.is_(None), case((silent_since(silent_before), NEVER_CLOSED.name))),
         (closed_since(days_before(now, days)), case((days == closed, CLOSED.name), else_=LOCAL_COPY.name)),
     )
 
@@ -240,9 +240,9 @@ class Purge:
         """
         return sum(self._delete_copies(table, at_most) for table in (t.report_body, t.message))
 
-    def _delete_copies(self, table: Table, at_most: int) -> int:
+    def _delete_copies(self, table: Table, limit: int) -> int:
         """Delete these rows of `table`, checking again once the reports are locked, as a purge does."""
-        r, candidates = t.report.c, self._others(table, at_most)
+        r, candidates = t.report.c, self._others(table, limit)
         if not candidates:
             return 0
         is_candidate = r.report_id.in_({row["report_id"] for row in candidates})
@@ -254,11 +254,11 @@ class Purge:
                 connection.execute(delete(table).where(*(table.c[name] == value for name, value in row.items())))
         return len(deleted_rows)
 
-    def _others(self, table: Table, at_most: int) -> list[dict[str, Any]]:
+    def _others(self, table: Table, limit: int) -> list[dict[str, Any]]:
         """Return report id and primary key of each row to delete."""
         columns = (table.c[name] for name in dict.fromkeys(["report_id", *table.primary_key.columns.keys()]))
         rows = select(*columns).join_from(table, t.report, t.report.c.report_id == table.c.report_id)
-        rows = rows.where(self._is_over(), has_own_copy(self.policy, table.c.recipient)).limit(at_most)
+        rows = rows.where(self._is_over(), has_own_copy(self.policy, table.c.recipient)).limit(limit)
         with self.database.read() as connection:
             return [dict(row) for row in connection.execute(rows).mappings()]
 

@@ -63,10 +63,10 @@ def list_pages(database: Database, delivery_id: str) -> list[OnCallPage]:
 
 def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: str) -> bool:
     """Store a text and its purpose in one transaction. Return False if another process has stored it already."""
-    page = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
-    page |= {"word": word, "created_at": database.to_database_time(sms.created_at)}
+    row = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
+    row |= {"word": word, "created_at": database.to_database_time(sms.created_at)}
     with database.write() as connection:
-        if not connection.execute(database.insert_or_ignore(t.page).values(page)).rowcount:
+        if not connection.execute(database.insert_or_ignore(t.page).values(row)).rowcount:
             return False
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
     return True
