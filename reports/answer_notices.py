@@ -41,11 +41,11 @@ def read_permission(contact: Mapping[str, Any] | None, since: int) -> SmsPermiss
         return None
     try:
         hours, number = contact["safe_hours"], contact["msisdn"]
-        begin, end = time.fromisoformat(hours["from"]), time.fromisoformat(hours["to"])
+        start, end = time.fromisoformat(hours["from"]), time.fromisoformat(hours["to"])
         zone = ZoneInfo(hours["tz"])
     except (KeyError, TypeError, ValueError, OSError):
         return None
-    return SmsPermission(number, begin, end, zone, since) if number and begin < end else None
+    return SmsPermission(number, start, end, zone, since) if number and start < end else None
 
 
 def next_notice_at(said: SmsPermission | None, sent: Sequence[int], now: int) -> int | None:
@@ -57,13 +57,13 @@ def next_notice_at(said: SmsPermission | None, sent: Sequence[int], now: int) ->
         return None
     # min: an SMS whose time lies ahead was sent while the clock was wrong
     earliest = max(now, min(max(sent), now) + NOTICE_INTERVAL) if sent else now
-    moment = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(said.zone)
-    for ahead in range(2):
-        day = moment.date() + timedelta(days=ahead)
-        begin = _at(datetime.combine(day, said.begin, said.zone))
-        end = _at(datetime.combine(day, said.end, said.zone)) - END_MARGIN
-        notice_at = max(earliest, begin)
-        if notice_at < end:
+    earliest_time = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(said.zone)
+    for days_ahead in range(2):
+        day = earliest_time.date() + timedelta(days=days_ahead)
+        window_start = _at(datetime.combine(day, said.begin, said.zone))
+        window_end = _at(datetime.combine(day, said.end, said.zone)) - END_MARGIN
+        notice_at = max(earliest, window_start)
+        if notice_at < window_end:
             return notice_at if notice_at <= said.since + PERMISSION_LIFETIME else None
     return None
 

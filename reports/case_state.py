@@ -53,16 +53,22 @@ class CaseState:
 
 def derive_case_state(sendings: Iterable[RecipientState]) -> CaseState:
     """Return the state of a report: the first one that applies, from `needs_person` to `queued`."""
-    alive = [s for s in sendings if s.state in ("due", "delivered") and s.handling != "rejected"]
+    alive = [
+        recipient
+        for recipient in sendings
+        if recipient.state in ("due", "delivered") and recipient.handling != "rejected"
+    ]
     if not alive:
         return CaseState("needs_person", None)
-    arrived = [s for s in alive if s.state == "delivered"]
-    if arrived and all(s.handling == "closed" for s in arrived):
-        return CaseState("closed", arrived[0].hotline)
-    for handling in ("in_progress", "accepted"):
-        for sending in alive:
-            if sending.handling == handling:
-                return CaseState(handling, sending.hotline)
-    if arrived:
-        return CaseState("delivered", min(arrived, key=lambda s: HANDLING_RANK.index(s.handling)).hotline)
+    delivered = [recipient for recipient in alive if recipient.state == "delivered"]
+    if delivered and all(recipient.handling == "closed" for recipient in delivered):
+        return CaseState("closed", delivered[0].hotline)
+    for state in ("in_progress", "accepted"):
+        for recipient in alive:
+            if recipient.handling == state:
+                return CaseState(state, recipient.hotline)
+    if delivered:
+        return CaseState(
+            "delivered", min(delivered, key=lambda recipient: HANDLING_RANK.index(recipient.handling)).hotline
+        )
     return CaseState("queued", alive[0].hotline)

@@ -29,8 +29,10 @@ def crosswalk(facts: Facts) -> Crosswalk:
     """Return the terms of other bodies for these facts."""
     terms: dict[str, Any] = {"annotations": ()}
     for row in ROWS:
-        wanted = row.get("when", {})
-        if row["category"] != facts.category or any(facts.extras.get(q) not in values for q, values in wanted.items()):
+        conditions = row.get("when", {})
+        if row["category"] != facts.category or any(
+            facts.extras.get(question) not in values for question, values in conditions.items()
+        ):
             continue
         for body in ("ncmec", "cybertip_ca", "inhope", "chi"):
             terms[body] = row.get(body, terms.get(body))

@@ -60,8 +60,12 @@ def answers_in_force(given: Sequence[GivenAnswer]) -> dict[str, str]:
 
     Answers to Add more stay in force even if the reporter went back over them: each one is stored when it is given.
     """
-    on_path = {g.question: g.value for g in given if g.value is not None and g.counts}
-    add_more = {g.question: g.value for g in given if g.value is not None and g.screen.startswith("more.")}
+    on_path = {answer.question: answer.value for answer in given if answer.value is not None and answer.counts}
+    add_more = {
+        answer.question: answer.value
+        for answer in given
+        if answer.value is not None and answer.screen.startswith("more.")
+    }
     return add_more | on_path
 
 
@@ -77,7 +81,7 @@ def derive_facts(given: Sequence[GivenAnswer]) -> Facts:
         about = about or "me"
     if missing_kind:
         extras = {"missing_kind": missing_kind, **extras}
-    counted = [g for g in given if g.counts]
+    counted = [answer for answer in given if answer.counts]
     return Facts(
         danger=answers.get("danger"),
         category=category,
@@ -88,14 +92,14 @@ def derive_facts(given: Sequence[GivenAnswer]) -> Facts:
         role=extras.get("role"),
         extras=extras,
         contact=answers.get("contact") or "none",
-        avoid=tuple(dict.fromkeys(g.value for g in counted if g.question == "avoid" and g.value)),
-        after_all=any(g.value == "after_all" and not g.typed for g in counted),
+        avoid=tuple(dict.fromkeys(answer.value for answer in counted if answer.question == "avoid" and answer.value)),
+        after_all=any(answer.value == "after_all" and not answer.typed for answer in counted),
     )
 
 
-def _asked(given: Sequence[GivenAnswer]) -> tuple[str, ...]:
+def _asked(answers: Sequence[GivenAnswer]) -> tuple[str, ...]:
     """The keys of extras, in the order in which they were first asked."""
-    return tuple(dict.fromkeys([g.question for g in given if g.question in EXTRA_QUESTIONS]))
+    return tuple(dict.fromkeys([answer.question for answer in answers if answer.question in EXTRA_QUESTIONS]))
 
 
 def reporter_role(facts: Facts) -> str:

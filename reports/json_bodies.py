@@ -15,7 +15,7 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def json_bytes(value: Any) -> bytes:
     """Encode as UTF-8 JSON: keys in the order given, no NaN, escapes only where JSON or UTF-8 needs them."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    return LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def as_typed(text: str) -> str:
@@ -33,8 +33,8 @@ def envelope(kind: str, timestamp: int, data: bytes) -> bytes:
 
     `kind`: its type (`report.created` …); `timestamp`: Unix seconds; `data`: JSON bytes, inserted unchanged.
     """
-    head = json_bytes({"type": kind, "timestamp": rfc3339(timestamp)})
-    return head[:-1] + b',"data":' + data + b"}"
+    start = json_bytes({"type": kind, "timestamp": rfc3339(timestamp)})
+    return start[:-1] + b',"data":' + data + b"}"
 
 
 NO_CONTACT: Mapping[str, Any] = {"allowed": False, "how": "none", "safe_hours": None}
@@ -75,10 +75,10 @@ def without_contact(data: bytes) -> bytes:
 
     The result is as if contact had never been given.
     """
-    found = json.loads(data)
-    if found.get("contact"):
-        found["contact"] = NO_CONTACT
-    return json_bytes(found)
+    body = json.loads(data)
+    if body.get("contact"):
+        body["contact"] = NO_CONTACT
+    return json_bytes(body)
 
 
 def unread_json(

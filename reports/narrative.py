@@ -42,15 +42,17 @@ def collect_texts(
     The narrative is the words in force, else words typed before (in an earlier draft), else the first words of an SMS.
     First words that are not the narrative are listed with the unasked words.
     """
-    typed = [n for n, g in enumerate(given) if g.question == "narrative" and g.value is not None]
-    on_path = [n for n in typed if given[n].counts]
-    narrative_at = (on_path or typed)[-1] if typed else None
-    others = tuple(unasked)
+    narrative_indexes = [
+        n for n, answer in enumerate(given) if answer.question == "narrative" and answer.value is not None
+    ]
+    on_path = [n for n in narrative_indexes if given[n].counts]
+    narrative_at = (on_path or narrative_indexes)[-1] if narrative_indexes else None
+    unasked_texts = tuple(unasked)
     if first_words is not None and narrative_at is not None:
-        others = (UnaskedText(created_at, "home", first_words), *others)
+        unasked_texts = (UnaskedText(created_at, "home", first_words), *unasked_texts)
     narrative = first_words if narrative_at is None else given[narrative_at].value
-    additions = tuple(n for n, g in enumerate(given) if g.question == "addition" and g.value is not None)
-    return ReportTexts(narrative, narrative_at, additions, others)
+    additions = tuple(n for n, answer in enumerate(given) if answer.question == "addition" and answer.value is not None)
+    return ReportTexts(narrative, narrative_at, additions, unasked_texts)
 
 
 def answer_rows(given: Sequence[GivenAnswer], words: ReportTexts) -> list[dict[str, Any]]:
@@ -59,35 +61,40 @@ def answer_rows(given: Sequence[GivenAnswer], words: ReportTexts) -> list[dict[s
     A text that is elsewhere in the report is replaced by a `ref` to that place.
     """
     rows = []
-    for n, g in enumerate(given):
-        row: dict[str, Any] = {"n": n + 1, "screen": g.screen, "question": g.question}
+    for n, answer in enumerate(given):
+        row: dict[str, Any] = {"n": n + 1, "screen": answer.screen, "question": answer.question}
         if ref := _ref(n, given, words):
             row["ref"] = ref
         else:
-            row["value"] = g.value if g.value is None else as_typed(g.value)
-        rows.append({**row, "at": rfc3339(g.at)})
+            row["value"] = answer.value if answer.value is None else as_typed(answer.value)
+        rows.append({**row, "at": rfc3339(answer.at)})
     return rows
 
 
-def _ref(n: int, given: Sequence[GivenAnswer], words: ReportTexts) -> str | None:
+def _ref(n: int, answers: Sequence[GivenAnswer], texts: ReportTexts) -> str | None:
     """Return a JSON Pointer (RFC 6901) to the text of this answer, if the text is elsewhere in the report."""
-    g = given[n]
-    if n == words.narrative_index:
+    answer = answers[n]
+    if n == texts.narrative_index:
         return "/narrative"
-    if n in words.additions:
-        return f"/additions/{words.additions.index(n)}/text"
-    if g.typed and g.question in EXTRA_QUESTIONS and g.value is not None and n == _index_in_force(g.question, given):
-        return f"/extras/{g.question}"
+    if n in texts.additions:
+        return f"/additions/{texts.additions.index(n)}/text"
+    if (
+        answer.typed
+        and answer.question in EXTRA_QUESTIONS
+        and answer.value is not None
+        and n == _index_in_force(answer.question, answers)
+    ):
+        return f"/extras/{answer.question}"
     return None
 
 
-def _index_in_force(question: str, given: Sequence[GivenAnswer]) -> int:
+def _index_in_force(question: str, answers: Sequence[GivenAnswer]) -> int:
     """Return the index of the answer whose text is the value in force."""
-    value = answers_in_force(given).get(question)
-    return max(n for n, g in enumerate(given) if g.question == question and g.value == value)
+    value = answers_in_force(answers).get(question)
+    return max(n for n, answer in enumerate(answers) if answer.question == question and answer.value == value)
 
 
-# One run of non-blank characters, of which none is tried twice: linear in the length of the text.
+# One run of non-blank characters. None is tried twice: the time is linear in the length of the text.
 LINK_PATTERN = re.compile(r"(?i)\b(?:https?://|www\.)\S+")
 
 

@@ -129,9 +129,12 @@ def to_json(report: Report, hotline: str) -> bytes:
             "reporter_role": reporter_role(facts),
             "child": {"age_band": facts.age_band, "count": None},
             "narrative": _text(words.narrative),
-            "unasked": [{"at": rfc3339(u.at), "screen": u.screen, "text": as_typed(u.text)} for u in words.unasked],
+            "unasked": [
+                {"at": rfc3339(unasked_text.at), "screen": unasked_text.screen, "text": as_typed(unasked_text.text)}
+                for unasked_text in words.unasked
+            ],
             "decoded": None,
-            "additions": [{"at": rfc3339(g.at), "text": _text(g.value)} for g in additions],
+            "additions": [{"at": rfc3339(addition.at), "text": _text(addition.value)} for addition in additions],
             "contact": _contact(report),
             "extras": extras_as_typed(facts.extras),
             "answers": answer_rows(report.given, words),
@@ -227,10 +230,10 @@ def _crosswalk(terms: Crosswalk) -> dict[str, Any]:
 
 
 def _links(report: Report) -> list[str]:
-    words = report.words
-    additions = (report.given[n].value for n in words.additions)
-    unasked = (u.text for u in words.unasked)
-    return links_in((words.narrative, *unasked, *additions, report.facts.extras.get("where_online")))
+    texts = report.words
+    additions = (report.given[n].value for n in texts.additions)
+    unasked_texts = (unasked_text.text for unasked_text in texts.unasked)
+    return links_in((texts.narrative, *unasked_texts, *additions, report.facts.extras.get("where_online")))
 
 
 def report_head(report: Report) -> bytes:

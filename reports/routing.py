@@ -31,8 +31,8 @@ class Recipient(Struct, frozen=True, array_like=True):
 class Route(Struct, frozen=True):
     """The hotlines of a report.
 
-    `legs`: the recipients: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason) for hotlines that
-    do not get it. `avoid`: hotlines that the reporter left out.
+    `recipients`: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason) for hotlines that do
+    not get it. `avoid`: hotlines that the reporter left out.
     """
 
     recipients: tuple[Recipient, ...]
@@ -53,15 +53,15 @@ def avoided_hotlines(country: Country, facts: Facts) -> tuple[str, ...]:
 
     If no hotline was left and the reporter chose the child helpline "after all", the helpline is not one of them.
     """
-    spared = incomplete_hotline(country) if facts.after_all else None
-    return tuple(name for name in country.hotlines if name in facts.avoid and name != spared)
+    helpline = incomplete_hotline(country) if facts.after_all else None
+    return tuple(name for name in country.hotlines if name in facts.avoid and name != helpline)
 
 
 def incomplete_hotline(country: Country) -> str | None:
     """Return the one hotline that gets incomplete reports: `incomplete_to`, else the child helpline, else None."""
     if country.incomplete_to:
         return country.incomplete_to
-    return next((h.id for h in country.hotlines.values() if h.kind == "child_helpline"), None)
+    return next((hotline.id for hotline in country.hotlines.values() if hotline.kind == "child_helpline"), None)
 
 
 def find_route(
@@ -74,19 +74,20 @@ def find_route(
 ) -> Route:
     """Find the recipients of a report.
 
-    `live`: ids of the hotlines whose delivery is set up. A route without legs means that no hotline can get the report,
-    and a person must be alerted.
+    `live`: ids of the hotlines whose delivery is set up. A route without recipients means that no hotline can get the
+    report, and a person must be alerted.
     """
     avoided = tuple(name for name in country.hotlines if name in avoid)
     if completeness == "incomplete":
         return _incomplete(country, live, avoided)
     candidates, places = country.hotlines_for_category(facts.category or "other"), country.place_codes(facts.place)
     reasons = {
-        h.id: _passed_over(h, facts, places, avoided) if _is_live(h, country, live) else "NOT_LIVE" for h in candidates
+        hotline.id: _passed_over(hotline, facts, places, avoided) if _is_live(hotline, country, live) else "NOT_LIVE"
+        for hotline in candidates
     }
-    eligible = [h for h in candidates if not reasons[h.id]]
-    passed = tuple((name, why) for name, why in reasons.items() if why)
-    return Route(tuple(_recipients(eligible, country, facts))[:MAX_RECIPIENTS], passed, avoided)
+    eligible = [hotline for hotline in candidates if not reasons[hotline.id]]
+    passed_over = tuple((name, reason) for name, reason in reasons.items() if reason)
+    return Route(tuple(_recipients(eligible, country, facts))[:MAX_RECIPIENTS], passed_over, avoided)
 
 
 def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str]) -> Route:
@@ -94,9 +95,9 @@ def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str])
     hotline = country.hotlines.get(name or "")
     if hotline is None:
         return Route((), (), tuple(avoided))
-    why = "AVOIDED" if hotline.id in avoided else "" if _is_live(hotline, country, live) else "NOT_LIVE"
-    if why:
-        return Route((), ((hotline.id, why),), tuple(avoided))
+    reason = "AVOIDED" if hotline.id in avoided else "" if _is_live(hotline, country, live) else "NOT_LIVE"
+    if reason:
+        return Route((), ((hotline.id, reason),), tuple(avoided))
     return Route((Recipient(hotline.id, "primary", "INCOMPLETE_ONLY"),), (), tuple(avoided))
 
 
@@ -119,17 +120,17 @@ def _recipients(eligible: Sequence[Hotline], country: Country, facts: Facts) -> 
     if not eligible:
         return
     yield Recipient(eligible[0].id, "primary", "CATEGORY_FIRST")
-    taken = {eligible[0].id}
-    for kind, why in _also(country, facts):
-        also = next((h for h in eligible if h.kind == kind), None)
-        if also and also.id not in taken:
-            if len(taken) < MAX_IMMEDIATE_RECIPIENTS:
-                yield Recipient(also.id, "also", why)
+    chosen = {eligible[0].id}
+    for kind, reason in _also(country, facts):
+        informed = next((candidate for candidate in eligible if candidate.kind == kind), None)
+        if informed and informed.id not in chosen:
+            if len(chosen) < MAX_IMMEDIATE_RECIPIENTS:
+                yield Recipient(informed.id, "also", reason)
             else:
-                yield Recipient(also.id, "fallback", "NO_RECEIPT")
-            taken.add(also.id)
+                yield Recipient(informed.id, "fallback", "NO_RECEIPT")
+            chosen.add(informed.id)
     for hotline in eligible:
-        if hotline.id not in taken:
+        if hotline.id not in chosen:
             yield Recipient(hotline.id, "fallback", "NO_RECEIPT")
 
 

@@ -1,4 +1,4 @@
-"""Write CSV tables for spreadsheets in which no cell is ever a formula, whatever was typed. Pure."""
+"""Write CSV tables for spreadsheets. No cell is a formula, even if a reporter typed one. Pure."""
 
 from __future__ import annotations
 

@@ -81,9 +81,14 @@ class Triage:
     flags: tuple[str, ...]
 
 
-def _rule(reason: str, priority: str, *when: Mapping[str, str | tuple[str, ...]]) -> TriageRule:
+def _rule(reason: str, priority: str, *conditions: Mapping[str, str | tuple[str, ...]]) -> TriageRule:
     return TriageRule(
-        reason, priority, tuple({q: (v,) if isinstance(v, str) else v for q, v in w.items()} for w in when)
+        reason,
+        priority,
+        tuple(
+            {question: (value,) if isinstance(value, str) else value for question, value in condition.items()}
+            for condition in conditions
+        ),
     )
 
 
@@ -132,21 +137,21 @@ def triage(facts: Facts, floor: str | None = None) -> Triage:
         "missing_kind": facts.missing_kind,
         "age_band": facts.age_band,
     }
-    holding = [rule for rule in RULE_TABLE if _holds(rule, answers)] or [UNMATCHED]
-    reached = [rule.priority for rule in holding] + ([floor] if floor else [])
+    matching = [rule for rule in RULE_TABLE if _holds(rule, answers)] or [UNMATCHED]
+    priorities = [rule.priority for rule in matching] + ([floor] if floor else [])
     if facts.words_only:
-        reached.append("P3")
-    return Triage(min(reached), tuple(rule.reason for rule in holding), _flags(facts))
+        priorities.append("P3")
+    return Triage(min(priorities), tuple(rule.reason for rule in matching), _flags(facts))
 
 
 def _holds(rule: TriageRule, answers: Mapping[str, str | None]) -> bool:
     if rule.unless and _fits(rule.unless, answers):
         return False
-    return any(_fits(wanted, answers) for wanted in rule.when)
+    return any(_fits(conditions, answers) for conditions in rule.when)
 
 
-def _fits(wanted: Mapping[str, tuple[str, ...]], answers: Mapping[str, str | None]) -> bool:
-    return all(answers.get(question) in values for question, values in wanted.items())
+def _fits(conditions: Mapping[str, tuple[str, ...]], answers: Mapping[str, str | None]) -> bool:
+    return all(answers.get(question) in values for question, values in conditions.items())
 
 
 def _flags(facts: Facts) -> tuple[str, ...]:
@@ -161,4 +166,4 @@ def _flags(facts: Facts) -> tuple[str, ...]:
         ("AVOID_USED", bool(facts.avoid)),
         ("WORDS_ONLY", facts.words_only),
     )
-    return tuple(name for name, holds in flags if holds)
+    return tuple(name for name, is_set in flags if is_set)

@@ -1,4 +1,4 @@
-"""Run disk calls with a deadline. After it the caller goes on, and the outcome of the call is unknown.
+"""Run disk calls with a deadline. After it the caller continues, and the outcome of the call is unknown.
 
 A thread that waits for a disk cannot be interrupted. So it is abandoned and ends when the disk answers. The number of
 such threads is limited.
@@ -40,8 +40,8 @@ class DeadlinePool:
         self._free = threading.Semaphore(most)
         self._work: WorkQueue = SimpleQueue()
         self._waiting = threading.Semaphore(0)
-        deleted = weakref.finalize(self, _end_all, self._work, most)
-        deleted.atexit = False  # they are daemon threads: a process that ends does not wait for them
+        finalizer = weakref.finalize(self, _end_all, self._work, most)
+        finalizer.atexit = False  # they are daemon threads: a process that ends does not wait for them
 
     def close(self) -> None:
         """Stop the threads that wait for work. Later calls start new ones."""
@@ -70,9 +70,9 @@ class DeadlinePool:
                 return outcome.result()  # done at the last moment; or `do` itself raised TimeoutError
             raise DeadlineExceeded from None
 
-    def _do(self, outcome: Future[T], do: Callable[[], T]) -> None:
+    def _do(self, outcome: Future[T], task: Callable[[], T]) -> None:
         try:
-            result = do()
+            result = task()
         except BaseException as error:
             self._mark_free()
             outcome.set_exception(error)
@@ -86,12 +86,12 @@ class DeadlinePool:
         self._free.release()
 
 
-def _run_worker(work: WorkQueue) -> None:
-    while (do := work.get()) is not None:
-        do()
-        del do  # it refers to the pool, which ends its threads once it is deleted
+def _run_worker(queue: WorkQueue) -> None:
+    while (task := queue.get()) is not None:
+        task()
+        del task  # it refers to the pool, which ends its threads once it is deleted
 
 
-def _end_all(work: WorkQueue, most: int) -> None:
-    for _ in range(most):
-        work.put(None)
+def _end_all(queue: WorkQueue, count: int) -> None:
+    for _ in range(count):
+        queue.put(None)

@@ -80,8 +80,8 @@ def reroute(names: Iterable[str]) -> None:
         logger.propagate = True
 
 
-def _log_crash(what: tuple[type[BaseException] | None, BaseException | None, TracebackType | None]) -> None:
-    kind, error, trace = what
+def _log_crash(exc_info: tuple[type[BaseException] | None, BaseException | None, TracebackType | None]) -> None:
+    kind, error, trace = exc_info
     if kind is None or issubclass(kind, KeyboardInterrupt):
         return
     structlog.get_logger("tokaut").critical("crashed", exc_info=(kind, error or kind(), trace))
@@ -112,9 +112,15 @@ class _Stamp:
         self._process, self._release = process, release
 
     def __call__(self, _logger: object, _method: str, fields: EventDict) -> EventDict:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         stamp_fields = {"process": self._process, "pid": os.getpid(), "release": self._release}
-        return {"at": at, "level": fields.pop("level", "error"), "event": fields.pop("event"), **stamp_fields, **fields}
+        return {
+            "at": timestamp,
+            "level": fields.pop("level", "error"),
+            "event": fields.pop("event"),
+            **stamp_fields,
+            **fields,
+        }
 
 
 def _formatter(stamp: Processor) -> logging.Formatter:
@@ -173,16 +179,16 @@ def _classes(error: BaseException) -> str:
 
 def _frames(trace: TracebackType | None) -> Iterator[str]:
     """Yield our own innermost frames, as file:line below the project's folder."""
-    ours = [(frame, line) for frame, line in walk_tb(trace) if _package(frame) in OUR_PACKAGES]
-    for frame, line in ours[-_FRAMES:]:
-        parts = frame.f_code.co_filename.split("/")
+    own_frames = [(frame, line) for frame, line in walk_tb(trace) if _package(frame) in OUR_PACKAGES]
+    for frame, line in own_frames[-_FRAMES:]:
+        path_parts = frame.f_code.co_filename.split("/")
         package = _package(frame)
-        depth = max((i for i, part in enumerate(parts) if part == package), default=len(parts) - 1)
-        yield f"{'/'.join(parts[depth:])}:{line}"
+        depth = max((i for i, part in enumerate(path_parts) if part == package), default=len(path_parts) - 1)
+        yield f"{'/'.join(path_parts[depth:])}:{line}"
 
 
 def _package(frame: FrameType) -> str:
     """Return the package of a frame, from the module's spec: a module started with -m is named __main__."""
-    spec: ModuleSpec | None = frame.f_globals.get("__spec__")
-    name = spec.name if spec else frame.f_globals.get("__name__", "")
+    module_spec: ModuleSpec | None = frame.f_globals.get("__spec__")
+    name = module_spec.name if module_spec else frame.f_globals.get("__name__", "")
     return str(name).partition(".")[0]

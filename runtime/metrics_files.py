@@ -2,7 +2,7 @@
 
 Prometheus' library names the files of a process by its pid. Pids are not reused: the files of ended processes pile up,
 and the last values of an ended `clock` are taken for those of the running one. Here a process takes the lowest free
-number of its kind, such as `clock-1`, and a later process goes on counting in the same files.
+number of its kind, such as `clock-1`, and a later process continues counting in the same files.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def claim_files(kind: str) -> Iterator[None]:
         yield
         return
     library.ValueClass = library.MultiProcessValue(lambda: name)
-    before = os.umask(mask)
+    previous_mask = os.umask(mask)
     try:
         yield
     finally:
-        os.umask(before)
+        os.umask(previous_mask)
 
 
 def render(own: CollectorRegistry) -> bytes:
@@ -74,11 +74,11 @@ def _claim_name(folder: Path, kind: str) -> str:
 
 
 def _try_lock(lock: Path) -> bool:
-    """Lock the file until this process ends, in whatever way. Return False if another process has locked it."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    """Lock the file until this process ends, however it ends. Return False if another process has locked it."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(handle)
+        os.close(descriptor)
         return False
     return True

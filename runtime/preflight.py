@@ -29,11 +29,11 @@ def _run_and_exit(check: Callable[[], object]) -> None:
     try:
         check()
         code = 0
-    except SystemExit as why:
-        if isinstance(why.code, str):
-            sys.stderr.write(f"{why.code}\n")
-        elif isinstance(why.code, int):
-            code = why.code
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            sys.stderr.write(f"{error.code}\n")
+        elif isinstance(error.code, int):
+            code = error.code
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

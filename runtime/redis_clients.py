@@ -37,11 +37,11 @@ class _Sentinels(_SENTINEL):  # type: ignore[misc]
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
         try:
-            master: tuple[str, int] = super().discover_master(service_name)
+            address: tuple[str, int] = super().discover_master(service_name)
         finally:
             for sentinel in self.sentinels:
                 sentinel.connection_pool.disconnect(inuse_connections=False)
-        return master
+        return address
 
 
 def session_client(reach: RedisAddress) -> Redis:
@@ -58,30 +58,35 @@ def queue_client(reach: RedisAddress, seconds: float = TIMEOUT_SECONDS) -> Redis
     return _client(reach, seconds, _never())
 
 
-def _client(reach: RedisAddress, seconds: float, retry: Retry, **more: Any) -> Redis:
+def _client(address: RedisAddress, seconds: float, retry: Retry, **more: Any) -> Redis:
     limits = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": retry}
-    if not reach.sentinels:
-        return Redis.from_url(reach.url, **limits, **_authority(reach), **more)
-    login = {"username": reach.username, "password": reach.password, "db": reach.database}
-    tls = {"ssl": reach.is_tls, **_authority(reach)}
-    client: Redis = _sentinels(reach, seconds).master_for(reach.master, **limits, **login, **tls, **more)
+    if not address.sentinels:
+        return Redis.from_url(address.url, **limits, **_authority(address), **more)
+    login = {"username": address.username, "password": address.password, "db": address.database}
+    tls = {"ssl": address.is_tls, **_authority(address)}
+    client: Redis = _sentinels(address, seconds).master_for(address.master, **limits, **login, **tls, **more)
     return client
 
 
 def find_master(reach: RedisAddress, seconds: float) -> tuple[str, int]:
     """Ask the Sentinels which server leads now. Return its host and port. Raises RedisError."""
-    master: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
-    return master
+    address: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
+    return address
 
 
-def _sentinels(reach: RedisAddress, seconds: float) -> Any:
+def _sentinels(address: RedisAddress, seconds: float) -> Any:
     limits = {key: min(seconds, SENTINEL_TIMEOUT_SECONDS) for key in ("socket_timeout", "socket_connect_timeout")}
-    more = {"retry": _never(), "password": reach.sentinel_password, "ssl": reach.is_tls, **_authority(reach)}
-    return _Sentinels(reach.sentinels, sentinel_kwargs={**limits, **more})
+    credentials = {
+        "retry": _never(),
+        "password": address.sentinel_password,
+        "ssl": address.is_tls,
+        **_authority(address),
+    }
+    return _Sentinels(address.sentinels, sentinel_kwargs={**limits, **credentials})
 
 
-def _authority(reach: RedisAddress) -> dict[str, str]:
-    return {"ssl_ca_certs": str(reach.ca_file)} if reach.is_tls and reach.ca_file else {}
+def _authority(address: RedisAddress) -> dict[str, str]:
+    return {"ssl_ca_certs": str(address.ca_file)} if address.is_tls and address.ca_file else {}
 
 
 def describe_error(error: BaseException) -> str:

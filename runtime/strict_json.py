@@ -41,16 +41,16 @@ def _refuse_depth(text: str) -> None:
     """Refuse deep nesting before the parser runs: a long row of brackets would exhaust its recursion."""
     depth = 0
     for match in _BRACKETS.finditer(text):
-        first = text[match.start()]
-        depth += (first in "[{") - (first in "]}")
+        bracket = text[match.start()]
+        depth += (bracket in "[{") - (bracket in "]}")
         if depth > MAX_DEPTH:
             raise StrictJsonError(f"deeper than {MAX_DEPTH}")
 
 
-def _digits(literal: str) -> str:
-    if len(literal.lstrip("-")) > MAX_DIGITS:
+def _digits(number: str) -> str:
+    if len(number.lstrip("-")) > MAX_DIGITS:
         raise StrictJsonError(f"integer of more than {MAX_DIGITS} digits")
-    return literal
+    return number
 
 
 def _refuse(_: str) -> NoReturn:

@@ -45,15 +45,15 @@ def load_signing_key(keys: Path) -> SigningKey | None:
 
     Raises KeyFileError if the private key is missing, or if other accounts can read it.
     """
-    newest = next(iter(load_verify_keys(keys)), None)
-    if newest is None:
+    newest_id = next(iter(load_verify_keys(keys)), None)
+    if newest_id is None:
         return None
-    path = keys / "private" / AUDIT_KEY / f"{newest}.key"
+    path = keys / "private" / AUDIT_KEY / f"{newest_id}.key"
     try:
         return SigningKey.from_pem(read_private_file(path))
-    except DecryptError as reason:
+    except DecryptError as error:
         raise KeyFileError(
-            f"{path} is {reason}; put it back from its copy, or: tokaut keys rotate {AUDIT_KEY}"
+            f"{path} is {error}; put it back from its copy, or: tokaut keys rotate {AUDIT_KEY}"
         ) from None
 
 

@@ -83,27 +83,27 @@ def verify_chain(
     chain: Iterable[ChainRow], checkpoints: Sequence[Checkpoint], mode: str, holds: SignatureCheck, now: int
 ) -> ChainVerification:
     """Verify the chain, and the checkpoints, which are in the order of their numbers. `now`: microseconds."""
-    newest = checkpoints[-1].at if checkpoints else 0
-    check = _ChainCheck(checkpoints, mode, now)
-    fault = next(_checkpoint_faults(checkpoints, mode, holds), "") or check.through(chain)
+    signed_at = checkpoints[-1].at if checkpoints else 0
+    chain_check = _ChainCheck(checkpoints, mode, now)
+    fault = next(_checkpoint_faults(checkpoints, mode, holds), "") or chain_check.through(chain)
     signed = max((checkpoint.seq for checkpoint in checkpoints), default=0) if not fault else 0
-    return ChainVerification(check.lines, signed, newest, fault)
+    return ChainVerification(chain_check.lines, signed, signed_at, fault)
 
 
-def _checkpoint_faults(checkpoints: Sequence[Checkpoint], mode: str, holds: SignatureCheck) -> Iterator[str]:
-    for before, checkpoint in zip((None, *checkpoints), checkpoints, strict=False):
-        if before and checkpoint.number != before.number + 1:
-            yield f"Checkpoint {before.number + 1} is missing."
-        if before and checkpoint.seq < before.seq:
+def _checkpoint_faults(checkpoints: Sequence[Checkpoint], mode: str, is_signed: SignatureCheck) -> Iterator[str]:
+    for previous, checkpoint in zip((None, *checkpoints), checkpoints, strict=False):
+        if previous and checkpoint.number != previous.number + 1:
+            yield f"Checkpoint {previous.number + 1} is missing."
+        if previous and checkpoint.seq < previous.seq:
             yield (
                 f"Checkpoint {checkpoint.number} ends at line {checkpoint.seq}, before the one that was signed earlier."
             )
-        if before and checkpoint.seq == before.seq and checkpoint.hash != before.hash:
+        if previous and checkpoint.seq == previous.seq and checkpoint.hash != previous.hash:
             yield (
-                f"Checkpoints {before.number} and {checkpoint.number} have signed line {checkpoint.seq}, "
+                f"Checkpoints {previous.number} and {checkpoint.number} have signed line {checkpoint.seq}, "
                 "and not the same one."
             )
-        if not holds(checkpoint.key_id, checkpoint.signature, checkpoint.text(mode)):
+        if not is_signed(checkpoint.key_id, checkpoint.signature, checkpoint.text(mode)):
             yield f"Checkpoint {checkpoint.number} is not signed by a key of ours ({checkpoint.key_id})."
 
 
@@ -117,33 +117,35 @@ class _ChainCheck:
 
     def through(self, chain: Iterable[ChainRow]) -> str:
         """Return the first fault as a sentence; empty if there is none."""
-        last: tuple[int, bytes] | None = None
+        previous: tuple[int, bytes] | None = None
         for row in chain:
-            if last is None:
-                last = (0, GENESIS_HASH) if row.seq == 1 else self._anchor(row.seq)
-            if last is None:
+            if previous is None:
+                previous = (0, GENESIS_HASH) if row.seq == 1 else self._anchor(row.seq)
+            if previous is None:
                 return f"Line {row.seq} of the audit is the first: those before it are gone, and not by a purge."
-            expected = next_hash(last[1], row.digest)
-            if row.seq != last[0] + 1 or row.hash != expected:
-                wrong = "place" if row.seq != last[0] + 1 else "hash"
-                return f"Line {row.seq} of the audit ({row.name}) does not fit: its {wrong} is wrong."
+            expected_hash = next_hash(previous[1], row.digest)
+            if row.seq != previous[0] + 1 or row.hash != expected_hash:
+                wrong_part = "place" if row.seq != previous[0] + 1 else "hash"
+                return f"Line {row.seq} of the audit ({row.name}) does not fit: its {wrong_part} is wrong."
             signed = self._checkpoints.get(row.seq)
             if signed and signed.hash != row.hash:
                 return f"Line {row.seq} of the audit is not the one that checkpoint {signed.number} has signed."
-            last = row.seq, row.hash
+            previous = row.seq, row.hash
             self.lines += 1
-        reached = last[0] if last else 0
-        if reached < self._last_signed:
+        last_seq = previous[0] if previous else 0
+        if last_seq < self._last_signed:
             number = self._checkpoints[self._last_signed].number
-            return f"Lines {reached + 1} to {self._last_signed} of the audit are gone: checkpoint {number} signed them."
+            return (
+                f"Lines {last_seq + 1} to {self._last_signed} of the audit are gone: checkpoint {number} signed them."
+            )
         return ""
 
-    def _anchor(self, first: int) -> tuple[int, bytes] | None:
+    def _anchor(self, first_seq: int) -> tuple[int, bytes] | None:
         """Return number and hash of the line before the first one, if a purge may have deleted it; else None.
 
         A purge may have done so if a checkpoint signed that line, and is old enough.
         """
-        signed = self._checkpoints.get(first - 1)
+        signed = self._checkpoints.get(first_seq - 1)
         if signed is None or signed.at > self._now - self._lifetime + CHECKPOINT_SLACK:
             return None
         return signed.seq, signed.hash

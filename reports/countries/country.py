@@ -33,19 +33,19 @@ def normalize_tables(raw: dict[str, Any]) -> list[str]:
 
     Returns the faults that only a file can have.
     """
-    lines = []
+    faults = []
     if (raw.pop("schema", None), raw.pop("version", None)) != ("tokaut-country", 1):
-        lines.append('schema: must be "tokaut-country", version 1')
+        faults.append('schema: must be "tokaut-country", version 1')
     for table, plural in (("code", "codes"), ("place", "places"), ("hotline", "hotlines")):
         raw[plural] = raw.pop(table, [])
     hotlines: dict[str, Any] = {}
     for n, hotline in enumerate(raw["hotlines"], 1):
         name = str(hotline.get("id", n))
         if name in hotlines:
-            lines.append(f"hotline.{name}.id: stands twice")
+            faults.append(f"hotline.{name}.id: stands twice")
         hotlines[name] = hotline
     raw["hotlines"] = hotlines
-    return lines
+    return faults
 
 
 def describe_fault(fault: Any) -> str:
@@ -140,7 +140,10 @@ class Country:
 
     def helpline(self) -> Hotline | None:
         """Return the first child helpline with a number that this mode may show; None if there is none."""
-        return next((h for h in self.hotlines.values() if h.kind == "child_helpline" and self.shows(h)), None)
+        return next(
+            (hotline for hotline in self.hotlines.values() if hotline.kind == "child_helpline" and self.shows(hotline)),
+            None,
+        )
 
     def shows(self, hotline: Hotline) -> bool:
         """Return whether screens may show the number of this hotline."""
@@ -148,7 +151,12 @@ class Country:
 
     def hotlines_for_category(self, category: str) -> tuple[Hotline, ...]:
         """Return the hotlines of the kinds for a category, in the order in which they are tried."""
-        return tuple(h for kind in KINDS_BY_CATEGORY[category] for h in self.hotlines.values() if h.kind == kind)
+        return tuple(
+            hotline
+            for kind in KINDS_BY_CATEGORY[category]
+            for hotline in self.hotlines.values()
+            if hotline.kind == kind
+        )
 
     def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
         """Return the values of the flows' placeholders for this country; `say` translates."""
@@ -177,12 +185,12 @@ class Country:
         faults += escalation_problems(self.hotlines, self.clocks)
         if mode == "live":
             faults += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
-        return [f"{self.file}: {line}" for line in faults]
+        return [f"{self.file}: {fault}" for fault in faults]
 
     def overdue(self, today: date) -> list[str]:
-        """Return what has to be confirmed again or is missing. `tokaut check` fails for it; a start does not."""
-        faults = [line for h in self.hotlines.values() for line in h.overdue(today)]
-        return [f"{self.file}: {line}" for line in (*withdrawn_emergency_problems(self.emergency), *faults)]
+        """Return the entries to confirm again or to add. `tokaut check` fails for it; a start does not."""
+        faults = [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
+        return [f"{self.file}: {fault}" for fault in (*withdrawn_emergency_problems(self.emergency), *faults)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +201,8 @@ class Countries:
     _dialled: dict[tuple[str, str], Country] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
-        first = {key: country for country in reversed(self.all) for key in country.dialled}
-        object.__setattr__(self, "_dialled", first)  # it is looked up for each request
+        countries_by_code = {key: country for country in reversed(self.all) for key in country.dialled}
+        object.__setattr__(self, "_dialled", countries_by_code)  # it is looked up for each request
 
     def __iter__(self) -> Iterator[Country]:
         return iter(self.all)
@@ -219,18 +227,20 @@ class Countries:
 
     def by_service_code(self, channel: str, dialled: str | None) -> Country:
         """Return the country whose code was dialled; the first one if the code is unknown or absent."""
-        wanted = normalize_code(dialled or "")
-        return self._dialled.get((channel, wanted), self.all[0]) if wanted else self.all[0]
+        code = normalize_code(dialled or "")
+        return self._dialled.get((channel, code), self.all[0]) if code else self.all[0]
 
     def problems(self, mode: ModeName) -> list[str]:
         """Return what keeps the countries from this mode, a sentence each, with codes that two countries share."""
-        faults = [line for country in self.all for line in country.problems(mode)]
-        seen: dict[tuple[str, str], str] = {}
+        faults = [fault for country in self.all for fault in country.problems(mode)]
+        first_files: dict[tuple[str, str], str] = {}
         for country in self.all:
             for key in country.dialled:
-                first = seen.setdefault(key, country.file)
-                if first != country.file:
-                    faults.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
+                first_file = first_files.setdefault(key, country.file)
+                if first_file != country.file:
+                    faults.append(
+                        f"{country.file}: code {key[1]} ({key[0]}) stands in {first_file} too; keep one of them."
+                    )
         return faults
 
 
@@ -241,18 +251,18 @@ def load_country(iso: str, text: str, mode: ModeName) -> Country:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CountryError([f"{file}: {error}"]) from error
-    lines = normalize_tables(raw)
+    faults = normalize_tables(raw)
     raw["mode"] = mode
     try:
         country = TypeAdapter(Country).validate_python(raw)
     except ValidationError as error:
         raise CountryError(
-            f"{file}: {line}" for line in lines + [describe_fault(fault) for fault in error.errors()]
+            f"{file}: {line}" for line in faults + [describe_fault(fault) for fault in error.errors()]
         ) from error
     if country.iso.lower() != iso.lower():
-        lines.append(f"iso: {country.iso} does not belong in {file}")
-    if lines:
-        raise CountryError(f"{file}: {line}" for line in lines)
+        faults.append(f"iso: {country.iso} does not belong in {file}")
+    if faults:
+        raise CountryError(f"{file}: {line}" for line in faults)
     return country
 
 
@@ -265,17 +275,17 @@ def load_countries(
     countries, unless `as_written`, for code that only inspects the files.
     """
     countries: list[Country] = []
-    lines: list[str] = []
+    faults: list[str] = []
     for name in names:
         try:
             countries.append(load_country(name, _text(name, folder), mode))
         except CountryError as error:
-            lines += error.lines
+            faults += error.lines
     if not names:
-        lines.append("COUNTRIES: names no country; name one, for example vu")
-    lines += mode_separation.separation_faults(countries)
-    if lines:
-        raise CountryError(lines)
+        faults.append("COUNTRIES: names no country; name one, for example vu")
+    faults += mode_separation.separation_faults(countries)
+    if faults:
+        raise CountryError(faults)
     if as_written:
         return Countries(tuple(countries))
     return Countries(
@@ -293,7 +303,7 @@ def shipped_countries() -> list[str]:
 
 def _text(name: str, folder: Path | None) -> str:
     file = f"{name.lower()}.toml"
-    for place in (folder, SHIPPED_FOLDER):
-        if place and name.isalpha() and (place / file).is_file():
-            return (place / file).read_text(encoding="utf-8")
+    for directory in (folder, SHIPPED_FOLDER):
+        if directory and name.isalpha() and (directory / file).is_file():
+            return (directory / file).read_text(encoding="utf-8")
     raise CountryError([f"COUNTRIES: there is no country file {file}; shipped are {', '.join(shipped_countries())}"])

@@ -124,8 +124,8 @@ class Hotline(SourcedEntry):
         """Return the number for screens; None if no source has one."""
         if not self.show.phone:
             return None
-        same = {f.name: getattr(self, f.name) for f in fields(SourcedEntry)}
-        return PhoneNumber(service=self.name, word=self.screen_name, number=self.show.phone, **same)
+        shared_fields = {entry_field.name: getattr(self, entry_field.name) for entry_field in fields(SourcedEntry)}
+        return PhoneNumber(service=self.name, word=self.screen_name, number=self.show.phone, **shared_fields)
 
     @property
     def texts(self) -> str:
@@ -164,21 +164,23 @@ class Hotline(SourcedEntry):
     def live_problems(self) -> list[str]:
         """Return what live mode refuses about this hotline, a sentence each."""
         problems = []
-        if self.show.phone and not self.withdrawn and (why := self.live_mode_fault()):
-            problems.append(f"hotline {self.id}: the number {self.show.phone} {why}; {CONFIRM_HINT}")
+        if self.show.phone and not self.withdrawn and (fault := self.live_mode_fault()):
+            problems.append(f"hotline {self.id}: the number {self.show.phone} {fault}; {CONFIRM_HINT}")
         if not self.show.phone and not self.verified():  # it would get no report, and nobody would notice
             problems.append(f"hotline {self.id} has no verified_on and verified_by; have it confirmed in the country.")
         if missing := self.card.missing():
-            shown = (
+            named_fields = (
                 missing
                 if len(missing) <= MAX_NAMED_FIELDS
                 else (*missing[:MAX_NAMED_FIELDS], f"{len(missing) - MAX_NAMED_FIELDS} more")
             )
-            problems.append(f"hotline {self.id}: the partner card lacks {', '.join(shown)}; agree on them and fill in.")
+            problems.append(
+                f"hotline {self.id}: the partner card lacks {', '.join(named_fields)}; agree on them and fill in."
+            )
         return problems
 
     def overdue(self, today: date) -> list[str]:
-        """Return what has to be done again. A date that passes stops nothing and hides nothing."""
+        """Return the checks that must be repeated. A date that passes stops nothing and hides nothing."""
         card = self.card
         dates = (
             (self.verified_on, CONFIRM_INTERVAL, "its number was last confirmed on {}; have it dialled again."),
@@ -187,7 +189,9 @@ class Hotline(SourcedEntry):
             (card.agreement_until, timedelta(0), "its agreement ended on {}; sign a new one."),
         )
         problems = [
-            f"hotline {self.id}: {say.format(on)}" for on, within, say in dates if is_overdue(on, within, today)
+            f"hotline {self.id}: {message.format(checked_on)}"
+            for checked_on, interval, message in dates
+            if is_overdue(checked_on, interval, today)
         ]
         if (drill_minutes := card.drill_minutes) > (agreed := card.answers_within.get("P1", drill_minutes)):
             problems.append(

@@ -45,7 +45,7 @@ class Law:
     show_false: StrictBool = True  # "not in the law" could be read as permission; if False, "we do not know" is shown
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the entries, a sentence each."""
+        """Return the faults of the entries, a sentence each."""
         latest = self.latest
         if latest and not latest.year and any(getattr(latest, name) is False for name in CRITERIA):
             return ["law.latest.year: it is missing; say of which year it is that something was not in the law."]
@@ -68,7 +68,7 @@ def law_placeholders(law: Law, say: Callable[[str], str]) -> dict[str, str]:
     for criterion, label in CRITERIA.items():
         labels_by_status.setdefault(law.stands(criterion), []).append(say(label))
     year = law.latest.year if law.latest else ""
-    return {f"law_{how}": ", ".join(labels) for how, labels in labels_by_status.items()} | {"law_year": year}
+    return {f"law_{status}": ", ".join(labels) for status, labels in labels_by_status.items()} | {"law_year": year}
 
 
 def is_law_known(law: Law) -> bool:

@@ -74,23 +74,25 @@ def separation_faults(lands: Sequence[CountryFile]) -> Iterator[str]:
 
     Each is a sentence that begins with the file.
     """
-    taken = dict(_live_contacts(lands))
+    live_contacts = dict(_live_contacts(lands))
     for country in lands:
         for hotline in country.hotlines.values():
-            named = f"{country.file}: hotline {hotline.id}"
+            prefix = f"{country.file}: hotline {hotline.id}"
             for contact in hotline.card.drills_to:
-                if where := next((taken[name] for name in _forms(contact, country.calling_code) if name in taken), ""):
-                    yield f"{named}: card.drills_to: {contact} is {where}; {OWN_ADDRESS_HINT}"
+                if live_use := next(
+                    (live_contacts[name] for name in _forms(contact, country.calling_code) if name in live_contacts), ""
+                ):
+                    yield f"{prefix}: card.drills_to: {contact} is {live_use}; {OWN_ADDRESS_HINT}"
                 elif "@" in contact and not is_drill_name(contact):
-                    yield f"{named}: card.drills_to: {contact} is no mailbox of drills; {DRILL_ADDRESS_HINT}"
+                    yield f"{prefix}: card.drills_to: {contact} is no mailbox of drills; {DRILL_ADDRESS_HINT}"
             for contact in (*hotline.card.duty_officer, *hotline.card.supervisor):
                 if "@" in contact and is_drill_name(contact):
-                    yield f"{named}: card: {contact} is for drills by its name; {MOVE_ADDRESS_HINT}"
+                    yield f"{prefix}: card: {contact} is for drills by its name; {MOVE_ADDRESS_HINT}"
 
 
-def _live_contacts(lands: Iterable[CountryFile]) -> Iterator[tuple[str, str]]:
+def _live_contacts(countries: Iterable[CountryFile]) -> Iterator[tuple[str, str]]:
     """Yield each address and number by which the live service may be reached, and where it is used."""
-    for country in lands:
+    for country in countries:
         for number in country.emergency:
             yield _digits(number.number), "a number that screens show"
         for hotline in country.hotlines.values():

@@ -53,20 +53,22 @@ def mark_withdrawn(text: str, number: str) -> tuple[str, tuple[str, ...]]:
     Everything else stays as its author wrote it, comments too. Raises NumberNotFound and UnsafeEdit.
     """
     raw = tomllib.loads(text)
-    wanted = [
+    matches = [
         (table, n)
-        for table, n, shown in _shown_in_file(raw)
-        if digits_of(number) in map(digits_of, shown) and digits_of(number)
+        for table, n, numbers in _shown_in_file(raw)
+        if digits_of(number) in map(digits_of, numbers) and digits_of(number)
     ]
-    if not wanted:
-        raise NumberNotFound(", ".join(dict.fromkeys(entry for _, _, shown in _shown_in_file(raw) for entry in shown)))
-    expected = deepcopy(raw)
-    for table, n in wanted:
-        expected[table][n]["withdrawn"] = True
-    changed = _edited(text, wanted)
-    if tomllib.loads(changed) != expected:
+    if not matches:
+        raise NumberNotFound(
+            ", ".join(dict.fromkeys(entry for _, _, numbers in _shown_in_file(raw) for entry in numbers))
+        )
+    expected_tables = deepcopy(raw)
+    for table, n in matches:
+        expected_tables[table][n]["withdrawn"] = True
+    changed = _edited(text, matches)
+    if tomllib.loads(changed) != expected_tables:
         raise UnsafeEdit
-    return changed, tuple(_named(raw, table, n) for table, n in wanted)
+    return changed, tuple(_named(raw, table, n) for table, n in matches)
 
 
 def digits_of(number: str) -> str:
@@ -88,18 +90,18 @@ def _named(raw: dict[str, Any], table: str, n: int) -> str:
     return str(entry["service"] if table == "emergency" else entry["name"])
 
 
-def _edited(text: str, wanted: Collection[tuple[str, int]]) -> str:
+def _edited(text: str, withdrawn: Collection[tuple[str, int]]) -> str:
     lines: list[str] = []
-    seen = {"emergency": -1, "hotline": -1}
-    inside = False
+    last_index = {"emergency": -1, "hotline": -1}
+    is_withdrawn = False
     for line in text.splitlines(keepends=True):
         if _HEADER.match(line):
             table = line.strip().partition("#")[0].strip().strip("[]").strip()
-            if table in seen:
-                seen[table] += 1
-            inside = (table, seen.get(table, -1)) in wanted
-            lines += [line, f"{WITHDRAWN_LINE}\n"] if inside else [line]
-        elif not (inside and _WITHDRAWN.match(line)):
+            if table in last_index:
+                last_index[table] += 1
+            is_withdrawn = (table, last_index.get(table, -1)) in withdrawn
+            lines += [line, f"{WITHDRAWN_LINE}\n"] if is_withdrawn else [line]
+        elif not (is_withdrawn and _WITHDRAWN.match(line)):
             lines.append(line)
     return "".join(lines)
 
@@ -109,23 +111,27 @@ REDACTED = "..."  # replaces a number in what staff wrote
 
 def permitted_numbers(country: Country) -> frozenset[str]:
     """Return the numbers that may be told to reporters there, as digits: those on screens, and the service codes."""
-    parts = {part for code in country.codes for part in re.findall(r"\d+", code.code)}
-    return _shown(country) | parts
+    code_numbers = {digits for code in country.codes for digits in re.findall(r"\d+", code.code)}
+    return _shown(country) | code_numbers
 
 
 def redact_withdrawn(words: str, country: Country) -> str:
     """Remove numbers that were withdrawn since from what staff wrote, however they are spaced. Service codes stay."""
-    gone = [number.number for number in country.emergency if number.withdrawn]
-    gone += [number for hotline in country.hotlines.values() if hotline.withdrawn for number in _numbers_of(hotline)]
-    for digits in sorted(set(filter(None, map(digits_of, gone))) - _shown(country), key=len, reverse=True):
+    withdrawn = [number.number for number in country.emergency if number.withdrawn]
+    withdrawn += [
+        number for hotline in country.hotlines.values() if hotline.withdrawn for number in _numbers_of(hotline)
+    ]
+    for digits in sorted(set(filter(None, map(digits_of, withdrawn))) - _shown(country), key=len, reverse=True):
         words = re.sub(r"(?<![\d*])" + r"[\W_]*".join(digits) + r"(?!\d)", REDACTED, words)
     return words
 
 
 def _shown(country: Country) -> frozenset[str]:
-    shown = [number.number for number in country.emergency if number.may_show(country.mode)]
-    shown += [number for hotline in filter(country.shows, country.hotlines.values()) for number in _numbers_of(hotline)]
-    return frozenset(filter(None, map(digits_of, shown)))
+    numbers = [number.number for number in country.emergency if number.may_show(country.mode)]
+    numbers += [
+        number for hotline in filter(country.shows, country.hotlines.values()) for number in _numbers_of(hotline)
+    ]
+    return frozenset(filter(None, map(digits_of, numbers)))
 
 
 def _numbers_of(hotline: Hotline) -> list[str]:

@@ -25,7 +25,7 @@ from runtime.time_units import SECOND
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NIGHT_START, NIGHT_END = time(20, 0), time(7, 0)  # nobody is notified of reports that can wait
-MAX_DAYS_AHEAD = 400  # a hotline that does not open within so many days counts as one that never opens
+MAX_DAYS_AHEAD = 400  # a hotline that does not open within this time counts as one that never opens
 _A_DAY = timedelta(days=1)
 _SPAN = re.compile(r"(?:(daily|[a-z]{3})(?:-([a-z]{3}))? +)?([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _HOLIDAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
@@ -64,14 +64,14 @@ def parse_hours(text: str) -> Week:
 
 
 def _span(text: str) -> OpeningSpan:
-    found = _SPAN.fullmatch(text)
-    if found is None:
+    match = _SPAN.fullmatch(text)
+    if match is None:
         raise OpeningHoursError(f"{text!r} is no opening time; write 24h, or mon-fri 08:00-16:30, sat 09:00-12:00")
-    first, last, *clock = found.groups()
-    begin, end = _time(*clock[:2]), _time(*clock[2:])
+    first_day, last_day, *times = match.groups()
+    begin, end = _time(*times[:2]), _time(*times[2:])
     if begin == end:
         raise OpeningHoursError(f"{text!r} is no time at all, or a whole day; write 24h for day and night")
-    return OpeningSpan(_days(first or "daily", last), begin, end)
+    return OpeningSpan(_days(first_day or "daily", last_day), begin, end)
 
 
 def _time(hour: str, minute: str) -> time:
@@ -84,14 +84,14 @@ def _time(hour: str, minute: str) -> time:
         raise OpeningHoursError(f"{hour}:{minute} is no time of the day") from None
 
 
-def _days(first: str, last: str | None) -> frozenset[int]:
-    if first == "daily" and last is None:
+def _days(first_day: str, last_day: str | None) -> frozenset[int]:
+    if first_day == "daily" and last_day is None:
         return frozenset(range(7))
-    unknown = [day for day in (first, last) if day is not None and day not in WEEKDAYS]
+    unknown = [day for day in (first_day, last_day) if day is not None and day not in WEEKDAYS]
     if unknown:
         raise OpeningHoursError(f"{unknown[0]!r} is no day; the days are {', '.join(WEEKDAYS)}")
-    begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-    return frozenset((begin + n) % 7 for n in range((end - begin) % 7 + 1))
+    start, end = WEEKDAYS.index(first_day), WEEKDAYS.index(last_day or first_day)
+    return frozenset((start + n) % 7 for n in range((end - start) % 7 + 1))
 
 
 def parse_holidays(text: str) -> Holidays:
@@ -100,29 +100,29 @@ def parse_holidays(text: str) -> Holidays:
     if parts in ([], ["none"]):
         return lambda _: False
     ranges = [_holiday(part) for part in parts]
-    return lambda day: any(begin(day) <= day <= end(day) for begin, end in ranges)
+    return lambda day: any(find_first(day) <= day <= find_last(day) for find_first, find_last in ranges)
 
 
 def _holiday(text: str) -> tuple[Callable[[date], date], Callable[[date], date]]:
-    first, _, last = text.partition("..")
-    begin, end = _date(first, text), _date(last or first, text)
-    if begin(date(2000, 1, 1)) > end(date(2000, 1, 1)):
+    first_text, _, last_text = text.partition("..")
+    find_first, find_last = _date(first_text, text), _date(last_text or first_text, text)
+    if find_first(date(2000, 1, 1)) > find_last(date(2000, 1, 1)):
         raise OpeningHoursError(f"{text!r} ends before it begins; give a year, or write it as two")
-    return begin, end
+    return find_first, find_last
 
 
-def _date(text: str, whole: str) -> Callable[[date], date]:
+def _date(text: str, entry: str) -> Callable[[date], date]:
     """Return a function from a day to this holiday: the date itself, or without a year the one in the same year."""
-    found = _HOLIDAY.fullmatch(text)
+    match = _HOLIDAY.fullmatch(text)
     try:
-        if found:
-            year, month, day = found.groups()
+        if match:
+            year, month, day = match.groups()
             holiday = date(int(year or 2000), int(month), int(day))
-            return lambda at: holiday if year else _in_year(at.year, holiday)
+            return lambda current_day: holiday if year else _in_year(current_day.year, holiday)
     except ValueError:
         pass
     raise OpeningHoursError(
-        f"{whole!r} is no holiday; write none, or 2026-12-25, 2026-12-29..2027-01-02, or 07-30 for each year"
+        f"{entry!r} is no holiday; write none, or 2026-12-25, 2026-12-29..2027-01-02, or 07-30 for each year"
     )
 
 
@@ -157,11 +157,11 @@ class OpeningHours:
         """Return whether it is open at this moment."""
         if not self.week:
             return True
-        there = self.local(at)
-        return any(self._covers(span, there) for span in self.week)
+        local_time = self.local(at)
+        return any(self._covers(span, local_time) for span in self.week)
 
-    def _covers(self, span: OpeningSpan, there: datetime) -> bool:
-        today, clock = there.date(), there.time()
+    def _covers(self, span: OpeningSpan, local_time: datetime) -> bool:
+        today, clock = local_time.date(), local_time.time()
         if not span.crosses_midnight:
             return self._applies_on(span, today) and span.begin <= clock < span.end
         return (self._applies_on(span, today) and clock >= span.begin) or (
@@ -180,8 +180,8 @@ class OpeningHours:
     def _openings(self, at: int) -> Iterator[int]:
         today = self.local(at).date()
         for day in (today + n * _A_DAY for n in range(MAX_DAYS_AHEAD)):
-            begins = sorted(span.begin for span in self.week if self._applies_on(span, day))
-            yield from (moment for begin in begins if (moment := self._moment(day, begin)) > at)
+            starts = sorted(span.begin for span in self.week if self._applies_on(span, day))
+            yield from (moment for start in starts if (moment := self._moment(day, start)) > at)
 
     def _moment(self, day: date, clock: time) -> int:
         """Return the moment of a local time.
@@ -194,20 +194,20 @@ class OpeningHours:
         """Return the first moment from `at` on that is neither night there nor closed; `at` if there is none."""
         moment = at
         for _ in range(MAX_DAYS_AHEAD):
-            opens = self.opens(moment)
-            if opens is None:
+            opening = self.opens(moment)
+            if opening is None:
                 return at
-            awake = self._end_of_night(opens)
-            if awake == opens:
-                return opens
-            moment = awake
+            day_start = self._end_of_night(opening)
+            if day_start == opening:
+                return opening
+            moment = day_start
         return at
 
     def _end_of_night(self, at: int) -> int:
-        there = self.local(at)
-        if NIGHT_END <= there.time() < NIGHT_START:
+        local_time = self.local(at)
+        if NIGHT_END <= local_time.time() < NIGHT_START:
             return at
-        day = there.date() + (_A_DAY if there.time() >= NIGHT_START else timedelta(0))
+        day = local_time.date() + (_A_DAY if local_time.time() >= NIGHT_START else timedelta(0))
         return self._moment(day, NIGHT_END)
 
 
@@ -216,8 +216,8 @@ def rota_contacts(rota: Mapping[str, tuple[str, ...]], zone: ZoneInfo, at: int) 
 
     Holidays do not change a rota.
     """
-    found = (who for hours, who in rota.items() if OpeningHours(zone, parse_hours(hours)).is_open(at))
-    return tuple(dict.fromkeys(address for addresses in found for address in addresses))
+    on_duty = (contacts for hours, contacts in rota.items() if OpeningHours(zone, parse_hours(hours)).is_open(at))
+    return tuple(dict.fromkeys(address for addresses in on_duty for address in addresses))
 
 
 CARD_PARSERS: Mapping[str, Callable[[str], object]] = {
@@ -232,12 +232,12 @@ def hotline_hours(card: PartnerCard, zone: str) -> OpeningHours:
 
     Raises OpeningHoursError if `zone` is no time zone.
     """
-    found = parse_zone(zone)
+    time_zone = parse_zone(zone)
     with suppress(OpeningHoursError):
-        found = parse_zone(card.time_zone or zone)
+        time_zone = parse_zone(card.time_zone or zone)
     with suppress(OpeningHoursError):
-        return OpeningHours(found, parse_hours(card.hours or "24h"), parse_holidays(card.holidays))
-    return OpeningHours(found)
+        return OpeningHours(time_zone, parse_hours(card.hours or "24h"), parse_holidays(card.holidays))
+    return OpeningHours(time_zone)
 
 
 def first_to_open(hotlines: Iterable[Hotline], zone: str, at: int) -> tuple[Hotline, str] | None:
@@ -245,39 +245,41 @@ def first_to_open(hotlines: Iterable[Hotline], zone: str, at: int) -> tuple[Hotl
 
     The time is `08:00`, or `30/11 08:00` on another day. None: one is open, or none ever opens.
     """
-    found = [(one, hotline_hours(one.card, zone)) for one in hotlines]
-    moments = [(moment, there, one) for one, there in found if (moment := there.opens(at)) is not None]
+    hours_by_hotline = [(hotline, hotline_hours(hotline.card, zone)) for hotline in hotlines]
+    moments = [
+        (moment, hours, hotline) for hotline, hours in hours_by_hotline if (moment := hours.opens(at)) is not None
+    ]
     if not moments:
         return None
-    moment, there, first = min(moments, key=lambda opening: opening[0])
-    opens = there.local(moment)
-    today = opens.date() == there.local(at).date()
-    return None if moment <= at else (first, f"{opens:%H:%M}" if today else f"{opens:%d/%m %H:%M}")
+    moment, hours, first_hotline = min(moments, key=lambda pair: pair[0])
+    opens = hours.local(moment)
+    today = opens.date() == hours.local(at).date()
+    return None if moment <= at else (first_hotline, f"{opens:%H:%M}" if today else f"{opens:%d/%m %H:%M}")
 
 
 def duty_officers(card: PartnerCard, zone: str, at: int) -> tuple[str, ...]:
     """Return the duty officers, those on duty at this moment first."""
-    first: tuple[str, ...] = ()
+    on_duty: tuple[str, ...] = ()
     with suppress(OpeningHoursError):
-        first = rota_contacts(card.rota, hotline_hours(card, zone).zone, at)
-    return tuple(dict.fromkeys((*(one for one in first if one in card.duty_officer), *card.duty_officer)))
+        on_duty = rota_contacts(card.rota, hotline_hours(card, zone).zone, at)
+    return tuple(dict.fromkeys((*(officer for officer in on_duty if officer in card.duty_officer), *card.duty_officer)))
 
 
 def card_faults(card: PartnerCard) -> Iterator[str]:
     """Yield the entries of a card that cannot be read, in words that follow `card.`."""
-    for name, read in CARD_PARSERS.items():
+    for name, parse in CARD_PARSERS.items():
         if text := getattr(card, name):
-            yield from _fault(name, read, text)
-    for hours, who in card.rota.items():
+            yield from _fault(name, parse, text)
+    for hours, officers in card.rota.items():
         yield from _fault("rota", parse_hours, hours)
-        for one in who:
-            if one not in card.duty_officer:
-                yield f"rota: {one} is no duty officer; name it in duty_officer too."
-    yield from (f"answers_within: {late}; agree on less." for late in late_promises(card.answers_within.items()))
+        for officer in officers:
+            if officer not in card.duty_officer:
+                yield f"rota: {officer} is no duty officer; name it in duty_officer too."
+    yield from (f"answers_within: {promise}; agree on less." for promise in late_promises(card.answers_within.items()))
 
 
-def _fault(name: str, read: Callable[[str], object], text: str) -> Iterator[str]:
+def _fault(name: str, parse: Callable[[str], object], text: str) -> Iterator[str]:
     try:
-        read(text)
-    except OpeningHoursError as why:
-        yield f"{name}: {why}."
+        parse(text)
+    except OpeningHoursError as error:
+        yield f"{name}: {error}."

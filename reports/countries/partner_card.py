@@ -109,13 +109,13 @@ class PartnerCard:
                 if not CONTACT_PATTERN.fullmatch(entry):
                     yield f"{name}: {entry!r} is neither a mailbox nor a number with + and the country's code."
         if self.agreement_date and self.agreement_until:
-            begin, end = map(date.fromisoformat, (self.agreement_date, self.agreement_until))
-            months = (end.year - begin.year) * 12 + end.month - begin.month
-            if end < begin:
+            start, end = map(date.fromisoformat, (self.agreement_date, self.agreement_until))
+            months = (end.year - start.year) * 12 + end.month - start.month
+            if end < start:
                 yield "agreement_until: it ends before it begins; compare both dates with the agreement."
-            elif (months, end.day) > (MAX_AGREEMENT_MONTHS, begin.day):
-                most = f"{MAX_AGREEMENT_MONTHS} months"
-                yield f"agreement_until: it is more than {most} after it was signed; agree on less."
+            elif (months, end.day) > (MAX_AGREEMENT_MONTHS, start.day):
+                limit = f"{MAX_AGREEMENT_MONTHS} months"
+                yield f"agreement_until: it is more than {limit} after it was signed; agree on less."
 
 
 def _is_empty(value: object) -> bool:

@@ -31,11 +31,17 @@ def placeholder_values(
     invented number. `fallback`: the hotline that gets INCOMPLETE reports. If no emergency number may be shown, its
     service is named alone: "police". `say` translates.
     """
-    first = next((number for number in numbers if number.word in DANGER_SERVICES and number.may_show(mode)), None)
-    emergency = f"{say(first.word)} {first.number}" if first else (say(numbers[0].word) if numbers else "")
+    danger_number = next(
+        (number for number in numbers if number.word in DANGER_SERVICES and number.may_show(mode)), None
+    )
+    emergency = (
+        f"{say(danger_number.word)} {danger_number.number}"
+        if danger_number
+        else (say(numbers[0].word) if numbers else "")
+    )
     return {
         "emergency": emergency,
-        "emergency_number": first.number if first else "",
+        "emergency_number": danger_number.number if danger_number else "",
         **_sms_values(numbers, mode, helpline, hotlines, say),
         "ussd": service_code,
         "language_word": _both(say("Language"), language),
@@ -55,39 +61,43 @@ def _sms_values(
 
     It is an emergency number, else the child helpline, else a hotline for families.
     """
-    able = (
+    textable = (
         number for number in numbers if number.word in DANGER_SERVICES and number.takes_sms and number.may_show(mode)
     )
-    if first := next(able, None):
-        return {"emergency_sms": f"{say(first.word)} {first.number}", "helpline_sms": ""}
+    if danger_number := next(textable, None):
+        return {"emergency_sms": f"{say(danger_number.word)} {danger_number.number}", "helpline_sms": ""}
     if helpline and helpline.texts:
         return {"emergency_sms": f"{say('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
-    others = (entry for entry in hotlines if entry.kind == "women_family" and entry.texts and entry.may_show(mode))
-    named = (f"{entry.screen_name} {entry.texts}" for entry in others)
+    family_hotlines = (
+        entry for entry in hotlines if entry.kind == "women_family" and entry.texts and entry.may_show(mode)
+    )
+    contacts = (f"{entry.screen_name} {entry.texts}" for entry in family_hotlines)
     return {
-        "emergency_sms": next((entry for entry in named if len(entry) <= MAX_SMS_CONTACT_SEPTETS), ""),
+        "emergency_sms": next((entry for entry in contacts if len(entry) <= MAX_SMS_CONTACT_SEPTETS), ""),
         "helpline_sms": "",
     }
 
 
-def _both(word: str, other: str) -> str:
+def _both(word: str, own_language_word: str) -> str:
     """Return the word in the language shown and in the country's other one, for people who read only one of them."""
-    return " / ".join(dict.fromkeys(filter(None, (word, other if word != other else "Language"))))
+    return " / ".join(
+        dict.fromkeys(filter(None, (word, own_language_word if word != own_language_word else "Language")))
+    )
 
 
 def _helpline_values(helpline: Hotline | None, emergency: str, say: Callable[[str], str]) -> dict[str, str]:
     if helpline is None or helpline.phone is None:
-        same = ("helpline", "helpline_named", "helpline_free", "helpline_line", "now")
-        return {**dict.fromkeys(same, emergency), "helpline_name": "", "helpline_number": ""}
+        names = ("helpline", "helpline_named", "helpline_free", "helpline_line", "now")
+        return {**dict.fromkeys(names, emergency), "helpline_name": "", "helpline_number": ""}
     number = helpline.phone.number
-    named = f"{helpline.screen_name} {number}"
-    free = f"{named}, {say('free')}" if helpline.toll_free else named
+    name_and_number = f"{helpline.screen_name} {number}"
+    with_free_mark = f"{name_and_number}, {say('free')}" if helpline.toll_free else name_and_number
     return {
         "helpline": f"{say('helpline')} {number}",
         "helpline_name": helpline.screen_name,
         "helpline_number": number,
-        "helpline_named": named,
-        "helpline_free": free,
-        "helpline_line": f"{free}, {say('day and night')}" if helpline.is_always_open else free,
+        "helpline_named": name_and_number,
+        "helpline_free": with_free_mark,
+        "helpline_line": f"{with_free_mark}, {say('day and night')}" if helpline.is_always_open else with_free_mark,
         "now": f"{say('helpline')} {number}" if helpline.is_always_open else emergency,
     }

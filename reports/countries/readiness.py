@@ -73,110 +73,122 @@ def readiness_items(of: Country, reviewed: Sequence[str], drafts: Sequence[str])
     return (_law(of), _mechanism(of), _hotline(of), _police(of), _languages(of, reviewed, drafts), _numbers(of))
 
 
-def _law(of: Country) -> ReadinessItem:
-    statuses = {name: of.law.stands(name) for name in CRITERIA}
-    latest = of.law.latest
-    found = tuple(f"{CRITERION_SENTENCES[name]}: {CRITERION_LABELS[how]}" for name, how in statuses.items())
+def _law(country: Country) -> ReadinessItem:
+    statuses = {name: country.law.stands(name) for name in CRITERIA}
+    latest = country.law.latest
+    findings = tuple(f"{CRITERION_SENTENCES[name]}: {CRITERION_LABELS[status]}" for name, status in statuses.items())
     missing = tuple(
-        f"to find out: whether {CRITERION_SENTENCES[name]}" for name, how in statuses.items() if how == "unknown"
+        f"to find out: whether {CRITERION_SENTENCES[name]}" for name, status in statuses.items() if status == "unknown"
     )
-    missing += tuple(f"not in the law: {CRITERION_SENTENCES[name]}" for name, how in statuses.items() if how == "not")
+    missing += tuple(
+        f"not in the law: {CRITERION_SENTENCES[name]}" for name, status in statuses.items() if status == "not"
+    )
     missing += tuple(
         f"to confirm, it was so in 2014: {CRITERION_SENTENCES[name]}"
-        for name, how in statuses.items()
-        if how == "yes_2014"
+        for name, status in statuses.items()
+        if status == "yes_2014"
     )
-    if of.duty_to_report is None:
+    if country.duty_to_report is None:
         missing += ("to find out: whether a hotline has to tell the police or child welfare",)
     sources = [latest.edition.partition(";")[0], *WEB_ADDRESS.findall(latest.title)] if latest else []
-    sources += [of.law.seed_2014.edition] if of.law.seed_2014 else []
-    known = sum(how != "unknown" for how in statuses.values())
-    yes = sum(how.startswith("yes") for how in statuses.values())
-    stand: ReadinessStatus = "unknown" if not known else "there" if set(statuses.values()) == {"yes"} else "part"
-    rest = f", {len(statuses) - known} not known" if known < len(statuses) else ""
-    short = f"{yes} of {len(statuses)}{rest}" if known else "not known"
-    return ReadinessItem("law", stand, short, found, missing, tuple(sources))
+    sources += [country.law.seed_2014.edition] if country.law.seed_2014 else []
+    known_count = sum(status != "unknown" for status in statuses.values())
+    yes_count = sum(status.startswith("yes") for status in statuses.values())
+    readiness: ReadinessStatus = (
+        "unknown" if not known_count else "there" if set(statuses.values()) == {"yes"} else "part"
+    )
+    unknown_note = f", {len(statuses) - known_count} not known" if known_count < len(statuses) else ""
+    summary = f"{yes_count} of {len(statuses)}{unknown_note}" if known_count else "not known"
+    return ReadinessItem("law", readiness, summary, findings, missing, tuple(sources))
 
 
-def _mechanism(of: Country) -> ReadinessItem:
+def _mechanism(country: Country) -> ReadinessItem:
     """Check for somewhere to report to: an office that has agreed to take reports, and a code to reach it by."""
-    takers = [entry for entry in of.hotlines.values() if entry.kind != "police"]
-    agreed = [entry for entry in takers if entry.agreed()]
-    codes = [code.code for code in of.codes if code.given]
-    missing = [f"an agreement with {entry.screen_name}" for entry in takers if entry not in agreed]
+    offices = [hotline for hotline in country.hotlines.values() if hotline.kind != "police"]
+    agreed = [hotline for hotline in offices if hotline.agreed()]
+    codes = [code.code for code in country.codes if code.given]
+    missing = [f"an agreement with {hotline.screen_name}" for hotline in offices if hotline not in agreed]
     missing += [] if codes else ["a code from a telephone company, free to call and on no bill"]
-    stand: ReadinessStatus = "there" if agreed and codes else "part" if takers else "none"
-    missing += [] if takers else ["an office that takes reports"]
-    short = f"{len(takers)} {'office' if len(takers) == 1 else 'offices'}, {len(agreed) or 'none'} agreed"
-    facts = tuple(map(_contact_line, takers)), tuple(missing), _sources(takers)
-    return ReadinessItem("mechanism", stand, short if takers else "none found", *facts)
+    status: ReadinessStatus = "there" if agreed and codes else "part" if offices else "none"
+    missing += [] if offices else ["an office that takes reports"]
+    summary = f"{len(offices)} {'office' if len(offices) == 1 else 'offices'}, {len(agreed) or 'none'} agreed"
+    facts = tuple(map(_contact_line, offices)), tuple(missing), _sources(offices)
+    return ReadinessItem("mechanism", status, summary if offices else "none found", *facts)
 
 
-def _hotline(of: Country) -> ReadinessItem:
-    helplines = [entry for entry in of.hotlines.values() if entry.kind == "child_helpline"]
-    shown = [entry for entry in helplines if of.shows(entry)]
+def _hotline(country: Country) -> ReadinessItem:
+    helplines = [hotline for hotline in country.hotlines.values() if hotline.kind == "child_helpline"]
+    shown_helplines = [hotline for hotline in helplines if country.shows(hotline)]
     missing = []
-    for entry in helplines:
-        if not entry.show.phone:
-            missing.append(f"the number of {entry.screen_name}")
-        elif not entry.verified():
-            missing.append(f"somebody in {of.name} who has dialled {entry.screen_name} {entry.show.phone}")
-        missing += [] if entry.show.hours else [f"the hours of {entry.screen_name}"]
-        missing += [] if entry.toll_free else [f"whether calling {entry.screen_name} is free"]
+    for hotline in helplines:
+        if not hotline.show.phone:
+            missing.append(f"the number of {hotline.screen_name}")
+        elif not hotline.verified():
+            missing.append(f"somebody in {country.name} who has dialled {hotline.screen_name} {hotline.show.phone}")
+        missing += [] if hotline.show.hours else [f"the hours of {hotline.screen_name}"]
+        missing += [] if hotline.toll_free else [f"whether calling {hotline.screen_name} is free"]
     if not helplines:
         missing.append("a helpline for children; never a number from another country")
-    whole = any(entry.verified() and entry.is_always_open and entry.toll_free for entry in shown)
-    stand: ReadinessStatus = "there" if whole else "part" if helplines else "none"
-    short = next(
-        (f"{entry.screen_name} {entry.show.phone}" for entry in shown),
+    is_complete = any(
+        hotline.verified() and hotline.is_always_open and hotline.toll_free for hotline in shown_helplines
+    )
+    status: ReadinessStatus = "there" if is_complete else "part" if helplines else "none"
+    summary = next(
+        (f"{hotline.screen_name} {hotline.show.phone}" for hotline in shown_helplines),
         "its number not found" if helplines else "none found",
     )
     return ReadinessItem(
-        "hotline", stand, short, tuple(map(_contact_line, helplines)), tuple(missing), _sources(helplines)
+        "hotline", status, summary, tuple(map(_contact_line, helplines)), tuple(missing), _sources(helplines)
     )
 
 
-def _police(of: Country) -> ReadinessItem:
-    police = [entry for entry in of.hotlines.values() if entry.kind == "police"]
-    units = [entry for entry in police if POLICE_UNIT.search(entry.name)]
+def _police(country: Country) -> ReadinessItem:
+    police = [hotline for hotline in country.hotlines.values() if hotline.kind == "police"]
+    units = [hotline for hotline in police if POLICE_UNIT.search(hotline.name)]
     missing = [] if units else ["a unit of the police for children, or for what is done online"]
-    missing += [f"the number of {entry.screen_name}" for entry in police if not entry.show.phone]
-    missing += [f"an agreement with {entry.screen_name}" for entry in police if not entry.agreed()]
-    if not any(entry.covers_category("missing") for entry in police):
+    missing += [f"the number of {hotline.screen_name}" for hotline in police if not hotline.show.phone]
+    missing += [f"an agreement with {hotline.screen_name}" for hotline in police if not hotline.agreed()]
+    if not any(hotline.covers_category("missing") for hotline in police):
         missing.append("a desk that takes reports of missing children")
-    stand: ReadinessStatus = "there" if any(entry.agreed() for entry in units) else "part" if police else "none"
-    short = "a unit" if units else "a desk, no unit found" if police else "none found"
-    return ReadinessItem("police", stand, short, tuple(map(_contact_line, police)), tuple(missing), _sources(police))
+    status: ReadinessStatus = "there" if any(hotline.agreed() for hotline in units) else "part" if police else "none"
+    summary = "a unit" if units else "a desk, no unit found" if police else "none found"
+    return ReadinessItem("police", status, summary, tuple(map(_contact_line, police)), tuple(missing), _sources(police))
 
 
-def _languages(of: Country, reviewed: Sequence[str], drafts: Sequence[str]) -> ReadinessItem:
-    rest = [tag for tag in of.languages if tag not in (*reviewed, *drafts)]
-    found = [f"{language_name(tag)}: {'as it was written' if tag == 'en' else 'read and signed'}" for tag in reviewed]
-    found += [f"{language_name(tag)}: a draft of a machine" for tag in drafts]
+def _languages(country: Country, reviewed: Sequence[str], drafts: Sequence[str]) -> ReadinessItem:
+    untranslated = [tag for tag in country.languages if tag not in (*reviewed, *drafts)]
+    findings = [
+        f"{language_name(tag)}: {'as it was written' if tag == 'en' else 'read and signed'}" for tag in reviewed
+    ]
+    findings += [f"{language_name(tag)}: a draft of a machine" for tag in drafts]
     missing = [f"two people who read {language_name(tag)} and sign" for tag in drafts]
-    missing += [f"a translation into {language_name(tag)}" for tag in rest]
-    own = [tag for tag in reviewed if tag != "en"]
-    stand: ReadinessStatus = (
-        "there" if not (drafts or rest) else "part" if own or drafts or "en" in of.languages else "none"
+    missing += [f"a translation into {language_name(tag)}" for tag in untranslated]
+    own_languages = [tag for tag in reviewed if tag != "en"]
+    status: ReadinessStatus = (
+        "there"
+        if not (drafts or untranslated)
+        else "part"
+        if own_languages or drafts or "en" in country.languages
+        else "none"
     )
-    short = ", ".join([*map(language_name, reviewed), *(f"{language_name(tag)} (draft)" for tag in drafts)]) or "none"
-    short += f", {len(rest)} missing" if rest else ""
+    summary = ", ".join([*map(language_name, reviewed), *(f"{language_name(tag)} (draft)" for tag in drafts)]) or "none"
+    summary += f", {len(untranslated)} missing" if untranslated else ""
     return ReadinessItem(
-        "languages", stand, short, tuple(found), tuple(missing), tuple(f"locales/{tag}.po" for tag in drafts)
+        "languages", status, summary, tuple(findings), tuple(missing), tuple(f"locales/{tag}.po" for tag in drafts)
     )
 
 
-def _numbers(of: Country) -> ReadinessItem:
-    numbers: list[tuple[str, SourcedEntry]] = [(entry.say(), entry) for entry in of.emergency]
-    numbers += [(f"{entry.name} {entry.show.phone}", entry) for entry in of.hotlines.values() if entry.show.phone]
+def _numbers(country: Country) -> ReadinessItem:
+    numbers: list[tuple[str, SourcedEntry]] = [(entry.say(), entry) for entry in country.emergency]
+    numbers += [(f"{entry.name} {entry.show.phone}", entry) for entry in country.hotlines.values() if entry.show.phone]
     dialled = [name for name, entry in numbers if entry.verified()]
     missing = [f"to settle, sources disagree: {name}" for name, entry in numbers if entry.conflict]
     missing += [f"to dial from every network: {name}" for name, entry in numbers if not entry.verified()]
-    stand: ReadinessStatus = "there" if len(dialled) == len(numbers) else "part" if dialled else "none"
-    found = (f"{len(dialled)} of {len(numbers)} numbers are confirmed by an organisation in the country",)
+    status: ReadinessStatus = "there" if len(dialled) == len(numbers) else "part" if dialled else "none"
+    findings = (f"{len(dialled)} of {len(numbers)} numbers are confirmed by an organisation in the country",)
     disputed = ", one in dispute" if any(entry.conflict for _, entry in numbers) else ""
-    short = f"{len(dialled)} of {len(numbers)}{disputed}"
-    return ReadinessItem("numbers", stand, short, found, tuple(missing), _sources(entry for _, entry in numbers))
+    summary = f"{len(dialled)} of {len(numbers)}{disputed}"
+    return ReadinessItem("numbers", status, summary, findings, tuple(missing), _sources(entry for _, entry in numbers))
 
 
 def _contact_line(entry: Hotline) -> str:
@@ -184,11 +196,11 @@ def _contact_line(entry: Hotline) -> str:
     return f"{entry.name}: {', '.join(filter(None, facts))}"
 
 
-def _sources(of: Iterable[SourcedEntry]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, _dated(of))))
+def _sources(entries: Iterable[SourcedEntry]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, _dated(entries))))
 
 
-def _dated(of: Iterable[SourcedEntry]) -> Iterator[str]:
-    for entry in of:
+def _dated(entries: Iterable[SourcedEntry]) -> Iterator[str]:
+    for entry in entries:
         for source in entry.source.split(" ; "):
             yield f"{source.strip()} ({entry.source_date or 'no date'}, {entry.grade})" if source.strip() else ""

@@ -1,4 +1,4 @@
-"""Find what is wrong with a country file, in sentences that name the key and say what to do."""
+"""Find the faults of a country file, in sentences that name the key and say what to do."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iter
     if not re.fullmatch(SCREEN_NAME_PATTERN, hotline.screen_name):
         yield f"hotline {hotline.id}: screen_name has a letter that not every phone has; use A to Z and digits."
     for key in ("backup", "fallback", "regional"):
-        other = getattr(hotline.card, key)
-        if other and other not in hotlines:
-            yield f"hotline {hotline.id}: card.{key}: there is no hotline {other}; name one of this file."
-        if other == hotline.id:
+        named_hotline = getattr(hotline.card, key)
+        if named_hotline and named_hotline not in hotlines:
+            yield f"hotline {hotline.id}: card.{key}: there is no hotline {named_hotline}; name one of this file."
+        if named_hotline == hotline.id:
             yield f"hotline {hotline.id}: card.{key}: it names itself; name another hotline of this file."
     yield from (f"hotline {hotline.id}: card.{fault}" for fault in hotline.card.problems())
 
@@ -67,12 +67,16 @@ def escalation_problems(hotlines: Mapping[str, Hotline], wanted: policy.CountryT
 def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
     """Yield the categories and places that no hotline takes; each needs one."""
     for category, kinds in KINDS_BY_CATEGORY.items():
-        takers = [h for h in hotlines.values() if h.kind in kinds and h.covers_category(category)]
-        left = [code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in takers)]
-        if left and len(left) == len(places or [""]):
+        hotlines_for_category = [
+            hotline for hotline in hotlines.values() if hotline.kind in kinds and hotline.covers_category(category)
+        ]
+        uncovered = [
+            code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in hotlines_for_category)
+        ]
+        if uncovered and len(uncovered) == len(places or [""]):
             yield f"no hotline takes {category}; add one, or add the category to a partner card."
-        elif left:
-            yield f"no hotline takes {category} in {', '.join(left)}; add the places to a partner card."
+        elif uncovered:
+            yield f"no hotline takes {category} in {', '.join(uncovered)}; add the places to a partner card."
 
 
 def _codes(code: str) -> frozenset[str]:
@@ -93,14 +97,14 @@ def live_problems(
 ) -> list[str]:
     """Return the faults that live mode refuses, beside those of `structure_problems`."""
     problems = [
-        f"emergency {number.number} ({number.service}) {why}; {CONFIRM_HINT}"
+        f"emergency {number.number} ({number.service}) {fault}; {CONFIRM_HINT}"
         for number in emergency
-        if not number.withdrawn and (why := number.live_mode_fault())
+        if not number.withdrawn and (fault := number.live_mode_fault())
     ]
     for hotline in hotlines.values():
         problems += hotline.live_problems()
     if not incomplete_to:
         problems.append("incomplete_to: it is missing; name the hotline that gets reports which were cut off.")
-    if not any(h.kind == "police" and h.covers_category("missing") for h in hotlines.values()):
+    if not any(hotline.kind == "police" and hotline.covers_category("missing") for hotline in hotlines.values()):
         problems.append("no police takes missing; a missing child always goes to police too: add one to the file.")
     return problems

@@ -183,7 +183,7 @@ def rewrap_body(old: PrivateKey, new: PublicKey, context: SealContext, box: Seal
     return replace(box, key_id=new.key_id, wrap=wrap)
 
 
-def _body_key(private: PrivateKey, context: SealContext, box: SealedBody) -> bytes:
-    if box.key_id != private.key_id:
+def _body_key(private_key: PrivateKey, context: SealContext, body: SealedBody) -> bytes:
+    if body.key_id != private_key.key_id:
         raise DecryptError("sealed to another key")
-    return private.unwrap(box.wrap, context.info(box.key_id))
+    return private_key.unwrap(body.wrap, context.info(body.key_id))

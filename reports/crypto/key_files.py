@@ -82,11 +82,12 @@ class PrivateKeySet:
 
     def missing(self) -> tuple[str, ...]:
         """Return the hotlines whose reports this process could not open: it has no key, or not the current one."""
-        have = {hotline for hotline, _ in self._keys}
+        hotlines_with_key = {hotline for hotline, _ in self._keys}
         return tuple(
             hotline
             for hotline in sorted(self._hotlines)
-            if hotline not in have or any(not listed.has_private_key for listed in list_keys(self._folder, hotline)[:1])
+            if hotline not in hotlines_with_key
+            or any(not key.has_private_key for key in list_keys(self._folder, hotline)[:1])
         )
 
 
@@ -94,12 +95,12 @@ def load_public_keys(keys: Path, hotlines: Collection[str]) -> Mapping[str, Publ
     """Return the current public key of each hotline. Raises KeyFileError."""
     current = {}
     for hotline in hotlines:
-        loaded = list_keys(keys, hotline)
-        if not loaded:
+        listed_keys = list_keys(keys, hotline)
+        if not listed_keys:
             raise KeyFileError(
                 f"No public key for {hotline} under {keys / 'public'}; make one: tokaut keys new {hotline}"
             )
-        current[hotline] = loaded[0].public
+        current[hotline] = listed_keys[0].public
     return current
 
 
@@ -108,19 +109,21 @@ def load_private_keys(keys: Path, hotlines: Collection[str]) -> PrivateKeySet:
 
     A key that is missing does not stop the reports of other hotlines.
     """
-    loaded = PrivateKeySet(keys, hotlines)
-    loaded.load()
-    return loaded
+    key_set = PrivateKeySet(keys, hotlines)
+    key_set.load()
+    return key_set
 
 
 def list_keys(keys: Path, hotline: str) -> tuple[ListedKey, ...]:
     """Return the public keys of a hotline, newest first. Raises KeyFileError."""
-    private = _folder(keys, "private", hotline)
-    loaded = []
+    private_folder = _folder(keys, "private", hotline)
+    listed_keys = []
     for path in _folder(keys, "public", hotline).glob("*.pub"):
-        public, made_at = _read_public(path)
-        loaded.append(ListedKey(hotline, public, made_at, _exists(private / f"{public.key_id}.key")))
-    return tuple(sorted(loaded, key=lambda listed: (listed.made_at, listed.public.key_id), reverse=True))
+        public_key, made_at = _read_public(path)
+        listed_keys.append(
+            ListedKey(hotline, public_key, made_at, _exists(private_folder / f"{public_key.key_id}.key"))
+        )
+    return tuple(sorted(listed_keys, key=lambda key: (key.made_at, key.public.key_id), reverse=True))
 
 
 def hotlines_with_keys(keys: Path) -> tuple[str, ...]:
@@ -143,7 +146,7 @@ def refuse_private_keys(folder: Path) -> None:
 
 
 def readable_private_keys(folder: Path) -> Iterator[Path]:
-    """Yield the private keys anywhere under `folder` that this account can read, whatever their file names."""
+    """Yield the private keys anywhere under `folder` that this account can read, regardless of their file names."""
     for path in sorted(folder.rglob("*")):
         try:
             if path.is_file() and b"PRIVATE KEY" in path.read_bytes()[:4096]:
@@ -194,15 +197,15 @@ def restore_private_key(keys: Path, hotline: str, private: PrivateKey) -> None:
 
     It becomes the current key only if the hotline has no other.
     """
-    others = list_keys(keys, hotline)
+    existing_keys = list_keys(keys, hotline)
     _write_private(keys, hotline, private)
-    if not others:
+    if not existing_keys:
         _write_public(keys, hotline, private.public)
 
 
 def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
     """Destroy an older private key. Nobody can open what only this key opens from then on. Raises KeyFileError."""
-    if key_id in [listed.public.key_id for listed in list_keys(keys, hotline)[:1]]:
+    if key_id in [key.public.key_id for key in list_keys(keys, hotline)[:1]]:
         raise KeyFileError(f"{key_id} is {hotline}'s current key; make a new one first: tokaut keys rotate {hotline}")
     path = _folder(keys, "private", hotline) / f"{_key_id(key_id)}.key"
     try:
@@ -230,33 +233,33 @@ def read_private_key(keys: Path, hotline: str, key_id: str) -> PrivateKey:
     return _read_private(_folder(keys, "private", hotline) / f"{key_id}.key")
 
 
-def _write_private(keys: Path, hotline: str, private: PrivateKey) -> None:
-    path = _folder(keys, "private", hotline) / f"{private.key_id}.key"
-    write_key_file(path, private.pem(), mode=0o400, folders=0o700)
+def _write_private(keys: Path, hotline: str, private_key: PrivateKey) -> None:
+    path = _folder(keys, "private", hotline) / f"{private_key.key_id}.key"
+    write_key_file(path, private_key.pem(), mode=0o400, folders=0o700)
 
 
-def _write_public(keys: Path, hotline: str, public: PublicKey) -> None:
-    path = _folder(keys, "public", hotline) / f"{public.key_id}.pub"
-    line = f"x25519 {base64.urlsafe_b64encode(public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+def _write_public(keys: Path, hotline: str, public_key: PublicKey) -> None:
+    path = _folder(keys, "public", hotline) / f"{public_key.key_id}.pub"
+    line = f"x25519 {base64.urlsafe_b64encode(public_key.raw).decode()} {datetime.now(UTC).isoformat()}\n"
     write_key_file(path, line.encode(), mode=0o444, folders=0o755)
 
 
-def _folder(keys: Path, half: str, hotline: str) -> Path:
+def _folder(keys: Path, kind: str, hotline: str) -> Path:
     if not _HOTLINE.fullmatch(hotline):
         raise KeyFileError(f"{hotline!r} is no hotline's id: small letters, digits, - and _")
-    return keys / half / hotline
+    return keys / kind / hotline
 
 
 def _read_public(path: Path) -> tuple[PublicKey, datetime]:
     try:
         kind, raw, made_at = path.read_text("ascii").split()
-        public = PublicKey(base64.b64decode(raw, altchars=b"-_", validate=True))
-        made = datetime.fromisoformat(made_at).astimezone(UTC)
+        public_key = PublicKey(base64.b64decode(raw, altchars=b"-_", validate=True))
+        created_at = datetime.fromisoformat(made_at).astimezone(UTC)
     except (OSError, ValueError, binascii.Error, DecryptError):
         raise KeyFileError(f"{path} is no public key that can be read; copy it again from where it was made") from None
-    if kind != "x25519" or public.key_id != path.stem:
+    if kind != "x25519" or public_key.key_id != path.stem:
         raise KeyFileError(f"{path} holds another key than its name says; copy it again from where it was made")
-    return public, made
+    return public_key, created_at
 
 
 def _read_private(path: Path) -> PrivateKey:

@@ -46,15 +46,15 @@ def refuse_shared(keys: Path, queue: Redis, mode: str) -> None:
 def refuse_keys(keys: Path, mode: str) -> None:
     """Refuse keys that are marked for another mode. Raises SettingError."""
     try:
-        marked = _mark_file(keys).read_text("ascii").strip()
+        mark = _mark_file(keys).read_text("ascii").strip()
     except (OSError, ValueError):
         return
-    if marked and marked != mode:
-        why = (
-            f"holds the keys of {marked} mode, and TOKAUT_MODE is {mode}; give each mode keys of its own, or, if these "
+    if mark and mark != mode:
+        reason = (
+            f"holds the keys of {mark} mode, and TOKAUT_MODE is {mode}; give each mode keys of its own, or, if these "
             f"are of {mode} mode after all, remove {_mark_file(keys)}"
         )
-        raise SettingError([SettingFault("TOKAUT_KEYS", why)])
+        raise SettingError([SettingFault("TOKAUT_KEYS", reason)])
 
 
 def refuse_queue(redis: Redis, mode: str) -> None:
@@ -63,19 +63,19 @@ def refuse_queue(redis: Redis, mode: str) -> None:
     A Redis that is unavailable or accepts no writes is no reason to refuse the start.
     """
     try:
-        marked = redis.get(QUEUE_MODE_KEY)
-        if marked is None or mode == "live":
+        mark = redis.get(QUEUE_MODE_KEY)
+        if mark is None or mode == "live":
             redis.set(QUEUE_MODE_KEY, mode, nx=mode != "live")
             return
     except (RedisError, OSError):
         return
-    if isinstance(marked, bytes) and marked != mode.encode():
-        why = (
-            f"is a Redis with the queue of {marked.decode('ascii', 'replace')} mode, and TOKAUT_MODE is {mode}; give "
+    if isinstance(mark, bytes) and mark != mode.encode():
+        reason = (
+            f"is a Redis with the queue of {mark.decode('ascii', 'replace')} mode, and TOKAUT_MODE is {mode}; give "
             f"each mode a database of its own (…/1), or, if that mode is gone from here, delete the key "
             f"{QUEUE_MODE_KEY}"
         )
-        raise SettingError([SettingFault("REDIS_QUEUE_URL or REDIS_URL", why)])
+        raise SettingError([SettingFault("REDIS_QUEUE_URL or REDIS_URL", reason)])
 
 
 def _mark_file(keys: Path) -> Path:

@@ -29,14 +29,14 @@ def rotate_pepper(path: Path) -> bool:
     """Write a new pepper; this month's becomes last month's. Return False if there was no file. Raises SettingError."""
     previous = _read(path)[:1] if path.exists() else ()
     lines = [base64.urlsafe_b64encode(pepper).decode() + "\n" for pepper in (secrets.token_bytes(32), *previous)]
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary_path = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        descriptor = os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.writelines(lines)
             file.flush()
             os.fsync(descriptor)
-        temporary.replace(path)
+        temporary_path.replace(path)
     except OSError as error:
         raise _fault(
             f"names {path}, which cannot be written ({error.strerror}); run this as the account of web"
@@ -48,8 +48,8 @@ def _read(path: Path) -> tuple[bytes, ...]:
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise _fault(f"names {path}, which others can read; chmod 0400 {path}")
-        lines = path.read_text("ascii").split()
-        peppers = tuple(base64.b64decode(line, altchars=b"-_", validate=True) for line in lines)
+        encoded_peppers = path.read_text("ascii").split()
+        peppers = tuple(base64.b64decode(encoded, altchars=b"-_", validate=True) for encoded in encoded_peppers)
     except FileNotFoundError:
         raise _fault(f"names {path}, which is not there; make it: {_MAKE}") from None
     except OSError as error:
@@ -61,5 +61,5 @@ def _read(path: Path) -> tuple[bytes, ...]:
     return peppers
 
 
-def _fault(wrong: str) -> SettingError:
-    return SettingError([SettingFault(_NAME, wrong)])
+def _fault(reason: str) -> SettingError:
+    return SettingError([SettingFault(_NAME, reason)])

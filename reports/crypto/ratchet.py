@@ -29,7 +29,7 @@ def key_after(key: bytes, steps: int) -> bytes:
 
 
 class KeyRatchet:
-    """Seal and open records with the keys from the epoch `oldest` on, of which `key` is the first.
+    """Seal and open records with the keys of the epoch `oldest` and later ones. `key`: the key of `oldest`.
 
     `secret` is mixed into each record's key: the chain alone opens nothing, and replacing the secret replaces all keys.
     """
@@ -47,7 +47,7 @@ class KeyRatchet:
         return epoch.to_bytes(EPOCH_BYTES, "big") + self._cipher(epoch).seal(label, name, data)
 
     def open(self, newest: int, label: str, name: bytes, blob: bytes) -> bytes:
-        """Open what was sealed in an epoch up to `newest`.
+        """Open a record that was sealed in an epoch up to `newest`.
 
         Raises:
             DecryptError: the key is deleted, lies too far ahead, or did not seal this record in this place.

@@ -90,15 +90,15 @@ class RecordCipher:
         """HKDF-Expand (RFC 5869) of the label's subkey."""
         return self._keyed(key_id, "seal", label)(salt + HKDF_FIRST_BLOCK)
 
-    def _keyed(self, key_id: bytes, use: str, label: str) -> Callable[[bytes], bytes]:
-        wanted = (key_id, use, label)
-        if wanted not in self._macs:
-            self._macs[wanted] = hmac_function(self._subkey(*wanted))
-        return self._macs[wanted]
+    def _keyed(self, key_id: bytes, purpose: str, label: str) -> Callable[[bytes], bytes]:
+        cache_key = (key_id, purpose, label)
+        if cache_key not in self._macs:
+            self._macs[cache_key] = hmac_function(self._subkey(*cache_key))
+        return self._macs[cache_key]
 
-    def _subkey(self, key_id: bytes, use: str, label: str) -> bytes:
+    def _subkey(self, key_id: bytes, purpose: str, label: str) -> bytes:
         extracted = hmac.digest(b"tokaut/vault/1", self._keys[key_id], "sha256")  # HKDF-Extract (RFC 5869)
-        return hkdf_expand(extracted, frame(use, label))
+        return hkdf_expand(extracted, frame(purpose, label))
 
 
 class PhonePepper:
@@ -115,7 +115,7 @@ class PhonePepper:
         self._peppers = tuple(peppers)
 
     def pseudonym(self, e164: str) -> bytes:
-        """Return 32 bytes that stand for a number until next month, for limits and the order of a reporter's SMS."""
+        """Return 32 bytes that represent a number until next month, for limits and the order of a reporter's SMS."""
         return self.pseudonyms(e164)[0]
 
     def pseudonyms(self, e164: str) -> tuple[bytes, ...]:

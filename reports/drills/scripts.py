@@ -94,9 +94,9 @@ def script_answers(script: DrillScript, country: Country, hotline: str) -> Mappi
     places = country.groups() if country.place_before_send == "group" else ()
     if not places and country.place_before_send != "none":
         places = tuple(place.code for place in country.places)
-    taker = country.hotlines[hotline]
-    taken = [place for place in places if taker.covers_place(country.place_codes(place))]
-    chosen = (*taken, *places)[:1]
+    recipient = country.hotlines[hotline]
+    covered = [place for place in places if recipient.covers_place(country.place_codes(place))]
+    chosen = (*covered, *places)[:1]
     return {**script.answers, "place": chosen[0]} if chosen else script.answers
 
 
@@ -114,7 +114,7 @@ def script_priority(script: DrillScript, country: Country, hotline: str) -> str:
 
 
 def _facts(script: DrillScript, country: Country, hotline: str) -> Facts:
-    given = script_answers(script, country, hotline).items()
+    answers = script_answers(script, country, hotline).items()
     return derive_facts(
-        [GivenAnswer(f"report.{name}", name, value, typed=False, at=0, counts=True) for name, value in given]
+        [GivenAnswer(f"report.{name}", name, value, typed=False, at=0, counts=True) for name, value in answers]
     )

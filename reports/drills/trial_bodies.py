@@ -27,8 +27,8 @@ def created_body(country: Country, hotline: str, report_id: str, at: int, revisi
     ]
     screens = {"narrative": "words"}
     answers = [
-        GivenAnswer(f"report.{screens.get(question, question)}", question, value, typed, at, counts=True)
-        for question, value, typed in rows
+        GivenAnswer(f"report.{screens.get(question, question)}", question, value, is_typed, at, counts=True)
+        for question, value, is_typed in rows
     ]
     setting = ReportMetadata(
         report_id=report_id,

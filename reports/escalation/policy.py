@@ -123,61 +123,66 @@ CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
 def escalation_times(wanted: CountryTimes) -> Mapping[str, EscalationTimes]:
     """Return the table with a country's own times. A time that `escalation_faults` complains of is ignored."""
     return {
-        priority: _country_times(clock, priority, wanted.get(priority, {}))
-        for priority, clock in ESCALATION_TIMES.items()
+        priority: _country_times(times, priority, wanted.get(priority, {}))
+        for priority, times in ESCALATION_TIMES.items()
     }
 
 
 def max_step_delays(countries: Iterable[CountryTimes]) -> dict[str, int]:
     """Return, by priority, the longest that a step of any of these countries may lie ahead of now."""
-    tables = [ESCALATION_TIMES, *(escalation_times(wanted) for wanted in countries)]
-    return {one: max(max(table[one].regional, table[one].repeat) for table in tables) for one in PRIORITIES}
+    tables = [ESCALATION_TIMES, *(escalation_times(country) for country in countries)]
+    return {
+        priority: max(max(table[priority].regional, table[priority].repeat) for table in tables)
+        for priority in PRIORITIES
+    }
 
 
-def _country_times(clock: EscalationTimes, priority: str, wanted: Mapping[str, int]) -> EscalationTimes:
-    allowed = {name: minutes for name, minutes in wanted.items() if not _fault(clock, priority, name, minutes)}
-    times_set = _with(clock, allowed)
-    return times_set if not list(_out_of_order(times_set)) else clock
+def _country_times(times: EscalationTimes, priority: str, minutes_by_step: Mapping[str, int]) -> EscalationTimes:
+    allowed = {name: minutes for name, minutes in minutes_by_step.items() if not _fault(times, priority, name, minutes)}
+    times_set = _with(times, allowed)
+    return times_set if not list(_out_of_order(times_set)) else times
 
 
-def _with(clock: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes:
-    times: dict[str, Any] = {name: count * MINUTE for name, count in minutes.items()}
-    return replace(clock, **times)
+def _with(times: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes:
+    changed_times: dict[str, Any] = {name: count * MINUTE for name, count in minutes.items()}
+    return replace(times, **changed_times)
 
 
 def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
-    """Yield what is wrong with a country's own times, in words that follow `clocks.`."""
-    for priority, times in wanted.items():
-        clock = ESCALATION_TIMES.get(priority)
-        if clock is None:
+    """Yield the faults of a country's own times, in words that follow `clocks.`."""
+    for priority, minutes_by_step in wanted.items():
+        times = ESCALATION_TIMES.get(priority)
+        if times is None:
             yield f"{priority}: there is no such priority; there are P1, P2, P3 and P4."
             continue
-        faults = [fault for name, minutes in times.items() if (fault := _fault(clock, priority, name, minutes))]
+        faults = [
+            fault for name, minutes in minutes_by_step.items() if (fault := _fault(times, priority, name, minutes))
+        ]
         yield from faults
         if not faults:
-            yield from (f"{priority}.{fault}" for fault in _out_of_order(_with(clock, times)))
+            yield from (f"{priority}.{fault}" for fault in _out_of_order(_with(times, minutes_by_step)))
 
 
-def _fault(clock: EscalationTimes, priority: str, name: str, minutes: int) -> str:
+def _fault(times: EscalationTimes, priority: str, name: str, minutes: int) -> str:
     if name not in SETTABLE_TIMES:
         return f"{priority}.{name}: there is no such time; there are {', '.join(SETTABLE_TIMES)}."
     if minutes < 1:
         return f"{priority}.{name}: {minutes} is no time to wait; give one minute or more."
-    most = getattr(clock, name) // MINUTE
-    if priority in URGENT and minutes > most:
-        return f"{priority}.{name}: {minutes} min is longer than {most}; for P1 and P2 a country may only be quicker."
+    limit = getattr(times, name) // MINUTE
+    if priority in URGENT and minutes > limit:
+        return f"{priority}.{name}: {minutes} min is longer than {limit}; for P1 and P2 a country may only be quicker."
     return ""
 
 
-def _out_of_order(clock: EscalationTimes) -> Iterator[str]:
-    for before, after in pairwise(ORDERED_TIMES):
-        if getattr(clock, before) > getattr(clock, after):
-            yield f"{after}: it comes before {before}; give the steps in their order: {', '.join(ORDERED_TIMES)}."
+def _out_of_order(times: EscalationTimes) -> Iterator[str]:
+    for earlier, later in pairwise(ORDERED_TIMES):
+        if getattr(times, earlier) > getattr(times, later):
+            yield f"{later}: it comes before {earlier}; give the steps in their order: {', '.join(ORDERED_TIMES)}."
 
 
 def late_promises(answers_within: Iterable[tuple[str, int]]) -> Iterator[str]:
     """Yield the priorities for which a partner card promises a later answer than the policy asks for."""
     for priority, minutes in sorted(answers_within):
-        most = ESCALATION_TIMES[priority].acknowledged // MINUTE
-        if minutes > most:
-            yield f"{priority} in {minutes} min is later than {most}"
+        limit = ESCALATION_TIMES[priority].acknowledged // MINUTE
+        if minutes > limit:
+            yield f"{priority} in {minutes} min is later than {limit}"

@@ -25,11 +25,11 @@ INVISIBLE = re.compile(
 
 
 def safe_for_display(text: str) -> str:
-    """Return the text as typed, without characters that a screen would obey.
+    """Return the text as typed, without control and formatting characters.
 
     Control characters become their pictures; characters that would reorder or hide other words become a visible mark.
     """
-    return INVISIBLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.translate(CONTROL_PICTURES))
+    return INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text.translate(CONTROL_PICTURES))
 
 
 def plain_text_report(data: Mapping[str, Any]) -> str:
@@ -52,8 +52,8 @@ def phone_text(given: Mapping[str, Any]) -> str:
 
 def place_text(data: Mapping[str, Any]) -> str:
     """Return the place and its group; empty if neither is known."""
-    found = data["place"]
-    return ", ".join(filter(None, (found["name"], found["group"]))) if found else ""
+    place = data["place"]
+    return ", ".join(filter(None, (place["name"], place["group"]))) if place else ""
 
 
 def typed_text(data: Mapping[str, Any]) -> str:
@@ -89,9 +89,9 @@ def _facts(data: Mapping[str, Any]) -> Iterator[str]:
         yield f"{question}: {safe_for_display(answer)}"
     if data["attachments"]["count"]:
         yield f"Attachments that nobody opened: {data['attachments']['count']}"
-    yield "Sent to: " + ", ".join(f"{leg['name']} ({leg['role']})" for leg in data["routing"]["to"])
-    if left_out := data["routing"]["avoid"]:
-        yield f"Left out by the reporter, do not pass it on to: {', '.join(left_out)}"
+    yield "Sent to: " + ", ".join(f"{recipient['name']} ({recipient['role']})" for recipient in data["routing"]["to"])
+    if avoided := data["routing"]["avoid"]:
+        yield f"Left out by the reporter, do not pass it on to: {', '.join(avoided)}"
 
 
 def _words(data: Mapping[str, Any]) -> Iterator[str]:

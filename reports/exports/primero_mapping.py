@@ -76,9 +76,13 @@ def case_changes(fields: Mapping[str, Any], there: Mapping[str, Any], *, withdra
     numbers that we wrote the later one holds: it may be another phone, or have fewer hours.
     """
     result = {name: value for name, value in fields.items() if not there.get(name) and name != "module_id"}
-    ours, theirs = fields.get("risk_level"), there.get("risk_level")
-    if ours in RISK_LEVELS and theirs in RISK_LEVELS and RISK_LEVELS.index(ours) > RISK_LEVELS.index(theirs):
-        result["risk_level"] = ours
+    our_level, their_level = fields.get("risk_level"), there.get("risk_level")
+    if (
+        our_level in RISK_LEVELS
+        and their_level in RISK_LEVELS
+        and RISK_LEVELS.index(our_level) > RISK_LEVELS.index(their_level)
+    ):
+        result["risk_level"] = our_level
     if (withdrawn or "telephone_current" in fields) and ONLY_FROM in str(there.get("telephone_current") or ""):
         result["telephone_current"] = fields.get("telephone_current")
     return result
@@ -89,14 +93,14 @@ def _drill_fields(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _concerns(values: list[str]) -> list[str]:
-    return list(dict.fromkeys(CONCERNS[item] for item in values if item in CONCERNS))
+    return list(dict.fromkeys(CONCERNS[value] for value in values if value in CONCERNS))
 
 
 def case_note(kind: str, at: str, data: Mapping[str, Any], key: str) -> dict[str, str]:
     """Return one note of the case. `key`, a UUID, is its identity: sending the same note again changes nothing."""
     subject, text = _note_content(kind, data)
-    mark = "" if data["mode"] == "live" else "DRILL "
-    return {"unique_id": key, "note_date": at, "note_subject": mark + subject, "note_text": text}
+    prefix = "" if data["mode"] == "live" else "DRILL "
+    return {"unique_id": key, "note_date": at, "note_subject": prefix + subject, "note_text": text}
 
 
 def _note_content(kind: str, data: Mapping[str, Any]) -> tuple[str, str]:
@@ -123,8 +127,8 @@ def _words(data: Mapping[str, Any]) -> str:
 def redact_numbers(notes: Any) -> list[dict[str, str]]:
     """Return our notes that contain a phone number, with the number replaced after its withdrawal."""
     result = []
-    for item in notes if isinstance(notes, list) else ():
-        text = item.get("note_text") if isinstance(item, dict) else None
+    for note in notes if isinstance(notes, list) else ():
+        text = note.get("note_text") if isinstance(note, dict) else None
         if isinstance(text, str) and (clean := _NUMBER.sub(CONTACT_LABEL + "taken back", text)) != text:
-            result.append({"unique_id": item["unique_id"], "note_text": clean})
+            result.append({"unique_id": note["unique_id"], "note_text": clean})
     return result

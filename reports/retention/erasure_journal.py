@@ -52,8 +52,8 @@ class Erasure:
 
 def journal_folder(address: str, data: Path) -> Path:
     """Return the folder of the journal: beside an embedded database, where backups can read it; else in `data`."""
-    embedded = sqlite_file(address)
-    return (embedded.parent if embedded else data) / FOLDER_NAME
+    database_file = sqlite_file(address)
+    return (database_file.parent if database_file else data) / FOLDER_NAME
 
 
 class ErasureJournal:
@@ -106,18 +106,18 @@ class ErasureJournal:
         path = self.folder / f"{_day(erasure.at)}-{self._host}{FILE_SUFFIX}"
         is_new = not path.exists()
         line = json.dumps(asdict(erasure), separators=(",", ":")).encode() + b"\n"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             if is_new:
-                os.fchmod(handle, self._file_mode)
-            size = os.fstat(handle).st_size
-            if size and os.pread(handle, 1, size - 1) != b"\n":  # a line that a power cut has left incomplete
+                os.fchmod(descriptor, self._file_mode)
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that a power cut has left incomplete
                 line = b"\n" + line
-            if os.write(handle, line) != len(line):
+            if os.write(descriptor, line) != len(line):
                 raise OSError(errno.ENOSPC, "the line was not written whole")
-            os.fsync(handle)
+            os.fsync(descriptor)
         finally:
-            os.close(handle)
+            os.close(descriptor)
         if is_new:
             filesystem.sync(self.folder)
 

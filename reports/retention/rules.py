@@ -84,7 +84,7 @@ class RetentionPeriods:
     law: str = ""
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the periods, a sentence each."""
+        """Yield the faults of the periods, a sentence each."""
         if (self.closed_days, self.silent_days) != (CLOSED.days, NEVER_CLOSED.days) and not self.law:
             yield "retention.law: it is missing; name the law that sets other days, or take the days out."
         if self.silent_days < self.closed_days:

@@ -113,14 +113,14 @@ def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountB
     """
     if not filed:
         return None
-    end = quarter_end(quarter_of(filed[0]))
-    there = sum(at < end for at in filed)
-    if now >= end:
-        return CountBatch(there if there >= least else 0, end - 1)
-    ready = there - least if least > 1 else there
-    while 0 < ready < there and filed[ready] == filed[ready - 1]:
-        ready += 1
-    return CountBatch(ready, filed[ready - 1]) if ready >= least else None
+    quarter_end_at = quarter_end(quarter_of(filed[0]))
+    count = sum(filed_at < quarter_end_at for filed_at in filed)
+    if now >= quarter_end_at:
+        return CountBatch(count if count >= least else 0, quarter_end_at - 1)
+    countable = count - least if least > 1 else count
+    while 0 < countable < count and filed[countable] == filed[countable - 1]:
+        countable += 1
+    return CountBatch(countable, filed[countable - 1]) if countable >= least else None
 
 
 def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Iterator[tuple[str, str]]:
@@ -139,8 +139,8 @@ def _place(place: Mapping[str, Any], country: Country) -> str:
 
     A name that is in no list, such as typed words, never becomes a cell.
     """
-    listed = country.place(place.get("code")) if place.get("code") else None
-    name = (listed.group or listed.name) if listed else place.get("group")
+    known_place = country.place(place.get("code")) if place.get("code") else None
+    name = (known_place.group or known_place.name) if known_place else place.get("group")
     return name if name in places_of(country) else NOT_TOLD
 
 
@@ -166,7 +166,7 @@ def table_layout(
         "language": list(languages),
         "payment": [*PAYMENTS, NOT_TOLD],
         **{name: [*(step for step, _ in steps), LATER] for name, steps in TIME_STEPS.items()},
-        "answered": [f"{priority} {how}" for how in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN],
+        "answered": [f"{priority} {timing}" for timing in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN],
     }
 
 
@@ -179,7 +179,7 @@ def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
 
 
 def _step(duration: int | None, steps: tuple[tuple[str, int], ...]) -> str:
-    return next((name for name, most in steps if duration is not None and duration <= most), LATER)
+    return next((name for name, limit in steps if duration is not None and duration <= limit), LATER)
 
 
 def quarter_figures(counted: Mapping[str, Cells], tables: Mapping[str, Sequence[str]]) -> Iterator[Figure]:
@@ -190,8 +190,8 @@ def quarter_figures(counted: Mapping[str, Cells], tables: Mapping[str, Sequence[
     total = sum(counted.get("month", {}).values())
     yield (*TOTAL, visible_total(total))
     for table, names in tables.items():
-        there = counted.get(table, {})
-        cells = {name: there.get(name, 0) for name in names}
+        table_counts = counted.get(table, {})
+        cells = {name: table_counts.get(name, 0) for name in names}
         cells[names[-1]] += total - sum(cells.values())
         if total >= MIN_COUNT:
             yield from ((table, name, count) for name, count in visible_cells(cells).items())
@@ -207,10 +207,10 @@ def screen_figures(counts: Cells) -> Iterator[Figure]:
         return
     yield from (("use", name, visible_total(counts.get(name, 0))) for name in COUNTED_USES)
     for step in FUNNEL_STEPS:
-        seen = counts.get(step, 0)
-        yield "left", step, rounded_share(max(0, seen - counts.get(step + CONTINUED_SUFFIX, 0)), seen)
-    begun = counts.get(FUNNEL_STEPS[0], 0)
-    yield "sent", "sent", rounded_share(min(begun, counts.get("sent", 0)), begun)
+        viewers = counts.get(step, 0)
+        yield "left", step, rounded_share(max(0, viewers - counts.get(step + CONTINUED_SUFFIX, 0)), viewers)
+    starters = counts.get(FUNNEL_STEPS[0], 0)
+    yield "sent", "sent", rounded_share(min(starters, counts.get("sent", 0)), starters)
 
 
 @dataclass(frozen=True, slots=True)

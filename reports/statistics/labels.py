@@ -94,6 +94,6 @@ def cell_label(sheet: str, cell: str, languages: Mapping[str, str]) -> str:
         return f"{cell} years"
     if sheet in TIME_STEPS and cell in TIME_STEP_ENDS:
         ends = [end for end, _ in TIME_STEPS[sheet]]
-        before = ends.index(cell)
-        return f"{ends[before - 1]} to {cell}" if before else f"up to {cell}"
+        position = ends.index(cell)
+        return f"{ends[position - 1]} to {cell}" if position else f"up to {cell}"
     return CELL_LABELS.get(cell, cell)

@@ -45,63 +45,64 @@ def bar_chart(name: str, title: str, rows: Sequence[ChartRow], whole: int = 0) -
     `name`: letters, digits and dashes, unique on the page. `whole`: the number of a bar of full length; 0: the largest
     one.
     """
-    longest = whole or max((number or 0 for _, number in rows), default=0) or 1
-    high = ROW_HEIGHT * len(rows) + 6
-    drawn = [_bar(name, at * ROW_HEIGHT + 3, row, longest) for at, row in enumerate(rows)]
-    rule = f'<path d="M{LABEL_WIDTH - 0.5} 0V{high}" stroke="{RULE_COLOUR}"/>'
-    return _svg(name, title, rows, (LABEL_WIDTH + BAR_MAX_WIDTH + NUMBER_WIDTH, high), [rule, *drawn])
+    largest = whole or max((number or 0 for _, number in rows), default=0) or 1
+    height = ROW_HEIGHT * len(rows) + 6
+    bars = [_bar(name, index * ROW_HEIGHT + 3, row, largest) for index, row in enumerate(rows)]
+    rule = f'<path d="M{LABEL_WIDTH - 0.5} 0V{height}" stroke="{RULE_COLOUR}"/>'
+    return _svg(name, title, rows, (LABEL_WIDTH + BAR_MAX_WIDTH + NUMBER_WIDTH, height), [rule, *bars])
 
 
-def _bar(name: str, top: int, row: ChartRow, longest: int) -> str:
+def _bar(name: str, top: int, row: ChartRow, largest: int) -> str:
     label, number = row
-    middle = top + 16
-    words = f'<text x="{LABEL_WIDTH - 10}" y="{middle}" text-anchor="end" fill="{TEXT_COLOUR}">{escape(label)}</text>'
+    y = top + 16
+    words = f'<text x="{LABEL_WIDTH - 10}" y="{y}" text-anchor="end" fill="{TEXT_COLOUR}">{escape(label)}</text>'
     if number is None:
-        end, fill, ink = 44.0, f"url(#{name}-held)", MUTED_COLOUR
+        width, fill, ink = 44.0, f"url(#{name}-held)", MUTED_COLOUR
     else:
-        end, fill, ink = max(2.0, BAR_MAX_WIDTH * number / longest), BAR_COLOUR, TEXT_COLOUR
-    bar = f'<rect x="{LABEL_WIDTH}" y="{top + 2}" width="{end:.1f}" height="{BAR_HEIGHT}" rx="2" fill="{fill}"/>'
-    return f'{words}{bar}<text x="{LABEL_WIDTH + end + 8:.1f}" y="{middle}" fill="{ink}">{format_count(number)}</text>'
+        width, fill, ink = max(2.0, BAR_MAX_WIDTH * number / largest), BAR_COLOUR, TEXT_COLOUR
+    bar = f'<rect x="{LABEL_WIDTH}" y="{top + 2}" width="{width:.1f}" height="{BAR_HEIGHT}" rx="2" fill="{fill}"/>'
+    return f'{words}{bar}<text x="{LABEL_WIDTH + width + 8:.1f}" y="{y}" fill="{ink}">{format_count(number)}</text>'
 
 
 def column_chart(name: str, title: str, rows: Sequence[ChartRow]) -> str:
     """Draw one column for each row, in order of time."""
-    highest = max((number or 0 for _, number in rows), default=0) or 1
-    wide = max(LABEL_WIDTH, COLUMN_PITCH * len(rows) + 8)
-    floor = HEADER_HEIGHT + COLUMN_HEIGHT
-    drawn = [_column(name, at * COLUMN_PITCH + 4, row, highest) for at, row in enumerate(rows)]
-    rule = f'<path d="M0 {floor + 0.5}H{wide}" stroke="{RULE_COLOUR}"/>'
-    return _svg(name, title, rows, (wide, floor + FOOTER_HEIGHT), [*drawn, rule])
+    largest = max((number or 0 for _, number in rows), default=0) or 1
+    width = max(LABEL_WIDTH, COLUMN_PITCH * len(rows) + 8)
+    base_y = HEADER_HEIGHT + COLUMN_HEIGHT
+    columns = [_column(name, index * COLUMN_PITCH + 4, row, largest) for index, row in enumerate(rows)]
+    rule = f'<path d="M0 {base_y + 0.5}H{width}" stroke="{RULE_COLOUR}"/>'
+    return _svg(name, title, rows, (width, base_y + FOOTER_HEIGHT), [*columns, rule])
 
 
-def _column(name: str, left: int, row: ChartRow, highest: int) -> str:
+def _column(name: str, left: int, row: ChartRow, largest: int) -> str:
     label, number = row
-    floor, middle = HEADER_HEIGHT + COLUMN_HEIGHT, left + (COLUMN_PITCH - 8) / 2
-    high = 14.0 if number is None else max(2.0, COLUMN_HEIGHT * number / highest)
+    base_y, middle = HEADER_HEIGHT + COLUMN_HEIGHT, left + (COLUMN_PITCH - 8) / 2
+    height = 14.0 if number is None else max(2.0, COLUMN_HEIGHT * number / largest)
     fill = f"url(#{name}-held)" if number is None else BAR_COLOUR
     bar = (
-        f'<rect x="{left}" y="{floor - high:.1f}" width="{COLUMN_PITCH - 8}" height="{high:.1f}" rx="2" fill="{fill}"/>'
+        f'<rect x="{left}" y="{base_y - height:.1f}" width="{COLUMN_PITCH - 8}" '
+        f'height="{height:.1f}" rx="2" fill="{fill}"/>'
     )
-    over = "" if number is None else f"{number:,}"
-    texts = [(floor - high - 6, over, TEXT_COLOUR, 12)]
-    texts += [(floor + 16 + 14 * at, part, MUTED_COLOUR, 11) for at, part in enumerate(label.split(" ", 1))]
+    count = "" if number is None else f"{number:,}"
+    texts = [(base_y - height - 6, count, TEXT_COLOUR, 12)]
+    texts += [(base_y + 16 + 14 * index, part, MUTED_COLOUR, 11) for index, part in enumerate(label.split(" ", 1))]
     return bar + "".join(
         f'<text x="{middle:g}" y="{y:.1f}" text-anchor="middle" fill="{ink}" font-size="{size}">{escape(text)}</text>'
         for y, text, ink, size in texts
     )
 
 
-def _svg(name: str, title: str, rows: Sequence[ChartRow], size: tuple[int, int], drawn: Iterable[str]) -> str:
-    wide, high = size
+def _svg(name: str, title: str, rows: Sequence[ChartRow], size: tuple[int, int], shapes: Iterable[str]) -> str:
+    width, height = size
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
             f'role="img" aria-labelledby="{name}-title {name}-desc" font-family="system-ui, sans-serif" '
             'font-size="14">',
             f'<title id="{name}-title">{escape(title)}</title>',
             f'<desc id="{name}-desc">{escape(describe_rows(rows))}</desc>',
             HIDDEN_PATTERN.format(name),
-            *drawn,
+            *shapes,
             "</svg>",
         ]
     )

@@ -24,11 +24,11 @@ from reports.statistics.labels import CELL_LABELS, PERCENT_TABLES, TABLE_NOTES, 
 from reports.statistics.svg_charts import ChartRow
 
 LAST_CELLS = (*CATEGORIES[-1:], LATER, NOT_TOLD)
-ANSWERED_CELLS = tuple(f"{priority} {how}" for priority in ACKNOWLEDGE_WITHIN for how in ("in time", "late"))
+ANSWERED_CELLS = tuple(f"{priority} {timing}" for priority in ACKNOWLEDGE_WITHIN for timing in ("in time", "late"))
 FIRST_CELLS = (*CATEGORIES[:-1], *AGES, "ussd", "sms", "simulator", *TIME_STEP_ENDS, *PAYMENTS, *ANSWERED_CELLS)
 SCREEN_CELLS = (*COUNTED_USES[:2], *FUNNEL_STEPS[1:], *COUNTED_USES[2:])
 ORDINALS = ("First", "Second", "Third", "Fourth")
-CELL_ORDER = {cell: at for at, cell in enumerate((*FIRST_CELLS, *SCREEN_CELLS, *LAST_CELLS))}
+CELL_ORDER = {cell: position for position, cell in enumerate((*FIRST_CELLS, *SCREEN_CELLS, *LAST_CELLS))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class QuarterFigures:
 
     def sheet(self, name: str) -> QuarterTable | None:
         """Return the table of this name, or None."""
-        return next((item for item in self.sheets if item.name == name), None)
+        return next((sheet for sheet in self.sheets if sheet.name == name), None)
 
     @property
     def year(self) -> str:
@@ -78,17 +78,19 @@ class QuarterFigures:
         The months of all quarters are shown above them, and a table with a single cell says nothing.
         """
         return tuple(
-            item for item in self.sheets if item.name == "sent" or (item.name != "month" and len(item.rows) > 1)
+            sheet for sheet in self.sheets if sheet.name == "sent" or (sheet.name != "month" and len(sheet.rows) > 1)
         )
 
 
 def group_by_quarter(figures: Iterable[PublishedFigure], languages: Mapping[str, str]) -> list[QuarterFigures]:
     """Group the figures by country, the newest quarter first. `languages`: names by tag."""
     by_quarter: dict[tuple[str, str], dict[str, dict[str, int | None]]] = {}
-    for item in figures:
-        by_quarter.setdefault((item.country, item.quarter), {}).setdefault(item.sheet, {})[item.cell] = item.number
-    newest = sorted(by_quarter, key=lambda key: key[1], reverse=True)
-    return [_quarter(key, by_quarter[key], languages) for key in sorted(newest, key=lambda key: key[0])]
+    for figure in figures:
+        by_quarter.setdefault((figure.country, figure.quarter), {}).setdefault(figure.sheet, {})[figure.cell] = (
+            figure.number
+        )
+    newest_first = sorted(by_quarter, key=lambda key: key[1], reverse=True)
+    return [_quarter(key, by_quarter[key], languages) for key in sorted(newest_first, key=lambda key: key[0])]
 
 
 def _quarter(
@@ -107,9 +109,9 @@ def _quarter(
 def month_rows(of: Sequence[QuarterFigures]) -> list[ChartRow]:
     """Return all published months of one country, oldest first. A quarter with fewer than 5 reports has none."""
     rows: list[ChartRow] = []
-    for item in sorted(of, key=lambda quarter: quarter.name):
-        there = item.sheet("month")
-        rows += there.rows if there else ()
+    for figures in sorted(of, key=lambda quarter: quarter.name):
+        month_table = figures.sheet("month")
+        rows += month_table.rows if month_table else ()
     return rows
 
 
@@ -148,12 +150,15 @@ def reports_csv(there: Sequence[QuarterFigures]) -> str:
     """Return every cell of every table as CSV."""
     head = ("country", "quarter", "table", "cell", "words", "reports")
     rows = [
-        (item.country, item.name, sheet.name, cell, label, _csv_number(number))
-        for item in there
-        for sheet in item.sheets
+        (figures.country, figures.name, sheet.name, cell, label, _csv_number(number))
+        for figures in there
+        for sheet in figures.sheets
         for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
-    totals = [(item.country, item.name, "total", "reports", "All reports", _csv_number(item.total)) for item in there]
+    totals = [
+        (figures.country, figures.name, "total", "reports", "All reports", _csv_number(figures.total))
+        for figures in there
+    ]
     return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
 
 
@@ -163,9 +168,9 @@ def payments_csv(there: Sequence[QuarterFigures]) -> str:
     No card number and no account number is in it.
     """
     rows = [
-        (item.country, item.name, cell, CELL_LABELS[cell], _csv_number(number))
-        for item in there
-        if (sheet := item.sheet("payment"))
+        (figures.country, figures.name, cell, CELL_LABELS[cell], _csv_number(number))
+        for figures in there
+        if (sheet := figures.sheet("payment"))
         for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
     return spreadsheet.as_csv(("country", "quarter", "payment", "words", "reports"), rows)

@@ -43,11 +43,11 @@ def chain_entries(database: Database, at_most: int = 500) -> int:
         if not rows:
             return 0
         tail = select(a.seq, a.prev_hash, a.hash).where(a.seq.is_not(None)).order_by(a.seq.desc()).limit(1)
-        last = connection.execute(tail).first()
+        last_row = connection.execute(tail).first()
         entries = [chain.AuditEntry(*row) for row in rows]
         links = [
             {"which": entry.audit_id, "seq": link.seq, "prev_hash": link.prev_hash, "hash": link.hash}
-            for entry, link in chain.extend_chain(chain.ChainLink(*last) if last else None, entries)
+            for entry, link in chain.extend_chain(chain.ChainLink(*last_row) if last_row else None, entries)
         ]
         connection.execute(update(t.audit).where(a.audit_id == bindparam("which"), a.seq.is_(None)), links)
     return len(rows)
@@ -96,13 +96,15 @@ def add_checkpoint(database: Database, now: int, key_id: str, sign: SignCheckpoi
     a, c = t.audit.c, t.checkpoint.c
     mode = database_mode(database)
     with database.write() as connection:
-        last = connection.execute(select(c.number, c.at).order_by(c.number.desc()).limit(1)).first()
-        end = connection.execute(
+        last_checkpoint = connection.execute(select(c.number, c.at).order_by(c.number.desc()).limit(1)).first()
+        chain_end = connection.execute(
             select(a.seq, a.hash).where(a.seq.is_not(None)).order_by(a.seq.desc()).limit(1)
         ).first()
-        if end is None or (last and now - last.at < DAY - CHECKPOINT_TOLERANCE):
+        if chain_end is None or (last_checkpoint and now - last_checkpoint.at < DAY - CHECKPOINT_TOLERANCE):
             return None
-        checkpoint = Checkpoint(last.number + 1 if last else 1, now, end.seq, end.hash, key_id)
+        checkpoint = Checkpoint(
+            last_checkpoint.number + 1 if last_checkpoint else 1, now, chain_end.seq, chain_end.hash, key_id
+        )
         row = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
         connection.execute(insert(t.checkpoint), row | {"signature": sign(checkpoint.text(mode))})
     return checkpoint
@@ -116,16 +118,16 @@ def purge_old_entries(database: Database, now: int) -> int:
     """
     a, c = t.audit.c, t.checkpoint.c
     with database.read() as connection:
-        first = connection.execute(select(func.min(a.seq))).scalar()
+        first_seq = connection.execute(select(func.min(a.seq))).scalar()
         next_checkpoint = select(func.min(c.seq)).where(
-            c.at <= now - audit_lifetime(database_mode(database)), c.seq >= (first or 0)
+            c.at <= now - audit_lifetime(database_mode(database)), c.seq >= (first_seq or 0)
         )
-        until = connection.execute(next_checkpoint).scalar()
-    if until is None or first is None:
+        last_seq = connection.execute(next_checkpoint).scalar()
+    if last_seq is None or first_seq is None:
         return 0
     with database.write() as connection:
-        deleted = connection.execute(delete(t.audit).where(a.seq <= until)).rowcount
-        connection.execute(delete(t.checkpoint).where(c.seq < until))
+        deleted = connection.execute(delete(t.audit).where(a.seq <= last_seq)).rowcount
+        connection.execute(delete(t.checkpoint).where(c.seq < last_seq))
     return deleted
 
 

@@ -77,8 +77,10 @@ def _spread_backlog(connection: Connection, hotline: str, now: int) -> None:
 def mark_gone(connection: Connection, database: Database, hotline: str, now: int) -> None:
     """Stop all deliveries to a hotline that answered 410, until an operator revives it."""
     _state(connection, database, hotline)
-    since = case((t.hotline_state.c.dead_since.is_(None), now), else_=t.hotline_state.c.dead_since)
-    connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(dead_since=since))
+    gone_since = case((t.hotline_state.c.dead_since.is_(None), now), else_=t.hotline_state.c.dead_since)
+    connection.execute(
+        update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(dead_since=gone_since)
+    )
 
 
 def list_states(database: Database) -> dict[str, bool]:

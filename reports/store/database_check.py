@@ -60,17 +60,17 @@ def check_ready(database: Database, mode: str, account: str, also: DatabaseCheck
     return ""
 
 
-def _why_not_ready(database: Database, mode: str, account: str, also: DatabaseCheck | None) -> str:
+def _why_not_ready(database: Database, mode: str, account: str, extra_check: DatabaseCheck | None) -> str:
     """Check through a new connection, since the address may lead to another file or server by now."""
     with closing(Database(database.address, threads=1, patience=database.patience)) as new_database:
         try:
             if not is_migrated(new_database):
                 return OLDER_SCHEMA if _has_schema(new_database) else EMPTY_DATABASE
             refuse_wrong_database(new_database, mode, account)
-            if also:
-                also(new_database)
-        except (WrongDatabase, DatabaseUnavailable) as reason:
-            return str(reason)
+            if extra_check:
+                extra_check(new_database)
+        except (WrongDatabase, DatabaseUnavailable) as error:
+            return str(error)
     return ""
 
 
@@ -156,9 +156,9 @@ def newest_migration() -> str:
 def refuse_other_modes(database: Database, mode: str) -> None:
     """Raise WrongDatabase if the database was made for another mode: training and live are never mixed (S-40)."""
     with database.read() as connection:
-        made = connection.execute(made_for.select()).scalars().first()
-    if made != mode:
+        made_mode = connection.execute(made_for.select()).scalars().first()
+    if made_mode != mode:
         raise WrongDatabase(
-            f"This database was made for {made} mode, and TOKAUT_MODE is {mode}. Give each mode a database of its own: "
-            "DATABASE_URL or TOKAUT_DATA"
+            f"This database was made for {made_mode} mode, and TOKAUT_MODE is {mode}. Give each mode a database of its "
+            "own: DATABASE_URL or TOKAUT_DATA"
         )

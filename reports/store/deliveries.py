@@ -55,10 +55,12 @@ def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
     The latest route names the hotlines that the reporter saw before the last Send. A hotline that the reporter has left
     out since may have acknowledged the report, but that spares no other hotline. Without a route, all hotlines count.
     """
-    w, newer, any_ = _ROUTES
-    is_latest = ~exists(select(newer.revision).where(newer.report_id == w.report_id, newer.revision > w.revision))
+    w, newer_route, any_route = _ROUTES
+    is_latest = ~exists(
+        select(newer_route.revision).where(newer_route.report_id == w.report_id, newer_route.revision > w.revision)
+    )
     is_routed = and_(w.report_id == delivery.report_id, w.hotline == delivery.hotline, is_latest)
-    has_no_route = ~exists(select(any_.report_id).where(any_.report_id == delivery.report_id))
+    has_no_route = ~exists(select(any_route.report_id).where(any_route.report_id == delivery.report_id))
     return or_(exists(select(w.hotline).where(is_routed)), has_no_route)
 
 
@@ -73,7 +75,7 @@ def update_report_state(connection: Connection, report_id: str, now: int) -> Non
     """
     connection.execute(_LOCK, {"which": report_id})
     rows = connection.execute(_RECIPIENTS, {"which": report_id})
-    recipients = sorted((RecipientState(*row) for row in rows), key=lambda s: ROLE_ORDER.index(s.role))
+    recipients = sorted((RecipientState(*row) for row in rows), key=lambda recipient: ROLE_ORDER.index(recipient.role))
     case_state = derive_case_state(recipients)
     connection.execute(
         _SAVE, {"which": report_id, "state": case_state.state, "desk": case_state.desk, "changed_at": now}

@@ -36,7 +36,7 @@ def code_and_pin(cipher: RecordCipher, secret: bytes) -> tuple[str, str]:
 
 
 def create_mailbox(cipher: RecordCipher, secret: bytes) -> MailboxRecord:
-    """Return what is stored of code and PIN: a slow hash, and a key pair whose private key only both together open."""
+    """Return the record of code and PIN: a slow hash, and a key pair whose private key only both together open."""
     hashed = next(_slow_hashes(cipher, code_and_pin(cipher, secret)))
     public, sealed = new_mailbox_keys(keyed_hash(hashed, "mailbox"))
     return MailboxRecord(keyed_hash(hashed, "lookup"), public, sealed)
@@ -70,11 +70,13 @@ def read_answers(cipher: RecordCipher, pair: tuple[str, str], mode: str, found: 
 
     An answer that does not open was written to the mailbox of an earlier code, and is left out.
     """
-    private = _open_private_key(cipher, pair, found.sealed_key)
+    private_key = _open_private_key(cipher, pair, found.sealed_key)
     answers = (
-        [] if private is None else [_open_answer(private, mode, found.report_id, answer) for answer in found.answers]
+        []
+        if private_key is None
+        else [_open_answer(private_key, mode, found.report_id, answer) for answer in found.answers]
     )
-    return tuple(words for words in answers if words is not None)
+    return tuple(text for text in answers if text is not None)
 
 
 def _slow_hashes(cipher: RecordCipher, pair: tuple[str, str]) -> Iterator[bytes]:
@@ -93,8 +95,8 @@ def _open_private_key(cipher: RecordCipher, pair: tuple[str, str], sealed: bytes
     return None
 
 
-def _open_answer(private: PrivateKey, mode: str, report_id: str, answer: MailboxAnswer) -> str | None:
+def _open_answer(private_key: PrivateKey, mode: str, report_id: str, answer: MailboxAnswer) -> str | None:
     try:
-        return open_answer(private, mode, report_id, answer.answer_id, answer.sealed)
+        return open_answer(private_key, mode, report_id, answer.answer_id, answer.sealed)
     except DecryptError:
         return None

@@ -119,14 +119,14 @@ def _mode_query() -> Select[Any]:
 
 def _body_query() -> Select[Any]:
     b = t.report_body.c
-    target = (b.report_id == bindparam("report"), b.recipient == bindparam("who"), b.revision == bindparam("number"))
-    return select(b.key_id, b.wrap, b.head, b.sealed).where(*target)
+    condition = (b.report_id == bindparam("report"), b.recipient == bindparam("who"), b.revision == bindparam("number"))
+    return select(b.key_id, b.wrap, b.head, b.sealed).where(*condition)
 
 
 def _message_query() -> Select[Any]:
     m = t.message.c
-    target = (m.report_id == bindparam("report"), m.recipient == bindparam("who"), m.number == bindparam("number"))
-    return select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id).where(*target)
+    condition = (m.report_id == bindparam("report"), m.recipient == bindparam("who"), m.number == bindparam("number"))
+    return select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id).where(*condition)
 
 
 _MODE, _BODY, _MESSAGE = _mode_query(), _body_query(), _message_query()
@@ -164,17 +164,19 @@ def is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
     """Return whether a row of `delivery` is due, not leased, and neither its breaker nor its slots prevent it."""
     d = t.delivery.c
     available = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE_TIME))
-    has_come = is_due(d.next_at, now, period_by_column(DELIVERY_ATTEMPT, d.priority))
-    return and_(d.state == "due", has_come, available, circuit_breakers.allows_delivery(now), _has_free_slot(now))
+    is_attempt_due = is_due(d.next_at, now, period_by_column(DELIVERY_ATTEMPT, d.priority))
+    return and_(d.state == "due", is_attempt_due, available, circuit_breakers.allows_delivery(now), _has_free_slot(now))
 
 
 def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
-    d, occupied = t.delivery.c, t.delivery.alias("held").c
+    d, leased_delivery = t.delivery.c, t.delivery.alias("held").c
     urgent = d.priority.in_(URGENT)
     is_live = and_(
-        occupied.state == "due", occupied.lease_until.is_not(None), is_ahead(occupied.lease_until, now, LEASE_TIME)
+        leased_delivery.state == "due",
+        leased_delivery.lease_until.is_not(None),
+        is_ahead(leased_delivery.lease_until, now, LEASE_TIME),
     )
-    is_alike = and_(occupied.hotline == d.hotline, occupied.priority.in_(URGENT) == urgent)
+    is_alike = and_(leased_delivery.hotline == d.hotline, leased_delivery.priority.in_(URGENT) == urgent)
     count = select(func.count()).where(is_alike, is_live).correlate(t.delivery).scalar_subquery()
     return count < case((urgent, URGENT_AT_ONCE), else_=URGENT_AT_ONCE - 1)
 
@@ -210,10 +212,10 @@ def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Le
     The search locks nothing, so it can pass over thousands of deliveries to a hotline without a free slot.
     """
     tried: list[str] = []  # leased or locked by another worker meanwhile
-    while (result := _find_leasable(database, priorities, tried)) is not None:
-        if leased := lease(database, result, holder):
+    while (delivery_id := _find_leasable(database, priorities, tried)) is not None:
+        if leased := lease(database, delivery_id, holder):
             return leased
-        tried.append(result)
+        tried.append(delivery_id)
     return None
 
 
@@ -221,10 +223,10 @@ def _find_leasable(database: Database, priorities: Sequence[str], tried: Sequenc
     available, limit = database.once(_leasable_query), len(tried) + 1
     with database.read() as connection:
         for priority_code in sorted(priorities):
-            result = connection.execute(available, {"one": priority_code, "most": limit}).scalars().all()
-            first: str | None = next((candidate for candidate in result if candidate not in tried), None)
-            if first is not None:
-                return first
+            delivery_ids = connection.execute(available, {"one": priority_code, "most": limit}).scalars().all()
+            leasable: str | None = next((delivery_id for delivery_id in delivery_ids if delivery_id not in tried), None)
+            if leasable is not None:
+                return leasable
     return None
 
 
@@ -302,8 +304,8 @@ def release_slot(database: Database, slot: str) -> int:
     count = 0
     with database.write() as connection:
         for table in (t.delivery, t.outgoing):
-            occupied = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
-            count += connection.execute(occupied.values(lease_by=None, lease_until=None)).rowcount
+            statement = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
+            count += connection.execute(statement.values(lease_by=None, lease_until=None)).rowcount
     return count
 
 
@@ -350,11 +352,11 @@ def park_expired(database: Database, older_than: int, at_most: int = 500) -> lis
     return [row.delivery_id for row in rows if _end(database, row, "parked", "parked", is_old)]
 
 
-def _end(database: Database, row: Any, state: str, why: str, still: Any) -> bool:
-    values = {"state": state, "last_class": why, "told_at": None, "lease_by": None, "lease_until": None}
+def _end(database: Database, row: Any, state: str, error_class: str, condition: Any) -> bool:
+    values = {"state": state, "last_class": error_class, "told_at": None, "lease_by": None, "lease_until": None}
     with database.write() as connection:
-        ended = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id, still).values(values)
-        if not connection.execute(ended).rowcount:
+        statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id, condition).values(values)
+        if not connection.execute(statement).rowcount:
             return False
         now = database.moment(connection)
         record_change(connection, row.delivery_id, row.report_id, act=state, actor="clock", now=now)

@@ -55,9 +55,9 @@ def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
     The list is also empty if the revision was replaced, cancelled or sent meanwhile.
     """
     p = t.pending.c
-    is_ripe = (p.origin_key == origin_key) & _is_due(database)
+    condition = (p.origin_key == origin_key) & _is_due(database)
     with database.write() as connection:
-        rows = connection.execute(delete(t.pending).where(is_ripe).returning(*p)).all()
+        rows = connection.execute(delete(t.pending).where(condition).returning(*p)).all()
         if not rows:
             return []
         rows = sorted(rows, key=lambda row: row.rank)
@@ -66,29 +66,29 @@ def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
 
 
 def _file(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
-    first = rows[0]
-    if _is_erased(connection, first.report_id):  # the reporter has deleted it since: it must not come back
-        audit_log.append(connection, "clock", "not_filed:erased", first.report_id, now)
+    first_row = rows[0]
+    if _is_erased(connection, first_row.report_id):  # the reporter has deleted it since: it must not come back
+        audit_log.append(connection, "clock", "not_filed:erased", first_row.report_id, now)
         return []
-    is_new, effect = _insert_report(connection, database, first), RevisionEffect()
+    is_new, effect = _insert_report(connection, database, first_row), RevisionEffect()
     if not is_new:
         if _is_submitted(connection, rows):
             return []
-        effect = _update_report(connection, database, first, now)
+        effect = _update_report(connection, database, first_row, now)
         if effect.complete:
             _cancel_left_out(connection, rows, now)
     _insert_bodies(connection, database, rows)
     if effect.urgent:
-        _reset_handling(connection, first.report_id, now)
+        _reset_handling(connection, first_row.report_id, now)
     new_deliveries = _insert_deliveries(connection, database, rows, now)
-    audit_log.append(connection, "clock", AUDIT_ACTS[first.kind], first.report_id, now)
+    audit_log.append(connection, "clock", AUDIT_ACTS[first_row.kind], first_row.report_id, now)
     for delivery_id, _ in new_deliveries:
         audit_log.append(connection, "clock", "made", delivery_id, now)
     for row in rows:
         new_deliveries += correspondence.deliver_missing_messages(
             connection, database, row.report_id, row.recipient, now
         )
-    deliveries.update_report_state(connection, first.report_id, now)
+    deliveries.update_report_state(connection, first_row.report_id, now)
     return new_deliveries
 
 
@@ -143,11 +143,11 @@ def _reset_handling(connection: Connection, report_id: str, now: int) -> None:
     had_report = and_(
         d.report_id == report_id, d.type.in_(REPORT_TYPES), d.handling.in_(steps.ACKNOWLEDGED), is_on_latest_route(d)
     )
-    reset = update(t.delivery).where(had_report).values(handling="none").returning(d.delivery_id, d.hotline)
-    for row in connection.execute(reset).all():
-        own_holding = and_(h.report_id == report_id, h.hotline == row.hotline)
+    statement = update(t.delivery).where(had_report).values(handling="none").returning(d.delivery_id, d.hotline)
+    for row in connection.execute(statement).all():
+        same_case = and_(h.report_id == report_id, h.hotline == row.hotline)
         cleared = dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
-        connection.execute(update(t.holding).where(own_holding).values(cleared))
+        connection.execute(update(t.holding).where(same_case).values(cleared))
         audit_log.append(connection, "clock", "raised", row.delivery_id, now)
 
 
@@ -155,9 +155,9 @@ def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> N
     """Cancel due deliveries of an incomplete report to hotlines that the reporter has left out since (S-26)."""
     d = t.delivery.c
     recipients = [row.recipient for row in rows if row.role != "held"]
-    left_out = (d.report_id == rows[0].report_id) & (d.state == "due") & d.hotline.not_in(recipients)
-    cancelled = update(t.delivery).where(left_out).values(state="cancelled", lease_by=None, lease_until=None)
-    for delivery_id in connection.execute(cancelled.returning(d.delivery_id)).scalars().all():
+    is_left_out = (d.report_id == rows[0].report_id) & (d.state == "due") & d.hotline.not_in(recipients)
+    statement = update(t.delivery).where(is_left_out).values(state="cancelled", lease_by=None, lease_until=None)
+    for delivery_id in connection.execute(statement.returning(d.delivery_id)).scalars().all():
         audit_log.append(connection, "clock", "cancelled:left_out", delivery_id, now)
 
 

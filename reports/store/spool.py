@@ -29,9 +29,9 @@ from runtime.deadline import DeadlineExceeded, DeadlinePool
 # "again" resumes an earlier session; "anew" follows NOT SENT, shown of an entry that may have been stored all the same.
 SUBMIT_KINDS = ("sent", "again", "anew")
 CANCEL_KINDS = ("drop", "drop_unsent")
-REPLACING_KINDS = ("anew", "drop_unsent")  # these replace a Send of which the reporter was told NOT SENT
+REPLACING_KINDS = ("anew", "drop_unsent")  # these replace a Send that the reporter saw as NOT SENT
 
-_MAILBOX_FIELDS = {item.name for item in fields(MailboxRecord)}
+_MAILBOX_FIELDS = {field.name for field in fields(MailboxRecord)}
 
 
 class SpoolEntry:
@@ -57,12 +57,12 @@ class SpoolEntry:
     def decode(cls, data: bytes) -> SpoolEntry:
         """Read an entry from JSON. Raises ValueError, KeyError or TypeError if it is none."""
         rows: dict[str, Any] = json.loads(data, object_hook=_decode_bytes)
-        filing = dict(rows["filing"])
-        filing["parts"] = tuple(SealedCopy(**part) for part in filing["parts"])
+        submission = dict(rows["filing"])
+        submission["parts"] = tuple(SealedCopy(**part) for part in submission["parts"])
         mailbox = rows["mailbox"]
         # A mailbox of the previous release is dropped: its code opens nothing here, and must not delay the report.
         mailbox = MailboxRecord(**mailbox) if mailbox and mailbox.keys() == _MAILBOX_FIELDS else None
-        return cls(Submission(**filing), rows["kind"], rows["due_at"], mailbox)
+        return cls(Submission(**submission), rows["kind"], rows["due_at"], mailbox)
 
 
 def _encode_bytes(value: object) -> dict[str, str]:
@@ -89,9 +89,9 @@ class SpoolWriteError(Exception):
     """The spool did not store an entry: it is full, or the disk failed. The reporter must be told NOT SENT."""
 
 
-def _submission_mark(filing: Submission, kind: str) -> str:
+def _submission_mark(submission: Submission, kind: str) -> str:
     """Return the part of a Send's file name by which its session finds it again without opening it; else ""."""
-    return _origin_mark(filing.origin_key) if kind in SUBMIT_KINDS else ""
+    return _origin_mark(submission.origin_key) if kind in SUBMIT_KINDS else ""
 
 
 def _origin_mark(origin_key: bytes) -> str:
@@ -162,17 +162,20 @@ class Spool:
         self._write(name, self._cipher.seal("spool", name.encode(), entry.encode()))
         with suppress(OSError):  # if they stay, they are submitted one after the other, which does no harm
             over_sends = kind in REPLACING_KINDS
-            waiting = self.names() if over_sends else listing.names  # a slow Send may have arrived during the write
-            for outdated in _outdated_by(name, waiting, over_sends=over_sends):
+            names = self.names() if over_sends else listing.names  # a slow Send may have arrived during the write
+            for outdated in _outdated_by(name, names, over_sends=over_sends):
                 (self.folder / outdated).unlink(missing_ok=True)
         self._listing.names.append(name)
 
-    def _new_name(self, entry: SpoolEntry, waiting: list[str]) -> str:
+    def _new_name(self, entry: SpoolEntry, names: list[str]) -> str:
         """Return a name that sorts after all stored ones, so that the order holds even if the clock is set back."""
-        filing = entry.filing
-        last = max(waiting, default="0")[:20]
-        at = max(time.time_ns() // 1000, int(last) + 1)
-        return f"{at:020d}-{filing.report_id}-{filing.revision}{_submission_mark(filing, entry.kind)}{ENTRY_SUFFIX}"
+        submission = entry.filing
+        last_time = max(names, default="0")[:20]
+        at = max(time.time_ns() // 1000, int(last_time) + 1)
+        return (
+            f"{at:020d}-{submission.report_id}-{submission.revision}"
+            f"{_submission_mark(submission, entry.kind)}{ENTRY_SUFFIX}"
+        )
 
     def _write(self, name: str, data: bytes) -> None:
         unfinished = self.folder / (name + ".tmp")
@@ -196,8 +199,8 @@ class Spool:
         return self._new_listing() if is_old else self._listing
 
     def _new_listing(self) -> _Listing:
-        waiting = [entry for entry in os.scandir(self.folder) if entry.name.endswith(ENTRY_SUFFIX)]
-        self._listing = _Listing(time.monotonic(), [entry.name for entry in waiting], sum(map(_size, waiting)))
+        entries = [entry for entry in os.scandir(self.folder) if entry.name.endswith(ENTRY_SUFFIX)]
+        self._listing = _Listing(time.monotonic(), [entry.name for entry in entries], sum(map(_size, entries)))
         return self._listing
 
     def names(self) -> list[str]:
@@ -220,7 +223,7 @@ class Spool:
         except OSError:  # the folder is unavailable, but the database may work
             return None
         ids = [(name[21:57], int(name[58:])) for name in matching]
-        return max(ids, key=lambda item: item[1]) if ids else None
+        return max(ids, key=lambda pair: pair[1]) if ids else None
 
     def oldest_seconds(self) -> float:
         """Return the age of the oldest entry; 0 if there is none.
@@ -231,7 +234,7 @@ class Spool:
         names, now = self.names(), time.monotonic()
         self._first_seen = {name: self._first_seen.get(name, now) for name in names}
         age_by_name = time.time() - int(names[0][:20]) / 1_000_000 if names else 0.0
-        return max(age_by_name, *(now - since for since in self._first_seen.values()), 0.0)
+        return max(age_by_name, *(now - seen_at for seen_at in self._first_seen.values()), 0.0)
 
     def bad(self) -> int:
         """Count the entries that could not be read and were moved to `bad`, for a person to look at."""
@@ -251,13 +254,13 @@ class Spool:
         the host drains at a time; the others return 0 at once. An error other than `DatabaseUnavailable` or `OSError`
         is raised at the end.
         """
-        submitted, refused, blocked, unexpected = 0, set[str](), set[str](), None
+        submitted, refused_names, blocked, unexpected = 0, set[str](), set[str](), None
         self.refusal = None
         with self._drain_lock() as has_lock:
             for name in self._drain_order() if has_lock else ():
-                if len(refused) == MAX_REFUSED:
+                if len(refused_names) == MAX_REFUSED:
                     break
-                if any(_report_part(name) == _report_part(item) for item in refused):
+                if any(_report_part(name) == _report_part(refused_name) for refused_name in refused_names):
                     blocked.add(name)
                     continue
                 try:
@@ -266,7 +269,7 @@ class Spool:
                 except FileNotFoundError:
                     continue  # a later revision has superseded it
                 except Exception as error:
-                    refused.add(name)
+                    refused_names.add(name)
                     self.refusal = error
                     unexpected = unexpected if isinstance(error, DatabaseUnavailable | OSError) else error
                     continue
@@ -276,15 +279,15 @@ class Spool:
                 (self.folder / name).unlink(missing_ok=True)
                 filesystem.sync(self.folder)
                 submitted += 1
-            self._refused = self._refused.intersection(self.names()) | refused | blocked
+            self._refused = self._refused.intersection(self.names()) | refused_names | blocked
         if unexpected:
             raise unexpected
         return submitted
 
     def _drain_order(self) -> list[str]:
         """Return the names, oldest first; reports with a refused entry come after all others."""
-        last = set(map(_report_part, self._refused))
-        return sorted(self.names(), key=lambda name: (_report_part(name) in last, name))
+        refused_reports = set(map(_report_part, self._refused))
+        return sorted(self.names(), key=lambda name: (_report_part(name) in refused_reports, name))
 
     def _read(self, name: str) -> SpoolEntry | None:
         """Open an entry. Returns None if it is damaged or was sealed under another key."""
@@ -305,15 +308,23 @@ class Spool:
             yield True
 
 
-def _outdated_by(name: str, waiting: list[str], *, over_sends: bool) -> list[str]:
+def _outdated_by(name: str, names: list[str], *, over_sends: bool) -> list[str]:
     """Return the earlier entries that `name` supersedes: it holds all of their content, or deletes their report.
 
-    `over_sends`: Sends too. A Send of which the reporter was told NOT SENT has a lower revision; a confirmed one may
+    `over_sends`: Sends too. A Send that the reporter saw as NOT SENT has a lower revision; a confirmed one may
     have the same, and stays.
     """
-    earlier = [item for item in waiting if item < name and _report_part(item) == _report_part(name)]
-    numbers = {item: _revision(item) + _is_send(item) for item in earlier if over_sends or not _is_send(item)}
-    return [item for item, number in numbers.items() if number <= _revision(name)]
+    earlier_names = [
+        earlier_name
+        for earlier_name in names
+        if earlier_name < name and _report_part(earlier_name) == _report_part(name)
+    ]
+    numbers = {
+        earlier_name: _revision(earlier_name) + _is_send(earlier_name)
+        for earlier_name in earlier_names
+        if over_sends or not _is_send(earlier_name)
+    }
+    return [earlier_name for earlier_name, number in numbers.items() if number <= _revision(name)]
 
 
 def _revision(name: str) -> int:

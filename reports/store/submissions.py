@@ -70,7 +70,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class MailboxRecord:
-    """What is stored of one code and PIN: a slow hash to look the mailbox up, and the key pair for answers."""
+    """The stored record of one code and PIN: a slow hash to look the mailbox up, and the key pair for answers."""
 
     lookup: bytes
     public_key: bytes
@@ -81,7 +81,7 @@ class SubmissionResult(Struct, frozen=True):
     """The result of a Send. `fresh`: the report was stored now; False: it was stored before, under `report_id`.
 
     `own`: it was stored by this session, not by an earlier one that this session resumes.
-    `late`: the stored report is the one of which the reporter was told NOT SENT, and holds less than this submission.
+    `late`: the stored report is the one that the reporter saw as NOT SENT, and holds less than this submission.
     `has_code`: the mailbox was stored.
     `deliveries`: ids of the deliveries to queue at once.
     """
@@ -106,37 +106,39 @@ def commit(
     """
     now = database.now()
     with database.write() as connection:
-        fresh = connection.execute(database.insert_or_ignore(t.report), _report_row(filing)).rowcount == 1
-        filed = _insert_all(database, connection, filing, now) if fresh else _earlier_result(connection, filing)
-        filed = replace(
-            filed, late=unsent and not fresh and filing.revision > _newest_revision(connection, filing, filed)
+        is_new = connection.execute(database.insert_or_ignore(t.report), _report_row(filing)).rowcount == 1
+        result = _insert_all(database, connection, filing, now) if is_new else _earlier_result(connection, filing)
+        result = replace(
+            result, late=unsent and not is_new and filing.revision > _newest_revision(connection, filing, result)
         )
         # an earlier session sent this report, and its code was shown already
-        code_was_shown = filed.completeness == "complete" and not (filed.own or filed.late)
+        code_was_shown = result.completeness == "complete" and not (result.own or result.late)
         if box is None or code_was_shown:
-            return filed
-        _insert_mailbox(database, connection, filed.report_id, box)
-        return replace(filed, has_code=True)
+            return result
+        _insert_mailbox(database, connection, result.report_id, box)
+        return replace(result, has_code=True)
 
 
-def _insert_all(database: Database, connection: Connection, filing: Submission, now: int) -> SubmissionResult:
-    _insert_bodies(connection, filing)
-    deliveries = [_delivery_row(filing, part, now) for part in filing.parts if part.role in ("primary", "also")]
+def _insert_all(database: Database, connection: Connection, submission: Submission, now: int) -> SubmissionResult:
+    _insert_bodies(connection, submission)
+    deliveries = [_delivery_row(submission, part, now) for part in submission.parts if part.role in ("primary", "also")]
     if deliveries:
-        at_once = database.to_database_time(now)
-        connection.execute(insert(t.delivery).values(next_at=at_once, created_at=at_once), deliveries)
-    audit_log.append(connection, "web", "sent", filing.report_id, now)
-    _delete_pending(connection, filing)
-    ids = tuple(row["delivery_id"] for row in deliveries)
-    return SubmissionResult(filing.report_id, True, filing.completeness, filing.revision, deliveries=ids)
+        database_now = database.to_database_time(now)
+        connection.execute(insert(t.delivery).values(next_at=database_now, created_at=database_now), deliveries)
+    audit_log.append(connection, "web", "sent", submission.report_id, now)
+    _delete_pending(connection, submission)
+    delivery_ids = tuple(row["delivery_id"] for row in deliveries)
+    return SubmissionResult(
+        submission.report_id, True, submission.completeness, submission.revision, deliveries=delivery_ids
+    )
 
 
-def _delete_pending(connection: Connection, filing: Submission) -> None:
+def _delete_pending(connection: Connection, submission: Submission) -> None:
     """Delete the pending revisions of a report, except later additions.
 
     A Send that waited in the spool may be stored after the additions that follow it.
     """
-    parameters = {"origin": filing.origin_key, "report": filing.report_id, "sent": filing.revision}
+    parameters = {"origin": submission.origin_key, "report": submission.report_id, "sent": submission.revision}
     connection.execute(_DELETE_PENDING, parameters)
 
 
@@ -153,48 +155,57 @@ def find_submitted(connection: Connection, filing: Submission) -> Any:
     return connection.execute(_FIND_SUBMITTED, {"origin": filing.origin_key, "report": filing.report_id}).first()
 
 
-def _earlier_result(connection: Connection, filing: Submission) -> SubmissionResult:
-    row = find_submitted(connection, filing)
+def _earlier_result(connection: Connection, submission: Submission) -> SubmissionResult:
+    row = find_submitted(connection, submission)
     return SubmissionResult(row.report_id, False, row.completeness, row.revision, bool(row.own))
 
 
-def _newest_revision(connection: Connection, filing: Submission, filed: SubmissionResult) -> int:
+def _newest_revision(connection: Connection, submission: Submission, result: SubmissionResult) -> int:
     """Return the highest revision that is stored or is pending as an update."""
     p = t.pending.c
-    pending_rows = same_report(p, filing.origin_key, filing.report_id) & (p.kind == "update")
-    return max(connection.execute(select(func.max(p.revision)).where(pending_rows)).scalar() or 0, filed.revision)
+    pending_rows = same_report(p, submission.origin_key, submission.report_id) & (p.kind == "update")
+    return max(connection.execute(select(func.max(p.revision)).where(pending_rows)).scalar() or 0, result.revision)
 
 
-def _report_row(filing: Submission) -> dict[str, Any]:
+def _report_row(submission: Submission) -> dict[str, Any]:
     names = ("report_id", "origin_key", "revision", "created_at", "country", "mode", "priority", "completeness")
-    has_recipient = any(part.role != "held" for part in filing.parts)
-    return {name: getattr(filing, name) for name in names} | {
+    has_recipient = any(part.role != "held" for part in submission.parts)
+    return {name: getattr(submission, name) for name in names} | {
         "state": "queued" if has_recipient else "needs_person",
         "desk": None,
     }
 
 
-def _insert_bodies(connection: Connection, filing: Submission) -> None:
-    ids = {"report_id": filing.report_id, "revision": filing.revision}
+def _insert_bodies(connection: Connection, submission: Submission) -> None:
+    ids = {"report_id": submission.report_id, "revision": submission.revision}
     bodies = [
-        {**ids, "recipient": p.hotline, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
-        for p in filing.parts
+        {
+            **ids,
+            "recipient": part.hotline,
+            "key_id": part.key_id,
+            "wrap": part.wrap,
+            "head": part.head,
+            "sealed": part.sealed,
+        }
+        for part in submission.parts
     ]
     if bodies:
         connection.execute(_INSERT_BODIES, bodies)
     routed = [
-        {**ids, "hotline": p.hotline, "role": p.role, "rank": rank, "why": p.why}
-        for rank, p in enumerate(filing.parts)
-        if p.role != "held"
+        {**ids, "hotline": part.hotline, "role": part.role, "rank": rank, "why": part.why}
+        for rank, part in enumerate(submission.parts)
+        if part.role != "held"
     ]
     if routed:
         connection.execute(_INSERT_ROUTE, routed)
 
 
-def _delivery_row(filing: Submission, part: SealedCopy, now: int) -> dict[str, Any]:
+def _delivery_row(submission: Submission, part: SealedCopy, now: int) -> dict[str, Any]:
     """Return a row of `delivery` without its times, which the caller sets by the database's clock."""
-    report_and_hotline = (filing.report_id, part.hotline)
-    row = new_delivery(*report_and_hotline, kind="created", revision=filing.revision, priority=filing.priority, now=now)
+    report_and_hotline = (submission.report_id, part.hotline)
+    row = new_delivery(
+        *report_and_hotline, kind="created", revision=submission.revision, priority=submission.priority, now=now
+    )
     times = ("next_at", "created_at")
     return {name: row[name] for name in row if name not in times} | {"role": part.role, "why": part.why}
 
@@ -205,19 +216,19 @@ def save_mailbox(database: Database, report_id: str, box: MailboxRecord) -> None
         _insert_mailbox(database, connection, report_id, box)
 
 
-def _insert_mailbox(database: Database, connection: Connection, report_id: str, box: MailboxRecord) -> None:
+def _insert_mailbox(database: Database, connection: Connection, report_id: str, mailbox: MailboxRecord) -> None:
     m = t.mailbox.c
-    row = asdict(box) | {"report_id": report_id, "created_at": database.now()}
+    row = asdict(mailbox) | {"report_id": report_id, "created_at": database.now()}
     if not connection.execute(database.insert_or_ignore(t.mailbox), row).rowcount:
         # An earlier session of the same report stored a mailbox: the code that is shown now must open it.
-        outdated = (m.report_id == report_id) & (m.lookup != box.lookup)
-        connection.execute(update(t.mailbox).where(outdated).values(asdict(box)))
+        outdated = (m.report_id == report_id) & (m.lookup != mailbox.lookup)
+        connection.execute(update(t.mailbox).where(outdated).values(asdict(mailbox)))
 
 
 def _submitted_query() -> Select[Any]:
     r = t.report.c
-    own = r.origin_key == bindparam("origin")
-    query = select(r.report_id, r.completeness, r.revision, own.label("own")).order_by(own.desc()).limit(1)
+    is_own = r.origin_key == bindparam("origin")
+    query = select(r.report_id, r.completeness, r.revision, is_own.label("own")).order_by(is_own.desc()).limit(1)
     return query.where(same_report(r, bindparam("origin"), bindparam("report")))
 
 
@@ -258,9 +269,9 @@ class SubmittedRevision:
 def schedule_pending(database: Database, filing: Submission, kind: str, due_at: int) -> SubmittedRevision | None:
     """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
 
-    Writes nothing, and returns what is stored, if the report was stored meanwhile under another id, at this revision or
-    a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a submission, so the caller
-    has to seal it again as the next revision of the stored report.
+    Writes nothing, and returns the stored revision, if the report was stored meanwhile under another id, at this
+    revision or a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a
+    submission, so the caller has to seal it again as the next revision of the stored report.
     """
     with database.write() as connection:
         pending_rows = _lock_pending(connection, filing)
@@ -281,22 +292,24 @@ def schedule_from_spool(database: Database, filing: Submission, kind: str, due_a
     """
     with database.write() as connection:
         pending_rows = _lock_pending(connection, filing)
-        filed = find_submitted(connection, filing)
-        known = [(row.revision, row.kind == "update") for row in pending_rows]
-        known += [(filed.revision, filed.completeness == "complete")] if filed else []
-        if kind == "rescue" and any(is_complete for _, is_complete in known):
+        submitted = find_submitted(connection, filing)
+        known_revisions = [(row.revision, row.kind == "update") for row in pending_rows]
+        known_revisions += [(submitted.revision, submitted.completeness == "complete")] if submitted else []
+        if kind == "rescue" and any(is_complete for _, is_complete in known_revisions):
             return
-        blocking = [revision for revision, is_complete in known if is_complete or filing.completeness != "complete"]
+        blocking = [
+            revision for revision, is_complete in known_revisions if is_complete or filing.completeness != "complete"
+        ]
         if filing.revision > max(blocking, default=0):
             _replace_pending(connection, filing, kind, _due(database, due_at, kind, pending_rows))
 
 
-def _lock_pending(connection: Connection, filing: Submission) -> Sequence[Any]:
+def _lock_pending(connection: Connection, submission: Submission) -> Sequence[Any]:
     """Return the pending rows (revision, kind, due_at), locked.
 
     If the scheduler is submitting them at this moment, this waits for its COMMIT and then sees the result.
     """
-    return connection.execute(_LOCK_PENDING, {"origin": filing.origin_key, "report": filing.report_id}).all()
+    return connection.execute(_LOCK_PENDING, {"origin": submission.origin_key, "report": submission.report_id}).all()
 
 
 def _due(database: Database, due_at: int, kind: str, pending_rows: Sequence[Any]) -> ColumnElement[int]:
@@ -305,25 +318,25 @@ def _due(database: Database, due_at: int, kind: str, pending_rows: Sequence[Any]
     A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update keeps
     the time of the update that it replaces: answers after Send are collected from the first one on.
     """
-    due = database.to_database_time(due_at)
+    new_due_at = database.to_database_time(due_at)
     if not pending_rows:
-        return due
-    sooner = literal(min(row.due_at for row in pending_rows), BigInteger)
+        return new_due_at
+    earliest = literal(min(row.due_at for row in pending_rows), BigInteger)
     is_collecting = kind == "update" and all(row.kind == "update" for row in pending_rows)
-    keeps_time = sooner < due if is_collecting else and_(sooner <= database.now_sql(), sooner < due)
-    return case((keeps_time, sooner), else_=due)
+    keeps_time = earliest < new_due_at if is_collecting else and_(earliest <= database.now_sql(), earliest < new_due_at)
+    return case((keeps_time, earliest), else_=new_due_at)
 
 
-def _replace_pending(connection: Connection, filing: Submission, kind: str, due: ColumnElement[int]) -> None:
+def _replace_pending(connection: Connection, submission: Submission, kind: str, due: ColumnElement[int]) -> None:
     """Replace the pending revision of a report; a report of an earlier session takes the origin key of this one."""
-    for change in (_ADOPT_REPORT, _DELETE_REPLACED):
-        connection.execute(change, {"origin": filing.origin_key, "report": filing.report_id})
-    shared = asdict(filing)
-    del shared["parts"]
+    for statement in (_ADOPT_REPORT, _DELETE_REPLACED):
+        connection.execute(statement, {"origin": submission.origin_key, "report": submission.report_id})
+    shared_fields = asdict(submission)
+    del shared_fields["parts"]
     rows = [
-        {**shared, "kind": kind, "recipient": p.hotline, "role": p.role, "rank": rank}
-        | {"why": p.why, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
-        for rank, p in enumerate(filing.parts)
+        {**shared_fields, "kind": kind, "recipient": part.hotline, "role": part.role, "rank": rank}
+        | {"why": part.why, "key_id": part.key_id, "wrap": part.wrap, "head": part.head, "sealed": part.sealed}
+        for rank, part in enumerate(submission.parts)
     ]
     if rows:
         connection.execute(insert(t.pending).values(due_at=due), rows)
@@ -331,28 +344,28 @@ def _replace_pending(connection: Connection, filing: Submission, kind: str, due:
 
 def cancel_pending(database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None) -> CancelResult:
     """Delete the pending revision of a report. `up_to`: only revisions up to this one."""
-    same = same_report(t.pending.c, origin_key, report_id)
+    is_same_report = same_report(t.pending.c, origin_key, report_id)
     if up_to is not None:  # the reporter has answered again since
-        same = and_(same, t.pending.c.revision <= up_to)
-    filed = select(t.report.c.completeness).where(same_report(t.report.c, origin_key, report_id))
+        is_same_report = and_(is_same_report, t.pending.c.revision <= up_to)
+    completeness_query = select(t.report.c.completeness).where(same_report(t.report.c, origin_key, report_id))
     with database.write() as connection:
-        deleted = connection.execute(delete(t.pending).where(same)).rowcount
-        return CancelResult(bool(deleted), connection.execute(filed.limit(1)).scalar())
+        deleted = connection.execute(delete(t.pending).where(is_same_report)).rowcount
+        return CancelResult(bool(deleted), connection.execute(completeness_query.limit(1)).scalar())
 
 
 def expedite_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:
     """Make a pending revision due at `due_at`: the reporter chose Done, or the network reported the session's end."""
     due = database.to_database_time(due_at)
-    sooner = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due)
+    is_later = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due)
     with database.write() as connection:
-        connection.execute(update(t.pending).where(sooner).values(due_at=due))
+        connection.execute(update(t.pending).where(is_later).values(due_at=due))
 
 
 def _adopt_query() -> Update:
     r, origin = t.report.c, bindparam("origin", type_=t.report.c.origin_key.type)
-    earlier = (r.report_id == bindparam("report")) & (r.origin_key != origin)
+    is_earlier = (r.report_id == bindparam("report")) & (r.origin_key != origin)
     is_unused = ~exists(select(r.report_id).where(r.origin_key == origin).correlate(None))
-    return update(t.report).where(earlier, is_unused).values(origin_key=origin)
+    return update(t.report).where(is_earlier, is_unused).values(origin_key=origin)
 
 
 def _same_pending() -> ColumnElement[bool]:

@@ -57,7 +57,7 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SettingFault:
-    """One line for the operator: the name of a setting and what is wrong with it."""
+    """One line for the operator: the name of a setting and its fault."""
 
     name: str
     wrong: str
@@ -130,14 +130,14 @@ def from_environment(cls: type[T]) -> type[T]:
 
 def settings_of_class(cls: type, prefix: str = "") -> Mapping[str, Setting]:
     """Return the settings of a class by the names of its fields."""
-    found = ((field.name, field.metadata["setting"]) for field in dataclasses.fields(cls))
-    return {attribute: dataclasses.replace(setting, name=prefix + setting.name) for attribute, setting in found}
+    settings = ((field.name, field.metadata["setting"]) for field in dataclasses.fields(cls))
+    return {attribute: dataclasses.replace(setting, name=prefix + setting.name) for attribute, setting in settings}
 
 
 def variable_names(classes: Iterable[type], prefix: str = "") -> set[str]:
     """Return every variable that the classes read, NAME_FILE included."""
     settings = [setting for cls in classes for setting in settings_of_class(cls, prefix).values()]
-    return {s.name for s in settings} | {f"{s.name}_FILE" for s in settings if s.secret}
+    return {setting.name for setting in settings} | {f"{setting.name}_FILE" for setting in settings if setting.secret}
 
 
 def mode_from(environ: Mapping[str, str]) -> Mode:
@@ -173,14 +173,14 @@ def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tupl
     for attribute, setting in settings_of_class(cls, prefix).items():
         try:
             values[attribute] = _value(setting, environ, mode)
-        except InvalidValue as wrong:
-            faults.append(SettingFault(setting.name, str(wrong)))
+        except InvalidValue as error:
+            faults.append(SettingFault(setting.name, str(error)))
     if faults:
         return None, tuple(faults)
-    filled = cls(**values)
-    check: Callable[[Mode], Iterable[SettingFault]] = getattr(filled, "faults", lambda _: ())
-    found = tuple(check(mode))
-    return (None if found else filled), found
+    loaded = cls(**values)
+    check: Callable[[Mode], Iterable[SettingFault]] = getattr(loaded, "faults", lambda _: ())
+    problems = tuple(check(mode))
+    return (None if problems else loaded), problems
 
 
 def describe_value(setting: Setting, environ: Mapping[str, str]) -> str:
@@ -189,8 +189,8 @@ def describe_value(setting: Setting, environ: Mapping[str, str]) -> str:
         raw = raw_value(setting, environ)
         if raw is None:
             return "not set" if setting.default_in(mode_from(environ)) in {None, _REQUIRED} else "default"
-    except InvalidValue as wrong:
-        return str(wrong)
+    except InvalidValue as error:
+        return str(error)
     if not setting.secret:
         return f"set: {raw}"
     path = environ.get(f"{setting.name}_FILE", "").strip()
@@ -218,8 +218,8 @@ def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
     if text == _REQUIRED or raw == "":
         raise InvalidValue(f"is {'not set' if raw is None else 'empty'}; {setting.make or setting.meaning}")
     value = None if text is None else setting.read(text)
-    if mode is Mode.LIVE and (wrong := setting.live(value)):
-        raise InvalidValue(wrong)
+    if mode is Mode.LIVE and (live_fault := setting.live(value)):
+        raise InvalidValue(live_fault)
     return value
 
 

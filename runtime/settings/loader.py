@@ -49,16 +49,18 @@ def collect_settings(
     classes: Iterable[type], environ: Mapping[str, str]
 ) -> tuple[ProcessSettings, tuple[SettingFault, ...]]:
     """Return the settings that could be loaded, and all faults at once, unknown names included."""
-    wanted = tuple(classes)
-    filled: dict[type, Any] = {}
-    faults = list(_unknown(environ, "TOKAUT_", variable_names({*SHARED_SETTINGS, *wanted})))
-    for cls in wanted:
-        value, found = try_load(cls, environ)
-        faults += found
+    requested = tuple(classes)
+    loaded: dict[type, Any] = {}
+    faults = list(_unknown(environ, "TOKAUT_", variable_names({*SHARED_SETTINGS, *requested})))
+    for cls in requested:
+        value, class_faults = try_load(cls, environ)
+        faults += class_faults
         if value is not None:
-            filled[cls] = value
-    faults += find_reused_secrets({one.name: one for cls in filled for one in settings_of_class(cls).values()}, environ)
-    return ProcessSettings(filled), tuple(dict.fromkeys(faults))  # a setting that two classes read is reported once
+            loaded[cls] = value
+    faults += find_reused_secrets(
+        {setting.name: setting for cls in loaded for setting in settings_of_class(cls).values()}, environ
+    )
+    return ProcessSettings(loaded), tuple(dict.fromkeys(faults))  # a setting that two classes read is reported once
 
 
 def load_all_settings(classes: Iterable[type], environ: Mapping[str, str]) -> ProcessSettings:
@@ -87,27 +89,29 @@ def load_hotline_settings(environ: Mapping[str, str], kinds: Mapping[str, type |
 
     A class of None: there is no such kind, so it is unknown which names are wrong.
     """
-    filled: dict[str, Any] = {}
+    loaded: dict[str, Any] = {}
     faults: list[SettingFault] = []
-    known: set[str] = set()
+    known_names: set[str] = set()
     for hotline, cls in kinds.items():
         prefix = hotline_prefix(hotline)
         if cls is None:
-            known |= {name for name in environ if name.startswith(prefix)}
+            known_names |= {name for name in environ if name.startswith(prefix)}
             continue
-        known |= variable_names([cls], prefix)
-        value, wrong = try_load(cls, environ, prefix)
-        faults += wrong
+        known_names |= variable_names([cls], prefix)
+        value, hotline_faults = try_load(cls, environ, prefix)
+        faults += hotline_faults
         if value is not None:
-            filled[hotline] = value
+            loaded[hotline] = value
     faults += find_reused_secrets(hotline_settings(kinds), environ)
-    return HotlineSettings(filled, tuple(faults), tuple(_unknown(environ, "HOTLINE_", known)))
+    return HotlineSettings(loaded, tuple(faults), tuple(_unknown(environ, "HOTLINE_", known_names)))
 
 
 def hotline_settings(kinds: Mapping[str, type | None]) -> Mapping[str, Setting]:
     """Return the settings of each hotline by their full names."""
-    found = [settings_of_class(cls, hotline_prefix(hotline)) for hotline, cls in kinds.items() if cls is not None]
-    return {one.name: one for settings in found for one in settings.values()}
+    settings_by_hotline = [
+        settings_of_class(cls, hotline_prefix(hotline)) for hotline, cls in kinds.items() if cls is not None
+    ]
+    return {setting.name: setting for settings in settings_by_hotline for setting in settings.values()}
 
 
 def hotline_prefix(hotline: str) -> str:
@@ -139,12 +143,12 @@ def describe_settings(
     )
 
 
-def _unknown(environ: Mapping[str, str], prefix: str, known: set[str]) -> Iterator[SettingFault]:
+def _unknown(environ: Mapping[str, str], prefix: str, known_names: set[str]) -> Iterator[SettingFault]:
     """Yield the variables that no setting reads: a typing error must not fall back to a default in silence (B-71)."""
-    by_end = {one.removeprefix(prefix): one for one in sorted(known)}
-    for name in sorted(name for name in environ if name.startswith(prefix) and name not in known):
-        close = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)
-        advice = f"Did you mean {by_end[close[0]]}?" if close else "Remove it: nothing reads it."
+    by_end = {known_name.removeprefix(prefix): known_name for known_name in sorted(known_names)}
+    for name in sorted(name for name in environ if name.startswith(prefix) and name not in known_names):
+        similar = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)
+        advice = f"Did you mean {by_end[similar[0]]}?" if similar else "Remove it: nothing reads it."
         yield SettingFault(name, f"is no setting. {advice}")
 
 
@@ -157,29 +161,29 @@ def find_reused_secrets(settings: Mapping[str, Setting], environ: Mapping[str, s
     Args:
         settings: by name, with the prefix of a hotline.
     """
-    seen: dict[str, str] = {}
+    setting_by_secret: dict[str, str] = {}
     for name, setting in settings.items():
         for text in secret_texts(setting, environ):
-            first = seen.setdefault(text, name)
-            if first != name and not (first.startswith("REDIS_") and name.startswith("REDIS_")):
-                yield SettingFault(name, f"is the same as {first}; give each its own: tokaut keys secret")
+            first_name = setting_by_secret.setdefault(text, name)
+            if first_name != name and not (first_name.startswith("REDIS_") and name.startswith("REDIS_")):
+                yield SettingFault(name, f"is the same as {first_name}; give each its own: tokaut keys secret")
 
 
 def secret_texts(setting: Setting, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the secrets in the value of a setting; none if it is no secret, not set, or cannot be read."""
     try:
-        given = raw_value(setting, environ) if setting.secret else None
+        value = raw_value(setting, environ) if setting.secret else None
     except InvalidValue:
         return ()
-    if given is None:
+    if value is None:
         return ()
-    if "://" in given:
+    if "://" in value:
         try:
-            password = urlsplit(given).password
+            password = urlsplit(value).password
         except ValueError:
             return ()
         return (_without_form(unquote(password)),) if password else ()
-    return tuple(dict.fromkeys(_without_form(part.strip()) for part in given.split(",") if part.strip()))
+    return tuple(dict.fromkeys(_without_form(part.strip()) for part in value.split(",") if part.strip()))
 
 
 def _without_form(text: str) -> str:

@@ -54,18 +54,18 @@ def secret_keys(text: str) -> Secret[tuple[bytes, ...]]:
 
 def webhook_secrets(text: str) -> Secret[tuple[str, ...]]:
     """Parse one or two secrets, each `whsec_` and base64 of 24 bytes or more, as Standard Webhooks requires."""
-    parts = _one_or_two(text, MAKE_WEBHOOK_HINT)
-    for part in parts:
-        _key(part.removeprefix(WEBHOOK_PREFIX), altchars=b"+/", least=24, make=MAKE_WEBHOOK_HINT)
-    return Secret(parts)
+    values = _one_or_two(text, MAKE_WEBHOOK_HINT)
+    for value in values:
+        _key(value.removeprefix(WEBHOOK_PREFIX), altchars=b"+/", least=24, make=MAKE_WEBHOOK_HINT)
+    return Secret(values)
 
 
 def tokens(text: str) -> Secret[tuple[str, ...]]:
     """Parse the token that a provider which cannot sign puts into its address; two while one is rotated."""
-    parts = _one_or_two(text, MAKE_KEY_HINT)
-    if not all(_TOKEN.fullmatch(part) for part in parts):
+    values = _one_or_two(text, MAKE_KEY_HINT)
+    if not all(_TOKEN.fullmatch(value) for value in values):
         raise InvalidValue(f"is too short to be a secret, or not of letters, digits, - and _; {MAKE_KEY_HINT}")
-    return Secret(parts)
+    return Secret(values)
 
 
 def provider_secrets(text: str) -> Secret[tuple[str, ...]]:
@@ -76,12 +76,12 @@ def provider_secrets(text: str) -> Secret[tuple[str, ...]]:
 def matching(pattern: str, shown: str) -> Callable[[str], str]:
     """Return a parser for a name that a provider gives. `shown`: where to find the name and what it looks like."""
 
-    def read(text: str) -> str:
+    def parse(text: str) -> str:
         if not re.fullmatch(pattern, text):
             raise InvalidValue(f"is {text!r}; {shown}")
         return text
 
-    return read
+    return parse
 
 
 def secret_text(text: str) -> Secret[str]:
@@ -92,8 +92,8 @@ def secret_text(text: str) -> Secret[str]:
 def refuse_demo_secret(secret: Secret[tuple[bytes, ...]] | Secret[tuple[str, ...]]) -> str | None:
     """Refuse, for `live=`, a key or token of a demo: anybody who saw that demo may know it."""
     for value in secret.reveal():
-        shown = base64.b64encode(value).decode() if isinstance(value, bytes) else value.removeprefix(WEBHOOK_PREFIX)
-        if shown.startswith(DEMO_PREFIX):
+        text = base64.b64encode(value).decode() if isinstance(value, bytes) else value.removeprefix(WEBHOOK_PREFIX)
+        if text.startswith(DEMO_PREFIX):
             return "is one that a demo made; live mode needs its own: tokaut keys secret"
     return None
 
@@ -103,10 +103,10 @@ def web_address(text: str) -> str:
 
     A slash at the end is dropped.
     """
-    parts = _split(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    url = _split(text)
+    if url.scheme not in {"http", "https"} or not url.hostname:
         raise InvalidValue("is no address that begins with https://")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+    if url.username is not None or url.password is not None or url.query or url.fragment:
         raise InvalidValue("holds a user, a query or a fragment; give only https://host/path")
     return text.rstrip("/")
 
@@ -128,11 +128,11 @@ def redis_address(text: str) -> Secret[str]:
 
     With a query the library would let the address override our time limits and the check of the certificate.
     """
-    parsed = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
-    parts = _split(text)
-    if parts.fragment or (parts.query and not (parts.scheme == "unix" and re.fullmatch(r"db=[0-9]+", parts.query))):
+    address = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
+    url = _split(text)
+    if url.fragment or (url.query and not (url.scheme == "unix" and re.fullmatch(r"db=[0-9]+", url.query))):
         raise InvalidValue("holds a query or a fragment; give only the address; in a password write ? as %3F, # as %23")
-    return parsed
+    return address
 
 
 def smtp_address(text: str) -> Secret[str]:
@@ -177,12 +177,12 @@ def require_private_folder(path: Path) -> str | None:
 
 def names(text: str) -> tuple[str, ...]:
     """Parse file names with commas: lower case, each once, in the order given."""
-    parsed = _split_list(text)
-    if wrong := [name for name in parsed if not _NAME.fullmatch(name)]:
-        raise InvalidValue(f"holds {wrong[0]!r}; names are lower case and stand with commas between them")
-    if not parsed or len(set(parsed)) < len(parsed):
+    entries = _split_list(text)
+    if invalid := [name for name in entries if not _NAME.fullmatch(name)]:
+        raise InvalidValue(f"holds {invalid[0]!r}; names are lower case and stand with commas between them")
+    if not entries or len(set(entries)) < len(entries):
         raise InvalidValue("names nothing, or one of its names twice")
-    return parsed
+    return entries
 
 
 def ca_file(text: str) -> Path:
@@ -209,47 +209,47 @@ def seconds(text: str) -> float:
 
 def contacts(text: str) -> tuple[str, ...]:
     """Parse e-mail addresses and phone numbers with +, in the order in which they are alerted."""
-    parsed = _split_list(text)
-    if not all(_MAIL.fullmatch(entry) or _PHONE.fullmatch(entry) for entry in parsed):
+    entries = _split_list(text)
+    if not all(_MAIL.fullmatch(entry) or _PHONE.fullmatch(entry) for entry in entries):
         raise InvalidValue("holds what is neither an e-mail address nor a number with + and the country code")
-    return parsed
+    return entries
 
 
 def host_ports(text: str) -> tuple[str, ...]:
     """Parse a list of host:port with commas."""
-    parsed = _split_list(text)
-    if not all(_HOST_PORT.fullmatch(entry) for entry in parsed):
+    entries = _split_list(text)
+    if not all(_HOST_PORT.fullmatch(entry) for entry in entries):
         raise InvalidValue("is a list of host:port with commas between them, such as 10.0.0.5:8443")
-    return parsed
+    return entries
 
 
 def _address(text: str, schemes: str, example: str) -> Secret[str]:
-    parts = _split(text)
-    if not re.fullmatch(schemes, parts.scheme) or "://" not in text:
+    url = _split(text)
+    if not re.fullmatch(schemes, url.scheme) or "://" not in text:
         raise InvalidValue(f"is no address of the right kind; write it as {example}")
     return Secret(text)
 
 
 def _split(text: str) -> SplitResult:
     try:
-        parts = urlsplit(text)
-        _ = parts.port  # raises ValueError if it is no number below 65536
+        url = urlsplit(text)
+        _ = url.port  # raises ValueError if it is no number below 65536
     except ValueError:
         raise InvalidValue("is no address; look for a wrong port or bracket") from None
-    return parts
+    return url
 
 
 def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _one_or_two(text: str, make: str) -> tuple[str, ...]:
-    parts = _split_list(text)
-    if not 1 <= len(parts) <= 2:
-        raise InvalidValue(f"is one secret, or two with a comma while one is rotated, newest first; {make}")
-    if len(set(parts)) < len(parts):
-        raise InvalidValue(f"holds the same secret twice; {make}")
-    return parts
+def _one_or_two(text: str, hint: str) -> tuple[str, ...]:
+    entries = _split_list(text)
+    if not 1 <= len(entries) <= 2:
+        raise InvalidValue(f"is one secret, or two with a comma while one is rotated, newest first; {hint}")
+    if len(set(entries)) < len(entries):
+        raise InvalidValue(f"holds the same secret twice; {hint}")
+    return entries
 
 
 def _key(text: str, *, altchars: bytes, least: int, make: str) -> bytes:

@@ -141,7 +141,7 @@ class OperatorSettings:
         "TOKAUT_ON_CALL",
         parsers.contacts,
         default="",
-        live=lambda people: None if people else "is not set; live mode needs somebody who is told",
+        live=lambda contacts: None if contacts else "is not set; live mode needs somebody who is told",
         meaning="e-mail addresses and phone numbers with +, in the order in which they are told",
     )
     alert_channel: str = env(
@@ -179,9 +179,9 @@ class OperatorSettings:
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:
         """Yield the settings that do not fit together."""
-        if self.smtp is None and any("@" in person for person in self.on_call):
+        if self.smtp is None and any("@" in contact for contact in self.on_call):
             yield SettingFault("SMTP_URL", "is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server")
-        if not self.alert_channel and any(person.startswith("+") for person in self.on_call):
+        if not self.alert_channel and any(contact.startswith("+") for contact in self.on_call):
             yield SettingFault("TOKAUT_ALERT_CHANNEL", "is not set, and TOKAUT_ON_CALL names a phone; name a channel")
         if self.alert_channel and not self.alert_from:
             yield SettingFault(

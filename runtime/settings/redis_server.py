@@ -107,8 +107,8 @@ class RedisSettings(InstallationSettings):
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:
         """Yield the settings that do not fit together."""
-        given = {"REDIS_URL": self.redis, "REDIS_QUEUE_URL": self.redis_queue}
-        urls = {name: secret.reveal() for name, secret in given.items() if secret is not None}
+        secrets = {"REDIS_URL": self.redis, "REDIS_QUEUE_URL": self.redis_queue}
+        urls = {name: secret.reveal() for name, secret in secrets.items() if secret is not None}
         if self.redis_queue and not self.redis and not self.redis_sentinels:
             yield SettingFault("REDIS_URL", "is not set, and REDIS_QUEUE_URL is; set both, or REDIS_URL alone")
         if self.redis_ca_file and not any(urlsplit(url).scheme == TLS_SCHEME for url in urls.values()):
@@ -117,11 +117,11 @@ class RedisSettings(InstallationSettings):
 
     def _sentinel_faults(self, urls: Mapping[str, str]) -> Iterator[SettingFault]:
         if not self.redis_sentinels:
-            for name, given in (
+            for name, value in (
                 ("REDIS_MASTER", self.redis_master),
                 ("REDIS_SENTINEL_PASSWORD", self.redis_sentinel_password),
             ):
-                if given:
+                if value:
                     yield SettingFault(name, "is set, and REDIS_SENTINELS is not; set that, or remove this one")
             return
         if not self.redis_master:
@@ -130,20 +130,20 @@ class RedisSettings(InstallationSettings):
             )
             return
         for name, url in urls.items():
-            parts = urlsplit(url)
-            if parts.scheme == "unix" or parts.hostname != self.redis_master.lower() or parts.port:
+            address = urlsplit(url)
+            if address.scheme == "unix" or address.hostname != self.redis_master.lower() or address.port:
                 yield SettingFault(
                     name,
                     "names a server of its own, and the Sentinels are to name it; write "
                     f"redis://user:password@{self.redis_master} (or rediss://), or remove REDIS_SENTINELS",
                 )
 
-    def _address(self, given: Secret[str] | None) -> RedisAddress:
+    def _address(self, secret: Secret[str] | None) -> RedisAddress:
         if not self.redis_sentinels:
-            url = given.reveal() if given else f"unix://{self.data / 'valkey.sock'}"
+            url = secret.reveal() if secret else f"unix://{self.data / 'valkey.sock'}"
             return RedisAddress(url, self.redis_ca_file)
         return RedisAddress(
-            given.reveal() if given else f"redis://{self.redis_master}",
+            secret.reveal() if secret else f"redis://{self.redis_master}",
             self.redis_ca_file,
             tuple(map(_host_port, self.redis_sentinels)),
             self.redis_master or "",

@@ -123,10 +123,10 @@ def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -
     """
     with row_security.read_as(database, hotline) as connection:
         rows = connection.execute(_own_deliveries(hotline, report_id)).all()
-        box = find_answer_target(connection, report_id) if rows else None
-        if box is None:
+        target = find_answer_target(connection, report_id) if rows else None
+        if target is None:
             raise CaseNotFound
-        return box, rows[-1].handling, key_exists(connection, call_key)
+        return target, rows[-1].handling, key_exists(connection, call_key)
 
 
 def perform(database: Database, step: CaseAction) -> str:
@@ -189,8 +189,8 @@ def _own_deliveries(hotline: str, report_id: str) -> Select[Any]:
 def _change_handling(connection: Connection, row: Any, step: CaseAction, now: int) -> None:
     if row.handling == step.to:
         return
-    is_this = t.delivery.c.delivery_id == row.delivery_id
-    connection.execute(update(t.delivery).where(is_this).values(handling=step.to))
+    same_delivery = t.delivery.c.delivery_id == row.delivery_id
+    connection.execute(update(t.delivery).where(same_delivery).values(handling=step.to))
     outbox.record_change(connection, row.delivery_id, row.report_id, act=step.to, actor=step.actor, now=now)
 
 
@@ -276,8 +276,10 @@ def request_transfer(
         case_status.lock_report(connection, report_id)
         if not claim_key(connection, database, key):
             return True
-        whose = CaseRef(hotline, report_id, account.actor)
-        case_status.check_unchanged(connection, database, whose, case_status.load_handling(connection, whose), status)
+        case_ref = CaseRef(hotline, report_id, account.actor)
+        case_status.check_unchanged(
+            connection, database, case_ref, case_status.load_handling(connection, case_ref), status
+        )
         changed_rows = (
             connection.execute(first_request).rowcount
             or connection.execute(repeated_request.values(outcome=None, **request)).rowcount
@@ -296,8 +298,6 @@ def _candidates(connection: Connection, report_id: str) -> tuple[str, ...]:
     """Return the hotlines that the scheduler will accept: the same query as `fallbacks.remaining_fallbacks`."""
     d, r = t.delivery.c, t.route.c
     given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type == "created")
-    latest = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
-    fallback_hotlines = select(r.hotline).where(r.report_id == report_id, r.revision == latest, r.role == "fallback")
-    return tuple(
-        connection.execute(fallback_hotlines.where(r.hotline.not_in(given_hotlines)).order_by(r.rank)).scalars()
-    )
+    newest_revision = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
+    hotlines = select(r.hotline).where(r.report_id == report_id, r.revision == newest_revision, r.role == "fallback")
+    return tuple(connection.execute(hotlines.where(r.hotline.not_in(given_hotlines)).order_by(r.rank)).scalars())

@@ -84,7 +84,7 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True)
 class CaseHead:
-    """The sealed head of one case with what is needed to open it."""
+    """The sealed head of one case with the fields needed to open it."""
 
     delivery_id: str
     report_id: str
@@ -126,7 +126,7 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
 
 
 def count_open(database: Database, account: Account) -> int:
-    """Count the open reports that this person may see, whatever filter is set."""
+    """Count the open reports that this person may see, regardless of the filter."""
     d = t.delivery.c
     query = select(func.count(func.distinct(d.report_id))).where(_is_visible_to(account), d.handling.in_(OPEN_STATES))
     with read_as(database, account.hotline) as connection:
@@ -150,7 +150,7 @@ def list_cases(
     The most urgent come first. Within a priority, unacknowledged cases precede the others, and older cases newer ones.
     """
     with read_as(database, account.hotline) as connection:
-        rows = [_case_row(item) for item in connection.execute(_row_query(_page_query(account, wanted, most + 1)))]
+        rows = [_case_row(row) for row in connection.execute(_row_query(_page_query(account, wanted, most + 1)))]
     return rows[:most], len(rows) > most
 
 
@@ -163,8 +163,8 @@ def list_heads(database: Database, account: Account, wanted: CaseFilter, most: i
     query = select(d.delivery_id, d.report_id, r.mode, b.revision, b.key_id, b.wrap, b.head)
     query = _join_page(query, _page_query(account, wanted, most + 1))
     with read_as(database, account.hotline) as connection:
-        heads = [CaseHead(*item) for item in connection.execute(query)]
-    return [item for item in heads[:most] if item.head], len(heads) > most
+        heads = [CaseHead(*row) for row in connection.execute(query)]
+    return [head for head in heads[:most] if head.head], len(heads) > most
 
 
 def list_rows(database: Database, account: Account, delivery_ids: Sequence[str]) -> list[CaseRow]:
@@ -173,7 +173,7 @@ def list_rows(database: Database, account: Account, delivery_ids: Sequence[str])
     with read_as(database, account.hotline) as connection:
         rank = case((d.handling == "none", 0), else_=1).label("rank")
         page = select(d.delivery_id, rank).where(_is_visible_to(account), d.delivery_id.in_(delivery_ids))
-        return [_case_row(item) for item in connection.execute(_row_query(page))]
+        return [_case_row(row) for row in connection.execute(_row_query(page))]
 
 
 def find_row(database: Database, account: Account, report_id: str) -> CaseRow | None:
@@ -181,44 +181,47 @@ def find_row(database: Database, account: Account, report_id: str) -> CaseRow | 
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
         page = select(d.delivery_id, literal(0).label("rank")).where(_is_visible_to(account), d.report_id == report_id)
-        rows = [_case_row(item) for item in connection.execute(_row_query(page.order_by(d.created_at, d.delivery_id)))]
+        rows = [_case_row(row) for row in connection.execute(_row_query(page.order_by(d.created_at, d.delivery_id)))]
     return rows[-1] if rows else None
 
 
-def _page_query(account: Account, wanted: CaseFilter, most: int) -> Select[Any]:
+def _page_query(account: Account, case_filter: CaseFilter, limit: int) -> Select[Any]:
     """Select the ids of one page.
 
     For each state it selects the first rows, in the order that the index has, and then the page among these. Within a
     priority the unacknowledged reports come first: all overdue ones are among them.
     """
     d = t.delivery.c
-    states = [d.handling == item for item in wanted.handling]
-    if wanted.handling == NEW_STATES:
+    states = [d.handling == handling for handling in case_filter.handling]
+    if case_filter.handling == NEW_STATES:
         states.append(_is_reassigned())
     # A closed report whose reporter has written more counts as open until somebody has read it.
-    if wanted.handling == OPEN_STATES:
+    if case_filter.handling == OPEN_STATES:
         states.append(and_(d.handling == "closed", _has_additions()))
-    first = [_first_of_state(account, wanted, item, wanted.after + most, min(1, n)) for n, item in enumerate(states)]
-    candidates = union_all(*(select(item.subquery()) for item in first)).subquery().c
+    first_rows = [
+        _first_of_state(account, case_filter, state, case_filter.after + limit, min(1, n))
+        for n, state in enumerate(states)
+    ]
+    candidates = union_all(*(select(state_query.subquery()) for state_query in first_rows)).subquery().c
     page: Select[Any] = select(candidates.delivery_id, candidates.rank)
     page = page.order_by(candidates.priority, candidates.rank, candidates.created_at, candidates.delivery_id)
-    return page.offset(wanted.after).limit(most)
+    return page.offset(case_filter.after).limit(limit)
 
 
 def _first_of_state(
-    account: Account, wanted: CaseFilter, state: ColumnElement[bool], most: int, rank: int
+    account: Account, case_filter: CaseFilter, state: ColumnElement[bool], limit: int, rank: int
 ) -> Select[Any]:
     d, h = t.delivery.c, t.holding.c
     query = select(d.delivery_id, d.priority, d.created_at, literal(rank).label("rank")).where(
         _is_visible_to(account), state
     )
-    if wanted.priority:
-        query = query.where(d.priority == wanted.priority)
-    if wanted.mine:
+    if case_filter.priority:
+        query = query.where(d.priority == case_filter.priority)
+    if case_filter.mine:
         query = query.where(
             exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == account.name)
         )
-    return query.order_by(d.priority, d.created_at, d.delivery_id).limit(most)
+    return query.order_by(d.priority, d.created_at, d.delivery_id).limit(limit)
 
 
 def _is_visible_to(account: Account) -> ColumnElement[bool]:
@@ -237,28 +240,32 @@ def _is_reassigned() -> ColumnElement[bool]:
 
 def _has_additions() -> ColumnElement[bool]:
     """Match reports whose reporter has added something since this hotline read them."""
-    d, h, later = t.delivery.c, t.holding.c, t.delivery.alias("since").c
-    read = select(h.read_at).where(h.report_id == d.report_id, h.hotline == d.hotline)
+    d, h, addition = t.delivery.c, t.holding.c, t.delivery.alias("since").c
+    read_query = select(h.read_at).where(h.report_id == d.report_id, h.hotline == d.hotline)
     # SQLAlchemy does not correlate a subquery two levels deep by itself.
-    read_at = read.correlate(t.delivery).scalar_subquery()
-    is_same_case = (later.report_id == d.report_id, later.hotline == d.hotline)
-    return exists().where(*is_same_case, later.type.in_(ADDITION_TYPES), later.created_at > func.coalesce(read_at, 0))
+    read_at = read_query.correlate(t.delivery).scalar_subquery()
+    is_same_case = (addition.report_id == d.report_id, addition.hotline == d.hotline)
+    return exists().where(
+        *is_same_case, addition.type.in_(ADDITION_TYPES), addition.created_at > func.coalesce(read_at, 0)
+    )
 
 
 def _row_query(page: Select[Any]) -> Select[Any]:
     d, r, h, b, c = t.delivery.c, t.report.c, t.holding.c, t.report_body.c, t.contact.c
     latest_due = func.max(t.step.c.due_at).filter(t.step.c.step == STEP_OVERDUE)
-    due = select(latest_due).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
+    overdue_at = (
+        select(latest_due).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
+    )
     query = select(
         *(d.report_id, d.priority, d.created_at, d.handling, d.type, d.role, d.why),
         *(r.completeness, r.mode, r.state, c.allowed, h.holder, h.handed_by, h.outcome),
-        *(_has_additions().label("news"), due.label("due_at")),
+        *(_has_additions().label("news"), overdue_at.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
         *(h.read_at, t.mailbox.c.public_key),
     )
-    holding = and_(h.report_id == d.report_id, h.hotline == d.hotline)
+    is_same_case = and_(h.report_id == d.report_id, h.hotline == d.hotline)
     rows: Select[Any] = (
-        _join_page(query, page).outerjoin(t.holding, holding).outerjoin(t.contact, c.report_id == d.report_id)
+        _join_page(query, page).outerjoin(t.holding, is_same_case).outerjoin(t.contact, c.report_id == d.report_id)
     )
     return rows.outerjoin(t.mailbox, t.mailbox.c.report_id == d.report_id)
 
@@ -270,26 +277,26 @@ def _join_page(query: Select[Any], page: Select[Any]) -> Select[Any]:
     """
     d, b, page_rows, bodies = t.delivery.c, t.report_body.c, page.subquery(), t.delivery.alias("given").c
     is_same_case = (bodies.report_id == d.report_id, bodies.hotline == d.hotline, bodies.type.in_(BODY_TYPES))
-    newest = select(func.max(bodies.revision)).where(*is_same_case).scalar_subquery()
+    newest_revision = select(func.max(bodies.revision)).where(*is_same_case).scalar_subquery()
     query = query.join_from(t.delivery, page_rows, page_rows.c.delivery_id == d.delivery_id)
     query = query.join(t.report, t.report.c.report_id == d.report_id)
-    body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == newest)
+    body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == newest_revision)
     return query.outerjoin(t.report_body, body).order_by(d.priority, page_rows.c.rank, d.created_at, d.delivery_id)
 
 
-def _case_row(item: Any) -> CaseRow:
-    overdue = item.due_at or item.created_at + ESCALATION_TIMES[item.priority].acknowledged
-    head = (item.key_id or "", item.wrap or b"", item.head or b"")
-    delivery_fields = (item.report_id, item.priority, item.created_at, item.handling, item.type, item.role, item.why)
-    holding = (item.holder, item.handed_by, item.outcome, bool(item.news))
-    other_fields = (*holding, overdue, item.read_at, item.public_key)
+def _case_row(row: Any) -> CaseRow:
+    overdue = row.due_at or row.created_at + ESCALATION_TIMES[row.priority].acknowledged
+    head = (row.key_id or "", row.wrap or b"", row.head or b"")
+    delivery_fields = (row.report_id, row.priority, row.created_at, row.handling, row.type, row.role, row.why)
+    holding_fields = (row.holder, row.handed_by, row.outcome, bool(row.news))
+    other_fields = (*holding_fields, overdue, row.read_at, row.public_key)
     return CaseRow(
         *delivery_fields,
-        item.completeness,
-        item.revision or 0,
-        item.mode,
-        item.state,
-        item.allowed,
+        row.completeness,
+        row.revision or 0,
+        row.mode,
+        row.state,
+        row.allowed,
         *other_fields,
         *head,
     )

@@ -69,7 +69,7 @@ class CaseStatus:
 def lock_report(connection: Connection, report_id: str) -> None:
     """Lock the row of the report before its deliveries are locked.
 
-    Whatever raises or transfers a report locks in the same order; otherwise two transactions could wait for each other.
+    Code that raises or transfers a report locks in this order; otherwise two transactions could wait for each other.
     """
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
 
@@ -129,8 +129,8 @@ def record_phone_change(connection: Connection, hotline: str, report_id: str, at
     Without a row of `holding` only the handling state has changed, and nothing is recorded.
     """
     h = t.holding.c
-    own_row = update(t.holding).where(h.report_id == report_id, h.hotline == hotline)
-    connection.execute(own_row.values(changed_at=at, changed_by=None))
+    statement = update(t.holding).where(h.report_id == report_id, h.hotline == hotline)
+    connection.execute(statement.values(changed_at=at, changed_by=None))
 
 
 def save_change(connection: Connection, database: Database, whose: CaseRef, kept: CaseChange) -> None:
@@ -151,5 +151,5 @@ def save_values(
 ) -> None:
     """Write columns of `holding`, and create its row if there is none."""
     connection.execute(database.insert_or_ignore(t.holding).values(report_id=report_id, hotline=hotline))
-    own_row = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
-    connection.execute(own_row.values(**values))
+    statement = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
+    connection.execute(statement.values(**values))

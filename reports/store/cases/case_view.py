@@ -52,20 +52,20 @@ def read_report(connection: Connection, report_id: str, hotline: str) -> Readabl
     """As `load_report`, by a connection for which the hotline is already set."""
     r, b, c, d, m = t.report.c, t.report_body.c, t.contact.c, t.delivery.c, t.message.c
     is_own = (d.report_id == report_id, d.hotline == hotline, d.type.in_(("created", "updated")))
-    newest = select(r.mode, c.allowed, b.revision, b.key_id, b.wrap, b.head, b.sealed)
-    newest = newest.join_from(t.report, t.report_body, b.report_id == r.report_id)
-    newest = newest.outerjoin(t.contact, c.report_id == r.report_id)
-    newest = newest.where(
+    body_query = select(r.mode, c.allowed, b.revision, b.key_id, b.wrap, b.head, b.sealed)
+    body_query = body_query.join_from(t.report, t.report_body, b.report_id == r.report_id)
+    body_query = body_query.outerjoin(t.contact, c.report_id == r.report_id)
+    body_query = body_query.where(
         r.report_id == report_id, b.recipient == hotline, b.revision.in_(select(d.revision).where(*is_own))
     )
     message_query = select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id)
     message_query = message_query.where(
         m.report_id == report_id, m.recipient == hotline, m.number.is_not(None)
     ).order_by(m.number)
-    row = connection.execute(newest.order_by(b.revision.desc()).limit(1)).first()
+    row = connection.execute(body_query.order_by(b.revision.desc()).limit(1)).first()
     if row is None:
         return None
-    messages = tuple(StoredBody(*item) for item in connection.execute(message_query))
+    messages = tuple(StoredBody(*message_row) for message_row in connection.execute(message_query))
     body = StoredBody(row.key_id, row.wrap, row.head, row.sealed)
     return ReadableReport(row.mode, row.revision, row.allowed == 0, body, messages)
 
@@ -97,15 +97,15 @@ def find_additions(connection: Connection, hotline: str, report_id: str, read_at
         select(d.type, d.revision, d.created_at).where(*is_own, d.type.in_((*BODY_TYPES, *ADDITION_TYPES)))
     )
     deliveries = rows.all()
-    new = [row for row in deliveries if row.type in ADDITION_TYPES and row.created_at > read_at]
-    numbers = [row.revision for row in new if row.type == "message"]
+    additions = [row for row in deliveries if row.type in ADDITION_TYPES and row.created_at > read_at]
+    numbers = [row.revision for row in additions if row.type == "message"]
     ids = select(m.message_id).where(m.report_id == report_id, m.recipient == hotline, m.number.in_(numbers))
-    is_revised = any(row.type == "updated" for row in new)
-    read = [row.created_at for row in deliveries if row.type in BODY_TYPES and row not in new]
+    is_revised = any(row.type == "updated" for row in additions)
+    read_times = [row.created_at for row in deliveries if row.type in BODY_TYPES and row not in additions]
     return Additions(
-        max((row.created_at for row in new), default=0),
+        max((row.created_at for row in additions), default=0),
         frozenset(connection.execute(ids).scalars()) if numbers else frozenset(),
-        max(read, default=1) if is_revised else 0,
+        max(read_times, default=1) if is_revised else 0,
     )
 
 
@@ -114,8 +114,8 @@ def has_additions(database: Database, account: Account, report_id: str, after: i
     d = t.delivery.c
     is_own = (d.report_id == report_id, d.hotline == account.hotline, d.type.in_(ADDITION_TYPES))
     with read_as(database, account.hotline) as connection:
-        last = connection.execute(select(func.max(d.created_at)).where(*is_own)).scalar()
-    return (last or 0) > after
+        newest_at = connection.execute(select(func.max(d.created_at)).where(*is_own)).scalar()
+    return (newest_at or 0) > after
 
 
 # The page of one report
@@ -154,36 +154,52 @@ def open_case(database: Database, account: Account, report_id: str, *, is_read: 
     read_at = _record_read(database, account, report_id, is_read)
     with read_as(database, account.hotline) as connection:
         shown_at = database.moment(connection)
-        new = find_additions(connection, account.hotline, report_id, read_at)
-        held = read_report(connection, report_id, account.hotline)
+        additions = find_additions(connection, account.hotline, report_id, read_at)
+        report = read_report(connection, report_id, account.hotline)
         holding = _holding(connection, account.hotline, report_id)
         n = t.note.c
-        notes = select(t.note).where(n.report_id == report_id, n.recipient == account.hotline)
-        kept = tuple(connection.execute(notes.order_by(n.created_at, n.note_id)))
-        done = _history(connection, account.hotline, report_id)
+        note_query = select(t.note).where(n.report_id == report_id, n.recipient == account.hotline)
+        note_rows = tuple(connection.execute(note_query.order_by(n.created_at, n.note_id)))
+        history = _history(connection, account.hotline, report_id)
         reveal_report(database, connection, report_id)
         d = t.delivery.c
-        sent = select(d.hotline, d.role, d.why, d.state, d.handling, d.created_at)
-        sent = sent.where(d.report_id == report_id, d.type.in_(REPORT_TYPES), d.state != "cancelled")
-        others = tuple(connection.execute(sent.order_by(d.created_at, d.delivery_id)))
-    own = [item for item in others if item.hotline == account.hotline]
-    status = CaseStatus(own[-1].handling, *(holding[name] for name in ("holder", "handed_by")))
+        delivery_query = select(d.hotline, d.role, d.why, d.state, d.handling, d.created_at)
+        delivery_query = delivery_query.where(
+            d.report_id == report_id, d.type.in_(REPORT_TYPES), d.state != "cancelled"
+        )
+        delivery_rows = tuple(connection.execute(delivery_query.order_by(d.created_at, d.delivery_id)))
+    own_rows = [row for row in delivery_rows if row.hotline == account.hotline]
+    status = CaseStatus(own_rows[-1].handling, *(holding[name] for name in ("holder", "handed_by")))
     status = replace(status, changed_at=holding["changed_at"] or 0, changed_by=holding["changed_by"])
-    return CaseView(own[-1].handling, own[0].created_at, others, holding, kept, done, held, new, shown_at, status)
+    return CaseView(
+        own_rows[-1].handling,
+        own_rows[0].created_at,
+        delivery_rows,
+        holding,
+        note_rows,
+        history,
+        report,
+        additions,
+        shown_at,
+        status,
+    )
 
 
 def _record_read(database: Database, account: Account, report_id: str, is_read: bool) -> int:
     """Record the reading in the audit log, and return when the report was read before; 0: never."""
     now, a, h = database.now(), t.audit.c, t.holding.c
-    before = select(h.read_at).where(h.report_id == report_id, h.hotline == account.hotline)
-    read = select(func.count(func.distinct(a.object_id)))
-    read = read.where(a.actor == account.actor, a.act == "read", a.at > now - HOUR)
+    read_query = select(h.read_at).where(h.report_id == report_id, h.hotline == account.hotline)
+    count_query = select(func.count(func.distinct(a.object_id)))
+    count_query = count_query.where(a.actor == account.actor, a.act == "read", a.at > now - HOUR)
     notified = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - HOUR).limit(1)
     with write_as(database, account.hotline) as connection:
         audit_log.append(connection, account.actor, "read", report_id, now)
-        if connection.execute(read).scalar_one() > MAX_READS_PER_HOUR and connection.execute(notified).first() is None:
+        if (
+            connection.execute(count_query).scalar_one() > MAX_READS_PER_HOUR
+            and connection.execute(notified).first() is None
+        ):
             audit_log.append(connection, account.actor, "read_many", account.staff_id, now)
-        read_at = connection.execute(before).scalar() or 0
+        read_at = connection.execute(read_query).scalar() or 0
         if is_read:  # by the database's clock, as deliveries are: by another one an addition could count as read
             case_status.save_values(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
     return read_at
@@ -210,24 +226,24 @@ def save_change(
 
     `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict.
     """
-    whose = CaseRef(account.hotline, report_id, account.actor)
+    case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
         if case_actions.claim_key(connection, database, key):
             case_status.check_unchanged(
-                connection, database, whose, case_status.load_handling(connection, whose), status
+                connection, database, case_ref, case_status.load_handling(connection, case_ref), status
             )
-            case_status.save_change(connection, database, whose, kept)
+            case_status.save_change(connection, database, case_ref, kept)
             if "holder" in kept.values:
-                case_status.record_change(connection, database, whose)
+                case_status.record_change(connection, database, case_ref)
 
 
 def load_status(database: Database, account: Account, report_id: str) -> CaseStatus:
     """Load the status of a report; the caller has checked that this hotline was given it."""
-    whose = CaseRef(account.hotline, report_id, account.actor)
+    case_ref = CaseRef(account.hotline, report_id, account.actor)
     with read_as(database, account.hotline) as connection:
         return case_status.load_status(
-            connection, whose.hotline, report_id, case_status.load_handling(connection, whose)
+            connection, case_ref.hotline, report_id, case_status.load_handling(connection, case_ref)
         )
 
 
@@ -238,7 +254,7 @@ def load_holding(database: Database, account: Account, report_id: str) -> Mappin
 
 
 def account_predates_report(database: Database, account: Account, report_id: str) -> bool:
-    """Return whether this person had their account before the report was begun."""
+    """Return whether this person had their account before the report was started."""
     query = select(t.report.c.created_at).where(t.report.c.report_id == report_id)
     with read_as(database, account.hotline) as connection:
         report_created_at = connection.execute(query).scalar()

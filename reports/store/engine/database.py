@@ -158,7 +158,7 @@ class Database:
 
     @property
     def has_write_queue(self) -> bool:
-        """Whether so many threads wait to write that optional writes should be skipped."""
+        """Whether too many threads wait to write, so that optional writes should be skipped."""
         return self._writer is not None and self._writer.has_write_queue
 
     @contextmanager
@@ -277,13 +277,13 @@ class Database:
 
         Raises DatabaseUnavailable.
         """
-        wanted, command = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (postgresql.SETTINGS, "SHOW")
+        required, command = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (postgresql.SETTINGS, "SHOW")
         with self.read() as connection:
-            actual = {name: connection.exec_driver_sql(f"{command} {name}").scalar() for name in wanted}
+            actual = {name: connection.exec_driver_sql(f"{command} {name}").scalar() for name in required}
         return [
-            f"The database says {name} = {actual[name]}; a report is safe only with {wanted[name]}. Change it there."
-            for name in wanted
-            if str(actual[name]) != str(wanted[name])
+            f"The database says {name} = {actual[name]}; a report is safe only with {required[name]}. Change it there."
+            for name in required
+            if str(actual[name]) != str(required[name])
         ]
 
     @contextmanager
@@ -340,11 +340,11 @@ def _sqlite_engine(url: URL, threads: int, file: DatabaseFile) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: URL, threads: int, patience: Timeouts) -> Engine:
+def _postgresql_engine(url: URL, threads: int, timeouts: Timeouts) -> Engine:
     engine = create_engine(
-        url, connect_args=postgresql.connect_arguments(patience), use_native_hstore=False, **_pool_options(threads)
+        url, connect_args=postgresql.connect_arguments(timeouts), use_native_hstore=False, **_pool_options(threads)
     )
-    postgresql.install_connector(engine, patience)
+    postgresql.install_connector(engine, timeouts)
     return engine
 
 

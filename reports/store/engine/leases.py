@@ -18,12 +18,12 @@ def acquire(database: Database, name: str, holder: str, seconds: float) -> bool:
     c = t.lease.c
     now = database.now_sql()
     duration = int(seconds * SECOND)
-    until = now + duration
+    lease_end = now + duration
     with database.write() as connection:
         claim = update(t.lease).where(c.name == name, or_(c.holder == holder, ~is_ahead(c.until, now, duration)))
-        if connection.execute(claim.values(holder=holder, until=until)).rowcount:
+        if connection.execute(claim.values(holder=holder, until=lease_end)).rowcount:
             return True
-        row = {"name": name, "holder": holder, "until": until}
+        row = {"name": name, "holder": holder, "until": lease_end}
         return bool(connection.execute(database.insert_or_ignore(t.lease).values(row)).rowcount)
 
 

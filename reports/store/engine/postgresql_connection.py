@@ -39,10 +39,10 @@ class DeadlineConnection(psycopg.Connection[Any]):
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Any]:
         """Connect as the driver does, but within `connect_seconds`: the driver's shortest `connect_timeout` is 2 s."""
-        until = time.monotonic() + cls.connect_seconds
+        deadline = time.monotonic() + cls.connect_seconds
         connecting = super()._connect_gen(conninfo)
         awaited = next(connecting)
-        while time.monotonic() < until:
+        while time.monotonic() < deadline:
             ready = yield awaited
             try:
                 awaited = connecting.send(ready)

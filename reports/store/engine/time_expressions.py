@@ -37,11 +37,11 @@ def is_ahead(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> C
 
 def is_too_far(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
     """Return whether `at` is further ahead than any correct clock can have set it."""
-    far: ColumnElement[bool] = at > now + longest + CLOCK_SLACK
-    return far
+    is_far: ColumnElement[bool] = at > now + longest + CLOCK_SLACK
+    return is_far
 
 
 def period_by_column(periods: Mapping[str, int], by: ColumnElement[str]) -> ColumnElement[int]:
     """Return the period of a row by its column `by`. An unknown value gets the longest period."""
-    known = {name: literal(period, BigInteger) for name, period in periods.items()}
-    return case(known, value=by, else_=literal(max(periods.values()), BigInteger))
+    known_periods = {name: literal(period, BigInteger) for name, period in periods.items()}
+    return case(known_periods, value=by, else_=literal(max(periods.values()), BigInteger))

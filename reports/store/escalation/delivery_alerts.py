@@ -45,16 +45,29 @@ def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[
     """
     d, r = t.delivery.c, t.report.c
     now = database.now_sql()
-    never = d.told_at.is_(None)
-    again = or_(*(and_(d.priority == priority, d.told_at <= now - wait) for priority, wait in rules.again.items()))
-    late = or_(*(and_(d.priority == priority, d.created_at <= now - wait) for priority, wait in rules.after.items()))
-    wrong = or_(*(and_(d.last_class == why, d.attempt >= least) for why, least in rules.at_attempt.items()))
-    due = and_(d.state == "due", or_(and_(never, or_(late, wrong)), and_(late, again)))
-    ended = and_(d.state.in_(("refused", "parked")), or_(never, and_(r.state == "needs_person", again)))
+    never_alerted = d.told_at.is_(None)
+    repeat_due = or_(
+        *(and_(d.priority == priority, d.told_at <= now - delay) for priority, delay in rules.again.items())
+    )
+    is_late = or_(
+        *(and_(d.priority == priority, d.created_at <= now - delay) for priority, delay in rules.after.items())
+    )
+    has_failed = or_(
+        *(
+            and_(d.last_class == error_class, d.attempt >= min_attempts)
+            for error_class, min_attempts in rules.at_attempt.items()
+        )
+    )
+    is_undelivered = and_(
+        d.state == "due", or_(and_(never_alerted, or_(is_late, has_failed)), and_(is_late, repeat_due))
+    )
+    is_stopped = and_(
+        d.state.in_(("refused", "parked")), or_(never_alerted, and_(r.state == "needs_person", repeat_due))
+    )
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.priority, d.state, func.coalesce(d.last_class, ""))
         .join_from(t.delivery, t.report, r.report_id == d.report_id)
-        .where(or_(due, ended))
+        .where(or_(is_undelivered, is_stopped))
         .order_by(d.priority, d.created_at)
         .limit(at_most)
     )

@@ -50,26 +50,31 @@ def list_stuck(database: Database, waits: Mapping[str, int], at_most: int = 200)
     `waits`: priority → microseconds without a receipt.
     """
     d, r = t.delivery.c, t.route.c
-    other = t.delivery.alias("other").c
-    is_given = exists().where(other.report_id == r.report_id, other.hotline == r.hotline, other.type == "created")
-    left = exists().where(r.report_id == d.report_id, r.role == "fallback", ~is_given)
+    other_delivery = t.delivery.alias("other").c
+    is_given = exists().where(
+        other_delivery.report_id == r.report_id, other_delivery.hotline == r.hotline, other_delivery.type == "created"
+    )
+    has_fallback = exists().where(r.report_id == d.report_id, r.role == "fallback", ~is_given)
     now = database.now_sql()
     in_chain = and_(d.type == "created", d.role.in_(("primary", "fallback")))
-    newer = t.delivery.alias("newer").c
+    newer_delivery = t.delivery.alias("newer").c
     is_waiting = or_(d.handling == "rejected", _is_stuck(d, now, waits))
-    is_waiting |= exists().where(*_is_missing_update(d, newer), _is_stuck(newer, now, waits))
+    is_waiting |= exists().where(*_is_missing_update(d, newer_delivery), _is_stuck(newer_delivery, now, waits))
     is_received = exists().where(
-        other.report_id == d.report_id, other.type == "created", other.role != "also", *_has_latest(other)
+        other_delivery.report_id == d.report_id,
+        other_delivery.type == "created",
+        other_delivery.role != "also",
+        *_has_latest(other_delivery),
     )
-    query = select(d.report_id).where(in_chain, is_waiting, left, ~is_received)
+    query = select(d.report_id).where(in_chain, is_waiting, has_fallback, ~is_received)
     with database.read() as connection:
         return list(connection.execute(query.distinct().limit(at_most)).scalars())
 
 
-def _is_stuck(c: Any, now: ColumnElement[int], waits: Mapping[str, int]) -> ColumnElement[bool]:
+def _is_stuck(c: Any, now: ColumnElement[int], delays: Mapping[str, int]) -> ColumnElement[bool]:
     """Match deliveries that were refused, parked, or have no receipt in time."""
-    late = (and_(c.priority == priority, c.created_at <= now - wait) for priority, wait in waits.items())
-    return or_(c.state.in_(("refused", "parked")), c.last_class.like("refused%"), *late)
+    overdue = (and_(c.priority == priority, c.created_at <= now - delay) for priority, delay in delays.items())
+    return or_(c.state.in_(("refused", "parked")), c.last_class.like("refused%"), *overdue)
 
 
 def _has_latest(c: Any) -> tuple[ColumnElement[bool], ...]:
@@ -107,17 +112,17 @@ def load_chain(database: Database, report_id: str) -> FallbackChain:
 def _chain(connection: Connection, database: Database, report_id: str) -> FallbackChain:
     d, h = t.delivery.c, t.hotline_state.c
     priority = connection.execute(select(t.report.c.priority).where(t.report.c.report_id == report_id)).scalar_one()
-    waited = database.now_sql() - d.created_at
-    last_class, gone = func.coalesce(d.last_class, ""), h.dead_since.is_not(None)
+    waiting_time = database.now_sql() - d.created_at
+    last_class, is_gone = func.coalesce(d.last_class, ""), h.dead_since.is_not(None)
     rows = connection.execute(
-        select(d.hotline, d.state, d.handling, last_class, gone, waited, d.role)
+        select(d.hotline, d.state, d.handling, last_class, is_gone, waiting_time, d.role)
         .outerjoin_from(t.delivery, t.hotline_state, h.hotline == d.hotline)
         .where(d.report_id == report_id, d.type == "created")
         .order_by(d.created_at, d.delivery_id)
     ).all()
     missing = _missing_updates(connection, database, report_id)
-    tried = tuple(TriedHotline(row[0], *missing.get(row[0], row[1:6])) for row in rows if row[6] != "also")
-    return FallbackChain(report_id, priority, tried, remaining_fallbacks(connection, report_id))
+    tried_hotlines = tuple(TriedHotline(row[0], *missing.get(row[0], row[1:6])) for row in rows if row[6] != "also")
+    return FallbackChain(report_id, priority, tried_hotlines, remaining_fallbacks(connection, report_id))
 
 
 def _missing_updates(connection: Connection, database: Database, report_id: str) -> dict[str, tuple[Any, ...]]:
@@ -152,11 +157,13 @@ def remaining_fallbacks(connection: Connection, report_id: str) -> tuple[str, ..
 
 
 def _remaining_query() -> Select[Any]:
-    d, r, latest = t.delivery.c, t.route.c, t.route.alias("latest").c
-    newest = select(func.max(latest.revision)).where(latest.report_id == bindparam("which")).scalar_subquery()
+    d, r, latest_route = t.delivery.c, t.route.c, t.route.alias("latest").c
+    newest_revision = (
+        select(func.max(latest_route.revision)).where(latest_route.report_id == bindparam("which")).scalar_subquery()
+    )
     is_given = exists().where(d.report_id == bindparam("which"), d.hotline == r.hotline, d.type == "created")
     fallback_query = select(r.hotline).where(
-        r.report_id == bindparam("which"), r.revision == newest, r.role == "fallback"
+        r.report_id == bindparam("which"), r.revision == newest_revision, r.role == "fallback"
     )
     return fallback_query.where(~is_given).order_by(r.rank)
 
@@ -169,9 +176,9 @@ def insert_fallback(
 ) -> tuple[str, str] | None:
     """As `add_fallback`, within the caller's transaction. `actor`: for the audit entry."""
     b = t.report_body.c
-    newest = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
+    revision_query = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
     chain = _chain(connection, database, report_id)
-    revision = connection.execute(newest).scalar()
+    revision = connection.execute(revision_query).scalar()
     if hotline not in chain.left or revision is None:
         return None
     now = database.moment(connection)

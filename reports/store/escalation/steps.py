@@ -147,11 +147,13 @@ def count_overdue(database: Database) -> dict[str, int]:
 def count_overdue_in(connection: Connection, database: Database) -> dict[str, int]:
     """As `count_overdue`, by an open connection."""
     r, s = t.report.c, t.step.c
-    is_this = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
-    is_overdue = exists().where(*is_this, s.due_at <= database.now_sql())
-    waits = r.state.in_(UNACKNOWLEDGED_STATES)
+    same_escalation = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
+    is_overdue = exists().where(*same_escalation, s.due_at <= database.now_sql())
+    is_waiting = r.state.in_(UNACKNOWLEDGED_STATES)
     query = (
-        select(r.priority, func.count()).where(waits, is_overdue, ~is_acknowledged(r.report_id)).group_by(r.priority)
+        select(r.priority, func.count())
+        .where(is_waiting, is_overdue, ~is_acknowledged(r.report_id))
+        .group_by(r.priority)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -184,8 +186,10 @@ def load_state(database: Database, report_id: str) -> EscalationState:
     with database.read() as connection:
         report = connection.execute(_REPORT, of_report).one()
         hotlines = tuple(RoutedHotline(*row) for row in connection.execute(_HOTLINES, of_report))
-        left = fallbacks.remaining_fallbacks(connection, report_id)
-    return EscalationState(report_id, report.priority, report.country, report.due_at or database.now(), hotlines, left)
+        fallback_hotlines = fallbacks.remaining_fallbacks(connection, report_id)
+    return EscalationState(
+        report_id, report.priority, report.country, report.due_at or database.now(), hotlines, fallback_hotlines
+    )
 
 
 def _report_query() -> Select[Any]:
@@ -208,7 +212,7 @@ _REPORT, _HOTLINES = _report_query(), _hotlines_query()
 
 
 def claim(database: Database, step: EscalationStep, seconds: int) -> bool:
-    """Claim a step for so many seconds.
+    """Claim a step for `seconds`.
 
     Return False if it is claimed or done, or if somebody has acknowledged the report.
     """
@@ -240,15 +244,15 @@ def complete_many(database: Database, came_to: Sequence[tuple[EscalationStep, st
     """Record the outcomes of steps that were due and required no action, in one transaction."""
     s = t.step.c
     names = ("report_id", "priority", "step", "round")
-    same = and_(*(s[name] == bindparam(f"its_{name}") for name in names), s.done_at.is_(None))
+    is_open_step = and_(*(s[name] == bindparam(f"its_{name}") for name in names), s.done_at.is_(None))
     with database.write() as connection:
         now = database.moment(connection)
         # Sorted, so that rows are locked in the same order as by `start_steps`.
         rows = [
             {f"its_{name}": getattr(step, name) for name in names} | {"done_at": now, "came_to": outcome}
-            for step, outcome in sorted(came_to, key=lambda item: item[0].report_id)
+            for step, outcome in sorted(came_to, key=lambda pair: pair[0].report_id)
         ]
-        connection.execute(update(t.step).where(same), rows)
+        connection.execute(update(t.step).where(is_open_step), rows)
 
 
 def give_to_fallback(database: Database, step: EscalationStep, hotline: str, why: str) -> tuple[str, str] | None:
@@ -259,25 +263,25 @@ def give_to_fallback(database: Database, step: EscalationStep, hotline: str, why
     with database.write() as connection:
         now = database.moment(connection)
         already_acknowledged = connection.execute(select(is_acknowledged(step.report_id))).scalar_one()
-        waits = select(t.step.c.step).where(_is_same_step(step)).with_for_update()
-        if already_acknowledged or connection.execute(waits).first() is None:
+        step_query = select(t.step.c.step).where(_is_same_step(step)).with_for_update()
+        if already_acknowledged or connection.execute(step_query).first() is None:
             return None
         delivery = fallbacks.insert_fallback(connection, database, step.report_id, hotline, why)
         _complete(connection, step, "given" if delivery else "nobody", now)
         return delivery
 
 
-def _complete(connection: Connection, step: EscalationStep, came_to: str, now: int) -> None:
-    statement = update(t.step).where(_is_same_step(step)).values(done_at=now, came_to=came_to)
-    if connection.execute(statement).rowcount and came_to in ("told", "given"):
-        act = f"{came_to}:{step.step}"
+def _complete(connection: Connection, step: EscalationStep, outcome: str, now: int) -> None:
+    statement = update(t.step).where(_is_same_step(step)).values(done_at=now, came_to=outcome)
+    if connection.execute(statement).rowcount and outcome in ("told", "given"):
+        act = f"{outcome}:{step.step}"
         audit_log.append(connection, "clock", act, step.report_id, now)
 
 
 def _is_same_step(step: EscalationStep) -> ColumnElement[bool]:
     s = t.step.c
-    same = and_(s.report_id == step.report_id, s.priority == step.priority, s.step == step.step)
-    return and_(same, s.round == step.round, s.done_at.is_(None))
+    same_escalation = and_(s.report_id == step.report_id, s.priority == step.priority, s.step == step.step)
+    return and_(same_escalation, s.round == step.round, s.done_at.is_(None))
 
 
 # Start of an escalation
@@ -297,8 +301,8 @@ def list_unstarted(database: Database, at_most: int = 200) -> list[tuple[str, st
     has_open_step = exists().where(
         s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != STEP_BEGIN
     )
-    waits = r.state.in_(UNACKNOWLEDGED_STATES)
-    query = select(r.report_id, r.priority, r.country).where(waits, ~has_open_step, _has_delivery(r.report_id))
+    is_waiting = r.state.in_(UNACKNOWLEDGED_STATES)
+    query = select(r.report_id, r.priority, r.country).where(is_waiting, ~has_open_step, _has_delivery(r.report_id))
     query = query.where(~is_acknowledged(r.report_id)).order_by(r.priority).limit(at_most)
     with database.read() as connection:
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
@@ -319,26 +323,30 @@ def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTime
     come at once.
     """
     s, d = t.step.c, t.delivery.c
-    clocks = {(report_id, priority): clock for report_id, priority, clock in sorted(new, key=lambda item: item[:2])}
-    reports = [report_id for report_id, _ in clocks]
-    first = select(d.report_id, func.min(d.created_at)).where(d.report_id.in_(reports), d.type.in_(REPORT_TYPES))
+    escalations = {
+        (report_id, priority): times for report_id, priority, times in sorted(new, key=lambda entry: entry[:2])
+    }
+    reports = [report_id for report_id, _ in escalations]
+    first_query = select(d.report_id, func.min(d.created_at)).where(d.report_id.in_(reports), d.type.in_(REPORT_TYPES))
     begin_step = select(s.report_id, s.priority, s.due_at).where(s.report_id.in_(reports), s.step == STEP_BEGIN)
     with database.write() as connection:
         now = database.moment(connection)
-        created = {row[0]: int(row[1]) for row in connection.execute(first.group_by(d.report_id))}
-        begin_rows = [_step_row(*which, STEP_BEGIN, created.get(which[0], now), now) for which in clocks]
+        created = {row[0]: int(row[1]) for row in connection.execute(first_query.group_by(d.report_id))}
+        begin_rows = [
+            _step_row(*escalation, STEP_BEGIN, created.get(escalation[0], now), now) for escalation in escalations
+        ]
         connection.execute(database.insert_or_ignore(t.step), begin_rows)
-        starts = {(row[0], row[1]): int(row[2]) for row in connection.execute(begin_step)}
-        which = [{"which": report_id, "as": priority, "now": now} for report_id, priority in clocks]
+        begin_times = {(row[0], row[1]): int(row[2]) for row in connection.execute(begin_step)}
+        parameters = [{"which": report_id, "as": priority, "now": now} for report_id, priority in escalations]
         for change in (_RAISED, _RESUMED):
-            connection.execute(change, which)
+            connection.execute(change, parameters)
         rows = [
-            _step_row(*item, name, starts[item] + after, now)
-            for item, clock in clocks.items()
-            for name, after in clock.steps(item[1])
+            _step_row(*escalation, name, begin_times[escalation] + after, now)
+            for escalation, times in escalations.items()
+            for name, after in times.steps(escalation[1])
         ]
         connection.execute(database.insert_or_ignore(t.step), rows)
-        connection.execute(_BEGUN, which)
+        connection.execute(_BEGUN, parameters)
 
 
 def _step_row(report_id: str, priority: str, step: str, due_at: int, now: int) -> dict[str, object]:
@@ -349,17 +357,17 @@ def _step_row(report_id: str, priority: str, step: str, due_at: int, now: int) -
 def _start_changes() -> Iterator[Update]:
     """Yield three updates for the report `which` with the priority `as`.
 
-    They end the steps of lower priorities, resume stopped steps, and mark the escalation as begun.
+    They end the steps of lower priorities, resume stopped steps, and mark the escalation as started.
     """
     s = t.step.c
     now = bindparam("now", type_=s.done_at.type)
     of_report = s.report_id == bindparam("which")
-    is_this = and_(of_report, s.priority == bindparam("as"))
+    same_escalation = and_(of_report, s.priority == bindparam("as"))
     less_urgent = update(t.step).where(of_report, s.priority > bindparam("as"), s.done_at.is_(None))
     yield less_urgent.values(done_at=now, came_to="raised")
-    stopped = update(t.step).where(is_this, s.came_to == "stopped")
-    yield stopped.values(done_at=None, came_to=None, not_before=now)
-    yield update(t.step).where(is_this, s.step == STEP_BEGIN).values(done_at=now, came_to="passed")
+    stopped_steps = update(t.step).where(same_escalation, s.came_to == "stopped")
+    yield stopped_steps.values(done_at=None, came_to=None, not_before=now)
+    yield update(t.step).where(same_escalation, s.step == STEP_BEGIN).values(done_at=now, came_to="passed")
 
 
 _RAISED, _RESUMED, _BEGUN = _start_changes()

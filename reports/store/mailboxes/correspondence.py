@@ -70,10 +70,10 @@ def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
         if row is None:
             return None
         answers = select(a.answer_id, a.sealed).where(a.report_id == report_id)
-        found = connection.execute(answers.order_by(a.created_at.desc(), a.answer_id.desc()))
-        letters = tuple(MailboxAnswer(*one) for one in found)
+        rows = connection.execute(answers.order_by(a.created_at.desc(), a.answer_id.desc()))
+        mailbox_answers = tuple(MailboxAnswer(*answer) for answer in rows)
         state = "overdue" if row.state == "delivered" and row.overdue else row.state
-        return MailboxView(report_id, state, row.desk, row.sealed_key, letters, row.country, row.priority)
+        return MailboxView(report_id, state, row.desk, row.sealed_key, mailbox_answers, row.country, row.priority)
 
 
 def _overdue(database: Database) -> ColumnElement[bool]:
@@ -89,10 +89,10 @@ def current_recipients(database: Database, report_id: str) -> tuple[str, tuple[s
     Without hotlines nobody could receive a message.
     """
     r, w = t.report.c, t.route.c
-    latest = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
+    latest_revision = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
     with database.read() as connection:
         country = connection.execute(select(r.country).where(r.report_id == report_id)).scalar() or ""
-        hotlines = select(w.hotline).where(w.report_id == report_id, w.revision == latest)
+        hotlines = select(w.hotline).where(w.report_id == report_id, w.revision == latest_revision)
         return country, tuple(connection.execute(hotlines.order_by(w.hotline)).scalars())
 
 
@@ -115,7 +115,9 @@ def save_message(
     allow it again. Also if the report was purged: nobody would receive the message.
     """
     now = database.now()
-    rows = [asdict(one) | {"message_id": message_id, "report_id": report_id, "created_at": now} for one in letters]
+    rows = [
+        asdict(letter) | {"message_id": message_id, "report_id": report_id, "created_at": now} for letter in letters
+    ]
     with database.write() as connection:
         if not close and _is_closed(connection, report_id):
             raise MailboxClosed
@@ -136,8 +138,8 @@ def _is_closed(connection: Connection, report_id: str) -> bool:
     A purge deletes the mailbox first, so it waits for a transaction that holds it here.
     """
     m = t.mailbox.c
-    found = select(m.sealed_key).where(m.report_id == report_id).with_for_update(read=True, key_share=True)
-    return connection.execute(found).scalar() in (NO_KEY, None)
+    query = select(m.sealed_key).where(m.report_id == report_id).with_for_update(read=True, key_share=True)
+    return connection.execute(query).scalar() in (NO_KEY, None)
 
 
 def _note_contact(connection: Connection, database: Database, report_id: str, *, allowed: bool, now: int) -> None:
@@ -165,7 +167,7 @@ def _ask_to_delete(connection: Connection, report_id: str, now: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTarget:
-    """What is needed to seal an answer to a report.
+    """The data needed to seal an answer to a report.
 
     `public_key`: None if no access code was shown, empty if the mailbox is closed. `hotlines`: those that were given
     the report, the one furthest along first; only those that this role may see.
@@ -178,7 +180,7 @@ class AnswerTarget:
 
 
 def load_answer_target(database: Database, report_id: str) -> AnswerTarget | None:
-    """Load what is needed to answer a report; None if there is no such report."""
+    """Load the data needed to answer a report; None if there is no such report."""
     with database.read() as connection:
         return find_answer_target(connection, report_id)
 
@@ -247,20 +249,20 @@ def list_undelivered_messages(database: Database, at_most: int = 200) -> list[tu
 def deliver_message(database: Database, message_id: str, report_id: str) -> MadeDeliveries:
     """Number a message, and make its deliveries to the hotlines that were given the report."""
     m, d = t.message.c, t.delivery.c
-    highest = select(func.coalesce(func.max(m.number), 0)).where(m.report_id == report_id, m.number.is_not(None))
+    number_query = select(func.coalesce(func.max(m.number), 0)).where(m.report_id == report_id, m.number.is_not(None))
     given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
     with database.write() as connection:
         connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
-        number = connection.execute(highest).scalar_one() + 1
-        new = update(t.message).where(m.message_id == message_id, m.number.is_(None)).values(number=number)
-        if not connection.execute(new).rowcount:
+        number = connection.execute(number_query).scalar_one() + 1
+        numbering = update(t.message).where(m.message_id == message_id, m.number.is_(None)).values(number=number)
+        if not connection.execute(numbering).rowcount:
             return []
         hotlines = connection.execute(given_hotlines.order_by(d.created_at, d.delivery_id)).scalars().all()
         now = database.moment(connection)
         return [
-            made
-            for one in dict.fromkeys(hotlines)
-            for made in deliver_missing_messages(connection, database, report_id, one, now)
+            delivery
+            for hotline in dict.fromkeys(hotlines)
+            for delivery in deliver_missing_messages(connection, database, report_id, hotline, now)
         ]
 
 
@@ -272,26 +274,28 @@ def deliver_missing_messages(
     `now`: microseconds. The caller's transaction is used.
     """
     m, d = t.message.c, t.delivery.c
-    sent = exists().where(d.report_id == report_id, d.hotline == hotline, d.type == "message", d.revision == m.number)
-    conditions = (m.report_id == report_id, m.recipient == hotline, m.number.is_not(None), ~sent)
+    is_sent = exists().where(
+        d.report_id == report_id, d.hotline == hotline, d.type == "message", d.revision == m.number
+    )
+    conditions = (m.report_id == report_id, m.recipient == hotline, m.number.is_not(None), ~is_sent)
     numbers = connection.execute(select(m.number).where(*conditions).order_by(m.number)).scalars().all()
     own_delivery = _recipient(connection, report_id, hotline) if numbers else None
     if own_delivery is None:
         return []
-    made = []
+    new_deliveries = []
     for number in numbers:
         row = new_delivery(report_id, hotline, kind="message", revision=number, priority=own_delivery.priority, now=now)
         row |= {"role": own_delivery.role, "why": own_delivery.why}
         if connection.execute(database.insert_or_ignore(t.delivery).values(row)).rowcount:
             audit_log.append(connection, "clock", "made", str(row["delivery_id"]), now)
-            made.append((str(row["delivery_id"]), str(own_delivery.priority)))
-    return made
+            new_deliveries.append((str(row["delivery_id"]), str(own_delivery.priority)))
+    return new_deliveries
 
 
 def _recipient(connection: Connection, report_id: str, hotline: str) -> Any:
     """Return role, reason and priority of the hotline's delivery; None if it has no report or has handed it back."""
     d, r = t.delivery.c, t.report.c
-    is_this = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
+    has_report = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
     is_active = (d.state != "cancelled", d.handling != "rejected")
     query = select(d.role, d.why, r.priority).join_from(t.delivery, t.report, r.report_id == d.report_id)
-    return connection.execute(query.where(*is_this, *is_active).limit(1)).first()
+    return connection.execute(query.where(*has_report, *is_active).limit(1)).first()

@@ -72,7 +72,7 @@ class PinResult:
 
 
 def verify_pair(database: Database, guess: PinGuess, limit: PinLimit = DEFAULT_LIMIT) -> PinResult:
-    """Count the guess, then compare it. The same statements are executed whatever the outcome.
+    """Count the guess, then compare it. The same statements are executed for every outcome.
 
     It is one transaction: if its commit is not certain, `DatabaseUnavailable` is raised, and nobody learns whether the
     pair was right.
@@ -87,12 +87,12 @@ def verify_pair(database: Database, guess: PinGuess, limit: PinLimit = DEFAULT_L
         lookup_query = select(m.report_id).where(m.lookup.in_(guess.lookups), m.public_key != NO_KEY)
         match = connection.execute(lookup_query).scalars().first()
         report_id = str(match) if match and is_allowed and tries is not None else None
-        wrong = report_id is None and guess.bucket is not None
+        is_wrong = report_id is None and guess.bucket is not None
         c = t.code_try.c
-        reset = update(t.code_try).where(c.bucket == (bucket if report_id else INVALID_CODE))
-        connection.execute(reset.values(tries=0, locked_until=0))
-        _count_all(connection, int(wrong), now)
-    return PinResult(report_id, wrong, wrong and is_allowed and (tries or 0) >= limit.code)
+        reset_query = update(t.code_try).where(c.bucket == (bucket if report_id else INVALID_CODE))
+        connection.execute(reset_query.values(tries=0, locked_until=0))
+        _count_all(connection, int(is_wrong), now)
+    return PinResult(report_id, is_wrong, is_wrong and is_allowed and (tries or 0) >= limit.code)
 
 
 def count_recent_failures(database: Database) -> int:
@@ -138,10 +138,13 @@ def _count(database: Database, connection: Connection, bucket: int, limit: PinLi
     return connection.execute(counted).scalar()
 
 
-def _count_all(connection: Connection, wrong: int, now: int) -> None:
+def _count_all(connection: Connection, wrong_guesses: int, now: int) -> None:
     c = t.code_try.c
     is_over = _is_over(c, now, HOUR)
-    values = {"tries": case((is_over, wrong), else_=c.tries + wrong), "since": case((is_over, now), else_=c.since)}
+    values = {
+        "tries": case((is_over, wrong_guesses), else_=c.tries + wrong_guesses),
+        "since": case((is_over, now), else_=c.since),
+    }
     connection.execute(update(t.code_try).where(c.bucket == ALL_CODES).values(values))
 
 

@@ -23,16 +23,16 @@ def upgrade(database: Database, mode: str) -> None:
 
     In PostgreSQL each role gets its privileges, if the roles exist. Raises WrongDatabase or DatabaseUnavailable.
     """
-    for tried in range(1, MAX_TRIES + 1):
+    for attempt in range(1, MAX_TRIES + 1):
         try:
             _take_steps(database)
             break
-        except DatabaseUnavailable as away:  # other processes are using the tables: try again
-            if str(away) != ("OperationalError" if database.is_sqlite else "LockNotAvailable") or tried == MAX_TRIES:
+        except DatabaseUnavailable as error:  # other processes are using the tables: try again
+            if str(error) != ("OperationalError" if database.is_sqlite else "LockNotAvailable") or attempt == MAX_TRIES:
                 raise
-    with database.write() as writing:
-        if not writing.execute(made_for.select()).first():
-            writing.execute(made_for.insert().values(mode=mode))
+    with database.write() as connection:
+        if not connection.execute(made_for.select()).first():
+            connection.execute(made_for.insert().values(mode=mode))
     refuse_other_modes(database, mode)
 
 

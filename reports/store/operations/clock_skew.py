@@ -100,16 +100,16 @@ def measure_skew(database: Database, *, attempts: bool = False) -> ClockSkew:
     with database.read() as connection:
         host, now = database.now(), database.moment(connection)
         difference = 0 if database.is_sqlite else host - now
-        until = connection.execute(select(t.lease.c.until).where(t.lease.c.name == CLOCK_LEASE)).scalar()
+        lease_end = connection.execute(select(t.lease.c.until).where(t.lease.c.name == CLOCK_LEASE)).scalar()
         too_far_ahead = is_too_far(p.due_at, database.now_sql(), period_by_column(PENDING_REVISION, p.kind))
         count = select(func.count()).select_from(t.pending).where(too_far_ahead)
         created_ahead = is_too_far(d.created_at, database.now_sql(), 0)
         created_count = select(func.count()).select_from(t.delivery).where(d.state == "due", created_ahead)
-        counts = [int(connection.execute(item).scalar_one()) for item in (count, created_count)]
-        newest = _newest(connection, now)
+        counts = [int(connection.execute(query).scalar_one()) for query in (count, created_count)]
+        newest_ahead = _newest(connection, now)
         if attempts:
             counts.append(int(connection.execute(_attempts(database)).scalar_one()))
-    return ClockSkew(difference, None if until is None else until - now, sum(counts), newest)
+    return ClockSkew(difference, None if lease_end is None else lease_end - now, sum(counts), newest_ahead)
 
 
 def _attempts(database: Database) -> Select[Any]:
@@ -120,8 +120,8 @@ def _attempts(database: Database) -> Select[Any]:
 
 def _newest(connection: Connection, now: int) -> int:
     """Return how far the newest report is ahead of now. Its id begins with the hour in which its session began."""
-    newest = connection.execute(select(func.max(t.report.c.report_id))).scalar()
-    return (UUID(newest).int >> 80) * 1000 - now if newest else -now
+    report_id = connection.execute(select(func.max(t.report.c.report_id))).scalar()
+    return (UUID(report_id).int >> 80) * 1000 - now if report_id else -now
 
 
 def format_duration(microseconds: int) -> str:
@@ -149,18 +149,18 @@ def repair_times(database: Database, furthest: Mapping[str, int], *, reconsider:
     """
     changes = list(_changes(database.now_sql(), reconsider=reconsider))
     with database.read() as connection:
-        wanted = [item for item in changes if _any(connection, item)]
+        needed = [repair for repair in changes if _any(connection, repair)]
     repaired = 0
-    if wanted:
+    if needed:
         with database.write() as connection:
-            for item in wanted:
-                repaired += connection.execute(update(item.table).where(item.where).values(item.values)).rowcount
+            for repair in needed:
+                repaired += connection.execute(update(repair.table).where(repair.where).values(repair.values)).rowcount
     return repaired + _repair_steps(database, furthest)
 
 
-def _any(connection: Connection, item: _Repair) -> bool:
-    first = next(iter(item.table.primary_key.columns))
-    return connection.execute(select(first).where(item.where).limit(1)).first() is not None
+def _any(connection: Connection, repair: _Repair) -> bool:
+    key_column = next(iter(repair.table.primary_key.columns))
+    return connection.execute(select(key_column).where(repair.where).limit(1)).first() is not None
 
 
 def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
@@ -186,38 +186,40 @@ def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
         yield _Repair(t.nudge, and_(n.sent_at.is_(None), n.due_at > now), {"due_at": now})
 
 
-def _repair_steps(database: Database, furthest: Mapping[str, int]) -> int:
+def _repair_steps(database: Database, longest_by_priority: Mapping[str, int]) -> int:
     """Move escalations that began in the future back to now; other steps that are too far ahead become due now."""
     s = t.step.c
-    began = t.step.alias("began").c
+    begin_step = t.step.alias("began").c
     is_open = s.done_at.is_(None)
-    ahead = select(began.report_id, began.priority, began.due_at).where(began.step == STEP_BEGIN)
+    begin_query = select(begin_step.report_id, begin_step.priority, begin_step.due_at).where(
+        begin_step.step == STEP_BEGIN
+    )
     repaired = 0
     with database.read() as connection:
         now = database.moment(connection)
         too_far_ahead = [
-            and_(is_open, s.priority == item, s.due_at > now + longest + CLOCK_SLACK)
-            for item, longest in furthest.items()
+            and_(is_open, s.priority == priority, s.due_at > now + longest + CLOCK_SLACK)
+            for priority, longest in longest_by_priority.items()
         ]
-        begun_ahead = connection.execute(ahead.where(began.due_at > now + CLOCK_SLACK)).all()
-        if not begun_ahead and not any(
-            connection.execute(select(s.step).where(item).limit(1)).first() for item in too_far_ahead
+        ahead_rows = connection.execute(begin_query.where(begin_step.due_at > now + CLOCK_SLACK)).all()
+        if not ahead_rows and not any(
+            connection.execute(select(s.step).where(condition).limit(1)).first() for condition in too_far_ahead
         ):
             return 0
     with database.write() as connection:
-        for row in begun_ahead:
+        for row in ahead_rows:
             same_escalation = and_(s.report_id == row.report_id, s.priority == row.priority)
             repaired += _move(connection, and_(same_escalation, is_open | (s.step == STEP_BEGIN)), by=row.due_at - now)
-        for item in too_far_ahead:
-            repaired += _move(connection, item, to=now)
+        for condition in too_far_ahead:
+            repaired += _move(connection, condition, to=now)
     return repaired
 
 
-def _move(connection: Connection, which: ColumnElement[bool], *, by: int = 0, to: int | None = None) -> int:
+def _move(connection: Connection, condition: ColumnElement[bool], *, by: int = 0, to: int | None = None) -> int:
     """Delete and insert steps with new times: no role has the right to update `due_at`. Returns how many."""
-    rows = [dict(row) for row in connection.execute(select(t.step).where(which).with_for_update()).mappings()]
-    moved = [row | {"due_at": row["due_at"] - by if to is None else to} for row in rows]
-    if moved:
-        connection.execute(delete(t.step).where(which))
-        connection.execute(insert(t.step), moved)
-    return len(moved)
+    rows = [dict(row) for row in connection.execute(select(t.step).where(condition).with_for_update()).mappings()]
+    moved_rows = [row | {"due_at": row["due_at"] - by if to is None else to} for row in rows]
+    if moved_rows:
+        connection.execute(delete(t.step).where(condition))
+        connection.execute(insert(t.step), moved_rows)
+    return len(moved_rows)

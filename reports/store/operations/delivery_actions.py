@@ -64,19 +64,23 @@ def record_action(database: Database, act: str, object_id: str, actor: str) -> N
         audit_log.append(connection, actor, act, object_id, database.now())
 
 
-def _execute(database: Database, delivery_id: str, to: str, states: Sequence[str], *, act: str, actor: str) -> None:
+def _execute(
+    database: Database, delivery_id: str, new_state: str, states: Sequence[str], *, act: str, actor: str
+) -> None:
     d = t.delivery.c
     with database.write() as connection:
-        target = select(d.report_id, d.state, d.type).where(d.delivery_id == delivery_id)
-        row = connection.execute(target.with_for_update()).first()
+        query = select(d.report_id, d.state, d.type).where(d.delivery_id == delivery_id)
+        row = connection.execute(query.with_for_update()).first()
         if row is None:
             raise ActionNotPossible("there is no such delivery")
         if row.state not in states:
             raise ActionNotPossible(f"it is {row.state}; that can be done with {', '.join(states)} only")
-        if to == "cancelled" and not _has_another_alive(connection, delivery_id, row.report_id):
+        if new_state == "cancelled" and not _has_another_alive(connection, delivery_id, row.report_id):
             raise ActionNotPossible("it is the last one alive of its report; give the report to somebody else first")
         values = (
-            _due_values(database, row.state) if to == "due" else {"state": to, "lease_by": None, "lease_until": None}
+            _due_values(database, row.state)
+            if new_state == "due"
+            else {"state": new_state, "lease_by": None, "lease_until": None}
         )
         connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(values))
         outbox.record_change(connection, delivery_id, row.report_id, act=act, actor=actor, now=database.now())
@@ -104,8 +108,8 @@ def revive_hotline(database: Database, hotline: str, actor: str) -> int:
         d.hotline == hotline, d.state == "refused", or_(d.last_class == "gone", d.last_status == 410)
     )
     with database.write() as connection:
-        reset = {"dead_since": None, "failures": 0, "open_until": 0, "opened_times": 0}
-        connection.execute(update(t.hotline_state).where(h.hotline == hotline).values(reset))
+        reset_values = {"dead_since": None, "failures": 0, "open_until": 0, "opened_times": 0}
+        connection.execute(update(t.hotline_state).where(h.hotline == hotline).values(reset_values))
         rows = connection.execute(select(d.delivery_id, d.report_id).where(was_refused_as_gone)).all()
         for row in rows:
             retried = (
@@ -136,7 +140,7 @@ class Transfer:
 def transfer_report(database: Database, report_id: str, giver: str, taker: str, actor: str) -> tuple[str, str]:
     """Transfer a report; return (delivery_id, priority) of the new delivery. Raises ActionNotPossible.
 
-    At `giver` the report counts as rejected, and the escalation goes on. `taker` must be a hotline that was shown to
+    At `giver` the report counts as rejected, and the escalation continues. `taker` must be a hotline that was shown to
     the reporter before Send: only those have a body sealed to them. A hotline that the reporter left out was not shown.
     """
     with database.write() as connection:
@@ -166,42 +170,46 @@ def execute_transfer(database: Database, one: Transfer) -> tuple[str, str] | Non
         return None
 
 
-def _close_request(connection: Connection, one: Transfer, outcome: str) -> bool:
+def _close_request(connection: Connection, transfer: Transfer, outcome: str) -> bool:
     h = t.handover.c
-    is_open = and_(h.report_id == one.report_id, h.giver == one.giver, h.taker == one.taker, h.outcome.is_(None))
+    is_open = and_(
+        h.report_id == transfer.report_id, h.giver == transfer.giver, h.taker == transfer.taker, h.outcome.is_(None)
+    )
     return bool(connection.execute(update(t.handover).where(is_open).values(outcome=outcome)).rowcount)
 
 
-def _transfer(connection: Connection, database: Database, one: Transfer) -> tuple[str, str]:
-    report_id, giver = one.report_id, one.giver
+def _transfer(connection: Connection, database: Database, transfer: Transfer) -> tuple[str, str]:
+    report_id, giver = transfer.report_id, transfer.giver
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
     rows = _deliveries_of(connection, report_id, giver)
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report")
     if not may_change(rows[-1].handling, "rejected") or rows[-1].handling == "rejected":
         raise ActionNotPossible(f"it is {rows[-1].handling} at {giver}; nothing is handed over from there")
-    delivery = fallbacks.insert_fallback(connection, database, report_id, one.taker, TRANSFERRED, actor=one.actor)
+    delivery = fallbacks.insert_fallback(
+        connection, database, report_id, transfer.taker, TRANSFERRED, actor=transfer.actor
+    )
     if delivery is None:
-        raise ActionNotPossible(_why_not(one.taker, fallbacks.remaining_fallbacks(connection, report_id)))
+        raise ActionNotPossible(_why_not(transfer.taker, fallbacks.remaining_fallbacks(connection, report_id)))
     for row in rows:
         statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)
         connection.execute(statement.values(handling="rejected"))
         outbox.record_change(
-            connection, row.delivery_id, report_id, act="handed_on", actor=one.actor, now=database.now()
+            connection, row.delivery_id, report_id, act="handed_on", actor=transfer.actor, now=database.now()
         )
     return delivery
 
 
 def _deliveries_of(connection: Connection, report_id: str, hotline: str) -> list[Any]:
     d = t.delivery.c
-    is_theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != "cancelled")
-    query = select(d.delivery_id, d.handling).where(is_theirs).order_by(d.created_at, d.delivery_id)
+    has_report = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != "cancelled")
+    query = select(d.delivery_id, d.handling).where(has_report).order_by(d.created_at, d.delivery_id)
     return list(connection.execute(query.with_for_update()))
 
 
-def _why_not(taker: str, remaining: tuple[str, ...]) -> str:
-    others = f"it can go to {', '.join(remaining)}" if remaining else "nobody is left who can get it"
-    return f"{taker} has it already, or was not shown to the reporter before Send; {others}"
+def _why_not(hotline: str, remaining: tuple[str, ...]) -> str:
+    hint = f"it can go to {', '.join(remaining)}" if remaining else "nobody is left who can get it"
+    return f"{hotline} has it already, or was not shown to the reporter before Send; {hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +225,25 @@ class ReportPath:
 def load_report_path(database: Database, report_id: str) -> ReportPath | None:
     """Load the path of a report: ids, codes and times only. Returns None if there is no such report."""
     r, w, d, a = t.report.c, t.route.c, t.delivery.c, t.audit.c
-    latest = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
-    report = select(r.report_id, r.created_at, r.country, r.priority, r.completeness, r.state, r.desk)
-    route = select(w.hotline, w.role, w.why).where(w.report_id == report_id, w.revision == latest).order_by(w.rank)
-    sent = select(d.delivery_id, d.created_at, d.hotline, d.type, d.revision, d.role, d.why, d.state, d.handling)
-    sent = sent.where(d.report_id == report_id).order_by(d.created_at, d.delivery_id)
+    latest_revision = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
+    report_query = select(r.report_id, r.created_at, r.country, r.priority, r.completeness, r.state, r.desk)
+    route_query = (
+        select(w.hotline, w.role, w.why).where(w.report_id == report_id, w.revision == latest_revision).order_by(w.rank)
+    )
+    delivery_query = select(
+        d.delivery_id, d.created_at, d.hotline, d.type, d.revision, d.role, d.why, d.state, d.handling
+    )
+    delivery_query = delivery_query.where(d.report_id == report_id).order_by(d.created_at, d.delivery_id)
     delivery_ids = select(d.delivery_id).where(d.report_id == report_id)
-    done = select(a.at, a.actor, a.act, a.object_id).where(or_(a.object_id == report_id, a.object_id.in_(delivery_ids)))
+    audit_query = select(a.at, a.actor, a.act, a.object_id).where(
+        or_(a.object_id == report_id, a.object_id.in_(delivery_ids))
+    )
     with database.read() as connection:
-        report_row = connection.execute(report.where(r.report_id == report_id)).first()
+        report_row = connection.execute(report_query.where(r.report_id == report_id)).first()
         if report_row is None:
             return None
-        related = (tuple(connection.execute(query)) for query in (route, sent, done.order_by(a.at, a.audit_id)))
+        related = (
+            tuple(connection.execute(query))
+            for query in (route_query, delivery_query, audit_query.order_by(a.at, a.audit_id))
+        )
         return ReportPath(report_row, *related)

@@ -69,11 +69,13 @@ class DueDrill:
 def plan(database: Database, account: Account, script: str, at: int) -> bool:
     """Plan a drill. Returns False if the hotline has planned one already: one a night, and a button clicked twice."""
     d, now = t.drill.c, database.now()
-    planned = select(d.drill_id).where(d.hotline == account.hotline, d.report_id.is_(None), d.at > now - MAX_DELAY)
+    planned_query = select(d.drill_id).where(
+        d.hotline == account.hotline, d.report_id.is_(None), d.at > now - MAX_DELAY
+    )
     row = {"drill_id": new_id(now), "hotline": account.hotline, "script": script, "actor": account.actor}
     with write_as(database, account.hotline) as connection:
         database.lock_until_commit(connection, "drill")
-        if connection.execute(planned.limit(1)).first() is not None:
+        if connection.execute(planned_query.limit(1)).first() is not None:
             return False
         connection.execute(insert(t.drill), row | {"asked_at": now, "at": at, "due_at": at})
         audit_log.append(connection, account.actor, "drill_planned", row["drill_id"], now)
@@ -84,11 +86,11 @@ def cancel(database: Database, account: Account, drill_id: str) -> bool:
     """Cancel a drill, or remove a missed one from the list. Returns False if it has started or does not exist."""
     d, now = t.drill.c, database.now()
     can_cancel = or_(d.at > now, d.at <= now - MAX_DELAY)  # in between, web may be executing it
-    own_drill = delete(t.drill).where(
+    statement = delete(t.drill).where(
         d.drill_id == drill_id, d.hotline == account.hotline, d.report_id.is_(None), can_cancel
     )
     with write_as(database, account.hotline) as connection:
-        deleted = connection.execute(own_drill).rowcount == 1
+        deleted = connection.execute(statement).rowcount == 1
         if deleted:
             audit_log.append(connection, account.actor, "drill_called_off", drill_id, now)
     return deleted
@@ -120,17 +122,17 @@ def _milestones(connection: Connection, hotline: str, reports: Collection[str]) 
     """Return report id → `priority` and `moments`, the first time of each milestone."""
     d = t.delivery.c
     query = select(d.delivery_id, d.report_id, d.priority, d.created_at, d.delivered_at)
-    sent = connection.execute(
+    delivery_rows = connection.execute(
         query.where(d.report_id.in_(reports), d.hotline == hotline, d.type == "created", d.state != "cancelled")
     ).all()
-    of_delivery = {row.delivery_id: row.report_id for row in sent}
+    report_by_delivery = {row.delivery_id: row.report_id for row in delivery_rows}
     milestones: dict[str, dict[str, Any]] = {}
-    for row in sent:
+    for row in delivery_rows:
         milestones[row.report_id] = {"priority": row.priority, "moments": {"arrived": row.created_at}}
         if row.delivered_at:
             milestones[row.report_id]["moments"]["delivered"] = row.delivered_at
-    for act in _acts(connection, hotline, of_delivery, milestones):
-        moments = milestones[of_delivery.get(act.object_id, act.object_id)]["moments"]
+    for act in _acts(connection, hotline, report_by_delivery, milestones):
+        moments = milestones[report_by_delivery.get(act.object_id, act.object_id)]["moments"]
         for name in _milestone_names(act.act):
             moments.setdefault(name, act.at)
     return milestones

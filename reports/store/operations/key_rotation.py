@@ -52,17 +52,17 @@ def rewrap_rows(
 
     `tell` is called with the number of rows of each batch.
     """
-    done = unreadable = 0
+    rewrapped = unreadable = 0
     for table, query in _outdated_queries(hotline, new.key_id):
         for rows in _batches(database, table, query):
             changes = [change for row in rows if (change := _rewrap(keys, table, row, new)) is not None]
             if changes:
                 with database.write() as connection:
                     connection.execute(_update(table), changes)
-            done += len(changes)
+            rewrapped += len(changes)
             unreadable += len(rows) - len(changes)
             tell(len(rows))
-    return RotationResult(done, unreadable)
+    return RotationResult(rewrapped, unreadable)
 
 
 def _outdated_queries(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]:
@@ -115,12 +115,12 @@ def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[S
         after = tuple(rows[-1]._mapping[column.name] for column in key)
 
 
-def _rewrap(keys: PrivateKeySet, table: Table, row: Row[Any], new: PublicKey) -> dict[str, Any] | None:
+def _rewrap(keys: PrivateKeySet, table: Table, row: Row[Any], new_key: PublicKey) -> dict[str, Any] | None:
     sealed_body = SealedBody(row.key_id, row.wrap, b"", b"")
     try:
         rewrapped = rewrap_body(
             keys.of(row.recipient, row.key_id),
-            new,
+            new_key,
             SealContext(row.mode, row.report_id, row.revision, row.recipient),
             sealed_body,
         )

@@ -109,18 +109,18 @@ def restore_backup(backup: Path, database: Path) -> Path | None:
         filesystem.sync(part)
         check_backup(part)
         _copy_ownership(part, database)
-        aside = _move_aside(database)
+        old_path = _move_aside(database)
         part.rename(database)
         filesystem.sync(database.parent)
     except OSError as error:
         raise BackupError(f"{database} could not be written ({_reason(error)}).") from None
-    return aside
+    return old_path
 
 
 def marker_path(address: str, data: Path) -> Path:
     """Return the path of the marker: beside an embedded database, where all accounts see it; else in TOKAUT_DATA."""
-    embedded = sqlite_file(address)
-    return (embedded.parent if embedded else data) / MARKER_NAME
+    database_file = sqlite_file(address)
+    return (database_file.parent if database_file else data) / MARKER_NAME
 
 
 def touch_marker(done: Path) -> None:
@@ -148,11 +148,11 @@ def _copy_ownership(part: Path, database: Path) -> None:
 def _move_aside(database: Path) -> Path | None:
     if not database.exists():
         return None
-    aside = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    for ending in FILE_SUFFIXES:
-        if (old_file := database.with_name(database.name + ending)).exists():
-            old_file.rename(aside.with_name(aside.name + ending))
-    return aside
+    old_path = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    for suffix in FILE_SUFFIXES:
+        if (old_file := database.with_name(database.name + suffix)).exists():
+            old_file.rename(old_path.with_name(old_path.name + suffix))
+    return old_path
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class OperatorOverview:
     now: int  # by the database's clock
     by_priority: Mapping[str, Backlog]
     overdue: Mapping[str, int]  # reports that nobody has acknowledged in time
-    late: int  # escalation steps of which nobody could be notified in time
+    late: int  # escalation steps that notified nobody in time
     lines: Sequence[HotlineStatus]
     signed_at: int | None  # the last checkpoint of the audit log
 
@@ -62,8 +62,8 @@ def load_overview(database: Database, hotlines: Sequence[str], late_after: int) 
         overdue = steps.count_overdue_in(connection, database)
         return OperatorOverview(
             now,
-            {item: _by(connection, hotlines, now, "priority").get(item, Backlog()) for item in PRIORITIES},
-            {item: overdue.get(item, 0) for item in PRIORITIES},
+            {priority: _by(connection, hotlines, now, "priority").get(priority, Backlog()) for priority in PRIORITIES},
+            {priority: overdue.get(priority, 0) for priority in PRIORITIES},
             steps.count_late_in(connection, database, late_after),
             _hotlines(connection, hotlines, now),
             connection.execute(select(func.max(t.checkpoint.c.at))).scalar(),
@@ -72,23 +72,23 @@ def load_overview(database: Database, hotlines: Sequence[str], late_after: int) 
 
 def _by(connection: Connection, hotlines: Sequence[str], now: int, column: str) -> Mapping[str, Backlog]:
     d = t.delivery.c
-    stuck = func.sum(case((d.state == "due", 0), else_=1))
-    query = select(d[column], func.count(), now - func.min(d.created_at), stuck)
+    parked_count = func.sum(case((d.state == "due", 0), else_=1))
+    query = select(d[column], func.count(), now - func.min(d.created_at), parked_count)
     query = query.where(d.state.in_(UNDELIVERED), d.hotline.in_(hotlines)).group_by(d[column])
     return {key: Backlog(count, max(0, age), parked) for key, count, age, parked in connection.execute(query)}
 
 
 def _hotlines(connection: Connection, hotlines: Sequence[str], now: int) -> list[HotlineStatus]:
-    waiting = _by(connection, hotlines, now, "hotline")
+    backlogs = _by(connection, hotlines, now, "hotline")
     h = t.hotline_state.c
     query = select(h.hotline, h.failures, h.open_until, h.dead_since).where(h.hotline.in_(hotlines))
     states = {row.hotline: row for row in connection.execute(query)}
     results = []
-    for item in hotlines:
-        state = states.get(item)
+    for hotline in hotlines:
+        state = states.get(hotline)
         pause_end = state.open_until if state and state.open_until > now else None
         breaker = (state.failures, pause_end, state.dead_since) if state else (0, None, None)
-        results.append(HotlineStatus(item, waiting.get(item, Backlog()), *breaker))
+        results.append(HotlineStatus(hotline, backlogs.get(hotline, Backlog()), *breaker))
     return results
 
 
@@ -132,20 +132,27 @@ def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[Un
         count = int(connection.execute(select(func.count()).select_from(t.report).where(*conditions)).scalar_one())
         rows = connection.execute(query.order_by(r.priority, r.created_at).limit(at_most)).all()
         ids = [row.report_id for row in rows]
-        steps, sendings = _steps(connection, ids), _deliveries(connection, ids)
+        steps, recipients = _steps(connection, ids), _deliveries(connection, ids)
     results = []
     for row in rows:
         since, deadline, (step, step_at) = _next_step(
             steps, row.report_id, row.priority, complete=row.completeness == "complete"
         )
-        start = row.created_at if since is None else since
+        began_at = row.created_at if since is None else since
         complete = row.completeness == "complete"
         results.append(
             UnacknowledgedReport(
-                row.report_id, row.priority, complete, start, deadline, step, step_at, tuple(sendings[row.report_id])
+                row.report_id,
+                row.priority,
+                complete,
+                began_at,
+                deadline,
+                step,
+                step_at,
+                tuple(recipients[row.report_id]),
             )
         )
-    return sorted(results, key=lambda item: (item.priority, item.since)), count
+    return sorted(results, key=lambda report: (report.priority, report.since)), count
 
 
 _Steps = Mapping[tuple[str, str], list[tuple[str, int, bool]]]
@@ -166,14 +173,14 @@ def _next_step(
 ) -> tuple[int | None, int | None, tuple[str, int | None]]:
     """Return (start of the escalation, when to acknowledge by, (next step, its due time))."""
     own_steps = steps.get((report_id, priority), [])
-    due = {step: at for step, at, _ in own_steps}
+    due_times = {step: due_at for step, due_at, _ in own_steps}
     open_steps = _open_steps(own_steps, complete=complete)
-    return due.get(STEP_BEGIN), due.get(STEP_OVERDUE), next(open_steps, ("", None))
+    return due_times.get(STEP_BEGIN), due_times.get(STEP_OVERDUE), next(open_steps, ("", None))
 
 
 def _open_steps(own_steps: list[tuple[str, int, bool]], *, complete: bool) -> Iterator[tuple[str, int]]:
     skipped = {STEP_BEGIN, STEP_OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
-    return ((step, at) for step, at, is_open in own_steps if is_open and step not in skipped)
+    return ((step, due_at) for step, due_at, is_open in own_steps if is_open and step not in skipped)
 
 
 def _deliveries(connection: Connection, ids: list[str]) -> Mapping[str, list[WatchedDelivery]]:

@@ -67,11 +67,13 @@ def list_submitted(database: Database, after: int, until: int) -> list[CountedRe
     A report may have begun days before it was stored, if it waited in the spool.
     """
     a, r = t.audit.c, t.report.c
-    first = func.min(a.at).label("at")
-    query = select(r.report_id, r.country, r.priority, first).join_from(t.report, t.audit, a.object_id == r.report_id)
+    first_at = func.min(a.at).label("at")
+    query = select(r.report_id, r.country, r.priority, first_at).join_from(
+        t.report, t.audit, a.object_id == r.report_id
+    )
     query = query.where(a.act.in_(SUBMITTED_ACTS)).group_by(r.report_id, r.country, r.priority)
     with database.read() as connection:
-        rows = connection.execute(query.having(first > after, first <= until).order_by(first, r.report_id))
+        rows = connection.execute(query.having(first_at > after, first_at <= until).order_by(first_at, r.report_id))
         return [CountedReport(*row) for row in rows]
 
 
@@ -111,11 +113,11 @@ def add_counts(
     return True
 
 
-def _advance(connection: Connection, country: str, what: str, moved: tuple[int, int]) -> bool:
+def _advance(connection: Connection, country: str, column: str, interval: tuple[int, int]) -> bool:
     c = t.tallied.c
-    before, until = moved
-    item = update(t.tallied).where(c.country == country, c[what] == before)
-    return connection.execute(item.values({what: until})).rowcount == 1
+    old_end, new_end = interval
+    statement = update(t.tallied).where(c.country == country, c[column] == old_end)
+    return connection.execute(statement.values({column: new_end})).rowcount == 1
 
 
 def list_open_quarters(database: Database, country: str) -> list[str]:
@@ -132,13 +134,13 @@ def count_screens(database: Database, country: str, quarter: str) -> dict[str, i
     s = t.screen_tally.c
     query = select(s.what, func.sum(s.number)).where(*_in_quarter(country, quarter)).group_by(s.what)
     with database.read() as connection:
-        return {what: int(number) for what, number in connection.execute(query)}
+        return {screen: int(number) for screen, number in connection.execute(query)}
 
 
 def _in_quarter(country: str, quarter: str) -> tuple[ColumnElement[bool], ...]:
     s = t.screen_tally.c
-    first, last = months_of(quarter)[0], months_of(quarter)[-1]
-    return s.country == country, s.day >= f"{first}-01", s.day <= f"{last}-31"
+    first_month, last_month = months_of(quarter)[0], months_of(quarter)[-1]
+    return s.country == country, s.day >= f"{first_month}-01", s.day <= f"{last_month}-31"
 
 
 def load_counts(database: Database, country: str, quarter: str) -> dict[str, dict[str, int]]:
@@ -154,16 +156,16 @@ def load_counts(database: Database, country: str, quarter: str) -> dict[str, dic
 
 def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[ReportOutcome]:
     """Return how long each report took until any hotline first received it, handled it and closed it."""
-    by_id = {item.report_id: item for item in reports}
+    by_id = {report.report_id: report for report in reports}
     durations: dict[str, dict[str, int]] = {}
     with database.read() as connection:
         for ids in _batches(list(by_id)):
-            for what, report_id, at in _first_times(connection, ids):
-                durations.setdefault(report_id, {})[what] = max(0, at - by_id[report_id].at)
+            for milestone, report_id, first_at in _first_times(connection, ids):
+                durations.setdefault(report_id, {})[milestone] = max(0, first_at - by_id[report_id].at)
     return [
-        ReportOutcome(item.priority, times.get("delivered"), times.get("read"), times.get("closed"))
-        for item in reports
-        for times in [durations.get(item.report_id, {})]
+        ReportOutcome(report.priority, times.get("delivered"), times.get("read"), times.get("closed"))
+        for report in reports
+        for times in [durations.get(report.report_id, {})]
     ]
 
 
@@ -172,13 +174,13 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
     first_delivered = select(d.report_id, func.min(d.delivered_at)).where(
         d.report_id.in_(ids), d.delivered_at.is_not(None)
     )
-    for report_id, at in connection.execute(first_delivered.group_by(d.report_id)):
-        yield "delivered", report_id, at
-    for what, acts in (("read", HANDLED_ACTS), ("closed", ("closed",))):
+    for report_id, first_at in connection.execute(first_delivered.group_by(d.report_id)):
+        yield "delivered", report_id, first_at
+    for milestone, acts in (("read", HANDLED_ACTS), ("closed", ("closed",))):
         query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
         query = query.where(d.report_id.in_(ids), a.act.in_(acts)).group_by(d.report_id)
-        for report_id, at in connection.execute(query):
-            yield what, report_id, at
+        for report_id, first_at in connection.execute(query):
+            yield milestone, report_id, first_at
 
 
 def publish(database: Database, country: str, quarter: str, shown: Collection[Figure]) -> bool:
@@ -220,6 +222,6 @@ def list_published(database: Database, countries: Collection[str] = ()) -> list[
 def save_screen_counts(database: Database, day: str, counts: Mapping[tuple[str, str], int]) -> None:
     """Store how often web showed each screen on a day: (country, screen) → number. Stored numbers are not changed."""
     with database.write() as connection:
-        for (country, what), number in counts.items():
-            row = {"day": day, "country": country, "what": what, "number": number}
+        for (country, screen), number in counts.items():
+            row = {"day": day, "country": country, "what": screen, "number": number}
             connection.execute(database.insert_or_ignore(t.screen_tally).values(row))

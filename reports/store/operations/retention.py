@@ -54,11 +54,11 @@ def purge_rule(policy: RetentionPolicy, now: int) -> ColumnElement[str | None]:
     """Return the name of the rule by which a row of `report` is purged now; NULL if its period is not over."""
     r = t.report.c
     days, closed = _retention_days(policy), closed_days(policy)
-    silence = days_before(now, silent_days(policy))
+    silent_before = days_before(now, silent_days(policy))
     return case(
         (r.delete_asked_at.is_not(None), ERASED.name),
         (r.mode != "live", case((r.created_at <= now - NOT_LIVE.days * DAY, NOT_LIVE.name))),
-        (r.closed_at.is_(None), case((silent_since(silence), NEVER_CLOSED.name))),
+        (r.closed_at.is_(None), case((silent_since(silent_before), NEVER_CLOSED.name))),
         (closed_since(days_before(now, days)), case((days == closed, CLOSED.name), else_=LOCAL_COPY.name)),
     )
 
@@ -89,9 +89,9 @@ def closed_since(before: ColumnElement[int]) -> ColumnElement[bool]:
 def silent_since(before: ColumnElement[int]) -> ColumnElement[bool]:
     """Return whether nothing at all has happened to a report since `before`."""
     r, a, n = t.report.c, t.answer.c, t.note.c
-    answered = exists(select(a.answer_id).where(a.report_id == r.report_id, a.created_at > before))
-    noted = exists().where(n.report_id == r.report_id, n.created_at > before)
-    return and_(func.coalesce(r.changed_at, r.created_at) <= before, ~answered, ~noted, ~_message_since(before))
+    has_answer = exists(select(a.answer_id).where(a.report_id == r.report_id, a.created_at > before))
+    has_note = exists().where(n.report_id == r.report_id, n.created_at > before)
+    return and_(func.coalesce(r.changed_at, r.created_at) <= before, ~has_answer, ~has_note, ~_message_since(before))
 
 
 def silent_days(policy: RetentionPolicy) -> ColumnElement[int]:
@@ -122,9 +122,9 @@ def _retention_days(policy: RetentionPolicy) -> ColumnElement[int]:
         else_=literal(LOCAL_COPY.days),
     )
     # not in WHERE: SQLite would use the index of states, and read all that was ever delivered for each report
-    has_it = case((and_(d.state == "delivered", d.handling != "rejected"), days_of_hotline))
+    days_if_held = case((and_(d.state == "delivered", d.handling != "rejected"), days_of_hotline))
     had_report = and_(d.report_id == r.report_id, d.type.in_(REPORT_TYPES))
-    return func.coalesce(select(func.max(has_it)).where(had_report).correlate(t.report).scalar_subquery(), closed)
+    return func.coalesce(select(func.max(days_if_held)).where(had_report).correlate(t.report).scalar_subquery(), closed)
 
 
 def has_own_copy(policy: RetentionPolicy, hotline: ColumnElement[str]) -> ColumnElement[bool]:
@@ -134,7 +134,7 @@ def has_own_copy(policy: RetentionPolicy, hotline: ColumnElement[str]) -> Column
 
 def _period_by_country(policy: RetentionPolicy, name: str) -> ColumnElement[int]:
     default = literal(getattr(RetentionPeriods(), name))
-    by_country = {iso: literal(getattr(item, name)) for iso, item in policy.periods.items()}
+    by_country = {iso: literal(getattr(periods, name)) for iso, periods in policy.periods.items()}
     return case(by_country, value=t.report.c.country, else_=default) if by_country else default
 
 
@@ -194,8 +194,8 @@ class Purge:
                 with self.database.write() as connection:
                     self._purge(connection, rules)
                 return Counter(rules.values())
-            except _NoLongerDue as changed:
-                rules = {item: rule for item, rule in rules.items() if item in changed.args[0]}
+            except _NoLongerDue as error:
+                rules = {report_id: rule for report_id, rule in rules.items() if report_id in error.args[0]}
         return Counter()
 
     def _purge(self, connection: Connection, rules: PurgeRules) -> None:
@@ -205,22 +205,22 @@ class Purge:
         # A message through My report locks the mailbox: it either came before this, and is seen, or finds no mailbox.
         connection.execute(delete(t.mailbox).where(t.mailbox.c.report_id.in_(rules)))
         rule = purge_rule(self.policy, self.now)
-        ripe = select(r.report_id).where(r.report_id.in_(rules), rule.is_not(None), is_purgeable(self.now))
-        still_due = set(connection.execute(ripe).scalars())
+        ripe_query = select(r.report_id).where(r.report_id.in_(rules), rule.is_not(None), is_purgeable(self.now))
+        still_due = set(connection.execute(ripe_query).scalars())
         if still_due != rules.keys():
             raise _NoLongerDue(still_due)
         self._record_purge(connection, rows, rules)
         for table in DELIVERY_TABLES:
-            targets = select(d.delivery_id).where(d.report_id.in_(rules))
-            connection.execute(delete(table).where(table.c.delivery_id.in_(targets)))
+            delivery_ids = select(d.delivery_id).where(d.report_id.in_(rules))
+            connection.execute(delete(table).where(table.c.delivery_id.in_(delivery_ids)))
         for table in REPORT_TABLES:
             connection.execute(delete(table).where(table.c.report_id.in_(rules)))
 
     def _record_purge(self, connection: Connection, rows: Sequence[Any], rules: PurgeRules) -> None:
         """Insert a row of `purged` and an audit entry for each report, and the receipts that are recent enough."""
-        gone = _month(self.now)
+        purge_month = _month(self.now)
         entries = [
-            {"report_id": row.report_id, "country": row.country, "filed": _month(row.created_at), "purged": gone}
+            {"report_id": row.report_id, "country": row.country, "filed": _month(row.created_at), "purged": purge_month}
             | {"rule": rules[row.report_id]}
             for row in rows
         ]
@@ -240,25 +240,25 @@ class Purge:
         """
         return sum(self._delete_copies(table, at_most) for table in (t.report_body, t.message))
 
-    def _delete_copies(self, table: Table, at_most: int) -> int:
+    def _delete_copies(self, table: Table, limit: int) -> int:
         """Delete these rows of `table`, checking again once the reports are locked, as a purge does."""
-        r, candidates = t.report.c, self._others(table, at_most)
+        r, candidates = t.report.c, self._others(table, limit)
         if not candidates:
             return 0
-        targets = r.report_id.in_({item["report_id"] for item in candidates})
+        is_candidate = r.report_id.in_({row["report_id"] for row in candidates})
         with self.database.write() as connection:
-            connection.execute(select(r.report_id).where(targets).order_by(r.report_id).with_for_update())
-            still_due = set(connection.execute(select(r.report_id).where(targets, self._is_over())).scalars())
-            gone = [item for item in candidates if item["report_id"] in still_due]
-            for item in gone:
-                connection.execute(delete(table).where(*(table.c[name] == value for name, value in item.items())))
-        return len(gone)
+            connection.execute(select(r.report_id).where(is_candidate).order_by(r.report_id).with_for_update())
+            still_due = set(connection.execute(select(r.report_id).where(is_candidate, self._is_over())).scalars())
+            deleted_rows = [row for row in candidates if row["report_id"] in still_due]
+            for row in deleted_rows:
+                connection.execute(delete(table).where(*(table.c[name] == value for name, value in row.items())))
+        return len(deleted_rows)
 
-    def _others(self, table: Table, at_most: int) -> list[dict[str, Any]]:
+    def _others(self, table: Table, limit: int) -> list[dict[str, Any]]:
         """Return report id and primary key of each row to delete."""
         columns = (table.c[name] for name in dict.fromkeys(["report_id", *table.primary_key.columns.keys()]))
         rows = select(*columns).join_from(table, t.report, t.report.c.report_id == table.c.report_id)
-        rows = rows.where(self._is_over(), has_own_copy(self.policy, table.c.recipient)).limit(at_most)
+        rows = rows.where(self._is_over(), has_own_copy(self.policy, table.c.recipient)).limit(limit)
         with self.database.read() as connection:
             return [dict(row) for row in connection.execute(rows).mappings()]
 
@@ -276,8 +276,8 @@ class Purge:
     def list_expiring(self, at_most: int = 200) -> list[str]:
         """Return live reports, never closed, that will be purged within a month unless somebody acts on them."""
         r = t.report.c
-        soon = days_before(self.now, silent_days(self.policy) - WARN_DAYS)
-        query = select(r.report_id).where(r.mode == "live", r.closed_at.is_(None), silent_since(soon))
+        warning_time = days_before(self.now, silent_days(self.policy) - WARN_DAYS)
+        query = select(r.report_id).where(r.mode == "live", r.closed_at.is_(None), silent_since(warning_time))
         query = query.where(is_purgeable(self.now), ~exists().where(t.hold.c.report_id == r.report_id))
         with self.database.read() as connection:
             return list(connection.execute(query.order_by(r.created_at).limit(at_most)).scalars())
@@ -324,10 +324,10 @@ def place_hold(database: Database, hold: LegalHold) -> bool:
 def lift_hold(database: Database, report_id: str, actor: str) -> bool:
     """Lift a hold. Returns False if there is none."""
     with database.write() as connection:
-        gone = connection.execute(delete(t.hold).where(t.hold.c.report_id == report_id)).rowcount
-        if gone:
+        deleted = connection.execute(delete(t.hold).where(t.hold.c.report_id == report_id)).rowcount
+        if deleted:
             audit_log.append(connection, actor, "hold_lifted", report_id, database.now())
-    return bool(gone)
+    return bool(deleted)
 
 
 def list_holds(database: Database) -> list[LegalHold]:

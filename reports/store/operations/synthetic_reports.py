@@ -24,8 +24,8 @@ def insert_reports(database: Database, reports: int) -> None:
 
     Raises DatabaseUnavailable.
     """
-    for first in range(0, reports, BATCH_SIZE):
-        batch = [_rows(database.now()) for _ in range(min(BATCH_SIZE, reports - first))]
+    for offset in range(0, reports, BATCH_SIZE):
+        batch = [_rows(database.now()) for _ in range(min(BATCH_SIZE, reports - offset))]
         with database.write() as connection:
             for table in batch[0]:
                 connection.execute(insert(table), [rows[table] for rows in batch])

@@ -189,7 +189,7 @@ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 
 
 def list_faults(database: Database, account: str) -> list[str]:
-    """Return what is wrong and what to do about it, one sentence each. Raises DatabaseUnavailable.
+    """Return the faults and their remedies, one sentence each. Raises DatabaseUnavailable.
 
     `account`: web, worker, clock, console or owner; "" where any but the owner is accepted. SQLite has no rights to
     check.
@@ -206,7 +206,7 @@ def list_faults(database: Database, account: str) -> list[str]:
             _repairable_faults(connection),
             _escape_faults(connection),
         )
-        return [fault for check in checks for fault in check]
+        return [fault for faults in checks for fault in faults]
 
 
 def is_outdated(connection: Connection) -> bool:
@@ -246,7 +246,11 @@ def _role_faults(connection: Connection, roles_by_name: Mapping[str, RowMapping]
 
 def _grant_faults(connection: Connection) -> Iterator[str]:
     """Yield differences by role and table, so that a table without its grants is one sentence."""
-    expected = {(r.table, column, r.role, r.privilege) for r in list_rights() for column in r.columns or ("",)}
+    expected = {
+        (right.table, column, right.role, right.privilege)
+        for right in list_rights()
+        for column in right.columns or ("",)
+    }
     actual = {
         (row.of_table, row.of_column, row.role, row.privilege) for row in connection.exec_driver_sql(GRANTS_QUERY)
     }
@@ -259,9 +263,9 @@ def _grant_faults(connection: Connection) -> Iterator[str]:
 
 
 def _row_policy_faults(connection: Connection) -> Iterator[str]:
-    secured = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
+    secured_tables = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
     for table in ROW_POLICIES:
-        if table not in secured:
+        if table not in secured_tables:
             yield f"Row-level security of {table} is not on, or not forced. {RUN_MIGRATE}"
     comments = {(row.relname, row.polname): row.said for row in connection.exec_driver_sql(COMMENTS_QUERY)}
     actual = {

@@ -87,21 +87,25 @@ def list_due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
 def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
     """Load the facts of a report; None if the report is gone."""
     r, c, d, n, o = t.report.c, t.contact.c, t.delivery.c, t.nudge.c, t.outgoing.c
-    report = select(r.mode, r.revision, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since"))
-    report = report.outerjoin_from(t.report, t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
+    report_query = select(
+        r.mode, r.revision, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since")
+    )
+    report_query = report_query.outerjoin_from(t.report, t.contact, c.report_id == r.report_id).where(
+        r.report_id == report_id
+    )
     given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
-    sent = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
+    sent_query = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
     texts = select(n.answer_id).where(n.report_id == report_id)
     by_provider = o.last_class.is_distinct_from(WITHDRAWN)
-    failed = select(o.id).where(o.id.in_(texts), o.state == "failed", by_provider)
+    failed_query = select(o.id).where(o.id.in_(texts), o.state == "failed", by_provider)
     with database.read() as connection:
-        row = connection.execute(report).first()
+        row = connection.execute(report_query).first()
         if row is None:
             return None
         hotlines = tuple(dict.fromkeys(connection.execute(given_hotlines.order_by(d.created_at)).scalars()))
-        times = tuple(connection.execute(sent).scalars())
-        refused = connection.execute(failed.limit(1)).first() is not None
-    return NoticeFacts(row.mode, row.revision, row.country, row.state, hotlines, row.since, times, refused)
+        times = tuple(connection.execute(sent_query).scalars())
+        has_failed = connection.execute(failed_query.limit(1)).first() is not None
+    return NoticeFacts(row.mode, row.revision, row.country, row.state, hotlines, row.since, times, has_failed)
 
 
 def schedule(database: Database, answer_id: str, report_id: str, due_at: int | None) -> None:
@@ -116,7 +120,7 @@ def schedule(database: Database, answer_id: str, report_id: str, due_at: int | N
 def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms) -> bool:
     """Store the SMS, and that the notice was sent, in one transaction. Return False if it was sent before.
 
-    The same SMS stands for all answers to the report that wait: their notices are cancelled.
+    One SMS announces all pending answers to the report: their notices are cancelled.
     """
     n = t.nudge.c
     with database.write() as connection:
@@ -124,8 +128,8 @@ def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms
         this_notice = update(t.nudge).where(n.answer_id == answer_id, n.sent_at.is_(None)).values(sent_at=now)
         if not connection.execute(this_notice).rowcount:
             return False
-        others = and_(n.report_id == report_id, n.sent_at.is_(None))
-        connection.execute(update(t.nudge).where(others).values(due_at=None))
+        other_notices = and_(n.report_id == report_id, n.sent_at.is_(None))
+        connection.execute(update(t.nudge).where(other_notices).values(due_at=None))
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
         audit_log.append(connection, "clock", "nudged", report_id, now)
     return True

@@ -57,8 +57,8 @@ def record_delivery_report(database: Database, provider_id: str, status: str, ou
     """
     o = t.outgoing.c
     with database.write() as connection:
-        is_this = or_(o.provider_id == provider_id, o.id == ours)
-        row = connection.execute(select(o.id, o.status).where(is_this)).first()
+        is_this_sms = or_(o.provider_id == provider_id, o.id == ours)
+        row = connection.execute(select(o.id, o.status).where(is_this_sms)).first()
         if row is None:
             return False
         if STATUS_ORDER.get(status, 0) > STATUS_ORDER.get(row.status or "", 0):

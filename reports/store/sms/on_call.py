@@ -41,7 +41,7 @@ class OnCallPage:
 
 @dataclass(frozen=True, slots=True)
 class PagedDelivery:
-    """A delivery of which an on-call phone is notified. `count`: texts sent so far."""
+    """A delivery that is announced to an on-call phone. `count`: texts sent so far."""
 
     delivery_id: str
     report_id: str
@@ -63,10 +63,10 @@ def list_pages(database: Database, delivery_id: str) -> list[OnCallPage]:
 
 def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: str) -> bool:
     """Store a text and its purpose in one transaction. Return False if another process has stored it already."""
-    page = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
-    page |= {"word": word, "created_at": database.to_database_time(sms.created_at)}
+    row = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
+    row |= {"word": word, "created_at": database.to_database_time(sms.created_at)}
     with database.write() as connection:
-        if not connection.execute(database.insert_or_ignore(t.page).values(page)).rowcount:
+        if not connection.execute(database.insert_or_ignore(t.page).values(row)).rowcount:
             return False
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
     return True
@@ -78,13 +78,13 @@ def list_unanswered(database: Database, patience: Mapping[str, int], at_most: in
     `patience`: priority → microseconds. `count` of each is the rank of the next text.
     """
     p, o, d = t.page.c, t.outgoing.c, t.delivery.c
-    last = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
+    last_page = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
     limit = case({name: literal(time) for name, time in patience.items()}, value=d.priority, else_=0)
     is_lost = or_(o.status == "failed", o.state.in_(("failed", "expired")))
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, p.rank + 1)
-        .select_from(t.delivery.join(last, last.c.delivery_id == d.delivery_id))
-        .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last.c.rank))
+        .select_from(t.delivery.join(last_page, last_page.c.delivery_id == d.delivery_id))
+        .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last_page.c.rank))
         .outerjoin(t.outgoing, o.id == p.sms_id)
         .where(d.type.in_(REPORT_TYPES), d.state == "delivered", d.handling == "none")
         .where(or_(is_lost, is_due(p.created_at + limit, database.now_sql(), limit)))
@@ -144,10 +144,10 @@ def accept_replies(database: Database, at_most: int = 100) -> list[tuple[str, st
     acknowledged = []
     for row in rows:
         with database.write() as connection:
-            report_id, wrong = _accept_reply(connection, row.hotline, row.word, row.at)
+            report_id, refusal = _accept_reply(connection, row.hotline, row.word, row.at)
             this_reply = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
-            if wrong:
-                connection.execute(update(t.phone_answer).where(this_reply).values(wrong=wrong))
+            if refusal:
+                connection.execute(update(t.phone_answer).where(this_reply).values(wrong=refusal))
                 continue
             connection.execute(delete(t.phone_answer).where(this_reply))
             acknowledged.append((report_id, row.hotline))
@@ -160,14 +160,14 @@ def _accept_reply(connection: Connection, hotline: str, word: str, at: int) -> t
     guesses = select(func.count()).where(a.hotline == hotline, a.wrong == WRONG, _within(a.at, at, HOUR))
     if (connection.execute(guesses).scalar() or 0) >= MAX_WRONG:
         return "", WRONG
-    paged = select(p.created_at, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
-    found = connection.execute(paged.where(p.hotline == hotline, p.word == word)).first()
-    if found is None:
+    query = select(p.created_at, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
+    page = connection.execute(query.where(p.hotline == hotline, p.word == word)).first()
+    if page is None:
         return "", WRONG
-    if _is_superseded(connection, found.report_id, found.created_at):
+    if _is_superseded(connection, page.report_id, page.created_at):
         return "", SUPERSEDED
-    _acknowledge(connection, found.report_id, hotline, at)
-    return str(found.report_id), 0
+    _acknowledge(connection, page.report_id, hotline, at)
+    return str(page.report_id), 0
 
 
 def _is_superseded(connection: Connection, report_id: str, made_at: int) -> bool:
@@ -178,9 +178,9 @@ def _is_superseded(connection: Connection, report_id: str, made_at: int) -> bool
     r, s = t.report.c, t.step.c
     later_begin = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_BEGIN, s.due_at > made_at)
     # A report that was never revised was never less urgent, however much the clocks of two hosts differ.
-    is_risen = and_(r.report_id == report_id, r.priority.in_(URGENT), r.revision > 1)
+    is_urgent = and_(r.report_id == report_id, r.priority.in_(URGENT), r.revision > 1)
     return (
-        connection.execute(select(s.due_at).join_from(t.report, t.step, later_begin).where(is_risen)).first()
+        connection.execute(select(s.due_at).join_from(t.report, t.step, later_begin).where(is_urgent)).first()
         is not None
     )
 
@@ -196,15 +196,15 @@ def list_superseded(database: Database) -> list[tuple[PagedDelivery, int]]:
     query = query.join(t.delivery, d.delivery_id == p.delivery_id).join(t.report, r.report_id == d.report_id)
     with database.read() as connection:
         rows = connection.execute(query.where(a.wrong == SUPERSEDED)).all()
-    found = []
+    superseded = []
     for row in rows:
         this_reply = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
         with database.write() as connection:
             is_first = connection.execute(delete(t.phone_answer).where(this_reply)).rowcount
         delivery = find_unacknowledged(database, row.report_id, row.hotline) if is_first else None
         if delivery:
-            found.append((replace(delivery, type="risen", priority=row.priority), row.rank))
-    return found
+            superseded.append((replace(delivery, type="risen", priority=row.priority), row.rank))
+    return superseded
 
 
 def _acknowledge(connection: Connection, report_id: str, hotline: str, at: int) -> None:

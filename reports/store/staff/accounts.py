@@ -224,7 +224,13 @@ def list_acts(database: Database, hotline: str, most: int, reader: str = "") -> 
 
 
 def _change(
-    database: Database, account: Account, by: str, act: str, values: dict[str, object], *, revoke_requests: bool = False
+    database: Database,
+    account: Account,
+    changed_by: str,
+    act: str,
+    values: dict[str, object],
+    *,
+    revoke_requests: bool = False,
 ) -> None:
     """Change an account, end its sessions, delete its drafts, and write the audit entry.
 
@@ -232,7 +238,7 @@ def _change(
     back in by a link of their own.
     """
     now = database.now()
-    with write_as(database, _hotline_of(by)) as connection:
+    with write_as(database, _hotline_of(changed_by)) as connection:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(values))
         connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == account.staff_id))
         connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
@@ -243,7 +249,7 @@ def _change(
             connection.execute(delete(s.raising).where(or_(r.asked_by == own_id, r.about == own_id)))
             demotion = s.lowering.c
             connection.execute(delete(s.lowering).where(or_(demotion.asked_by == own_id, demotion.staff_id == own_id)))
-        audit_log.append(connection, by, act, account.staff_id, now)
+        audit_log.append(connection, changed_by, act, account.staff_id, now)
 
 
 def _hotline_of(actor: str) -> str:

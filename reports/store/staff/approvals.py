@@ -97,10 +97,10 @@ def _store_or_confirm(
     connection: Connection, database: Database, table: Table, key: Mapping[str, str], asked_by: str
 ) -> str:
     """Store the request, or delete it if another person made it. Requests older than a day are deleted first."""
-    now, is_this = database.now(), and_(*(table.c[name] == value for name, value in key.items()))
-    connection.execute(delete(table).where(is_this, table.c.asked_at < now - DAY))
+    now, same_request = database.now(), and_(*(table.c[name] == value for name, value in key.items()))
+    connection.execute(delete(table).where(same_request, table.c.asked_at < now - DAY))
     row = {**key, "asked_by": asked_by, "asked_at": now}
     if connection.execute(database.insert_or_ignore(table).values(row)).rowcount == 1:
         return ASKED
-    of_another_lead = delete(table).where(is_this, table.c.asked_by != asked_by)
-    return CONFIRMED if connection.execute(of_another_lead).rowcount == 1 else ALREADY_ASKED
+    statement = delete(table).where(same_request, table.c.asked_by != asked_by)
+    return CONFIRMED if connection.execute(statement).rowcount == 1 else ALREADY_ASKED

@@ -83,17 +83,17 @@ def _count(database: Database, connection: Connection, attempt: LoginAttempt, no
     c, limit = s.staff_try.c, attempt.limit
     new_row = {"bucket": attempt.bucket, "tries": 0, "since": now, "locks": 0, "locked_until": 0}
     connection.execute(database.insert_or_ignore(s.staff_try).values(new_row))
-    is_this = s.staff_try.c.bucket == attempt.bucket
+    same_bucket = s.staff_try.c.bucket == attempt.bucket
     is_over = c.since < now - limit.within * SECOND
     counted = case((is_over, 1), else_=c.tries + 1)
     values = {"tries": counted, "since": case((is_over, now), else_=c.since)}
     # The update locks the row: another attempt at the same moment waits and is counted after it.
-    unlocked = update(s.staff_try).where(is_this, c.locked_until <= now).values(values)
+    unlocked = update(s.staff_try).where(same_bucket, c.locked_until <= now).values(values)
     if connection.execute(unlocked).rowcount == 0:
         return False
-    row = connection.execute(select(c.tries, c.locks).where(is_this)).one()
+    row = connection.execute(select(c.tries, c.locks).where(same_bucket)).one()
     if row.tries > limit.tries:
-        connection.execute(update(s.staff_try).where(is_this).values(_locked(row.locks, limit, now)))
+        connection.execute(update(s.staff_try).where(same_bucket).values(_locked(row.locks, limit, now)))
         return False
     return True
 

@@ -42,14 +42,14 @@ def start(database: Database, account: Account, one: StaffSession) -> None:
     Sessions beyond MAX_SESSIONS end, and expired sessions and invitations are deleted.
     """
     c, now = s.staff_session.c, database.now()
-    newest = (
+    newest_query = (
         select(c.session_hash)
         .where(c.staff_id == account.staff_id)
         .order_by(c.created_at.desc())
         .limit(MAX_SESSIONS - 1)
     )
     with write_as(database, account.hotline) as connection:
-        remaining = list(connection.execute(newest).scalars())
+        remaining = list(connection.execute(newest_query).scalars())
         surplus = (c.staff_id == account.staff_id) & c.session_hash.not_in(remaining)
         connection.execute(delete(s.staff_session).where(surplus | (c.until <= now)))
         connection.execute(delete(s.invitation).where(s.invitation.c.until <= now))
