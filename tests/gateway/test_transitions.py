@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,7 +39,8 @@ from reports.facts import GivenAnswer
 from reports.narrative import UnaskedText
 from reports.retention.erasure_journal import ErasureJournal
 from reports.routing import Recipient
-from reports.store import pending_submissions
+from reports.store import pending_submissions, spool
+from reports.store.engine import sqlite
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
@@ -95,6 +97,9 @@ class Walk(RuleBasedStateMachine):
 
     @initialize(sends_path=booleans())
     def dial(self, sends_path: bool) -> None:
+        self.patches = ExitStack()  # a busy machine is slow, and only what the machine chooses may fail
+        self.patches.enter_context(patch.object(sqlite, "COMMIT_SECONDS", 60.0))
+        self.patches.enter_context(patch.object(spool, "DISK_TIMEOUT_SECONDS", 60.0))
         self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
         self.url = f"sqlite:///{self.folder}/tokaut.db"
         with_tables(self.url, threads=1).close()
@@ -138,6 +143,7 @@ class Walk(RuleBasedStateMachine):
             self.database.close()
             self.spool.close()
             shutil.rmtree(self.folder)
+            self.patches.close()
 
     # What fails
 
