@@ -94,7 +94,7 @@ def _load_services(environ: Mapping[str, str]) -> ConsoleServices:
     mode_marks.refuse_keys(settings.keys, settings.mode)
     countries = country.load_countries(settings.countries, settings.mode.value, settings.country_dir)
     keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
-    database = Database(settings.database_url, offset=settings.clock_offset, patience=INTERACTIVE)
+    database = Database(settings.database_url, offset=settings.clock_offset, timeouts=INTERACTIVE)
     if reason := check_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")
     return ConsoleServices(settings, countries, keys, database)

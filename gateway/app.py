@@ -161,7 +161,7 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
         load_pepper(settings[WebSecrets].pepper_file),
         loader.load(),
         catalogues.load(locales.FOLDER),
-        Database(common.database_url, offset=common.clock_offset, patience=INTERACTIVE),
+        Database(common.database_url, offset=common.clock_offset, timeouts=INTERACTIVE),
     )
     record_cipher = RecordCipher(config.secrets.store_key.reveal())
     extra_check = partial(refuse_another_key, cipher=record_cipher)

@@ -62,8 +62,8 @@ class WorkerServices:
     common: CommonSettings
     countries: country.Countries
     database: Database
-    forwarder: DeliveryRunner
-    texter: SmsDispatcher
+    delivery_runner: DeliveryRunner
+    sms_dispatcher: SmsDispatcher
     pager: OnCallPager
     metrics: WorkerMetrics
     slot: str
@@ -88,7 +88,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"
     holder = f"{slot}/{secrets.token_hex(4)}"
-    texter = SmsDispatcher(
+    sms_dispatcher = SmsDispatcher(
         database=database,
         keys=keys,
         senders=create_senders(environ, common.channels, common.mode),
@@ -97,9 +97,9 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         metrics=metrics,
     )
     pager = OnCallPager(
-        database, texter, common.keys, common.mode.value, contact_order=_on_call_order(countries, database)
+        database, sms_dispatcher, common.keys, common.mode.value, contact_order=_on_call_order(countries, database)
     )
-    forwarder = DeliveryRunner(
+    delivery_runner = DeliveryRunner(
         database=database,
         keys=keys,
         hotlines=build_connectors(
@@ -114,9 +114,9 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         actor=account,
         metrics=metrics,
         stopping=stopping,
-        between=InterleavedSms(texter) if name.startswith("urgent") else _no_sms,
+        between=InterleavedSms(sms_dispatcher) if name.startswith("urgent") else _no_sms,
     )
-    return WorkerServices(common, countries, database, forwarder, texter, pager, metrics, slot, holder)
+    return WorkerServices(common, countries, database, delivery_runner, sms_dispatcher, pager, metrics, slot, holder)
 
 
 def _on_call_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
@@ -138,24 +138,26 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
     operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     jobs = ClockJobs(
         database=parts.database,
-        forwarder=parts.forwarder,
+        delivery_runner=parts.delivery_runner,
         pager=parts.pager,
         job_queue=JobQueue(queue_client(parts.common.queue_redis)),
         metrics=parts.metrics,
-        nudger=_answer_notices(parts),
+        notices_job=_answer_notices(parts),
         furthest=max_step_delays(each.clocks for each in parts.countries),
     )
     mode = parts.common.mode
     texts = _sms_notifier(parts, operator)
-    teller = Notifier(mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None)
-    alert_sender = AlertSender(parts.database, teller)
+    notifier = Notifier(
+        mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None
+    )
+    alert_sender = AlertSender(parts.database, notifier)
     retention_job = RetentionJob(
         parts.database, retention_policy(parts.countries), parts.common.keys, alert_sender, parts.metrics
     )
     escalation = EscalationJob(
         database=parts.database,
         countries=parts.countries,
-        teller=teller,
+        notifier=notifier,
         pager=parts.pager,
         metrics=parts.metrics,
         alert_operator=alert_sender.add_hourly,
@@ -164,8 +166,8 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
     return Scheduler(
         database=parts.database,
         duties=jobs,
-        telling=alert_sender,
-        ladder=escalation,
+        alert_sender=alert_sender,
+        escalation=escalation,
         metrics=parts.metrics,
         holder=parts.holder,
         aside=(
@@ -175,7 +177,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
             ),
             retention_job,
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
-            ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
+            ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, notifier),
         ),
     )
 
@@ -185,7 +187,7 @@ def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> 
     operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     texts = _sms_notifier(parts, operator)
     text = texts.send_without_database if texts else None
-    teller = Notifier(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics, text)
+    notifier = Notifier(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics, text)
     monitored = (
         MonitoredPart("The database", "P1", database_probe(parts.database), "See docs/operating/database-gone.md"),
         MonitoredPart(
@@ -196,7 +198,7 @@ def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> 
         ),
         MonitoredPart("The disk", "P1", disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
     )
-    return OutageMonitor(monitored, teller, platform.node()[:40])
+    return OutageMonitor(monitored, notifier, platform.node()[:40])
 
 
 def _folders(parts: WorkerServices) -> tuple[Path, ...]:
@@ -209,7 +211,7 @@ def _answer_notices(parts: WorkerServices) -> AnswerNotices:
     common = parts.common
     catalogues_by_tag = catalogues.load(locales.FOLDER)
     return AnswerNotices(
-        parts.database, KeyRing(common.keys), common.keys, parts.countries, catalogues_by_tag, parts.texter
+        parts.database, KeyRing(common.keys), common.keys, parts.countries, catalogues_by_tag, parts.sms_dispatcher
     )
 
 
@@ -225,7 +227,7 @@ def _sms_notifier(parts: WorkerServices, operator: OperatorSettings) -> SmsNotif
     if faults := list(alert_channel_faults(parts.common, operator)):
         raise SettingError(faults)
     route = SmsRoute(operator.alert_channel, operator.alert_from)
-    return SmsNotifier(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, route)
+    return SmsNotifier(parts.database, parts.sms_dispatcher, parts.common.keys, parts.common.mode.value, route)
 
 
 def alert_channel_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:

@@ -106,8 +106,8 @@ def create_job_class(handlers: Handlers, metrics: WorkerMetrics) -> type[Allowed
 def job_handlers(parts: WorkerServices, queue: str) -> Handlers:
     """Return the handlers of a queue's jobs by their names."""
     return {
-        DELIVER_JOB: partial(deliver.deliver, parts.forwarder, queue),
-        SEND_SMS_JOB: partial(dispatcher.send, parts.texter),
+        DELIVER_JOB: partial(deliver.deliver, parts.delivery_runner, queue),
+        SEND_SMS_JOB: partial(dispatcher.send, parts.sms_dispatcher),
     }
 
 

@@ -63,10 +63,10 @@ WRONG_CODE = (
 )
 
 
-def attach(doors: PageRouter) -> None:
+def attach(router: PageRouter) -> None:
     """Register the page behind an invitation."""
-    doors.add(PageRoute("/join/<word>", None), partial(_page, doors))
-    doors.add(PageRoute("/join/<word>", None, post=True), partial(_join, doors))
+    router.add(PageRoute("/join/<word>", None), partial(_page, router))
+    router.add(PageRoute("/join/<word>", None, post=True), partial(_join, router))
 
 
 def _invitation(router: PageRouter, word: str) -> Invitation:

@@ -17,14 +17,14 @@ from reports.store.staff import login_throttle, staff_sessions
 from reports.store.staff.staff_sessions import StaffSession
 
 
-def attach(doors: PageRouter) -> None:
+def attach(router: PageRouter) -> None:
     """Register the locked page and the repeated check."""
-    doors.add(PageRoute("/locked", None), partial(_locked_page, doors))
-    doors.add(PageRoute("/locked", None, post=True), partial(_unlock, doors))
-    doors.add(PageRoute("/lock", ALL_ROLES, post=True), partial(_lock, doors))
-    doors.add(PageRoute("/alive", ALL_ROLES, post=True), lambda _: Response(status=204))
-    doors.add(PageRoute("/check", ALL_ROLES), partial(_check_page, doors))
-    doors.add(PageRoute("/check", ALL_ROLES, post=True), partial(_check, doors))
+    router.add(PageRoute("/locked", None), partial(_locked_page, router))
+    router.add(PageRoute("/locked", None, post=True), partial(_unlock, router))
+    router.add(PageRoute("/lock", ALL_ROLES, post=True), partial(_lock, router))
+    router.add(PageRoute("/alive", ALL_ROLES, post=True), lambda _: Response(status=204))
+    router.add(PageRoute("/check", ALL_ROLES), partial(_check_page, router))
+    router.add(PageRoute("/check", ALL_ROLES, post=True), partial(_check, router))
 
 
 def _locked_page(router: PageRouter, form: Mapping[str, str], refused: bool = False) -> Response:

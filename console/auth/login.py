@@ -25,11 +25,11 @@ LOGIN_REFUSED = (
 )
 
 
-def attach(doors: PageRouter) -> None:
+def attach(router: PageRouter) -> None:
     """Register the login page and logout."""
-    doors.add(PageRoute("/login", None), partial(_login_page, doors))
-    doors.add(PageRoute("/login", None, post=True), partial(_login, doors))
-    doors.add(PageRoute("/logout", ALL_ROLES, post=True), partial(_logout, doors))
+    router.add(PageRoute("/login", None), partial(_login_page, router))
+    router.add(PageRoute("/login", None, post=True), partial(_login, router))
+    router.add(PageRoute("/logout", ALL_ROLES, post=True), partial(_logout, router))
 
 
 def _login_page(router: PageRouter, _: Mapping[str, str], refused: bool = False) -> Response:
@@ -77,7 +77,7 @@ def _try_login(router: PageRouter, form: Mapping[str, str], name: str, slots: pa
 
 
 def credentials_match(
-    doors: PageRouter,
+    router: PageRouter,
     account: Account | None,
     form: Mapping[str, str],
     *,
@@ -89,12 +89,12 @@ def credentials_match(
     `may`: False if logins with this name are locked. `room`: where the caller holds a slot.
     """
     is_right = passwords.is_correct(form.get("password", ""), account.password if account else None, room)
-    step = _totp_step(doors, account, form.get("code", ""))
+    step = _totp_step(router, account, form.get("code", ""))
     is_allowed = may and is_right and account is not None and account.ended_at is None and step is not None
-    if is_allowed and account and step is not None and accounts.use_totp_step(doors.database, account, step):
+    if is_allowed and account and step is not None and accounts.use_totp_step(router.database, account, step):
         return True
     if may:  # a locked attempt is counted already, and would only fill the audit
-        login_throttle.record_failure(doors.database, account)
+        login_throttle.record_failure(router.database, account)
     return False
 
 

@@ -21,11 +21,11 @@ ALARM_MODES = ("sound", "notice")
 JSON = "application/json; charset=utf-8"
 
 
-def attach(doors: PageRouter) -> None:
+def attach(router: PageRouter) -> None:
     """Register the alarm's counts and its switch."""
-    doors.add(PageRoute("/waiting", READERS, quiet=True), lambda me: _waiting(doors, me.account))
-    doors.add(PageRoute("/locked/waiting", None), partial(_waiting_locked, doors))
-    doors.add(PageRoute("/alarm", READERS, post=True), _switch)
+    router.add(PageRoute("/waiting", READERS, quiet=True), lambda me: _waiting(router, me.account))
+    router.add(PageRoute("/locked/waiting", None), partial(_waiting_locked, router))
+    router.add(PageRoute("/alarm", READERS, post=True), _switch)
 
 
 def _waiting(router: PageRouter, account: Account) -> Response:

@@ -13,9 +13,9 @@ from reports.store.staff import accounts
 MAX_ROWS = 500  # older ones are in `tokaut audit`
 
 
-def attach(doors: PageRouter) -> None:
+def attach(router: PageRouter) -> None:
     """Register the page of the audit."""
-    doors.add(PageRoute("/audit", frozenset({LEAD, AUDITOR})), partial(_page, doors))
+    router.add(PageRoute("/audit", frozenset({LEAD, AUDITOR})), partial(_page, router))
 
 
 def _page(router: PageRouter, me: StaffRequest) -> Response:

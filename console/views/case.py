@@ -114,25 +114,25 @@ class CasePage:
 
     def __init__(
         self,
-        doors: PageRouter,
+        router: PageRouter,
         parts: ConsoleServices,
         opener: ReportDecryptor,
         labels: ChoiceLabels,
         spoken: Catalogues,
     ) -> None:
-        self.doors, self.parts, self._decryptor, self._labels, self._catalogues = doors, parts, opener, labels, spoken
+        self.router, self.parts, self._decryptor, self._labels, self._catalogues = router, parts, opener, labels, spoken
         self.database = parts.database
-        doors.add(PageRoute("/reports/<report_id>", READERS), self._view)
-        doors.add(PageRoute("/reports/<report_id>/news", READERS, quiet=True), self._news)
-        doors.save_drafts = self._save_drafts
-        doors.add(PageRoute("/reports/<report_id>/draft", READERS, post=True), self._draft)
-        doors.add(PageRoute("/reports/<report_id>/number", READERS, post=True), self._show_number)
+        router.add(PageRoute("/reports/<report_id>", READERS), self._view)
+        router.add(PageRoute("/reports/<report_id>/news", READERS, quiet=True), self._news)
+        router.save_drafts = self._save_drafts
+        router.add(PageRoute("/reports/<report_id>/draft", READERS, post=True), self._draft)
+        router.add(PageRoute("/reports/<report_id>/number", READERS, post=True), self._show_number)
         leads = frozenset({LEAD})
-        doors.add(PageRoute("/reports/<report_id>/export", leads, fresh=True), self._export)
+        router.add(PageRoute("/reports/<report_id>/export", leads, fresh=True), self._export)
         full_export = PageRoute(
             "/reports/<report_id>/export", leads, post=True, fresh=True, back="/reports/{report_id}"
         )
-        doors.add(full_export, self._export_with_number)
+        router.add(full_export, self._export_with_number)
 
     def theirs(self, me: StaffRequest, report_id: str) -> str:
         """Return the id if this person may see the report; else abort with 404 and record the attempt in the audit."""

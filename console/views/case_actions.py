@@ -37,7 +37,7 @@ SAME_PERSON = "You have said so already. Somebody else has to say so, too."
 Action = Callable[[CasePage, StaffRequest, str], Response]
 
 
-def attach(doors: PageRouter, desk: CasePage) -> None:
+def attach(router: PageRouter, case_page: CasePage) -> None:
     """Register a route for each action."""
     actions: tuple[tuple[str, Action], ...] = (
         ("take", _acknowledge),
@@ -50,9 +50,12 @@ def attach(doors: PageRouter, desk: CasePage) -> None:
         ("hand-over", handover.hand_over),
     )
     for name, action in actions:
-        doors.add(PageRoute(f"/reports/<report_id>/{name}", READERS, post=True), partial(_run_action, desk, action))
-    doors.add(
-        PageRoute("/reports/<report_id>/away", frozenset({LEAD}), post=True), partial(_run_action, desk, _set_access)
+        router.add(
+            PageRoute(f"/reports/<report_id>/{name}", READERS, post=True), partial(_run_action, case_page, action)
+        )
+    router.add(
+        PageRoute("/reports/<report_id>/away", frozenset({LEAD}), post=True),
+        partial(_run_action, case_page, _set_access),
     )
 
 

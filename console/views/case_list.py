@@ -70,12 +70,12 @@ class CaseListItem:
 class CaseList:
     """The list, its rows for scripts, and the help page."""
 
-    def __init__(self, doors: PageRouter, opener: ReportDecryptor, labels: ChoiceLabels) -> None:
-        self._router, self._decryptor, self._labels = doors, opener, labels
-        doors.add(PageRoute("/", ALL_ROLES, reloads=True), self._page)
-        doors.add(PageRoute("/rows", READERS, quiet=True), self._rows)
-        doors.add(PageRoute("/help", ALL_ROLES), lambda me: page("help.html", me=me))
-        doors.add(PageRoute("/seen", ALL_ROLES, post=True), partial(_clear_failed_logins, doors))
+    def __init__(self, router: PageRouter, opener: ReportDecryptor, labels: ChoiceLabels) -> None:
+        self._router, self._decryptor, self._labels = router, opener, labels
+        router.add(PageRoute("/", ALL_ROLES, reloads=True), self._page)
+        router.add(PageRoute("/rows", READERS, quiet=True), self._rows)
+        router.add(PageRoute("/help", ALL_ROLES), lambda me: page("help.html", me=me))
+        router.add(PageRoute("/seen", ALL_ROLES, post=True), partial(_clear_failed_logins, router))
 
     def _page(self, me: StaffRequest) -> Response:
         if me.account.role == AUDITOR:

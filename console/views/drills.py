@@ -86,13 +86,13 @@ class DrillRow:
         return self.cells[list(STAGES).index("taken")]
 
 
-def attach(doors: PageRouter, parts: ConsoleServices) -> None:
+def attach(router: PageRouter, parts: ConsoleServices) -> None:
     """Register the page of drills in training mode; nothing in other modes."""
     if parts.settings.mode.value != "training":
         return
-    doors.add(PageRoute("/drills", frozenset({LEAD, AUDITOR})), partial(_page, doors, parts))
-    doors.add(PageRoute("/drills", frozenset({LEAD}), post=True), partial(_plan, doors, parts))
-    doors.add(PageRoute("/drills/<drill_id>/off", frozenset({LEAD}), post=True), partial(_cancel, doors, parts))
+    router.add(PageRoute("/drills", frozenset({LEAD, AUDITOR})), partial(_page, router, parts))
+    router.add(PageRoute("/drills", frozenset({LEAD}), post=True), partial(_plan, router, parts))
+    router.add(PageRoute("/drills/<drill_id>/off", frozenset({LEAD}), post=True), partial(_cancel, router, parts))
 
 
 def _page(router: PageRouter, parts: ConsoleServices, me: StaffRequest, problem: str = "") -> Response:

@@ -21,19 +21,21 @@ NOT_NOW = "It is closed or was handed on; nothing goes on from here. This is how
 ALREADY_ASKED = "That was asked already. This is how it stands now."
 
 
-def hand_over(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+def hand_over(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
     """Request the transfer of a report, or show why it cannot be requested."""
     target, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_REASON_LENGTH]
-    _, handling = desk.box(me, report_id)
-    desk.require_current_revision(me, report_id)
-    problem = _find_problem(desk, me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
+    _, handling = case_page.box(me, report_id)
+    case_page.require_current_revision(me, report_id)
+    problem = (
+        _find_problem(case_page, me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
+    )
     if problem:
-        return desk.page(me, report_id, ActionResult(wrong=problem, at="hand-over"))
-    note = desk.message_sealer(me, report_id).note("reason", reason)
+        return case_page.page(me, report_id, ActionResult(wrong=problem, at="hand-over"))
+    note = case_page.message_sealer(me, report_id).note("reason", reason)
     if not case_actions.request_transfer(
-        desk.database, me.account, report_id, target, note, key=me.once, status=me.status
+        case_page.database, me.account, report_id, target, note, key=me.once, status=me.status
     ):
-        return desk.page(me, report_id, ActionResult(wrong=ALREADY_ASKED, at="hand-over"))
+        return case_page.page(me, report_id, ActionResult(wrong=ALREADY_ASKED, at="hand-over"))
     return redirect_with_message(f"/reports/{report_id}", "asked", "hand-over")
 
 

@@ -37,10 +37,12 @@ class HotlineKey:
     older: int
 
 
-def attach(doors: PageRouter, parts: ConsoleServices) -> None:
+def attach(router: PageRouter, parts: ConsoleServices) -> None:
     """Register the operator's page and the part of it that scripts reload."""
-    doors.add(PageRoute("/operator", frozenset({OPERATOR}), reloads=True), partial(_page, parts, "operator.html"))
-    doors.add(PageRoute("/operator/now", frozenset({OPERATOR}), quiet=True), partial(_page, parts, "operator_now.html"))
+    router.add(PageRoute("/operator", frozenset({OPERATOR}), reloads=True), partial(_page, parts, "operator.html"))
+    router.add(
+        PageRoute("/operator/now", frozenset({OPERATOR}), quiet=True), partial(_page, parts, "operator_now.html")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from console.responses import page, redirect
 from reports.store.staff import accounts, staff_sessions
 
 
-def attach(doors: PageRouter, languages: Mapping[str, object]) -> None:
+def attach(router: PageRouter, languages: Mapping[str, object]) -> None:
     """Register a person's own page. `languages`: by tag."""
-    doors.add(PageRoute("/me", ALL_ROLES), partial(_page, doors))
-    doors.add(PageRoute("/me/end", ALL_ROLES, post=True), partial(_end_session, doors))
-    doors.add(PageRoute("/me/end-all", ALL_ROLES, post=True), partial(_end_all, doors))
-    doors.add(PageRoute("/me/password", ALL_ROLES, post=True, fresh=True, back="/me"), partial(_password, doors))
-    doors.add(PageRoute("/language", None, post=True), partial(_language, doors, languages))
+    router.add(PageRoute("/me", ALL_ROLES), partial(_page, router))
+    router.add(PageRoute("/me/end", ALL_ROLES, post=True), partial(_end_session, router))
+    router.add(PageRoute("/me/end-all", ALL_ROLES, post=True), partial(_end_all, router))
+    router.add(PageRoute("/me/password", ALL_ROLES, post=True, fresh=True, back="/me"), partial(_password, router))
+    router.add(PageRoute("/language", None, post=True), partial(_language, router, languages))
 
 
 def _page(router: PageRouter, me: StaffRequest, problem: str = "") -> Response:

@@ -27,7 +27,7 @@ VIEWERS = frozenset({LEAD, AUDITOR, OPERATOR})
 CountryReadiness = tuple[Country, tuple[ReadinessItem, ...]]
 
 
-def attach(doors: PageRouter, countries: Countries) -> None:
+def attach(router: PageRouter, countries: Countries) -> None:
     """Register the page of readiness."""
     screen_catalogues = catalogues.load(locales.FOLDER)
     by_name = sorted(countries, key=lambda country: country.name)
@@ -35,7 +35,7 @@ def attach(doors: PageRouter, countries: Countries) -> None:
         (country, readiness_items(country, *catalogues.reviewed_and_drafts(country.languages, screen_catalogues)))
         for country in by_name
     ]
-    doors.add(PageRoute("/readiness", VIEWERS), partial(_page, country_readiness))
+    router.add(PageRoute("/readiness", VIEWERS), partial(_page, country_readiness))
 
 
 def _page(country_readiness: list[CountryReadiness], me: StaffRequest) -> Response:

@@ -60,22 +60,22 @@ class PendingDemotion:
     asked_at: int
 
 
-def attach(doors: PageRouter, address: str) -> None:
+def attach(router: PageRouter, address: str) -> None:
     """Register the pages of staff accounts. `address`: of the console, for links."""
 
     def add(rule: str, view: Callable[..., Response]) -> None:
-        doors.add(PageRoute(rule, LEADS, post=True, fresh=True, back="/people"), view)
+        router.add(PageRoute(rule, LEADS, post=True, fresh=True, back="/people"), view)
 
-    doors.add(
+    router.add(
         PageRoute("/people", LEADS, fresh=True),
-        lambda me: _page(doors, me, said=DONE_MESSAGES.get(responses.message_key() or "", "")),
+        lambda me: _page(router, me, said=DONE_MESSAGES.get(responses.message_key() or "", "")),
     )
-    add("/people/invite", partial(_invite, doors, address))
-    add("/people/<staff_id>/role", partial(_role, doors))
-    doors.add(PageRoute("/people/<staff_id>/end", LEADS, fresh=True), partial(_end_page, doors))
-    add("/people/<staff_id>/end", partial(_end, doors))
-    add("/people/<staff_id>/undo", partial(_restore, doors))
-    add("/people/<staff_id>/recover", partial(_recover, doors, address))
+    add("/people/invite", partial(_invite, router, address))
+    add("/people/<staff_id>/role", partial(_role, router))
+    router.add(PageRoute("/people/<staff_id>/end", LEADS, fresh=True), partial(_end_page, router))
+    add("/people/<staff_id>/end", partial(_end, router))
+    add("/people/<staff_id>/undo", partial(_restore, router))
+    add("/people/<staff_id>/recover", partial(_recover, router, address))
 
 
 def _page(router: PageRouter, me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:

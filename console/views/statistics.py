@@ -45,11 +45,11 @@ class SvgChart:
         return self.svg
 
 
-def attach(doors: PageRouter, countries: Countries) -> None:
+def attach(router: PageRouter, countries: Countries) -> None:
     """Register the page of statistics and the download."""
-    doors.add(PageRoute("/statistics", VIEWERS), partial(_page, doors, countries))
+    router.add(PageRoute("/statistics", VIEWERS), partial(_page, router, countries))
     export = PageRoute("/statistics/export", VIEWERS, post=True, fresh=True, back="/statistics")
-    doors.add(export, partial(_export, doors, countries))
+    router.add(export, partial(_export, router, countries))
 
 
 def _page(router: PageRouter, countries: Countries, me: StaffRequest) -> Response:

@@ -86,15 +86,15 @@ class DrillRunner:
 
     def _submit(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
         """Submit the drill's report and return its id; None if that failed, or the drill was cancelled meanwhile."""
-        caller = self._caller(drill, country, drill.at)
+        request = self._caller(drill, country, drill.at)
         report_id = self._reducer.begin_report(
-            caller, self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
+            request, self._reducer.begin(request, LastTurn("0"), screen=BEGIN)
         ).report_id
         if not drill_runs.mark_started(self._database, drill, report_id):
             return None
         if drill_runs.is_submitted(self._database, report_id, waiting=bool(script.dropped_at)):
             return report_id
-        report = self._told(caller, script_answers(script, country, drill.hotline), script)
+        report = self._told(request, script_answers(script, country, drill.hotline), script)
         return report.report_id if report else None
 
     def _follow_up(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
@@ -120,37 +120,37 @@ class DrillRunner:
         sender = SenderIdentity(None, valid=False, key="")
         return TurnRequest(inbound, sender, country, render_context, ScreenLimit(), is_simulator=True, now=at // SECOND)
 
-    def _told(self, caller: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
+    def _told(self, request: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         """Play the script and return the report once it is sent, or scheduled as incomplete by a dropped call."""
-        record = self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
+        record = self._reducer.begin(request, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MOST_STEPS):
             screen = self._reducer.book.screen(record.state.screen)
             if script.dropped_at and screen.question == script.dropped_at:
                 return record.report if record.report and record.report.is_pending else None
             is_send = not script.dropped_at and screen.question == "send"
-            reply = _reply(caller, record, screen, answers)
+            reply = _reply(request, record, screen, answers)
             record = replace(record, last=LastTurn(str(turn)))
-            step = self._reducer.step(caller, record, [], reply, quiet=not (is_send or script.dropped_at))
+            step = self._reducer.step(request, record, [], reply, quiet=not (is_send or script.dropped_at))
             record = self._wait_for(step).record
             if is_send:
                 return record.report if record.report and record.report.is_submitted else None
         raise LookupError("a script that does not come to its end")
 
-    def _write_message(self, caller: TurnRequest, report: ReportRef, words: str) -> bool:
+    def _write_message(self, request: TurnRequest, report: ReportRef, words: str) -> bool:
         """Send words by My report, with code and PIN of the Sent screen. Return whether they were stored."""
-        record = self._reducer.begin(caller, LastTurn("0"), screen=MY_REPORT)
+        record = self._reducer.begin(request, LastTurn("0"), screen=MY_REPORT)
         for reply in (*self._submitter.code_and_pin(report), words):
             record = replace(record, last=LastTurn(reply[:1]))
-            record = self._wait_for(self._reducer.step(caller, record, [], reply)).record
+            record = self._wait_for(self._reducer.step(request, record, [], reply)).record
         return record.state.screen == WRITTEN
 
 
-def _reply(caller: TurnRequest, record: Record, screen: Screen, answers: Mapping[str, str]) -> str:
+def _reply(request: TurnRequest, record: Record, screen: Screen, answers: Mapping[str, str]) -> str:
     """Return the key of the script's answer, or of the first choice; the key of More if it is on a later page."""
     answer = answers.get(screen.question or "")
     if screen.typed:
         return answer or screen.typed.skip or ""
-    layout = lay_out(screen, record.state.values, caller.render_context(record.state), caller.limit)
+    layout = lay_out(screen, record.state.values, request.render_context(record.state), request.limit)
     values = [offer.choice.value for offer in layout.offers]
     choice_index = values.index(answer) if answer in values else 0
     page = layout.pages[record.state.page]

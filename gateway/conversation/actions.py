@@ -48,24 +48,24 @@ class Actions:
             "erase": self._erase,
         }
 
-    async def run(self, effect: str, caller: TurnRequest, record: Record) -> Outcome:
+    async def run(self, effect: str, request: TurnRequest, record: Record) -> Outcome:
         """Run an effect and return its outcome with the record after it."""
-        return await self._table[effect](caller, record)
+        return await self._table[effect](request, record)
 
-    async def _send(self, caller: TurnRequest, record: Record) -> Outcome:
+    async def _send(self, request: TurnRequest, record: Record) -> Outcome:
         report = record.report
         if report is None:
             # The flow lint ensures that every path to Send passes the category.
             raise LookupError("Send without a report")
-        recipients = caller.render_context.recipients(record.state)
-        if record.repeat_of is None and caller.sender.answerable:
-            record = replace(record, repeat_of=await self._count_report(caller.sender.key))
-        content = report_input(caller, record, self._flow_version)
-        with_code = caller.kind == "ussd"
+        recipients = request.render_context.recipients(record.state)
+        if record.repeat_of is None and request.sender.answerable:
+            record = replace(record, repeat_of=await self._count_report(request.sender.key))
+        content = report_input(request, record, self._flow_version)
+        with_code = request.kind == "ussd"
         sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
         return "sent", replace(record, report=sent_report)
 
-    async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
+    async def _delete(self, request: TurnRequest, record: Record) -> Outcome:
         """Delete the report, or report that a hotline knows of it already.
 
         Hotlines that have it are asked to delete it.
@@ -73,7 +73,7 @@ class Actions:
         report = record.report
         outcome = await self._run_blocking(self._submitter.delete, report) if report else "deleted"
         if report and outcome == "whole":
-            await self._run_blocking(self._mailbox.erase, caller, replace(record, opened=report.report_id))
+            await self._run_blocking(self._mailbox.erase, request, replace(record, opened=report.report_id))
         if outcome == "deleted" and has_stored_excess(record.state):
             outcome = "told"
         return outcome, replace(record, report=None, words=None)
@@ -89,27 +89,27 @@ class Actions:
             await self._run_blocking(self._submitter.flush_now, record.report)
         return "stored", record
 
-    async def _open(self, caller: TurnRequest, record: Record) -> Outcome:
+    async def _open(self, request: TurnRequest, record: Record) -> Outcome:
         values = record.state.values
         code_and_pin = values.get("code") or "", values.get("pin") or ""
-        attempt = await self._run_blocking(self._mailbox.open, *code_and_pin, caller.wrong_pairs)
+        attempt = await self._run_blocking(self._mailbox.open, *code_and_pin, request.wrong_pairs)
         if attempt.counted:
             record = replace(record, guessed=True)
         return ("open" if attempt.report_id else "wrong"), replace(record, opened=attempt.report_id)
 
-    async def _write(self, caller: TurnRequest, record: Record) -> Outcome:
+    async def _write(self, request: TurnRequest, record: Record) -> Outcome:
         words = record.state.values["my_words"]
         if words is None:
             return "skipped", record
-        await self._run_blocking(self._mailbox.add, caller, record, words)
+        await self._run_blocking(self._mailbox.add, request, record, words)
         return "written", replace(record, state=forgotten(record.state))
 
-    async def _contact(self, caller: TurnRequest, record: Record) -> Outcome:
+    async def _contact(self, request: TurnRequest, record: Record) -> Outcome:
         chosen = record.state.values["my_contact"] or "none"
-        await self._run_blocking(self._mailbox.set_contact, caller, record, chosen)
+        await self._run_blocking(self._mailbox.set_contact, request, record, chosen)
         return "noted", replace(record, state=forgotten(record.state))
 
-    async def _erase(self, caller: TurnRequest, record: Record) -> Outcome:
+    async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
         """Ask the hotlines to delete the report, and show nothing of it in this call any more."""
-        await self._run_blocking(self._mailbox.erase, caller, record)
+        await self._run_blocking(self._mailbox.erase, request, record)
         return "erased", replace(record, opened=None)

@@ -99,30 +99,30 @@ class Dispatcher:
         return _addressed(turn, inbound.link)
 
     async def _take(self, channel: Channel, inbound: Inbound) -> Reply:
-        caller = self._caller(channel, inbound)
+        request = self._caller(channel, inbound)
         if inbound.kind == "ussd":
-            return await self._conversation.take(caller)
-        if not caller.sender.answerable:
+            return await self._conversation.take(request)
+        if not request.sender.answerable:
             self._count("sms_unparsed")
             words = inbound.text.encode("utf-8", "surrogatepass")
-            channel_and_country = inbound.channel, caller.country
+            channel_and_country = inbound.channel, request.country
             await self._store(self._unread.keep, *channel_and_country, words, "", idempotency_key(inbound))
             return NOTHING_SAID
         try:
-            if self._on_call.is_answer(caller):
-                await self._blocking.run(self._on_call.note, caller)
+            if self._on_call.is_answer(request):
+                await self._blocking.run(self._on_call.note, request)
                 return NOTHING_SAID
-            return await self._reply(channel, caller, await self._conversation.take(caller))
+            return await self._reply(channel, request, await self._conversation.take(request))
         except store.RedisUnavailable:
-            return await self._store(self._queue, inbound, caller)
+            return await self._store(self._queue, inbound, request)
         except (DatabaseUnavailable, NotSent):
             self._count("sms_replies_not_stored")
             raise NotStored from None
 
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
         """Handle an SMS from the inbox and queue its reply. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
-        caller = replace(self._caller(channel, inbound), late=True)
-        await self._send(caller, await self._conversation.take(caller))
+        request = replace(self._caller(channel, inbound), late=True)
+        await self._send(request, await self._conversation.take(request))
 
     async def note(self, notice: ProviderEvent) -> None:
         """Handle a provider event: a session ended, a delivery report, an opt-out.
@@ -181,9 +181,9 @@ class Dispatcher:
         there is only one country.
         """
         code = dialled(self.countries, raw)
-        caller = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
+        request = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
         is_country_known = code or len(self.countries.all) == 1
-        return _addressed(self._conversation.not_working(caller, numbers=bool(is_country_known)))
+        return _addressed(self._conversation.not_working(request, numbers=bool(is_country_known)))
 
     def busy(self, channel: Channel, inbound: Inbound) -> Reply:
         """Return the emergency numbers for a call that is refused under load."""
@@ -222,23 +222,23 @@ class Dispatcher:
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: Kind) -> dict[str, LayoutCache]:
         return {tag: common(context, kind, drill=self._drill, looks=self._looks) for tag, context in contexts.items()}
 
-    async def _reply(self, channel: Channel, caller: TurnRequest, turn: Reply) -> Reply:
+    async def _reply(self, channel: Channel, request: TurnRequest, turn: Reply) -> Reply:
         if channel.replies_in_answer["sms"]:
             return turn
-        await self._send(caller, turn)
+        await self._send(request, turn)
         return NOTHING_SAID
 
-    async def _send(self, caller: TurnRequest, turn: Reply) -> None:
+    async def _send(self, request: TurnRequest, turn: Reply) -> None:
         """Queue a reply for the SMS worker. Raises DatabaseUnavailable."""
-        if turn.text and (to := caller.sender.e164):
-            key = self._optouts.key(caller.sender.key)
-            await self._blocking.run(self._replies.send, caller.inbound, to, turn.text, key)
+        if turn.text and (to := request.sender.e164):
+            key = self._optouts.key(request.sender.key)
+            await self._blocking.run(self._replies.send, request.inbound, to, turn.text, key)
 
-    def _queue(self, inbound: Inbound, caller: TurnRequest) -> Reply:
+    def _queue(self, inbound: Inbound, request: TurnRequest) -> Reply:
         if (inbound.word or carrier_words.word(inbound.text)) == "stop":
-            self._opt_out(caller.sender)  # at once: otherwise staff might text an opted-out number meanwhile
+            self._opt_out(request.sender)  # at once: otherwise staff might text an opted-out number meanwhile
         try:
-            self._inbox.keep(inbound, caller.sender.key)
+            self._inbox.keep(inbound, request.sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
         self._count("sms_stored_until_redis_returns")

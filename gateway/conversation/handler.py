@@ -63,33 +63,33 @@ class ConversationHandler:
         self._note_end = note_end
         self._redis_away_at: int | None = None  # Unix time at which this process last found Redis unavailable
 
-    async def take(self, caller: TurnRequest) -> Reply:
+    async def take(self, request: TurnRequest) -> Reply:
         """Return the answer to one inbound message. Raises RedisUnavailable for an SMS that cannot be answered now."""
         try:
-            return await self._take(caller)
+            return await self._take(request)
         except RedisUnavailable:
             self._count("requests_without_redis")
-            self._redis_away_at = caller.now
-            if caller.kind == "sms":
+            self._redis_away_at = request.now
+            if request.kind == "sms":
                 raise
-            return await self._without_redis(caller)
+            return await self._without_redis(request)
         except Overloaded as error:
             self._count("tips_rate_limited" if isinstance(error, RateLimited) else "turns_shed")
-            return self._reducer.notice(caller, "home.busy")
+            return self._reducer.notice(request, "home.busy")
         except CannotReplay:
             self._count("replays_failed")
-            return self._reducer.notice(caller, "home.not_working")
+            return self._reducer.notice(request, "home.not_working")
 
-    def busy(self, caller: TurnRequest) -> Reply:
+    def busy(self, request: TurnRequest) -> Reply:
         """Return the emergency numbers, with the notice that the service is busy."""
-        return self._reducer.notice(caller, "home.busy")
+        return self._reducer.notice(request, "home.busy")
 
-    def not_working(self, caller: TurnRequest, *, numbers: bool) -> Reply:
+    def not_working(self, request: TurnRequest, *, numbers: bool) -> Reply:
         """Return the emergency numbers and nothing else.
 
         `numbers`: False if the country is not known; another country's numbers would be wrong (S-32).
         """
-        return self._reducer.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
+        return self._reducer.notice(request, "home.not_working" if numbers else "home.not_working_anywhere")
 
     async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
         """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does."""
@@ -119,9 +119,9 @@ class ConversationHandler:
         if record and record.report:
             await self._reducer.flush_now(record.report)
 
-    async def _take(self, caller: TurnRequest) -> Reply:
-        inbound = caller.inbound
-        keys = self._keys(inbound, caller)
+    async def _take(self, request: TurnRequest) -> Reply:
+        inbound = request.inbound
+        keys = self._keys(inbound, request)
         key = ""
         record: Record | None = None
         lost_race: tuple[Record | None, Record] | None = None
@@ -132,47 +132,47 @@ class ConversationHandler:
                 await self._reducer.undo(*lost_race, record)
             # Made from the first load, so that after a lost race the same turn is recognised.
             key = key or turns.key_of(inbound, loaded.version)
-            kind = turns.classify(inbound, record.last if record else None, key, caller.code)
+            kind = turns.classify(inbound, record.last if record else None, key, request.code)
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
-                return await self._repeated_answer(caller, record, kind)
+                return await self._repeated_answer(request, record, kind)
             if loaded.seen:  # an SMS from before the last turn; it was answered then
                 return Reply("", expects_reply=True)
-            if isinstance(kind, turns.NextReply) and caller.kind == "ussd":  # an SMS may ask for another screen
-                self._shed_load(caller, record)
+            if isinstance(kind, turns.NextReply) and request.kind == "ussd":  # an SMS may ask for another screen
+                self._shed_load(request, record)
             drafts = unpack_drafts(loaded.drafts)
-            caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
-            result = await self._step(caller, record, drafts, kind, key)
-            if not (caller.kind == "sms" and load_shedding.acts_at_once(record.state.screen if record else "")):
-                self._shed_load(caller, result.record)
-            self._rate_limit(caller, loaded.read, result.record)
+            request = replace(request, wrong_pairs=loaded.guessed) if loaded.guessed else request
+            result = await self._step(request, record, drafts, kind, key)
+            if not (request.kind == "sms" and load_shedding.acts_at_once(record.state.screen if record else "")):
+                self._shed_load(request, result.record)
+            self._rate_limit(request, loaded.read, result.record)
             try:
-                if await self._save(caller, keys, loaded, (record, result)):
-                    if caller.kind == "ussd" and _has_ended(record, result.record):
+                if await self._save(request, keys, loaded, (record, result)):
+                    if request.kind == "ussd" and _has_ended(record, result.record):
                         self._note_end()
                     return result.record.answer
             except RedisUnavailable:
-                return self._unsaved_answer(caller, record, result)
+                return self._unsaved_answer(request, record, result)
             lost_race = record, result.record
-        if caller.kind == "sms":  # too many concurrent messages: store this one in the inbox
+        if request.kind == "sms":  # too many concurrent messages: store this one in the inbox
             raise RedisUnavailable
         if record is None:
-            return self._reducer.notice(caller, "home.not_working")
-        return (await self._reducer.without_code(caller, record)).answer
+            return self._reducer.notice(request, "home.not_working")
+        return (await self._reducer.without_code(request, record)).answer
 
-    def _shed_load(self, caller: TurnRequest, record: Record | None) -> None:
+    def _shed_load(self, request: TurnRequest, record: Record | None) -> None:
         """Raise Overloaded for a screen off the way to Send while the process is overloaded; never for words.
 
         Nothing of the turn is saved then.
         """
         if (
             record
-            and caller.crowded
+            and request.crowded
             and load_shedding.can_wait(record.state.screen)
-            and not is_free_text(caller.inbound.text)
+            and not is_free_text(request.inbound.text)
         ):
             raise Overloaded
 
-    def _rate_limit(self, caller: TurnRequest, read_count: int, record: Record) -> None:
+    def _rate_limit(self, request: TurnRequest, read_count: int, record: Record) -> None:
         """Raise RateLimited for a reporter who has read very many tips; never for words.
 
         Nothing of the turn is saved then.
@@ -180,76 +180,76 @@ class ConversationHandler:
         if (
             read_count >= load_shedding.MOST_READ
             and load_shedding.is_to_read(record.state.screen)
-            and not is_free_text(caller.inbound.text)
+            and not is_free_text(request.inbound.text)
         ):
             raise RateLimited
 
-    def _unsaved_answer(self, caller: TurnRequest, record_before: Record | None, result: StepResult) -> Reply:
+    def _unsaved_answer(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> Reply:
         """Return the answer to a turn that was taken and could not be saved.
 
         Taken again without its draft, the turn would begin another report. Raises RedisUnavailable for an SMS: it is
         stored, and its replay finds the same report.
         """
-        if caller.kind == "sms":
+        if request.kind == "sms":
             raise RedisUnavailable
         self._count("requests_without_redis")
-        self._redis_away_at = caller.now
-        if caller.inbound.path:
+        self._redis_away_at = request.now
+        if request.inbound.path:
             return result.record.answer  # as a repeat gets it; the next request is replayed from its path, or refused
         if _is_sent(result.record) and not (record_before and _is_sent(record_before)):
             # End the call: the next reply would be taken at the screen before Send.
             return replace(result.record.answer, expects_reply=False)
-        return self._reducer.notice(caller, "home.not_working")
+        return self._reducer.notice(request, "home.not_working")
 
-    async def _repeated_answer(self, caller: TurnRequest, record: Record, kind: turns.TurnKind) -> Reply:
+    async def _repeated_answer(self, request: TurnRequest, record: Record, kind: turns.TurnKind) -> Reply:
         """Return the last answer again for a duplicate turn; the current screen for one out of order."""
         if isinstance(kind, turns.Duplicate):
             self._count("duplicate_turns")
             return record.answer
         self._count("out_of_order_turns")
-        return (await self._reducer.without_code(caller, record)).answer
+        return (await self._reducer.without_code(request, record)).answer
 
     async def _step(
-        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
+        self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
     ) -> StepResult:
-        result = await self._dispatch(caller, record, drafts, kind, key)
+        result = await self._dispatch(request, record, drafts, kind, key)
         if result.record.guessed:
             self._count("access_code_failures")
         return result
 
     async def _dispatch(
-        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
+        self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
     ) -> StepResult:
-        last_turn = turns.after(kind, caller.inbound, record.last if record else None, key)
-        if caller.kind == "sms":
-            return await self._sms.move(caller, record, drafts, last_turn)
+        last_turn = turns.after(kind, request.inbound, record.last if record else None, key)
+        if request.kind == "sms":
+            return await self._sms.move(request, record, drafts, last_turn)
         if isinstance(kind, turns.Replay):
-            return await self._replay(caller, drafts, kind.parts, last_turn)
+            return await self._replay(request, drafts, kind.parts, last_turn)
         if isinstance(kind, turns.Unreplayable):
             raise CannotReplay
         if record is None or record.over or isinstance(kind, turns.NewSession):
             unheard = kind.unheard if isinstance(kind, turns.NewSession) else ""
             remaining = await self._reducer.submit_gathered(record, drafts)
-            started = self._reducer.begin(caller, last_turn, record, unheard=unheard)
+            started = self._reducer.begin(request, last_turn, record, unheard=unheard)
             return StepResult(started, remaining if len(remaining) < len(drafts) else None)
         reply = kind.text if isinstance(kind, turns.NextReply) else ""
-        if caller.inbound.path and await self._reducer.holds_answers(caller, record, reply):
-            return await self._catch_up(caller, replace(record, last=last_turn), drafts, reply.split("*"))
+        if request.inbound.path and await self._reducer.holds_answers(request, record, reply):
+            return await self._catch_up(request, replace(record, last=last_turn), drafts, reply.split("*"))
         return await self._reducer.step(
-            caller, numbered(replace(record, last=last_turn), caller.inbound), drafts, reply
+            request, numbered(replace(record, last=last_turn), request.inbound), drafts, reply
         )
 
     async def _replay(
-        self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last_turn: LastTurn
+        self, request: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last_turn: LastTurn
     ) -> StepResult:
         """Replay a whole path from the home screen.
 
         The parts after typed words may belong to those words, which may contain `*`; all of them are kept as words.
         """
-        return await self._replay_parts(caller, StepResult(self._reducer.begin(caller, last_turn)), drafts, parts)
+        return await self._replay_parts(request, StepResult(self._reducer.begin(request, last_turn)), drafts, parts)
 
     async def _catch_up(
-        self, caller: TurnRequest, record: Record, drafts: list[Draft], parts: Sequence[str]
+        self, request: TurnRequest, record: Record, drafts: list[Draft], parts: Sequence[str]
     ) -> StepResult:
         """Take several replies at once from the session in Redis: the call went on without Redis, which is back now.
 
@@ -258,11 +258,11 @@ class ConversationHandler:
         Raises CannotReplay.
         """
         redis_was_away = self._redis_away_at is not None and self._redis_away_at >= record.at
-        return await self._replay_parts(caller, StepResult(record), drafts, parts, may_act=redis_was_away)
+        return await self._replay_parts(request, StepResult(record), drafts, parts, may_act=redis_was_away)
 
     async def _replay_parts(
         self,
-        caller: TurnRequest,
+        request: TurnRequest,
         result: StepResult,
         drafts: list[Draft],
         parts: Sequence[str],
@@ -273,41 +273,41 @@ class ConversationHandler:
             remaining_parts = parts[n:]
             takes_words = self._reducer.asks_for_words(result.record)
             is_last = takes_words or len(remaining_parts) == 1
-            record = numbered(replayed(result.record), caller.inbound) if is_last else result.record
+            record = numbered(replayed(result.record), request.inbound) if is_last else result.record
             reply = "*".join(remaining_parts) if takes_words else part
-            result = await self._reducer.step(caller, record, drafts, reply, quiet=not is_last, may_act=may_act)
+            result = await self._reducer.step(request, record, drafts, reply, quiet=not is_last, may_act=may_act)
             if takes_words and len(remaining_parts) > 1:
                 raise CannotReplay
             if is_last:
                 break
         return result
 
-    async def _without_redis(self, caller: TurnRequest) -> Reply:
-        inbound = caller.inbound
+    async def _without_redis(self, request: TurnRequest) -> Reply:
+        inbound = request.inbound
         key = turns.key_of(inbound, b"")
-        kind = turns.classify(inbound, None, key, caller.code)
+        kind = turns.classify(inbound, None, key, request.code)
         if not inbound.path:  # only the last reply is known, and the path is never guessed
-            return self._reducer.notice(caller, "home.not_working")
+            return self._reducer.notice(request, "home.not_working")
         try:
-            return (await self._step(caller, None, [], kind, key)).record.answer
+            return (await self._step(request, None, [], kind, key)).record.answer
         except CannotReplay:
-            return self._reducer.notice(caller, "home.not_working")
+            return self._reducer.notice(request, "home.not_working")
 
     async def _save(
-        self, caller: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, transition: tuple[Record | None, StepResult]
+        self, request: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, transition: tuple[Record | None, StepResult]
     ) -> bool:
         record_before, result = transition
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
-        record, seconds = result.record, seconds_of(caller, result.record)
+        record, seconds = result.record, seconds_of(request, result.record)
         is_read = load_shedding.is_to_read(record.state.screen)
-        counts = tally(caller.country.iso, caller.kind, record_before, record, caller.now)
+        counts = tally(request.country.iso, request.kind, record_before, record, request.now)
         return await self._sessions.keep(
             keys,
             loaded.version,
             pack_record(record),
             seconds,
             drafts,
-            draft_seconds=DRAFT_SECONDS[caller.kind],
+            draft_seconds=DRAFT_SECONDS[request.kind],
             read=is_read,
             guessed=record.guessed,
             tally=counts,
@@ -321,35 +321,35 @@ class ConversationHandler:
             self._count("sessions_unreadable")
         return record
 
-    def _keys(self, inbound: Inbound, caller: TurnRequest) -> RecordKeys:
+    def _keys(self, inbound: Inbound, request: TurnRequest) -> RecordKeys:
         """Return the Redis keys of this session.
 
         The telephone number is part of a session's key: with some operators session ids are unique only per number.
         """
-        sender_key = caller.sender.key
+        sender_key = request.sender.key
         code = inbound.code
-        message_id = inbound.id if caller.kind == "sms" else ""
-        draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if caller.sender.answerable else ""
+        message_id = inbound.id if request.kind == "sms" else ""
+        draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if request.sender.answerable else ""
         return RecordKeys(
             self._sessions.key("s", inbound.channel, code, inbound.session, sender_key),
             draft_key,
             self._sessions.key("l:seen", inbound.channel, message_id) if message_id else "",
             draft_key and f"l:read:{draft_key}",
             # Senders without a number are different people: one of them must not lock out the others.
-            self._sessions.key("l:guessed", sender_key) if caller.sender.answerable else "",
+            self._sessions.key("l:guessed", sender_key) if request.sender.answerable else "",
         )
 
 
-def seconds_of(caller: TurnRequest, record: Record) -> int:
+def seconds_of(request: TurnRequest, record: Record) -> int:
     """Return for how many seconds a session is stored after its last turn.
 
     After Send and in My report it is stored only as long as a network keeps a session open.
     """
-    if caller.kind == "sms":
-        return min(max(record.at + SMS_SECONDS - caller.now, LEAST_SECONDS), SMS_SECONDS)
+    if request.kind == "sms":
+        return min(max(record.at + SMS_SECONDS - request.now, LEAST_SECONDS), SMS_SECONDS)
     is_after_send = _is_sent(record) or record.state.screen.startswith("my.")
     seconds = SENT_SECONDS if is_after_send else USSD_SECONDS
-    return min(seconds, BLIND_SECONDS) if caller.inbound.blind else seconds
+    return min(seconds, BLIND_SECONDS) if request.inbound.blind else seconds
 
 
 def _has_ended(record_before: Record | None, record_after: Record) -> bool:

@@ -10,9 +10,9 @@ from gateway.conversation.request import TurnRequest
 CHOOSE = "language.choose"
 
 
-def initial_state_for(caller: TurnRequest, state: FlowState) -> FlowState:
+def initial_state_for(request: TurnRequest, state: FlowState) -> FlowState:
     """Return the initial state of a session in the language that is already known."""
-    return with_language(state, caller.spoken, caller.now) if caller.spoken else state
+    return with_language(state, request.spoken, request.now) if request.spoken else state
 
 
 def with_language(state: FlowState, tag: str, at: int) -> FlowState:

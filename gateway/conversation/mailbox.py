@@ -103,21 +103,21 @@ class ReporterMailbox:
     def _current_recipients(self, view: MailboxView) -> tuple[str, ...]:
         return self.submitter.write(lambda: correspondence.current_recipients(self.database, view.report_id))[1]
 
-    def add(self, caller: TurnRequest, record: Record, words: str) -> None:
+    def add(self, request: TurnRequest, record: Record, words: str) -> None:
         """Send words to the staff of the hotline that has the report, or will get it."""
-        self._send_message(record, _turn(caller, record), caller.now, "words", text=words)
+        self._send_message(record, _turn(request, record), request.now, "words", text=words)
 
-    def set_contact(self, caller: TurnRequest, record: Record, chosen: str) -> None:
+    def set_contact(self, request: TurnRequest, record: Record, chosen: str) -> None:
         """Allow or withdraw contact by this phone. It holds from now on, for reports sealed before as well."""
-        country = self.countries.get(self._routed(record.opened or "")[0]) or caller.country
-        number = caller.sender.e164 if caller.sender.valid else None
+        country = self.countries.get(self._routed(record.opened or "")[0]) or request.country
+        number = request.sender.e164 if request.sender.valid else None
         contact = contact_details(chosen, country, number)
         kind = "contact_given" if contact["allowed"] else "contact_withdrawn"
-        self._send_message(record, _turn(caller, record), caller.now, kind, contact=contact)
+        self._send_message(record, _turn(request, record), request.now, kind, contact=contact)
 
-    def erase(self, caller: TurnRequest, record: Record) -> None:
+    def erase(self, request: TurnRequest, record: Record) -> None:
         """Close the mailbox, withdraw contact, and ask the hotlines to delete their copies."""
-        self._send_message(record, ("delete",), caller.now, "delete_asked", contact=NO_CONTACT)
+        self._send_message(record, ("delete",), request.now, "delete_asked", contact=NO_CONTACT)
 
     def _send_message(
         self,
@@ -204,9 +204,9 @@ def is_open(record: Record) -> bool:
     return bool(values.get("code") and values.get("pin"))
 
 
-def _turn(caller: TurnRequest, record: Record) -> tuple[str, ...]:
+def _turn(request: TurnRequest, record: Record) -> tuple[str, ...]:
     """Return the parts of this turn's idempotency key, the same for a repeat."""
-    i = caller.inbound
+    i = request.inbound
     return (i.channel, i.code, i.session, record.seed, record.last.turn)
 
 

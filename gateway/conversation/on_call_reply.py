@@ -47,12 +47,12 @@ class OnCallReply:
         self._database = database
         self._cipher = cipher
 
-    def is_answer(self, caller: TurnRequest) -> bool:
+    def is_answer(self, request: TurnRequest) -> bool:
         """Return whether this is the reply of an on-call phone. All its other texts are handled as a reporter's."""
-        return caller.sender.e164 in self._hotlines_by_number and word_of(caller.inbound.text) is not None
+        return request.sender.e164 in self._hotlines_by_number and word_of(request.inbound.text) is not None
 
-    def note(self, caller: TurnRequest) -> None:
+    def note(self, request: TurnRequest) -> None:
         """Store the reply. Raises DatabaseUnavailable."""
-        word = word_of(caller.inbound.text) or ""
-        answer_id = uuid.UUID(bytes=self._cipher.mac("phone_answer", *idempotency_key(caller.inbound))[:16])
-        record_reply(self._database, str(answer_id), self._hotlines_by_number[caller.sender.e164 or ""], word)
+        word = word_of(request.inbound.text) or ""
+        answer_id = uuid.UUID(bytes=self._cipher.mac("phone_answer", *idempotency_key(request.inbound))[:16])
+        record_reply(self._database, str(answer_id), self._hotlines_by_number[request.sender.e164 or ""], word)

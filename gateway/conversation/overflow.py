@@ -31,21 +31,21 @@ class Overflow:
         """Return whether a session carries too many words."""
         return _size(state) > MOST_CHARACTERS
 
-    def store_excess(self, caller: TurnRequest, record: Record) -> Record:
+    def store_excess(self, request: TurnRequest, record: Record) -> Record:
         """Store the excess words apart and return the record without them.
 
         The record is unchanged if it is small enough, or if the words cannot be stored now: nothing is lost.
         """
         if not self.is_heavy(record.state):
             return record
-        if not caller.render_context.recipients(record.state, "incomplete"):
+        if not request.render_context.recipients(record.state, "incomplete"):
             return record  # the reporter left the helpline out: it gets nothing
         texts, state = _parted(record.state)
         if not texts:
             return record
         raw = "\n".join(texts).encode("utf-8", "surrogatepass")
         try:
-            self._unread.keep(caller.inbound.channel, caller.country, raw, CONTENT_TYPE)
+            self._unread.keep(request.inbound.channel, request.country, raw, CONTENT_TYPE)
         except NotStored:
             return record
         self._count("overflow_texts_submitted")

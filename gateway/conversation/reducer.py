@@ -75,45 +75,45 @@ class Reducer:
         self._run_blocking = run_blocking
         self._actions = Actions(submitter, reporter_mailbox, self._flow_version, count_report, run_blocking)
 
-    def notice(self, caller: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
+    def notice(self, request: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
         """Return a screen that needs only the country file, for use while Redis or the database is unavailable.
 
         `state`: determines the language.
         """
-        screen_context = caller.render_context(state or FlowState(HOME[caller.kind]))
-        return Reply(engine.render_notice(self.book, screen, screen_context, caller.limit).text, expects_reply=False)
+        screen_context = request.render_context(state or FlowState(HOME[request.kind]))
+        return Reply(engine.render_notice(self.book, screen, screen_context, request.limit).text, expects_reply=False)
 
     def begin(
-        self, caller: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
+        self, request: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
     ) -> Record:
         """Return a new record at the home screen, which is the same for everybody.
 
         `before`: the earlier record under this key. `screen`: begin there instead. `unheard`: words that came without a
         session; they are kept in the record.
         """
-        state = initial_state_for(caller, engine.initial_state(self.book, screen or HOME[caller.kind]))
-        media = noted((), caller.inbound.media)
-        record = Record(state, last, Reply("", expects_reply=True), caller.now, seed=_seed(caller), media=media)
+        state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.kind]))
+        media = noted((), request.inbound.media)
+        record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
         if is_free_text(unheard):
-            unprompted = (UnpromptedText(caller.now, state.screen, unheard),)
+            unprompted = (UnpromptedText(request.now, state.screen, unheard),)
             record = replace(record, state=replace(state, unasked=unprompted))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
-        return replace(record, answer=self._rendered(caller, record, caller.render_context))
+        return replace(record, answer=self._rendered(request, record, request.render_context))
 
-    async def keep_words(self, caller: TurnRequest, record: Record, words: str, *, file_itself: bool) -> Record:
+    async def keep_words(self, request: TurnRequest, record: Record, words: str, *, file_itself: bool) -> Record:
         """Keep a first SMS that was not a keyword, and begin a report with it.
 
         `file_itself`: also schedule it, so that a hotline gets the words even if no SMS follows.
         """
-        record = replace(record, words=words, report=self.begin_report(caller, record), reports=record.reports + 1)
+        record = replace(record, words=words, report=self.begin_report(request, record), reports=record.reports + 1)
         if not file_itself or record.report is None:
             return record
-        return replace(record, report=await self._schedule_incomplete(caller, record, record.report))
+        return replace(record, report=await self._schedule_incomplete(request, record, record.report))
 
     async def step(
         self,
-        caller: TurnRequest,
+        request: TurnRequest,
         record: Record,
         drafts: list[Draft],
         reply: str,
@@ -128,75 +128,75 @@ class Reducer:
         """
         record_before = record = code_seen(record)
         try:
-            render_context, limit = await self._render_context(caller, record), caller.limit
+            render_context, limit = await self._render_context(request, record), request.limit
             result = engine.step(
-                self.book, record.state, reply, render_context, limit=limit, now=caller.now, more=caller.more
+                self.book, record.state, reply, render_context, limit=limit, now=request.now, more=request.more
             )
             if result.left:
-                return await self.leave(caller, record)
+                return await self.leave(request, record)
             if is_open(record) and result.state.unasked != record_before.state.unasked:
-                return await self._add_for_staff(caller, record, drafts, result.state.unasked[-1].text)
-            record = self._with_report(caller, replace(record, state=result.state), drafts)
+                return await self._add_for_staff(request, record, drafts, result.state.unasked[-1].text)
+            record = self._with_report(request, replace(record, state=result.state), drafts)
             if not quiet and self._overflow.is_heavy(record.state):
-                record = await self._run_blocking(self._overflow.store_excess, caller, record)
+                record = await self._run_blocking(self._overflow.store_excess, request, record)
             if result.effect and (not may_act or (quiet and result.effect == "open")):
                 raise CannotReplay  # each try of a PIN is counted; a replayed path would count it again each time
             if result.effect:
-                return await self._run_effect(caller, record, drafts, result.effect)
+                return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
-            unprompted_input = result.state.unasked != record_before.state.unasked or bool(caller.inbound.media)
+            unprompted_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
             if (result.accepted or unprompted_input) and not quiet:
                 answered = unprompted_input or result.answered is not None
                 in_words = unprompted_input or (result.answered is not None and result.answered.typed)
-                report = await self._store_answer(caller, record, answered=answered, in_words=in_words)
+                report = await self._store_answer(request, record, answered=answered, in_words=in_words)
                 record = replace(record, report=report)
-            return await self._shown(caller, record, drafts, sorry=result.sorry, accepted=result.accepted)
+            return await self._shown(request, record, drafts, sorry=result.sorry, accepted=result.accepted)
         except (NotSent, DatabaseUnavailable) as error:
             if reply.strip() == "00":
-                return await self.leave(caller, record_before)
-            return self._failed(caller, record_before, drafts, not_sent=isinstance(error, NotSent))
+                return await self.leave(request, record_before)
+            return self._failed(request, record_before, drafts, not_sent=isinstance(error, NotSent))
 
-    async def without_code(self, caller: TurnRequest, record: Record) -> Record:
+    async def without_code(self, request: TurnRequest, record: Record) -> Record:
         """Return the record after an input that was not understood: with the last answer, but without code and PIN."""
         report = record.report
         if report is None or report.code is not CodeState.SHOWN:
             return record
-        return await self.again(caller, record)
+        return await self.again(request, record)
 
-    def _failed(self, caller: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
+    def _failed(self, request: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
         """Return the record before the step, with a notice, so that the same key works once the database is back."""
-        answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
+        answer = self.notice(request, "home.not_sent" if not_sent else "home.not_working", record.state)
         report = moved_on(record.report, Event.NOT_STORED) if record.report and not_sent else record.report
-        record_after = replace(record, answer=answer, at=caller.now, report=report)
+        record_after = replace(record, answer=answer, at=request.now, report=report)
         return StepResult(record_after, drafts_after(drafts, record_after))
 
-    async def _run_effect(self, caller: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
-        outcome, record_after = await self._actions.run(effect, caller, record)
+    async def _run_effect(self, request: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
+        outcome, record_after = await self._actions.run(effect, request, record)
         state = engine.apply_outcome(
-            self.book, record_after.state, outcome, await self._render_context(caller, record_after)
+            self.book, record_after.state, outcome, await self._render_context(request, record_after)
         )
-        result = await self._shown(caller, replace(record_after, state=state), drafts)
+        result = await self._shown(request, replace(record_after, state=state), drafts)
         if effect == "delete" and record.report:
             return replace(
                 result, drafts=[draft for draft in drafts if draft.report.report_id != record.report.report_id]
             )
         return result
 
-    async def _add_for_staff(self, caller: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
+    async def _add_for_staff(self, request: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
         """Send words typed where My report asked for a key to staff, as if Write had been chosen.
 
         No report includes them.
         """
-        await self._run_blocking(self._mailbox.add, caller, record, words)
-        return await self._shown(caller, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
+        await self._run_blocking(self._mailbox.add, request, record, words)
+        return await self._shown(request, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
 
-    async def again(self, caller: TurnRequest, record: Record) -> Record:
+    async def again(self, request: TurnRequest, record: Record) -> Record:
         """Show the screen again, without code and PIN, which are shown once."""
-        return await self.show_current(caller, code_seen(record))
+        return await self.show_current(request, code_seen(record))
 
-    async def show_current(self, caller: TurnRequest, record: Record) -> Record:
+    async def show_current(self, request: TurnRequest, record: Record) -> Record:
         """Show the current screen in place of a notice."""
-        return replace(record, answer=await self._show(caller, record))
+        return replace(record, answer=await self._show(request, record))
 
     async def discard(self, record: Record) -> Record:
         """Cancel scheduled words that were never confirmed.
@@ -220,23 +220,25 @@ class Reducer:
         if report and report.is_pending and not report.is_submitted and not is_same_report and is_new:
             await self._run_blocking(self._submitter.withdraw, report)
 
-    async def holds_answers(self, caller: TurnRequest, record: Record, reply: str) -> bool:
+    async def holds_answers(self, request: TurnRequest, record: Record, reply: str) -> bool:
         """Return whether a reply with `*` begins with an answer to the open choice.
 
         It may then hold several answers; else it is something odd that a person typed.
         """
         first_part, separator, _ = reply.partition("*")
-        return bool(separator) and await self.takes(caller, record, first_part)
+        return bool(separator) and await self.takes(request, record, first_part)
 
-    async def takes(self, caller: TurnRequest, record: Record, reply: str) -> bool:
+    async def takes(self, request: TurnRequest, record: Record, reply: str) -> bool:
         """Return whether a reply is an answer to the choice that is open. No step is taken."""
         if self.book.screen(record.state.screen).typed:
             return False
         try:
-            render_context = await self._render_context(caller, record)
+            render_context = await self._render_context(request, record)
         except DatabaseUnavailable:
             return True  # the step itself then shows the notice
-        return engine.step(self.book, record.state, reply, render_context, limit=caller.limit, now=caller.now).accepted
+        return engine.step(
+            self.book, record.state, reply, render_context, limit=request.limit, now=request.now
+        ).accepted
 
     def asks_for_words(self, record: Record) -> bool:
         """Return whether the current screen asks for typed words that are not secret."""
@@ -265,30 +267,30 @@ class Reducer:
     # After a step
 
     async def _shown(
-        self, caller: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
+        self, request: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
-        record = replace(record, answer=await self._show(caller, record, sorry=sorry), at=caller.now)
-        stored_record = record if record.answer.expects_reply else self._cleared(record, caller.kind)
+        record = replace(record, answer=await self._show(request, record, sorry=sorry), at=request.now)
+        stored_record = record if record.answer.expects_reply else self._cleared(record, request.kind)
         return StepResult(stored_record, drafts_after(drafts, record), accepted)
 
-    async def _show(self, caller: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
-        return self._rendered(caller, record, await self._render_context(caller, record), sorry=sorry)
+    async def _show(self, request: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
+        return self._rendered(request, record, await self._render_context(request, record), sorry=sorry)
 
     def _rendered(
-        self, caller: TurnRequest, record: Record, render_context: RenderContext, *, sorry: bool = False
+        self, request: TurnRequest, record: Record, render_context: RenderContext, *, sorry: bool = False
     ) -> Reply:
-        rendered = engine.render(self.book, record.state, render_context(record.state), caller.limit, sorry=sorry)
+        rendered = engine.render(self.book, record.state, render_context(record.state), request.limit, sorry=sorry)
         return Reply(rendered.text, rendered.expects_reply)
 
-    async def _render_context(self, caller: TurnRequest, record: Record) -> RenderContext:
+    async def _render_context(self, request: TurnRequest, record: Record) -> RenderContext:
         """Return the render context with what only this session knows: its code and PIN, the state of its report."""
-        render_context, report = caller.render_context, record.report
+        render_context, report = request.render_context, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
             render_context = render_context.knowing(said={"code": format_code(code), "pin": pin})
         if report and report.is_submitted:
             render_context = render_context.knowing(
-                told={**render_context.told, "report_code": _code_status(report, caller.now)}
+                told={**render_context.told, "report_code": _code_status(report, request.now)}
             )
         return (
             await self._run_blocking(self._mailbox.render_context, render_context, record)
@@ -296,17 +298,17 @@ class Reducer:
             else render_context
         )
 
-    async def leave(self, caller: TurnRequest, record: Record) -> StepResult:
+    async def leave(self, request: TurnRequest, record: Record) -> StepResult:
         """End the session for a reporter who leaves.
 
         A report in danger stays scheduled. By SMS there is no reply: the phone would make a sound.
         """
         goodbye = (
-            self.notice(caller, "home.goodbye", record.state)
-            if caller.kind == "ussd"
+            self.notice(request, "home.goodbye", record.state)
+            if request.kind == "ussd"
             else Reply("", expects_reply=False)
         )
-        return StepResult(await self._ended(replace(record, answer=goodbye, at=caller.now), caller.kind))
+        return StepResult(await self._ended(replace(record, answer=goodbye, at=request.now), request.kind))
 
     async def opt_out(self, record: Record) -> Record:
         """Return the record of an SMS session ended as by `00`, for an opt-out that only the provider reported."""
@@ -330,47 +332,47 @@ class Reducer:
 
     # The report
 
-    def _with_report(self, caller: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
+    def _with_report(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
         """Begin a report from the second answer on: a new one, or continue the draft of an earlier session unseen."""
         if record.report or not record.state.values.get("category"):
             return record
-        report = self.begin_report(caller, record)
+        report = self.begin_report(request, record)
         record = replace(record, reports=record.reports + 1)
-        draft = find_draft(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
+        draft = find_draft(drafts, record.state, request.now - DRAFT_SECONDS[request.kind])
         return (draft and continue_draft(record, draft, report, self.book)) or replace(record, report=report)
 
-    def begin_report(self, caller: TurnRequest, record: Record) -> ReportRef:
+    def begin_report(self, request: TurnRequest, record: Record) -> ReportRef:
         """Begin a report whose id follows from this session, so that a repeat begins the same report."""
-        i = caller.inbound
-        conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
-        origin = (i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
-        return self._submitter.begin(caller.now, *origin, is_replayable=i.path and is_unguessable(i.session))
+        i = request.inbound
+        conversation = (i.session, record.seed) if request.kind == "ussd" else (record.last.turn,)
+        origin = (i.channel, i.code, *conversation, request.sender.key, str(record.reports))
+        return self._submitter.begin(request.now, *origin, is_replayable=i.path and is_unguessable(i.session))
 
     async def _store_answer(
-        self, caller: TurnRequest, record: Record, *, answered: bool, in_words: bool
+        self, request: TurnRequest, record: Record, *, answered: bool, in_words: bool
     ) -> ReportRef | None:
         report = record.report
         if report is None:
             return None
         if not report.is_submitted:
-            report = await self._schedule_incomplete(caller, record, report)
+            report = await self._schedule_incomplete(request, record, report)
             if not report.is_submitted:
                 return report
             # It was sent, and the session in Redis did not record it.
-            report = replace(report, recipients=caller.render_context.recipients(record.state))
-        content = report_input(caller, record, self._flow_version)
+            report = replace(report, recipients=request.render_context.recipients(record.state))
+        content = report_input(request, record, self._flow_version)
         if report.is_unconfirmed:  # stored late, and Send was not pressed again
-            report = replace(report, recipients=caller.render_context.recipients(record.state))
+            report = replace(report, recipients=request.render_context.recipients(record.state))
             content = replace(content, msisdn=None)
         return (
             await self._run_blocking(self._submitter.update, content, report, at_once=in_words) if answered else report
         )
 
-    async def _schedule_incomplete(self, caller: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
+    async def _schedule_incomplete(self, request: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
         danger, has_words = in_danger(record.state), record.words is not None
-        if (danger or has_words) and (route := caller.render_context.recipients(record.state, "incomplete")):
+        if (danger or has_words) and (route := request.render_context.recipients(record.state, "incomplete")):
             schedule = self._submitter.schedule_incomplete if danger else self._submitter.schedule_unsent_text
-            return await self._run_blocking(schedule, report_input(caller, record, self._flow_version), report, route)
+            return await self._run_blocking(schedule, report_input(request, record, self._flow_version), report, route)
         # a hotline that the reporter leaves out must never receive it
         if not report.is_pending:
             return replace(report, floor=None)
@@ -398,9 +400,9 @@ def _code_status(report: ReportRef, now: int) -> str:
     return "new" if is_new else "over"
 
 
-def _seed(caller: TurnRequest) -> str:
+def _seed(request: TurnRequest) -> str:
     """Return a random seed that distinguishes sessions; "" for SMS and where the provider sends the whole path.
 
     A path is replayed from the provider's session id alone; elsewhere an id may be used again for another person.
     """
-    return secrets.token_hex(16) if caller.kind == "ussd" and not caller.inbound.path else ""
+    return secrets.token_hex(16) if request.kind == "ussd" and not request.inbound.path else ""

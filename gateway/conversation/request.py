@@ -42,7 +42,7 @@ class TurnRequest(Struct, frozen=True):
         return self.inbound.code or next(own_codes, "")
 
 
-def report_input(caller: TurnRequest, record: Record, flow_version: int) -> ReportInput:
+def report_input(request: TurnRequest, record: Record, flow_version: int) -> ReportInput:
     """Return the input from which the report of this session is built."""
     return ReportInput(
         given=report_answers(record.state),
@@ -50,13 +50,13 @@ def report_input(caller: TurnRequest, record: Record, flow_version: int) -> Repo
             UnaskedText(unprompted.at, unprompted.screen, unprompted.text) for unprompted in record.state.unasked
         ),
         words=record.words,
-        country=caller.country,
-        kind=caller.kind,
-        channel="simulator" if caller.is_simulator else caller.kind,
-        language=caller.render_context.country_context(record.state).language.tag,
+        country=request.country,
+        kind=request.kind,
+        channel="simulator" if request.is_simulator else request.kind,
+        language=request.render_context.country_context(record.state).language.tag,
         flow_version=flow_version,
-        msisdn=caller.sender.e164 if caller.sender.valid else None,
+        msisdn=request.sender.e164 if request.sender.valid else None,
         repeat_of=record.repeat_of,
-        now=caller.now,
+        now=request.now,
         media=record.media,
     )

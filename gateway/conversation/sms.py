@@ -51,117 +51,121 @@ class SmsConversation:
         self._optouts = optouts
         self._vocabulary = Vocabulary(reducer.book, HOME["sms"])
 
-    async def move(self, caller: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn) -> StepResult:
+    async def move(
+        self, request: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn
+    ) -> StepResult:
         """Take one turn.
 
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
-        carrier_word = caller.inbound.word or carrier_words.word(caller.inbound.text)
-        if carrier_word == "stop" or (carrier_word is None and self._keywords(caller).is_stop(caller.inbound.text)):
-            return await self._stop(caller, record, last)
+        carrier_word = request.inbound.word or carrier_words.word(request.inbound.text)
+        if carrier_word == "stop" or (carrier_word is None and self._keywords(request).is_stop(request.inbound.text)):
+            return await self._stop(request, record, last)
         if carrier_word == "start":
-            await self._start(caller)
-        if record is None or record.over or caller.now - record.at > SILENT_SECONDS:
-            result = await self._first(caller, record, last, help_wanted=carrier_word == "help")
+            await self._start(request)
+        if record is None or record.over or request.now - record.at > SILENT_SECONDS:
+            result = await self._first(request, record, last, help_wanted=carrier_word == "help")
         else:
-            result = await self._next(caller, record, drafts, last, help_wanted=carrier_word == "help")
-        if caller.inbound.media and result.record.answer.text:
-            result = replace(result, record=replace(result.record, answer=self._no_pictures(caller)))
-        return self._unless_looping(caller, record, result)
+            result = await self._next(request, record, drafts, last, help_wanted=carrier_word == "help")
+        if request.inbound.media and result.record.answer.text:
+            result = replace(result, record=replace(result.record, answer=self._no_pictures(request)))
+        return self._unless_looping(request, record, result)
 
     async def _first(
-        self, caller: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
+        self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         """Show the home screen, or the screen of a keyword.
 
         Nothing is asked before the emergency number and the notice that texts stay on the phone.
         """
-        text, keywords = caller.inbound.text, self._keywords(caller)
+        text, keywords = request.inbound.text, self._keywords(request)
         await self._reducer.submit_gathered(record_before, [])
         keyword = HELP if help_wanted else keywords.exact(text)
         if keyword is None and self._is_for_report(text):
-            return await self._first_words(caller, record_before, last_turn)
-        caller = replace(caller, spoken=keywords.language(text) or "")
-        record = self._reducer.begin(caller, last_turn, record_before, OPENS.get(keyword or "", ""))
+            return await self._first_words(request, record_before, last_turn)
+        request = replace(request, spoken=keywords.language(text) or "")
+        record = self._reducer.begin(request, last_turn, record_before, OPENS.get(keyword or "", ""))
         if keyword is None and (near_keyword := keywords.near(text)):
-            record = self._ask_back(caller, record, near_keyword)
+            record = self._ask_back(request, record, near_keyword)
         return StepResult(record, accepted=keyword is not None)
 
     async def _next(
-        self, caller: TurnRequest, record: Record, drafts: list[Draft], last_turn: LastTurn, *, help_wanted: bool
+        self, request: TurnRequest, record: Record, drafts: list[Draft], last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
-        text = caller.inbound.text
-        caller = replace(caller, spoken=record.state.values.get("language") or "")
+        text = request.inbound.text
+        request = replace(request, spoken=record.state.values.get("language") or "")
         if help_wanted:
-            return StepResult(await self._home_again(caller, record, last_turn))
-        record = replace(record, last=last_turn, media=noted(record.media, caller.inbound.media))
-        if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
-            return StepResult(await self._reducer.show_current(caller, record))
-        if self._is_hidden(caller, record):
-            return await self._after_send(caller, record, drafts, text)
-        is_late = caller.late or turns.is_stale(caller.inbound.sent_at, caller.now)
+            return StepResult(await self._home_again(request, record, last_turn))
+        record = replace(record, last=last_turn, media=noted(record.media, request.inbound.media))
+        if fold(text) == GO_ON and record.answer == self._no_pictures(request):
+            return StepResult(await self._reducer.show_current(request, record))
+        if self._is_hidden(request, record):
+            return await self._after_send(request, record, drafts, text)
+        is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
         if is_late and carrier_words.is_key(text):
             # a key for a menu that its sender did not see
-            return StepResult(await self._reducer.without_code(caller, record), accepted=False)
+            return StepResult(await self._reducer.without_code(request, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
-        if typed and not (typed.secret and (is_free_text(text) or self._keywords(caller).exact(text))):
-            return await self._reducer.step(caller, record, drafts, text)
-        return await self._chosen(caller, record, drafts, text, late=is_late)
+        if typed and not (typed.secret and (is_free_text(text) or self._keywords(request).exact(text))):
+            return await self._reducer.step(request, record, drafts, text)
+        return await self._chosen(request, record, drafts, text, late=is_late)
 
     async def _chosen(
-        self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
+        self, request: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
     ) -> StepResult:
         """Handle a text at a choice.
 
         It is an answer; else a keyword; else a continuation of typed words; else perhaps a typing error.
         """
-        text = self._confirmed(caller, record, text)
-        keyword, is_answer = self._keywords(caller).exact(text), await self._reducer.takes(caller, record, text)
+        text = self._confirmed(request, record, text)
+        keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
         if late and (keyword or is_answer):
             # as with a key: the word "Send" is Send, too
-            return StepResult(await self._reducer.without_code(caller, record), accepted=False)
+            return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if keyword and not is_answer:
-            return await self._show_keyword(keyword, caller, record, drafts)
-        is_continuation = self._continues_words(record, text, caller.now)
+            return await self._show_keyword(keyword, request, record, drafts)
+        is_continuation = self._continues_words(record, text, request.now)
         if is_continuation or is_answer:
-            return await self._reducer.step(replace(caller, more=is_continuation), record, drafts, text)
-        misread_result = await self._misread(caller, record, drafts, text)
-        return misread_result or await self._reducer.step(caller, record, drafts, text)
+            return await self._reducer.step(replace(request, more=is_continuation), record, drafts, text)
+        misread_result = await self._misread(request, record, drafts, text)
+        return misread_result or await self._reducer.step(request, record, drafts, text)
 
-    async def _show_keyword(self, keyword: str, caller: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
-        home = await self._home_again(caller, record, record.last)
-        return StepResult(home) if keyword == HELP else await self._reducer.step(caller, home, drafts, keyword)
+    async def _show_keyword(
+        self, keyword: str, request: TurnRequest, record: Record, drafts: list[Draft]
+    ) -> StepResult:
+        home = await self._home_again(request, record, record.last)
+        return StepResult(home) if keyword == HELP else await self._reducer.step(request, home, drafts, keyword)
 
-    async def _misread(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
+    async def _misread(self, request: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
         """Handle a text that is neither answer nor keyword: words for a report, or a typing error to ask back about."""
         if (
             record.state.screen in SENT
             and not carrier_words.is_key(text)
-            and (text.strip() or not caller.inbound.media)
+            and (text.strip() or not request.inbound.media)
         ):
-            return await self._after_send(caller, record, drafts, text)
-        near_keyword = self._keywords(caller).near(text)
+            return await self._after_send(request, record, drafts, text)
+        near_keyword = self._keywords(request).near(text)
         if self._is_for_report(text) and self._reaches_nobody(record):
-            return await self._first_words(caller, record, record.last)
+            return await self._first_words(request, record, record.last)
         if record.state.screen == HOME["sms"]:
-            return StepResult(self._ask_back(caller, record, near_keyword), accepted=False) if near_keyword else None
+            return StepResult(self._ask_back(request, record, near_keyword), accepted=False) if near_keyword else None
         if near_keyword and near_keyword != HELP and record.state.screen.partition(".")[0] in ASIDE:
-            home_record = await self._home_again(caller, record, record.last)
-            return StepResult(self._ask_back(caller, home_record, near_keyword), accepted=False)
+            home_record = await self._home_again(request, record, record.last)
+            return StepResult(self._ask_back(request, home_record, near_keyword), accepted=False)
         if near_keyword != HELP:
             return None
         # Show the emergency numbers; the question stays open.
         numbers_record = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES))
-        return StepResult(await self._reducer.again(caller, numbers_record), accepted=False)
+        return StepResult(await self._reducer.again(request, numbers_record), accepted=False)
 
-    async def _home_again(self, caller: TurnRequest, record: Record, last_turn: LastTurn) -> Record:
+    async def _home_again(self, request: TurnRequest, record: Record, last_turn: LastTurn) -> Record:
         """Show the home screen in the middle of a session.
 
         Words that wait to be confirmed stay scheduled and can be deleted. A report in danger is as after a dropped
         call, and a sent report stays sent: later answers change neither.
         """
         await self._reducer.submit_gathered(record, [])
-        home_record = self._reducer.begin(caller, last_turn, record)
+        home_record = self._reducer.begin(request, last_turn, record)
         if in_danger(record.state) or (record.report and record.report.is_submitted):
             return home_record
         answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))
@@ -175,67 +179,67 @@ class SmsConversation:
 
     # After Send
 
-    async def _after_send(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult:
+    async def _after_send(self, request: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult:
         """Submit words that come at "Sent to …" with the report. Show the home screen, and nothing of a report.
 
         The sender may be another person who now holds the phone. Words sent soon after are meant for the staff; any
         other text, or a later one, is handled as on a phone that never reported.
         """
-        if self._is_meant_for_staff(caller, record, text):
-            result = await self._reducer.step(replace(caller, more=True), record, drafts, text)
+        if self._is_meant_for_staff(request, record, text):
+            result = await self._reducer.step(replace(request, more=True), record, drafts, text)
             if result.record.state.unasked == record.state.unasked:
                 return result  # the words could not be stored, and the screen says so
-            return replace(result, record=replace(result.record, answer=self._fresh(caller, result.record).answer))
+            return replace(result, record=replace(result.record, answer=self._fresh(request, result.record).answer))
         await self._reducer.submit_gathered(record, [])
-        if self._is_hidden(caller, record):
-            return await self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
-        return await self._first(caller, replace(record, report=None), record.last, help_wanted=False)
+        if self._is_hidden(request, record):
+            return await self._next(request, self._fresh(request, record), drafts, record.last, help_wanted=False)
+        return await self._first(request, replace(record, report=None), record.last, help_wanted=False)
 
-    def _is_meant_for_staff(self, caller: TurnRequest, record: Record, text: str) -> bool:
+    def _is_meant_for_staff(self, request: TurnRequest, record: Record, text: str) -> bool:
         """Return whether the text has at least two words and came within the time that typing takes."""
-        if caller.now - record.at > PART_SECONDS or carrier_words.is_call_me(text):
+        if request.now - record.at > PART_SECONDS or carrier_words.is_call_me(text):
             return False
-        return self._keywords(caller).exact(text) is None and (is_free_text(text) or _is_sentence(text))
+        return self._keywords(request).exact(text) is None and (is_free_text(text) or _is_sentence(text))
 
-    def _is_hidden(self, caller: TurnRequest, record: Record) -> bool:
+    def _is_hidden(self, request: TurnRequest, record: Record) -> bool:
         """Return whether the home screen was shown in place of "Sent to …"."""
-        return record.state.screen in SENT and record.answer == self._fresh(caller, record).answer
+        return record.state.screen in SENT and record.answer == self._fresh(request, record).answer
 
-    def _fresh(self, caller: TurnRequest, record: Record) -> Record:
+    def _fresh(self, request: TurnRequest, record: Record) -> Record:
         """Return the record at the home screen, as on a phone that never reported."""
-        return self._reducer.begin(replace(caller, spoken=""), record.last, record)
+        return self._reducer.begin(replace(request, spoken=""), record.last, record)
 
     # Typing errors
 
-    def _ask_back(self, caller: TurnRequest, record: Record, keyword: str) -> Record:
+    def _ask_back(self, request: TurnRequest, record: Record, keyword: str) -> Record:
         """Show "Did you mean …?".
 
         The state is that of the home screen: its numbers are the answers, and nothing is guessed.
         """
-        if question := self._asked_back(caller, record, keyword):
+        if question := self._asked_back(request, record, keyword):
             record = replace(record, answer=question)
         return record
 
-    def _asked_back(self, caller: TurnRequest, record: Record, keyword: str) -> Reply | None:
+    def _asked_back(self, request: TurnRequest, record: Record, keyword: str) -> Reply | None:
         """Return the question, or None if the home screen has no such choice."""
-        labels = self._keywords(caller).labels[caller.render_context.country_context(record.state).language.tag]
+        labels = self._keywords(request).labels[request.render_context.country_context(record.state).language.tag]
         if keyword not in labels:
             return None
-        render_context = caller.render_context.knowing(said={**caller.render_context.said, "meant": labels[keyword]})
-        question = self._reducer.notice(replace(caller, render_context=render_context), DID_YOU_MEAN, record.state)
+        render_context = request.render_context.knowing(said={**request.render_context.said, "meant": labels[keyword]})
+        question = self._reducer.notice(replace(request, render_context=render_context), DID_YOU_MEAN, record.state)
         return replace(question, expects_reply=True)
 
-    def _confirmed(self, caller: TurnRequest, record: Record, text: str) -> str:
+    def _confirmed(self, request: TurnRequest, record: Record, text: str) -> str:
         """Return the keyword that "yes" confirms after a question was asked back; else the text."""
         if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
             return text
-        keywords = self._keywords(caller).labels["en"]
+        keywords = self._keywords(request).labels["en"]
         return next(
-            (keyword for keyword in keywords if self._asked_back(caller, record, keyword) == record.answer), text
+            (keyword for keyword in keywords if self._asked_back(request, record, keyword) == record.answer), text
         )
 
-    def _keywords(self, caller: TurnRequest) -> Keywords:
-        return self._vocabulary.of(caller.country.iso, caller.render_context)
+    def _keywords(self, request: TurnRequest) -> Keywords:
+        return self._vocabulary.of(request.country.iso, request.render_context)
 
     # Words
 
@@ -249,15 +253,15 @@ class SmsConversation:
         flow = record.state.screen.partition(".")[0]
         return record.report is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
 
-    async def _first_words(self, caller: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
-        record = self._reducer.begin(caller, last_turn, record_before, FIRST_WORDS)
+    async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
+        record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
         # The words of a machine are not submitted each time.
-        is_machine = reply_loop.is_silenced(record.loop, caller.now)
-        record = await self._reducer.keep_words(caller, record, caller.inbound.text, file_itself=not is_machine)
+        is_machine = reply_loop.is_silenced(record.loop, request.now)
+        record = await self._reducer.keep_words(request, record, request.inbound.text, file_itself=not is_machine)
         return StepResult(record, accepted=False)
 
-    def _no_pictures(self, caller: TurnRequest) -> Reply:
-        return replace(self._reducer.notice(caller, NO_PICTURES), expects_reply=True)
+    def _no_pictures(self, request: TurnRequest) -> Reply:
+        return replace(self._reducer.notice(request, NO_PICTURES), expects_reply=True)
 
     def _continues_words(self, record: Record, text: str, now: int) -> bool:
         """Return whether the text continues typed words, like the parts of a long SMS that the network did not join."""
@@ -273,35 +277,35 @@ class SmsConversation:
 
     # Carriers' words and machines
 
-    async def _stop(self, caller: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
+    async def _stop(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
         """End the session as `00` does, and record the opt-out. Raises DatabaseUnavailable if it could not be stored.
 
         The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; the
         next text gets the home screen.
         """
         result = await self._reducer.leave(
-            caller, replace(record or self._reducer.begin(caller, last_turn), last=last_turn)
+            request, replace(record or self._reducer.begin(request, last_turn), last=last_turn)
         )
-        await self._run_blocking(self._optouts.add, caller.sender.key)
+        await self._run_blocking(self._optouts.add, request.sender.key)
         return result
 
-    async def _start(self, caller: TurnRequest) -> None:
+    async def _start(self, request: TurnRequest) -> None:
         """Withdraw an opt-out.
 
         START is then handled as an answer: "yes" is no reason to let a reporter wait for the database.
         """
         with suppress(DatabaseUnavailable):  # then the number still gets no SMS that it did not ask for
-            await self._run_blocking(self._optouts.take_back, caller.sender.key)
+            await self._run_blocking(self._optouts.take_back, request.sender.key)
 
-    def _unless_looping(self, caller: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
+    def _unless_looping(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
         loop = (
-            reply_loop.after_pause(record_before.loop, quiet=caller.now - record_before.at, now=caller.now)
+            reply_loop.after_pause(record_before.loop, quiet=request.now - record_before.at, now=request.now)
             if record_before
             else reply_loop.ReplyLoop()
         )
         danger_now = result.record.state.values.get("danger") == "now"
         max_replies = reply_loop.MOST_IN_DANGER if danger_now else reply_loop.MOST_REPLIES
-        may_reply, loop = reply_loop.reply_to(loop, freed=result.accepted, now=caller.now, most=max_replies)
+        may_reply, loop = reply_loop.reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
 

@@ -15,7 +15,7 @@ from reports.store.spool import CANCEL_KINDS, SUBMIT_KINDS, SpoolEntry
 
 def file_late(database: Database, entry: SpoolEntry) -> None:
     """Submit one entry of the spool. Raises DatabaseUnavailable."""
-    submission, mailbox = entry.filing, entry.mailbox
+    submission, mailbox = entry.submission, entry.mailbox
     if entry.kind in CANCEL_KINDS:
         submissions.cancel_pending(database, submission.origin_key, submission.report_id, up_to=submission.revision)
         return

@@ -62,7 +62,7 @@ def check_ready(database: Database, mode: str, account: str, also: DatabaseCheck
 
 def _why_not_ready(database: Database, mode: str, account: str, extra_check: DatabaseCheck | None) -> str:
     """Check through a new connection, since the address may lead to another file or server by now."""
-    with closing(Database(database.address, threads=1, patience=database.patience)) as new_database:
+    with closing(Database(database.address, threads=1, timeouts=database.timeouts)) as new_database:
         try:
             if not is_migrated(new_database):
                 return OLDER_SCHEMA if _has_schema(new_database) else EMPTY_DATABASE

@@ -41,8 +41,10 @@ class SpoolEntry:
     of a pending revision, due at `due_at` (microseconds). `mailbox`: of a Send, None if it has none.
     """
 
-    def __init__(self, filing: Submission, kind: str, due_at: int = 0, mailbox: MailboxRecord | None = None) -> None:
-        self.filing = filing
+    def __init__(
+        self, submission: Submission, kind: str, due_at: int = 0, mailbox: MailboxRecord | None = None
+    ) -> None:
+        self.submission = submission
         self.kind = kind
         self.due_at = due_at
         self.mailbox = mailbox
@@ -50,7 +52,7 @@ class SpoolEntry:
     def encode(self) -> bytes:
         """Return the entry as JSON."""
         mailbox = asdict(self.mailbox) if self.mailbox else None
-        rows = {"filing": asdict(self.filing), "kind": self.kind, "due_at": self.due_at, "mailbox": mailbox}
+        rows = {"filing": asdict(self.submission), "kind": self.kind, "due_at": self.due_at, "mailbox": mailbox}
         return json.dumps(rows, default=_encode_bytes, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -169,7 +171,7 @@ class Spool:
 
     def _new_name(self, entry: SpoolEntry, names: list[str]) -> str:
         """Return a name that sorts after all stored ones, so that the order holds even if the clock is set back."""
-        submission = entry.filing
+        submission = entry.submission
         last_time = max(names, default="0")[:20]
         at = max(time.time_ns() // 1000, int(last_time) + 1)
         return (

@@ -97,7 +97,7 @@ class SubmissionResult(Struct, frozen=True):
 
 
 def commit(
-    database: Database, filing: Submission, box: MailboxRecord | None = None, *, unsent: bool = False
+    database: Database, submission: Submission, box: MailboxRecord | None = None, *, unsent: bool = False
 ) -> SubmissionResult:
     """Store a report with bodies, route, deliveries, mailbox and audit entry, and delete its pending revisions.
 
@@ -106,10 +106,13 @@ def commit(
     """
     now = database.now()
     with database.write() as connection:
-        is_new = connection.execute(database.insert_or_ignore(t.report), _report_row(filing)).rowcount == 1
-        result = _insert_all(database, connection, filing, now) if is_new else _earlier_result(connection, filing)
+        is_new = connection.execute(database.insert_or_ignore(t.report), _report_row(submission)).rowcount == 1
+        result = (
+            _insert_all(database, connection, submission, now) if is_new else _earlier_result(connection, submission)
+        )
         result = replace(
-            result, late=unsent and not is_new and filing.revision > _newest_revision(connection, filing, result)
+            result,
+            late=unsent and not is_new and submission.revision > _newest_revision(connection, submission, result),
         )
         # an earlier session sent this report, and its code was shown already
         code_was_shown = result.completeness == "complete" and not (result.own or result.late)
@@ -150,9 +153,11 @@ def same_report(columns: Any, origin_key: Any, report_id: Any) -> ColumnElement[
     return or_(columns.origin_key == origin_key, columns.report_id == report_id)
 
 
-def find_submitted(connection: Connection, filing: Submission) -> Any:
+def find_submitted(connection: Connection, submission: Submission) -> Any:
     """Return the row (report_id, completeness, revision, own) of the stored report, this session's first, or None."""
-    return connection.execute(_FIND_SUBMITTED, {"origin": filing.origin_key, "report": filing.report_id}).first()
+    return connection.execute(
+        _FIND_SUBMITTED, {"origin": submission.origin_key, "report": submission.report_id}
+    ).first()
 
 
 def _earlier_result(connection: Connection, submission: Submission) -> SubmissionResult:
@@ -266,7 +271,7 @@ class SubmittedRevision:
     complete: bool = True
 
 
-def schedule_pending(database: Database, filing: Submission, kind: str, due_at: int) -> SubmittedRevision | None:
+def schedule_pending(database: Database, submission: Submission, kind: str, due_at: int) -> SubmittedRevision | None:
     """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
 
     Writes nothing, and returns the stored revision, if the report was stored meanwhile under another id, at this
@@ -274,34 +279,38 @@ def schedule_pending(database: Database, filing: Submission, kind: str, due_at: 
     submission, so the caller has to seal it again as the next revision of the stored report.
     """
     with database.write() as connection:
-        pending_rows = _lock_pending(connection, filing)
-        row = find_submitted(connection, filing)
+        pending_rows = _lock_pending(connection, submission)
+        row = find_submitted(connection, submission)
         is_complete = row is not None and row.completeness == "complete"
         if row and (
-            row.report_id != filing.report_id or row.revision >= filing.revision or (is_complete and kind != "update")
+            row.report_id != submission.report_id
+            or row.revision >= submission.revision
+            or (is_complete and kind != "update")
         ):
             return SubmittedRevision(row.report_id, row.revision, is_complete)
-        _replace_pending(connection, filing, kind, _due(database, due_at, kind, pending_rows))
+        _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
     return None
 
 
-def schedule_from_spool(database: Database, filing: Submission, kind: str, due_at: int) -> None:
+def schedule_from_spool(database: Database, submission: Submission, kind: str, due_at: int) -> None:
     """Schedule a revision from the spool. Never overwrite a newer revision, nor a complete one with an incomplete one.
 
     A later revision holds all that this one does. An incomplete report (rescue) is dropped if a complete one is known.
     """
     with database.write() as connection:
-        pending_rows = _lock_pending(connection, filing)
-        submitted = find_submitted(connection, filing)
+        pending_rows = _lock_pending(connection, submission)
+        submitted = find_submitted(connection, submission)
         known_revisions = [(row.revision, row.kind == "update") for row in pending_rows]
         known_revisions += [(submitted.revision, submitted.completeness == "complete")] if submitted else []
         if kind == "rescue" and any(is_complete for _, is_complete in known_revisions):
             return
         blocking = [
-            revision for revision, is_complete in known_revisions if is_complete or filing.completeness != "complete"
+            revision
+            for revision, is_complete in known_revisions
+            if is_complete or submission.completeness != "complete"
         ]
-        if filing.revision > max(blocking, default=0):
-            _replace_pending(connection, filing, kind, _due(database, due_at, kind, pending_rows))
+        if submission.revision > max(blocking, default=0):
+            _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
 
 
 def _lock_pending(connection: Connection, submission: Submission) -> Sequence[Any]:

@@ -50,10 +50,10 @@ def more(made: StackPlan, console: Console, report_id: str, priority: str = "P1"
     revision = row.revision + 1
     box = seal_body(public, SealContext("demo", report_id, revision, HOTLINE), b"{}", SAMPLE.read_bytes())
     sealed = SealedCopy(HOTLINE, "primary", "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
-    filing = Submission(
+    submission = Submission(
         report_id, row.origin_key, revision, row.created_at, "VU", "demo", priority, "complete", (sealed,)
     )
-    submissions.schedule_pending(database, filing, "update", database.now())
+    submissions.schedule_pending(database, submission, "update", database.now())
     for key in pending_submissions.list_due(database):
         pending_submissions.submit_due(database, key)
 

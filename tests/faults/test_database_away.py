@@ -153,14 +153,14 @@ def test_not_sent_and_dialled_again(city: City) -> None:
 
 
 def test_a_text_while_nothing_can_be_written_is_left_to_the_provider(city: City) -> None:
-    texter = city.sms_phone("africastalking", a_phone())
-    assert isinstance(texter, Texts)
-    texter.write("hello")
+    sms_dispatcher = city.sms_phone("africastalking", a_phone())
+    assert isinstance(sms_dispatcher, Texts)
+    sms_dispatcher.write("hello")
     with city.locked():
-        assert texter.post().status_code == 503
-    texter.again()
-    until(lambda: bool(texter.replies()), "the text was never answered", 60)
-    assert texter.replies()[0].startswith("In danger? Call police 111.\n1 Report")
+        assert sms_dispatcher.post().status_code == 503
+    sms_dispatcher.again()
+    until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
+    assert sms_dispatcher.replies()[0].startswith("In danger? Call police 111.\n1 Report")
 
 
 def test_web_is_up_while_the_database_is_away(city: City) -> None:

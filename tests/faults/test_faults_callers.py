@@ -132,16 +132,16 @@ def test_redis_is_full(city: City) -> None:
     with redis.Redis.from_url(city.environment["REDIS_URL"]) as client:
         client.config_set("maxmemory", 1)
         try:
-            phone, texter = dialled(city), texts(city)
+            phone, sms_dispatcher = dialled(city), texts(city)
             assert is_sent(walk(phone, (*TO_SEND, "1")))
             seen = city.ussd_phone("ussd", a_phone()).dial()
             assert (NUMBERS_ARE_THERE in seen.text, seen.expects_reply) == (True, False)
-            texter.text("hello")
+            sms_dispatcher.text("hello")
         finally:
             client.config_set("maxmemory", 0)
     until(lambda: city.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
     comes_once(city, phone.phone)
-    until(lambda: bool(texter.replies()), "the text was never answered", 60)
+    until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
 
 
 @pytest.mark.rule("F21")

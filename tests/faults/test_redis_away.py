@@ -126,17 +126,17 @@ def test_a_text_is_kept_and_answered_when_redis_is_back(city: City, how: str) ->
 
 def test_redis_and_the_database_away(city: City) -> None:
     """A text is not taken, so that the provider keeps it; a call still goes to Sent, by the spool."""
-    phone, texter = dialled(city), texts(city)
+    phone, sms_dispatcher = dialled(city), texts(city)
     with city.away("valkey"), city.locked():
-        texter.write("hello")
-        assert texter.post().status_code == 503
+        sms_dispatcher.write("hello")
+        assert sms_dispatcher.post().status_code == 503
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         assert city.spooled() == 1
         assert requests.get(f"{city.web}/healthz", timeout=5).ok
     comes_once(city, phone.phone)
     assert city.spooled() == 0
-    texter.again()  # a minute later, as the provider does
-    until(lambda: bool(texter.replies()), "the text was never answered", 60)
+    sms_dispatcher.again()  # a minute later, as the provider does
+    until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
 
 
 def test_words_added_while_redis_and_the_database_are_away(city: City) -> None:

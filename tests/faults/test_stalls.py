@@ -141,18 +141,18 @@ def test_every_answer_comes_and_none_is_false(city: Stalled, parts: tuple[str, .
 
 @pytest.mark.parametrize("parts", [("redis",), ("database",), PARTS], ids="-".join)
 def test_a_text_is_answered_in_time_or_left_to_the_provider(city: Stalled, parts: tuple[str, ...]) -> None:
-    texter = city.sms_phone("africastalking", a_phone())
-    assert isinstance(texter, Texts)
-    texter.write("my cousin is in trouble pls")
+    sms_dispatcher = city.sms_phone("africastalking", a_phone())
+    assert isinstance(sms_dispatcher, Texts)
+    sms_dispatcher.write("my cousin is in trouble pls")
     with ExitStack() as stalls:
         for part in parts:
             stalls.enter_context(city.stall(part))
         began = time.monotonic()
-        status = texter.post().status_code
+        status = sms_dispatcher.post().status_code
         assert time.monotonic() - began <= PROMISED
         assert status in (200, 503)
-    until(lambda: texter.post().status_code == 200, "it is never taken", 60)
-    until(lambda: bool(texter.replies()), "it is never answered", 60)
+    until(lambda: sms_dispatcher.post().status_code == 200, "it is never taken", 60)
+    until(lambda: bool(sms_dispatcher.replies()), "it is never answered", 60)
 
 
 def test_the_home_screen_comes_within_two_seconds_while_all_hangs(city: Stalled) -> None:

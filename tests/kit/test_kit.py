@@ -25,7 +25,7 @@ from tests.kit.running import Receiver, as_module, receiver
 from tests.reports.judge import OPEN, SHUT, refs_resolve
 from tests.support import databases
 from tests.workers.filings import ONE, WORDS, Desk
-from tests.workers.test_forward import LIMITS, forwarder
+from tests.workers.test_forward import LIMITS, delivery_runner
 from tokaut.__main__ import main
 from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
@@ -88,7 +88,7 @@ def test_the_real_worker_delivers_to_the_receiver_and_once(
     database = databases.made(databases.KINDS[0], request, tmp_path)
     desk = Desk.at(database, tmp_path / "keys")
     [delivery] = desk.file()
-    worker = forwarder(desk, kit, **{ONE: webhook(kit, made.OURS)})  # type: ignore[arg-type]  # it has an address too
+    worker = delivery_runner(desk, kit, **{ONE: webhook(kit, made.OURS)})  # type: ignore[arg-type]  # it has an address too
     assert worker.deliver(delivery)
     assert desk.delivery(delivery).state == "delivered"
     [(key, _, body)] = kit.received()

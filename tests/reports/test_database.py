@@ -223,7 +223,7 @@ def test_a_clock_is_never_taken_for_a_number_of_the_same_statement(database: Dat
 def test_a_commit_that_finds_no_hand_leaves_no_lock_behind(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering = Database(f"sqlite:///{tmp_path}/tokaut.db", patience=INTERACTIVE)
+    answering = Database(f"sqlite:///{tmp_path}/tokaut.db", timeouts=INTERACTIVE)
 
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -260,12 +260,12 @@ def replace_with_a_copy(file: Path) -> None:
     copy.rename(file)
 
 
-@pytest.mark.parametrize("patience", [BACKGROUND, INTERACTIVE], ids=["worker", "web"])
+@pytest.mark.parametrize("timeouts", [BACKGROUND, INTERACTIVE], ids=["worker", "web"])
 @pytest.mark.parametrize("lose", [remove, replace_with_a_copy])
 def test_a_lost_database_file_counts_as_unavailable(
-    database: Database, lose: Callable[[Path], None], patience: Timeouts
+    database: Database, lose: Callable[[Path], None], timeouts: Timeouts
 ) -> None:
-    other = Database(str(database.engine.url), patience=patience)
+    other = Database(str(database.engine.url), timeouts=timeouts)
     add_one(other)
     lose(file_of(database))
     for _ in range(2):
@@ -320,7 +320,7 @@ def test_a_disk_that_is_writable_again_is_written_again(tmp_path: Path) -> None:
             t.metadata.create_all(connection)
         subprocess.run([sys.executable, "-c", WRITES_AND_DIES, address], check=True)
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
-        with closing(Database(address, patience=INTERACTIVE)) as database:
+        with closing(Database(address, timeouts=INTERACTIVE)) as database:
             assert until(database) > 0
             with pytest.raises(DatabaseUnavailable):
                 leases.acquire(database, "b", "x", 30)

@@ -80,7 +80,7 @@ def test_on_call_and_watch_are_told(tmp_path: Path, said: SpoolStatus, why: list
     spool_status.save_status(database, said)
     room = Room(Desk.at(database, tmp_path / "keys"))
     assert sorted(alert.why for alert in room.tell()) == why
-    assert all("host-a" in alert.about for alert in room.teller.alerts)
+    assert all("host-a" in alert.about for alert in room.notifier.alerts)
     shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
     assert ("docs/operating/spool.md" in shown) == bool(why)
     database.close()

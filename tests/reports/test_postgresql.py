@@ -48,7 +48,7 @@ def straight(postgres_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(straight: Database, postgres_url: str, postgres: Postgres, proxy: Proxy) -> Iterator[Database]:
     """As web has it."""
-    made = Database(postgres_url.replace(f":{postgres.port}/", f":{proxy.port}/"), patience=INTERACTIVE)
+    made = Database(postgres_url.replace(f":{postgres.port}/", f":{proxy.port}/"), timeouts=INTERACTIVE)
     put(made, "first")
     yield made
     made.close()

@@ -20,7 +20,7 @@ WORDS = b"sealed words of a report"
 VAULT = RecordCipher([b"k" * 32])
 
 
-def filing(n: int = 1) -> Submission:
+def submission(n: int = 1) -> Submission:
     part = SealedCopy("vu-pikinini", "primary", "CATEGORY_FIRST", "0123456789abcdef", b"wrap", b"head", WORDS)
     return Submission(
         f"01a211b9-f7d0-7c31-9d5e-{n:012d}", bytes([n]) * 32, 2, 1000, "VU", "demo", "P2", "complete", (part,)
@@ -37,16 +37,16 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def test_what_was_put_comes_out_whole_and_in_order(spool: Spool) -> None:
     box = MailboxRecord(b"c" * 32, b"public", b"sealed")
     for n in (3, 1, 2):
-        spool.put(SpoolEntry(filing(n), "sent", due_at=n, mailbox=box if n == 1 else None))
+        spool.put(SpoolEntry(submission(n), "sent", due_at=n, mailbox=box if n == 1 else None))
     out: list[SpoolEntry] = []
     assert spool.drain(out.append) == 3
-    assert [entry.filing for entry in out] == [filing(3), filing(1), filing(2)]
+    assert [entry.submission for entry in out] == [submission(3), submission(1), submission(2)]
     assert [entry.mailbox for entry in out] == [None, box, None]
     assert spool.names() == []
 
 
 def test_it_is_for_this_account_alone_and_says_nothing(spool: Spool) -> None:
-    spool.put(SpoolEntry(filing(), "sent"))
+    spool.put(SpoolEntry(submission(), "sent"))
     path = spool.folder / spool.names()[0]
     assert (path.stat().st_mode & 0o777, spool.folder.stat().st_mode & 0o777) == (0o600, 0o700)
     assert WORDS not in path.read_bytes()
@@ -60,7 +60,7 @@ def test_file_and_folder_are_synced_before_it_returns(spool: Spool, monkeypatch:
         os, "fsync", lambda fd: (done.append("folder" if Path(f"/proc/self/fd/{fd}").is_dir() else "file"), fsync(fd))
     )
     monkeypatch.setattr(Path, "rename", lambda self, to: (done.append("rename"), rename(self, to))[1])
-    spool.put(SpoolEntry(filing(), "sent"))
+    spool.put(SpoolEntry(submission(), "sent"))
     assert done == ["file", "rename", "folder"]
 
 
@@ -71,19 +71,19 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(spool: Spool, monkeypatc
 
     monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(SpoolWriteError):
-        spool.put(SpoolEntry(filing(), "sent"))
+        spool.put(SpoolEntry(submission(), "sent"))
     assert [path.name for path in spool.folder.iterdir()] == ["bad"]
 
 
 @pytest.mark.rule("F19")
 def test_a_full_spool_refuses(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", VAULT, most_entries=2)
-    spool.put(SpoolEntry(filing(1), "sent"))
-    spool.put(SpoolEntry(filing(2), "sent"))
+    spool.put(SpoolEntry(submission(1), "sent"))
+    spool.put(SpoolEntry(submission(2), "sent"))
     with pytest.raises(SpoolWriteError):
-        spool.put(SpoolEntry(filing(3), "sent"))
+        spool.put(SpoolEntry(submission(3), "sent"))
     assert Spool(spool.folder, VAULT).drain(lambda _: None) == 2, "another process empties it"
-    spool.put(SpoolEntry(filing(3), "sent"))
+    spool.put(SpoolEntry(submission(3), "sent"))
 
 
 def test_a_crowd_does_not_look_through_the_folder_each_time(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +93,9 @@ def test_a_crowd_does_not_look_through_the_folder_each_time(spool: Spool, monkey
     monkeypatch.setattr(os, "scandir", lambda path: (looks.append(path), scandir(path))[1])
     monkeypatch.setattr(spool_module, "LISTING_MAX_AGE_SECONDS", 60)
     for n in range(1, 60):
-        spool.put(SpoolEntry(filing(n), "sent"))
-        found = spool.sent_by(filing(n).origin_key)
-        assert found and found[0] == filing(n).report_id
+        spool.put(SpoolEntry(submission(n), "sent"))
+        found = spool.sent_by(submission(n).origin_key)
+        assert found and found[0] == submission(n).report_id
     assert len(looks) == 1
 
 
@@ -103,10 +103,10 @@ def test_a_crowd_does_not_look_through_the_folder_each_time(spool: Spool, monkey
 @pytest.mark.parametrize("how", ["torn", "flipped", "other_key", "renamed"])
 def test_an_entry_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(spool: Spool, how: str) -> None:
     if how == "other_key":
-        Spool(spool.folder, RecordCipher([b"o" * 32])).put(SpoolEntry(filing(1), "sent"))
+        Spool(spool.folder, RecordCipher([b"o" * 32])).put(SpoolEntry(submission(1), "sent"))
     else:
-        spool.put(SpoolEntry(filing(1), "sent"))
-    spool.put(SpoolEntry(filing(2), "sent"))
+        spool.put(SpoolEntry(submission(1), "sent"))
+    spool.put(SpoolEntry(submission(2), "sent"))
     path = spool.folder / spool.names()[0]
     whole = path.read_bytes()
     if how == "torn":
@@ -117,29 +117,29 @@ def test_an_entry_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(spool: S
         path.rename(spool.folder / f"{'0' * 20}-another-2.box")
     out: list[SpoolEntry] = []
     assert spool.drain(out.append) == 1
-    assert out[0].filing == filing(2)
+    assert out[0].submission == submission(2)
     assert (spool.names(), spool.bad()) == ([], 1)
 
 
 def test_what_could_not_be_filed_stays_and_holds_up_no_other(spool: Spool) -> None:
     for n in (1, 2):
-        spool.put(SpoolEntry(filing(n), "sent"))
+        spool.put(SpoolEntry(submission(n), "sent"))
     filed: list[SpoolEntry] = []
 
     def file(entry: SpoolEntry) -> None:
-        if entry.filing == filing(1):
+        if entry.submission == submission(1):
             raise LookupError
         filed.append(entry)
 
     with pytest.raises(LookupError):
         spool.drain(file)
-    assert [entry.filing for entry in filed] == [filing(2)]
+    assert [entry.submission for entry in filed] == [submission(2)]
     assert len(spool.names()) == 1
 
 
 def test_what_the_disk_does_not_give_stays_and_holds_up_no_other(spool: Spool) -> None:
     for n in (1, 2):
-        spool.put(SpoolEntry(filing(n), "sent"))
+        spool.put(SpoolEntry(submission(n), "sent"))
     first = spool.folder / spool.names()[0]
     first.rename(first.with_suffix(".aside"))
     first.mkdir()  # reading it fails, whoever asks
@@ -148,23 +148,23 @@ def test_what_the_disk_does_not_give_stays_and_holds_up_no_other(spool: Spool) -
     first.rmdir()
     first.with_suffix(".aside").rename(first)
     assert spool.drain(out.append) == 1
-    assert [entry.filing for entry in out] == [filing(2), filing(1)]
+    assert [entry.submission for entry in out] == [submission(2), submission(1)]
 
 
 def test_a_later_revision_takes_the_place_of_the_one_before_but_of_no_send(spool: Spool) -> None:
     for revision, kind in ((1, "sent"), (2, "update"), (3, "update")):
-        spool.put(SpoolEntry(replace(filing(1), revision=revision), kind))
-    spool.put(SpoolEntry(filing(2), "words"))
+        spool.put(SpoolEntry(replace(submission(1), revision=revision), kind))
+    spool.put(SpoolEntry(submission(2), "words"))
     out: list[SpoolEntry] = []
     assert spool.drain(out.append) == 3
-    assert [(entry.kind, entry.filing.revision) for entry in out] == [("sent", 1), ("update", 3), ("words", 2)]
+    assert [(entry.kind, entry.submission.revision) for entry in out] == [("sent", 1), ("update", 3), ("words", 2)]
 
 
 def test_a_deletion_takes_away_what_another_process_has_just_put(spool: Spool) -> None:
     other = Spool(spool.folder, VAULT)
-    other.put(SpoolEntry(filing(2), "sent"))  # it has looked within the last second
-    spool.put(SpoolEntry(filing(1), "words"))
-    other.put(SpoolEntry(filing(1), "drop"))
+    other.put(SpoolEntry(submission(2), "sent"))  # it has looked within the last second
+    spool.put(SpoolEntry(submission(1), "words"))
+    other.put(SpoolEntry(submission(1), "drop"))
     out: list[SpoolEntry] = []
     spool.drain(out.append)
     assert [entry.kind for entry in out] == ["sent", "drop"]
@@ -173,34 +173,34 @@ def test_a_deletion_takes_away_what_another_process_has_just_put(spool: Spool) -
 def test_what_follows_of_a_report_waits_for_what_was_refused(spool: Spool) -> None:
     """Deleted, and then filed after all: the hotline would hear what was taken back."""
     for n, kind in ((1, "sent"), (2, "sent"), (1, "update")):
-        spool.put(SpoolEntry(filing(n), kind))
+        spool.put(SpoolEntry(submission(n), kind))
     out: list[tuple[str, Submission]] = []
     answers = iter([DatabaseUnavailable("locked")])
 
     def file(entry: SpoolEntry) -> None:
         for away in answers:
             raise away
-        out.append((entry.kind, entry.filing))
+        out.append((entry.kind, entry.submission))
 
     assert spool.drain(file) == 1
-    spool.put(SpoolEntry(replace(filing(1), revision=3), "words"))
+    spool.put(SpoolEntry(replace(submission(1), revision=3), "words"))
     assert spool.drain(file) == 2
-    assert out == [("sent", filing(2)), ("sent", filing(1)), ("words", replace(filing(1), revision=3))]
+    assert out == [("sent", submission(2)), ("sent", submission(1)), ("words", replace(submission(1), revision=3))]
 
 
 def test_two_processes_never_empty_it_at_once(spool: Spool) -> None:
-    spool.put(SpoolEntry(filing(1), "sent"))
+    spool.put(SpoolEntry(submission(1), "sent"))
     other = Spool(spool.folder, VAULT)
     assert spool.drain(lambda _: other.drain(lambda _: pytest.fail("filed twice"))) == 1
 
 
 def test_what_the_database_refuses_for_good_blocks_nobody(spool: Spool) -> None:
     for n in range(1, 7):
-        spool.put(SpoolEntry(filing(n), "sent"))
+        spool.put(SpoolEntry(submission(n), "sent"))
     refused = (1, 2, 3)
 
     def file(entry: SpoolEntry) -> None:
-        if int(entry.filing.report_id[-12:]) in refused:
+        if int(entry.submission.report_id[-12:]) in refused:
             raise DatabaseUnavailable("DataError")
 
     first = spool.names()[:3]
@@ -210,11 +210,11 @@ def test_what_the_database_refuses_for_good_blocks_nobody(spool: Spool) -> None:
 
 def test_four_and_more_that_are_refused_block_nobody_either(spool: Spool) -> None:
     for n in range(1, 8):
-        spool.put(SpoolEntry(filing(n), "sent"))
+        spool.put(SpoolEntry(submission(n), "sent"))
     out: list[int] = []
 
     def file(entry: SpoolEntry) -> None:
-        number = int(entry.filing.report_id[-12:])
+        number = int(entry.submission.report_id[-12:])
         if number <= 5:
             raise DatabaseUnavailable("DataError")
         out.append(number)
@@ -225,7 +225,7 @@ def test_four_and_more_that_are_refused_block_nobody_either(spool: Spool) -> Non
 
 def test_a_database_that_is_away_is_asked_four_times_in_a_round(spool: Spool) -> None:
     for n in range(1, 9):
-        spool.put(SpoolEntry(filing(n), "sent"))
+        spool.put(SpoolEntry(submission(n), "sent"))
     asked: list[SpoolEntry] = []
 
     def file(entry: SpoolEntry) -> None:
@@ -241,19 +241,23 @@ def test_a_clock_that_is_set_back_changes_no_order(spool: Spool, monkeypatch: py
     """A deletion that came out before what it deletes would delete nothing."""
     now = time.time_ns
     monkeypatch.setattr(spool_module.time, "time_ns", lambda: now() + 11 * 3600 * 10**9)
-    spool.put(SpoolEntry(filing(1), "sent"))
+    spool.put(SpoolEntry(submission(1), "sent"))
     monkeypatch.undo()
-    spool.put(SpoolEntry(replace(filing(1), revision=1), "drop"))
-    spool.put(SpoolEntry(filing(2), "sent"))
+    spool.put(SpoolEntry(replace(submission(1), revision=1), "drop"))
+    spool.put(SpoolEntry(submission(2), "sent"))
     out: list[SpoolEntry] = []
     spool.drain(out.append)
-    assert [(entry.kind, entry.filing.report_id[-1]) for entry in out] == [("sent", "1"), ("drop", "1"), ("sent", "2")]
+    assert [(entry.kind, entry.submission.report_id[-1]) for entry in out] == [
+        ("sent", "1"),
+        ("drop", "1"),
+        ("sent", "2"),
+    ]
 
 
 def test_an_entry_that_is_named_in_the_future_grows_old(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     now, steady = time.time_ns, time.monotonic
     monkeypatch.setattr(spool_module.time, "time_ns", lambda: now() + 11 * 3600 * 10**9)
-    spool.put(SpoolEntry(filing(1), "sent"))
+    spool.put(SpoolEntry(submission(1), "sent"))
     monkeypatch.undo()
     assert spool.oldest_seconds() < 5
     monkeypatch.setattr(spool_module.time, "monotonic", lambda: steady() + 400)

@@ -62,8 +62,8 @@ class Room:
         return Scheduler(
             database=self.database,
             duties=Idle(),  # type: ignore[arg-type]  # a fake
-            telling=Idle(),  # type: ignore[arg-type]  # a fake
-            ladder=Idle(),  # type: ignore[arg-type]  # a fake
+            alert_sender=Idle(),  # type: ignore[arg-type]  # a fake
+            escalation=Idle(),  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             holder="here/clock-1/a",
             aside=(keeping,),

@@ -174,12 +174,12 @@ def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:
 def test_who_writes_to_a_deleted_report_takes_nothing_from_the_next_caller(app: App) -> None:
     """It is no fault of the database, which may fail three times before it is left alone for a while."""
     told = sent(app)
-    texter, owner = app.sms(number(72)), app.ussd(number(71))
-    thread(texter, "code", told.code, told.pin, "2")
+    sms_dispatcher, owner = app.sms(number(72)), app.ussd(number(71))
+    thread(sms_dispatcher, "code", told.code, told.pin, "2")
     walk(owner, "My report", told.code, told.pin, "4", "1")
     assert app.rows(t.mailbox)[0].public_key == b""
     for _ in range(4):
-        thread(texter, SECOND)
+        thread(sms_dispatcher, SECOND)
     walk(app.ussd(number(73), "africastalking"), *IN_DANGER)
     assert "rescue" in [row.kind for row in app.rows(t.pending)]
     assert walk(app.ussd(number(74), "africastalking"), *TO_SENT)[-1].startswith("Sent to ")

@@ -73,14 +73,14 @@ def holding(app: App) -> set[str]:
 
 @pytest.mark.parametrize("left_out", [*pairwise(VU.hotlines), *((one,) for one in VU.hotlines)])
 def test_held_for_a_person_because_nobody_could_take_it(builder: ReportBuilder, left_out: tuple[str, ...]) -> None:
-    filing = builder.seal(told(left_out), BEGUN, 1, (), "complete")
-    assert {part.hotline for part in filing.parts} == set(VU.hotlines) - set(left_out)
-    assert {part.role for part in filing.parts} == {"held"}
+    submission = builder.seal(told(left_out), BEGUN, 1, (), "complete")
+    assert {part.hotline for part in submission.parts} == set(VU.hotlines) - set(left_out)
+    assert {part.role for part in submission.parts} == {"held"}
 
 
 def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(builder: ReportBuilder) -> None:
-    filing = builder.seal(told(tuple(VU.hotlines)), BEGUN, 1, (), "complete")
-    assert {part.hotline for part in filing.parts} == set(VU.hotlines)
+    submission = builder.seal(told(tuple(VU.hotlines)), BEGUN, 1, (), "complete")
+    assert {part.hotline for part in submission.parts} == set(VU.hotlines)
 
 
 BEGUN = ReportRef("01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", b"o" * 32, 1_795_593_730)

@@ -93,8 +93,10 @@ def clock(app: App, database: Database) -> AnswerNotices:
             return bool(sms_id)
 
     keys, senders = KeyRing(app.keys), dict[str, Any](kannel=None)
-    texter = Silent(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
-    return AnswerNotices(database, keys, app.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, texter)
+    sms_dispatcher = Silent(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
+    return AnswerNotices(
+        database, keys, app.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, sms_dispatcher
+    )
 
 
 @contextmanager

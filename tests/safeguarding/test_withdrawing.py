@@ -124,10 +124,10 @@ def test_delete_after_it_went_says_that_the_helpline_was_told(app: App, channel:
 @pytest.mark.rule("S-12")
 @pytest.mark.rule("S-38")
 def test_delete_after_it_went_says_so_by_sms_and_after_redis_was_emptied(app: App, redis_url: str) -> None:
-    texter = app.sms(PHONE)
-    thread(texter, "REPORT", "1", *IN_DANGER[1:-1], "My cousin is in trouble at home", "No")
+    sms_dispatcher = app.sms(PHONE)
+    thread(sms_dispatcher, "REPORT", "1", *IN_DANGER[1:-1], "My cousin is in trouble at home", "No")
     app.pass_time(LONG_AFTER)
-    assert thread(texter, "9") == [TOLD]
+    assert thread(sms_dispatcher, "9") == [TOLD]
     caller = app.ussd("+6785550102", "africastalking")
     walk(caller, *IN_DANGER)
     app.pass_time(121)

@@ -52,7 +52,7 @@ def test_the_three_services_start_no_program(redis_url: str) -> None:
         _report(app)
         for name in ("urgent-1", "standard-1", "clock-1"):
             parts = create_services(name, app.plan.settings, lambda: False)
-            parts.forwarder.drain(QUEUE_PRIORITIES["urgent"], seconds=5)
+            parts.delivery_runner.drain(QUEUE_PRIORITIES["urgent"], seconds=5)
             if name == "clock-1":
                 clock = create_scheduler(parts, app.plan.settings)
                 clock.tick()

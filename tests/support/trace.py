@@ -139,7 +139,7 @@ def _delivery(app: App, tracer: Tracer) -> Walk:
             services = create_services("standard-1", environ, lambda: False)
             delivery = app.rows(t.delivery)[0].delivery_id
             with tracer.recording() as walk:
-                services.forwarder.deliver(delivery)
+                services.delivery_runner.deliver(delivery)
             states = [row.state for row in app.rows(t.delivery) if row.delivery_id == delivery]
             if states != ["delivered"]:
                 raise LookupError(f"not delivered: {states}")

@@ -70,8 +70,8 @@ class Desk:
 
     def file(self, recipients: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
         """Send pressed; returns the delivery ids in the order of the legs."""
-        filing = self.sealed(recipients, **how)
-        return list(web.commit(self.database, filing).deliveries)
+        submission = self.sealed(recipients, **how)
+        return list(web.commit(self.database, submission).deliveries)
 
     def later(self, **more: float) -> Desk:
         """The same desk by a clock that is ahead."""

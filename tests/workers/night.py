@@ -69,14 +69,14 @@ class Night:
         self.worries: list[Alert] = []
         database = desk.database
         self.metrics = metrics = WorkerMetrics(CollectorRegistry())
-        self.teller = Heard(None, on_call, "live", metrics, night=self)
+        self.notifier = Heard(None, on_call, "live", metrics, night=self)
         self.senders: dict[str, SmsSender] = {}
-        texter = SmsDispatcher(database, KeyRing(desk.keys), self.senders, "demo", "here/clock/a", metrics)
-        self.ladder = EscalationJob(
+        sms_dispatcher = SmsDispatcher(database, KeyRing(desk.keys), self.senders, "demo", "here/clock/a", metrics)
+        self.escalation = EscalationJob(
             database=database,
             countries=Countries((country or land(),)),
-            teller=self.teller,
-            pager=OnCallPager(database, texter, desk.keys, "demo"),
+            notifier=self.notifier,
+            pager=OnCallPager(database, sms_dispatcher, desk.keys, "demo"),
             metrics=metrics,
             alert_operator=self.worries.append,
             put=self._put,
@@ -97,7 +97,7 @@ class Night:
         while True:
             if delivers:
                 self.deliver()
-            self.ladder.escalate()
+            self.escalation.escalate()
             if self.minute >= minute:
                 return
             self.desk.database.offset += min(step, minute - self.minute) * MINUTE

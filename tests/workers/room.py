@@ -90,11 +90,11 @@ class Room:
         self.time = Time()
         self.job_queue = FakeHurry()
         self.hotline = Takes()
-        self.teller = FakeTeller()
+        self.notifier = FakeTeller()
         self.metrics = WorkerMetrics(CollectorRegistry())
         database = desk.database
         hotlines: dict[str, HotlineConnector] = {ONE: self.hotline, TWO: self.hotline}
-        forwarder = DeliveryRunner(
+        delivery_runner = DeliveryRunner(
             database=database,
             keys=KeyRing(desk.keys),
             hotlines=hotlines,
@@ -103,23 +103,23 @@ class Room:
             actor="clock",
             metrics=self.metrics,
         )
-        texter = SmsDispatcher(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
-        hurry, pager = self.job_queue, OnCallPager(database, texter, desk.keys, "demo")
+        sms_dispatcher = SmsDispatcher(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
+        hurry, pager = self.job_queue, OnCallPager(database, sms_dispatcher, desk.keys, "demo")
         self.duties = ClockJobs(
             database=database,
-            forwarder=forwarder,
+            delivery_runner=delivery_runner,
             pager=pager,
             job_queue=hurry,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             monotonic=Time(),  # it stands: what is queued is in good hands, however slow this machine is
         )
-        self.telling = AlertSender(database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
-        self.ladder = NoLadder()
+        self.alert_sender = AlertSender(database, self.notifier, self.time)  # type: ignore[arg-type]  # a fake
+        self.escalation = NoLadder()
         self.clock = Scheduler(
             database=database,
             duties=self.duties,
-            telling=self.telling,
-            ladder=self.ladder,  # type: ignore[arg-type]  # a fake
+            alert_sender=self.alert_sender,
+            escalation=self.escalation,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             holder=holder,
             monotonic=self.time,
@@ -128,7 +128,7 @@ class Room:
     def finish(self) -> None:
         """End the clock's threads."""
         self.duties.finish()
-        self.telling.finish()
+        self.alert_sender.finish()
 
     def pass_time(self, seconds: float) -> None:
         """Both clocks go on together."""
@@ -137,8 +137,8 @@ class Room:
 
     def tell(self) -> list[Alert]:
         """What is told now."""
-        before = len(self.teller.alerts)
-        self.telling.tell()
-        self.telling.finish()
-        self.telling = AlertSender(self.desk.database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
-        return self.teller.alerts[before:]
+        before = len(self.notifier.alerts)
+        self.alert_sender.tell()
+        self.alert_sender.finish()
+        self.alert_sender = AlertSender(self.desk.database, self.notifier, self.time)  # type: ignore[arg-type]  # a fake
+        return self.notifier.alerts[before:]

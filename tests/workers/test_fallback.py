@@ -214,8 +214,8 @@ def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
 def update_of(desk: Desk, recipients: Sequence[tuple[str, str]], revision: int, priority: str) -> None:
     """The next revision of the one report there is, filed."""
     [report] = desk.reports()
-    filing = desk.sealed(recipients, before=report, revision=revision, priority=priority)
-    submissions.schedule_pending(desk.database, filing, "update", desk.database.now())
+    submission = desk.sealed(recipients, before=report, revision=revision, priority=priority)
+    submissions.schedule_pending(desk.database, submission, "update", desk.database.now())
     for key in pending_submissions.list_due(desk.database):
         pending_submissions.submit_due(desk.database, key)
 

@@ -49,7 +49,7 @@ def webhook(hotline: LyingHotline, *secrets: str) -> WebhookConnector:
     return WebhookConnector(target, secrets or (SECRET,), HttpClient(limits=LIMITS))
 
 
-def forwarder(desk: Desk, hotline: LyingHotline, holder: str = "here/urgent/1", **more: object) -> DeliveryRunner:
+def delivery_runner(desk: Desk, hotline: LyingHotline, holder: str = "here/urgent/1", **more: object) -> DeliveryRunner:
     return DeliveryRunner(
         database=desk.database,
         keys=KeyRing(desk.keys),
@@ -64,7 +64,7 @@ def forwarder(desk: Desk, hotline: LyingHotline, holder: str = "here/urgent/1", 
 
 def test_a_report_arrives_signed_and_the_receipt_is_kept(desk: Desk, hotline: LyingHotline) -> None:
     [delivery] = desk.file()
-    assert forwarder(desk, hotline).deliver(delivery)
+    assert delivery_runner(desk, hotline).deliver(delivery)
     [taken] = hotline.taken
     Verifier(SECRET).verify(taken.body, dict(taken.headers))
     assert taken.headers["content-type"] == "application/json"
@@ -82,7 +82,7 @@ def test_a_report_arrives_signed_and_the_receipt_is_kept(desk: Desk, hotline: Ly
 
 def test_while_a_secret_is_rotated_both_signatures_are_there(desk: Desk, hotline: LyingHotline) -> None:
     [delivery] = desk.file()
-    forwarder(desk, hotline, **{ONE: webhook(hotline, NEWER, SECRET)}).deliver(delivery)
+    delivery_runner(desk, hotline, **{ONE: webhook(hotline, NEWER, SECRET)}).deliver(delivery)
     [taken] = hotline.taken
     for secret in (SECRET, NEWER):
         Verifier(secret).verify(taken.body, dict(taken.headers))
@@ -92,7 +92,7 @@ def test_the_key_is_the_same_over_all_attempts_and_the_words_too(desk: Desk, hot
     hotline.answer(Answer(503), Answer(how="close"), Answer())
     [delivery] = desk.file()
     for seconds in (0, 10, 40):
-        forwarder(desk.later(seconds=seconds), hotline).deliver(delivery)
+        delivery_runner(desk.later(seconds=seconds), hotline).deliver(delivery)
     assert [taken.headers["webhook-id"] for taken in hotline.taken] == [delivery] * 3
     assert len({taken.body for taken in hotline.taken}) == 1
     assert desk.delivery(delivery).state == "delivered"
@@ -101,11 +101,11 @@ def test_the_key_is_the_same_over_all_attempts_and_the_words_too(desk: Desk, hot
 def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(503), Answer())
     [delivery] = desk.file()
-    assert forwarder(desk, hotline).deliver(delivery)
-    assert not forwarder(desk, hotline).deliver(delivery)
-    assert not forwarder(desk.later(seconds=2), hotline).deliver(delivery)
-    assert forwarder(desk.later(seconds=6), hotline).deliver(delivery)
-    assert not forwarder(desk.later(hours=6), hotline).deliver(delivery)
+    assert delivery_runner(desk, hotline).deliver(delivery)
+    assert not delivery_runner(desk, hotline).deliver(delivery)
+    assert not delivery_runner(desk.later(seconds=2), hotline).deliver(delivery)
+    assert delivery_runner(desk.later(seconds=6), hotline).deliver(delivery)
+    assert not delivery_runner(desk.later(hours=6), hotline).deliver(delivery)
     assert len(hotline.taken) == 2
 
 
@@ -125,7 +125,7 @@ def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(desk: Desk, hot
 def test_unavailable_is_tried_again(desk: Desk, hotline: LyingHotline, answer: Answer, why: str) -> None:
     hotline.answer(answer)
     [delivery] = desk.file(priority="P3")
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     row = desk.delivery(delivery)
     assert (row.state, row.last_class) == ("due", why)
     assert 0 < row.next_at - desk.database.now() <= 30 * SECOND
@@ -137,14 +137,14 @@ def test_unavailable_is_tried_again(desk: Desk, hotline: LyingHotline, answer: A
 def test_any_2xx_is_a_receipt(desk: Desk, hotline: LyingHotline, how: str) -> None:  # B-60
     hotline.answer(Answer(202, how=how))
     [delivery] = desk.file()
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     assert desk.delivery(delivery).state == "delivered"
 
 
 def test_a_conflict_that_names_our_key_is_a_receipt(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(409, echo_id=True))
     [delivery] = desk.file()
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     assert desk.delivery(delivery).state == "delivered"
 
 
@@ -155,7 +155,7 @@ def test_retry_after_is_heeded_within_reason(
     hotline.answer(Answer(503, {"Retry-After": asked}))
     [delivery] = desk.file(priority=priority)
     before = desk.database.now()
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     waited = desk.delivery(delivery).next_at - before
     assert waits * SECOND <= waited < (waits + 20) * SECOND
 
@@ -165,7 +165,7 @@ def test_refused_three_times_is_refused(desk: Desk, hotline: LyingHotline) -> No
     [delivery] = desk.file(priority="P2")
     seen = []
     for seconds in (0, 25, 50):
-        forwarder(desk.later(seconds=seconds), hotline).deliver(delivery)
+        delivery_runner(desk.later(seconds=seconds), hotline).deliver(delivery)
         row = desk.delivery(delivery)
         seen.append((row.state, row.last_class))
     assert seen == [("due", "refused 1"), ("due", "refused 2"), ("refused", "refused")]
@@ -177,23 +177,23 @@ def test_refusals_count_only_in_a_row(desk: Desk, hotline: LyingHotline) -> None
     hotline.answer(Answer(422), Answer(503), Answer(422))
     [delivery] = desk.file(priority="P2")
     for minutes in (0, 10, 20):
-        forwarder(desk.later(minutes=minutes), hotline).deliver(delivery)
+        delivery_runner(desk.later(minutes=minutes), hotline).deliver(delivery)
     assert desk.delivery(delivery).last_class == "refused 1"
 
 
 def test_too_large_is_refused_at_once(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(413))
     [delivery] = desk.file()
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     assert (desk.delivery(delivery).state, desk.delivery(delivery).last_class) == ("refused", "too_large")
 
 
 def test_gone_buries_the_hotline_and_nobody_calls_there(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(410))
     [first], [second] = desk.file(), desk.file()
-    forwarder(desk, hotline).deliver(first)
+    delivery_runner(desk, hotline).deliver(first)
     assert desk.delivery(first).last_class == "gone"
-    assert not forwarder(desk.later(hours=1), hotline).deliver(second)
+    assert not delivery_runner(desk.later(hours=1), hotline).deliver(second)
     assert len(hotline.taken) == 1
 
 
@@ -241,7 +241,7 @@ def test_poison_in_danger_waits_a_minute_and_stops_nobody_else(
 ) -> None:
     poison = make(desk)  # type: ignore[operator]  # one of the four above
     [other] = desk.file([(TWO, "primary")])
-    job(forwarder(desk, hotline), "urgent", poison)
+    job(delivery_runner(desk, hotline), "urgent", poison)
     row = desk.delivery(poison)
     assert (row.state, row.last_class) == ("due", why)
     assert row.priority == "P1"
@@ -254,7 +254,7 @@ def test_poison_in_danger_waits_a_minute_and_stops_nobody_else(
 @pytest.mark.parametrize("priority", ["P2", "P3", "P4"])
 def test_poison_that_is_not_urgent_waits_an_hour(desk: Desk, hotline: LyingHotline, priority: str) -> None:
     [poison] = desk.file(mode="live", priority=priority)
-    forwarder(desk, hotline).deliver(poison)
+    delivery_runner(desk, hotline).deliver(poison)
     row = desk.delivery(poison)
     assert (row.priority, row.state, row.last_class) == (priority, "due", "wrong_mode")
     assert HOUR - 60 * SECOND < row.next_at - desk.database.now() <= HOUR
@@ -263,7 +263,7 @@ def test_poison_that_is_not_urgent_waits_an_hour(desk: Desk, hotline: LyingHotli
 @pytest.mark.rule("F29")
 def test_a_key_that_is_back_lets_the_report_go(desk: Desk, hotline: LyingHotline) -> None:
     poison = poison_no_key(desk)
-    forward = forwarder(desk, hotline)
+    forward = delivery_runner(desk, hotline)
     forward.deliver(poison)
     for path in (desk.keys / "private" / ONE).glob("*.away"):
         path.rename(path.with_suffix(".key"))
@@ -276,7 +276,7 @@ def test_a_key_that_is_back_lets_the_report_go(desk: Desk, hotline: LyingHotline
 
 def test_a_fault_of_ours_and_an_unknown_hotline_are_poison(desk: Desk, hotline: LyingHotline) -> None:
     [ours], [unknown] = desk.file(), desk.file([(THREE, "primary")])
-    forward = forwarder(desk, hotline, **{ONE: Breaks()})
+    forward = delivery_runner(desk, hotline, **{ONE: Breaks()})
     job(forward, "urgent", ours)
     assert desk.delivery(ours).last_class == "our_fault"
     assert desk.delivery(unknown).last_class == "no_hotline"
@@ -286,18 +286,18 @@ def test_a_fault_of_ours_and_an_unknown_hotline_are_poison(desk: Desk, hotline: 
 def test_one_job_drains_its_own_queue_only(desk: Desk, hotline: LyingHotline) -> None:
     urgent = [desk.file(priority=priority)[0] for priority in ("P2", "P1", "P2")]
     [slow] = desk.file(priority="P3")
-    job(forwarder(desk, hotline), "urgent", urgent[0])
+    job(delivery_runner(desk, hotline), "urgent", urgent[0])
     assert [desk.delivery(one).state for one in urgent] == ["delivered"] * 3
     assert [taken.headers["webhook-id"] for taken in hotline.taken] == [urgent[0], urgent[1], urgent[2]]
     assert desk.delivery(slow).state == "due"
-    job(forwarder(desk, hotline), "standard", slow)
+    job(delivery_runner(desk, hotline), "standard", slow)
     assert desk.delivery(slow).state == "delivered"
 
 
 def test_a_backlog_of_reports_lets_an_sms_go_between(desk: Desk, hotline: LyingHotline) -> None:
     urgent = [desk.file(priority="P2")[0] for _ in range(3)]
     went: list[int] = []
-    between = replace(forwarder(desk, hotline), between=lambda: went.append(len(hotline.taken)))
+    between = replace(delivery_runner(desk, hotline), between=lambda: went.append(len(hotline.taken)))
     job(between, "urgent", urgent[0])
     assert went == [1, 2, 3]
 
@@ -320,7 +320,7 @@ def test_a_job_takes_no_row_that_it_could_not_end_in_its_time(
     """Cut off in the middle of a call, the report would wait an hour."""
     monkeypatch.setattr(deliver, "DRAIN_SECONDS", 0.2)
     first, second = desk.file()[0], desk.file()[0]
-    forwards = forwarder(desk, hotline, **({ONE: Dawdles()} if slow == "hotline" else {}))
+    forwards = delivery_runner(desk, hotline, **({ONE: Dawdles()} if slow == "hotline" else {}))
     job(replace(forwards, between=Dawdles()) if slow == "sms" else forwards, "urgent", first)
     assert [desk.delivery(one).state for one in (first, second)] == ["delivered", "due"]
 
@@ -334,14 +334,14 @@ class Hangs:
 def test_a_call_that_the_queue_cuts_off_is_no_fault_of_the_report(desk: Desk, hotline: LyingHotline) -> None:
     [first] = desk.file()
     with pytest.raises(JobTimedOut), QueueWorker.death_penalty_class(1, JobTimeoutException):
-        job(forwarder(desk, hotline, **{ONE: Hangs()}), "urgent", first)
+        job(delivery_runner(desk, hotline, **{ONE: Hangs()}), "urgent", first)
     row = desk.delivery(first)
     assert (row.state, row.last_class, row.lease_by) == ("due", None, "here/urgent/1")
 
 
 def test_a_worker_that_stops_takes_no_new_row(desk: Desk, hotline: LyingHotline) -> None:
     first, second = desk.file(), desk.file()
-    forward = forwarder(desk, hotline)
+    forward = delivery_runner(desk, hotline)
     stopping = DeliveryRunner(
         **{name: getattr(forward, name) for name in DeliveryRunner.__slots__} | {"stopping": lambda: True}
     )
@@ -365,7 +365,7 @@ class Watches:
 def test_no_connection_is_held_during_a_call(desk: Desk, hotline: LyingHotline) -> None:
     watching = Watches(desk.database)
     [delivery] = desk.file()
-    forwarder(desk, hotline, **{ONE: watching}).deliver(delivery)
+    delivery_runner(desk, hotline, **{ONE: watching}).deliver(delivery)
     assert watching.idle == 0
     assert desk.delivery(delivery).last_status == 204
 
@@ -384,8 +384,8 @@ class Freezes:
 @pytest.mark.rule("F6")
 def test_a_frozen_worker_cannot_undo_a_success(desk: Desk, hotline: LyingHotline) -> None:
     [delivery] = desk.file()
-    other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
-    frozen = forwarder(desk, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
+    other = delivery_runner(desk.later(seconds=90), hotline, holder="there/urgent/1")
+    frozen = delivery_runner(desk, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
     frozen.deliver(delivery)
     row = desk.delivery(delivery)
     assert (row.state, row.last_class, row.attempt) == ("delivered", "delivered", 2)
@@ -395,8 +395,8 @@ def test_a_frozen_worker_cannot_undo_a_success(desk: Desk, hotline: LyingHotline
 def test_a_frozen_worker_cannot_move_anothers_attempt(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(500))
     [delivery] = desk.file()
-    other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
-    frozen = forwarder(desk, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
+    other = delivery_runner(desk.later(seconds=90), hotline, holder="there/urgent/1")
+    frozen = delivery_runner(desk, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
     frozen.deliver(delivery)
     assert desk.delivery(delivery).last_class == "busy"
 
@@ -405,8 +405,8 @@ def test_a_frozen_worker_cannot_move_anothers_attempt(desk: Desk, hotline: Lying
 def test_a_frozen_worker_may_still_tell_of_its_success(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(500))
     [delivery] = desk.file()
-    other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
-    frozen = forwarder(desk, hotline, **{ONE: Freezes(other.deliver, Delivered(201))})
+    other = delivery_runner(desk.later(seconds=90), hotline, holder="there/urgent/1")
+    frozen = delivery_runner(desk, hotline, **{ONE: Freezes(other.deliver, Delivered(201))})
     frozen.deliver(delivery)
     row = desk.delivery(delivery)
     assert (row.state, row.last_status) == ("delivered", 201)
@@ -425,9 +425,9 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
         return keep(*args)
 
     monkeypatch.setattr(outbox, "mark_delivered", away_at_first)
-    replace(forwarder(desk, hotline), pause=waited.append).deliver(delivery)
+    replace(delivery_runner(desk, hotline), pause=waited.append).deliver(delivery)
     waited += [0] * times  # it is back
-    forwarder(desk.later(seconds=61), hotline).deliver(delivery)
+    delivery_runner(desk.later(seconds=61), hotline).deliver(delivery)
     assert len(hotline.taken) == sent
     assert desk.delivery(delivery).state == "delivered"
 
@@ -470,7 +470,7 @@ def test_the_breaker_opens_probes_and_closes(desk: Desk, hotline: LyingHotline) 
     [probe] = after.file(priority="P4")
     assert outbox.lease(after.database, probe, "w/standard/1") is not None, "half open: one goes"
     assert outbox.lease(after.database, waits, "w/standard/2") is None, "and the others wait for it"
-    assert forwarder(after, hotline).deliver(urgent), "P1 never waits"
+    assert delivery_runner(after, hotline).deliver(urgent), "P1 never waits"
     assert outbox.lease(after.later(seconds=61).database, waits, "w/standard/2") is not None, "closed by the 2xx"
 
 
@@ -498,7 +498,7 @@ def test_a_hotline_that_is_back_gets_its_backlog_within_a_minute(desk: Desk, hot
     for _ in range(5):
         fail(desk)
     [urgent] = desk.file(priority="P1")
-    forwarder(desk, hotline).deliver(urgent)
+    delivery_runner(desk, hotline).deliver(urgent)
     waits = sorted(row.next_at - desk.database.now() for row in desk.deliveries() if row.state == "due")
     assert waits[0] <= 0
     assert waits[-1] < circuit_breakers.BACKLOG_SPREAD

@@ -53,18 +53,18 @@ class Phone:
         self.provider = Says()
         metrics = WorkerMetrics(CollectorRegistry())
         keys = KeyRing(desk.keys)
-        texter = SmsDispatcher(
+        sms_dispatcher = SmsDispatcher(
             desk.database, keys, {"africastalking": self.provider}, mode, "here/urgent-1/a", metrics, lambda: 0.0
         )
         self.words = iter(range(100_001, 200_000))
-        self.pager = OnCallPager(desk.database, texter, desk.keys, mode, lambda: next(self.words))
+        self.pager = OnCallPager(desk.database, sms_dispatcher, desk.keys, mode, lambda: next(self.words))
         means = HotlineDependencies(
             Mode(mode), listed(MAIL, *NUMBERS), channels=("africastalking",), register_phones=self.pager.register_phones
         )
         settings = load_settings(
             Settings, {"HOTLINE_X_CHANNEL": "africastalking", "HOTLINE_X_FROM": "163"}, "HOTLINE_X_"
         )
-        self.forwarder = DeliveryRunner(
+        self.delivery_runner = DeliveryRunner(
             desk.database, keys, {ONE: build(settings, means)}, mode, "here/urgent-1/a", "worker", metrics, lambda: 0.0
         )
 
@@ -80,7 +80,7 @@ class Phone:
         return self.texts[nth].words.split()[-1]
 
     def deliver(self, delivery_id: str) -> Any:
-        self.forwarder.deliver(delivery_id)
+        self.delivery_runner.deliver(delivery_id)
         return self.desk.delivery(delivery_id)
 
     def wait(self, seconds: float) -> None:
@@ -153,7 +153,7 @@ def test_what_no_provider_took_is_no_receipt(
     phone.provider.outcome = Accepted("id-2")
     phone.wait(6)
     if why == "sms_waits":
-        phone.pager.texter.send_next()
+        phone.pager.sms_dispatcher.send_next()
     assert phone.deliver(delivery).state == "delivered"
     assert phone.told == then
 
@@ -328,10 +328,10 @@ def test_the_word_holds_where_nobody_has_to_take_it_on_anew(phone: Phone, before
 def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone, priority: str) -> None:
     [delivery] = phone.desk.file(priority=priority)
     phone.deliver(delivery)
-    patience = ANSWER_TIMEOUTS[priority] / SECOND
+    timeouts = ANSWER_TIMEOUTS[priority] / SECOND
     for told in (1, 2, 3, 3):
         assert len(phone.told) == told
-        phone.wait(patience - 2)
+        phone.wait(timeouts - 2)
         phone.pager.go_on()
         assert len(phone.told) == told, "not before its time"
         phone.wait(3)

@@ -317,7 +317,7 @@ def test_a_step_that_is_taken_on_meanwhile_tells_nobody(desk: Desk) -> None:
     desk.database.offset += MINUTE
     [due] = [one for one in steps.list_due(desk.database) if one.step == "desk"]
     night.handle(ONE, "accepted")
-    night.ladder._notify(due)
+    night.escalation._notify(due)
     assert story(night) == ""
 
 
@@ -327,14 +327,14 @@ def test_the_figures_of_a_monitor(desk: Desk) -> None:
     night = Night(desk)
     night.dead = {OFFICER, "desk@two.example"}
     night.until(16)
-    night.ladder.figures()
+    night.escalation.figures()
     figures = night.metrics
     assert [figures.overdue.labels(priority)._value.get() for priority in ("P1", "P2", "P3")] == [1, 0, 0]
     assert figures.late._value.get() == 1, "the duty officer of the P1, whom nobody reaches"
     assert figures.steps.labels("backup", "given")._value.get() == 1
     night.handle(ONE, "accepted")
     night.handle(TWO, "accepted")
-    night.ladder.figures()
+    night.escalation.figures()
     assert (figures.overdue.labels("P1")._value.get(), figures.late._value.get()) == (0, 0)
 
 
@@ -344,7 +344,7 @@ def test_those_who_cannot_be_told_keep_nobody_from_being_told(desk: Desk) -> Non
     for _ in range(51):
         desk.file(CHAIN)
     night.until(30, 5)
-    night.ladder.escalate()
+    night.escalation.escalate()
     assert len([who for _, who in night.happened() if who == LEAD]) == 51
 
 
@@ -354,9 +354,9 @@ def test_a_day_ahead_for_a_moment_silences_no_night(desk: Desk) -> None:
     night.until(4)
     night.dead = {OFFICER, LEAD}
     desk.database.offset += DAY
-    night.ladder.escalate()
+    night.escalation.escalate()
     desk.file(CHAIN)
-    night.ladder.escalate()
+    night.escalation.escalate()
     desk.database.offset -= DAY
     night.dead = set()
     began = len(night.told)
@@ -387,11 +387,11 @@ def test_a_host_whose_time_is_wrong_puts_nothing_off(desk: Desk, monkeypatch: py
     monkeypatch.setattr(desk.database, "now", lambda: right() + DAY)
     night.dead = {LEAD, "lead@two.example"}
     desk.database.offset += MINUTE
-    night.ladder.escalate()
+    night.escalation.escalate()
     night.dead = set()
     for minutes, times in ((1, 1), (14, 2)):
         desk.database.offset += minutes * MINUTE
-        night.ladder.escalate()
+        night.escalation.escalate()
         assert [one.who for one in night.told].count(LEAD) == times
 
 
@@ -430,12 +430,12 @@ def test_reports_that_cannot_be_given_on_keep_no_other_from_its_next_hotline(
     monkeypatch.setattr(recipients, "next_hotline", fails)
     desk.database.offset += 15 * MINUTE
     with capture_logs() as said:
-        looks = [night.ladder.escalate() for _ in range(4)]
+        looks = [night.escalation.escalate() for _ in range(4)]
     assert looks == [True, True, True, False], "three steps of each: as long as there may be more"
     assert len([one for one in said if one["event"] == "job_failed"]) == 2 * MAX_STEPS
     assert [hotline for _, hotline, _ in night.given] == [TWO]
     monkeypatch.setattr(recipients, "next_hotline", give)
     desk.database.offset += MINUTE
-    while night.ladder.escalate():
+    while night.escalation.escalate():
         pass
     assert len(night.given) == MAX_STEPS + 1, "what could not be done is tried again"

@@ -38,7 +38,7 @@ def test_a_mail_server_that_hangs_keeps_no_report_from_the_next_hotline(desk: De
     night = Night(desk)
     for _ in range(51):  # one more than are looked at together
         desk.file(CHAIN)
-    night.ladder.hands = {URGENT: Hung(1), STANDARD: Hung(1)}
+    night.escalation.hands = {URGENT: Hung(1), STANDARD: Hung(1)}
     for _ in range(3):
         night.until(15, 15, delivers=False)
     assert [hotline for _, hotline, _ in night.given] == [TWO] * 51
@@ -66,10 +66,10 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
     night = Night(desk, land(ALL_DAY))
     night.until(11 * 60, 60)
     hands = {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
-    teller = Hangs(None, (), "live", night.metrics, night=night, asked=threading.Event(), lets_go=threading.Event())
-    night.ladder.hands, night.ladder.teller = hands, teller
+    notifier = Hangs(None, (), "live", night.metrics, night=night, asked=threading.Event(), lets_go=threading.Event())
+    night.escalation.hands, night.escalation.notifier = hands, notifier
     night.until(12 * 60, 60)
-    assert teller.asked.wait(20), "the first desk of what can wait is being told"
+    assert notifier.asked.wait(20), "the first desk of what can wait is being told"
     desk.file(CHAIN)
     night.until(12 * 60 + 4, 4)
     assert night.told == []
@@ -78,8 +78,8 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
         until(lambda: len(night.told) > 0, "nobody was told within a look", seconds=10)
         assert [(one.who, one.said.priority) for one in night.told] == [(OFFICER, "P1")]
     finally:
-        teller.lets_go.set()
-        night.ladder.finish()
+        notifier.lets_go.set()
+        night.escalation.finish()
     assert len(night.told) == 21
 
 
@@ -100,7 +100,7 @@ def test_what_becomes_due_meanwhile_and_is_more_urgent_is_told_next(desk: Desk) 
     night.until(26)
     desk.file(CHAIN)
     night.until(29)
-    night.ladder.teller = Slow(None, (), "live", night.metrics, night=night)
+    night.escalation.notifier = Slow(None, (), "live", night.metrics, night=night)
     night.until(30)
     assert [one.said.priority for one in night.told] == ["P2", "P1", *["P2"] * 19]
 
@@ -108,7 +108,7 @@ def test_what_becomes_due_meanwhile_and_is_more_urgent_is_told_next(desk: Desk) 
 def enlisted(night: Night, desk: Desk) -> Says:
     """ONE has one duty phone and no mail; the provider that takes its texts."""
     create_key_pair(desk.keys, SENDER_KEY)
-    pager, provider = night.ladder.pager, Says()
+    pager, provider = night.escalation.pager, Says()
     pager.register_phones(ONE, OnCallPhones((OFFICER,), CHANNEL, "163"))
     night.senders[CHANNEL] = provider
     return provider
@@ -143,6 +143,6 @@ def test_a_text_that_waits_for_its_provider_is_followed_by_no_other(desk: Desk) 
     night.until(9)
     assert (pages(desk), len(night.worries)) == (1, 5), "else all of them go out when it is back"
     provider.outcome = Accepted("id-1")
-    night.ladder.pager.texter.send_next()
+    night.escalation.pager.sms_dispatcher.send_next()
     night.until(10)
     assert pages(desk) == 2 and len(night.worries) == 5

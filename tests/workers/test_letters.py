@@ -23,7 +23,7 @@ from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
-from tests.workers.test_forward import SECRET, forwarder
+from tests.workers.test_forward import SECRET, delivery_runner
 
 pytestmark = pytest.mark.slow
 
@@ -84,9 +84,9 @@ def sent_report(desk: Desk, contact: dict[str, Any] | None = None) -> tuple[str,
     for name, role in ROUTE:
         box = seal_body(desk.public[name], SealContext("demo", report_id, 1, name), b"{}", data)
         parts.append(SealedCopy(name, role, "CATEGORY", box.key_id, box.wrap, box.head, box.sealed))
-    filing = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
+    submission = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
     box_of = MailboxRecord(report_id.encode()[:32], b"public", b"sealed")
-    [delivery] = web.commit(desk.database, filing, box_of).deliveries
+    [delivery] = web.commit(desk.database, submission, box_of).deliveries
     return report_id, delivery
 
 
@@ -97,12 +97,12 @@ def messages(desk: Desk) -> list[tuple[str, int, str]]:
 def test_it_arrives_once_signed_with_a_key_of_its_own(desk: Desk, hotline: LyingHotline) -> None:
     report_id, delivery = sent_report(desk)
     hotline.answer(Answer(), Answer(503), Answer())
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     said = say(desk, report_id, text=" as typed")
     [(made, priority)] = tick(desk)
     assert (tick(desk), priority) == ([], "P2")
-    assert forwarder(desk, hotline).deliver(made)
-    assert forwarder(desk.later(minutes=10), hotline).deliver(made)
+    assert delivery_runner(desk, hotline).deliver(made)
+    assert delivery_runner(desk.later(minutes=10), hotline).deliver(made)
     _, failed, taken = hotline.taken
     assert failed.headers["webhook-id"] == taken.headers["webhook-id"] == made != delivery
     Verifier(SECRET).verify(taken.body, dict(taken.headers))
@@ -154,14 +154,14 @@ def test_after_a_withdrawal_no_body_holds_the_number(desk: Desk, hotline: LyingH
     """The report was sealed with it, could not be delivered, and goes out now; so does the message that gave it."""
     report_id, delivery = sent_report(desk, GIVEN)
     hotline.answer(Answer(503))
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     assert NUMBER.encode() in hotline.taken[0].body
     say(desk, report_id, "contact_given", None)
     say(desk, report_id, "contact_withdrawn", None)
     tick(desk)
     fallbacks.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
     later = desk.later(hours=1)
-    forwarder(later, hotline).drain(["P2"])
+    delivery_runner(later, hotline).drain(["P2"])
     bodies = [taken.body for taken in hotline.taken[1:]]
     assert len(bodies) == 6  # the report, two messages; to each of the two
     assert not any(NUMBER.encode() in body for body in bodies)
@@ -175,9 +175,9 @@ def test_given_again_only_what_was_given_last_may_be_used(desk: Desk, hotline: L
     report_id, delivery = sent_report(desk, before)
     say(desk, report_id, "contact_withdrawn", None)
     say(desk, report_id, "contact_given", None)
-    forwarder(desk, hotline).deliver(delivery)
+    delivery_runner(desk, hotline).deliver(delivery)
     for made, _ in tick(desk):
-        forwarder(desk, hotline).deliver(made)
+        delivery_runner(desk, hotline).deliver(made)
     assert [taken.data["data"]["contact"] for taken in hotline.taken] == [NO_CONTACT, NO_CONTACT, GIVEN]
 
 
@@ -186,7 +186,7 @@ def test_after_deletion_the_report_goes_on_without_the_number(desk: Desk, hotlin
     report_id, delivery = sent_report(desk, GIVEN)
     say(desk, report_id, "delete_asked", None)
     tick(desk)
-    forwarder(desk, hotline).drain(["P2"])
+    delivery_runner(desk, hotline).drain(["P2"])
     types = sorted(taken.data["type"] for taken in hotline.taken)
     assert types == ["report.created", "report.message"]
     assert not any(NUMBER.encode() in taken.body for taken in hotline.taken)
@@ -202,7 +202,7 @@ def test_a_message_opens_nowhere_but_in_its_place(desk: Desk, hotline: LyingHotl
     with desk.database.write() as connection:
         connection.execute(t.message.update().values(report_id=two))
     [(made, _)] = tick(desk)
-    forwarder(desk, hotline).deliver(made)
+    delivery_runner(desk, hotline).deliver(made)
     assert desk.delivery(made).last_class == "not_sealed_to_us"
     assert hotline.taken == []
 
@@ -217,5 +217,5 @@ def test_a_rotated_key_opens_what_was_said_before(desk: Desk, hotline: LyingHotl
     done = key_rotation.rewrap_rows(desk.database, load_private_keys(desk.keys, [ONE]), ONE, new)
     assert (done.done, done.unreadable) == (2, 0)
     assert key_rotation.count_by_key(desk.database, old.key_id) == 0
-    forwarder(desk, hotline).deliver(made)
+    delivery_runner(desk, hotline).deliver(made)
     assert [taken.data["data"]["text"] for taken in hotline.taken] == ["more"]

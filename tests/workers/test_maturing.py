@@ -24,8 +24,8 @@ from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 WHOLE = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
 
 
-def put(desk: Desk, filing: Submission, kind: str, seconds: float = 120) -> None:
-    submissions.schedule_pending(desk.database, filing, kind, desk.database.now() + int(seconds * SECOND))
+def put(desk: Desk, submission: Submission, kind: str, seconds: float = 120) -> None:
+    submissions.schedule_pending(desk.database, submission, kind, desk.database.now() + int(seconds * SECOND))
 
 
 def mature(desk: Desk) -> list[tuple[str, str]]:
@@ -54,8 +54,8 @@ def deliver(desk: Desk, delivery_id: str) -> None:
 @pytest.mark.rule("S-12")
 @pytest.mark.parametrize(("kind", "act"), [("rescue", "rescued"), ("words", "words_filed")])
 def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind: str, act: str) -> None:
-    filing = desk.sealed(completeness="incomplete", priority="P1")
-    put(desk, filing, kind)
+    submission = desk.sealed(completeness="incomplete", priority="P1")
+    put(desk, submission, kind)
     assert mature(desk.later(seconds=110)) == []
     later = desk.later(seconds=121)
     [(delivery, priority)] = mature(later)
@@ -63,10 +63,10 @@ def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind:
     assert priority == "P1"
     assert sent(desk) == [(ONE, "created", 1, "P1")]
     [report] = desk.reports()
-    assert (report.report_id, report.completeness, report.state) == (filing.report_id, "incomplete", "queued")
+    assert (report.report_id, report.completeness, report.state) == (submission.report_id, "incomplete", "queued")
     assert report.desk == ONE
     assert waiting(desk) == []
-    assert desk.acts(filing.report_id) == [act]
+    assert desk.acts(submission.report_id) == [act]
     assert desk.acts(delivery) == ["made"]
     leased = outbox.lease(later.database, delivery, "w/urgent/1")
     assert leased is not None
@@ -75,9 +75,9 @@ def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind:
 
 @pytest.mark.rule("S-12")
 def test_deleted_before_its_time_is_never_filed(desk: Desk) -> None:
-    filing = desk.sealed(completeness="incomplete")
-    put(desk, filing, "rescue")
-    submissions.cancel_pending(desk.database, filing.origin_key, filing.report_id)
+    submission = desk.sealed(completeness="incomplete")
+    put(desk, submission, "rescue")
+    submissions.cancel_pending(desk.database, submission.origin_key, submission.report_id)
     assert mature(desk.later(hours=1)) == []
     assert desk.reports() == []
 
@@ -92,9 +92,9 @@ def test_sent_before_its_time_is_filed_once(desk: Desk) -> None:
 
 def test_what_the_clock_holds_is_not_filed_again_where_a_send_overtook_it(desk: Desk) -> None:
     """The row was still there, for the Send came by the spool; the report is complete."""
-    filing = desk.sealed(completeness="incomplete")
-    web.commit(desk.database, desk.sealed(before=filing))
-    put(desk, filing, "rescue")
+    submission = desk.sealed(completeness="incomplete")
+    web.commit(desk.database, desk.sealed(before=submission))
+    put(desk, submission, "rescue")
     assert mature(desk.later(hours=1)) == []
     assert desk.reports()[0].completeness == "complete"
     assert waiting(desk) == []
@@ -146,8 +146,8 @@ def test_a_lower_priority_lowers_nothing(desk: Desk) -> None:
 
 
 def test_what_nobody_could_read_goes_as_unread(desk: Desk) -> None:
-    filing = desk.sealed(completeness="unread", priority="P2")
-    put(desk, filing, "unread", seconds=0)
+    submission = desk.sealed(completeness="unread", priority="P2")
+    put(desk, submission, "unread", seconds=0)
     mature(desk)
     assert sent(desk) == [(ONE, "unread", 1, "P2")]
     assert desk.reports()[0].state == "queued"
@@ -205,8 +205,8 @@ def test_what_waits_of_a_report_is_found_without_looking_at_all_that_waits(tmp_p
 
 def test_two_clocks_file_it_once(desk: Desk) -> None:
     filings = [desk.sealed(completeness="incomplete") for _ in range(8)]
-    for filing in filings:
-        put(desk, filing, "rescue", seconds=0)
+    for submission in filings:
+        put(desk, submission, "rescue", seconds=0)
     keys = pending_submissions.list_due(desk.database)
     threads = [
         threading.Thread(target=lambda: [pending_submissions.submit_due(desk.database, key) for key in keys])
@@ -221,10 +221,10 @@ def test_two_clocks_file_it_once(desk: Desk) -> None:
 
 def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -> None:
     """web replaces the row between the clock's look and its deletion: it is filed with what was added."""
-    filing = desk.sealed(completeness="incomplete")
-    put(desk, filing, "rescue", seconds=0)
+    submission = desk.sealed(completeness="incomplete")
+    put(desk, submission, "rescue", seconds=0)
     [key] = pending_submissions.list_due(desk.database)
-    put(desk, desk.sealed(completeness="incomplete", before=filing, revision=2), "rescue", seconds=120)
+    put(desk, desk.sealed(completeness="incomplete", before=submission, revision=2), "rescue", seconds=120)
     assert len(pending_submissions.submit_due(desk.database, key)) == 1
     assert waiting(desk) == []
     assert [report.revision for report in desk.reports()] == [2]
@@ -234,12 +234,12 @@ def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits for the clock's COMMIT, sees what was filed, and is told to be the next revision."""
-    filing = desk.sealed(completeness="incomplete")
-    put(desk, filing, "rescue", seconds=0)
+    submission = desk.sealed(completeness="incomplete")
+    put(desk, submission, "rescue", seconds=0)
     [key] = pending_submissions.list_due(desk.database)
     found: list[submissions.SubmittedRevision | None] = []
     answer = threading.Thread(
-        target=lambda: found.append(submissions.schedule_pending(desk.database, filing, "rescue", 0))
+        target=lambda: found.append(submissions.schedule_pending(desk.database, submission, "rescue", 0))
     )
     file = pending_submissions._file
 
@@ -251,7 +251,7 @@ def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     monkeypatch.setattr(pending_submissions, "_file", overtaken)
     assert len(pending_submissions.submit_due(desk.database, key)) == 1
     answer.join()
-    assert found == [submissions.SubmittedRevision(filing.report_id, 1, complete=False)]
+    assert found == [submissions.SubmittedRevision(submission.report_id, 1, complete=False)]
 
 
 def _somebody_waits(desk: Desk) -> bool:
@@ -275,9 +275,9 @@ def test_what_is_due_is_not_put_off_by_the_next_answer(desk: Desk) -> None:
 def test_a_deletion_out_of_the_spool_takes_nothing_that_was_said_since(
     desk: Desk, up_to: int | None, left: int
 ) -> None:
-    filing = desk.sealed(completeness="incomplete", revision=2)
-    put(desk, filing, "rescue")
-    submissions.cancel_pending(desk.database, filing.origin_key, filing.report_id, up_to=up_to)
+    submission = desk.sealed(completeness="incomplete", revision=2)
+    put(desk, submission, "rescue")
+    submissions.cancel_pending(desk.database, submission.origin_key, submission.report_id, up_to=up_to)
     assert len(waiting(desk)) == left
 
 

@@ -46,7 +46,7 @@ class Silent(SmsDispatcher):
 
 
 @pytest.fixture
-def nudger(desk: Desk) -> Iterator[AnswerNotices]:
+def notices_job(desk: Desk) -> Iterator[AnswerNotices]:
     at(desk, 12, zone=0)  # within the hours, and not near their end
     create_key_pair(desk.keys, SENDER_KEY)
     web(desk).share_keys()
@@ -67,9 +67,11 @@ def made(desk: Desk) -> AnswerNotices:
     """No provider takes anything: what would go stands in `outgoing`."""
     metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(desk.keys)
     senders: Any = {"africastalking": None}  # it is never asked
-    texter = Silent(database=desk.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics)
+    sms_dispatcher = Silent(
+        database=desk.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics
+    )
     return AnswerNotices(
-        desk.database, keys, desk.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, texter
+        desk.database, keys, desk.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, sms_dispatcher
     )
 
 
@@ -101,11 +103,11 @@ def delivered(desk: Desk) -> None:
         connection.execute(update(t.delivery).values(state="delivered"))
 
 
-def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: AnswerNotices) -> None:
+def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     answer(desk, report_id)
-    nudger.go_on()
-    nudger.go_on()
+    notices_job.go_on()
+    notices_job.go_on()
     [text] = texts(desk)
     unless = [web(desk).key(NUMBER).hex()]
     said = {"to": NUMBER, "from": "163", "text": "Hello. Please dial *111*163# when you have time."}
@@ -114,15 +116,17 @@ def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: Answe
     assert desk.acts(report_id)[-1] == "nudged"
 
 
-def test_who_said_nothing_is_not(desk: Desk, nudger: AnswerNotices) -> None:
+def test_who_said_nothing_is_not(desk: Desk, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(desk)
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     made(desk.later(days=3)).go_on()
     assert texts(desk) == []
 
 
-def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(desk: Desk, nudger: AnswerNotices) -> None:
+def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(
+    desk: Desk, notices_job: AnswerNotices
+) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     for day in range(6):
         later = desk.later(days=day, minutes=day)
@@ -134,33 +138,33 @@ def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(desk:
     assert len(texts(desk)) == 3
 
 
-def test_two_answers_that_are_due_at_once_are_told_of_once(desk: Desk, nudger: AnswerNotices) -> None:
+def test_two_answers_that_are_due_at_once_are_told_of_once(desk: Desk, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     for _ in range(2):
         answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     for days in (1, 2):
         made(desk.later(days=days, minutes=1)).go_on()
     assert len(texts(desk)) == 1
 
 
-def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, nudger: AnswerNotices) -> None:
+def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(desk)
     delivered(desk)
     say(desk, report_id, "contact_given", contact=ALWAYS)
     tick(desk)
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     assert len(texts(desk)) == 1
     answer(desk, report_id)
-    nudger.go_on()  # decided: in a day
+    notices_job.go_on()  # decided: in a day
     say(desk, report_id, "contact_withdrawn")
     tick(desk)
     made(desk.later(days=2)).go_on()
     assert len(texts(desk)) == 1
 
 
-def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, nudger: AnswerNotices) -> None:
+def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, notices_job: AnswerNotices) -> None:
     """Walked again, with No to contact and without ONE: what ONE still holds says Yes."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
@@ -171,14 +175,14 @@ def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, n
         pending_submissions.submit_due(desk.database, key)
     assert [row.hotline for row in desk.deliveries()] == [ONE, TWO]
     answer(desk, report_id)
-    nudger.go_on()
-    nudger.go_on()
+    notices_job.go_on()
+    notices_job.go_on()
     assert texts(desk) == []
 
 
 @pytest.mark.rule("S-09")
 @pytest.mark.parametrize("when", ["before the answer", "while the text waits"])
-def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: AnswerNotices, when: str) -> None:
+def test_after_stop_nothing_goes_until_start(desk: Desk, notices_job: AnswerNotices, when: str) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     if when == "before the answer":
         web(desk).add(NUMBER)
@@ -186,7 +190,7 @@ def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: AnswerNotices, 
     if when == "while the text waits":
         answer_notices.schedule(desk.database, one, report_id, desk.database.now())
         web(desk).add(NUMBER)
-    nudger.go_on()
+    notices_job.go_on()
     made(desk.later(days=1)).go_on()
     assert texts(desk) == []
     web(desk).take_back(NUMBER)
@@ -198,18 +202,18 @@ def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: AnswerNotices, 
 
 
 @pytest.mark.rule("S-09")
-def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudger: AnswerNotices) -> None:
+def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, notices_job: AnswerNotices) -> None:
     old, new = b"k" * 32, b"n" * 32
     report_id, _ = sent_report(desk, ALWAYS)
     web(desk, old).add(NUMBER)
     rotated = web(desk, new, old)
     rotated.share_keys()
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     assert texts(desk) == []
     rotated.take_back(NUMBER)
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     assert [one["unless"][0] for one in texts(desk)] == [rotated.key(NUMBER).hex()], "the newest first"
     rotated.add(NUMBER)
     answer(desk, report_id)
@@ -218,7 +222,7 @@ def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudge
 
 
 @pytest.mark.rule("S-09")
-def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: AnswerNotices) -> None:
+def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     [before] = (desk.keys / "private" / SENDER_KEY).iterdir()
     new = create_key_pair(desk.keys, SENDER_KEY)
@@ -227,7 +231,7 @@ def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: 
     assert key_rotation.count_by_key(desk.database, before.stem) == 0
     before.unlink()
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     assert len(texts(desk)) == 1
 
 
@@ -267,7 +271,7 @@ def withdrawn(desk: Desk, report_id: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["My report", "Add more", "closed"])
-def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, nudger: AnswerNotices, how: str) -> None:
+def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, notices_job: AnswerNotices, how: str) -> None:
     """It was put out on a yes; the provider is busy, or whoever sent it was killed. A worker tries it again."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
@@ -275,8 +279,8 @@ def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, nudger: A
     metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(desk.keys)
     sends = SmsDispatcher(desk.database, keys, {"africastalking": provider}, "demo", "h", metrics, lambda: 0.0)
     one = answer(desk, report_id)
-    replace(nudger, texter=sends).go_on()
-    replace(nudger, texter=sends).go_on()
+    replace(notices_job, sms_dispatcher=sends).go_on()
+    replace(notices_job, sms_dispatcher=sends).go_on()
     assert (len(provider.texts), last(desk)) == (1, ("due", "busy"))
     withdrawn(desk, report_id, how)
     desk.database.offset += 30 * SECOND
@@ -286,12 +290,12 @@ def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, nudger: A
     assert not sends.send(one)
 
 
-def test_a_yes_after_that_no_is_a_yes(desk: Desk, nudger: AnswerNotices) -> None:
+def test_a_yes_after_that_no_is_a_yes(desk: Desk, notices_job: AnswerNotices) -> None:
     """Only what a provider refused is the last text for a report."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     with desk.database.write() as connection:
         connection.execute(update(t.outgoing).values(state="failed", last_class="withdrawn"))
     say(desk, report_id, "contact_given", contact=ALWAYS)
@@ -304,17 +308,17 @@ def test_a_yes_after_that_no_is_a_yes(desk: Desk, nudger: AnswerNotices) -> None
 
 
 @pytest.mark.parametrize("how", ["closed", "refused"])
-def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, nudger: AnswerNotices, how: str) -> None:
+def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, notices_job: AnswerNotices, how: str) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     if how == "closed":
         with desk.database.write() as connection:
             connection.execute(update(t.report).values(state="closed"))
         answer(desk, report_id)
-        nudger.go_on()
+        notices_job.go_on()
         assert texts(desk) == []
         return
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     with desk.database.write() as connection:
         connection.execute(update(t.outgoing).values(state="failed"))
     answer(desk, report_id)
@@ -322,21 +326,21 @@ def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, nudger
     assert len(texts(desk)) == 1
 
 
-def test_where_the_body_does_not_open_nothing_goes(desk: Desk, nudger: AnswerNotices, tmp_path: Path) -> None:
+def test_where_the_body_does_not_open_nothing_goes(desk: Desk, notices_job: AnswerNotices, tmp_path: Path) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     for key in (desk.keys / "private" / ONE).iterdir():
         key.unlink()
     answer(desk, report_id)
-    nudger.go_on()
+    notices_job.go_on()
     assert texts(desk) == []
 
 
-def test_two_clocks_send_it_once(desk: Desk, nudger: AnswerNotices) -> None:
+def test_two_clocks_send_it_once(desk: Desk, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     one = answer(desk, report_id)
     answer_notices.schedule(desk.database, one, report_id, 1)
     answer_notices.schedule(desk.database, one, report_id, 1)
-    for clock in (nudger, made(desk)):
+    for clock in (notices_job, made(desk)):
         clock.go_on()
     assert len(texts(desk)) == 1
     assert correspondence.load_mailbox(desk.database, report_id) is not None

@@ -32,9 +32,9 @@ class Watch:
     def __init__(self, inbox: Inbox) -> None:
         self.inbox, self.now, self.reason = inbox, 1000.0, ""
         server = parse_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
-        teller = Notifier(server, (ON_CALL,), "live", WorkerMetrics(CollectorRegistry()))
+        notifier = Notifier(server, (ON_CALL,), "live", WorkerMetrics(CollectorRegistry()))
         part = MonitoredPart("The database", "P1", lambda: self.reason, "See docs/operating/database-gone.md")
-        self.outages = OutageMonitor((part,), teller, "host-a", lambda: self.now)
+        self.outages = OutageMonitor((part,), notifier, "host-a", lambda: self.now)
 
     def subjects_after(self, seconds: float) -> list[str]:
         """What was sent within these seconds, with a probe and a look every 5 s."""

@@ -61,7 +61,7 @@ class Post:
         )
         return sms_id
 
-    def texter(self, holder: str = "here/urgent-1/a") -> SmsDispatcher:
+    def sms_dispatcher(self, holder: str = "here/urgent-1/a") -> SmsDispatcher:
         return SmsDispatcher(
             database=self.desk.database,
             keys=KeyRing(self.desk.keys),
@@ -87,8 +87,8 @@ def post(desk: Desk) -> Post:
 
 def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     sms = post.put(text="a é €", link="link-7")
-    send(post.texter(), sms)
-    send(post.texter(), sms)
+    send(post.sms_dispatcher(), sms)
+    send(post.sms_dispatcher(), sms)
     [text] = post.provider.texts
     assert text == SmsMessage("+6785550101", "163", "a é €", "link-7", id=sms, seconds=text.seconds)
     assert 590 < text.seconds <= 600
@@ -99,15 +99,15 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
 
 def test_the_parts_that_are_paid_for_are_counted(post: Post) -> None:
     """Once for each SMS that the provider took, however often it was tried."""
-    texter = post.texter()
+    sms_dispatcher = post.sms_dispatcher()
     for text, outcome in (
         ("a" * 161, Accepted("1")),
         ("\u0101" * 71, RetryLater("busy")),
         ("\u0101" * 71, Accepted("2")),
     ):
         post.provider.outcome = outcome
-        texter.send(post.put(text=text))
-    assert texter.metrics.segments.labels("africastalking")._value.get() == 4
+        sms_dispatcher.send(post.put(text=text))
+    assert sms_dispatcher.metrics.segments.labels("africastalking")._value.get() == 4
 
 
 def test_later_is_tried_again_by_the_schedule(post: Post) -> None:
@@ -115,7 +115,7 @@ def test_later_is_tried_again_by_the_schedule(post: Post) -> None:
     sms = post.put()
     for wait in (0, 4, 2, 15):
         post.pass_time(wait)
-        post.texter().send(sms)
+        post.sms_dispatcher().send(sms)
     assert len(post.provider.texts) == 3
     assert (post.row(sms).state, post.row(sms).last_class) == ("due", "not_reached")
 
@@ -124,7 +124,7 @@ def test_once_more_and_no_further(post: Post) -> None:
     post.provider.outcome = RetryLater("busy", once=True)
     sms = post.put()
     for _ in range(4):
-        post.texter().send(sms)
+        post.sms_dispatcher().send(sms)
         post.pass_time(70)
     assert len(post.provider.texts) == 2
     assert post.row(sms).state == "failed"
@@ -134,7 +134,7 @@ def test_over_is_over(post: Post) -> None:
     post.provider.outcome = DoNotRetry("timeout")
     sms = post.put()
     for _ in range(3):
-        post.texter().send(sms)
+        post.sms_dispatcher().send(sms)
         post.pass_time(70)
     assert len(post.provider.texts) == 1
     assert (post.row(sms).state, post.row(sms).last_class) == ("failed", "timeout")
@@ -142,7 +142,7 @@ def test_over_is_over(post: Post) -> None:
 
 def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
     post.provider.outcome = DoNotRetry("opt_out")
-    post.texter().send(post.put())
+    post.sms_dispatcher().send(post.put())
     with post.desk.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
 
@@ -152,12 +152,12 @@ def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post)
     """It was put out before; the provider was busy. What somebody has asked for goes all the same."""
     post.provider.outcome = RetryLater("busy")
     nudge, reply = post.put(caller="", unless=[CALLER.hex()]), post.put()
-    post.texter().send(nudge)
+    post.sms_dispatcher().send(nudge)
     opt_outs.add(post.desk.database, CALLER)
     post.pass_time(5)
     post.provider.outcome = Accepted("id-1")
     for sms in (nudge, reply):
-        post.texter().send(sms)
+        post.sms_dispatcher().send(sms)
     assert (post.row(nudge).state, post.row(nudge).last_class) == ("failed", "opt_out")
     assert post.row(reply).state == "sent"
     assert [text.id for text in post.provider.texts] == [nudge, reply]
@@ -168,17 +168,17 @@ def test_it_waits_where_nobody_can_say_whether_stop_came(post: Post, monkeypatch
     nudge = post.put(caller="", unless=[CALLER.hex()])
     with monkeypatch.context() as patched:
         patched.setattr(opt_outs, "is_opted_out", Mock(side_effect=DatabaseUnavailable("away")))
-        assert not post.texter().send(nudge)
+        assert not post.sms_dispatcher().send(nudge)
     assert (post.provider.texts, post.row(nudge).state) == ([], "due")
     post.pass_time(61)
-    assert post.texter().send(nudge)
+    assert post.sms_dispatcher().send(nudge)
     assert post.row(nudge).state == "sent"
 
 
 @pytest.mark.rule("S-09")
 def test_a_provider_that_refuses_it_for_an_opt_out_is_believed(post: Post) -> None:
     post.provider.outcome = DoNotRetry("opt_out")
-    post.texter().send(post.put(caller="", unless=[CALLER.hex(), bytes(32).hex()]))
+    post.sms_dispatcher().send(post.put(caller="", unless=[CALLER.hex(), bytes(32).hex()]))
     with post.desk.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
 
@@ -186,7 +186,7 @@ def test_a_provider_that_refuses_it_for_an_opt_out_is_believed(post: Post) -> No
 def test_what_came_too_late_is_dropped(post: Post) -> None:
     sms = post.put(lives=600)
     post.pass_time(601)
-    assert not post.texter().send(sms)
+    assert not post.sms_dispatcher().send(sms)
     assert messages.list_due(post.desk.database) == []
     assert messages.expire_old(post.desk.database) == 1
     assert post.row(sms).state == "expired"
@@ -196,9 +196,9 @@ def test_what_came_too_late_is_dropped(post: Post) -> None:
 def test_two_workers_send_it_once(post: Post) -> None:
     sms = post.put()
     assert messages.lease(post.desk.database, sms, "a") is not None
-    assert not post.texter("b").send(sms)
+    assert not post.sms_dispatcher("b").send(sms)
     post.pass_time(61)
-    assert post.texter("b").send(sms), "the lease ran out"
+    assert post.sms_dispatcher("b").send(sms), "the lease ran out"
 
 
 def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
@@ -206,7 +206,7 @@ def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
     frozen = messages.lease(post.desk.database, sms, "a")
     assert frozen is not None
     post.pass_time(61)
-    post.texter("b").send(sms)
+    post.sms_dispatcher("b").send(sms)
     assert not messages.mark_failed(post.desk.database, frozen, "timeout", None, "a")
     assert post.row(sms).state == "sent"
 
@@ -224,11 +224,11 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
         mark(*args)
 
     monkeypatch.setattr(messages, "mark_sent", away_at_first)
-    texter = replace(post.texter(), pause=waited.append)
-    texter.send(sms)
+    sms_dispatcher = replace(post.sms_dispatcher(), pause=waited.append)
+    sms_dispatcher.send(sms)
     waited += [0] * times  # it is back
     post.pass_time(61)
-    texter.send(sms)
+    sms_dispatcher.send(sms)
     assert len(post.provider.texts) == sent
     assert post.row(sms).state == "sent"
 
@@ -236,26 +236,26 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
 @pytest.mark.rule("S-40")
 def test_another_modes_sms_is_not_sent(post: Post) -> None:
     sms = post.put(mode="live")
-    post.texter().send(sms)
+    post.sms_dispatcher().send(sms)
     assert post.provider.texts == []
     assert (post.row(sms).state, post.row(sms).last_class) == ("failed", "wrong_mode")
 
 
 def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(post: Post) -> None:
     nowhere, ours, sealed = post.put(channel="nowhere"), post.put(), post.put()
-    post.texter().send(nowhere)
+    post.sms_dispatcher().send(nowhere)
     post.provider.outcome = RuntimeError("+6785550101")
-    post.texter().send(ours)
+    post.sms_dispatcher().send(ours)
     for path in (post.desk.keys / "private" / SENDER_KEY).glob("*.key"):
         path.unlink()
-    post.texter().send(sealed)
+    post.sms_dispatcher().send(sealed)
     found = [(post.row(one).state, post.row(one).last_class) for one in (nowhere, ours, sealed)]
     assert found == [("failed", "provider"), ("failed", "our_fault"), ("due", "no_key")]
 
 
 def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
     sms = post.put()
-    post.texter().send(sms)
+    post.sms_dispatcher().send(sms)
     assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
     post.pass_time(49 * 3600)
     assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
@@ -263,7 +263,7 @@ def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
 
 def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
     post.provider.outcome = RetryLater("credit")
-    post.texter().send(post.put())
+    post.sms_dispatcher().send(post.put())
     since = post.desk.database.now() - 3600 * SECOND
     assert [(row[0], row[1]) for row in messages.list_failures(post.desk.database, ("credit",), since)] == [
         ("africastalking", "credit")
@@ -273,7 +273,7 @@ def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
 def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(post: Post) -> None:
     first, second, third = (post.put() for _ in range(3))
     took = iter([0.0, 0.2, 1.0, 3.5, 4.0, 33.6, 33.7])
-    between = InterleavedSms(post.texter(), monotonic=lambda: next(took))
+    between = InterleavedSms(post.sms_dispatcher(), monotonic=lambda: next(took))
     between()
     assert [post.row(one).state for one in (first, second, third)] == ["sent", "due", "due"]
     between()  # takes 2.5 s

@@ -31,7 +31,7 @@ def begin(desk: Desk) -> list[str]:
     return [priority for _, priority, _ in found]
 
 
-def ladder(desk: Desk) -> dict[str, tuple[int, str | None]]:
+def escalation(desk: Desk) -> dict[str, tuple[int, str | None]]:
     """Step → (minute at which it is due, what it came to)."""
     s = t.step.c
     with desk.database.read() as connection:
@@ -64,7 +64,7 @@ def get_through(desk: Desk, hotline: str) -> None:
 def test_begun_once_and_each_step_at_its_minute(desk: Desk) -> None:
     begun(desk)
     assert begin(desk) == []
-    assert ladder(desk) == {
+    assert escalation(desk) == {
         "P1 begin 0": (0, "passed"),
         "P1 closed 0": (0, None),
         "P1 desk 0": (5, None),
@@ -96,8 +96,8 @@ def test_what_repeats_has_a_row_for_each_time(desk: Desk) -> None:
     [step] = [one for one in steps.list_due(later.database) if one.step == "supervisor"]
     steps.complete(later.database, step, "told", again=step.due_at + 15 * MINUTE)
     steps.complete(later.database, step, "told", again=step.due_at + 15 * MINUTE)
-    assert ladder(desk)["P1 supervisor 0"] == (30, "told")
-    assert ladder(desk)["P1 supervisor 1"] == (45, None)
+    assert escalation(desk)["P1 supervisor 0"] == (30, "told")
+    assert escalation(desk)["P1 supervisor 1"] == (45, None)
     assert desk.acts(step.report_id) == ["sent", "told:supervisor"]
 
 
@@ -125,7 +125,7 @@ def test_a_person_stops_all_steps(desk: Desk, handling: str) -> None:
     assert steps.give_to_fallback(later.database, step, TWO, "NO_ACK") is None
     assert len(steps.stop_acknowledged(later.database)) == 1
     assert steps.stop_acknowledged(later.database) == []
-    assert {came for name, (_, came) in ladder(desk).items() if "begin" not in name} == {"stopped"}
+    assert {came for name, (_, came) in escalation(desk).items() if "begin" not in name} == {"stopped"}
     assert begin(later) == []
 
 
@@ -154,7 +154,7 @@ def test_a_rise_begins_a_quicker_clock_at_the_time_of_the_revision(desk: Desk) -
     for key in pending_submissions.list_due(hours.database):
         pending_submissions.submit_due(hours.database, key)
     assert begin(hours.later(minutes=3)) == ["P1"], "the clock was away for three minutes"
-    rows = ladder(desk)
+    rows = escalation(desk)
     assert {came for name, (_, came) in rows.items() if name.startswith("P3") and "begin" not in name} == {"raised"}
     assert rows["P1 desk 0"] == (5, None)
     assert due(hours.later(minutes=4)) == ["closed"]

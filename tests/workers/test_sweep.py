@@ -87,15 +87,15 @@ def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.Monkey
 
 
 def test_a_duty_that_has_more_to_do_goes_on_and_the_others_have_their_turn(room: Room) -> None:
-    room.ladder.pages = 3
+    room.escalation.pages = 3
     more = []
     for _ in range(5):
         more.append(room.clock.tick())
         room.pass_time(1)
-    assert (more, room.ladder.looks) == ([True, True, True, False, False], 4)
+    assert (more, room.escalation.looks) == ([True, True, True, False, False], 4)
     room.pass_time(5)
     room.clock.tick()
-    assert room.ladder.looks == 5, "from then on in its own time"
+    assert room.escalation.looks == 5, "from then on in its own time"
     room.duties.finish()
 
 

@@ -72,24 +72,24 @@ def test_refused_parked_and_gone_are_told_though_they_were_told_before(room: Roo
 
 def test_told_is_marked_only_where_somebody_was(room: Room) -> None:
     [delivery] = room.desk.file()
-    room.teller.ok = False
+    room.notifier.ok = False
     room.pass_time(61)
     assert len(room.tell()) == 1
     assert room.desk.delivery(delivery).told_at is None
-    room.teller.ok = True
+    room.notifier.ok = True
     assert len(room.tell()) == 1
     assert room.desk.delivery(delivery).told_at is not None
 
 
 def test_after_a_failure_the_next_try_is_a_minute_later(room: Room) -> None:
     room.desk.file()
-    room.teller.ok = False
+    room.notifier.ok = False
     room.pass_time(61)
-    room.telling.tell()
-    room.telling._pool.finish()
+    room.alert_sender.tell()
+    room.alert_sender._pool.finish()
     room.pass_time(30)
-    room.telling.tell()
-    assert len(room.teller.alerts) == 1
+    room.alert_sender.tell()
+    assert len(room.notifier.alerts) == 1
 
 
 def test_a_hotline_that_is_down_is_one_message(room: Room) -> None:
@@ -104,9 +104,9 @@ def test_a_hotline_that_is_down_is_one_message(room: Room) -> None:
 def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room) -> None:
     held = room.desk.sealed([(ONE, "held")], priority="P1")
     web.commit(room.desk.database, held)
-    room.telling.tell()
-    room.telling.finish()
-    [alert] = room.teller.alerts
+    room.alert_sender.tell()
+    room.alert_sender.finish()
+    [alert] = room.notifier.alerts
     assert (alert.why, alert.reports) == ("needs_person", (held.report_id,))
 
 
@@ -134,9 +134,9 @@ def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(room: Room) -> None
 
 def told_in_two_rounds(room: Room) -> list[Alert]:
     for _ in range(2):
-        room.telling.tell()
-        room.telling._pool.finish()
-    return room.teller.alerts
+        room.alert_sender.tell()
+        room.alert_sender._pool.finish()
+    return room.notifier.alerts
 
 
 def test_delivered_is_not_told(room: Room) -> None:

@@ -24,7 +24,7 @@ def inbox() -> Iterator[Inbox]:
         yield kept
 
 
-def teller(port: int, *contacts: str, mode: str = "live") -> Notifier:
+def notifier(port: int, *contacts: str, mode: str = "live") -> Notifier:
     server = parse_mail_server(f"smtp://127.0.0.1:{port}?from=tokaut@example.org")
     return Notifier(server, contacts, mode, WorkerMetrics(CollectorRegistry()))
 
@@ -32,7 +32,7 @@ def teller(port: int, *contacts: str, mode: str = "live") -> Notifier:
 @pytest.mark.rule("A-07")
 @pytest.mark.slow
 def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Inbox) -> None:
-    assert teller(inbox.port, "duty@example.org").tell(ALERT)
+    assert notifier(inbox.port, "duty@example.org").tell(ALERT)
     [(to, mail)] = inbox.mails
     assert to == "duty@example.org"
     assert mail["Subject"] == "Tokaut: P1, 2 reports not delivered, vu-pikinini"
@@ -45,16 +45,18 @@ def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Inbox) -> Non
 @pytest.mark.slow
 def test_the_next_contact_is_told_where_the_first_one_cannot_be(inbox: Inbox) -> None:
     inbox.refused = {"first@example.org"}
-    assert teller(inbox.port, "first@example.org", "+6785550101", "second@example.org", "third@example.org").tell(ALERT)
+    assert notifier(inbox.port, "first@example.org", "+6785550101", "second@example.org", "third@example.org").tell(
+        ALERT
+    )
     assert [to for to, _ in inbox.mails] == ["second@example.org"]
 
 
 @pytest.mark.slow
 def test_nobody_told_is_false(inbox: Inbox, free_port: int) -> None:
     inbox.refused = {"first@example.org"}
-    assert not teller(inbox.port, "first@example.org").tell(ALERT)
-    assert not teller(free_port, "first@example.org").tell(ALERT)
-    assert not teller(inbox.port, "+6785550101").tell(ALERT)
+    assert not notifier(inbox.port, "first@example.org").tell(ALERT)
+    assert not notifier(free_port, "first@example.org").tell(ALERT)
+    assert not notifier(inbox.port, "+6785550101").tell(ALERT)
     assert not Notifier(None, ["first@example.org"], "live", WorkerMetrics(CollectorRegistry())).tell(ALERT)
 
 
@@ -118,7 +120,7 @@ def test_as_many_as_are_to_be_told(most: int) -> None:
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("mode", ["training", "demo"])
 def test_outside_live_the_subject_says_drill(inbox: Inbox, mode: str) -> None:
-    assert teller(inbox.port, "duty@example.org", mode=mode).tell(ALERT)
+    assert notifier(inbox.port, "duty@example.org", mode=mode).tell(ALERT)
     assert inbox.mails[0][1]["Subject"].startswith("DRILL Tokaut")
 
 

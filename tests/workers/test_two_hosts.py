@@ -119,7 +119,7 @@ def test_a_text_to_a_duty_phone_is_sent_at_once_and_waited_for(host: Desk, desk:
 
 
 def test_a_report_that_came_twice_from_two_hosts_is_one(host: Desk, desk: Desk) -> None:
-    filing = desk.sealed()
-    assert web.commit(desk.database, filing).fresh
-    assert not web.commit(host.database, filing).fresh
+    submission = desk.sealed()
+    assert web.commit(desk.database, submission).fresh
+    assert not web.commit(host.database, submission).fresh
     assert len(desk.deliveries()) == 1

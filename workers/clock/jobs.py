@@ -48,17 +48,17 @@ class ClockJobs:
         self,
         *,
         database: Database,
-        forwarder: DeliveryRunner,
+        delivery_runner: DeliveryRunner,
         pager: OnCallPager,
         job_queue: JobQueue,
         metrics: WorkerMetrics,
-        nudger: AnswerNotices | None = None,
+        notices_job: AnswerNotices | None = None,
         furthest: Mapping[str, int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._forwarder = forwarder
-        self._dispatcher = pager.texter
+        self._delivery_runner = delivery_runner
+        self._dispatcher = pager.sms_dispatcher
         self._pager = pager
         self._job_queue = job_queue
         self._metrics = metrics
@@ -67,7 +67,7 @@ class ClockJobs:
         self._pools = {name: BackgroundPool(threads) for name, threads in THREADS.items()}
         self._sms_pool = BackgroundPool(1)
         self._page_pool = BackgroundPool(1)
-        self._answer_notices = nudger
+        self._answer_notices = notices_job
         self._max_delays = furthest or max_step_delays(())
         self._reconsider = False
         self._notice_pool = BackgroundPool(1)
@@ -84,7 +84,7 @@ class ClockJobs:
         rows = outbox.list_due(self._database, QUEUE_PRIORITIES[speed])
         untaken = self._delivery_fallbacks[speed].not_taken([delivery_id for delivery_id, _ in rows], speed)
         for _ in untaken[: THREADS[speed]]:
-            self._pools[speed].do(lambda: self._forwarder.drain(QUEUE_PRIORITIES[speed]))
+            self._pools[speed].do(lambda: self._delivery_runner.drain(QUEUE_PRIORITIES[speed]))
 
     def sms(self) -> None:
         """Queue the due SMS, and expire those that are too old."""

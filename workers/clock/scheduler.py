@@ -78,8 +78,8 @@ class Scheduler:
         *,
         database: Database,
         duties: ClockJobs,
-        telling: AlertSender,
-        ladder: EscalationJob,
+        alert_sender: AlertSender,
+        escalation: EscalationJob,
         metrics: WorkerMetrics,
         holder: str,
         aside: Sequence[BackgroundJob] = (),
@@ -87,8 +87,8 @@ class Scheduler:
     ) -> None:
         self._database = database
         self._jobs = duties
-        self._alert_sender = telling
-        self._escalation = ladder
+        self._alert_sender = alert_sender
+        self._escalation = escalation
         self._metrics = metrics
         self._holder = holder
         self._background_jobs = aside
@@ -111,10 +111,10 @@ class Scheduler:
             ScheduledJob("bury", 5, duties.bury),
             ScheduledJob("receipts", 5, duties.receipts),
             ScheduledJob("fallbacks", 5, duties.fallbacks),
-            ScheduledJob("ladder", 5, ladder.escalate),
-            ScheduledJob("tell", 5, telling.tell),
+            ScheduledJob("ladder", 5, escalation.escalate),
+            ScheduledJob("tell", 5, alert_sender.tell),
             ScheduledJob("figures", 5, duties.figures),
-            ScheduledJob("waits", 15, ladder.figures),
+            ScheduledJob("waits", 15, escalation.figures),
             ScheduledJob("undelivered", 15, duties.undelivered),
             *self._infrequent_jobs(monotonic()),
         ]

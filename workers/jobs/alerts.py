@@ -30,9 +30,9 @@ class AlertSender:
     Alerts that have no row to mark are remembered in memory; after a restart they are sent once more.
     """
 
-    def __init__(self, database: Database, teller: Notifier, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database, notifier: Notifier, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._teller = teller
+        self._notifier = notifier
         self._monotonic = monotonic
         self._pool = BackgroundPool(1)
         self._not_before = 0.0
@@ -69,7 +69,7 @@ class AlertSender:
             log.warning("database_unavailable")
 
     def _send(self, alert: Alert) -> None:
-        if not self._teller.tell(alert):
+        if not self._notifier.tell(alert):
             self._not_before = self._monotonic() + RETRY_SECONDS
             return
         if alert in self._waiting:

@@ -55,7 +55,7 @@ class AnswerNotices:
     folder: Path
     countries: Countries
     catalogues: Mapping[str, Catalogue]
-    texter: SmsDispatcher
+    sms_dispatcher: SmsDispatcher
 
     def go_on(self) -> None:
         """Schedule new notices and send the due ones.
@@ -81,7 +81,7 @@ class AnswerNotices:
                 notified.add(report_id)
 
     def _send(self, answer_id: str, report_id: str, notice: AnswerNotice) -> None:
-        mode = self.texter.mode
+        mode = self.sms_dispatcher.mode
         try:
             sms = seal_sms(
                 self.database,
@@ -98,7 +98,7 @@ class AnswerNotices:
             log.error("key_missing")
             return
         if answer_notices.enqueue(self.database, answer_id, report_id, sms):
-            self.texter.send(answer_id)
+            self.sms_dispatcher.send(answer_id)
 
     def _notice(self, report_id: str, keys: Sequence[bytes]) -> AnswerNotice | None:
         """Return the notice for a report; None if none may be sent as things stand."""
@@ -176,7 +176,7 @@ class AnswerNotices:
         A body does not name the provider by which the reporter came.
         """
         sender = next((code.code for code in country.codes if code.channel == "sms"), "")
-        return next((SmsRoute(channel, sender) for channel in self.texter.senders), None)
+        return next((SmsRoute(channel, sender) for channel in self.sms_dispatcher.senders), None)
 
     def _notice_text(self, report: Mapping[str, Any], country: Country) -> str:
         """Return the text in the report's language; empty if the country has no code to dial."""

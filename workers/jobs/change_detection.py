@@ -32,11 +32,11 @@ class ChangeDetectionJob:
 
     name, every, after, trusts_the_time = "swaps", 3600, 0, False
 
-    def __init__(self, database: Database, read: Callable[[], Countries], keys: Path, teller: Notifier) -> None:
+    def __init__(self, database: Database, read: Callable[[], Countries], keys: Path, notifier: Notifier) -> None:
         self._database = database
         self._read = read
         self._keys = keys
-        self._teller = teller
+        self._notifier = notifier
         self._pool = BackgroundPool(1)
 
     def start(self) -> None:
@@ -64,9 +64,9 @@ class ChangeDetectionJob:
 
     def _notify(self, country: Country) -> bool:
         log.warning(ALERT_REASON, country=country.iso)
-        people = self._teller.contacts
+        people = self._notifier.contacts
         return not people or bool(
-            self._teller.say(people, Alert(country.iso, ALERT_REASON, "P4", ALERT_ADVICE[ALERT_REASON]).said())
+            self._notifier.say(people, Alert(country.iso, ALERT_REASON, "P4", ALERT_ADVICE[ALERT_REASON]).said())
         )
 
 

@@ -176,11 +176,11 @@ def refusal_count(last_class: str | None) -> int:
     return int(count) if why == "refused" and count.isdigit() else 0
 
 
-def deliver(forwarder: DeliveryRunner, queue: str, delivery_id: str) -> None:
+def deliver(delivery_runner: DeliveryRunner, queue: str, delivery_id: str) -> None:
     """Run the queued job: deliver this id, then the other due rows of the queue."""
     started_at = time.monotonic()
-    forwarder.deliver(delivery_id)
-    forwarder.drain(QUEUE_PRIORITIES[queue], DRAIN_SECONDS - (time.monotonic() - started_at))
+    delivery_runner.deliver(delivery_id)
+    delivery_runner.drain(QUEUE_PRIORITIES[queue], DRAIN_SECONDS - (time.monotonic() - started_at))
 
 
 _LOG_EVENTS = {

@@ -60,7 +60,7 @@ class EscalationJob:
 
     database: Database
     countries: Countries
-    teller: Notifier
+    notifier: Notifier
     pager: OnCallPager
     metrics: WorkerMetrics
     alert_operator: Callable[[Alert], None]
@@ -202,7 +202,7 @@ class EscalationJob:
         if step.step == STEP_OPERATOR or country is None:
             text = texts.operator_reminder(waiting, country, now)
             max_contacts = step.round + 1  # one more contact each time
-            return TOLD if self.teller.say(self.teller.contacts, text, max_contacts) else ""
+            return TOLD if self.notifier.say(self.notifier.contacts, text, max_contacts) else ""
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
             return NOT_THERE
@@ -222,7 +222,7 @@ class EscalationJob:
         elif not people:
             return NOBODY
         text = texts.hotline_reminder(waiting, listed, country, now)
-        if self.teller.say(people, text, step.round + 1):
+        if self.notifier.say(people, text, step.round + 1):
             return TOLD
         self.alert_operator(Alert(hotline, "not_told", step.priority, ALERT_ADVICE["not_told"]))
         return ""

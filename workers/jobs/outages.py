@@ -67,7 +67,7 @@ class OutageMonitor:
     """Probes `parts` from this host and notifies the contacts of `teller`."""
 
     parts: Sequence[MonitoredPart]
-    teller: Notifier
+    notifier: Notifier
     host: str
     monotonic: Callable[[], float] = time.monotonic
     states: list[PartState] = field(default_factory=list)
@@ -129,7 +129,7 @@ class OutageMonitor:
         state.unavailable, state.tell_at, state.is_told = 0.0, TELL_AFTER_SECONDS, False
 
     def _notify(self, notification: Notification) -> bool:
-        return self.teller.say(self.teller.contact_order(notification.priority), notification) > 0
+        return self.notifier.say(self.notifier.contact_order(notification.priority), notification) > 0
 
     def _outage_text(self, state: PartState) -> Notification:
         part, minutes = state.part, int(state.unavailable // 60)

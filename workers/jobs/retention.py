@@ -42,12 +42,12 @@ class RetentionJob:
     name, every, after, trusts_the_time = "purge", 3600, 300, True
 
     def __init__(
-        self, database: Database, policy: RetentionPolicy, keys: Path, telling: AlertSender, metrics: WorkerMetrics
+        self, database: Database, policy: RetentionPolicy, keys: Path, alert_sender: AlertSender, metrics: WorkerMetrics
     ) -> None:
         self._database = database
         self._policy = policy
         self._keys = keys
-        self._alert_sender = telling
+        self._alert_sender = alert_sender
         self._metrics = metrics
         self._pool = BackgroundPool(1)
         self._stopping = threading.Event()

@@ -53,7 +53,7 @@ class OnCallPager:
     """
 
     database: Database
-    texter: SmsDispatcher
+    sms_dispatcher: SmsDispatcher
     keys: Path
     mode: str
     draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
@@ -124,7 +124,7 @@ class OnCallPager:
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
         sms = seal_sms(self.database, self.keys, route, to, said=text, mode=self.mode)
         if on_call.add_page(self.database, sms, about, word):
-            self.texter.send(sms.id)
+            self.sms_dispatcher.send(sms.id)
 
 
 def _paged_delivery(parcel: DeliveryRequest, count: int) -> PagedDelivery:

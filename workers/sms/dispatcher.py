@@ -154,8 +154,8 @@ class InterleavedSms:
     While the provider is slow it sends none, so that it does not delay the reports.
     """
 
-    def __init__(self, texter: SmsDispatcher, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._texter = texter
+    def __init__(self, sms_dispatcher: SmsDispatcher, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._sms_dispatcher = sms_dispatcher
         self._monotonic = monotonic
         self._not_before = 0.0
 
@@ -164,11 +164,11 @@ class InterleavedSms:
         started_at = self._monotonic()
         if started_at < self._not_before:
             return
-        self._texter.send_next()
+        self._sms_dispatcher.send_next()
         if (now := self._monotonic()) - started_at > SLOW_PROVIDER_SECONDS:
             self._not_before = now + PAUSE_SECONDS
 
 
-def send(texter: SmsDispatcher, sms_id: str) -> None:
+def send(sms_dispatcher: SmsDispatcher, sms_id: str) -> None:
     """Run the queued job."""
-    texter.send(sms_id)
+    sms_dispatcher.send(sms_id)

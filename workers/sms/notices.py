@@ -73,7 +73,7 @@ class SmsNotifier:
     """Sends SMS to the operator's on-call contacts."""
 
     database: Database
-    texter: SmsDispatcher
+    sms_dispatcher: SmsDispatcher
     keys: Path
     mode: str
     line: SmsRoute
@@ -89,7 +89,7 @@ class SmsNotifier:
             log.error("key_missing")
             return False
         messages.enqueue_outgoing(self.database, sms)
-        self.texter.send(sms.id)
+        self.sms_dispatcher.send(sms.id)
         return messages.load_state(self.database, sms.id) == "sent"
 
     def send_without_database(self, to: str, said: str) -> bool:
@@ -97,7 +97,7 @@ class SmsNotifier:
 
         For alerts about the database itself: `send` needs it.
         """
-        sender = self.texter.senders.get(self.line.channel)
+        sender = self.sms_dispatcher.senders.get(self.line.channel)
         if sender is None:
             return False
         message = SmsMessage(to, self.line.sender, said, id=str(uuid.uuid4()), seconds=LIFETIME // SECOND)

@@ -121,19 +121,19 @@ class Database:
     the disk too if a reporter waits.
     """
 
-    def __init__(self, address: str, *, threads: int = 8, offset: float = 0, patience: Timeouts = BACKGROUND) -> None:
+    def __init__(self, address: str, *, threads: int = 8, offset: float = 0, timeouts: Timeouts = BACKGROUND) -> None:
         url = _read_address(address)
         self.address = address
         self.offset = int(offset * 1_000_000)
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.patience = patience
+        self.timeouts = timeouts
         self._file = DatabaseFile(url.database if self.is_sqlite else None)
         self.engine = (
-            _sqlite_engine(url, threads, self._file) if self.is_sqlite else _postgresql_engine(url, threads, patience)
+            _sqlite_engine(url, threads, self._file) if self.is_sqlite else _postgresql_engine(url, threads, timeouts)
         )
         self._statements: dict[Any, Any] = {}
         self._gate: _ReadinessGate | None = None
-        self._writer = SQLiteWriter(self.engine, self._file, patient=patience is BACKGROUND) if self.is_sqlite else None
+        self._writer = SQLiteWriter(self.engine, self._file, patient=timeouts is BACKGROUND) if self.is_sqlite else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -181,7 +181,7 @@ class Database:
     @contextmanager
     def shared_deadline(self) -> Iterator[None]:
         """Limit all uses of PostgreSQL within the block, together, to the time of a single use."""
-        token = _shared_deadline.set(time.monotonic() + self.patience.whole)
+        token = _shared_deadline.set(time.monotonic() + self.timeouts.whole)
         try:
             yield
         finally:
@@ -189,7 +189,7 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        deadline = min(time.monotonic() + self.patience.statements, _shared_deadline.get() - self.patience.commit)
+        deadline = min(time.monotonic() + self.timeouts.statements, _shared_deadline.get() - self.timeouts.commit)
         if deadline < time.monotonic():
             raise DatabaseUnavailable("no time is left")
         self._file.check()
@@ -201,7 +201,7 @@ class Database:
     def _await_commit(self, connection: Connection) -> None:
         dbapi_connection = postgresql.driver_connection(connection)
         dbapi_connection.heard.clear()
-        dbapi_connection.until = min(time.monotonic() + self.patience.commit, _shared_deadline.get())
+        dbapi_connection.until = min(time.monotonic() + self.timeouts.commit, _shared_deadline.get())
 
     def now(self) -> int:
         """Return this host's time in microseconds, moved by the offset."""

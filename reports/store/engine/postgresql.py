@@ -49,11 +49,11 @@ def refused_privilege(error: SQLAlchemyError) -> str:
     return message if _REFUSALS.fullmatch(message) else "a right is missing"
 
 
-def install_connector(engine: Engine, patience: Timeouts) -> None:
+def install_connector(engine: Engine, timeouts: Timeouts) -> None:
     """Make the engine open connections with deadlines. Only this loads the driver: processes with SQLite save 10 MB."""
     driver = importlib.import_module("reports.store.engine.postgresql_connection")
     connection_class: type[DeadlineConnection] = (
-        driver.InteractiveConnection if patience is INTERACTIVE else driver.DeadlineConnection
+        driver.InteractiveConnection if timeouts is INTERACTIVE else driver.DeadlineConnection
     )
 
     def connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> DeadlineConnection:
@@ -66,9 +66,9 @@ def install_connector(engine: Engine, patience: Timeouts) -> None:
     event.listen(engine, "checkout", unlimited)
 
 
-def connect_arguments(patience: Timeouts) -> dict[str, Any]:
+def connect_arguments(timeouts: Timeouts) -> dict[str, Any]:
     """Return the driver's arguments for a connection: our options, and half a second more than our own timeout."""
-    return {"options": f"{OPTIONS} -c statement_timeout={round((patience.statements + 0.5) * 1000)}"}
+    return {"options": f"{OPTIONS} -c statement_timeout={round((timeouts.statements + 0.5) * 1000)}"}
 
 
 def driver_connection(connection: Connection) -> DeadlineConnection:

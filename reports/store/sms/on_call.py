@@ -72,14 +72,14 @@ def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: s
     return True
 
 
-def list_unanswered(database: Database, patience: Mapping[str, int], at_most: int = 100) -> list[PagedDelivery]:
+def list_unanswered(database: Database, timeouts: Mapping[str, int], at_most: int = 100) -> list[PagedDelivery]:
     """Return deliveries whose last text was not answered in time, or did not arrive; the most urgent first.
 
     `patience`: priority → microseconds. `count` of each is the rank of the next text.
     """
     p, o, d = t.page.c, t.outgoing.c, t.delivery.c
     last_page = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
-    limit = case({name: literal(time) for name, time in patience.items()}, value=d.priority, else_=0)
+    limit = case({name: literal(time) for name, time in timeouts.items()}, value=d.priority, else_=0)
     is_lost = or_(o.status == "failed", o.state.in_(("failed", "expired")))
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, p.rank + 1)
