@@ -6,7 +6,7 @@ published figures together give one equation for each table, and the rule below 
 for finding a hidden cell.
 
 The cell that is hidden beside the small ones is chosen by its place in the table and not by its size. Even somebody who
-knows the rule is left with five or more possible values for each hidden cell: tests/reports/test_small_numbers.py tries
+knows the rule is left with five or more possible values for each hidden cell: tests/reports/test_suppression.py tries
 all small tables.
 """
 

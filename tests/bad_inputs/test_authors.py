@@ -1,6 +1,7 @@
 """Files of authors and countries, broken in one place each. `tokaut flows lint` waits; the program itself refuses them.
 
-More of each, by table: tests/flows/test_parse.py, tests/reports/test_country.py, tests/reports/test_country_check.py.
+More of each, by table: tests/flows/test_loader.py, tests/reports/test_country.py,
+tests/reports/test_country_validation.py.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from reports.store.engine.database import Database
 from reports.store.operations import overview
 from reports.store.privileges.rights import CONSOLE, WEB
 from tests.console.conftest import HOTLINE, OTHER
-from tests.console.test_operating import table
+from tests.console.test_operator import table
 from tests.support.console import Console
 from tests.support.desks import given
 from tests.support.postgres import Postgres

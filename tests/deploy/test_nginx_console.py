@@ -11,7 +11,7 @@ import pytest
 from console.responses import CSP
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings, load_all_settings
-from tests.console.test_doors import HEADERS
+from tests.console.test_access_control import HEADERS
 from tests.deploy.desk_proxy import HOTLINE, DeskTown
 from tests.deploy.proxy import nginx
 from tests.support.desks import Desk, given, of

@@ -25,7 +25,7 @@ from tests.kit.running import Receiver, as_module, receiver
 from tests.reports.judge import OPEN, SHUT, refs_resolve
 from tests.support import databases
 from tests.workers.filings import ONE, WORDS, Desk
-from tests.workers.test_forward import LIMITS, delivery_runner
+from tests.workers.test_deliver import LIMITS, delivery_runner
 from tokaut.__main__ import main
 from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target

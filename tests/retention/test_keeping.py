@@ -20,7 +20,7 @@ from reports.store.operations.retention import LegalHold
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
-from tests.workers.test_sweep import Time
+from tests.workers.test_scheduler import Time
 from workers.clock.scheduler import Scheduler
 from workers.jobs.retention import RetentionJob
 from workers.metrics import WorkerMetrics

@@ -22,7 +22,7 @@ from reports.store.sms import messages, on_call
 from runtime.settings import Mode, load_settings
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
 from tests.workers.test_ladder_revisions import filed_later
-from tests.workers.test_sms import Says
+from tests.workers.test_sms_dispatcher import Says
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import HotlineDependencies, HotlineSetupError, OnCallPhones
 from workers.hotlines.sms_alert import Settings, build

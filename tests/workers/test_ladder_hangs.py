@@ -17,8 +17,8 @@ from runtime.time_units import MINUTE
 from tests.support.wait import until
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.night import CHAIN, OFFICER, AtOnce, Heard, Night, land
-from tests.workers.test_ladder import ALL_DAY, at
-from tests.workers.test_sms import Says
+from tests.workers.test_escalation import ALL_DAY, at
+from tests.workers.test_sms_dispatcher import Says
 from workers.delivery.registry import OnCallPhones
 from workers.notifications.texts import Notification
 from workers.sms.outcomes import Accepted, RetryLater

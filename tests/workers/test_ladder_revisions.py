@@ -11,7 +11,7 @@ from reports.store.schema import tables as t
 from reports.store.submissions import Submission
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.night import CHAIN, Night
-from tests.workers.test_ladder import at, story
+from tests.workers.test_escalation import at, story
 
 
 def filed_later(desk: Desk, sealed: Submission) -> None:

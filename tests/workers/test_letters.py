@@ -23,7 +23,7 @@ from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
-from tests.workers.test_forward import SECRET, delivery_runner
+from tests.workers.test_deliver import SECRET, delivery_runner
 
 pytestmark = pytest.mark.slow
 
