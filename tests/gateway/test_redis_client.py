@@ -475,7 +475,8 @@ def test_a_script_that_is_not_known_there_is_sent_whole_and_is_no_fault(
                 assert admin.info()["total_connections_received"] == made
             own_valkey.kill()
             own_valkey.start()
-            assert await client.ask(first) == [5]
+            [number] = await client.ask(first)
+            assert 2 <= number <= 5  # a server that is killed may not have written its last second
 
     runner.run(main())
 
