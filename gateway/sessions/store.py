@@ -246,7 +246,7 @@ class Sessions:
         try:
             return self._keys.open("session", key.encode(), blob)
         except DecryptError:
-            self._on_lost("lost")
+            self._on_lost("sessions_unreadable")
             return None
 
 

@@ -95,7 +95,7 @@ def test_the_monitor_has_an_address_that_this_machine_alone_reaches(fronted: Fro
         http.trust_env = False
         figures, ready = (http.get(fronted.proxy.monitor + path, timeout=10) for path in ("/metrics", "/readyz"))
         assert (figures.status_code, ready.status_code) == (200, 200)
-        assert "\ntokaut_clock_tick_timestamp_seconds " in figures.text and "tokaut_spool_entries 0" in figures.text
+        assert "\ntokaut_scheduler_tick_timestamp_seconds " in figures.text and "tokaut_spool_entries 0" in figures.text
         for path in ("/", "/healthz", "/metrics/", "/x", door(fronted)):
             answer = http.post(fronted.proxy.monitor + path, data=dial(), timeout=10)
             assert (answer.status_code, answer.text) == (404, "Not found\n"), path

@@ -19,7 +19,7 @@ def away() -> None:
     raise DatabaseUnavailable("gone")
 
 
-@pytest.mark.parametrize(("what", "event"), [(fault, "job_failed"), (away, "database_away")])
+@pytest.mark.parametrize(("what", "event"), [(fault, "job_failed"), (away, "database_unavailable")])
 def test_what_fails_in_a_thread_is_logged(what: Callable[[], None], event: str) -> None:
     own = BackgroundPool(1)
     with capture_logs() as logs:
