@@ -73,7 +73,7 @@ def revision_for(report: ReportRef, event: Event) -> int:
     return max(report.revision, rule.least) + add
 
 
-def moved(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
+def after_event(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
     """Return the report after `event`. `revision`: the stored revision, if it is not the one of the table."""
     stored_revision = revision_for(report, event) if revision is None else revision
     return replace(report, state=TABLE[type(report.state), event].then(report.state, stored_revision))
@@ -92,7 +92,7 @@ def replayed(record: Record) -> Record:
     report = record.report
     if report is None or report.is_submitted or report.is_pending or not in_danger:
         return record
-    return replace(record, report=moved(report, Event.REPLAY))
+    return replace(record, report=after_event(report, Event.REPLAY))
 
 
 def numbered(record: Record, inbound: Inbound) -> Record:
