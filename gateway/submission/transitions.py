@@ -155,6 +155,7 @@ def _unchanged(state: SubmissionState, _revision: int) -> SubmissionState:
 NEXT, SENT, NOT_SENT, GONE = "the next screen", "Sent", "NOT SENT, and the numbers", "Deleted, or that a hotline knows"
 LEFT = "Goodbye by USSD, nothing by SMS"
 NOTHING = "nothing"
+AFTER_SEND = "nothing; answers after Send are submitted after 20 s at most, typed words at once"
 AS_INCOMPLETE = "nothing; a hotline gets it as INCOMPLETE after 2 minutes (SMS 10, a first text 30)"
 
 TABLE: dict[tuple[type[SubmissionState], Event], Rule] = {
@@ -196,5 +197,5 @@ TABLE: dict[tuple[type[SubmissionState], Event], Rule] = {
     (Submitted, Event.ADD): Rule(_updated, NEXT, add=1, if_pending=0),
     (Submitted, Event.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, add=2, if_pending=1),
     (Submitted, Event.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
-    (Submitted, Event.DROP): Rule(_unchanged, "nothing; answers after Send are delivered at the latest after 20 s"),
+    (Submitted, Event.DROP): Rule(_unchanged, AFTER_SEND),
 }
