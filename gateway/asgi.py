@@ -62,14 +62,14 @@ class Application:
             await send({"type": "websocket.close"})
 
     async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
-        endpoint = self._webhooks.authorize(_head(scope))
-        if isinstance(endpoint, HttpResponse):
-            return endpoint
-        length = endpoint.head.header("content-length")
-        if length and int(length) > endpoint.most_bytes:
+        authorized = self._webhooks.authorize(_head(scope))
+        if isinstance(authorized, HttpResponse):
+            return authorized
+        length = authorized.head.header("content-length")
+        if length and int(length) > authorized.most_bytes:
             return self._webhooks.too_large()
-        body = await _read(receive, endpoint.most_bytes)
-        return self._webhooks.too_large() if body is None else await self._webhooks.answer(endpoint, body)
+        body = await _read(receive, authorized.most_bytes)
+        return self._webhooks.too_large() if body is None else await self._webhooks.answer(authorized, body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -18,15 +18,15 @@ def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:
     hooks = Blueprint("hooks", __name__)
 
     def receive(**_: str) -> Response:
-        endpoint = handler.authorize(_head())
-        if isinstance(endpoint, HttpResponse):
-            return response(endpoint)
-        if (request.content_length or 0) > endpoint.most_bytes:
+        authorized = handler.authorize(_head())
+        if isinstance(authorized, HttpResponse):
+            return response(authorized)
+        if (request.content_length or 0) > authorized.most_bytes:
             return response(handler.too_large())
-        body = request.stream.read(endpoint.most_bytes + 1)
-        if len(body) > endpoint.most_bytes:
+        body = request.stream.read(authorized.most_bytes + 1)
+        if len(body) > authorized.most_bytes:
             return response(handler.too_large())
-        return response(loop.run(handler.answer(endpoint, body)))
+        return response(loop.run(handler.answer(authorized, body)))
 
     for rule, endpoint, methods in (rule for channel in handler.channels.values() for rule in _rules(channel)):
         hooks.add_url_rule(rule, endpoint, receive, methods=methods, provide_automatic_options=False)

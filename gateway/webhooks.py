@@ -105,7 +105,7 @@ class Webhooks:
         channel, name, endpoint = match
         if head.method not in endpoint.methods:
             return _OTHER_METHOD
-        if not channel.may_vouch(head.header):
+        if not channel.may_be_genuine(head.header):
             self._refused("signature", channel.name)
             return _FORGED
         return AuthorizedRequest(channel, name, endpoint, head, time.monotonic() - head.arrived_at)
@@ -115,17 +115,17 @@ class Webhooks:
         self._metrics.count("requests_too_large")
         return _TOO_LARGE
 
-    async def answer(self, endpoint: AuthorizedRequest, body: bytes) -> HttpResponse:
+    async def answer(self, authorized: AuthorizedRequest, body: bytes) -> HttpResponse:
         """Handle a complete request and return the answer. Raises nothing."""
-        head = endpoint.head
+        head = authorized.head
         try:
             with self._blocking.request(time.monotonic() - head.arrived_at):
-                answer = await self._answer(endpoint, RawRequest(head.method, head.target, head.header, body))
+                answer = await self._answer(authorized, RawRequest(head.method, head.target, head.header, body))
         except Exception:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        self._metrics.answered(endpoint.channel.name, endpoint.name or "-", time.monotonic() - head.arrived_at)
+        self._metrics.answered(authorized.channel.name, authorized.name or "-", time.monotonic() - head.arrived_at)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:
@@ -259,7 +259,7 @@ def _is_signed(channel: Channel) -> bool:
 
 def _code_and_link(channel: Channel, endpoint: Endpoint, wire: RawRequest) -> tuple[str, str]:
     """Return the dialled code and the provider's link of a request that could not be read or handled."""
-    return channel.line(lambda field: parsing.peek(endpoint, wire, field))
+    return channel.code_and_link(lambda field: parsing.peek(endpoint, wire, field))
 
 
 def _raw_words(wire: RawRequest) -> bytes:

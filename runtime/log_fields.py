@@ -103,7 +103,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "key_missing": "A private or public key is not here.",
 }
 
-# Why an authenticated request could not be read (gateway.messaging.model.Unreadable).
+# Why an authenticated request could not be read (gateway.messaging.model.UnreadableRequest).
 UNREADABLE_REASONS: Final = frozenset(
     {
         "not_json", "not_form", "not_text", "no_session", "missing_field", "unknown_event", "too_long", "two_values",

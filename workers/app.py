@@ -165,7 +165,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
     )
     return Scheduler(
         database=parts.database,
-        duties=jobs,
+        jobs=jobs,
         alert_sender=alert_sender,
         escalation=escalation,
         metrics=parts.metrics,

@@ -21,7 +21,7 @@ from gateway.conversation.dispatcher import Dispatcher
 from gateway.messaging.model import Channel, Inbound
 from gateway.sessions import store
 from gateway.sms.inbox import SmsInbox
-from gateway.submission.spool_drain import file_late
+from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent
 from reports.escalation.time_limits import LEASES
 from reports.store.engine import leases
@@ -98,7 +98,7 @@ class Housekeeping:
     def _empty_spool(self) -> None:
         if not self._spool.names():
             return
-        if drained := self._spool.drain(partial(file_late, self._database)):
+        if drained := self._spool.drain(partial(submit_late, self._database)):
             log.info("spool_drained", count=drained)
         if (refusal := self._spool.refusal) and time.monotonic() >= self._next_warning_at:
             cause = getattr(refusal, "cause", "")

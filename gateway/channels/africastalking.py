@@ -65,9 +65,9 @@ class Channel(TokenAuthMixin):
         """Convert a request to an inbound message or a provider event."""
         return _RECEIVE[endpoint](fields)
 
-    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+    def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code of an unreadable request."""
-        return said("serviceCode") or said("to"), ""
+        return find("serviceCode") or find("to"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return `CON …` or `END …` for USSD; an empty body elsewhere, since nothing would read it."""

@@ -81,9 +81,9 @@ class Channel(TokenAuthMixin):
             return _delivery(fields)
         return _ussd(fields) if endpoint == "ussd" else _sms(fields)
 
-    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+    def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code and the session info of an unreadable request."""
-        return said("to"), _link(_numbers(said("meta")))
+        return find("to"), _link(_numbers(find("meta")))
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply. An empty body means no reply, if kannel.conf has `omit-empty`."""

@@ -41,7 +41,7 @@ class Channel:
         del token
         return True
 
-    def may_vouch(self, header: Callable[[str], str]) -> bool:
+    def may_be_genuine(self, header: Callable[[str], str]) -> bool:
         """Return True: nothing in the headers is required."""
         del header
         return True
@@ -70,9 +70,9 @@ class Channel:
             network=fields.get("network"),
         )
 
-    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+    def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code of an unreadable request."""
-        return said("service_code"), ""
+        return find("service_code"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply as JSON."""

@@ -101,7 +101,7 @@ class Channel:
         del token
         return True
 
-    def may_vouch(self, header: Callable[[str], str]) -> bool:
+    def may_be_genuine(self, header: Callable[[str], str]) -> bool:
         """Return whether the signature header has the form of a signature."""
         return SIGNATURE.fullmatch(header("X-Twilio-Signature")) is not None
 
@@ -119,9 +119,9 @@ class Channel:
         """Convert a request to an inbound message or a delivery report."""
         return _RECEIVE[endpoint](fields)
 
-    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+    def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
         """Return the texted number of an unreadable request."""
-        return said("To"), ""
+        return find("To"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply as TwiML."""

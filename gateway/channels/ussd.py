@@ -43,9 +43,9 @@ class Channel(TokenAuthMixin):
         del endpoint  # there is only one
         return ussd_json.receive(self.name, fields)
 
-    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+    def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code of an unreadable request."""
-        return said("service_code"), ""
+        return find("service_code"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the reply as JSON."""

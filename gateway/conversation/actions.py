@@ -10,7 +10,7 @@ from gateway.conversation.mailbox import ReporterMailbox, forgotten
 from gateway.conversation.overflow import has_stored_excess
 from gateway.conversation.request import TurnRequest, report_input
 from gateway.sessions.record import Record
-from gateway.submission.submitter import Submitter
+from gateway.submission.submitter import DeleteOutcome, Submitter
 from gateway.thread_pool import RunBlocking
 
 Outcome = tuple[str, Record]
@@ -71,11 +71,11 @@ class Actions:
         Hotlines that have it are asked to delete it.
         """
         report = record.report
-        outcome = await self._run_blocking(self._submitter.delete, report) if report else "deleted"
-        if report and outcome == "whole":
+        outcome = await self._run_blocking(self._submitter.delete, report) if report else DeleteOutcome.DELETED
+        if report and outcome is DeleteOutcome.WHOLE:
             await self._run_blocking(self._mailbox.erase, request, replace(record, opened=report.report_id))
-        if outcome == "deleted" and has_stored_excess(record.state):
-            outcome = "told"
+        if outcome is DeleteOutcome.DELETED and has_stored_excess(record.state):
+            outcome = DeleteOutcome.TOLD
         return outcome, replace(record, report=None, words=None)
 
     async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:

@@ -26,8 +26,7 @@ from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, dra
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS
 from gateway.submission.submitter import NotSent, Submitter
-from gateway.submission.transitions import Event
-from gateway.submission.transitions import moved as moved_on
+from gateway.submission.transitions import Event, after_event
 from gateway.thread_pool import RunBlocking
 from reports.access_codes import format_code
 from reports.store.engine.database import DatabaseUnavailable
@@ -101,13 +100,13 @@ class Reducer:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(request, record, request.render_context))
 
-    async def keep_words(self, request: TurnRequest, record: Record, words: str, *, file_itself: bool) -> Record:
+    async def keep_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
         """Keep a first SMS that was not a keyword, and begin a report with it.
 
-        `file_itself`: also schedule it, so that a hotline gets the words even if no SMS follows.
+        `schedule`: also schedule it, so that a hotline gets the words even if no SMS follows.
         """
         record = replace(record, words=words, report=self.begin_report(request, record), reports=record.reports + 1)
-        if not file_itself or record.report is None:
+        if not schedule or record.report is None:
             return record
         return replace(record, report=await self._schedule_incomplete(request, record, record.report))
 
@@ -166,7 +165,7 @@ class Reducer:
     def _failed(self, request: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
         """Return the record before the step, with a notice, so that the same key works once the database is back."""
         answer = self.notice(request, "home.not_sent" if not_sent else "home.not_working", record.state)
-        report = moved_on(record.report, Event.NOT_STORED) if record.report and not_sent else record.report
+        report = after_event(record.report, Event.NOT_STORED) if record.report and not_sent else record.report
         record_after = replace(record, answer=answer, at=request.now, report=report)
         return StepResult(record_after, drafts_after(drafts, record_after))
 
@@ -207,7 +206,7 @@ class Reducer:
         if report is None or report.is_submitted or not report.is_pending or in_danger(record.state):
             return record
         await self._run_blocking(self._submitter.withdraw, report)
-        return replace(record, report=moved_on(report, Event.CANCEL), words=None)
+        return replace(record, report=after_event(report, Event.CANCEL), words=None)
 
     async def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
         """Roll back the report this turn began after losing the compare-and-set to the record `there`.
@@ -378,7 +377,7 @@ class Reducer:
             return replace(report, floor=None)
         cancel = self._submitter.cancel if danger or has_words else self._submitter.cancel_or_spool
         was_waiting = await self._run_blocking(cancel, report)
-        return replace(moved_on(report, Event.CANCEL), floor=None if was_waiting else report.floor)
+        return replace(after_event(report, Event.CANCEL), floor=None if was_waiting else report.floor)
 
 
 def code_seen(record: Record) -> Record:

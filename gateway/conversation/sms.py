@@ -257,7 +257,7 @@ class SmsConversation:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
         # The words of a machine are not submitted each time.
         is_machine = reply_loop.is_silenced(record.loop, request.now)
-        record = await self._reducer.keep_words(request, record, request.inbound.text, file_itself=not is_machine)
+        record = await self._reducer.keep_words(request, record, request.inbound.text, schedule=not is_machine)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, request: TurnRequest) -> Reply:

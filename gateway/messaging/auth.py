@@ -39,7 +39,7 @@ class TokenAuthMixin:
         """Return whether the secret in the address is valid."""
         return self._tokens.accept(token)
 
-    def may_vouch(self, header: Callable[[str], str]) -> bool:
+    def may_be_genuine(self, header: Callable[[str], str]) -> bool:
         """Return True: the secret in the address was checked already."""
         del header
         return True

@@ -23,7 +23,8 @@ class UnreadableRequest(Exception):
 
     The message names the rule that failed, never the request's content.
 
-    `reason` is for the log, one of UNREADABLE in runtime/log_fields.py; `field` is the name of the request's field.
+    `reason` is for the log: one of UNREADABLE_REASONS in runtime/log_fields.py. `field` is the name of the request's
+    field.
     """
 
     def __init__(self, rule: str, reason: str, field: str | None = None) -> None:
@@ -158,7 +159,7 @@ class Channel(Protocol):
         """Return whether the secret in the address is valid, in constant time."""
         ...
 
-    def may_vouch(self, header: Callable[[str], str]) -> bool:
+    def may_be_genuine(self, header: Callable[[str], str]) -> bool:
         """Return whether the headers can be the provider's. Called before the body is read; must be cheap."""
         ...
 
@@ -176,10 +177,10 @@ class Channel(Protocol):
         """
         ...
 
-    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+    def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
         """Return the dialled code and the provider's link of an unreadable request.
 
-        `said` looks up a field by name anywhere in the request; "" if absent.
+        `find` looks up a field by name anywhere in the request; "" if absent.
         """
         ...
 

@@ -51,22 +51,22 @@ class ReportBuilder:
         return frozenset(self._keys)
 
     def seal(
-        self, told: ReportInput, ref: ReportRef, revision: int, recipients: tuple[Recipient, ...], completeness: str
+        self, content: ReportInput, ref: ReportRef, revision: int, recipients: tuple[Recipient, ...], completeness: str
     ) -> Submission:
-        """Seal one revision for each recipient in `legs`.
+        """Seal one revision for each recipient in `recipients`.
 
         Without recipients it is held for all hotlines of the country.
         """
-        report = _report(told, ref, revision, recipients, completeness=completeness, mode=self.mode)
+        report = _report(content, ref, revision, recipients, completeness=completeness, mode=self.mode)
         routed = [(recipient.hotline, recipient.role, recipient.why) for recipient in recipients]
-        reachable = [recipient for recipient in routed or self._held(told) if recipient[0] in self._keys]
+        reachable = [recipient for recipient in routed or self._held(content) if recipient[0] in self._keys]
         parts = [self._part(recipient, report, ref.report_id, revision) for recipient in reachable]
         return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
             revision=revision,
             created_at=ref.created_at * 1_000_000,
-            country=told.country.iso,
+            country=content.country.iso,
             mode=self.mode,
             priority=report.triage.priority,
             completeness=completeness,

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from gateway.sms.opt_outs import START, STOP
 from reports.store import submissions
-from reports.store import submissions as store
 from reports.store.engine.database import Database
 from reports.store.sms import opt_outs
 from reports.store.spool import CANCEL_KINDS, SUBMIT_KINDS, SpoolEntry
 
 
-def file_late(database: Database, entry: SpoolEntry) -> None:
+def submit_late(database: Database, entry: SpoolEntry) -> None:
     """Submit one entry of the spool. Raises DatabaseUnavailable."""
     submission, mailbox = entry.submission, entry.mailbox
     if entry.kind in CANCEL_KINDS:
@@ -26,13 +25,17 @@ def file_late(database: Database, entry: SpoolEntry) -> None:
         opt_outs.remove(database, [submission.origin_key])
         return
     if entry.kind in SUBMIT_KINDS:
-        result = store.commit(database, submission, mailbox, unsent=entry.kind == "anew")
-        is_done = result.completeness == "complete" and not result.late and (entry.kind == "sent" or result.own)
-        if not (result.fresh or is_done) and result.report_id != submission.report_id:
+        result = submissions.commit(database, submission, mailbox, unsent=entry.kind == "anew")
+        is_done = (
+            result.completeness == "complete"
+            and not result.replaces_unsent
+            and (entry.kind == "sent" or result.by_this_session)
+        )
+        if not (result.is_new or is_done) and result.report_id != submission.report_id:
             # The session continued a draft in Redis, while another Send of that call was submitted without that draft.
             derived_key = hashlib.sha256(submission.origin_key + submission.report_id.encode()).digest()
-            result = store.commit(database, replace(submission, origin_key=derived_key))
-        if result.fresh or is_done:
+            result = submissions.commit(database, replace(submission, origin_key=derived_key))
+        if result.is_new or is_done:
             return
     kind = "update" if entry.kind in SUBMIT_KINDS else entry.kind
     submissions.schedule_from_spool(database, submission, kind, entry.due_at)

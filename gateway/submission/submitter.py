@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from enum import StrEnum
 from typing import TypeVar
 
 import structlog
@@ -14,13 +15,12 @@ from msgspec.structs import replace
 from gateway.sessions.circuit_breaker import CircuitBreaker
 from gateway.sessions.report_ref import CodeState, PerhapsScheduled, ReportRef, Submitted
 from gateway.submission.builder import ReportBuilder, ReportInput
-from gateway.submission.transitions import Event, known_up_to, moved, revision_for
+from gateway.submission.transitions import Event, after_event, known_up_to, revision_for
 from reports.crypto import RecordCipher
 from reports.escalation.priorities import queue_of
 from reports.retention.erasure_journal import ErasureJournal
 from reports.routing import Recipient
 from reports.store import mailbox_access, submissions
-from reports.store import submissions as store
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
@@ -31,14 +31,25 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS can take that long
-WORDS_SECONDS = 30 * 60
-GATHER_SECONDS = 20  # from the first unsubmitted answer after Send; words are submitted at once
+INCOMPLETE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS can take that long
+UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the last SMS; then a hotline gets words that were never confirmed
+GATHER_ANSWERS_SECONDS = 20  # answers after Send wait this long, counted from the first; typed words do not wait
 SECRET_BYTES = 32
 
 
 class NotSent(Exception):
     """Neither the database nor the spool stored the report. The reporter must be told NOT SENT."""
+
+
+class DeleteOutcome(StrEnum):
+    """The result of deleting a report at the reporter's request.
+
+    `flows/report.yaml` names these values: each has a screen of its own.
+    """
+
+    DELETED = "deleted"  # no hotline has it, or nothing may be revealed of it
+    TOLD = "told"  # a hotline already has an incomplete report
+    WHOLE = "whole"  # it was sent complete
 
 
 class _Pending(Struct, frozen=True):
@@ -84,7 +95,7 @@ class Submitter:
         The report id follows from `origin` too, and reveals only the hour: in a session that is replayed with both
         Redis and the database unavailable, later answers enter the spool under the id of the report sent before.
 
-        Code and PIN are derived from a secret that is stored only in the sealed session. `walked_again`: the provider
+        Code and PIN are derived from a secret that is stored only in the sealed session. `is_replayable`: the provider
         sends the whole path with an unguessable session id, and the secret is derived from `origin`, since there may be
         no session.
         """
@@ -98,7 +109,7 @@ class Submitter:
     # Send
 
     def send(
-        self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
+        self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
         """Store the report as complete for `recipients`, and return its new state. Raises NotSent."""
         if spooled_send := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
@@ -108,19 +119,21 @@ class Submitter:
         try:
             # Checked before the report is sealed; it goes to the spool instead.
             if self._database.has_write_queue or self._breaker.is_open:
-                raise DatabaseUnavailable("others wait, or it is left alone")
-            submission = self._seal(told, report, revision_for(report, Event.SEND), "complete")
-            result = self.write(lambda: store.commit(self._database, submission, mailbox, unsent=report.is_unconfirmed))
-            if result.completeness == "complete" and not (result.own or result.late):
+                raise DatabaseUnavailable("other writes are waiting, or the circuit breaker is open")
+            submission = self._seal(content, report, revision_for(report, Event.SEND), "complete")
+            result = self.write(
+                lambda: submissions.commit(self._database, submission, mailbox, unsent=report.is_unconfirmed)
+            )
+            if result.completeness == "complete" and not (result.by_this_session or result.replaces_unsent):
                 # The earlier session's report was sent complete; this may be another child: two reports, not one.
-                report = known_up_to(replace(report, report_id=self._own_id(report.origin_key, told.now)), 1)
-                submission = self._seal(told, report, 1, "complete")
-                result = self.write(lambda: store.commit(self._database, submission, mailbox))
-            if not result.fresh and (result.late or result.completeness == "incomplete"):
-                result = self._complete(told, report, result)
+                report = known_up_to(replace(report, report_id=self._own_id(report.origin_key, content.now)), 1)
+                submission = self._seal(content, report, 1, "complete")
+                result = self.write(lambda: submissions.commit(self._database, submission, mailbox))
+            if not result.is_new and (result.replaces_unsent or result.completeness == "incomplete"):
+                result = self._complete(content, report, result)
             log.info("report_submitted", report_id=result.report_id, priority=submission.priority)
         except DatabaseUnavailable:
-            submission, result = self._spool_sent(told, report, mailbox)
+            submission, result = self._spool_sent(content, report, mailbox)
             log.info(
                 "report_submitted",
                 report_id=result.report_id,
@@ -130,7 +143,7 @@ class Submitter:
         for delivery_id in result.deliveries:
             self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(submission.priority))
         code_state = CodeState.SHOWN if result.has_code else CodeState.NONE
-        state = Submitted(result.revision, report.sent_at or told.now, code=code_state)
+        state = Submitted(result.revision, report.sent_at or content.now, code=code_state)
         return replace(report, report_id=result.report_id, state=state, floor=submission.priority)
 
     def _seal(self, content: ReportInput, report: ReportRef, revision: int, completeness: str) -> Submission:
@@ -143,7 +156,7 @@ class Submitter:
         return replace(result, revision=pending.revision)
 
     def _spool_sent(
-        self, content: ReportInput, report: ReportRef, mailbox: store.MailboxRecord | None
+        self, content: ReportInput, report: ReportRef, mailbox: submissions.MailboxRecord | None
     ) -> tuple[Submission, SubmissionResult]:
         """Put a complete report into the spool. Raises NotSent."""
         revision = revision_for(report, Event.SEND_SPOOLED)
@@ -165,20 +178,22 @@ class Submitter:
             raise LookupError("a code for a report that is not submitted")
         report = _with_secret(report)
         mailbox = mailbox_access.create_mailbox(self._cipher, report.secret)
-        self.write(lambda: store.save_mailbox(self._database, report.report_id, mailbox))
+        self.write(lambda: submissions.save_mailbox(self._database, report.report_id, mailbox))
         return replace(report, state=replace(report.state, code=CodeState.SHOWN))
 
     # Incomplete reports
 
-    def schedule_incomplete(self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]) -> ReportRef:
+    def schedule_incomplete(
+        self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
+    ) -> ReportRef:
         """Schedule a report in danger: if the session drops, the child helpline gets it as INCOMPLETE (S-12)."""
-        return self._schedule(told, report, recipients, "rescue", RESCUE_SECONDS[told.kind])
+        return self._schedule(content, report, recipients, "rescue", INCOMPLETE_SECONDS[content.kind])
 
     def schedule_unsent_text(
-        self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
+        self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
     ) -> ReportRef:
         """Schedule words that were texted and never confirmed, without the telephone number. Raises NotSent."""
-        return self._schedule(told, report, recipients, "words", WORDS_SECONDS)
+        return self._schedule(content, report, recipients, "words", UNCONFIRMED_TEXT_SECONDS)
 
     def _schedule(
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], kind: str, seconds: int
@@ -203,30 +218,30 @@ class Submitter:
             if pending.was_submitted:
                 state = Submitted(pending.revision, content.now, confirmed=not report.is_unconfirmed)
                 return replace(report, state=state)
-            return replace(moved(report, Event.SCHEDULE, pending.revision), floor=pending.priority)
+            return replace(after_event(report, Event.SCHEDULE, pending.revision), floor=pending.priority)
         try:
             self._put_in_spool(entry, lost="reports_not_stored" if kind == "words" else "incomplete_reports_not_stored")
         except NotSent:
             if kind == "words":  # the screen said that a hotline gets them
                 raise
-        return moved(report, Event.SCHEDULE_SPOOLED)  # if neither stored it, the next answer tries again
+        return after_event(report, Event.SCHEDULE_SPOOLED)  # if neither stored it, the next answer tries again
 
-    def update(self, told: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
+    def update(self, content: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
         """Store an answer after Send as the next revision, and return the report's new state. Raises NotSent.
 
         `at_once`: the scheduler submits it in its next round, with all answers gathered before. Otherwise answers are
-        gathered for `GATHER_SECONDS`, so that the hotline does not get an update for each key.
+        gathered for `GATHER_ANSWERS_SECONDS`, so that the hotline does not get an update for each key.
         """
-        seconds = 0 if at_once else GATHER_SECONDS
+        seconds = 0 if at_once else GATHER_ANSWERS_SECONDS
         try:
             revision = revision_for(report, Event.ADD)
-            pending = self._put_pending(told, report, revision, report.recipients, "update", seconds=seconds)
+            pending = self._put_pending(content, report, revision, report.recipients, "update", seconds=seconds)
             report = replace(report, report_id=pending.report_id, floor=pending.priority)
-            return moved(report, Event.ADD, pending.revision)
+            return after_event(report, Event.ADD, pending.revision)
         except DatabaseUnavailable:
-            submission = self._seal(told, report, revision_for(report, Event.ADD_SPOOLED), "complete")
+            submission = self._seal(content, report, revision_for(report, Event.ADD_SPOOLED), "complete")
             self._put_in_spool(SpoolEntry(submission, "update", due_at=self._database.now()))
-            return replace(moved(report, Event.ADD_SPOOLED), floor=submission.priority)
+            return replace(after_event(report, Event.ADD_SPOOLED), floor=submission.priority)
 
     def _put_pending(
         self,
@@ -262,7 +277,7 @@ class Submitter:
 
         Return False if it was submitted already.
         """
-        return not report.is_pending or self._delete(report, Event.CANCEL) == "deleted"
+        return not report.is_pending or self._delete(report, Event.CANCEL) is DeleteOutcome.DELETED
 
     def cancel_or_spool(self, report: ReportRef) -> bool:
         """Cancel a scheduled revision.
@@ -282,30 +297,32 @@ class Submitter:
         with suppress(DatabaseUnavailable):
             self.cancel_or_spool(report)
 
-    def delete(self, report: ReportRef) -> str:
+    def delete(self, report: ReportRef) -> DeleteOutcome:
         """Delete a report at the reporter's request.
 
-        Returns "deleted"; "told" if a hotline already had an incomplete report; "whole" if it was sent complete.
         Nothing is revealed of a report resumed from an earlier session: the person on the phone now may be another one.
         Raises DatabaseUnavailable: then the reporter must not be told that it is deleted.
         """
         if not (report.is_pending or report.is_unconfirmed):
-            return "deleted"
+            return DeleteOutcome.DELETED
         return self._delete(report, Event.DELETE)
 
-    def _delete(self, report: ReportRef, event: Event) -> str:
+    def _delete(self, report: ReportRef, event: Event) -> DeleteOutcome:
         spooled = any(report.report_id in name for name in self._spool.names())
         if spooled and not self._spool_deletion(report, event):
-            raise DatabaseUnavailable("its deletion is not kept")
+            raise DatabaseUnavailable("the spool did not store the deletion")
         cancellation = self.write(
             lambda: submissions.cancel_pending(self._database, report.origin_key, report.report_id)
         )
         by_other_session = report.resumed or isinstance(report.state, PerhapsScheduled)
-        if cancellation.filed != "complete" or by_other_session:
+        if cancellation.stored_completeness != "complete" or by_other_session:
             self._record(report, event)
-        if not cancellation.filed or (by_other_session and (cancellation.waited or spooled or not report.is_pending)):
-            return "deleted"
-        return "whole" if cancellation.filed == "complete" and not by_other_session else "told"
+        if not cancellation.stored_completeness or (
+            by_other_session and (cancellation.waited or spooled or not report.is_pending)
+        ):
+            return DeleteOutcome.DELETED
+        is_complete = cancellation.stored_completeness == "complete" and not by_other_session
+        return DeleteOutcome.WHOLE if is_complete else DeleteOutcome.TOLD
 
     def _spool_deletion(self, report: ReportRef, event: Event) -> bool:
         """Queue the deletion behind the spooled revisions, which would otherwise be stored after it."""
@@ -340,7 +357,7 @@ class Submitter:
     def write(self, write: Callable[[], T]) -> T:
         """Run a database write. Raises DatabaseUnavailable without trying while the circuit breaker is open."""
         if self._breaker.is_open:
-            raise DatabaseUnavailable("left alone")
+            raise DatabaseUnavailable("the circuit breaker is open")
         try:
             return write()
         except DatabaseUnavailable:

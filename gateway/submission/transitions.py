@@ -73,7 +73,7 @@ def revision_for(report: ReportRef, event: Event) -> int:
     return max(report.revision, rule.least) + add
 
 
-def moved(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
+def after_event(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
     """Return the report after `event`. `revision`: the stored revision, if it is not the one of the table."""
     stored_revision = revision_for(report, event) if revision is None else revision
     return replace(report, state=TABLE[type(report.state), event].then(report.state, stored_revision))
@@ -92,7 +92,7 @@ def replayed(record: Record) -> Record:
     report = record.report
     if report is None or report.is_submitted or report.is_pending or not in_danger:
         return record
-    return replace(record, report=moved(report, Event.REPLAY))
+    return replace(record, report=after_event(report, Event.REPLAY))
 
 
 def numbered(record: Record, inbound: Inbound) -> Record:
@@ -155,6 +155,7 @@ def _unchanged(state: SubmissionState, _revision: int) -> SubmissionState:
 NEXT, SENT, NOT_SENT, GONE = "the next screen", "Sent", "NOT SENT, and the numbers", "Deleted, or that a hotline knows"
 LEFT = "Goodbye by USSD, nothing by SMS"
 NOTHING = "nothing"
+AFTER_SEND = "nothing; answers after Send are submitted after 20 s at most, typed words at once"
 AS_INCOMPLETE = "nothing; a hotline gets it as INCOMPLETE after 2 minutes (SMS 10, a first text 30)"
 
 TABLE: dict[tuple[type[SubmissionState], Event], Rule] = {
@@ -196,5 +197,5 @@ TABLE: dict[tuple[type[SubmissionState], Event], Rule] = {
     (Submitted, Event.ADD): Rule(_updated, NEXT, add=1, if_pending=0),
     (Submitted, Event.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, add=2, if_pending=1),
     (Submitted, Event.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
-    (Submitted, Event.DROP): Rule(_unchanged, "nothing; answers after Send are delivered at the latest after 20 s"),
+    (Submitted, Event.DROP): Rule(_unchanged, AFTER_SEND),
 }

@@ -21,7 +21,8 @@ LEASES: Mapping[str, int] = {"clock": 15 * SECOND, "replay": 30 * SECOND}  # by 
 # longest Retry-After that is obeyed.
 DELIVERY_ATTEMPT: Mapping[str, int] = {"P1": 66 * SECOND, "P2": HOUR, "P3": 72 * MINUTE, "P4": 144 * MINUTE}
 
-# Until a scheduled revision is filed, by its kind (gateway/submission/submitter.py).
+# Upper limit for `due_at` of a pending revision by its kind, not the delay; the delays are in
+# gateway/submission/submitter.py.
 PENDING_REVISION: Mapping[str, int] = {
     "rescue": 10 * MINUTE,
     "words": 30 * MINUTE,

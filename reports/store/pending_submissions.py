@@ -62,10 +62,10 @@ def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
             return []
         rows = sorted(rows, key=lambda row: row.rank)
         now = database.moment(connection)
-        return _file(connection, database, rows, now)
+        return _submit(connection, database, rows, now)
 
 
-def _file(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
+def _submit(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
     first_row = rows[0]
     if _is_erased(connection, first_row.report_id):  # the reporter has deleted it since: it must not come back
         audit_log.append(connection, "clock", "not_filed:erased", first_row.report_id, now)

@@ -78,20 +78,21 @@ class MailboxRecord:
 
 
 class SubmissionResult(Struct, frozen=True):
-    """The result of a Send. `fresh`: the report was stored now; False: it was stored before, under `report_id`.
+    """The result of a Send. `is_new`: the report was stored now; False: it was stored before, under `report_id`.
 
-    `own`: it was stored by this session, not by an earlier one that this session resumes.
-    `late`: the stored report is the one that the reporter saw as NOT SENT, and holds less than this submission.
+    `by_this_session`: it was stored by this session, not by an earlier one that this session resumes.
+    `replaces_unsent`: the stored report is the one that the reporter saw as NOT SENT, and holds less than this
+    submission.
     `has_code`: the mailbox was stored.
     `deliveries`: ids of the deliveries to queue at once.
     """
 
     report_id: str
-    fresh: bool
+    is_new: bool
     completeness: str
     revision: int
-    own: bool = True
-    late: bool = False
+    by_this_session: bool = True
+    replaces_unsent: bool = False
     has_code: bool = False
     deliveries: tuple[str, ...] = ()
 
@@ -112,10 +113,12 @@ def commit(
         )
         result = replace(
             result,
-            late=unsent and not is_new and submission.revision > _newest_revision(connection, submission, result),
+            replaces_unsent=(
+                unsent and not is_new and submission.revision > _newest_revision(connection, submission, result)
+            ),
         )
         # an earlier session sent this report, and its code was shown already
-        code_was_shown = result.completeness == "complete" and not (result.own or result.late)
+        code_was_shown = result.completeness == "complete" and not (result.by_this_session or result.replaces_unsent)
         if box is None or code_was_shown:
             return result
         _insert_mailbox(database, connection, result.report_id, box)
@@ -256,10 +259,13 @@ _FIND_SUBMITTED, _DELETE_PENDING, _INSERT_BODIES, _INSERT_ROUTE = (
 
 @dataclass(frozen=True, slots=True)
 class CancelResult:
-    """`waited`: a pending revision was deleted. `filed`: completeness of the stored report; None if none is stored."""
+    """`waited`: a pending revision was deleted.
+
+    `stored_completeness`: completeness of the stored report; None if none is stored.
+    """
 
     waited: bool
-    filed: str | None
+    stored_completeness: str | None
 
 
 @dataclass(frozen=True, slots=True)

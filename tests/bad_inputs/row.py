@@ -36,7 +36,7 @@ LABELS = frozenset((*TO_WORDS, "hi", "Now", "Go on", "Done", "Back", "Skip"))
 
 
 class Row:
-    """`expects_fault`: what is planted here makes web fail on purpose."""
+    """One row of the tables: a phone, HTTP requests, and what is stored because of them."""
 
     def __init__(self, town: Town) -> None:
         self.town = town

@@ -178,4 +178,4 @@ def test_every_door_receives() -> None:
     ("said", "code"), [({"serviceCode": "*384*123#"}, "*384*123#"), ({"to": "22384"}, "22384"), ({}, "")]
 )
 def test_what_was_dialled_is_known_of_what_nobody_can_read(said: dict[str, str], code: str) -> None:
-    assert CHANNEL.line(lambda name: said.get(name, "")) == (code, "")
+    assert CHANNEL.code_and_link(lambda name: said.get(name, "")) == (code, "")

@@ -215,7 +215,7 @@ def test_ussd_from_nobody_is_unreadable(sender: str | None) -> None:
     ],
 )
 def test_its_line_is_known_of_what_nobody_can_read(said: dict[str, str], line: tuple[str, str]) -> None:
-    assert CHANNEL.line(lambda name: said.get(name, "")) == line
+    assert CHANNEL.code_and_link(lambda name: said.get(name, "")) == line
 
 
 @pytest.mark.parametrize(

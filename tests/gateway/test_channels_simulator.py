@@ -58,4 +58,4 @@ def test_it_is_for_practice_and_has_no_secret() -> None:
 
 
 def test_what_was_dialled_is_known_of_what_nobody_can_read() -> None:
-    assert CHANNEL.line(lambda name: {"service_code": "*133#"}.get(name, "")) == ("*133#", "")
+    assert CHANNEL.code_and_link(lambda name: {"service_code": "*133#"}.get(name, "")) == ("*133#", "")

@@ -401,4 +401,4 @@ def test_the_rest_of_the_sdk_is_not_imported() -> None:
 
 
 def test_what_was_texted_is_known_of_what_nobody_can_read() -> None:
-    assert channel().line(lambda name: {"To": "133"}.get(name, "")) == ("133", "")
+    assert channel().code_and_link(lambda name: {"To": "133"}.get(name, "")) == ("133", "")

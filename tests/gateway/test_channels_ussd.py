@@ -88,4 +88,4 @@ def test_its_address_holds_a_secret() -> None:
 
 
 def test_what_was_dialled_is_known_of_what_nobody_can_read() -> None:
-    assert CHANNEL.line(lambda name: {"service_code": "*133#"}.get(name, "")) == ("*133#", "")
+    assert CHANNEL.code_and_link(lambda name: {"service_code": "*133#"}.get(name, "")) == ("*133#", "")

@@ -30,9 +30,9 @@ from gateway.sessions.report_ref import (
     Submitted,
 )
 from gateway.submission.builder import ReportBuilder, ReportInput
-from gateway.submission.spool_drain import file_late
+from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent, Submitter
-from gateway.submission.transitions import LEAP, PER_REPLY, TABLE, Event, known_up_to, moved
+from gateway.submission.transitions import LEAP, PER_REPLY, TABLE, Event, after_event, known_up_to
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import create_key_pair, read_private_key
 from reports.facts import GivenAnswer
@@ -158,7 +158,7 @@ class Walk(RuleBasedStateMachine):
     @rule()
     def the_spool_is_drained(self) -> None:
         if self.database.failure == "none":
-            self.spool.drain(lambda entry: file_late(self.database, entry))
+            self.spool.drain(lambda entry: submit_late(self.database, entry))
 
     @rule()
     def the_scheduler_runs(self) -> None:
@@ -200,7 +200,7 @@ class Walk(RuleBasedStateMachine):
     @rule()
     def leave(self) -> None:
         self.submitter.withdraw(self.ref)
-        self.ref = moved(self.ref, Event.CANCEL)
+        self.ref = after_event(self.ref, Event.CANCEL)
         self.promised = set()
 
     @precondition(lambda self: not self.ref.is_submitted or self.ref.is_unconfirmed)
@@ -223,7 +223,7 @@ class Walk(RuleBasedStateMachine):
         """Redis is emptied: the session is replayed from the path, with its Send if there was one."""
         ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), is_replayable=True)
         assert ref.origin_key == self.ref.origin_key
-        self.ref = moved(ref, Event.REPLAY)
+        self.ref = after_event(ref, Event.REPLAY)
         if self.sent_words is not None:
             self._send(self._told(self.sent_words), words=self.sent_words)
 
@@ -250,7 +250,7 @@ class Walk(RuleBasedStateMachine):
             self.ref = self.submitter.send(told, self.ref, RECIPIENTS, with_code=False)
         except NotSent:
             before = self.ref
-            self.ref = moved(self.ref, Event.NOT_STORED)
+            self.ref = after_event(self.ref, Event.NOT_STORED)
             assert self.ref.is_unconfirmed or before.is_submitted
             return
         assert isinstance(self.ref.state, Submitted) and self.ref.state.confirmed
@@ -261,7 +261,7 @@ class Walk(RuleBasedStateMachine):
         try:
             self.ref = self.submitter.update(self._told(), ref, at_once=True)
         except NotSent:
-            self.ref = moved(ref, Event.NOT_STORED)
+            self.ref = after_event(ref, Event.NOT_STORED)
             return
         assert self.ref.revision > 0 and isinstance(self.ref.state, Submitted)
         self.promised = set(self.words)
@@ -279,7 +279,7 @@ class Walk(RuleBasedStateMachine):
         """Let everything come back and all time pass; then compare what a hotline can read with what was promised."""
         self.database.failure = self.spool.failure = "none"
         for _ in range(2):
-            self.spool.drain(lambda entry: file_late(self.database, entry))
+            self.spool.drain(lambda entry: submit_late(self.database, entry))
             self._submit_due(2 * HOUR_SECONDS)
         assert self.spool.names() == []
         latest: dict[str, Any] = {}

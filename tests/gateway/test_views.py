@@ -150,8 +150,8 @@ def test_every_refusal_is_counted_by_both_ways(app: App) -> None:
         for asked in refusals(app):
             by_asgi(http, asked)
     assert counted(app) - before == flask
-    assert flask["refused"] > 11 * len(METHODS)
-    assert flask["too_large"] == 4
+    assert flask["requests_unauthenticated"] > 11 * len(METHODS)
+    assert flask["requests_too_large"] == 4
 
 
 @pytest.mark.rule("A-22")

@@ -14,7 +14,7 @@ from gateway.app import create_app
 from gateway.services import Services
 from gateway.sessions import store
 from gateway.sessions.redis_client import Command
-from gateway.submission.spool_drain import file_late
+from gateway.submission.spool_drain import submit_late
 from reports.store.engine.database import Database, DatabaseUnavailable
 from tests.faults.story import ALREADY_SENT, kept_words
 from tests.support.app import App, Http
@@ -59,7 +59,7 @@ class Site:
     is_crowded: bool = False
 
     def empty_the_spool(self) -> None:
-        self.app.parts.spool.drain(partial(file_late, self.app.database))
+        self.app.parts.spool.drain(partial(submit_late, self.app.database))
 
     def newest_last(self) -> list[dict[str, Any]]:
         """All that the helpline has, by number."""

@@ -61,7 +61,7 @@ class Room:
         self.keeping = keeping
         return Scheduler(
             database=self.database,
-            duties=Idle(),  # type: ignore[arg-type]  # a fake
+            jobs=Idle(),  # type: ignore[arg-type]  # a fake
             alert_sender=Idle(),  # type: ignore[arg-type]  # a fake
             escalation=Idle(),  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,

@@ -20,6 +20,9 @@ from tests.support.wait import until
 from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
 
 FOLDER = Path(__file__).parent
+USSD_CHANNELS = ("africastalking", "ussd", "simulator", "kannel")
+SMS_CHANNELS = ("africastalking", "simulator", "kannel", "twilio")
+DIGITS = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4", "twilio": "5"}  # of the phone numbers
 USSD = sorted((FOLDER / "ussd").glob("*.txt"))
 SMS = sorted((FOLDER / "sms").glob("*.txt"))
 RECORD = os.environ.get("RECORD_TRANSCRIPTS") == "1"  # writes what was seen into the files, to be read and committed
@@ -34,7 +37,7 @@ def town() -> Iterator[Town]:
     town.down()
 
 
-@pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])
+@pytest.mark.parametrize("channel", USSD_CHANNELS)
 @pytest.mark.parametrize("path", USSD, ids=lambda path: path.stem)
 def test_ussd(town: Town, path: Path, channel: str) -> None:
     story = Story(town, path, "ussd")
@@ -55,7 +58,7 @@ def test_ussd(town: Town, path: Path, channel: str) -> None:
     story.ends()
 
 
-@pytest.mark.parametrize("channel", ["africastalking", "simulator", "kannel", "twilio"])
+@pytest.mark.parametrize("channel", SMS_CHANNELS)
 @pytest.mark.parametrize("path", SMS, ids=lambda path: path.stem)
 def test_sms(town: Town, path: Path, channel: str) -> None:
     story = Story(town, path, "sms")
@@ -113,7 +116,7 @@ class Story:
 
     def phone(self, channel: str) -> str:
         """Another number for each story and channel: what one left behind must not be what another sees."""
-        number = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4", "twilio": "5"}[channel]
+        number = DIGITS[channel]
         return self._phone[:-4] + number + self._phone[-3:]
 
     def filled(self, said: str) -> str:

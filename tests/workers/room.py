@@ -105,7 +105,7 @@ class Room:
         )
         sms_dispatcher = SmsDispatcher(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
         hurry, pager = self.job_queue, OnCallPager(database, sms_dispatcher, desk.keys, "demo")
-        self.duties = ClockJobs(
+        self.jobs = ClockJobs(
             database=database,
             delivery_runner=delivery_runner,
             pager=pager,
@@ -117,7 +117,7 @@ class Room:
         self.escalation = NoLadder()
         self.clock = Scheduler(
             database=database,
-            duties=self.duties,
+            jobs=self.jobs,
             alert_sender=self.alert_sender,
             escalation=self.escalation,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
@@ -127,7 +127,7 @@ class Room:
 
     def finish(self) -> None:
         """End the clock's threads."""
-        self.duties.finish()
+        self.jobs.finish()
         self.alert_sender.finish()
 
     def pass_time(self, seconds: float) -> None:

@@ -30,7 +30,7 @@ def test_the_clock_does_it_in_its_second(desk: Desk) -> None:
     room.pass_time(1)
     room.clock.tick()
     assert len(desk.deliveries()) == 2
-    room.duties.finish()
+    room.jobs.finish()
 
 
 def test_one_that_cannot_be_holds_up_no_other(desk: Desk) -> None:
@@ -47,4 +47,4 @@ def test_one_that_cannot_be_holds_up_no_other(desk: Desk) -> None:
         rows_now = connection.execute(select(t.handover.c.report_id, t.handover.c.outcome)).all()
     found = {row.report_id: row.outcome for row in rows_now}
     assert found == {refused: "refused", wanted: "done"}
-    room.duties.finish()
+    room.jobs.finish()

@@ -241,14 +241,14 @@ def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     answer = threading.Thread(
         target=lambda: found.append(submissions.schedule_pending(desk.database, submission, "rescue", 0))
     )
-    file = pending_submissions._file
+    submit = pending_submissions._submit
 
     def overtaken(*given: Any) -> list[tuple[str, str]]:
         answer.start()
         until(lambda: desk.database.is_sqlite or _somebody_waits(desk), "the answer did not wait for the clock")
-        return file(*given)
+        return submit(*given)
 
-    monkeypatch.setattr(pending_submissions, "_file", overtaken)
+    monkeypatch.setattr(pending_submissions, "_submit", overtaken)
     assert len(pending_submissions.submit_due(desk.database, key)) == 1
     answer.join()
     assert found == [submissions.SubmittedRevision(submission.report_id, 1, complete=False)]

@@ -83,7 +83,7 @@ def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.Monkey
     room.pass_time(2)
     room.clock.tick()
     assert delivery in room.job_queue.ids, "one duty that fails keeps no other from being done"
-    room.duties.finish()
+    room.jobs.finish()
 
 
 def test_a_duty_that_has_more_to_do_goes_on_and_the_others_have_their_turn(room: Room) -> None:
@@ -96,7 +96,7 @@ def test_a_duty_that_has_more_to_do_goes_on_and_the_others_have_their_turn(room:
     room.pass_time(5)
     room.clock.tick()
     assert room.escalation.looks == 5, "from then on in its own time"
-    room.duties.finish()
+    room.jobs.finish()
 
 
 # What is due
@@ -105,7 +105,7 @@ def test_a_duty_that_has_more_to_do_goes_on_and_the_others_have_their_turn(room:
 def test_what_is_due_is_queued_once(room: Room) -> None:
     [delivery] = room.desk.file()
     for _ in range(3):
-        room.duties.urgent()
+        room.jobs.urgent()
     assert room.job_queue.ids == [delivery]
 
 
@@ -124,9 +124,9 @@ def test_what_nobody_took_within_five_seconds_is_left_over() -> None:
 def test_with_the_queue_away_it_delivers_by_itself(room: Room) -> None:
     room.job_queue.away = True
     ids = [room.desk.file(priority=priority)[0] for priority in ("P1", "P3", "P2", "P4")]
-    room.duties.urgent()
-    room.duties.standard()
-    room.duties.finish()
+    room.jobs.urgent()
+    room.jobs.standard()
+    room.jobs.finish()
     assert {room.desk.delivery(one).state for one in ids} == {"delivered"}
     assert sorted(parcel.delivery_id for parcel in room.hotline.parcels) == sorted(ids)
 
@@ -137,20 +137,20 @@ def test_what_rests_or_is_held_is_not_queued(room: Room) -> None:
     with room.desk.database.write() as connection:
         later = room.desk.database.now() + 60 * SECOND
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == waits).values(next_at=later))
-    room.duties.urgent()
+    room.jobs.urgent()
     assert room.job_queue.ids == []
     room.desk.database.offset += 61 * SECOND
-    room.duties.urgent()
+    room.jobs.urgent()
     assert sorted(room.job_queue.ids) == sorted([held, waits]), "the lease ran out, the time came"
 
 
 def test_rescue_and_fallback_go_on_the_queue(room: Room) -> None:
     rescue = room.desk.sealed(completeness="incomplete")
     submissions.schedule_pending(room.desk.database, rescue, "rescue", room.desk.database.now())
-    room.duties.mature()
+    room.jobs.submit_pending()
     room.desk.file([(ONE, "primary"), (TWO, "fallback")])
     room.desk.database.offset += 31 * SECOND
-    room.duties.fallbacks()
+    room.jobs.fallbacks()
     made = {row.delivery_id for row in room.desk.deliveries() if row.why != "CATEGORY_FIRST" or row.type != "created"}
     assert len(room.job_queue.ids) == 2
     assert made <= set(room.job_queue.ids)
@@ -162,10 +162,10 @@ def test_rescue_and_fallback_go_on_the_queue(room: Room) -> None:
 def test_parked_after_14_days_and_never_before(room: Room) -> None:
     [delivery] = room.desk.file()
     room.desk.database.offset += 14 * DAY - 60 * SECOND
-    room.duties.park()
+    room.jobs.park()
     assert room.desk.delivery(delivery).state == "due"
     room.desk.database.offset += 120 * SECOND
-    room.duties.park()
+    room.jobs.park()
     row = room.desk.delivery(delivery)
     assert (row.state, row.last_class, row.told_at) == ("parked", "parked", None)
     assert room.desk.reports()[0].state == "needs_person"
@@ -199,7 +199,7 @@ def test_a_clock_that_starts_15_days_later_parks_nothing_for_a_day(desk: Desk) -
         other.clock.tick()
         other.pass_time(3600)
     assert desk.delivery(delivery).state == "due"
-    other.duties.finish()
+    other.jobs.finish()
 
 
 @pytest.mark.rule("F28")
@@ -217,7 +217,7 @@ def test_back_an_hour_what_lies_too_far_ahead_is_mended(room: Room) -> None:
     now = room.desk.database.now()
     assert room.desk.delivery(far).next_at <= now
     assert room.desk.delivery(held).lease_until is None
-    room.duties.finish()
+    room.jobs.finish()
 
 
 def test_a_time_that_the_schedule_sets_is_left_alone(room: Room) -> None:
@@ -226,7 +226,7 @@ def test_a_time_that_the_schedule_sets_is_left_alone(room: Room) -> None:
     with room.desk.database.write() as connection:
         next_at = room.desk.database.now() + longest
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(next_at=next_at))
-    room.duties.mend()
+    room.jobs.repair_times()
     assert room.desk.delivery(delivery).next_at == next_at
 
 
@@ -237,7 +237,7 @@ def test_a_time_that_the_schedule_sets_is_left_alone(room: Room) -> None:
 def test_the_audit_is_chained_in_order_and_goes_on(room: Room) -> None:
     for _ in range(3):
         room.desk.file()
-        room.duties.chain()
+        room.jobs.chain()
     rows = audit_log.list_chained(room.desk.database)
     assert [link.seq for _, link in rows] == [1, 2, 3]
     assert verify_chain(chain_rows(rows), (), "demo", lambda *_: False, 0).fault == ""
@@ -257,10 +257,10 @@ def test_old_inbound_goes_and_words_that_wait_stay(room: Room) -> None:
     messages.save_inbound(database, b"b" * 32, b"c" * 32, b"sealed")
     messages.mark_processed(database, b"b" * 32)
     database.offset += 47 * HOUR
-    room.duties.tidy()
+    room.jobs.delete_old()
     assert len(inbound(database)) == 2
     database.offset += 2 * HOUR
-    room.duties.tidy()
+    room.jobs.delete_old()
     assert inbound(database) == [b"a" * 32]
 
 
@@ -278,7 +278,7 @@ def test_what_no_hotline_has_is_shown_by_state_and_priority(room: Room) -> None:
     with room.desk.database.write() as connection:
         for one, state in ((delivered, "delivered"), (parked, "parked"), (refused, "refused")):
             connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == one).values(state=state))
-    room.duties.undelivered()
+    room.jobs.undelivered()
     assert shown(room.metrics.deliveries, "state", "priority") == {
         (state, priority): float((state, priority) in {("due", "P1"), ("parked", "P3"), ("refused", "P3")})
         for state in ("due", "refused", "parked")
@@ -286,7 +286,7 @@ def test_what_no_hotline_has_is_shown_by_state_and_priority(room: Room) -> None:
     }
     with room.desk.database.write() as connection:
         connection.execute(update(t.delivery).values(state="delivered"))
-    room.duties.undelivered()
+    room.jobs.undelivered()
     assert set(shown(room.metrics.deliveries, "state", "priority").values()) == {0.0}, "and gone again"
 
 
@@ -294,19 +294,19 @@ def test_a_hotline_that_rests_is_shown_until_something_is_taken(room: Room) -> N
     room.desk.file()
     database = room.desk.database
     for times in range(circuit_breakers.FAILURE_THRESHOLD):
-        room.duties.undelivered()
+        room.jobs.undelivered()
         assert set(shown(room.metrics.breaker, "hotline").values()) <= {0.0}, times
         with database.write() as connection:
             circuit_breakers.count_failure(connection, database, ONE, database.now(), probe=True)
-    room.duties.undelivered()
+    room.jobs.undelivered()
     assert shown(room.metrics.breaker, "hotline") == {(ONE,): 1.0}
     room.pass_time(3600)
-    room.duties.undelivered()
+    room.jobs.undelivered()
     assert shown(room.metrics.breaker, "hotline") == {(ONE,): 1.0}, "its rest is over, and nothing was taken yet"
     with database.write() as connection:
         circuit_breakers.close(connection, ONE, database.now())
         circuit_breakers.mark_gone(connection, database, TWO, database.now())
-    room.duties.undelivered()
+    room.jobs.undelivered()
     assert shown(room.metrics.breaker, "hotline") == {(ONE,): 0.0, (TWO,): 1.0}, "the other takes nothing any more"
 
 

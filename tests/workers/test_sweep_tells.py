@@ -142,7 +142,7 @@ def told_in_two_rounds(room: Room) -> list[Alert]:
 def test_delivered_is_not_told(room: Room) -> None:
     room.desk.file()
     room.job_queue.away = True
-    room.duties.urgent()
-    room.duties.finish()
+    room.jobs.urgent()
+    room.jobs.finish()
     room.pass_time(3600)
     assert room.tell() == []

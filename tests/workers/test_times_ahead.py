@@ -38,7 +38,7 @@ def test_the_clock_leads_within_its_first_tick(desk: Desk, ahead: int) -> None:
     now.clock.tick()
     assert now.clock.leads
     assert now.metrics.jumps._value.get() == 1, "and somebody is told"
-    now.duties.finish()
+    now.jobs.finish()
 
 
 @pytest.mark.parametrize("kind", time_limits.PENDING_REVISION)
@@ -102,7 +102,7 @@ def test_a_text_is_sent_and_lives_no_longer_than_ten_minutes(desk: Desk) -> None
     assert leased is not None
     assert leased.lives <= time_limits.SMS_LIFETIME, "the provider is told for how long"
     assert messages.mark_failed(desk.database, leased, "timeout", 5 * SECOND, "here/urgent/1")
-    Room(desk).duties.mend()
+    Room(desk).jobs.repair_times()
     later = desk.later(minutes=11).database
     assert messages.expire_old(later) == 1, "and it does not arrive at night"
 
@@ -137,20 +137,20 @@ def test_a_fallback_starts_in_its_time_for_a_report_of_a_clock_that_was_ahead(de
     """Its age would be less than nothing for eleven hours."""
     [delivery] = desk.later(hours=11).file()
     room = Room(desk)
-    room.duties.mend()
+    room.jobs.repair_times()
     assert desk.delivery(delivery).created_at <= desk.database.now()
     put(desk, delivery, told_at=desk.database.now() + AHEAD)
-    room.duties.mend()
+    room.jobs.repair_times()
     assert desk.delivery(delivery).told_at <= desk.database.now()
 
 
 def test_a_reporters_text_that_was_put_off_by_a_wrong_clock_is_looked_at_again(desk: Desk) -> None:
     database, room = desk.database, Room(desk)
     answer_notices.schedule(database, "a" * 36, "r" * 36, database.now() + HOUR)
-    room.duties.mend()
+    room.jobs.repair_times()
     assert answer_notices.list_due(database) == [], "the safe hours of a reporter are not a wrong time"
-    room.duties.reconsider()
-    room.duties.mend()
+    room.jobs.reconsider()
+    room.jobs.repair_times()
     assert answer_notices.list_due(database) == [("a" * 36, "r" * 36)]
 
 

@@ -120,6 +120,6 @@ def test_a_text_to_a_duty_phone_is_sent_at_once_and_waited_for(host: Desk, desk:
 
 def test_a_report_that_came_twice_from_two_hosts_is_one(host: Desk, desk: Desk) -> None:
     submission = desk.sealed()
-    assert web.commit(desk.database, submission).fresh
-    assert not web.commit(host.database, submission).fresh
+    assert web.commit(desk.database, submission).is_new
+    assert not web.commit(host.database, submission).is_new
     assert len(desk.deliveries()) == 1

@@ -95,18 +95,18 @@ class ClockJobs:
         if untaken:
             self._sms_pool.do(lambda: [self._dispatcher.send(sms_id) for sms_id in untaken])
 
-    def pages(self) -> None:
+    def on_call(self) -> None:
         """Process the replies of on-call phones, then text the next number where no reply came in time."""
         for report_id, hotline in on_call.accept_replies(self._database):
             log.info("acknowledged", report_id=report_id, hotline=hotline)
         self._page_pool.do(self._pager.go_on)
 
-    def nudges(self) -> None:
+    def answer_notices(self) -> None:
         """Text the reporters who allowed it that there is an answer."""
         if self._answer_notices is not None:
             self._notice_pool.do(self._answer_notices.go_on)
 
-    def mature(self) -> None:
+    def submit_pending(self) -> None:
         """Submit the pending revisions that are due.
 
         These are incomplete reports, first texts, answers given after Send, and texts that could not be parsed.
@@ -120,7 +120,7 @@ class ClockJobs:
         for message_id, report_id in correspondence.list_undelivered_messages(self._database):
             self.put(correspondence.deliver_message(self._database, message_id, report_id))
 
-    def handovers(self) -> None:
+    def transfers(self) -> None:
         """Carry out the transfers to another hotline that staff asked for."""
         for transfer in delivery_actions.list_requested_transfers(self._database):
             if delivery := delivery_actions.execute_transfer(self._database, transfer):
@@ -144,7 +144,7 @@ class ClockJobs:
                 log.warning("delivery_fallback", report_id=report_id, hotline=fallback[0], priority=delivery[1])
                 self.put([delivery])
 
-    def bury(self) -> None:
+    def refuse_gone(self) -> None:
         """Refuse the due deliveries to hotlines that answered 410 (gone)."""
         for delivery_id in outbox.refuse_for_gone_hotlines(self._database):
             log.warning("delivery_refused", delivery_id=delivery_id, reason="gone")
@@ -154,10 +154,10 @@ class ClockJobs:
         audit_log.chain_entries(self._database)
 
     def reconsider(self) -> None:
-        """Let the next `mend` also check steps that were postponed to a morning: the clock has jumped."""
+        """Let the next `repair_times` also check steps that were postponed to a morning: the clock has jumped."""
         self._reconsider = True
 
-    def mend(self) -> None:
+    def repair_times(self) -> None:
         """Repair times that lie further ahead than any schedule sets them."""
         mended = clock_skew.repair_times(self._database, self._max_delays, reconsider=self._reconsider)
         self._reconsider = False
@@ -165,7 +165,7 @@ class ClockJobs:
             self._metrics.mended.inc(mended)
             log.warning("leases_released", count=mended, reason="clock_jump")
 
-    def tidy(self) -> None:
+    def delete_old(self) -> None:
         """Delete old rows: SMS, callback keys, drafts of staff, pages, unreadable answers, missed drills."""
         messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
         messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
@@ -180,7 +180,7 @@ class ClockJobs:
         for delivery_id in outbox.park_expired(self._database, retry_policy.PARK_AFTER):
             log.warning("delivery_parked", delivery_id=delivery_id)
 
-    def figures(self) -> None:
+    def audit_metrics(self) -> None:
         """Set the metric of the age of the oldest audit entry that is not chained."""
         since = audit_log.oldest_unchained_at(self._database)
         age = 0 if since is None else max(0, self._database.now() - since)

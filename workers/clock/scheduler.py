@@ -77,7 +77,7 @@ class Scheduler:
         self,
         *,
         database: Database,
-        duties: ClockJobs,
+        jobs: ClockJobs,
         alert_sender: AlertSender,
         escalation: EscalationJob,
         metrics: WorkerMetrics,
@@ -86,7 +86,7 @@ class Scheduler:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._jobs = duties
+        self._jobs = jobs
         self._alert_sender = alert_sender
         self._escalation = escalation
         self._metrics = metrics
@@ -98,29 +98,29 @@ class Scheduler:
         self._quiet_until = 0.0
         self.leads = False
         self._schedule = [
-            ScheduledJob("mend", 5, duties.mend),
-            ScheduledJob("urgent", 1, duties.urgent),
-            ScheduledJob("mature", 1, duties.mature),
-            ScheduledJob("messages", 1, duties.messages),
-            ScheduledJob("handovers", 1, duties.handovers),
-            ScheduledJob("chain", 1, duties.chain),
-            ScheduledJob("standard", 5, duties.standard),
-            ScheduledJob("sms", 5, duties.sms),
-            ScheduledJob("pages", 5, duties.pages),
-            ScheduledJob("nudges", 15, duties.nudges),
-            ScheduledJob("bury", 5, duties.bury),
-            ScheduledJob("receipts", 5, duties.receipts),
-            ScheduledJob("fallbacks", 5, duties.fallbacks),
-            ScheduledJob("ladder", 5, escalation.escalate),
-            ScheduledJob("tell", 5, alert_sender.tell),
-            ScheduledJob("figures", 5, duties.figures),
-            ScheduledJob("waits", 15, escalation.figures),
-            ScheduledJob("undelivered", 15, duties.undelivered),
+            ScheduledJob("repair_times", 5, jobs.repair_times),
+            ScheduledJob("urgent", 1, jobs.urgent),
+            ScheduledJob("submit_pending", 1, jobs.submit_pending),
+            ScheduledJob("messages", 1, jobs.messages),
+            ScheduledJob("transfers", 1, jobs.transfers),
+            ScheduledJob("chain", 1, jobs.chain),
+            ScheduledJob("standard", 5, jobs.standard),
+            ScheduledJob("sms", 5, jobs.sms),
+            ScheduledJob("on_call", 5, jobs.on_call),
+            ScheduledJob("answer_notices", 15, jobs.answer_notices),
+            ScheduledJob("refuse_gone", 5, jobs.refuse_gone),
+            ScheduledJob("receipts", 5, jobs.receipts),
+            ScheduledJob("fallbacks", 5, jobs.fallbacks),
+            ScheduledJob("escalate", 5, escalation.escalate),
+            ScheduledJob("alert", 5, alert_sender.tell),
+            ScheduledJob("audit_metrics", 5, jobs.audit_metrics),
+            ScheduledJob("escalation_metrics", 15, escalation.figures),
+            ScheduledJob("undelivered", 15, jobs.undelivered),
             *self._infrequent_jobs(monotonic()),
         ]
 
     def _infrequent_jobs(self, now: float) -> Iterator[ScheduledJob]:
-        yield ScheduledJob("tidy", 60, self._unless_quiet(self._jobs.tidy))
+        yield ScheduledJob("delete_old", 60, self._unless_quiet(self._jobs.delete_old))
         yield ScheduledJob("park", 3600, self._unless_quiet(self._jobs.park), next_at=now + 60)
         for background in self._background_jobs:
             start = self._unless_quiet(background.start) if background.trusts_the_time else background.start
@@ -218,7 +218,7 @@ class Scheduler:
         self._quiet_until = self._monotonic() + QUIET_SECONDS
         self._jobs.reconsider()
         for job in self._schedule:
-            if job.name == "mend":
+            if job.name == "repair_times":
                 job.next_at = 0.0
 
     def _step_down(self) -> None:

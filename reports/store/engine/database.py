@@ -117,7 +117,7 @@ class Database:
     """A database and its connection pool.
 
     `address`: a SQLAlchemy URL. `threads`: how many threads use it at once. `offset`: seconds by which the clock is
-    moved (never in live mode). `patience`: how long PostgreSQL may take. SQLite waits one second for a lock, and for
+    moved (never in live mode). `timeouts`: how long PostgreSQL may take. SQLite waits one second for a lock, and for
     the disk too if a reporter waits.
     """
 

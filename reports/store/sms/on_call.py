@@ -75,7 +75,7 @@ def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: s
 def list_unanswered(database: Database, timeouts: Mapping[str, int], at_most: int = 100) -> list[PagedDelivery]:
     """Return deliveries whose last text was not answered in time, or did not arrive; the most urgent first.
 
-    `patience`: priority → microseconds. `count` of each is the rank of the next text.
+    `timeouts`: priority → microseconds. `count` of each is the rank of the next text.
     """
     p, o, d = t.page.c, t.outgoing.c, t.delivery.c
     last_page = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()

@@ -18,10 +18,10 @@ def apply() -> None:
     write = Submitter.send
 
     def send(
-        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
+        self: Submitter, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
-        threading.Timer(BEHIND_SECONDS, write, (self, told, report, recipients), {"with_code": with_code}).start()
+        threading.Timer(BEHIND_SECONDS, write, (self, content, report, recipients), {"with_code": with_code}).start()
         code = CodeState.SHOWN if with_code else CodeState.NONE
-        return replace(report, recipients=recipients, state=Submitted(max(report.revision, 1), told.now, code=code))
+        return replace(report, recipients=recipients, state=Submitted(max(report.revision, 1), content.now, code=code))
 
     Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is

@@ -20,10 +20,10 @@ def apply() -> None:
     file = Submitter.send
 
     def send(
-        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
+        self: Submitter, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
-        anew = replace(report, report_id=new_id(told.now * 1_000_000), origin_key=secrets.token_bytes(32))
-        return file(self, told, anew, recipients, with_code=with_code)
+        anew = replace(report, report_id=new_id(content.now * 1_000_000), origin_key=secrets.token_bytes(32))
+        return file(self, content, anew, recipients, with_code=with_code)
 
     Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is
     if COMPARES not in store.KEEP:
