@@ -170,7 +170,7 @@ def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     settings = good(tmp_path)
     settings["TOKAUT_STORE_KEY"] = settings["TOKAUT_SESSION_KEY"]
     result = run(settings)
-    assert "TOKAUT_STORE_KEY is the same as TOKAUT_SESSION_KEY" in result.output
+    assert "TOKAUT_STORE_KEY has the same value as TOKAUT_SESSION_KEY" in result.output
     assert settings["TOKAUT_SESSION_KEY"] not in result.output
 
 
@@ -258,8 +258,8 @@ def test_a_secret_of_one_process_that_another_has_too_is_named(tmp_path: Path) -
     settings["USSD_TOKEN"] = settings["TOKAUT_SESSION_KEY"]
     settings["HOTLINE_VU_POLICE_SECRET"] = f"whsec_{settings['TOKAUT_STORE_KEY']}"
     output = run(settings).output
-    assert "x USSD_TOKEN is the same as TOKAUT_SESSION_KEY" in output
-    assert "x HOTLINE_VU_POLICE_SECRET is the same as TOKAUT_STORE_KEY" in output
+    assert "x USSD_TOKEN has the same value as TOKAUT_SESSION_KEY" in output
+    assert "x HOTLINE_VU_POLICE_SECRET has the same value as TOKAUT_STORE_KEY" in output
     assert settings["USSD_TOKEN"] not in output
 
 

@@ -105,7 +105,7 @@ def test_two_hotlines_never_share_a_secret(live: dict[str, str]) -> None:
         f"HOTLINE_{one}_URL": "https://hotline.example" for one in ("A", "B")
     }
     [fault] = attempt(live | environ, "a", "b").faults
-    assert str(fault).startswith("HOTLINE_B_SECRET is the same as HOTLINE_A_SECRET")
+    assert str(fault).startswith("HOTLINE_B_SECRET has the same value as HOTLINE_A_SECRET")
 
 
 RIGHT = {"HOTLINE_ONE_URL": "https://drill.hotline.example", "HOTLINE_ONE_SECRET": HOOK}
