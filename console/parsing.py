@@ -20,7 +20,7 @@ class MissingCookie(BadRequest):
 
 
 class InvalidForm(Exception):
-    """The body or query string is no valid form. The exception never contains the input."""
+    """The body or query string is not a valid form. The exception never contains the input."""
 
 
 def parse_form(request: Request) -> Mapping[str, str]:

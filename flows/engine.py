@@ -87,8 +87,8 @@ def step(
 ) -> EngineStep:
     """Process one reply. `now`: Unix time in seconds.
 
-    With an effect, the state stays on its screen until `apply_outcome`. `more`: text that is no valid reply continues
-    the text sent before it, and is stored however short it is.
+    With an effect, the state stays on its screen until `apply_outcome`. `more`: text that is not a valid reply
+    continues the text sent before it, and is stored however short it is.
     """
     return _Turn(book, _undone(state), reply, context_for, limit, now, more).taken()
 

@@ -149,7 +149,10 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True)
 class GoTo:
-    """Where a reply leads if the condition holds. `if_there`: the flow may be missing from the installation."""
+    """Where a reply leads if the condition holds.
+
+    `if_there`: the target flow may be missing; then its choice is not offered.
+    """
 
     when: Condition
     to: str

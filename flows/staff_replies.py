@@ -100,7 +100,7 @@ def _refused(words: str, numbers: Collection[str]) -> Iterator[str]:
     if LINK.search(ABBREVIATION.sub(" ", plain)):
         yield "it has a link or an address, or no blank after a full stop; nobody can open it safely on that phone"
     for number in _foreign_numbers(plain, numbers):
-        yield f"{number} is no number of this country's file; nobody has dialled it"
+        yield f"{number} is not a number of this country's file; nobody has dialled it"
     if any(ASKS_FOR_PICTURES.search(NEGATED_SEND.sub(" ", sentence)) for sentence in SENTENCE.findall(plain)):
         yield "it asks for pictures; having one may be a crime even for staff"
 

@@ -52,5 +52,5 @@ def as_stored(typed: str) -> str:
 
 
 def is_free_text(text: str) -> bool:
-    """Return whether a reply that is no choice was meant as a message."""
+    """Return whether a reply that is not a choice was meant as a message."""
     return sum(map(str.isalpha, text)) >= MIN_LETTERS

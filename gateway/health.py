@@ -86,7 +86,7 @@ class Health:
     def _no_leader(self, skew: ClockSkew) -> Iterator[str]:
         if skew.has_no_leader and (skew.leader_until or 0) < 0:
             duration = format_duration(skew.leader_until or 0)
-            yield f"No clock has led for {duration}. Start it: python -m workers.main clock"
+            yield f"No clock process has been the scheduler for {duration}. Start one: python -m workers.main clock"
 
     def _clock_skew(self) -> ClockSkew | None:
         """Return what the database shows about the clocks; None while it is unavailable."""

@@ -22,7 +22,7 @@ COUNTED: Mapping[str, str] = {
     "overflow_texts_submitted": "Texts beyond what one session carries, submitted as separate reports",
     "values_not_utf8": "Values of a request that were not UTF-8",
     "provider_events_unparsed": "End events, delivery receipts and opt-outs that could not be parsed",
-    "request_errors": "Requests that failed by an error of ours",
+    "request_errors": "Requests that failed because of a bug in Tokaut",
     "duplicate_turns": "Duplicate turns, answered with the stored reply",
     "out_of_order_turns": "Turns older than the last one, or that do not continue it",
     "sessions_unreadable": "Stored sessions that could not be opened",
@@ -46,7 +46,7 @@ COUNTED: Mapping[str, str] = {
     "signature_checks_shed": "Requests answered with 503 because too many waited for a signature check",
     "access_code_failures": "Wrong pairs of access code and PIN",
     "answers_over_5s": "Answers that took longer than 5 s",
-    "event_loop_blocked": "Blocking calls on the event loop's thread: an error of ours, all reporters wait",
+    "event_loop_blocked": "Blocking calls on the event loop's thread: a bug in Tokaut, all reporters wait",
 }
 
 

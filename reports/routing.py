@@ -1,4 +1,4 @@
-"""Choose the hotlines that get a report, in order, and say why the others do not. Pure; the time of day is no input."""
+"""Choose the hotlines that get a report, in order, and say why the others do not. Pure; it ignores the time of day."""
 
 from __future__ import annotations
 

@@ -40,16 +40,18 @@ MAX_NUMBER: Final = 999_999_999
 EVENTS: Final[Mapping[str, str]] = {
     # a process
     "started": "The process is ready.",
-    "stopped": "A worker process finished its current job and ended.",
+    "stopped": "A worker or clock process finished its current job and ended.",
     "crashed": "An error that nobody handled. `class` and `where` say which and where.",
     "library": "A line of another library, reduced to its name and the class of its error.",
     "setting_refused": "The hotline's settings are missing or refused: it gets no reports. Run `tokaut check`.",
-    "event_loop_blocked": "A call that may wait for a disk or database ran on an event loop: a fault of ours.",
+    "event_loop_blocked": "A call that may block (disk, database) ran on an event loop. This is a bug in Tokaut: "
+    "report it.",
     "metrics_folder_unwritable": "The folder of metrics cannot be written: /metrics shows one process alone.",
     # web
     "webhook_refused": "Requests came with a wrong address, token or signature: `count` since the last such line.",
     "webhook_unreadable": "A provider's request could not be read; `reason` and `field` say why.",
-    "webhook_failed": "A request met an error of ours; an SMS was answered with 503, so that its provider keeps it.",
+    "webhook_failed": "A request failed because of a bug in Tokaut; an SMS was answered with 503, so that the "
+    "provider sends it again.",
     "number_withdrawn": "A number was withdrawn from the screens.",
     "country_unreadable": "A country file cannot be read; the one read before stays in use.",
     "redis_rewrite_failed": "Redis was not made to rewrite its append-only file; `reason` says why.",
@@ -65,12 +67,13 @@ EVENTS: Final[Mapping[str, str]] = {
     "spool_drained": "Entries of the spool were moved into the database (`count`).",
     "sms_inbox_replayed": "SMS that waited for Redis were answered (`count`).",
     "drill_reported": "Web reported as the invented reporter of a drill.",
-    "drill_failed": "A drill could not be reported.",
+    "drill_failed": "Web could not create the report of a drill, or its follow-up. It tries again in the next round.",
     # the database and the queue
     "database_unavailable": "The database does not answer.",
-    "queue_unavailable": "The queue in Redis does not answer; the database is asked for what is due instead.",
+    "queue_unavailable": "The queue in Redis does not answer; due deliveries are read from the database instead.",
     "job_refused": "A job in the queue is not one of ours, and was not run.",
-    "job_failed": "A job met an error of ours. `class` and `where` say which and where.",
+    "job_failed": "A job failed because of a bug in Tokaut. `class` names the exception, `where` the place in "
+    "the code.",
     # deliveries
     "delivered": "A hotline accepted a delivery.",
     "delivery_unavailable": "A hotline could not be reached; the delivery is tried again.",
@@ -78,8 +81,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "delivery_undeliverable": "A delivery cannot be made as things are; `reason` says what is missing.",
     "delivery_parked": "A delivery was given up after 14 days; a person has to hand it over.",
     "delivery_fallback": "The report goes to the next hotline of its route.",
-    "delivery_lease_lost": "Another worker took the delivery over meanwhile.",
-    "acknowledged": "Staff have taken a report on.",
+    "delivery_lease_lost": "The lease expired, and another worker has taken over the delivery.",
+    "acknowledged": "Staff acknowledged a report.",
     "escalation_step_taken": "The next step of the escalation was taken: somebody else was told.",
     "report_transferred": "Staff transferred a report to another hotline.",
     # SMS
@@ -94,13 +97,14 @@ EVENTS: Final[Mapping[str, str]] = {
     "leases_released": "Leases of processes that died were freed (`count`).",
     "purged": "Reports were deleted at the end of their retention (`count`).",
     "hold_ended": "A legal hold has ended.",
-    "facts_changed": "Numbers to call, addresses to alert or keys are others than an hour ago.",
+    "facts_changed": "Phone numbers, alert addresses or keys have changed since the last hourly check. If nobody "
+    "changed them on purpose, compare the country files and TOKAUT_KEYS with your copies.",
     "statistics_counted": "A day was counted for the statistics.",
     "statistics_published": "The figures of a quarter were fixed.",
     # people and keys
     "alert_sent": "A person was alerted.",
     "alert_failed": "A person could not be alerted; it is tried again.",
-    "key_missing": "A private or public key is not here.",
+    "key_missing": "A private or public key is missing on this host.",
 }
 
 # Why an authenticated request could not be read (gateway.messaging.model.UnreadableRequest).

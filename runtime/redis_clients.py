@@ -103,7 +103,7 @@ def describe_error(error: BaseException) -> str:
 
 def _why_certificate(code: int) -> str:
     if code in _OTHER_NAME:
-        return "its certificate is for another name; write that name in the address, or have the certificate mended"
+        return "its certificate is for another name; write that name in the address, or replace the certificate"
     if code == _EXPIRED:
         return "its certificate has expired; renew it there"
     if code in _UNTRUSTED:

@@ -35,7 +35,8 @@ COMMANDS: Mapping[str, str] = {
     "roles": "Print the SQL that creates the roles of Tokaut in PostgreSQL, and its database.",
     "staff": "Invite the first lead of a hotline, list its accounts, or end one.",
     "statistics": "Show how many reports there were, about what, from where, and how soon they were read.",
-    "watch": "Show what nobody has acknowledged, the most urgent, then the oldest first, and the one thing to do next.",
+    "watch": "Show the reports nobody has acknowledged (most urgent first, then oldest first) "
+    "and the one thing to do next.",
 }
 
 
@@ -66,7 +67,7 @@ def main() -> None:
     \b
     First:    tokaut demo               watch it work, on this machine only
     Then:     tokaut check              what is still missing, and what to do about it
-    Running:  tokaut watch              what nobody has acknowledged, and the one thing to do next
+    Running:  tokaut watch              the reports that nobody has acknowledged, and what to do next
     Writing:  tokaut flows play         walk through a conversation, without any server
 
     Settings come from the environment; docs/reference/settings.md lists them. Each command's --help has an example.

@@ -20,7 +20,10 @@ def echo(message: object = "", *, nl: bool = True, err: bool = False, file: IO[A
 
 
 def printable(text: str) -> str:
-    """Return the text with everything visible that a terminal would interpret. Line breaks and tabs stay."""
+    """Return the text with each character that a terminal would interpret replaced by a visible form.
+
+    Line breaks and tabs stay.
+    """
     return safe_for_display(text)
 
 

@@ -30,7 +30,7 @@ class InvalidCallback(ValueError):
 
 
 class InvalidCallbackJson(InvalidCallback):
-    """The body is no JSON object."""
+    """The body is not a JSON object."""
 
 
 def parse_body(body: bytes) -> CallbackBody:

@@ -43,7 +43,7 @@ def attach(app: Flask, parts: ConsoleServices, callers: CallbackSignatures) -> N
 
 
 class CallbackView:
-    """The view of the callback."""
+    """The view that answers signed callbacks of a hotline's own system."""
 
     def __init__(self, parts: ConsoleServices, callers: CallbackSignatures) -> None:
         self._services = parts

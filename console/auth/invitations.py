@@ -64,7 +64,7 @@ WRONG_CODE = (
 
 
 def attach(router: PageRouter) -> None:
-    """Register the page behind an invitation."""
+    """Register the page that an invitation link opens."""
     router.add(PageRoute("/join/<word>", None), partial(_page, router))
     router.add(PageRoute("/join/<word>", None, post=True), partial(_join, router))
 

@@ -22,7 +22,7 @@ HEAD_CACHE_SIZE = 20_000  # decrypted heads
 class DecryptedReport:
     """The decrypted content of a case.
 
-    `report`: the JSON of the report; None if it does not open or is no JSON object. `said`: the messages that the
+    `report`: the JSON of the report; None if it does not open or is not a JSON object. `said`: the messages that the
     reporter left by My report, oldest first. `notes`: the hotline's own notes, including its answers to the reporter.
     """
 

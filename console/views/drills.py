@@ -199,7 +199,7 @@ def card_values(lines: Sequence[DrillRow], zone: ZoneInfo) -> tuple[str, int] | 
 
 
 def next_occurrence(clock: str, zone: ZoneInfo, now: int) -> int | None:
-    """Return when the local clock next shows `clock` (HH:MM), in microseconds; None if that is no time."""
+    """Return when the local clock next shows `clock` (HH:MM), in microseconds; None if that is not a valid time."""
     match = TIME_PATTERN.fullmatch(clock)
     if match is None:
         return None

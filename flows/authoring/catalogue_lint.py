@@ -71,9 +71,9 @@ def _plural(form: str) -> Iterator[str]:
     match = re.fullmatch(r"nplurals=(\d); plural=(.+);", form)
     try:
         if not match or not all(gettext.c2py(match[2])(n) < int(match[1]) for n in range(200)):
-            yield f"Plural-Forms: {form!r} is no rule of gettext"
+            yield f"Plural-Forms: {form!r} is not a valid gettext rule"
     except ValueError:
-        yield f"Plural-Forms: {form!r} is no rule of gettext"
+        yield f"Plural-Forms: {form!r} is not a valid gettext rule"
 
 
 def _messages(po: polib.POFile, english: polib.POFile) -> Iterator[str]:

@@ -35,13 +35,13 @@ def unreached(book: FlowBook, shown: Collection[str], offered: Collection[tuple[
     for screen in book.screens.values():
         if screen.id not in shown:
             yield finding_at(
-                book, screen, "nobody ever sees it: its `when:`, or that of the way to it, never holds; mend that"
+                book, screen, "nobody ever sees it: its `when:`, or that of the way to it, never holds; fix that"
             )
             continue
         for choice in screen.choices:
             if (screen.id, choice.key) not in offered:
                 yield finding_at(
-                    book, screen, f"choice {choice.key} is never offered; mend its `when:` or remove it", choice.at
+                    book, screen, f"choice {choice.key} is never offered; fix its `when:` or remove it", choice.at
                 )
 
 

@@ -78,7 +78,7 @@ class StateNode(Struct, frozen=True):
 class Transition:
     """One reply to one state. `page`: the page with its choice, from 0.
 
-    `typed`: the number of characters, if it is no choice. `back`: the reply is `0` and goes back.
+    `typed`: the number of characters, if it is not a choice. `back`: the reply is `0` and goes back.
     """
 
     reply: str

@@ -68,7 +68,7 @@ def _check_reference(
     if name in FACTS and name in questions:
         wrong(f"{name!r} is a fact and a question; rename the question")
     if name not in FACTS and name not in questions:
-        wrong(f"no screen asks {name!r} and it is no fact; use a question or one of: {', '.join(sorted(FACTS))}")
+        wrong(f"no screen asks {name!r} and it is not a fact; use a question or one of: {', '.join(sorted(FACTS))}")
     known = FACTS[name] if name in FACTS else questions[name]
     if use.kind == "value" and known is not None and value not in known:
         wrong(f"{name!r} is never {value!r}; use one of: {', '.join(sorted(known))}")

@@ -34,7 +34,7 @@ class ElementParser:
         return self.use("screen", name if "." in name else f"{self.flow}.{name}", place, if_there=if_there)
 
     def words(self, place: YamlNode | None, *, label: bool = False) -> ScreenText:
-        """Parse a text or a list of variants, of which the last always holds.
+        """Parse a text or a list of variants; the last one must have no condition.
 
         `context:` beside a text separates it from the same English text with another meaning (gettext's msgctxt).
         """
@@ -64,7 +64,7 @@ class ElementParser:
             place.wrong("words are missing here, or have blanks around them; write them without")
         for name in PLACEHOLDER.findall(words):
             if name not in FIELDS:
-                place.wrong(f"{{{name}}} is no field; use one of: {', '.join(sorted(FIELDS))}")
+                place.wrong(f"{{{name}}} is not a field; use one of: {', '.join(sorted(FIELDS))}")
         if PLACEHOLDER.sub("", words).strip("{}") != PLACEHOLDER.sub("", words) or "{" in PLACEHOLDER.sub("", words):
             place.wrong("a brace stands alone; write {name} of a field, or no brace")
         if label:

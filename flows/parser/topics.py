@@ -54,7 +54,7 @@ def _topic(
         place.wrong(f"`{sorted(missing)[0]}:` is missing; add it")
     for source in fields["sources"].items():
         if source.text() not in sources_by_name:
-            source.wrong(f"{source.text()} is no source of this file; add it under `sources:`")
+            source.wrong(f"{source.text()} is not a source of this file; add it under `sources:`")
     pages = fields["pages"].items()
     if len(pages) > MAX_TOPIC_PAGES:
         pages[MAX_TOPIC_PAGES].wrong(f"a topic has at most {MAX_TOPIC_PAGES} pages; say less")
@@ -73,7 +73,7 @@ def _date(place: YamlNode) -> str:
     try:
         return date.fromisoformat(place.text()).isoformat()
     except ValueError:
-        place.wrong(f"{place.text()!r} is no date; write one like 2026-11-25")
+        place.wrong(f"{place.text()!r} is not a valid date; write one like 2026-11-25")
 
 
 def _more_choice(to: str) -> Choice:

@@ -81,7 +81,7 @@ class YamlNode:
         """Return a whole number from 1. Raises FlowError for any other text."""
         text = self.text()
         if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
-            self.wrong(f"{text!r} is no whole number from 1; write digits")
+            self.wrong(f"{text!r} is not a whole number of 1 or more; write digits")
         return int(text)
 
     def items(self) -> list[YamlNode]:
@@ -118,9 +118,9 @@ def compose(file: str, text: str) -> YamlNode:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise FlowError(file, line, column, "", f"this is no YAML ({error.problem}); mend that line") from None
+        raise FlowError(file, line, column, "", f"this is not valid YAML ({error.problem}); fix that line") from None
     except YAMLError as error:
-        raise FlowError(file, 1, 1, "", f"this is no YAML ({type(error).__name__}); mend the file") from None
+        raise FlowError(file, 1, 1, "", f"this is not valid YAML ({type(error).__name__}); fix the file") from None
     if node is None:
         raise FlowError(file, 1, 1, "", "the file is empty; begin it with `flow:`")
     return YamlNode(file, "", node)

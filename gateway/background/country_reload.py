@@ -40,7 +40,7 @@ class CountryReload:
         self._stop.set()
 
     def look(self) -> None:
-        """Read changed files once, and apply withdrawals."""
+        """Read the changed country files once and withdraw the numbers that they mark as withdrawn."""
         now = Countries(tuple(map(self._reloaded, self._countries)))
         if now != self._countries:
             self._countries = now

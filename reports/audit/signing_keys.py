@@ -62,7 +62,7 @@ def _read(path: Path) -> tuple[str, VerifyKey]:
         kind, raw, made_at = path.read_text("ascii").split()
         public = VerifyKey(base64.b64decode(raw, altchars=b"-_", validate=True))
     except (OSError, ValueError, binascii.Error, DecryptError):
-        raise KeyFileError(f"{path} is no public key that can be read; copy it again from where it was made") from None
+        raise KeyFileError(f"{path} is not a readable public key; copy it again from where it was made") from None
     if kind != "ed25519" or public.key_id != path.stem:
         raise KeyFileError(f"{path} holds another key than its name says; copy it again from where it was made")
     return made_at, public

@@ -112,7 +112,7 @@ class Country:
 
     @property
     def label(self) -> str:
-        """Return the file and its date, as reports name it: `VU 2026-11-01`."""
+        """Return the country code and the date of its file, as written in reports: `VU 2026-11-01`."""
         return f"{self.iso} {self.as_of}"
 
     @property

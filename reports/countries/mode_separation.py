@@ -84,7 +84,7 @@ def separation_faults(lands: Sequence[CountryFile]) -> Iterator[str]:
                 ):
                     yield f"{prefix}: card.drills_to: {contact} is {live_use}; {OWN_ADDRESS_HINT}"
                 elif "@" in contact and not is_drill_name(contact):
-                    yield f"{prefix}: card.drills_to: {contact} is no mailbox of drills; {DRILL_ADDRESS_HINT}"
+                    yield f"{prefix}: card.drills_to: {contact} is not a mailbox for drills; {DRILL_ADDRESS_HINT}"
             for contact in (*hotline.card.duty_officer, *hotline.card.supervisor):
                 if "@" in contact and is_drill_name(contact):
                     yield f"{prefix}: card: {contact} is for drills by its name; {MOVE_ADDRESS_HINT}"

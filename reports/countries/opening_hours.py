@@ -66,11 +66,13 @@ def parse_hours(text: str) -> Week:
 def _span(text: str) -> OpeningSpan:
     match = _SPAN.fullmatch(text)
     if match is None:
-        raise OpeningHoursError(f"{text!r} is no opening time; write 24h, or mon-fri 08:00-16:30, sat 09:00-12:00")
+        raise OpeningHoursError(
+            f"{text!r} is not a valid opening time; write 24h, or mon-fri 08:00-16:30, sat 09:00-12:00"
+        )
     first_day, last_day, *times = match.groups()
     begin, end = _time(*times[:2]), _time(*times[2:])
     if begin == end:
-        raise OpeningHoursError(f"{text!r} is no time at all, or a whole day; write 24h for day and night")
+        raise OpeningHoursError(f"{text!r} begins and ends at the same time; write 24h for day and night")
     return OpeningSpan(_days(first_day or "daily", last_day), begin, end)
 
 
@@ -81,7 +83,7 @@ def _time(hour: str, minute: str) -> time:
     try:
         return time(int(hour), int(minute))
     except ValueError:
-        raise OpeningHoursError(f"{hour}:{minute} is no time of the day") from None
+        raise OpeningHoursError(f"{hour}:{minute} is not a valid time of day") from None
 
 
 def _days(first_day: str, last_day: str | None) -> frozenset[int]:
@@ -89,7 +91,7 @@ def _days(first_day: str, last_day: str | None) -> frozenset[int]:
         return frozenset(range(7))
     unknown = [day for day in (first_day, last_day) if day is not None and day not in WEEKDAYS]
     if unknown:
-        raise OpeningHoursError(f"{unknown[0]!r} is no day; the days are {', '.join(WEEKDAYS)}")
+        raise OpeningHoursError(f"{unknown[0]!r} is not a valid day; the days are {', '.join(WEEKDAYS)}")
     start, end = WEEKDAYS.index(first_day), WEEKDAYS.index(last_day or first_day)
     return frozenset((start + n) % 7 for n in range((end - start) % 7 + 1))
 
@@ -122,7 +124,7 @@ def _date(text: str, entry: str) -> Callable[[date], date]:
     except ValueError:
         pass
     raise OpeningHoursError(
-        f"{entry!r} is no holiday; write none, or 2026-12-25, 2026-12-29..2027-01-02, or 07-30 for each year"
+        f"{entry!r} is not a valid holiday; write none, or 2026-12-25, 2026-12-29..2027-01-02, or 07-30 for each year"
     )
 
 
@@ -138,7 +140,7 @@ def parse_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):  # not found, a folder, not a file name
-        raise OpeningHoursError(f"{name!r} is no time zone; write it as Pacific/Efate") from None
+        raise OpeningHoursError(f"{name!r} is not a valid time zone; write it as Pacific/Efate") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ CARD_PARSERS: Mapping[str, Callable[[str], object]] = {
 def hotline_hours(card: PartnerCard, zone: str) -> OpeningHours:
     """Return the opening hours of a partner card. `zone`: the country's, for a card that names none.
 
-    Raises OpeningHoursError if `zone` is no time zone.
+    Raises OpeningHoursError if `zone` is not a valid time zone.
     """
     time_zone = parse_zone(zone)
     with suppress(OpeningHoursError):
@@ -274,7 +276,7 @@ def card_faults(card: PartnerCard) -> Iterator[str]:
         yield from _fault("rota", parse_hours, hours)
         for officer in officers:
             if officer not in card.duty_officer:
-                yield f"rota: {officer} is no duty officer; name it in duty_officer too."
+                yield f"rota: {officer} is not a duty officer; name it in duty_officer too."
     yield from (f"answers_within: {promise}; agree on less." for promise in late_promises(card.answers_within.items()))
 
 

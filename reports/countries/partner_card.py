@@ -119,7 +119,7 @@ class PartnerCard:
 
 
 def _is_empty(value: object) -> bool:
-    """Return whether a field holds nothing. A text of blanks is no agreement."""
+    """Return whether a field holds nothing. A text of blanks is not an agreement."""
     if isinstance(value, str):
         return not value.strip()
     return not value or (isinstance(value, tuple) and not all(entry.strip() for entry in value))

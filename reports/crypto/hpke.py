@@ -33,7 +33,7 @@ _HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 class SealContext:
     """The identity of a body. It opens under exactly this context and no other. `revision` counts from 1.
 
-    A message under My report is no revision: it has the id `report_id/message_id` and revision 0.
+    A message under My report is not a revision: it has the id `report_id/message_id` and revision 0.
     """
 
     mode: str

@@ -4,7 +4,7 @@
     <keys>/private/<hotline>/<key_id>.key   0400   PKCS#8; folders 0700; belongs to the account of worker and clock
 
 `web` gets public keys only, in a folder of its own: `tokaut keys publish` copies them there. The newest key of a
-hotline is the current one; older private keys stay until no row names them. `_sender` is no hotline but the worker
+hotline is the current one; older private keys stay until no row names them. `_sender` is not a hotline but the worker
 itself: web seals to that key the SMS that the worker is to send.
 """
 
@@ -60,7 +60,7 @@ class PrivateKeySet:
         self._keys: dict[tuple[str, str], PrivateKey] = {}
 
     def load(self) -> None:
-        """Load all keys that are there. Raises KeyFileError if other accounts can read one, or if one is no key."""
+        """Load all keys that are there. Raises KeyFileError if other accounts can read one, or if one is invalid."""
         for hotline in sorted(self._hotlines):
             for path in sorted(_folder(self._folder, "private", hotline).glob("*.key")):
                 self._keys[hotline, path.stem] = _read_private(path)
@@ -224,7 +224,7 @@ def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
 
 def _key_id(key_id: str) -> str:
     if not _KEY_ID.fullmatch(key_id):
-        raise KeyFileError(f"{key_id!r} is no key id: 16 hexadecimal digits; tokaut keys list has them")
+        raise KeyFileError(f"{key_id!r} is not a valid key id (16 hexadecimal digits); tokaut keys list has them")
     return key_id
 
 
@@ -246,7 +246,7 @@ def _write_public(keys: Path, hotline: str, public_key: PublicKey) -> None:
 
 def _folder(keys: Path, kind: str, hotline: str) -> Path:
     if not _HOTLINE.fullmatch(hotline):
-        raise KeyFileError(f"{hotline!r} is no hotline's id: small letters, digits, - and _")
+        raise KeyFileError(f"{hotline!r} is not a valid hotline id: small letters, digits, - and _")
     return keys / kind / hotline
 
 
@@ -256,7 +256,7 @@ def _read_public(path: Path) -> tuple[PublicKey, datetime]:
         public_key = PublicKey(base64.b64decode(raw, altchars=b"-_", validate=True))
         created_at = datetime.fromisoformat(made_at).astimezone(UTC)
     except (OSError, ValueError, binascii.Error, DecryptError):
-        raise KeyFileError(f"{path} is no public key that can be read; copy it again from where it was made") from None
+        raise KeyFileError(f"{path} is not a readable public key; copy it again from where it was made") from None
     if kind != "x25519" or public_key.key_id != path.stem:
         raise KeyFileError(f"{path} holds another key than its name says; copy it again from where it was made")
     return public_key, created_at
@@ -273,7 +273,7 @@ def _read_private(path: Path) -> PrivateKey:
 
 
 def read_private_file(path: Path) -> bytes:
-    """Read the file of a private key that no other account can read. Raises KeyFileError."""
+    """Read a private key file. Raises KeyFileError if other accounts can read it or this account cannot."""
     try:
         if path.stat().st_mode & _OTHERS:
             raise KeyFileError(f"{path} can be read by other accounts; chmod 0400 {path}")

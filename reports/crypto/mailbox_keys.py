@@ -43,7 +43,7 @@ def open_mailbox_key(secret: bytes, sealed: bytes) -> PrivateKey:
 
 
 def seal_answer(public: bytes, mode: str, report_id: str, answer_id: str, words: str) -> bytes:
-    """Seal an answer. `public`: the raw public key of the mailbox. Raises DecryptError if it is no key."""
+    """Seal an answer. `public`: the raw public key of the mailbox. Raises DecryptError if it is not a valid key."""
     return PublicKey(public).seal(words.encode(), _info(mode, report_id, answer_id))
 
 

@@ -167,7 +167,7 @@ def _fault(times: EscalationTimes, priority: str, name: str, minutes: int) -> st
     if name not in SETTABLE_TIMES:
         return f"{priority}.{name}: there is no such time; there are {', '.join(SETTABLE_TIMES)}."
     if minutes < 1:
-        return f"{priority}.{name}: {minutes} is no time to wait; give one minute or more."
+        return f"{priority}.{name}: {minutes} is not a valid time to wait; give one minute or more."
     limit = getattr(times, name) // MINUTE
     if priority in URGENT and minutes > limit:
         return f"{priority}.{name}: {minutes} min is longer than {limit}; for P1 and P2 a country may only be quicker."

@@ -19,8 +19,8 @@ from reports.store.privileges import grants
 from reports.store.schema.tables import made_for
 
 EMPTY_DATABASE = (
-    "The database is empty. If there was one before, it is lost: stop all and restore it. If this is a new box: tokaut "
-    "migrate"
+    "The database is empty. If it had data before, the data is lost: stop all processes and restore a backup. On a new "
+    "host, run tokaut migrate."
 )
 OTHER_STORE_KEY = (
     "TOKAUT_STORE_KEY is not the key that this database was written with: no code would open its report, and no "

@@ -215,8 +215,8 @@ class Spool:
     def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
         """Return the report id and the highest revision of a stored Send of this session; None if there is none.
 
-        A Send of the last second may be missed. That does no harm: its id is the same within the hour, its origin key
-        always, and an addition in the same session has a higher revision anyway.
+        A Send stored within the last second may be missed. That does no harm: a repeated Send has the same report id
+        within the hour and always the same origin key, and an addition in the same session has a higher revision.
         """
         event_loop_guard.check("spool.sent_by")
         mark = f"{_origin_mark(origin_key)}{ENTRY_SUFFIX}"

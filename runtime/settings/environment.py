@@ -234,7 +234,9 @@ def _secret_file(name: str, path: Path, credentials: str) -> str:
             raise InvalidValue(f"is given by {name}, a file that others can read; chmod 0400 {path}")
         return path.read_bytes()[:_LARGEST_SECRET].decode("ascii").strip()
     except UnicodeDecodeError:
-        raise InvalidValue(f"is given by {name}, which is no text; write the value as one line of plain text") from None
+        raise InvalidValue(
+            f"is given by {name}, which is not text; write the value as one line of plain text"
+        ) from None
     except OSError as error:
         raise InvalidValue(
             f"is given by {name}, which cannot be read ({error.strerror}); correct the path {path}"

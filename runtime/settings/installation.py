@@ -25,13 +25,13 @@ class InstallationSettings:
         parsers.database_address,
         default=None,
         secret=True,
-        meaning="where reports are kept; without it, SQLite under TOKAUT_DATA",
+        meaning="where reports are stored (default: SQLite under TOKAUT_DATA)",
     )
     keys_folder: Path | None = env(
         "TOKAUT_KEYS",
         parsers.absolute_path,
         default=None,
-        meaning="folder of the hotlines' keys; without it, TOKAUT_DATA/keys",
+        meaning="folder of the hotlines' keys (default: TOKAUT_DATA/keys)",
     )
     clock_offset: float = env(
         "TOKAUT_CLOCK_OFFSET",

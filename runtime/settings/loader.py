@@ -149,7 +149,7 @@ def _unknown(environ: Mapping[str, str], prefix: str, known_names: set[str]) -> 
     for name in sorted(name for name in environ if name.startswith(prefix) and name not in known_names):
         similar = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)
         advice = f"Did you mean {by_end[similar[0]]}?" if similar else "Remove it: nothing reads it."
-        yield SettingFault(name, f"is no setting. {advice}")
+        yield SettingFault(name, f"is not a setting. {advice}")
 
 
 def find_reused_secrets(settings: Mapping[str, Setting], environ: Mapping[str, str]) -> Iterator[SettingFault]:
@@ -166,11 +166,13 @@ def find_reused_secrets(settings: Mapping[str, Setting], environ: Mapping[str, s
         for text in secret_texts(setting, environ):
             first_name = setting_by_secret.setdefault(text, name)
             if first_name != name and not (first_name.startswith("REDIS_") and name.startswith("REDIS_")):
-                yield SettingFault(name, f"is the same as {first_name}; give each its own: tokaut keys secret")
+                yield SettingFault(
+                    name, f"has the same value as {first_name}; set a different secret for each: tokaut keys secret"
+                )
 
 
 def secret_texts(setting: Setting, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the secrets in the value of a setting; none if it is no secret, not set, or cannot be read."""
+    """Return the secrets in the value of a setting; none if it is not a secret, is not set, or cannot be read."""
     try:
         value = raw_value(setting, environ) if setting.secret else None
     except InvalidValue:

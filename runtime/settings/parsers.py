@@ -64,7 +64,9 @@ def tokens(text: str) -> Secret[tuple[str, ...]]:
     """Parse the token that a provider which cannot sign puts into its address; two while one is rotated."""
     values = _one_or_two(text, MAKE_KEY_HINT)
     if not all(_TOKEN.fullmatch(value) for value in values):
-        raise InvalidValue(f"is too short to be a secret, or not of letters, digits, - and _; {MAKE_KEY_HINT}")
+        raise InvalidValue(
+            f"is too short for a secret, or has characters other than letters, digits, - and _; {MAKE_KEY_HINT}"
+        )
     return Secret(values)
 
 
@@ -105,7 +107,7 @@ def web_address(text: str) -> str:
     """
     url = _split(text)
     if url.scheme not in {"http", "https"} or not url.hostname:
-        raise InvalidValue("is no address that begins with https://")
+        raise InvalidValue("is not an address that begins with https://")
     if url.username is not None or url.password is not None or url.query or url.fragment:
         raise InvalidValue("holds a user, a query or a fragment; give only https://host/path")
     return text.rstrip("/")
@@ -148,7 +150,7 @@ def absolute_path(text: str) -> Path:
 def existing_folder(text: str) -> Path:
     """Parse the path of a folder that exists."""
     if not (path := absolute_path(text)).is_dir():
-        raise InvalidValue(f"names {path}, which is no folder; correct the path")
+        raise InvalidValue(f"names {path}, which is not a folder; correct the path")
     return path
 
 
@@ -226,16 +228,16 @@ def host_ports(text: str) -> tuple[str, ...]:
 def _address(text: str, schemes: str, example: str) -> Secret[str]:
     url = _split(text)
     if not re.fullmatch(schemes, url.scheme) or "://" not in text:
-        raise InvalidValue(f"is no address of the right kind; write it as {example}")
+        raise InvalidValue(f"is not a valid address; write it as {example}")
     return Secret(text)
 
 
 def _split(text: str) -> SplitResult:
     try:
         url = urlsplit(text)
-        _ = url.port  # raises ValueError if it is no number below 65536
+        _ = url.port  # raises ValueError if it is not a number below 65536
     except ValueError:
-        raise InvalidValue("is no address; look for a wrong port or bracket") from None
+        raise InvalidValue("is not a valid address; check the port and the brackets") from None
     return url
 
 

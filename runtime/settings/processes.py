@@ -54,8 +54,8 @@ class ConsoleSettings(InstallationSettings):
         secret=True,
         live=parsers.refuse_demo_secret,
         make=parsers.MAKE_KEY_HINT,
-        meaning="seals the secrets of staff's one-time codes; two while one is rotated, and none is dropped before "
-        "everybody has a new code",
+        meaning="encrypts the secrets of the staff's one-time codes. During a rotation set two keys; do not remove the "
+        "old one before everybody has a new code",
     )
 
 
@@ -95,7 +95,7 @@ class WebKeySettings:
         "TOKAUT_WEB_KEYS",
         parsers.absolute_path,
         default=None,
-        meaning="folder with the public keys for web, which `tokaut keys publish` fills; without it, TOKAUT_KEYS",
+        meaning="folder with the public keys for web, which `tokaut keys publish` fills (default: TOKAUT_KEYS)",
     )
 
 
@@ -173,7 +173,7 @@ class OperatorSettings:
         "SMTP_CA_FILE",
         parsers.ca_file,
         default=None,
-        meaning="file of the authorities that vouch for the mail server; without it, those of the system",
+        meaning="file of the authorities that vouch for the mail server (default: those of the system)",
     )
     console_url: str | None = console_url_field()
 

@@ -61,20 +61,20 @@ class RedisSettings(InstallationSettings):
         default=None,
         secret=True,
         live=lambda redis: None if redis else REQUIRED_IN_LIVE_MODE,
-        meaning="redis://, rediss:// or unix://; without it, the embedded Valkey under TOKAUT_DATA (not in live mode)",
+        meaning="redis://, rediss:// or unix:// (default: the embedded Valkey under TOKAUT_DATA; none in live mode)",
     )
     redis_queue: Secret[str] | None = env(
         "REDIS_QUEUE_URL",
         parsers.redis_address,
         default=None,
         secret=True,
-        meaning="the same server under the user that may queue; without it, REDIS_URL",
+        meaning="the same server under the user that may queue (default: REDIS_URL)",
     )
     redis_ca_file: Path | None = env(
         "REDIS_CA_FILE",
         parsers.ca_file,
         default=None,
-        meaning="who vouches for the server behind rediss://, in PEM form; without it, the system's authorities alone",
+        meaning="who vouches for the server behind rediss://, in PEM form (default: the system's authorities)",
     )
     redis_sentinels: tuple[str, ...] = env(
         "REDIS_SENTINELS",

@@ -87,7 +87,7 @@ class Web:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"TOKAUT_MOED": "live"}, "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
+        ({"TOKAUT_MOED": "live"}, "TOKAUT_MOED is not a setting. Did you mean TOKAUT_MODE?"),
         ({"TOKAUT_MODE": "Live "}, "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
     ],
 )
@@ -171,8 +171,7 @@ def test_a_database_that_is_none(bad_town: Town, tmp_path: Path) -> None:
     code, lines = Web(bad_town, tmp_path, {"DATABASE_URL": "nonsense"}).ends()
     assert code == 1
     assert lines == [
-        "DATABASE_URL is no address of the right kind; write it as postgresql://user@host/name, "
-        "or sqlite:////folder/file.db"
+        "DATABASE_URL is not a valid address; write it as postgresql://user@host/name, or sqlite:////folder/file.db"
     ]
 
 

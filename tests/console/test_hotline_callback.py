@@ -122,7 +122,7 @@ def test_a_message_alone_goes_with_the_same_state(desk: Desk, database: Database
     [
         ("x" * 10_000, "one screen has room for 120"),
         ("Look at www.example.org", "a link or an address"),
-        ("Call 555 0199 today", "no number of this country's file"),
+        ("Call 555 0199 today", "not a number of this country's file"),
         ("Please send us a photo of it", "asks for pictures"),
         ("   ", "there are no words"),
         ("", "there are no words"),

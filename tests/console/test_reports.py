@@ -202,7 +202,7 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     [
         ("Send us a picture of it", "asks for pictures"),
         ("See www.example.org", "a link"),
-        ("Call 5550199", "no number of this country"),
+        ("Call 5550199", "not a number of this country"),
         ("x" * 130, "one screen has room for 120"),
         ("", "there are no words"),
         ("The police will come", "it promises"),

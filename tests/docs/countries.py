@@ -69,7 +69,7 @@ def _also(of: Country) -> Iterable[str]:
         "grade": "find a better source for some numbers",
         "cut_off": "name who gets a report when the line drops",
         "missing_child": "find a police desk for missing children",
-        "fault": "mend the file",
+        "fault": "fix the file",
     }
     found = Counter(step.key for step in steps(of, [], date.fromisoformat(of.as_of)) if step.stops)
     silent = sum(not one.show.phone and not one.verified() for one in of.hotlines.values())

@@ -30,9 +30,9 @@ def planted(tag: str, old: str, new: str) -> list[str]:
     [
         ("Language: bi", "Language: bis", "its header says Language: bis; it has to be bi"),
         ("charset=UTF-8", "charset=ISO-8859-1", "its header says Content-Type: text/plain; charset=ISO-8859-1"),
-        ("nplurals=1; plural=0;", "nplurals=1; plural=(n != 1);", "is no rule of gettext"),
-        ("nplurals=1; plural=0;", "nplurals=2; plural=__import__;", "is no rule of gettext"),
-        ("nplurals=1; plural=0;", "", "Plural-Forms: '' is no rule of gettext"),
+        ("nplurals=1; plural=0;", "nplurals=1; plural=(n != 1);", "is not a valid gettext rule"),
+        ("nplurals=1; plural=0;", "nplurals=2; plural=__import__;", "is not a valid gettext rule"),
+        ("nplurals=1; plural=0;", "", "Plural-Forms: '' is not a valid gettext rule"),
         ("X-Name: Bislama", "X-Name: Bisl\u0101ma", "X-Name: it is missing, or has a letter"),
         ("X-Greetings: halo", "X-Greeting: halo", "X-Greetings: it is missing"),
         ("X-Alphabet: gsm7", "X-Alphabet: latin", "X-Alphabet: it has to be gsm7 or ucs2"),

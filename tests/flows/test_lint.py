@@ -109,7 +109,7 @@ PLANTED: Mapping[str, tuple[str, str, str]] = {
     "a choice that is never offered": (
         "{say: Other, value: other}",
         "{say: Other, value: other, when: {contactable: no}}",
-        "21:9: home.category: choice 2 is never offered; mend its `when:` or remove it",
+        "21:9: home.category: choice 2 is never offered; fix its `when:` or remove it",
     ),
     "a page too long": (
         "words: What was it?",
@@ -145,7 +145,7 @@ PLANTED: Mapping[str, tuple[str, str, str]] = {
     "an unknown placeholder": (
         "words: Danger?",
         "words: Danger {where}?",
-        "11:12: home.danger: {where} is no field; use one of:",
+        "11:12: home.danger: {where} is not a field; use one of:",
     ),
     "Send without danger": (
         "{say: Report, go: danger}",

@@ -104,7 +104,7 @@ WRONG = {
     "an unknown placeholder": (
         "words: Tea?",
         "words: Tea {sugar}?",
-        "7:12: tea.first: {sugar} is no field; use one of:",
+        "7:12: tea.first: {sugar} is not a field; use one of:",
     ),
     "a lone brace": ("words: Tea?", "words: Tea { ?", "7:12: tea.first: a brace stands alone; write {name} of a field"),
     "an unknown name": (
@@ -119,7 +119,7 @@ WRONG = {
         "3:1: 'languages' is not known here",
     ),
     "no version": ("version: 3\n", "", "1:1: `version:` is missing; add it"),
-    "no number": ("version: 3", "version: 12:30", "2:10: '12:30' is no whole number from 1; write digits"),
+    "no number": ("version: 3", "version: 12:30", "2:10: '12:30' is not a whole number of 1 or more; write digits"),
     "nothing true": ("end: true", "end: yes", "13:10: tea.last: 'yes' is neither true nor false; write one of them"),
     "no words": ("    words: Bye.\n", "", "13:5: tea.last: it has no words; add `words:`"),
     "empty words": ("words: Bye.", "words: ''", "14:12: tea.last: words are missing here"),
@@ -151,7 +151,7 @@ WRONG = {
     "a condition on nothing": (
         "go: last",
         "go: [{when: {cup: big}, to: last}, {to: last}]",
-        "11:18: tea.first: no screen asks 'cup' and it is no fact; use a question or one of: another,",
+        "11:18: tea.first: no screen asks 'cup' and it is not a fact; use a question or one of: another,",
     ),
     "a condition that never holds": (
         "go: last",
@@ -196,7 +196,7 @@ WRONG = {
     "no YAML": (
         "words: Tea?",
         "words: Tea?: x",
-        "7:16: this is no YAML (mapping values are not allowed here); mend that",
+        "7:16: this is not valid YAML (mapping values are not allowed here); fix that",
     ),
 }
 

@@ -80,8 +80,8 @@ GIVEN = "sources: {T1: {by: b, grade: docs, at: c}}"
     [
         ("pages: [One], sources: [T1], checked: '2026-11-25'", "", "at the foot of the file"),
         ("pages: [One], checked: '2026-11-25'", GIVEN, "`sources:` is missing"),
-        ("pages: [One], sources: [T2], checked: '2026-11-25'", GIVEN, "T2 is no source"),
-        ("pages: [One], sources: [T1], checked: soon", GIVEN, "no date"),
+        ("pages: [One], sources: [T2], checked: '2026-11-25'", GIVEN, "T2 is not a source"),
+        ("pages: [One], sources: [T1], checked: soon", GIVEN, "is not a valid date"),
         ("pages: [1, 2, 3], sources: [T1], checked: '2026-11-25'", GIVEN, "at most 2 pages"),
         ("pages: [One], sources: [T1], checked: '2026-11-25'", GIVEN[:-1] + ", T2: {by: b, grade: docs, at: c}}",
          "no topic names the source T2"),

@@ -25,13 +25,16 @@ from tests.reports.sample import COUNTRIES, KE, VU
         (with_helpline(screen_name=""), "hotline vu-pikinini: screen_name has 0 characters"),
         (with_helpline(screen_name="Pikinini ☎"), "hotline vu-pikinini: screen_name has a letter"),
         (card(VU, "vu-police", backup="vu-choir"), "hotline vu-police: card.backup: there is no hotline vu-choir"),
-        (card(VU, "vu-police", hours="office"), "hotline vu-police: card.hours: 'office' is no opening time"),
-        (card(VU, "vu-police", time_zone="Efate"), "hotline vu-police: card.time_zone: 'Efate' is no time zone"),
-        (card(VU, "vu-police", holidays="Easter"), "hotline vu-police: card.holidays: 'Easter' is no holiday"),
+        (card(VU, "vu-police", hours="office"), "hotline vu-police: card.hours: 'office' is not a valid opening time"),
+        (
+            card(VU, "vu-police", time_zone="Efate"),
+            "hotline vu-police: card.time_zone: 'Efate' is not a valid time zone",
+        ),
+        (card(VU, "vu-police", holidays="Easter"), "hotline vu-police: card.holidays: 'Easter' is not a valid holiday"),
         (card(VU, "vu-police", rota={"nights": ("a@b.example",)}), "hotline vu-police: card.rota: 'nights' is no"),
         (
             card(VU, "vu-police", rota={"24h": ("a@b.example",)}),
-            "hotline vu-police: card.rota: a@b.example is no duty officer; name it in duty_officer too.",
+            "hotline vu-police: card.rota: a@b.example is not a duty officer; name it in duty_officer too.",
         ),
         (
             card(VU, "vu-police", answers_within={"P1": 20}),

@@ -190,7 +190,7 @@ def test_a_database_that_is_not_there_is_away() -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "", "mysql://host/x", "postgres", "sqlite"])
 def test_what_is_no_address_is_said(address: str) -> None:
-    with pytest.raises(InvalidDatabaseURL, match=r"^DATABASE_URL is no address; write sqlite:////"):
+    with pytest.raises(InvalidDatabaseURL, match=r"^DATABASE_URL is not a valid address; write sqlite:////"):
         Database(address)
 
 

@@ -54,7 +54,7 @@ def test_again_on_its_own_beat(step: str, now: int, again: int | None) -> None:
         ({"P1": {"desk": 6}}, "P1.desk: 6 min is longer than 5; for P1 and P2 a country may only be quicker."),
         ({"P2": {"repeat": 121}}, "P2.repeat: 121 min is longer than 120"),
         ({"P3": {"desk": 1000, "supervisor": 3000}}, ""),
-        ({"P3": {"desk": 0}}, "P3.desk: 0 is no time to wait"),
+        ({"P3": {"desk": 0}}, "P3.desk: 0 is not a valid time to wait"),
         ({"P1": {"fallback": 1}}, "P1.fallback: there is no such time; there are acknowledged, desk"),
         ({"P5": {"desk": 1}}, "P5: there is no such priority"),
         ({"P1": {"supervisor": 10}}, "P1.supervisor: it comes before backup"),

@@ -131,15 +131,15 @@ def test_nobody_is_told_at_night_nor_while_closed(hours: str, moment: str, told:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "'' is no opening time"),
-        ("agreed", "'agreed' is no opening time"),
-        ("mon-fri 8:00-16:30", "is no opening time"),
-        ("mon-fri 08:00-16:30 sat 09:00-12:00", "is no opening time"),
-        ("mon-fry 08:00-16:30", "'fry' is no day; the days are mon"),
-        ("mon 08:00-25:00", "25:00 is no time of the day"),
+        ("", "'' is not a valid opening time"),
+        ("agreed", "'agreed' is not a valid opening time"),
+        ("mon-fri 8:00-16:30", "is not a valid opening time"),
+        ("mon-fri 08:00-16:30 sat 09:00-12:00", "is not a valid opening time"),
+        ("mon-fry 08:00-16:30", "'fry' is not a valid day; the days are mon"),
+        ("mon 08:00-25:00", "25:00 is not a valid time of day"),
         ("mon 08:00-08:00", "write 24h for day and night"),
-        ("Mon 08:00-09:00", "is no opening time"),
-        ("daily-fri 08:00-09:00", "'daily' is no day"),
+        ("Mon 08:00-09:00", "is not a valid opening time"),
+        ("daily-fri 08:00-09:00", "'daily' is not a valid day"),
     ],
 )
 def test_hours_that_cannot_be_read(text: str, complaint: str) -> None:

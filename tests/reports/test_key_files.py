@@ -73,7 +73,7 @@ def test_the_worker_itself_has_a_key(keys: Path) -> None:
 
 @pytest.mark.parametrize("hotline", ["", "..", "../etc", "VU", "vu pikinini", "_other", "vu/pikinini"])
 def test_a_hotlines_name_never_leaves_the_folder(keys: Path, hotline: str) -> None:
-    with pytest.raises(KeyFileError, match="is no hotline's id"):
+    with pytest.raises(KeyFileError, match="is not a valid hotline id"):
         create_key_pair(keys, hotline)
 
 

@@ -63,7 +63,7 @@ def test_sentinels_alone_are_enough_to_try_it() -> None:
         ),
         ({"REDIS_URL": "redis://h?socket_timeout=60"}, "REDIS_URL holds a query or a fragment"),
         ({"REDIS_URL": "redis://u:a#b@h"}, "REDIS_URL"),
-        ({"REDIS_URL": "http://h"}, "REDIS_URL is no address of the right kind"),
+        ({"REDIS_URL": "http://h"}, "REDIS_URL is not a valid address"),
     ],
 )
 def test_a_wrong_combination_is_one_line(given: dict[str, str], line: str) -> None:

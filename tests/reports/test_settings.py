@@ -67,8 +67,8 @@ def test_demo_needs_nothing_but_its_keys() -> None:
     ("name", "value", "line"),
     [
         # B-71
-        ("TOKAUT_MOED", "live", "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
-        ("TOKAUT_ORCHID", "x", "TOKAUT_ORCHID is no setting. Remove it: nothing reads it."),
+        ("TOKAUT_MOED", "live", "TOKAUT_MOED is not a setting. Did you mean TOKAUT_MODE?"),
+        ("TOKAUT_ORCHID", "x", "TOKAUT_ORCHID is not a setting. Remove it: nothing reads it."),
         ("TOKAUT_MODE", "Live ", "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
         # B-72
         ("TOKAUT_SESSION_KEY", "", "TOKAUT_SESSION_KEY is empty; make one: tokaut keys secret"),
@@ -93,7 +93,8 @@ def test_demo_needs_nothing_but_its_keys() -> None:
         (
             "TOKAUT_STORE_KEY",
             SESSION,
-            "TOKAUT_STORE_KEY is the same as TOKAUT_SESSION_KEY; give each its own: tokaut keys secret",
+            "TOKAUT_STORE_KEY has the same value as TOKAUT_SESSION_KEY; set a different secret for each: "
+            "tokaut keys secret",
         ),
         (
             "TOKAUT_STORE_KEY",
@@ -105,20 +106,24 @@ def test_demo_needs_nothing_but_its_keys() -> None:
         (
             "DATABASE_URL",
             "nonsense",
-            "DATABASE_URL is no address of the right kind; write it as postgresql://user@host/name,"
+            "DATABASE_URL is not a valid address; write it as postgresql://user@host/name,"
             " or sqlite:////folder/file.db",
         ),
-        ("DATABASE_URL", "postgresql://h:99999/x", "DATABASE_URL is no address; look for a wrong port or bracket"),
+        (
+            "DATABASE_URL",
+            "postgresql://h:99999/x",
+            "DATABASE_URL is not a valid address; check the port and the brackets",
+        ),
         (
             "REDIS_URL",
             "http://127.0.0.1",
-            "REDIS_URL is no address of the right kind; write it as redis://host:6379/0,"
+            "REDIS_URL is not a valid address; write it as redis://host:6379/0,"
             " rediss://… or unix:///folder/valkey.sock",
         ),
         ("REDIS_URL", "", "REDIS_URL is not set; live mode needs a Redis or Valkey server that is kept running"),
         # the rest of what live refuses
         ("PUBLIC_URL", "http://report.example", "PUBLIC_URL begins with http://; live mode needs https://"),
-        ("PUBLIC_URL", "report.example", "PUBLIC_URL is no address that begins with https://"),
+        ("PUBLIC_URL", "report.example", "PUBLIC_URL is not an address that begins with https://"),
         (
             "PUBLIC_URL",
             "https://me:secret@report.example",
@@ -140,7 +145,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
         (
             "TOKAUT_COUNTRY_DIR",
             "/nowhere",
-            "TOKAUT_COUNTRY_DIR names /nowhere, which is no folder; correct the path",
+            "TOKAUT_COUNTRY_DIR names /nowhere, which is not a folder; correct the path",
         ),
         ("TOKAUT_ON_CALL", "", "TOKAUT_ON_CALL is not set; live mode needs somebody who is told"),
         (
@@ -205,7 +210,7 @@ class Telegraph:
 def test_a_channel_declares_its_own_class() -> None:
     telegraph = load_settings(Telegraph, {"TELEGRAPH_TOKEN": OTHER})
     assert (telegraph.token.reveal(), telegraph.wires) == ((OTHER,), 2.0)
-    with pytest.raises(SettingError, match="TELEGRAPH_TOKEN is too short to be a secret"):
+    with pytest.raises(SettingError, match="TELEGRAPH_TOKEN is too short for a secret"):
         load_settings(Telegraph, {"TELEGRAPH_TOKEN": "short"})
 
 
@@ -253,7 +258,7 @@ def test_new_secrets_are_taken_by_their_readers_and_only_the_demos_are_marked() 
     ],
 )
 def test_an_unknown_name_is_answered_with_a_setting_that_there_is(live: dict[str, str], name: str, advice: str) -> None:
-    assert f"{name} is no setting. {advice}" in faults({**live, name: "x"})
+    assert f"{name} is not a setting. {advice}" in faults({**live, name: "x"})
     found = re.match(r"Did you mean (\w+)\?", advice)
     assert found is None or found[1] in variable_names(SHARED_SETTINGS)
 
@@ -281,4 +286,7 @@ def test_every_secret_is_compared_with_every_other(one: tuple[str, str], other: 
     known |= dict(hotline_settings({"a": webhook.Settings}))
     found = [str(fault) for fault in find_reused_secrets(known, dict([one, other]))]
     first, second = sorted((one[0], other[0]), key=list(known).index)
-    assert found == [f"{second} is the same as {first}; give each its own: tokaut keys secret"] * are_one
+    assert (
+        found
+        == [f"{second} has the same value as {first}; set a different secret for each: tokaut keys secret"] * are_one
+    )

@@ -62,7 +62,7 @@ def test_b72_file_of_bytes(live: dict[str, str], tmp_path: Path) -> None:
     path.write_bytes(bytes(range(128, 160)))
     path.chmod(0o400)
     (line,) = faults({**live, "TOKAUT_SESSION_KEY_FILE": str(path)})
-    assert line.endswith("which is no text; write the value as one line of plain text")
+    assert line.endswith("which is not text; write the value as one line of plain text")
 
 
 # The data folder

@@ -213,7 +213,7 @@ def test_a_file_signed_by_another_key_than_the_one_that_was_told_is_refused(site
     path = site.export()
     assert "not signed by a key of ours" in site.audit("verify", "--file", str(path), "--key", "0" * 16).output
     path.write_text("no json\n")
-    assert "is no export of the audit" in site.audit("verify", "--file", str(path)).output
+    assert "is not an export of the audit" in site.audit("verify", "--file", str(path)).output
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_all_faults_come_at_once_each_with_what_to_do(tmp_path: Path) -> None:
     result = run(settings | {"TOKAUT_MOED": "live"})
     assert result.exit_code == 1
     for said in (
-        "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?",
+        "TOKAUT_MOED is not a setting. Did you mean TOKAUT_MODE?",
         "TOKAUT_STORE_KEY is not set; make one: tokaut keys secret",
         "HOTLINE_VU_POLICE_URL is not set",
         "The private key of vu-police is not under",
@@ -115,7 +115,7 @@ def test_a_database_that_a_service_made_anew_is_called_empty(tmp_path: Path) -> 
     settings = good(tmp_path)
     (tmp_path / "tokaut.db").unlink()
     (tmp_path / "tokaut.db").touch()
-    assert "The database is empty. If there was one before, it is lost" in run(settings).output
+    assert "The database is empty. If it had data before, the data is lost" in run(settings).output
 
 
 def test_in_demo_mode_it_says_what_live_mode_would_need(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     settings = good(tmp_path)
     settings["TOKAUT_STORE_KEY"] = settings["TOKAUT_SESSION_KEY"]
     result = run(settings)
-    assert "TOKAUT_STORE_KEY is the same as TOKAUT_SESSION_KEY" in result.output
+    assert "TOKAUT_STORE_KEY has the same value as TOKAUT_SESSION_KEY" in result.output
     assert settings["TOKAUT_SESSION_KEY"] not in result.output
 
 
@@ -196,7 +196,11 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
         ("email", {}, ["HOTLINE_ONE_TO is not set; "]),
         ("email", {"HOTLINE_ONE_TO": "desk@one.example"}, ["hotline one is told by e-mail, and SMTP_URL names no"]),
         ("email", {"HOTLINE_ONE_TO": "drills@one.example", "SMTP_URL": "smtps://mail.example"}, []),
-        ("webhook", {"HOTLINE_ONE_TO": "desk@one.example"}, ["HOTLINE_ONE_TO is no setting.", "HOTLINE_", "HOTLINE_"]),
+        (
+            "webhook",
+            {"HOTLINE_ONE_TO": "desk@one.example"},
+            ["HOTLINE_ONE_TO is not a setting.", "HOTLINE_", "HOTLINE_"],
+        ),
         (
             "webhook",
             {"HOTLINE_ONE_URL": "https://10.0.0.5", "HOTLINE_ONE_SECRET": new_webhook_secret()},
@@ -239,7 +243,7 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
     training = good(tmp_path) | {"TOKAUT_MODE": "training"}
     assert f"x web must not have access to private keys, and can read {tmp_path}/keys/private" in run(training).output
     given = training | {"TOKAUT_WEB_KEYS": str(web)}
-    assert f"x No public key of vu-pikinini under {web}/public, where web reads. Run: tokaut keys publish" in (
+    assert f"x {web}, the key folder of web, has no public key of vu-pikinini. Run: tokaut keys publish" in (
         run(given).output
     )
     publish_public_keys(tmp_path / "keys", web)
@@ -254,8 +258,8 @@ def test_a_secret_of_one_process_that_another_has_too_is_named(tmp_path: Path) -
     settings["USSD_TOKEN"] = settings["TOKAUT_SESSION_KEY"]
     settings["HOTLINE_VU_POLICE_SECRET"] = f"whsec_{settings['TOKAUT_STORE_KEY']}"
     output = run(settings).output
-    assert "x USSD_TOKEN is the same as TOKAUT_SESSION_KEY" in output
-    assert "x HOTLINE_VU_POLICE_SECRET is the same as TOKAUT_STORE_KEY" in output
+    assert "x USSD_TOKEN has the same value as TOKAUT_SESSION_KEY" in output
+    assert "x HOTLINE_VU_POLICE_SECRET has the same value as TOKAUT_STORE_KEY" in output
     assert settings["USSD_TOKEN"] not in output
 
 

@@ -50,7 +50,7 @@ def test_a_user_that_redis_does_not_know_is_named_by_its_setting(tmp_path: Path,
     result = run({**good(tmp_path), "REDIS_URL": guarded.reach("web").url, "REDIS_QUEUE_URL": wrong})
     [_, line] = about_redis(result.output)
     assert line.startswith("  x Redis does not answer (it refuses the user or the password).")
-    assert line.endswith("mend REDIS_QUEUE_URL.")
+    assert line.endswith("correct REDIS_QUEUE_URL.")
     assert (guarded.reach("webq").password or "") not in result.output
 
 
@@ -81,4 +81,4 @@ def test_in_live_mode_nobody_is_the_user_who_may_do_everything(
 def test_a_wrong_way_to_redis_is_said_with_everything_else(tmp_path: Path, given: dict[str, str], line: str) -> None:
     result = run({**good(tmp_path), "TOKAUT_MOED": "live", **given})
     assert line in result.output
-    assert "TOKAUT_MOED is no setting" in result.output
+    assert "TOKAUT_MOED is not a setting" in result.output

@@ -293,7 +293,7 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("TOKAUT_MOED", "live", "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
+        ("TOKAUT_MOED", "live", "TOKAUT_MOED is not a setting. Did you mean TOKAUT_MODE?"),
         ("TOKAUT_MODE", "Live ", "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
         ("TOKAUT_MODE", "training", "TOKAUT_MODE is training; a demo is always in demo mode"),
         ("COUNTRIES", "xx", "COUNTRIES: there is no country file xx.toml"),

@@ -157,7 +157,7 @@ def test_secrets_are_taken_by_the_settings_that_they_are_for() -> None:
 
 
 def test_a_wrong_setting_or_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert line(run("new", "../etc")) == "'../etc' is no hotline's id: small letters, digits, - and _"
+    assert line(run("new", "../etc")) == "'../etc' is not a valid hotline id: small letters, digits, - and _"
     monkeypatch.setenv("TOKAUT_MODE", "Live")
     assert line(run("new", HOTLINE)) == "TOKAUT_MODE is 'Live'; it can be demo, training or live"
 

@@ -91,7 +91,7 @@ def test_the_command_says_it_to_people_with_what_to_do_next(iso: str) -> None:
 def test_each_step_is_two_sentences_for_people(iso: str) -> None:
     for step in of(ALL[iso], DRAFT):
         assert step.what.endswith(".") and step.what[0].isupper(), step
-        assert re.match(r"(Ask|Have|Meet|Agree|Find|Translate|Mend)\b", step.do), step
+        assert re.match(r"(Ask|Have|Meet|Agree|Find|Translate|Fix)\b", step.do), step
         assert "  " not in step.what + step.do
 
 

@@ -87,7 +87,7 @@ def test_the_lint_names_the_language_and_the_screen_that_grew(planted: Callable[
     assert result.exit_code == 1
     [said] = [line for line in result.stdout.splitlines() if " more.role: " in line]
     assert re.match(r"locales/bi\.po:\d+:1: more\.role: its words do not fit on one page; .*  \[VU bi", said), said
-    assert "1 to mend." in result.stdout
+    assert "1 fault to fix." in result.stdout
 
 
 @pytest.mark.rule("B-69")

@@ -70,7 +70,7 @@ def test_every_kind_of_address(tmp_path: Path, at: str, url: str) -> None:
     [
         ("redis://web:secret@h", "--at holds a user or a password; leave them out: each process gets its own."),
         ("redis://h/1", "--at names a database other than 0"),
-        ("h:6379", "--at is no address of the right kind"),
+        ("h:6379", "--at is not a valid address"),
     ],
 )
 def test_an_address_that_will_not_do(tmp_path: Path, at: str, line: str) -> None:

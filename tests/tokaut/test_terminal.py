@@ -199,7 +199,7 @@ def test_a_broken_line_is_reported_and_the_next_one_is_read(broken: bytes, tmp_p
     read = ReceivedDeliveries(path, unreadable=why.append)
     assert [one.key for one in read.new()] == ["key-1", "key-3"]
     assert len(why) == 1
-    assert why[0].startswith(f"Line 2 of {path} is no delivery")
+    assert why[0].startswith(f"Line 2 of {path} is not a delivery")
 
 
 def test_a_file_that_is_gone_has_nothing_new(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
             "HOTLINE_VU_PIKININI_CA_FILE names /nowhere.pem, which cannot be read (No such file or directory); "
             "correct the path",
         ),
-        ("SECERT", HOOK, "HOTLINE_VU_PIKININI_SECERT is no setting. Did you mean HOTLINE_VU_PIKININI_SECRET?"),
+        ("SECERT", HOOK, "HOTLINE_VU_PIKININI_SECERT is not a setting. Did you mean HOTLINE_VU_PIKININI_SECRET?"),
     ],
 )
 def test_b71_b72_a_hotlines_wrong_setting(live: dict[str, str], name: str, value: str, line: str) -> None:
@@ -105,7 +105,7 @@ def test_two_hotlines_never_share_a_secret(live: dict[str, str]) -> None:
         f"HOTLINE_{one}_URL": "https://hotline.example" for one in ("A", "B")
     }
     [fault] = attempt(live | environ, "a", "b").faults
-    assert str(fault).startswith("HOTLINE_B_SECRET is the same as HOTLINE_A_SECRET")
+    assert str(fault).startswith("HOTLINE_B_SECRET has the same value as HOTLINE_A_SECRET")
 
 
 RIGHT = {"HOTLINE_ONE_URL": "https://drill.hotline.example", "HOTLINE_ONE_SECRET": HOOK}
@@ -139,7 +139,7 @@ def test_a_hotline_set_up_wrongly_stops_nobody_else(more: dict[str, str], other:
 
 @pytest.mark.parametrize("name", ["HOTLINE_ONE_URI", "HOTLINE_ON_URL", "HOTLINE_TWO_NUMBER"])
 def test_b71_a_name_that_no_kind_reads_stops_the_start(name: str) -> None:
-    with pytest.raises(SettingError, match=f"^{name} is no setting"):
+    with pytest.raises(SettingError, match=f"^{name} is not a setting"):
         built(RIGHT | {name: "x"}, listed("one"), listed("two"))
 
 

@@ -175,8 +175,8 @@ def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline
 @pytest.mark.parametrize(
     ("more", "line"),
     [
-        ({"TOKAUT_MOED": "live"}, "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
-        ({"HOTLINE_VU_PIKININI_SERCET": "x"}, "HOTLINE_VU_PIKININI_SERCET is no setting."),
+        ({"TOKAUT_MOED": "live"}, "TOKAUT_MOED is not a setting. Did you mean TOKAUT_MODE?"),
+        ({"HOTLINE_VU_PIKININI_SERCET": "x"}, "HOTLINE_VU_PIKININI_SERCET is not a setting."),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
         ({"SMTP_URL": "", "TOKAUT_ON_CALL": "desk@example.org"}, "SMTP_URL"),
         ({"TOKAUT_ALERT_CHANNEL": "ussd", "TOKAUT_ALERT_FROM": "163"}, "TOKAUT_ALERT_CHANNEL is none of CHANNELS that"),

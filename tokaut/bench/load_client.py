@@ -124,7 +124,7 @@ class LoadRun:
         self._interval = order.callers / order.rate if order.rate else 0.0
 
     def _offset(self, number: int) -> float:
-        """Return at which step a caller starts.
+        """Return the step at which a virtual caller starts, with a fraction.
 
         Callers are spread over the scenario, as people are. Otherwise all would press Send at the same moment.
         """

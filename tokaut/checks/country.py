@@ -32,7 +32,7 @@ def explain_country(of: Country, today: date) -> Iterator[str]:
             number += 1
             yield from _step(number, item)
     if items:
-        yield f"\nThe file is {of.file}; docs/add-a-country.md explains it. The same line by line:"
+        yield f"\nThe file is {of.file}; docs/add-a-country.md explains it. The same findings, one per line:"
 
 
 def _head(country: Country, stops: int, optional: int) -> str:

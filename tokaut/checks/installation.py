@@ -207,8 +207,8 @@ def key_faults(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Ite
             load_public_keys(folder, [hotline])
             if load_private_keys(folder, [hotline]).missing():
                 yield (
-                    f"The private key of {hotline} is not under {folder / 'private'}: its reports wait. Put it back "
-                    f"from its copy, or from its sheet: tokaut keys restore {hotline}"
+                    f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
+                    f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
                 )
             key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
@@ -216,8 +216,8 @@ def key_faults(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Ite
             continue
         if agreed and agreed not in key_ids:
             yield (
-                f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(key_ids))}. Ask "
-                "the hotline for the key id over the phone, then mend whichever is wrong."
+                f"hotline {hotline}: its card names key {agreed}, but {folder} has {', '.join(sorted(key_ids))}. Ask "
+                "the hotline for its key id by phone, then correct the card or replace the key."
             )
 
 
@@ -229,7 +229,7 @@ def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> I
         for name in names:
             web_keys, source_keys = list_keys(folder, name), list_keys(agreed, name)
             if not web_keys:
-                yield f"No public key of {name} under {folder / 'public'}, where web reads. Run: tokaut keys publish"
+                yield f"{folder}, the key folder of web, has no public key of {name}. Run: tokaut keys publish"
             elif source_keys and web_keys[0].public.key_id != source_keys[0].public.key_id:
                 yield Advisory(f"web still seals to an older key of {name}. Run tokaut keys publish, then restart web.")
     except KeyFileError as fault:
@@ -262,8 +262,8 @@ def database_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
     """
     if not common.has_database:
         yield (
-            f"There is no database {common.database_file}. If there was one, stop all and restore it: tokaut restore "
-            "<file>. If this is a new box: tokaut migrate"
+            f"There is no database {common.database_file}. If it had data before, the data is lost: stop all processes "
+            "and restore a backup: tokaut restore <file>. On a new host, run tokaut migrate."
         )
         return
     try:
@@ -298,8 +298,8 @@ def _clock_faults(database: Database) -> Iterator[str]:
     yield from map(Advisory, skew.notes())
     if skew.has_no_leader and (skew.leader_until or 0) < 0:
         yield Advisory(
-            f"No clock has led for {clock_skew.format_duration(skew.leader_until or 0)}. Start it: python -m "
-            f"workers.main clock"
+            f"No clock process has been the scheduler for {clock_skew.format_duration(skew.leader_until or 0)}. Start "
+            "one: python -m workers.main clock"
         )
 
 
@@ -340,13 +340,16 @@ def backup_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
     marker = marker_path(common.database_url, common.data)
     age = backup_age_seconds(marker)
     if age > BACKUP_SECONDS:
-        last = "No backup was ever made." if math.isinf(age) else f"The last backup is {age / 3600:.0f} h old."
+        if math.isinf(age):
+            last = "No backup was ever made. If the disk fails, everything is lost."
+        else:
+            last = f"The last backup is {age / 3600:.0f} h old. If the disk fails, everything since then is lost."
         command = (
             "tokaut backup <folder>"
             if common.database_file
             else (f"back it up with PostgreSQL's own tools, then touch {marker} (docs/operating/restore.md#postgresql)")
         )
-        sentence = f"{last} A dead disk would take what came since with it. Each 15 min: {command}"
+        sentence = f"{last} Every 15 minutes: {command}"
         yield sentence if mode == "live" else Advisory(sentence)
 
 

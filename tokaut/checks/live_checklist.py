@@ -58,7 +58,7 @@ def _faults(country: Country) -> Iterator[ChecklistItem]:
     for line in country.problems("demo"):
         what, _, do = line.partition("; ")
         yield ChecklistItem(
-            "fault", f"The file is wrong: {what.strip('.')}.", f"Mend it: {do}" if do else "Mend the file."
+            "fault", f"The country file has an error: {what.strip('.')}.", f"Fix it: {do}" if do else "Fix the file."
         )
 
 
@@ -69,8 +69,8 @@ def _disputes(country: Country) -> Iterator[ChecklistItem]:
             yield ChecklistItem(
                 "dispute",
                 f"The sources do not agree about {name}. To settle: {settle}.",
-                f"Ask the service in {country.name}, have each of these numbers dialled from every network, put in "
-                "the one that is right, and take `conflict = true` out.",
+                f"Ask the service in {country.name}, have each of these numbers dialled from every network, enter "
+                "the right one, and delete `conflict = true`.",
             )
 
 
@@ -125,7 +125,7 @@ def _receivers(country: Country) -> Iterator[ChecklistItem]:
         yield ChecklistItem(
             "cut_off",
             "Nobody is named who gets a report of a child in danger when the line drops before Send.",
-            "Agree with one hotline that it takes these, and name it as `incomplete_to`.",
+            "Agree with one hotline that it accepts incomplete reports, and enter its id in `incomplete_to`.",
         )
     if not any(
         hotline.kind == "police" and hotline.covers_category("missing") for hotline in country.hotlines.values()
@@ -176,8 +176,8 @@ def _helpline(country: Country) -> Iterator[ChecklistItem]:
         note = f" ({', '.join(names)} exists, its number was not found)" if names else ""
         yield ChecklistItem(
             "helpline",
-            f"No helpline for children with a number was found in {country.name}{note}. Screens name "
-            "police or emergency alone.",
+            f"No child helpline with a phone number was found in {country.name}{note}. The screens name only the "
+            "police or the emergency service.",
             "Ask the ministry for children and the telephone companies. If there is one, add it with its source. If "
             "there is none, leave it out: never a number from another country.",
             stops=False,

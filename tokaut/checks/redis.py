@@ -25,7 +25,7 @@ def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
         except (RedisError, OSError) as error:
             yield (
                 f"Redis does not answer ({describe_error(error)}). Callers get the home screen and little else. "
-                f"Start it, or mend {name}."
+                f"Start it, or correct {name}."
             )
             return
         if live and address.username in {None, "default"}:
@@ -41,7 +41,7 @@ def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
         )
         return
     if server_info.get("maxmemory_policy") != "noeviction":
-        yield "Redis may throw out what it holds; set maxmemory-policy noeviction there."
+        yield "Redis may evict data; set maxmemory-policy noeviction there."
     if not server_info.get("aof_enabled"):
         yield "Redis keeps nothing over a restart: running calls would be cut. Set appendonly yes there."
     elif server_info.get("aof_last_bgrewrite_status", "ok") != "ok":

@@ -55,7 +55,8 @@ def check(country: str | None, worker: bool) -> None:
         live = {**os.environ, "TOKAUT_MODE": "live"}
         _print_live(findings, look_at_files(live, only=country, of_worker=worker))
     if fault_count := sum(_is_fault(line) for lines in findings.values() for line in lines):
-        echo(f"\n{fault_count} to mend for {mode} mode. Then run `tokaut check` again.")
+        faults = "1 fault" if fault_count == 1 else f"{fault_count} faults"
+        echo(f"\n{faults} to fix for {mode} mode. Then run `tokaut check` again.")
         raise SystemExit(1)
     echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/install.md, Going live.")
 
@@ -121,7 +122,7 @@ def _is_fault(line: str) -> bool:
 
 
 def _print_live(findings: Found, live: Found) -> None:
-    """Print what is no fault in this mode, but would be one in live mode."""
+    """Print what is not a fault in this mode, but would be one in live mode."""
     known = {line for lines in findings.values() for line in lines}
     additional = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
     if additional:

@@ -36,7 +36,7 @@ def demo(*, once: bool, port: int) -> None:
     Example:  tokaut demo --once
               TOKAUT_DATA=/tmp/second PORT=9000 tokaut demo      a second one beside the first
 
-    Without --once it keeps running, so that you can call it yourself. Next: `tokaut check` says what a real service
+    Without --once it keeps running, so that you can dial in yourself. Next: `tokaut check` says what a real service
     needs.
     """
     try:

@@ -33,7 +33,9 @@ from tokaut.terminal import echo
     "--out", required=True, type=click.Path(path_type=Path), help="A new file; only this account can read it."
 )
 @click.option("--csv", "table", is_flag=True, help="As a table for a spreadsheet, not as text.")
-@click.option("--hotline", metavar="HOTLINE", help="With whose key; else that of the hotline furthest along.")
+@click.option(
+    "--hotline", metavar="HOTLINE", help="Hotline whose key is used; default: the one with the most advanced case."
+)
 def export(report_id: str, form: str, out: Path, table: bool, hotline: str | None) -> None:
     """Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key. It is sent nowhere.
 

@@ -56,9 +56,7 @@ def selected_countries(only: Sequence[str] = ()) -> Countries:
 
 @flows.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
-@click.option(
-    "--flow-dir", type=FOLDER, default=loader.FOLDER, help="A folder of flow files; without it, those in use."
-)
+@click.option("--flow-dir", type=FOLDER, default=loader.FOLDER, help="A folder of flow files (default: those in use).")
 @click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
 def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
     """Walk every path through the flows, in every country, language and channel.
@@ -73,7 +71,7 @@ def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
               tokaut flows lint --flow-dir mine/       flows of your own, before they are in use
               tokaut flows lint --json | jq .findings
 
-    Next: `tokaut flows play` shows a screen that it names.
+    Next: look at a screen named in a finding with `tokaut flows play`.
     """
     report = run_lint(load_book(flow_dir), selected_countries(country), whole=not country, quiet=as_json)
     echo(json.dumps(report_data(report), indent=2) if as_json else report_text(report))
@@ -110,7 +108,8 @@ def _faults(report: LintReport) -> Iterator[str]:
         more = f" and {len(places) - 2} more" if len(places) > 2 else ""
         yield f"{finding}  [{', '.join(places[:2])}{more}]"
     if report.findings:
-        yield f"\n{len(report.findings)} to mend. Then run `tokaut flows lint` again.\n"
+        faults = "1 fault" if len(report.findings) == 1 else f"{len(report.findings)} faults"
+        yield f"\n{faults} to fix. Then run `tokaut flows lint` again.\n"
 
 
 def _times(report: LintReport) -> Iterator[str]:

@@ -141,7 +141,7 @@ def _facts(assignments: tuple[str, ...]) -> dict[str, str]:
     for assignment in assignments:
         name, _, value = assignment.partition("=")
         if name not in FACTS:
-            raise CommandError(f"{name} is no fact. There are: {', '.join(sorted(FACTS))}")
+            raise CommandError(f"{name} is not a fact. There are: {', '.join(sorted(FACTS))}")
         if value not in FACTS[name]:
             raise CommandError(f"{name} is never {value!r}. It may be: {', '.join(sorted(FACTS[name]))}")
         facts[name] = value

@@ -68,9 +68,9 @@ def test(hotline_id: str) -> None:
     """Send drills to a hotline and show what it accepts and what it refuses; exit status 1 if something is wrong.
 
     A drill is a made-up report of mode training that says DRILL. It is stored nowhere and counted nowhere. The hotline
-    sees it, marked as a drill, and sets it aside. Tell the hotline before, and ask afterwards: it must have seen one
-    report with one revision, and nothing of what it must refuse. A signed webhook is tested in full. Another kind of
-    hotline gets one drill twice; each on-call phone gets one SMS. Run it with the worker's settings.
+    sees it, marked as a drill, and sets it aside. Tell the hotline in advance. Afterwards ask what it saw: it must be
+    one report with one revision, and none of the requests that it must refuse. A signed webhook is tested in full.
+    Another kind of hotline gets one drill twice; each on-call phone gets one SMS. Run it with the worker's settings.
 
     If CONSOLE_URL is set, the address for a webhook's callbacks is tested too: whether it knows this hotline's secret.
     The hotline itself can see whether its system calls back correctly: with any id, 404 means that the signature is

@@ -123,18 +123,21 @@ def list_() -> None:
 
 
 @keys.command()
-@click.argument("what", metavar="HOTLINE|phone-pepper|_audit")
+@click.argument("what", metavar="HOTLINE|phone-pepper|_audit|_sender")
 @click.option("--sheet", is_flag=True, help="Also print the recovery sheet of the new key, this once.")
 @click.option("--rewrap-only", is_flag=True, help="No new key: only re-wrap what is still under an older one.")
 def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
-    """Replace a hotline's keys by new ones, or the pepper of phone numbers.
+    """Replace a hotline's keys, or the pepper for phone numbers, with new ones.
 
     HOTLINE: once a year, when somebody leaves who could reach the keys, and at once on suspicion. Copy the new keys to
     the console first, if this hotline's staff read there, then to web. New reports are sealed to the new key once web
     is restarted with its public half; then run this again with --rewrap-only. The old private key stays until no row
     names it. Destroy it 35 days later, when no backup needs it.
 
-    phone-pepper: once a month, by a timer, under the account of web; then reload web.
+    _sender is the key pair with which web encrypts SMS replies to the worker: rotate it like a hotline's, but leave out
+    the console. _audit is the key that signs the checkpoints of the audit.
+
+    phone-pepper: run this once a month from a timer, under web's account, then reload web.
     """
     if what == PEPPER:
         _rotate_pepper()
@@ -165,7 +168,7 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
 def restore(hotline: str) -> None:
     """Restore a private key from its recovery sheet: type the groups of the sheet, which are not shown.
 
-    This is also the yearly drill: do it on a machine with an empty TOKAUT_KEYS, and compare the key id with the sheet.
+    Practise this once a year on a machine with an empty TOKAUT_KEYS, and compare the key id with the sheet.
     """
     settings = _settings()
     try:

@@ -28,7 +28,7 @@ from tokaut.screens.coverage import screen_coverage as lines_of
 from tokaut.screens.review import ReviewScreen, catalogue_version, placeholder_fields, review_screens, shared_messages
 from tokaut.terminal import echo
 
-WIDTH = 118  # if the output is no terminal
+WIDTH = 118  # if the output is not a terminal
 BAR = 20
 
 
@@ -49,9 +49,9 @@ def locales() -> None:
 def coverage(tags: tuple[str, ...], as_json: bool) -> None:
     """Show how much of each language is translated and reviewed, and which screens do not fit.
 
-    A screen does not fit if it needs more pages than the English one, or if its words are cut in two. Every variant of
-    every screen is measured, in each country that speaks the language, by USSD and SMS. A page has 160 septets, or 70
-    units if one letter is outside GSM-7. Faults of the files themselves come last, with exit status 1.
+    A screen does not fit if it needs more pages than the English one, or if its heading continues on a second page.
+    Every variant of every screen is measured, in each country that speaks the language, by USSD and SMS. A page has 160
+    septets, or 70 units if one letter is outside GSM-7. Faults of the files themselves come last, with exit status 1.
 
     \b
     Example:  tokaut locales coverage
@@ -79,13 +79,13 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
     if faults := [
         line for line in _catalogue_faults() if line.startswith(tuple(f"locales/{tag}.po:" for tag in selected))
     ]:
-        echo("\n".join(["", "To mend:", *(f"  x {line}" for line in faults)]))
+        echo("\n".join(["", "To fix:", *(f"  x {line}" for line in faults)]))
         raise SystemExit(1)
 
 
 @locales.command()
 @click.argument("tag")
-@click.option("--country", metavar="ISO", help="In which country; without it, the first that speaks the language.")
+@click.option("--country", metavar="ISO", help="Country of the sheet (default: the first that speaks the language).")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; sheet-bi-vu.html.")
 def sheet(tag: str, country: str | None, out: Path | None) -> None:
     """Write every screen with English beside it, as one page to print, to correct and to sign.

@@ -31,7 +31,9 @@ def message() -> None:
 
 @message.command()
 @click.argument("report_id", metavar="REPORT_ID")
-@click.option("--from", "hotline", metavar="HOTLINE", help="Whose words they are; else the hotline furthest along.")
+@click.option(
+    "--from", "hotline", metavar="HOTLINE", help="Hotline that writes; default: the one with the most advanced case."
+)
 @click.option("--anyway", is_flag=True, help="Put it though it may say more, or promise more, than it should.")
 def put(report_id: str, hotline: str | None, anyway: bool) -> None:
     """Store a hotline's message from standard input, where the reporter opens it with access code and PIN.

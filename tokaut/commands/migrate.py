@@ -51,4 +51,4 @@ def migrate() -> None:
     for line in faults:
         echo(f"  x {line}")
     if faults and settings.mode in ("live", "training"):
-        raise CommandError("With that, no service starts. Mend it, then run this again.")
+        raise CommandError("With these faults no service starts. Fix them, then run this again.")

@@ -63,8 +63,9 @@ def show(isos: Sequence[str], made_up: bool) -> None:
 def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     """Write index.html, reports.csv and payments.csv into FOLDER: for a ministry, for the public, for the press.
 
-    The page is self-contained: it can be put on any web server, mailed or printed. payments.csv counts the kinds of
-    payment that were seen, for coalitions of banks; it has no card and no account. The audit records the export.
+    The page is self-contained: it can be put on any web server, mailed or printed. payments.csv counts reports by the
+    kind of payment that was asked for or made, for bank coalitions. It contains no card or account numbers. The audit
+    records the export.
 
     \b
     Example:  tokaut statistics export /srv/www/tokaut

@@ -166,7 +166,7 @@ class WatchSnapshot:
 @click.option("--once", is_flag=True, help="One look as plain text, for a script or a narrow line, then stop.")
 @click.option("--every", default=5, show_default=True, type=click.IntRange(1, 600), help="Seconds between two looks.")
 def watch(once: bool, every: int) -> None:
-    """Show what nobody has acknowledged, the most urgent, then the oldest first, and the one thing to do next.
+    """Show the reports nobody has acknowledged (most urgent first, then oldest first) and the one thing to do next.
 
     Each line has the priority, the report's id, how long it has waited, which hotlines have it, how long until a person
     must have acknowledged it, and what happens next automatically. With the worker's settings it also names each

@@ -86,7 +86,7 @@ class DeliveryWatch:
 def play(caller: UssdPhone, watch: DeliveryWatch, pace: float) -> ReceivedDelivery:
     """Play the scenario and return its report as the hotline received it.
 
-    `pace`: seconds that each screen stays in the picture. Raises UnexpectedAnswer, DemoFailed, ProcessDied.
+    `pace`: seconds for which each screen is displayed. Raises UnexpectedAnswer, DemoFailed, ProcessDied.
     """
     with _open_display(pace) as display:
         screen = play_steps(caller, display, caller.dial(), STEPS_TO_SEND)

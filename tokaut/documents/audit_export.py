@@ -51,7 +51,7 @@ def export_lines(
 
 
 def verify_export(path: Path, trusted: Collection[str]) -> ChainVerification:
-    """Verify the chain and the checkpoints of an export. Raises CommandError if the file is no export.
+    """Verify the chain and the checkpoints of an export. Raises CommandError if the file is not an export.
 
     `trusted`: the ids of trusted keys. If it is empty, the keys in the file are used; then the check proves only that
     the file is not damaged.
@@ -63,7 +63,7 @@ def verify_export(path: Path, trusted: Collection[str]) -> ChainVerification:
         checkpoints = [_checkpoint(record["checkpoint"]) for record in records if "checkpoint" in record]
         chain = [_chain_row(record) for record in records if "hash" in record]
     except (OSError, ValueError, KeyError, TypeError, IndexError, DecryptError):
-        raise CommandError(f"{path} is no export of the audit, or is damaged.") from None
+        raise CommandError(f"{path} is not an export of the audit, or is damaged.") from None
 
     def is_valid(key_id: str, signature: bytes, data: bytes) -> bool:
         key = keys.get(key_id)

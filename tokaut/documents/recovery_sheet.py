@@ -8,7 +8,7 @@ from reports.crypto import DecryptError, PrivateKey
 
 
 class SheetError(Exception):
-    """The typed text is no valid sheet. The message is one line for the person who typed it."""
+    """The typed text is not a valid sheet. The message is one line for the person who typed it."""
 
 
 def sheet_text(hotline: str, private: PrivateKey) -> str:

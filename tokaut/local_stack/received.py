@@ -100,7 +100,7 @@ def _value_at(data: Any, *names: str) -> Any:
 class ReceivedDeliveries:
     """The deliveries in the file, each returned once. A half-written line is returned once it is complete.
 
-    A line that is no delivery is skipped, and `unreadable` is called with a sentence that names the line and the
+    A line that is not a delivery is skipped, and `unreadable` is called with a sentence that names the line and the
     reason.
     """
 
@@ -138,8 +138,8 @@ class ReceivedDeliveries:
             body = record["body"]
             key, at, kind = str(record["headers"]["webhook-id"]), float(record["at"]), str(body["type"])
             if not isinstance(body["data"], dict):
-                raise TypeError("data is no object")
+                raise TypeError("data is not an object")
             return ReceivedDelivery(str(record["hotline"]), key, at, kind, body["data"], self._names)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            self._unreadable(f"Line {self._lines} of {self._path} is no delivery ({type(error).__name__}).")
+            self._unreadable(f"Line {self._lines} of {self._path} is not a delivery ({type(error).__name__}).")
             return None

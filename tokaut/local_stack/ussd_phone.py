@@ -14,7 +14,7 @@ ANSWERS_WITHIN = 10.0  # seconds; Africa's Talking waits at least this long
 
 
 class UnexpectedAnswer(Exception):
-    """The response is no USSD answer, or the screen has no such choice. The message shows it."""
+    """The response is not a USSD answer, or the screen has no such choice. The message shows it."""
 
 
 @dataclass(frozen=True, slots=True)

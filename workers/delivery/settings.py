@@ -23,7 +23,7 @@ class HttpsSettings:
         "CA_FILE",
         parsers.ca_file,
         default=None,
-        meaning="file of the authorities that vouch for this hotline; without it, those of the system",
+        meaning="file of the authorities that vouch for this hotline (default: those of the system)",
     )
 
 

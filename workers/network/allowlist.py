@@ -75,7 +75,7 @@ def parse_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
     except ValueError:
         raise BadTarget("has a port or a host that nobody can read") from None
     if parts.scheme not in DEFAULT_PORTS or not host:
-        raise BadTarget("is no https address")
+        raise BadTarget("is not an https address")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise BadTarget("has a user name, a password or a #part; leave them out")
     is_listed = not {f"{host}:{port}", f"[{host}]:{port}"}.isdisjoint(listed)  # an IPv6 address has brackets

@@ -31,7 +31,7 @@ CALL_HOTLINE = "The hotline does not answer. Call them."
 NO_HOTLINE = "No hotline can take it. Decide who gets it, then: tokaut deliveries list"
 CLOCK_JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked or purged for 24 h."
 ALERT_ADVICE = {
-    "not_told": "Nobody at the desk could be told that a report waits. Call them; mend the addresses in their card.",
+    "not_told": "Nobody at the desk could be told that a report waits. Call them; correct the addresses in their card.",
     "facts_changed": "A number to call, an address or a key is not what it was. If none of you changed it, compare the "
     "country files and TOKAUT_KEYS with your copies: tokaut check; tokaut keys list",
     "spool_bad": "Reports in the spool of this host do not open, and no hotline has them. Is TOKAUT_STORE_KEY the key "

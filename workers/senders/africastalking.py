@@ -71,7 +71,7 @@ class Settings:
         default=None,
         demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
         live=lambda url: parsers.require_https(url) if url else None,
-        meaning="where the provider's API is; without it, the provider's own address",
+        meaning="where the provider's API is (default: the provider's own address)",
     )
 
 

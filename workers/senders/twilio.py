@@ -68,7 +68,7 @@ class Settings(TwilioAccount):
         default=None,
         demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
         live=lambda url: parsers.require_https(url) if url else None,
-        meaning="where Twilio's API is; without it, Twilio's own address",
+        meaning="where Twilio's API is (default: Twilio's own address)",
     )
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:

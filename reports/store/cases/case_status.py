@@ -20,7 +20,7 @@ UNASSIGNED = ""  # holder of a report that waits for any colleague; NULL: no per
 class CaseChange:
     """Columns of `holding` to change.
 
-    `act`: the word of the audit log for it. `values`: column name → value.
+    `act`: the name of this change in the audit log. `values`: column name → value.
     """
 
     act: str

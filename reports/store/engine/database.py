@@ -328,7 +328,7 @@ def _read_address(address: str) -> URL:
         name = ""
     if name not in ("sqlite", "postgresql"):
         raise InvalidDatabaseURL(
-            "DATABASE_URL is no address; write sqlite:////folder/tokaut.db or postgresql://name@host/database"
+            "DATABASE_URL is not a valid address; write sqlite:////folder/tokaut.db or postgresql://name@host/database"
         )
     return url.set(drivername="postgresql+psycopg") if name == "postgresql" else url
 

@@ -145,7 +145,7 @@ def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> 
     """Give the report to one more hotline; return (delivery_id, priority).
 
     The delivery has a key of its own, and earlier deliveries go on. None if the hotline was given the report meanwhile,
-    or is no fallback of it.
+    or is not a fallback of it.
     """
     with database.write() as connection:
         return insert_fallback(connection, database, report_id, hotline, why)

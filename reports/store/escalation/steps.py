@@ -230,7 +230,10 @@ def postpone(database: Database, step: EscalationStep, until: int) -> None:
 
 
 def complete(database: Database, step: EscalationStep, came_to: str, again: int | None = None) -> None:
-    """Record the outcome of a step. `again`: when its next round is due, in microseconds; None: there is none."""
+    """Record the outcome of a step.
+
+    `again`: when the next round is due, in microseconds; None if there is no next round.
+    """
     with database.write() as connection:
         now = database.moment(connection)
         _complete(connection, step, came_to, now)

@@ -72,7 +72,7 @@ class ClockSkew:
             yield (
                 f"The clock's lease ends in {format_duration(self.leader_until)}: it was taken while a host's "
                 f"clock was wrong, and "
-                f"no clock leads now. Start it: python -m workers.main clock. {DOCS_PAGE}"
+                f"no clock process is the scheduler now. Start one: python -m workers.main clock. {DOCS_PAGE}"
             )
         if self.rows_ahead:
             yield (

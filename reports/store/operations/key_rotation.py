@@ -102,7 +102,10 @@ def _sender_query(c: Any, current: str) -> Select[Any]:
 
 
 def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
-    """Yield the rows in batches, ordered by primary key, so that a row that does not open is met only once."""
+    """Yield the rows in batches, ordered by primary key.
+
+    A row that cannot be decrypted is read only once.
+    """
     key = tuple(table.primary_key.columns)
     query = query.order_by(*key).limit(BATCH_SIZE)
     after: tuple[Any, ...] | None = None

@@ -63,7 +63,7 @@ def copy_database(source: Path, target: Path, progress: Callable[[int, int], Non
 def check_backup(path: Path) -> str:
     """Check a backup and return the mode for which its database was made.
 
-    Raises BackupError if it cannot be read, is damaged, or is no database of Tokaut.
+    Raises BackupError if it cannot be read, is damaged, or is not a database of Tokaut.
     """
     try:
         path.open("rb").close()
@@ -75,7 +75,9 @@ def check_backup(path: Path) -> str:
             problems = [row[0] for row in origin.execute("PRAGMA integrity_check(3)")]
             (mode,) = origin.execute("SELECT mode FROM made_for").fetchone()
     except (OSError, sqlite3.Error, TypeError) as error:
-        raise BackupError(f"{path} is no whole database of Tokaut ({_reason(error)}). Take an older one.") from None
+        raise BackupError(
+            f"{path} is not a complete database of Tokaut ({_reason(error)}). Take an older one."
+        ) from None
     if problems != ["ok"]:
         raise BackupError(f"{path} is damaged ({problems[0]}). Take an older one.")
     return str(mode)
