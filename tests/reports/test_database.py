@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import BigInteger, Select, insert, literal, select, update
+from sqlalchemy.exc import OperationalError
 
 from reports.store.engine import leases, sqlite
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
@@ -42,6 +43,44 @@ def add_one(database: Database) -> None:
     with database.write() as connection:
         now = connection.execute(select(t.lease.c.until)).scalar_one()
         connection.execute(update(t.lease).values(until=now + 1))
+
+
+def open_files(database: Database) -> list[str]:
+    """Return the open descriptors of this process on the database and its write-ahead log."""
+    links = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return [link for link in links if link.startswith(str(file_of(database)))]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_connection_that_was_in_use_is_closed_too_at_the_next_failure(database: Database) -> None:
+    """Opened on a read-only disk it keeps SQLite's memory map read-only, for all connections of the process."""
+    used, back = threading.Event(), threading.Event()
+
+    def reads() -> None:
+        with database.read() as connection:
+            connection.execute(select(t.lease.c.until))
+            used.set()
+            back.wait(20)
+
+    def is_refused() -> None:
+        with pytest.raises(DatabaseUnavailable), database.write():
+            raise OperationalError("INSERT", {}, read_only)
+
+    read_only = sqlite3.OperationalError("attempt to write a readonly database")
+    read_only.sqlite_errorcode = sqlite3.SQLITE_READONLY
+    reader = threading.Thread(target=reads)
+    gc.disable()  # it would close the connection some time later
+    try:
+        reader.start()
+        assert used.wait(20)
+        is_refused()
+        back.set()
+        reader.join(20)
+        is_refused()
+        assert open_files(database) == []
+    finally:
+        gc.enable()
+    assert until(database) == 0
 
 
 def test_every_connection_is_durable(database: Database) -> None:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import Pool
 
 from reports.store.engine import postgresql
 from reports.store.engine.sqlite import (
@@ -60,6 +61,7 @@ SQLITE_SETTINGS: Mapping[
 
 
 _shared_deadline: ContextVar[float] = ContextVar("answer_until", default=math.inf)  # monotonic seconds
+MAX_FORMER_POOLS = 20  # pools that were replaced and may get connections back
 READINESS_INTERVAL_SECONDS = 5.0  # between two checks of whether the database is ready
 FILE_REPLACED = (
     "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
@@ -131,6 +133,7 @@ class Database:
         self.engine = (
             _sqlite_engine(url, threads, self._file) if self.is_sqlite else _postgresql_engine(url, threads, timeouts)
         )
+        self._former_pools: list[Pool] = []
         self._statements: dict[Any, Any] = {}
         self._gate: _ReadinessGate | None = None
         self._writer = SQLiteWriter(self.engine, self._file, patient=timeouts is BACKGROUND) if self.is_sqlite else None
@@ -261,7 +264,7 @@ class Database:
         if gate.is_shut():
             raise DatabaseUnavailable(gate.reason)
         self._file.forget()
-        self.engine.dispose()
+        self._reopen()
         self._gate = None
 
     def check_writes(self) -> None:
@@ -294,22 +297,34 @@ class Database:
         except DeadlineExceeded:
             raise DatabaseUnavailable("too slow") from None
         except FileReplaced:
-            self.engine.dispose()  # if the same file is at the path again, a new connection finds its write-ahead log
+            self._reopen()  # if the same file is at the path again, a new connection finds its write-ahead log
             raise DatabaseUnavailable(FILE_REPLACED) from None
         except SQLAlchemyError as error:
             if refusal := postgresql.refused_privilege(error):
                 raise PermissionDenied(self.engine.url.username or "the role of this account", refusal) from None
             if is_read_only(error):
-                self.engine.dispose()  # all connections: SQLite shares the mode of its memory map within a process
+                self._reopen()  # all connections: SQLite shares the mode of its memory map within a process
             # Only the class, because the message of a driver may hold the values that were sent.
             cause = getattr(error, "orig", None) or error
             unavailable = DatabaseUnavailable(type(cause).__name__)
             unavailable.cause = getattr(cause, "sqlite_errorname", type(cause).__name__)
             raise unavailable from None
 
+    def _reopen(self) -> None:
+        """Close all connections that are not in use, also those that came back to a pool after it was replaced.
+
+        Nothing else closes the latter before the garbage collector runs, and one of them is enough to keep the mode of
+        SQLite's memory map.
+        """
+        self._former_pools.append(self.engine.pool)
+        self.engine.dispose()
+        for pool in self._former_pools:
+            pool.dispose()
+        self._former_pools = self._former_pools[-MAX_FORMER_POOLS:]
+
     def close(self) -> None:
         """Close all connections and stop the threads that commit."""
-        self.engine.dispose()
+        self._reopen()
         if self._writer:
             self._writer.close()
 
