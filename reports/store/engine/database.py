@@ -325,6 +325,7 @@ class Database:
     def close(self) -> None:
         """Close all connections and stop the threads that commit."""
         self._reopen()
+        self._former_pools = []  # a connection that is still in use must not be kept open by this object
         if self._writer:
             self._writer.close()
 
