@@ -13,12 +13,25 @@ import pytest
 from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
-from reports.store.privileges.grants import list_faults
-from reports.store.privileges.rights import CLOCK, OWNER, ROLES, WEB, WORKER, list_rights
+from reports.store.privileges.grants import list_faults, policy_signature
+from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, ROLES, WEB, WORKER, Right, list_rights
 from reports.store.schema.tables import metadata
 from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
+
+
+@pytest.mark.parametrize(
+    ("table", "privilege", "kept"),
+    [
+        ("report", "SELECT", "00735821ccff9342"),
+        ("answer", "INSERT", "e7696a5593f964c3"),
+        ("delivery", "UPDATE", "3de671c79c31c775"),
+    ],
+)
+def test_a_policy_is_known_again_by_a_database_of_the_release_before(table: str, privilege: str, kept: str) -> None:
+    """Its comment holds this hash. If another one were expected, no process would start before a migration."""
+    assert policy_signature(Right(table, CONSOLE, privilege, ()), "as read") == f"{kept}:as read"
 
 
 @dataclass
