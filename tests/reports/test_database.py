@@ -52,7 +52,7 @@ def open_files(database: Database) -> list[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_connection_that_was_in_use_is_closed_too_at_the_next_failure(database: Database) -> None:
+def test_a_connection_in_use_is_closed_once_it_is_given_back(database: Database) -> None:
     """Opened on a read-only disk it keeps SQLite's memory map read-only, for all connections of the process."""
     used, back = threading.Event(), threading.Event()
 
@@ -62,10 +62,6 @@ def test_a_connection_that_was_in_use_is_closed_too_at_the_next_failure(database
             used.set()
             back.wait(20)
 
-    def is_refused() -> None:
-        with pytest.raises(DatabaseUnavailable), database.write():
-            raise OperationalError("INSERT", {}, read_only)
-
     read_only = sqlite3.OperationalError("attempt to write a readonly database")
     read_only.sqlite_errorcode = sqlite3.SQLITE_READONLY
     reader = threading.Thread(target=reads)
@@ -73,10 +69,10 @@ def test_a_connection_that_was_in_use_is_closed_too_at_the_next_failure(database
     try:
         reader.start()
         assert used.wait(20)
-        is_refused()
+        with pytest.raises(DatabaseUnavailable), database.write():
+            raise OperationalError("INSERT", {}, read_only)
         back.set()
         reader.join(20)
-        is_refused()
         assert open_files(database) == []
     finally:
         gc.enable()

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import Pool
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from reports.store.engine import postgresql
 from reports.store.engine.sqlite import (
@@ -61,7 +61,6 @@ SQLITE_SETTINGS: Mapping[
 
 
 _shared_deadline: ContextVar[float] = ContextVar("answer_until", default=math.inf)  # monotonic seconds
-MAX_FORMER_POOLS = 20  # pools that were replaced and may get connections back
 READINESS_INTERVAL_SECONDS = 5.0  # between two checks of whether the database is ready
 FILE_REPLACED = (
     "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
@@ -133,7 +132,6 @@ class Database:
         self.engine = (
             _sqlite_engine(url, threads, self._file) if self.is_sqlite else _postgresql_engine(url, threads, timeouts)
         )
-        self._former_pools: list[Pool] = []
         self._statements: dict[Any, Any] = {}
         self._gate: _ReadinessGate | None = None
         self._writer = SQLiteWriter(self.engine, self._file, patient=timeouts is BACKGROUND) if self.is_sqlite else None
@@ -311,21 +309,19 @@ class Database:
             raise unavailable from None
 
     def _reopen(self) -> None:
-        """Close all connections that are not in use, also those that came back to a pool after it was replaced.
+        """Close all connections: those in use as soon as they are given back.
 
-        Nothing else closes the latter before the garbage collector runs, and one of them is enough to keep the mode of
-        SQLite's memory map.
+        SQLAlchemy would keep the latter open in the replaced pool until the garbage collector runs, and one of them is
+        enough to keep the mode of SQLite's memory map.
         """
-        self._former_pools.append(self.engine.pool)
+        replaced = self.engine.pool
         self.engine.dispose()
-        for pool in self._former_pools:
-            pool.dispose()
-        self._former_pools = self._former_pools[-MAX_FORMER_POOLS:]
+        event.listen(replaced, "checkin", _close_returned)
+        replaced.dispose()  # what was given back since the first call
 
     def close(self) -> None:
         """Close all connections and stop the threads that commit."""
         self._reopen()
-        self._former_pools = []  # a connection that is still in use must not be kept open by this object
         if self._writer:
             self._writer.close()
 
@@ -362,6 +358,10 @@ def _postgresql_engine(url: URL, threads: int, timeouts: Timeouts) -> Engine:
     )
     postgresql.install_connector(engine, timeouts)
     return engine
+
+
+def _close_returned(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.invalidate()
 
 
 def _pool_options(threads: int) -> dict[str, Any]:
