@@ -84,9 +84,9 @@ class WebMetrics:
         self.count("event_loop_blocked")
 
     def replied(self, channel: str, text: str) -> None:
-        """An SMS that rides in the answer to the provider."""
+        """Count the segments of an SMS that is sent in the answer to the provider's request."""
         self._segments.labels(channel).inc(segments(text))
 
     def page(self) -> bytes:
-        """All of it in Prometheus' text form; with several processes, of all of them."""
+        """Return the metrics in Prometheus' text form; with several processes, those of all of them."""
         return metrics_files.render(self._registry)

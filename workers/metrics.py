@@ -75,5 +75,5 @@ def _counter(registry: CollectorRegistry) -> partial[Counter]:
 
 
 def _gauge(registry: CollectorRegistry) -> partial[Gauge]:
-    """Of several processes, what whoever said it last has said."""
+    """Make gauges that show, of several processes, the value that was set last."""
     return partial(Gauge, registry=registry, multiprocess_mode="mostrecent")

@@ -49,7 +49,7 @@ def load_report(database: Database, report_id: str, hotline: str) -> ReadableRep
 
 
 def read_report(connection: Connection, report_id: str, hotline: str) -> ReadableReport | None:
-    """As `load_report`, by a connection for which the hotline is already set."""
+    """Do as `load_report`, on a connection for which the hotline is already set."""
     r, b, c, d, m = t.report.c, t.report_body.c, t.contact.c, t.delivery.c, t.message.c
     is_own = (d.report_id == report_id, d.hotline == hotline, d.type.in_(("created", "updated")))
     body_query = select(r.mode, c.allowed, b.revision, b.key_id, b.wrap, b.head, b.sealed)

@@ -174,7 +174,7 @@ _REMAINING = _remaining_query()
 def insert_fallback(
     connection: Connection, database: Database, report_id: str, hotline: str, why: str, *, actor: str = "clock"
 ) -> tuple[str, str] | None:
-    """As `add_fallback`, within the caller's transaction. `actor`: for the audit entry."""
+    """Do as `add_fallback`, within the caller's transaction. `actor`: for the audit entry."""
     b = t.report_body.c
     revision_query = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
     chain = _chain(connection, database, report_id)

@@ -145,7 +145,7 @@ def count_overdue(database: Database) -> dict[str, int]:
 
 
 def count_overdue_in(connection: Connection, database: Database) -> dict[str, int]:
-    """As `count_overdue`, by an open connection."""
+    """Do as `count_overdue`, on an open connection."""
     r, s = t.report.c, t.step.c
     same_escalation = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
     is_overdue = exists().where(*same_escalation, s.due_at <= database.now_sql())
@@ -168,7 +168,7 @@ def count_late(database: Database, age: int) -> int:
 
 
 def count_late_in(connection: Connection, database: Database, age: int) -> int:
-    """As `count_late`, by an open connection."""
+    """Do as `count_late`, on an open connection."""
     s, now = t.step.c, database.now_sql()
     is_late = and_(s.done_at.is_(None), s.due_at <= now - age, s.not_before <= now + age, s.step.in_(NOTIFY_STEPS))
     return int(connection.execute(select(func.count()).where(is_late, ~is_acknowledged(s.report_id))).scalar_one())

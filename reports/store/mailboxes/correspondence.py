@@ -186,7 +186,7 @@ def load_answer_target(database: Database, report_id: str) -> AnswerTarget | Non
 
 
 def find_answer_target(connection: Connection, report_id: str) -> AnswerTarget | None:
-    """As `load_answer_target`, by an open connection."""
+    """Do as `load_answer_target`, on an open connection."""
     r, m, d = t.report.c, t.mailbox.c, t.delivery.c
     query = select(r.country, r.mode, r.desk, m.public_key)
     query = query.outerjoin_from(t.report, t.mailbox, m.report_id == r.report_id).where(r.report_id == report_id)
