@@ -232,6 +232,44 @@ def test_stopped_before_anything_runs_it_ends_without_a_traceback(folder: Path) 
 
 
 @pytest.mark.rule("B-77")
+def test_stopped_while_a_package_loads_that_catches_every_exception(tmp_path: Path) -> None:
+    """B-77: the signal comes inside an import, whose `except` would take a KeyboardInterrupt for a missing package."""
+    (tmp_path / "started.py").write_text(
+        "import sys, time, types\n"
+        "class Runner(types.ModuleType):\n"
+        "    def run_demo(self, **_): print('it went on', flush=True)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'tokaut.demo.runner':\n"
+        "            try:\n"
+        "                print('importing', flush=True)\n"
+        "                time.sleep(600)\n"
+        "            except BaseException:\n"
+        "                sys.modules[name] = Runner(name)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from tokaut.__main__ import main\n"
+        "main(['demo'])\n"
+    )
+    out = tmp_path / "out"
+    with out.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, str(tmp_path / "started.py")],
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            stdout=written,
+            stderr=written,
+        )
+    try:
+        until(lambda: "importing" in out.read_text(), "it does not start", seconds=60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130, out.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert "it went on" not in out.read_text()
+    assert "Traceback" not in out.read_text()
+
+
+@pytest.mark.rule("B-77")
 def test_a_start_that_is_interrupted_kills_what_would_not_end(tmp_path: Path) -> None:
     """B-77: nobody has used the processes yet, so none of them is waited for."""
     stubborn = (

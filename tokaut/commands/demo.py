@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -13,6 +15,7 @@ from tokaut.local_stack.processes import STOP_SIGNALS
 from tokaut.terminal import echo
 
 LOADING = "Loading the demo; it needs some seconds."
+INTERRUPTED = 130  # the exit status of a shell's command that Ctrl-C has ended
 
 
 @click.command()
@@ -40,19 +43,26 @@ def demo(*, once: bool, port: int) -> None:
     needs.
     """
     try:
-        with _stoppable():
+        with _on_stop(_exit_at_once):
             echo(LOADING)
-            import_module("tokaut.demo.runner").run_demo(once=once, port=port)
+            runner = import_module("tokaut.demo.runner")
+        with _on_stop(signal.default_int_handler):
+            runner.run_demo(once=once, port=port)
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Treat SIGTERM and a closed terminal like Ctrl-C, so that all started processes are stopped."""
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
+def _on_stop(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Handle Ctrl-C, SIGTERM and a closed terminal alike, so that all started processes are stopped."""
+    previous = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, handler_before in previous.items():
+            signal.signal(number, handler_before)
+
+
+def _exit_at_once(_number: int, _frame: FrameType | None) -> None:
+    """Exit without an exception: a package that is being imported may catch any, and the demo would go on."""
+    os._exit(INTERRUPTED)
