@@ -1,4 +1,4 @@
-"""The Flask application of the console: security headers, error answers without details, and start-up checks.
+"""The Flask application of the console: its parts, its routes, security headers, and checks at start.
 
 Only this module reads the environment of the console process. Importing it creates nothing.
 """
@@ -12,15 +12,23 @@ from collections.abc import Mapping
 import structlog
 from flask import Flask, Response
 
-from console import routes
-from console.api import hotline_callback
-from console.api.auth import load_signatures
+import locales
+from console import api, templating
+from console.api import load_signatures
+from console.auth import invitations, login
+from console.auth.access_control import PageRouter
+from console.bodies import ReportDecryptor
+from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
+from console.views import case_actions, case_list, drills, operator, staff, statistics
+from console.views.case import CasePage
+from console.views.case_list import CaseList
+from flows import catalogues, loader
 from reports.countries import country
-from reports.crypto import key_files, mode_marks
+from reports.crypto import RecordCipher, key_files
 from reports.store.database_check import WrongDatabase, check_ready
 from reports.store.engine.database import Database, InvalidDatabaseURL
-from reports.store.engine.timeouts import INTERACTIVE
+from reports.store.engine.timing import INTERACTIVE
 from runtime import logs
 from runtime.hardening import harden
 from runtime.security_headers import HEADERS
@@ -28,6 +36,35 @@ from runtime.settings import ConsoleSettings, SettingError, load_all_settings
 
 PLAIN = "text/plain; charset=utf-8"
 MAX_BODY_BYTES = 64 * 1024
+
+
+# Assemble the pages of staff: templates, access control and the routes of all views.
+
+
+def attach(app: Flask, parts: ConsoleServices) -> None:
+    """Register all pages of staff on `app`."""
+    settings, page_catalogues = parts.settings, templating.load_page_catalogues()
+    screen_catalogues = catalogues.load(locales.FOLDER)
+    templating.attach(
+        app, settings.mode.value, parts.countries, page_catalogues, screen_catalogues, now=parts.database.now
+    )
+    router = PageRouter(app, parts.database, RecordCipher(settings.console_key.reveal()))
+    app.extensions["doors"] = router
+    login.attach(router)
+    login.attach_lock_screen(router)
+    case_list.attach(router)
+    invitations.attach(router)
+    staff.attach_profile(router, page_catalogues)
+    operator.attach_audit(router)
+    statistics.attach(router, parts.countries)
+    operator.attach_readiness(router, parts.countries)
+    operator.attach(router, parts)
+    drills.attach(router, parts)
+    staff.attach(router, settings.console_url or "")
+    labels = ChoiceLabels(loader.load())
+    decryptor = ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode.value)
+    CaseList(router, decryptor, labels)
+    case_actions.attach(router, CasePage(router, parts, decryptor, labels, screen_catalogues))
 
 
 def create_flask() -> Flask:
@@ -83,15 +120,15 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app = create_flask()
     app.extensions["tokaut"] = services
     hotlines = services.countries.hotlines
-    hotline_callback.attach(app, services, load_signatures(variables, hotlines))
-    routes.attach(app, services)
+    api.attach(app, services, load_signatures(variables, hotlines))
+    attach(app, services)
     log.info("started")
     return app
 
 
 def _load_services(environ: Mapping[str, str]) -> ConsoleServices:
     settings = load_all_settings((ConsoleSettings,), environ)[ConsoleSettings]
-    mode_marks.refuse_keys(settings.keys, settings.mode)
+    key_files.refuse_keys(settings.keys, settings.mode)
     countries = country.load_countries(settings.countries, settings.mode.value, settings.country_dir)
     keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, timeouts=INTERACTIVE)

@@ -10,7 +10,7 @@ from functools import partial
 import gunicorn
 
 from console import app
-from runtime.preflight import run_in_child
+from runtime.hardening import run_in_child
 
 gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # do not name the server software
 

@@ -1,4 +1,4 @@
-"""Template environment of all pages: their context, time formats, static files, and error pages without details."""
+"""Templates of all pages: their context, translations, time formats, static files, and error pages."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Request, Response, abort, request
 from jinja2 import StrictUndefined
 
 from console.auth import cookies
-from console.auth.passwords import TooManyLogins
-from console.languages import select_catalogue
-from console.parsing import MissingCookie
+from console.auth.credentials import TooManyLogins
 from console.presenters.report import inert_text
-from console.responses import HEADERS, page
-from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
+from console.responses import HEADERS, MissingCookie, page
+from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
 from reports.countries.country import Countries
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import MINUTE_SECONDS, SECOND
 
+FOLDER = Path(__file__).parent / "locales"
 STATIC = Path(__file__).parent / "static"
 HANDLING_LABELS = {
     "none": "not taken yet",
@@ -38,6 +37,24 @@ NAMELESS = SOMEBODY, OWN_SYSTEM = ("Somebody", "The system of your hotline")  # 
 BRACES = re.compile(r"\{([a-z]+)\}")
 API_PATHS = ("/hotlines/", "/healthz")  # for machines: their errors are plain text
 CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+# Translations of the pages. As in the flows, the English text is the message id and each language is a .po file.
+
+
+def load_page_catalogues() -> Mapping[str, Catalogue]:
+    """Load the catalogues of the pages, by language tag."""
+    return load(FOLDER)
+
+
+def select_catalogue(request: Request, catalogues: Mapping[str, Catalogue]) -> Catalogue:
+    """Select the language of the pages: by cookie, else by the Accept-Language header, else English."""
+    if (tag := cookies.read(request, cookies.LANGUAGE)) in catalogues:
+        return catalogues[tag]
+    for accepted in request.accept_languages.values():
+        if (tag := accepted.partition("-")[0].lower()) in catalogues:
+            return catalogues[tag]
+    return catalogues[ENGLISH]
 
 
 @dataclass(frozen=True, slots=True)

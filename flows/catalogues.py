@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 import polib
 
 from flows.model import FlowBook, Option, Screen
-from flows.text import ENGINE_MESSAGES, PLACEHOLDER, fold, in_context, without_context
+from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, fold, in_context, without_context
 
 
 def messages(book: FlowBook) -> Mapping[str, tuple[str, ...]]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flows.model import Condition, FlowBook, Screen, ScreenContext, ScreenText
-from flows.parser.book_builder import reachable
-from flows.text import PLACEHOLDER
-from flows.vocabulary import FACTS
+from flows.loader import reachable
+from flows.model import FACTS, Condition, FlowBook, Screen, ScreenContext, ScreenText
+from flows.pagination import PLACEHOLDER
 
 Names = frozenset[str]
 

@@ -1,4 +1,4 @@
-"""Fit texts to phone screens: septets (3GPP TS 23.038), UTF-16 units, and pages that break only between choices.
+"""Fit texts to phone screens: the GSM 7-bit alphabet (3GPP TS 23.038), UTF-16 units, and pages.
 
 Pure.
 """
@@ -6,14 +6,75 @@ Pure.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flows.gsm7 import GSM7, GSM7_SINGLE, septets, size
+GSM7_BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
 
+
+GSM7_EXTENDED = "\f^{}\\[~]|€"  # each takes two septets
+
+
+GSM7 = re.compile(f"[{re.escape(GSM7_BASIC + GSM7_EXTENDED)}]*")
+
+
+GSM7_SINGLE = re.compile(f"[{re.escape(GSM7_BASIC)}]*")
+
+
+_EXTENDED_CHARACTER = re.compile(f"[{re.escape(GSM7_EXTENDED)}]")
 MAX_CHOICES_PER_PAGE = 9  # one key press each if the numbers start again on each page
+BACK, LEAVE, MORE, SKIP, SORRY, DRILL = "Back", "Leave", "More", "skip", "Sorry, try again.", "DRILL"
+ENGINE_MESSAGES = (BACK, LEAVE, MORE, SKIP, SORRY, DRILL)
+NAVIGATION_KEYS = frozenset({"0", "00", "98"})  # the same on each screen and channel: back, leave, more
+CARRIER_WORDS = frozenset(
+    {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}
+    | {"start", "yes", "unstop", "help", "info"}
+)  # the carrier itself answers these words (S-09)
+ACCEPTED_CARRIER_WORDS = frozenset({"yes"})  # not allowed as a label, but accepted when typed
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+MIN_LETTERS = 12  # a reply with so many letters is free text
+CONTEXT_SEPARATOR = "\x04"  # between the context and the text of a message, as in gettext's files
+MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not folded
+
+
+# The GSM 7-bit default alphabet (3GPP TS 23.038): septets, code units and SMS segments. Pure.
+
+
+def alphabet(text: str) -> Literal["gsm7", "ucs2"]:
+    """Return the alphabet that an SMS with this text needs."""
+    return "gsm7" if GSM7.fullmatch(text) else "ucs2"
+
+
+def septets(text: str) -> int:
+    """Return the number of septets of a text whose alphabet is gsm7."""
+    return len(text) + len(_EXTENDED_CHARACTER.findall(text))
+
+
+def size(text: str) -> int:
+    """Return the size in units of the text's own alphabet: septets, or UTF-16 code units."""
+    return septets(text) if GSM7.fullmatch(text) else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def segments(text: str) -> int:
+    """Return the number of SMS that the network makes of a text; a character is never divided."""
+    is_gsm7 = GSM7.fullmatch(text)
+    single_limit, segment_limit = (160, 153) if is_gsm7 else (70, 67)
+    if size(text) <= single_limit:
+        return 1
+    count, used = 1, 0
+    for char in text:
+        units = 2 if (char in GSM7_EXTENDED if is_gsm7 else ord(char) > 0xFFFF) else 1
+        if used + units > segment_limit:
+            count, used = count + 1, 0
+        used += units
+    return count
 
 
 class ScreenLimit(Struct, frozen=True):
@@ -179,3 +240,43 @@ def _shorten_choice(menu: Menu, line: MenuLine, limit: ScreenLimit) -> MenuLine:
     while len(line.say) > 1 and not fits(_join("", (line,), menu, more=True), limit):
         line = replace(line, say=line.say[:-1])
     return replace(line, key="1") if menu.renumber else line
+
+
+# Normalise what a person types, and define the texts of the engine itself. Pure.
+
+
+def in_context(context: str, words: str) -> str:
+    """Return the message id of a text that means something else on another screen."""
+    return f"{context}{CONTEXT_SEPARATOR}{words}" if context else words
+
+
+def without_context(message: str) -> str:
+    """Return the text of a message id."""
+    return message.rpartition(CONTEXT_SEPARATOR)[2]
+
+
+def to_ascii_digits(reply: str) -> str:
+    """Convert decimal digits of any script to ASCII digits."""
+    if reply.isascii():
+        return reply
+    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in reply)
+
+
+def fold(words: str) -> str:
+    """Return the text for comparison with keys and labels: NFKC, trimmed, without case, blanks collapsed.
+
+    Never store the result.
+    """
+    if words.isascii() and words.isdigit():
+        return words
+    return to_ascii_digits(" ".join(unicodedata.normalize("NFKC", words).casefold().split()))
+
+
+def as_stored(typed: str) -> str:
+    """Return the text as typed; only NUL becomes U+FFFD, because a database cannot store NUL."""
+    return typed.replace("\0", "\ufffd")
+
+
+def is_free_text(text: str) -> bool:
+    """Return whether a reply that is not a choice was meant as a message."""
+    return sum(map(str.isalpha, text)) >= MIN_LETTERS

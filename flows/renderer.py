@@ -7,10 +7,33 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flows.model import Choice, FlowBook, FlowState, OfferedChoice, Screen, ScreenContext, ScreenLayout, ScreenText
-from flows.pagination import Menu, MenuLine, ScreenLimit, ScreenPage, pages, with_first_line
-from flows.text import BACK, DRILL, LEAVE, MORE, PLACEHOLDER, SKIP, SORRY, without_context
-from flows.vocabulary import OPTIONAL_FIELDS
+from flows.model import (
+    OPTIONAL_FIELDS,
+    Choice,
+    FlowBook,
+    FlowState,
+    OfferedChoice,
+    Screen,
+    ScreenContext,
+    ScreenLayout,
+    ScreenText,
+)
+from flows.pagination import (
+    BACK,
+    DRILL,
+    LEAVE,
+    MORE,
+    PLACEHOLDER,
+    SKIP,
+    SORRY,
+    Menu,
+    MenuLine,
+    ScreenLimit,
+    ScreenPage,
+    pages,
+    with_first_line,
+    without_context,
+)
 
 OVERLAY_SCREEN = "home.third_wrong"
 MAX_WRONG_REPLIES = 3  # so many wrong replies in a row

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from flows.gsm7 import alphabet, size
+from flows.pagination import alphabet, size
 
 MAX_SEPTETS, MAX_UNITS = 120, 40  # the room beside the lines below it, on a screen of 160 septets or 70 units
 # Control and format characters: how they look depends on the phone.

@@ -1,4 +1,4 @@
-"""Admission control: while this process is late, it accepts fewer new calls to protect those under way.
+"""Admission control, and the log of refused requests. A process that is late accepts fewer new calls.
 
 A call is ten requests or more over some minutes. A process that accepts every new call at its limit is soon late for
 all of them, and they drop in the middle. Three figures, read four times a second, show that it is at its limit: how
@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
+
+import structlog
 
 from gateway.conversation.turns import begins_call
 from gateway.messaging.model import Inbound
@@ -38,6 +41,9 @@ SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider se
 BUSY_RATE: Final = 40  # requests a second; with fewer, the load is not what makes this process late
 BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
 MOST_WAITS: Final = 1000
+LOG_EVERY_SECONDS: Final = 60
+
+log = structlog.get_logger()
 
 
 class AdmissionControl:
@@ -112,3 +118,33 @@ class AdmissionControl:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             self.look()
+
+
+# Log refused requests, one line for many: a flood of wrong tokens must neither go unseen nor fill the disk.
+
+
+class RefusalLog:
+    """Log the first refusal at once, then one line a minute with the number of refusals since the last one."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._since: Counter[tuple[str, str | None]] = Counter()
+        self._logged_at: dict[tuple[str, str | None], float] = {}
+
+    def add(self, reason: str, channel: str | None) -> None:
+        """Count one refusal, and log it if a line is due.
+
+        Args:
+            reason: token or signature.
+            channel: None if the address names no open channel; it may hold anything then.
+        """
+        refusal = reason, channel
+        with self._lock:
+            self._since[refusal] += 1
+            now = self._monotonic()
+            if now - self._logged_at.get(refusal, float("-inf")) < LOG_EVERY_SECONDS:
+                return
+            self._logged_at[refusal] = now
+            count = self._since.pop(refusal)
+        log.warning("webhook_refused", reason=reason, channel=channel, count=count)

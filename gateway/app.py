@@ -19,41 +19,34 @@ from flows.model import FlowBook
 from gateway import channels as channel_files
 from gateway import views
 from gateway.admission import AdmissionControl
-from gateway.background.country_reload import CountryReload
 from gateway.background.drills import DrillRunner
 from gateway.background.erasures import ErasureReplay
-from gateway.background.event_loop import BackgroundLoop
-from gateway.background.housekeeping import HOST, Housekeeping
-from gateway.background.statistics import StatisticsFlush
+from gateway.background.housekeeping import HOST, CountryReload, Housekeeping, StatisticsFlush
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.mailbox import ReporterMailbox
-from gateway.conversation.on_call_reply import OnCallReply
 from gateway.conversation.overflow import Overflow
 from gateway.conversation.reducer import Reducer
-from gateway.conversation.sms import SmsConversation
+from gateway.conversation.sms import OnCallReply, SmsConversation
 from gateway.health import Health
 from gateway.messaging.model import Channel
 from gateway.metrics import WebMetrics
 from gateway.services import Services
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.store import Sessions
-from gateway.sms.inbox import SmsInbox
-from gateway.sms.opt_outs import OptOuts
-from gateway.sms.outbox import SmsOutbox
-from gateway.submission.builder import ReportBuilder
+from gateway.sms import OptOuts, SmsInbox, SmsOutbox
+from gateway.submission.builder import ReportBuilder, UnparsedStore
 from gateway.submission.submitter import Submitter
-from gateway.submission.unparsed import UnparsedStore
-from gateway.thread_pool import BlockingPool
+from gateway.threads import BackgroundLoop, BlockingPool
 from gateway.webhooks import NOT_FOUND, Webhooks
 from reports.countries import country
-from reports.countries.placeholders import TRANSLATED_WORDS
-from reports.crypto import PhonePepper, PublicKey, RecordCipher, key_files, mode_marks
+from reports.countries.validation import TRANSLATED_WORDS
+from reports.crypto import PhonePepper, PublicKey, RecordCipher, key_files
 from reports.crypto.phone_pepper import load_pepper
-from reports.retention.erasure_journal import ErasureJournal, journal_folder
+from reports.retention import ErasureJournal, journal_folder
 from reports.store.database_check import WrongDatabase, check_ready, refuse_another_key
 from reports.store.engine.database import Database, InvalidDatabaseURL
-from reports.store.engine.timeouts import INTERACTIVE
+from reports.store.engine.timing import INTERACTIVE
 from reports.store.operations import maintenance
 from reports.store.spool import Spool
 from runtime import event_loop_guard, logs, metrics_files, redis_clients
@@ -147,7 +140,7 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
     keys = settings[WebSecrets].web_keys or common.keys
     # The demo runs under one account; elsewhere the account of `web` must have no access to a private key.
     key_files.refuse_private_keys(keys / "public" if common.mode == "demo" else keys)
-    mode_marks.refuse_shared(keys, redis_clients.queue_client(common.queue_redis), common.mode)
+    key_files.refuse_shared(keys, redis_clients.queue_client(common.queue_redis), common.mode)
     countries = country.load_countries(common.countries, common.mode.value, common.country_dir)
     if common.mode == "live" and (problems := countries.problems("live")):
         raise country.CountryError(problems)  # every number must be confirmed, and every hotline must have agreed

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 
 from gateway import app
-from runtime.preflight import run_in_child
+from runtime.hardening import run_in_child
 
 FLASK = "gateway.app:"
 OURS = ("gateway.asgi:", FLASK)

@@ -7,7 +7,7 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from flows.gsm7 import segments
+from flows.pagination import segments
 from runtime import metrics_files
 
 SEGMENTS = "Parts of SMS given to a provider: what it charges for"

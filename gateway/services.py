@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.background.country_reload import CountryReload
-from gateway.background.event_loop import BackgroundLoop
-from gateway.background.housekeeping import Housekeeping
+from gateway.background.housekeeping import CountryReload, Housekeeping
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.health import Health
 from gateway.metrics import WebMetrics
 from gateway.sessions.store import Sessions
 from gateway.submission.submitter import Submitter
-from gateway.thread_pool import BlockingPool
+from gateway.threads import BackgroundLoop, BlockingPool
 from gateway.webhooks import Webhooks
-from reports.retention.erasure_journal import ErasureJournal
+from reports.retention import ErasureJournal
 from reports.store.engine.database import Database
 from reports.store.spool import Spool
 from runtime import event_loop_guard

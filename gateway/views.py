@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, request
 
 from gateway import webhooks
-from gateway.background.event_loop import BackgroundLoop
 from gateway.messaging.model import Channel, HttpResponse
+from gateway.threads import BackgroundLoop
 from gateway.webhooks import HOOKS, RequestHead, Webhooks
 from runtime.security_headers import HEADERS
 

@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from gateway.admission import AdmissionControl
+from gateway.admission import AdmissionControl, RefusalLog
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.messaging import parsing
 from gateway.messaging.model import (
@@ -30,9 +30,8 @@ from gateway.messaging.model import (
     UnreadableRequest,
 )
 from gateway.metrics import WebMetrics
-from gateway.refusals import RefusalLog
-from gateway.submission.unparsed import NotStored
-from gateway.thread_pool import BlockingPool, TooManyUnverified
+from gateway.submission.builder import NotStored
+from gateway.threads import BlockingPool, TooManyUnverified
 from reports.store.engine.database import DatabaseUnavailable
 
 HOOKS = "/hooks/"

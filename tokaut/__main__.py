@@ -7,8 +7,7 @@ from importlib import import_module
 
 import click
 
-from tokaut.cli import CommandGroup
-from tokaut.terminal import escape_unknown_letters
+from tokaut.terminal import CommandGroup, escape_unknown_letters
 
 # Command name → the first sentence of its help. Each command is the module of that name in tokaut.commands.
 COMMANDS: Mapping[str, str] = {

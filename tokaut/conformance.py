@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook as Signer
 
+from reports import drills
 from reports.countries.country import Country
-from reports.drills import trial_bodies
 from reports.json_bodies import envelope, json_bytes
 from reports.store.schema.base import new_id
 from runtime.settings.parsers import new_webhook_secret
@@ -36,7 +36,7 @@ from workers.hotlines.console import ConsoleConnector
 from workers.hotlines.webhook import WebhookConnector, signed_headers
 from workers.network.allowlist import DEFAULT_PORTS, BadTarget, parse_target
 from workers.network.http_client import HttpClient, NoResponse
-from workers.sms.outcomes import Accepted, SmsMessage, SmsSender
+from workers.sms.dispatcher import Accepted, SmsMessage, SmsSender
 
 TEN_MINUTES = 600
 DRILL_TEXT = "Only a test of this phone. Nothing waits and nothing is to be done."
@@ -76,26 +76,26 @@ class DrillPayloads:
 
     def created(self) -> bytes:
         """Return the body of a new report."""
-        return self._envelope("created", trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at))
+        return self._envelope("created", drills.created_body(self.country, self.hotline, self.report_id, self.at))
 
     def updated(self) -> bytes:
         """Return the body of revision 2 of the report."""
         return self._envelope(
-            "updated", trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at, revision=2)
+            "updated", drills.created_body(self.country, self.hotline, self.report_id, self.at, revision=2)
         )
 
     def later(self) -> bytes:
         """Return revision 3 of the report with fields that a later minor version of the format may add."""
-        data = json.loads(trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at, revision=3))
-        return self._envelope("updated", trial_bodies.later_version_body(data))
+        data = json.loads(drills.created_body(self.country, self.hotline, self.report_id, self.at, revision=3))
+        return self._envelope("updated", drills.later_version_body(data))
 
     def message(self) -> bytes:
         """Return the body of a message that the reporter adds to the report."""
-        return self._envelope("message", trial_bodies.message_body(self.report_id, fresh_id(), self.at))
+        return self._envelope("message", drills.message_body(self.report_id, fresh_id(), self.at))
 
     def unread(self) -> bytes:
         """Return the body of a request that could not be read."""
-        return self._envelope("unread", trial_bodies.unread_body(self.country, fresh_id(), self.at))
+        return self._envelope("unread", drills.unread_body(self.country, fresh_id(), self.at))
 
     def _envelope(self, kind: str, data: bytes) -> bytes:
         return envelope(f"report.{kind}", self.at, data)

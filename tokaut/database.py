@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.privileges.rights import CLOCK
 from runtime.settings import InstallationSettings, SettingError, load_settings
-from tokaut.cli import CommandError
+from tokaut.terminal import CommandError
 
 
 @contextmanager

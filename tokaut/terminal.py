@@ -1,17 +1,19 @@
-"""Print to the operator's terminal. Every command prints through here, so that one place escapes reporters' text."""
+"""Print to the operator's terminal, escaped, and the helpers of the command line: help, errors, prompts."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import IO, Any
 
 import click
 
-from reports.exports.plain_text import safe_for_display
+from reports.exports import safe_for_display
 
 MAX_TEXT_CHARS = 2000  # of one text; a terminal of 80 by 24 shows 1,920
+MAX_HELP_CHARS = 400
 
 
 def echo(message: object = "", *, nl: bool = True, err: bool = False, file: IO[Any] | None = None) -> None:
@@ -39,3 +41,52 @@ def escape_unknown_letters() -> None:
         if isinstance(stream, TextIOWrapper):
             with suppress(ValueError):  # a closed stream
                 stream.reconfigure(errors="backslashreplace")
+
+
+# Helpers of the command line: help texts, error messages and the input prompt.
+
+
+class CommandError(click.ClickException):
+    """A failure that ends a command with exit status 1.
+
+    The message says what is wrong and what to do. It is printed without a prefix, unlike click's own errors.
+    """
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message through `tokaut.terminal`, which escapes control characters."""
+        echo(self.message, file=file, err=file is None)
+
+
+class CommandGroup(click.Group):
+    """A group whose help shows the whole first sentence of each command. click would cut it off."""
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Return the name and the first sentence of each command."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        return [
+            (name, command.get_short_help_str(MAX_HELP_CHARS))
+            for name, command in commands
+            if command and not command.hidden
+        ]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, each with its first sentence."""
+        with formatter.section("Commands"):
+            formatter.write_dl(self.summaries(ctx))
+
+
+def unknown_hotline(hotline: str, there: Iterable[str]) -> CommandError:
+    """Return the error for a hotline id that is in none of the configured countries. `there`: the ids they have."""
+    return CommandError(
+        f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(there)) or 'none'}."
+    )
+
+
+def prompt_lines() -> Iterator[str]:
+    """Yield each line that the user types, until Ctrl-D."""
+    while True:
+        try:
+            yield click.prompt("", prompt_suffix="  > ", default="", show_default=False)
+        except click.Abort:
+            echo()
+            return

@@ -17,11 +17,11 @@ from prometheus_client import CollectorRegistry
 import locales
 from flows import catalogues
 from reports.countries import country
+from reports.countries.country import retention_policy
 from reports.countries.hotline import Hotline as Listed
 from reports.countries.opening_hours import duty_officers
-from reports.countries.retention_policy import retention_policy
-from reports.crypto import mode_marks
-from reports.escalation.policy import max_step_delays
+from reports.crypto import key_files
+from reports.escalation import max_step_delays
 from reports.store.database_check import check_ready
 from reports.store.engine.database import Database
 from runtime import metrics_files
@@ -33,21 +33,17 @@ from workers.clock.scheduler import Scheduler
 from workers.delivery.registry import HotlineDependencies, build_connectors
 from workers.jobs.alerts import AlertSender
 from workers.jobs.answer_notices import AnswerNotices
-from workers.jobs.change_detection import ChangeDetectionJob
 from workers.jobs.deliver import DeliveryRunner
 from workers.jobs.escalation import EscalationJob
-from workers.jobs.outages import MonitoredPart, OutageMonitor, database_probe, disk_probe, redis_probe
-from workers.jobs.redis_rewrite import RedisRewriteJob
+from workers.jobs.outages import MonitoredPart, OutageMonitor, RedisRewriteJob, database_probe, disk_probe, redis_probe
 from workers.jobs.retention import ErasureJob, RetentionJob
-from workers.jobs.statistics import StatisticsJob, StatisticsScope
+from workers.jobs.statistics import ChangeDetectionJob, StatisticsJob, StatisticsScope
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import MailServer, parse_mail_server
-from workers.notifications.notifier import Notifier
-from workers.notifications.on_call import OnCallPager
-from workers.sms.dispatcher import InterleavedSms, SmsDispatcher
+from workers.notifications.on_call import Notifier, OnCallPager
+from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, SmsSender
 from workers.sms.notices import SmsNotifier, SmsRoute
-from workers.sms.outcomes import SmsSender
 
 PROBE_KEY = "rq:probe"  # the key that the clock writes to see whether Redis accepts writes
 
@@ -82,7 +78,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     account = "clock" if name.startswith("clock") else "worker"
     if reason := check_ready(database, common.mode, account):
         sys.stderr.write(f"{reason}\n")
-    mode_marks.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)
+    key_files.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)
     with metrics_files.claim_files(name.partition("-")[0]):
         metrics = WorkerMetrics(CollectorRegistry())
     keys = KeyRing(common.keys)

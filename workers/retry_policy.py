@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import structlog
 
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 

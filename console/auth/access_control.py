@@ -18,7 +18,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from console import responses
 from console.auth import cookies
-from console.parsing import InvalidForm, MissingCookie, parse_form
+from console.responses import InvalidForm, MissingCookie, parse_form
 from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
 from reports.store.staff import staff_sessions

@@ -14,7 +14,7 @@ from functools import partial
 
 from flask import Response, abort, request
 
-from console.auth import cookies, passwords, totp
+from console.auth import cookies, credentials
 from console.auth.access_control import PageRoute, PageRouter
 from console.responses import page
 from reports.store.engine.database import Database
@@ -79,14 +79,14 @@ def _invitation(router: PageRouter, word: str) -> Invitation:
 def _page(router: PageRouter, _: Mapping[str, str], word: str, problem: str = "") -> Response:
     open_invitation = _invitation(router, word)
     browser = cookies.Browser.of(request)
-    secret = totp.derive_secret(router.cipher, word, browser.nonce)
+    secret = credentials.derive_secret(router.cipher, word, browser.nonce)
     response = page(
         "join.html",
         400 if problem else 200,
         token=router.page_csrf_token(browser),
         invitation=open_invitation,
-        picture=totp.qr_code(secret, open_invitation.name, open_invitation.hotline),
-        to_type=totp.manual_entry_key(secret),
+        picture=credentials.qr_code(secret, open_invitation.name, open_invitation.hotline),
+        to_type=credentials.manual_entry_key(secret),
         wrong=problem,
     )
     browser.keep(response)
@@ -95,18 +95,18 @@ def _page(router: PageRouter, _: Mapping[str, str], word: str, problem: str = ""
 
 def _join(router: PageRouter, form: Mapping[str, str], word: str) -> Response:
     open_invitation, browser = _invitation(router, word), cookies.Browser.of(request)
-    secret, password = totp.derive_secret(router.cipher, word, browser.nonce), form.get("password", "")
-    step = totp.matching_step(secret, form.get("code", ""), router.database.now() / 1_000_000)
-    problem = passwords.rejection_reason(password, (open_invitation.name, open_invitation.hotline))
+    secret, password = credentials.derive_secret(router.cipher, word, browser.nonce), form.get("password", "")
+    step = credentials.matching_step(secret, form.get("code", ""), router.database.now() / 1_000_000)
+    problem = credentials.rejection_reason(password, (open_invitation.name, open_invitation.hotline))
     if not problem and password != form.get("again", ""):
         problem = PASSWORDS_DIFFER
     if problem or step is None:
         return _page(router, form, word, problem or WRONG_CODE)
     staff_id = open_invitation.staff_id or accounts.new_staff_id(router.database)
-    credentials = Credentials(
-        passwords.hash_password(password), totp.seal_secret(router.cipher, staff_id, secret), step
+    login_data = Credentials(
+        credentials.hash_password(password), credentials.seal_secret(router.cipher, staff_id, secret), step
     )
-    if not accounts.accept_invitation(router.database, open_invitation, staff_id, credentials):
+    if not accounts.accept_invitation(router.database, open_invitation, staff_id, login_data):
         abort(404)
     response = page("joined.html", name=open_invitation.name)
     browser.having(router.cipher, open_invitation.name).keep(response)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES
 from reports.store.cases.case_list import CaseRow
 from reports.store.cases.case_status import ACTIVE
 from runtime.time_units import MINUTE

@@ -1,4 +1,4 @@
-"""Whether and how the reporter of a report can be reached now. Pure.
+"""Whether and how a reporter can be reached now, and whom to call in danger. Pure.
 
 Only `reach` decides it. The report's page, the list and the form for a message all show its result, so that they cannot
 contradict each other.
@@ -12,10 +12,13 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from typing import Any, Final
 
+from reports.countries.country import Country
+from reports.countries.hotline import SourcedEntry
 from reports.countries.opening_hours import OpeningHours, OpeningHoursError, OpeningSpan, parse_zone
 from runtime.time_units import MINUTE, SECOND
 
 EVERY_DAY = frozenset(range(7))
+VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified: nobody has confirmed this number"
 
 
 class ContactOption(Enum):
@@ -180,3 +183,42 @@ def format_wait(microseconds: int) -> str:
     """Format a duration, rounded up to whole minutes: `48 min`, `2 h 48 min`."""
     hours, minutes = divmod(-(-microseconds // MINUTE), 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+# Emergency numbers for staff when a child is in danger now: those that this mode may show. Pure.
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyNumber:
+    """`proof`: VERIFIED or NOT_VERIFIED; `fields` fill its placeholders."""
+
+    service: str
+    number: str
+    proof: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyContacts:
+    """`agreed`: the text about calling the police from the hotline's card; empty if it has none."""
+
+    country: str
+    lines: tuple[EmergencyNumber, ...]
+    agreed: str
+
+
+def emergency_contacts(country: Country, hotline: str) -> EmergencyContacts:
+    """Return the emergency numbers of the country file, and what the hotline agreed with the police."""
+    numbers = tuple(
+        EmergencyNumber(number.service, number.number, *_proof(number))
+        for number in country.emergency
+        if number.may_show(country.mode)
+    )
+    own_hotline = country.hotlines.get(hotline)
+    return EmergencyContacts(country.name, numbers, own_hotline.card.police.strip() if own_hotline else "")
+
+
+def _proof(entry: SourcedEntry) -> tuple[str, Mapping[str, str]]:
+    if entry.verified():
+        return VERIFIED, {"who": entry.verified_by, "on": entry.verified_on}
+    return NOT_VERIFIED, {}

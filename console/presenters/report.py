@@ -1,20 +1,22 @@
-"""A report as staff read it: its codes become the words that the reporter saw, in English. Pure."""
+"""A report and its messages as staff read them: codes become the words that the reporter saw. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import product, takewhile
 from math import prod
 from typing import Any
 
-from console.bodies import compatibility
+from console import bodies
 from flows.model import FlowBook, Screen, ScreenText
-from flows.text import without_context
+from flows.pagination import without_context
+from reports import exports
 from reports.countries.language_names import LANGUAGE_NAMES
-from reports.exports import plain_text
 from reports.triage import FLAG_LABELS, REASON_LABELS
+from runtime.time_units import SECOND
 
 OTHER, MAX_COMBINATIONS = "", 4096  # stands for values that no condition names; combinations that are tried
 IMMEDIATE_ROLES = ("primary", "also")  # roles in a route that get a report at once
@@ -197,7 +199,7 @@ def _first_wording(text: ScreenText) -> str:
 
 def present_report(found: Mapping[str, Any], labels: ChoiceLabels) -> PresentedReport:
     """Prepare a report for its page. `found`: a decrypted cop-report of this version or an earlier one."""
-    data = compatibility.complete_report(found)
+    data = bodies.complete_report(found)
     triage = data["triage"]
     return PresentedReport(
         title=labels.of("category", data["category"]),
@@ -218,7 +220,7 @@ def _restrictions(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, s
 
 def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str, str]]:
     yield "Danger", labels.of("danger", data["danger"])
-    yield "Place", plain_text.place_text(data) or NOT_SAID
+    yield "Place", exports.place_text(data) or NOT_SAID
     yield "Child concerned", labels.of("about", data["about"]) or NOT_SAID
     yield "Age", NOT_SAID if data["child"]["age_band"] == "unknown" else data["child"]["age_band"]
     yield "Reporter", ROLES.get(data["reporter_role"] or "", NOT_SAID)
@@ -261,7 +263,7 @@ def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterat
 def inert_text(text: str) -> str:
     """Make typed text safe to show: it contains no link, nothing that moves other text, and no card number."""
     return SCHEME.sub(
-        lambda match: f"{match[1].translate(NO_SCHEME)}://", mask_card_numbers(plain_text.safe_for_display(text))
+        lambda match: f"{match[1].translate(NO_SCHEME)}://", mask_card_numbers(exports.safe_for_display(text))
     )
 
 
@@ -276,3 +278,54 @@ def _mask(number: str) -> str:
     if sum(doubled) % 10:  # the Luhn checksum does not match
         return number
     return f"[{len(digits)} digits that look like a card, ending {''.join(map(str, digits[-2:]))}]"
+
+
+# The messages between a reporter and a hotline, in order of time. Pure.
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationEntry:
+    """One message.
+
+    `at`: microseconds; 0 if unknown. `by`: the name of the staff member; empty for the reporter. `text`: None if there
+    is none, or it does not open.
+    """
+
+    at: int
+    by: str
+    kind: str
+    text: str | None
+    is_new: bool = False
+
+
+def entries(
+    said: Iterable[Mapping[str, Any]], notes: Iterable[Mapping[str, Any]], new: Collection[str]
+) -> tuple[ConversationEntry, ...]:
+    """Merge the reporter's messages with the answers among the notes. `new`: ids of unread messages."""
+    from_reporter = [_reporter_entry(entry, new) for entry in said]
+    from_hotline = [
+        ConversationEntry(entry["at"], entry["by"], "answer", entry["text"])
+        for entry in notes
+        if entry["kind"] == "answer"
+    ]
+    return tuple(sorted((*from_reporter, *from_hotline), key=lambda entry: entry.at))
+
+
+def _reporter_entry(message: Mapping[str, Any], new: Collection[str]) -> ConversationEntry:
+    entry = bodies.complete_message(message)
+    return ConversationEntry(
+        parse_time(entry["created_at"]), "", entry["kind"], entry["text"], message.get("message_id") in new
+    )
+
+
+def is_newer(text: str, revised: int) -> bool:
+    """Return whether words typed at this ISO 8601 time are new to the reader. `revised`: as in `Additions`."""
+    return bool(revised and text) and parse_time(text) // SECOND >= revised // SECOND
+
+
+def parse_time(text: str) -> int:
+    """Return an ISO 8601 time of a report in microseconds; 0 if it is invalid."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * SECOND)
+    except ValueError:
+        return 0

@@ -9,25 +9,21 @@ from typing import Any, Final
 
 from flask import Response, abort
 
-from console import responses
+from console import bodies, responses
 from console.auth.access_control import DRAFT_OF, LEAD, READERS, PageRoute, PageRouter, StaffRequest
-from console.bodies import compatibility, messages
-from console.bodies.decryption import DecryptedReport, ReportDecryptor
-from console.bodies.messages import MessageSealer
-from console.parsing import current_query
-from console.presenters import conversation, reachability
+from console.bodies import DecryptedReport, MessageSealer, ReportDecryptor
+from console.presenters import reachability, report
 from console.presenters.deadlines import Deadline, deadlines
-from console.presenters.emergency_numbers import emergency_contacts
-from console.presenters.reachability import NO_MESSAGE, ContactOption
+from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import ChoiceLabels, present_report
-from console.responses import page
+from console.responses import current_query, page
 from console.services import ConsoleServices
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
-from flows.gsm7 import alphabet, size
+from flows.pagination import alphabet, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES
+from reports import exports
 from reports.case_state import HANDLING_TRANSITIONS
 from reports.countries.country import Country
-from reports.exports import plain_text
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts
 from reports.store.cases.case_actions import OutdatedRevision
@@ -197,8 +193,8 @@ class CasePage:
             "before": case,
             "opened": decrypted,
             "told": None if decrypted.report is None else present_report(decrypted.report, self._labels),
-            "talk": conversation.entries(decrypted.said, decrypted.notes, case.news.messages),
-            "is_new": lambda text: conversation.is_newer(text, case.news.revised),
+            "talk": report.entries(decrypted.said, decrypted.notes, case.news.messages),
+            "is_new": lambda text: report.is_newer(text, case.news.revised),
             "may": HANDLING_TRANSITIONS[case.handling],
             "is_in_danger": (decrypted.report or {}).get("danger") == "now",
             "hand": case_actions.load_transfer_options(self.database, me.account, report_id),
@@ -221,14 +217,14 @@ class CasePage:
         self, hotline: str, decrypted: DecryptedReport, target: AnswerTarget, now: int, *, show_number: bool
     ) -> dict[str, Any]:
         """Return how the reporter can be reached and the emergency numbers; the number only if it may be shown."""
-        no_message = messages.no_mailbox_reason(target.public_key)
-        contact = None if decrypted.report is None else compatibility.complete_report(decrypted.report)["contact"]
+        no_message = bodies.no_mailbox_reason(target.public_key)
+        contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
         result = reachability.reach(contact, no_message, now)
         is_shown = result.way is ContactOption.NOW or show_number
         country = self.parts.countries.get(target.country)
         return {
             "reach": result,
-            "number": plain_text.safe_for_display(result.number) if is_shown else "",
+            "number": exports.safe_for_display(result.number) if is_shown else "",
             "no_message": NO_MESSAGE.get(no_message, ""),
             "emergency": emergency_contacts(country, hotline) if country else None,
         }
@@ -277,7 +273,7 @@ class CasePage:
         if result.draft.ready not in READY_SENTENCES:
             return result
         text = "\n".join(filter(None, (result.draft.text, catalogue.say(READY_SENTENCES[result.draft.ready]))))
-        check = messages.check_message(text, self.country(target.country))
+        check = bodies.check_message(text, self.country(target.country))
         return replace(result, draft=replace(result.draft, text=text, refused=check.refused, asked=check.asked))
 
     def require_current_revision(self, me: StaffRequest, report_id: str) -> None:

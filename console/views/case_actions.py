@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import Response, abort
 
+from console import bodies
 from console.auth.access_control import LEAD, READERS, PageRoute, PageRouter, StaffRequest
-from console.bodies import messages
 from console.responses import redirect_with_message
 from console.templating import actor_name, format_age
 from console.views import handover
@@ -126,13 +126,13 @@ def _start_work(case_page: CasePage, me: StaffRequest, report_id: str) -> Respon
 def _send_message(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
     """Show the message first as the phone will show it; then send it."""
     text, (target, handling) = me.form.get("words", "").strip(), case_page.box(me, report_id)
-    if reason := messages.unreachable_reason(target):
+    if reason := bodies.unreachable_reason(target):
         return case_page.page(me, report_id, ActionResult(wrong=reason, at="message"))
     if me.form.get("do") == "put":
         return case_page.page(
             me, report_id, ActionResult(draft=MessageDraft(text, shown=True, ready=me.form.get("ready", "")))
         )
-    check = messages.check_message(text, case_page.country(target.country))
+    check = bodies.check_message(text, case_page.country(target.country))
     unconfirmed = () if me.form.get("anyway") else check.asked
     if me.form.get("do") != "send" or check.refused or unconfirmed:
         return case_page.page(

@@ -1,4 +1,4 @@
-"""The list of reports: the most urgent first, then the oldest. It shows nothing that anybody wrote (S-24)."""
+"""The list of reports, most urgent first, and its alarm. Neither shows anything that anybody wrote (S-24)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from flask import Response, request
+from flask import Response, render_template, request
 from werkzeug.exceptions import BadRequest
 
-from console import responses
+from console import bodies, responses
+from console.auth import cookies
 from console.auth.access_control import ALL_ROLES, AUDITOR, OPERATOR, READERS, PageRoute, PageRouter, StaffRequest
-from console.bodies import messages
-from console.bodies.decryption import ReportDecryptor
-from console.parsing import InvalidForm, parse_query
+from console.bodies import ReportDecryptor
 from console.presenters.deadlines import Deadline, deadlines, is_overdue
 from console.presenters.reachability import Reachability, reach
 from console.presenters.report import ChoiceLabels
-from console.responses import page, redirect
+from console.responses import HEADERS, InvalidForm, page, parse_query, redirect
 from console.views.case import OUTCOMES
-from reports.escalation.priorities import PRIORITIES
+from reports.escalation import PRIORITIES
 from reports.json_bodies import NO_CONTACT
 from reports.store.cases import case_list
 from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.cases.case_status import ACTIVE
 from reports.store.staff import accounts
+from reports.store.staff.accounts import Account
 
 HANDLING_BY_STATE: Mapping[str, tuple[str, ...]] = {
     "open": OPEN_STATES,
@@ -41,6 +41,8 @@ STATES = {
 }
 MAX_HEADS_SEARCHED = 2000  # rows whose heads are opened to find a category or a place
 MAX_PAGE = 200
+ALARM_MODES = ("sound", "notice")
+JSON = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _reachability(row: CaseRow, head: Mapping[str, Any], now: int) -> Reachabili
 
     The latest contact from My report is sealed, but whether it allows contact is in the row.
     """
-    no_message = messages.no_mailbox_reason(row.mailbox)
+    no_message = bodies.no_mailbox_reason(row.mailbox)
     if row.contact is not None:
         return reach(None if row.contact else NO_CONTACT, no_message, now)
     return reach(head.get("contact"), no_message, now) if head else None
@@ -194,3 +196,38 @@ def _clear_failed_logins(router: PageRouter, me: StaffRequest) -> Response:
     """Clear the refused logins that the person was shown."""
     accounts.reset_failed_logins(router.database, me.account)
     return redirect("/")
+
+
+# The alarm about urgent reports that nobody has acknowledged: counts and a time, never a word of a report.
+#
+# The locked page asks for the same with its locked session. Sound and notifications are switched on per browser, by a
+# cookie that contains nothing else.
+
+
+def attach(router: PageRouter) -> None:
+    """Register the alarm's counts and its switch."""
+    router.add(PageRoute("/waiting", READERS, quiet=True), lambda me: _waiting(router, me.account))
+    router.add(PageRoute("/locked/waiting", None), partial(_waiting_locked, router))
+    router.add(PageRoute("/alarm", READERS, post=True), _switch)
+
+
+def _waiting(router: PageRouter, account: Account) -> Response:
+    counts = case_list.count_urgent(router.database, account)
+    context = {"found": counts, "now": router.database.now(), "hotline": account.hotline}
+    return Response(render_template("waiting.json", **context), headers=HEADERS, content_type=JSON)
+
+
+def _waiting_locked(router: PageRouter, _: Mapping[str, str]) -> Response:
+    """Answer the locked page; redirect a browser whose session is over or not locked any more."""
+    current = router.locked_session()
+    return _waiting(router, current[1]) if current else redirect("/")
+
+
+def _switch(me: StaffRequest) -> Response:
+    response = redirect("/me?said=alarm#alarm-switch")
+    modes = ".".join(mode for mode in ALARM_MODES if me.form.get(mode))
+    if modes:
+        cookies.set_cookie(response, cookies.ALARM, modes, seconds=cookies.MAX_AGE_SECONDS)
+    else:
+        cookies.delete_cookie(response, cookies.ALARM)
+    return response

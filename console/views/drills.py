@@ -20,8 +20,8 @@ from console.auth.access_control import AUDITOR, LEAD, PageRoute, PageRouter, St
 from console.responses import page, redirect
 from console.services import ConsoleServices
 from reports.countries.country import Country
-from reports.drills.scripts import SCRIPTS, script_priority, script_recipients
-from reports.escalation.policy import EscalationTimes, escalation_times
+from reports.drills import SCRIPTS, script_priority, script_recipients
+from reports.escalation import EscalationTimes, escalation_times
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import Drill
 from runtime.time_units import MINUTE, SECOND

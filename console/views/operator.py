@@ -1,4 +1,4 @@
-"""The state of the installation, for the operator: counts, ages, hotlines and dates, nothing of any report.
+"""Pages for operators, leads and auditors: state of the installation, audit, readiness of countries.
 
 For values that the console cannot know, the page says where they are known. The console has no Redis; on a separate
 host it sees neither web's spool nor the marker of a backup.
@@ -16,15 +16,31 @@ from typing import Any
 
 from flask import Response
 
-from console.auth.access_control import OPERATOR, PageRoute, PageRouter, StaffRequest
+import locales
+from console.auth.access_control import AUDITOR, LEAD, OPERATOR, PageRoute, PageRouter, StaffRequest
 from console.responses import page
 from console.services import ConsoleServices
+from flows import catalogues
+from reports.countries.country import Countries, Country
+from reports.countries.readiness import (
+    READINESS_NAMES,
+    READINESS_TITLES,
+    STATUS_LABELS,
+    STATUS_MARKS,
+    ReadinessItem,
+    readiness_items,
+)
 from reports.crypto import key_files
-from reports.escalation.policy import LATE_AFTER
+from reports.escalation import LATE_AFTER
 from reports.store.operations import maintenance, overview
 from reports.store.operations.overview import OperatorOverview
 from reports.store.spool import ENTRY_SUFFIX
+from reports.store.staff import accounts
 from runtime.time_units import MINUTE
+
+MAX_ROWS = 500  # older ones are in `tokaut audit`
+VIEWERS = frozenset({LEAD, AUDITOR, OPERATOR})
+CountryReadiness = tuple[Country, tuple[ReadinessItem, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +136,40 @@ def _backup(parts: ConsoleServices) -> str:
         return ""
     age = maintenance.backup_age_seconds(maintenance.marker_path(parts.settings.database_url, parts.settings.data))
     return "never" if isinf(age) else str(int(age // 60))
+
+
+# The page of the audit, for leads and auditors: who did what, as acts and ids, never words.
+
+
+def attach_audit(router: PageRouter) -> None:
+    """Register the page of the audit."""
+    router.add(PageRoute("/audit", frozenset({LEAD, AUDITOR})), partial(_audit_page, router))
+
+
+def _audit_page(router: PageRouter, me: StaffRequest) -> Response:
+    rows = accounts.list_acts(router.database, me.account.hotline, MAX_ROWS, me.account.staff_id)
+    return page("audit.html", me=me, rows=rows)
+
+
+# Readiness: what each country that is served here has and lacks, as `tokaut readiness` shows it.
+#
+# All of it comes from the country files, which cite public pages; nothing comes from reports. The page can be
+# printed.
+
+
+def attach_readiness(router: PageRouter, countries: Countries) -> None:
+    """Register the page of readiness."""
+    screen_catalogues = catalogues.load(locales.FOLDER)
+    by_name = sorted(countries, key=lambda country: country.name)
+    country_readiness = [
+        (country, readiness_items(country, *catalogues.reviewed_and_drafts(country.languages, screen_catalogues)))
+        for country in by_name
+    ]
+    router.add(PageRoute("/readiness", VIEWERS), partial(_readiness_page, country_readiness))
+
+
+def _readiness_page(country_readiness: list[CountryReadiness], me: StaffRequest) -> Response:
+    titles = [READINESS_TITLES[name] for name in READINESS_NAMES]
+    return page(
+        "readiness.html", me=me, found=country_readiness, titles=titles, marks=STATUS_MARKS, stands=STATUS_LABELS
+    )

@@ -1,4 +1,4 @@
-"""Staff accounts of a hotline: a lead invites people, changes roles and ends accounts.
+"""Staff accounts of a hotline, managed by leads, and each person's own page.
 
 It takes two leads to restore access to an account, to make a lead, and to end or demote one. A lead who could make
 another one alone could act as two people.
@@ -6,17 +6,20 @@ another one alone could act as two people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from flask import Response, abort
+from werkzeug.exceptions import BadRequest
 
 from console import responses
-from console.auth.access_control import AUDITOR, LEAD, STAFF, PageRoute, PageRouter, StaffRequest
-from console.auth.invitations import InvitedAccount, invite, is_valid_name
+from console.auth import cookies, credentials
+from console.auth.access_control import ALL_ROLES, AUDITOR, LEAD, STAFF, PageRoute, PageRouter, StaffRequest
+from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, invite, is_valid_name
+from console.auth.login import logout_response
 from console.responses import page, redirect
-from reports.store.staff import accounts, approvals
+from reports.store.staff import accounts, staff_sessions
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY
 
@@ -33,9 +36,9 @@ RESTORED = "The account is back. Its owner can log in as before."
 DONE_MESSAGES = {"ended": ENDED, "restored": RESTORED}
 ALONE = "There is no other lead who could confirm it. The operator can invite one, by tokaut staff invite."
 TWO_LEADS_MESSAGES = {
-    approvals.ASKED: {"said": ASKED},
-    approvals.ALREADY_ASKED: {"wrong": AGAIN},
-    approvals.NO_SECOND_LEAD: {"wrong": ALONE},
+    accounts.ASKED: {"said": ASKED},
+    accounts.ALREADY_ASKED: {"wrong": AGAIN},
+    accounts.NO_SECOND_LEAD: {"wrong": ALONE},
 }
 
 
@@ -80,7 +83,7 @@ def attach(router: PageRouter, address: str) -> None:
 
 def _page(router: PageRouter, me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
     people = accounts.list_accounts(router.database, me.account.hotline)
-    recoveries = approvals.list_recoveries(router.database, me.account.hotline)
+    recoveries = accounts.list_recoveries(router.database, me.account.hotline)
     context: dict[str, object] = {"people": people, "asked": recoveries, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
     context |= {"said": said, "link": link, "undo_from": router.database.now() - DAY}
     context["to_be_lowered"] = _pending_demotions(router, me, people)
@@ -96,7 +99,7 @@ def _pending_leads(router: PageRouter, me: StaffRequest, people: Sequence[Accoun
             names.get(promotion.asked_by, ""),
             promotion.asked_at,
         )
-        for promotion in approvals.list_promotions(router.database, me.account.hotline)
+        for promotion in accounts.list_promotions(router.database, me.account.hotline)
     ]
 
 
@@ -110,7 +113,7 @@ def _pending_demotions(router: PageRouter, me: StaffRequest, people: Sequence[Ac
             names.get(demotion.asked_by, ""),
             demotion.asked_at,
         )
-        for demotion in approvals.list_demotions(router.database, me.account.hotline)
+        for demotion in accounts.list_demotions(router.database, me.account.hotline)
     ]
 
 
@@ -146,8 +149,8 @@ def _role(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
 
 def _request_promotion(router: PageRouter, me: StaffRequest, subject: str, name: str) -> Response | None:
     """Request a promotion; return the page that says so, or None if another lead requested it: it is confirmed."""
-    outcome = approvals.request_promotion(router.database, subject, name, me.account)
-    return None if outcome == approvals.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
+    outcome = accounts.request_promotion(router.database, subject, name, me.account)
+    return None if outcome == accounts.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
 
 
 def _end(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
@@ -173,11 +176,11 @@ def _request_demotion(router: PageRouter, me: StaffRequest, colleague: Account, 
     Leads may confirm what another lead asked about them, but cannot ask for it themselves.
     """
     is_own = colleague.staff_id == me.account.staff_id
-    demotions = approvals.list_demotions(router.database, me.account.hotline)
+    demotions = accounts.list_demotions(router.database, me.account.hotline)
     if is_own and (colleague.staff_id, role) not in [(row.staff_id, row.role) for row in demotions]:
         return _page(router, me, NOT_YOURSELF)
-    outcome = approvals.request_demotion(router.database, colleague, role, me.account)
-    return None if outcome == approvals.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
+    outcome = accounts.request_demotion(router.database, colleague, role, me.account)
+    return None if outcome == accounts.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
 
 
 def _restore(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
@@ -194,8 +197,8 @@ def _recover(router: PageRouter, address: str, me: StaffRequest, staff_id: str) 
     colleague = _colleague(router, me, staff_id)
     if colleague.staff_id == me.account.staff_id:
         return _page(router, me, NOT_YOURSELF)
-    outcome = approvals.request_recovery(router.database, colleague, me.account)
-    if outcome == approvals.CONFIRMED:
+    outcome = accounts.request_recovery(router.database, colleague, me.account)
+    if outcome == accounts.CONFIRMED:
         invited = InvitedAccount(colleague.name, colleague.hotline, colleague.role)
         link = invite(router.database, address, invited, me.account.actor, colleague.staff_id)
         return _page(router, me, link=link)
@@ -208,3 +211,64 @@ def _colleague(router: PageRouter, me: StaffRequest, staff_id: str) -> Account:
     if account is None or account.hotline != me.account.hotline or account.ended_at is not None:
         abort(404)
     return account
+
+
+# A person's own page: their sessions, a new password, and the language of the pages.
+
+
+def attach_profile(router: PageRouter, languages: Mapping[str, object]) -> None:
+    """Register a person's own page. `languages`: by tag."""
+    router.add(PageRoute("/me", ALL_ROLES), partial(_profile_page, router))
+    router.add(PageRoute("/me/end", ALL_ROLES, post=True), partial(_end_session, router))
+    router.add(PageRoute("/me/end-all", ALL_ROLES, post=True), partial(_end_all, router))
+    router.add(PageRoute("/me/password", ALL_ROLES, post=True, fresh=True, back="/me"), partial(_password, router))
+    router.add(PageRoute("/language", None, post=True), partial(_language, router, languages))
+
+
+def _profile_page(router: PageRouter, me: StaffRequest, problem: str = "") -> Response:
+    open_sessions = [
+        (session, _short_id(session.session_hash))
+        for session in staff_sessions.list_sessions(router.database, me.account.staff_id)
+    ]
+    is_switched = responses.message_key() == "alarm"
+    return page(
+        "me.html", 400 if problem else 200, me=me, sessions=open_sessions, wrong=problem, is_switched=is_switched
+    )
+
+
+def _short_id(session_hash: bytes) -> str:
+    """Return a short id of a session for a form; it is of no use for anything else."""
+    return session_hash[:8].hex()
+
+
+def _end_session(router: PageRouter, me: StaffRequest) -> Response:
+    for session in staff_sessions.list_sessions(router.database, me.account.staff_id):
+        if _short_id(session.session_hash) == me.form.get("session"):
+            staff_sessions.end(router.database, me.account, session.session_hash)
+    return redirect("/me")
+
+
+def _end_all(router: PageRouter, me: StaffRequest) -> Response:
+    staff_sessions.end(router.database, me.account)
+    return logout_response()
+
+
+def _password(router: PageRouter, me: StaffRequest) -> Response:
+    """Change the password and log out everywhere."""
+    password = me.form.get("password", "")
+    problem = credentials.rejection_reason(password, (me.account.name, me.account.hotline))
+    if not problem and password != me.form.get("again"):
+        problem = PASSWORDS_DIFFER
+    if problem:
+        return _profile_page(router, me, problem)
+    accounts.set_password(router.database, me.account, credentials.hash_password(password))
+    return logout_response()
+
+
+def _language(router: PageRouter, languages: Mapping[str, object], form: Mapping[str, str]) -> Response:
+    tag = form.get("language", "")
+    if tag not in languages:
+        raise BadRequest
+    response = redirect(router.known_page(form.get("then", "/")))
+    cookies.set_cookie(response, cookies.LANGUAGE, tag, seconds=cookies.MAX_AGE_SECONDS)
+    return response

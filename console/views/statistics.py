@@ -18,8 +18,8 @@ from console.responses import HEADERS, page
 from reports.countries.country import Countries, Country
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.statistics import svg_charts
-from reports.statistics.labels import TABLE_NOTES
 from reports.statistics.tables import (
+    TABLE_NOTES,
     QuarterFigures,
     QuarterTable,
     chart_svg,

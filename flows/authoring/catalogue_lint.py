@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import polib
 
 from flows.catalogues import ENGLISH, fields_by_line, message_id
-from flows.gsm7 import alphabet
-from flows.text import CARRIER_WORDS, CONTEXT_SEPARATOR, NAVIGATION_KEYS, PLACEHOLDER, fold
-from flows.vocabulary import OPTIONAL_FIELDS
+from flows.model import OPTIONAL_FIELDS
+from flows.pagination import CARRIER_WORDS, CONTEXT_SEPARATOR, NAVIGATION_KEYS, PLACEHOLDER, alphabet, fold
 
 ALPHABETS = ("gsm7", "ucs2")
 HEADER = {

@@ -5,15 +5,283 @@ The parser checks what a flow file says; this checks what people would meet in e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from flows.authoring import page_checks, path_checks
-from flows.authoring.findings import Finding
-from flows.authoring.paths import Combination, StateGraph, explore
-from flows.authoring.timing import PathToSend, fastest_seconds, paths_to_send, screen_seconds
+from msgspec import structs
+
+from flows.authoring.paths import NOON, Combination, StateGraph, StateKey, StateNode, explore
+from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathToSend, fastest_seconds, paths_to_send, screen_seconds
 from flows.dependencies import dependencies_of
-from flows.model import FlowBook
+from flows.engine import step
+from flows.model import Answer, FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, ScreenText, Variant
+from flows.pagination import MORE, ScreenPage, alphabet, fits, fold, size
+from flows.renderer import lay_out, leave_label, zero_label
+
+MANY_CHOICES = 9  # so many choices may fill two pages
+# The questions that must be answered before an effect, which needs the answers.
+REQUIRED_BEFORE_EFFECT = {"send": ("danger", "category")}
+
+
+# A fault of a flow or its translation, with its place in a file and what to do about it. Pure.
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """A fault. str() is "file:line:column: screen: fault; what to do"."""
+
+    file: str
+    line: int
+    column: int
+    screen: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.screen}: {self.message}"
+
+
+def finding_at(book: FlowBook, screen: Screen, message: str, at: tuple[int, int] = (0, 0)) -> Finding:
+    """Return a finding at a place of the screen's file; by default where the screen begins."""
+    line, column = at if at[0] else (screen.line, screen.column)
+    return Finding(book.flows[screen.flow].file, line, column, screen.id, message)
+
+
+# Check the pages: texts that do not fit, missing numbers and keys, and labels that are alike. Pure.
+#
+# A language outside GSM-7 has 70 units a page: there a long text may continue on the next page, and nothing else may.
+
+
+def page_faults(book: FlowBook, ways: StateGraph, where: Combination) -> tuple[int, list[Finding]]:
+    """Return how many pages were checked, and their faults, in the language of `where`."""
+    pages = 0
+    findings: list[Finding] = []
+    for view in ways.views.values():
+        world = view.context_for(where, where.longest)
+        for state in (view.state, *_other_states(book, where, view, world)):
+            node = view if state is view.state else structs.replace(view, state=state)
+            context = world if node is view else node.context_for(where, where.longest)
+            laid = lay_out(view.laid.screen, state.values, context, where.limit)
+            pages += len(laid.pages)
+            findings += _layout_faults(book, where, laid, state, context)
+    return pages, findings
+
+
+def _other_states(book: FlowBook, where: Combination, view: StateNode, world: ScreenContext) -> Iterator[FlowState]:
+    """Yield the same screen after each other answer that fills its list: each group of places has its own list."""
+    for name in view.laid.screen.lists:
+        if len(questions := where.depends.get(name, frozenset())) != 1:
+            continue
+        for screen in book.screens.values():
+            if screen.question in questions:
+                for option in next(filter(None, map(world.lists.get, screen.lists)), ()):
+                    answer = Answer(screen.id, str(screen.question), option.value, typed=False, at=NOON)
+                    state = structs.replace(view.state, answers=(answer,), trail=((screen.id, 0),))
+                    if any(map(where.context_for(state).lists.get, view.laid.screen.lists)):
+                        yield state
+
+
+def _layout_faults(
+    book: FlowBook, where: Combination, laid: ScreenLayout, state: FlowState, world: ScreenContext
+) -> Iterator[Finding]:
+    screen = laid.screen
+    for page in laid.pages:
+        if not fits(page.text, where.limit):
+            yield finding_at(book, screen, f"a page of {size(page.text)} does not fit the phone; say less")
+    yield from _too_long(book, where, laid, state, world)
+    yield from _key_faults(book, laid, world)
+    yield from _equal_labels(book, where, laid, world)
+
+
+def _too_long(
+    book: FlowBook, where: Combination, laid: ScreenLayout, state: FlowState, world: ScreenContext
+) -> Iterator[Finding]:
+    screen, pages = laid.screen, laid.pages
+    is_gsm = all(alphabet(page.text) == "gsm7" for page in pages)
+    for page in pages:
+        for line in page.lines:
+            if line.say not in laid.offers[line.choice].say:
+                choice = laid.offers[line.choice].choice
+                message = f"a choice is cut to {line.say!r}; give it a shorter label"
+                active_variant = next(
+                    (each for each in choice.say.variants if each.when.holds(state.values, world.facts)), None
+                )
+                yield _finding_at_text(book, where, screen, active_variant, message)
+    if (
+        is_gsm
+        and len(pages) > 1
+        and not screen.lists
+        and len(screen.choices) < MANY_CHOICES
+        and not _is_cut(screen, pages)
+    ):
+        yield finding_at(
+            book, screen, f"its {len(laid.offers)} choices go on to page 2; say less above them, or shorten labels"
+        )
+    if is_gsm and _is_cut(screen, pages):
+        message = "its words do not fit on one page; say less, or add a shorter form as `fits_first:`"
+        active_variant = next(each for each in screen.words.variants if each.when.holds(state.values, world.facts))
+        yield _finding_at_text(book, where, screen, active_variant, message)
+
+
+def _is_cut(screen: Screen, pages: Sequence[ScreenPage]) -> bool:
+    """Return whether the text continues on a second page, and not the choices alone."""
+    no_lines = not screen.choices and not screen.lists
+    return len(pages) > 1 and (no_lines or any(not page.lines for page in pages[:-1]))
+
+
+def _finding_at_text(
+    book: FlowBook, where: Combination, screen: Screen, active_variant: Variant | None, message: str
+) -> Finding:
+    """Return a finding at the translation of a text if there is one, or else at the text in the flow."""
+    if active_variant and (source := where.translation_source(active_variant.says[-1])):
+        return Finding(source[0], source[1], 1, screen.id, message)
+    return finding_at(book, screen, message, active_variant.at if active_variant else (0, 0))
+
+
+def _key_faults(book: FlowBook, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
+    """Check that the emergency number and the common keys are on the pages that need them."""
+    screen, first = laid.screen, laid.pages[0].text
+    if screen.start and world.fields["emergency"] not in first:
+        yield finding_at(book, screen, "the emergency number is not on its first page (S-01); begin with {emergency}")
+    if screen.end:
+        return
+    key = "00 " if screen.start else "0 "
+    for page in laid.pages:
+        if not any(line.startswith(key) for line in page.text.split("\n")):
+            yield finding_at(book, screen, f"`{key.strip()}` is not on each of its pages; say less")
+
+
+def _equal_labels(book: FlowBook, where: Combination, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
+    """Check that each label is unique, because a reporter may type it instead of its number."""
+    screen = laid.screen
+    labels = {"00": (leave_label(screen, world),), "0": (zero_label(screen, world),), "98": (world.translate(MORE),)}
+    known: dict[str, str] = {fold(say[0]): key for key, say in labels.items() if say[0] and not screen.end}
+    for number, offer in enumerate(laid.offers):
+        for say in {fold(label) for label in offer.say}:
+            other = known.setdefault(say, offer.key or f"list {number}")
+            if other != (offer.key or f"list {number}"):
+                message = f"{say!r} means two things on this screen; change one of them"
+                source = next(filter(None, map(where.translation_source, _all_texts(offer.choice.say))), None)
+                if source:
+                    yield Finding(source[0], source[1], 1, screen.id, message)
+                else:
+                    yield finding_at(book, screen, message, offer.choice.at)
+
+
+def _all_texts(text: ScreenText) -> Iterator[str]:
+    for variant in text.variants:
+        yield from variant.says
+
+
+# Check the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure.
+
+
+def path_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+    """Yield the faults of the paths of one combination."""
+    for unhandled in ways.lost:
+        screen = book.screens[unhandled.screen]
+        yield finding_at(
+            book,
+            screen,
+            f"the reply {unhandled.reply!r} leads nowhere ({unhandled.why}); give its `go:` a way without `when:`",
+        )
+    yield from _state_faults(book, ways)
+    yield from _screen_faults(book, ways)
+    yield from _endless_loops(book, ways)
+    yield from _too_many_screens(book, ways)
+
+
+def unreached(book: FlowBook, shown: Collection[str], offered: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """Yield the screens and choices that no country, language and channel has shown."""
+    for screen in book.screens.values():
+        if screen.id not in shown:
+            yield finding_at(
+                book, screen, "nobody ever sees it: its `when:`, or that of the way to it, never holds; fix that"
+            )
+            continue
+        for choice in screen.choices:
+            if (screen.id, choice.key) not in offered:
+                yield finding_at(
+                    book, screen, f"choice {choice.key} is never offered; fix its `when:` or remove it", choice.at
+                )
+
+
+def _state_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+    for spot in ways.spots.values():
+        screen = spot.laid.screen
+        if screen.choices and not spot.laid.offers and not screen.end:
+            yield finding_at(
+                book, screen, "a dead end: none of its choices holds after some answers; let one hold always"
+            )
+        for offer in spot.laid.offers:
+            missing = [
+                name for name in REQUIRED_BEFORE_EFFECT.get(offer.choice.do or "", ()) if name not in spot.state.values
+            ]
+            if missing:
+                yield finding_at(
+                    book,
+                    screen,
+                    f"{missing[0]!r} may be unanswered here; ask it on every way before this",
+                    offer.choice.at,
+                )
+        if screen.zero and any(way.reply == "0" and way.to == spot.key for way in ways.ways[spot.key]):
+            yield finding_at(
+                book, screen, "`0` leads to the screen itself: no way back; lead its `zero:` elsewhere", screen.zero.at
+            )
+
+
+def _screen_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+    """Check the keys that each screen has, and the limits of typed text."""
+    for name, spot in {spot.state.screen: spot for spot in ways.spots.values()}.items():
+        screen = book.screens[name]
+        if not _leaves(book, ways, spot):
+            yield finding_at(book, screen, "`00` does not leave; give no choice that key")
+        if screen.typed and screen.typed.secret and not screen.typed.limit:
+            yield finding_at(book, screen, "a secret may be typed without a limit; add `limit:` to its `type:`")
+        if screen.typed and not screen.typed.secret and not screen.typed.skip:
+            yield finding_at(book, screen, "words are asked and there is no way past; add `skip: 1` to its `type:`")
+
+
+def _leaves(book: FlowBook, ways: StateGraph, spot: StateNode) -> bool:
+    limit = ways.where.limit
+    return step(book, spot.state, "00", lambda _: spot.context_for(ways.where), limit=limit, now=NOON).left
+
+
+def _endless_loops(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+    """Find states from which no forward path leads to an end, a beginning or a state without replies."""
+    onward = {key: [way.to for way in replies if not way.back] for key, replies in ways.ways.items()}
+    with_exit = {key for key, spot in ways.spots.items() if _is_exit(spot.laid.screen) or not onward[key]}
+    predecessors: dict[StateKey, list[StateKey]] = {}
+    for key, targets in onward.items():
+        for target in targets:
+            predecessors.setdefault(target, []).append(key)
+    waiting = list(with_exit)
+    while waiting:
+        for key in predecessors.get(waiting.pop(), ()):
+            if key not in with_exit:
+                with_exit.add(key)
+                waiting.append(key)
+    for screen in {ways.spots[key].state.screen for key in ways.spots.keys() - with_exit}:
+        yield finding_at(
+            book, book.screens[screen], "after some answers one walks in a circle from here; lead it to an `end: true`"
+        )
+
+
+def _is_exit(screen: Screen) -> bool:
+    return screen.end or screen.start
+
+
+def _too_many_screens(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+    longest: dict[str, tuple[str, ...]] = {}
+    for path in paths_to_send(ways):
+        last = path.screens[-1]
+        longest[last] = max(path.screens, longest.get(last, ()), key=len)
+    for last, screens in longest.items():
+        if len(screens) > MAX_SCREENS_TO_SEND:
+            steps = " ".join(name.partition(".")[2] for name in screens)
+            message = (
+                f"{len(screens)} screens to Send, at most {MAX_SCREENS_TO_SEND} (S-15); ask less before it: {steps}"
+            )
+            yield replace(finding_at(book, book.screens[last], message))
 
 
 @dataclass(slots=True)
@@ -52,10 +320,10 @@ class Linter:
     def take(self, first: Combination, others: Iterable[Combination] = ()) -> None:
         """Check one country and channel. `others`: the same in other languages."""
         ways = explore(self._book, self._dependencies, first)
-        self._note(path_checks.path_faults(self._book, ways), first)
+        self._note(path_faults(self._book, ways), first)
         self._count(ways)
         for where in (first, *others):
-            pages, found = page_checks.page_faults(self._book, ways, where)
+            pages, found = page_faults(self._book, ways, where)
             self._note(found, where)
             self.report.lines += 1
             self.report.screens += len(ways.views)
@@ -66,7 +334,7 @@ class Linter:
     def end(self) -> LintReport:
         """Return the report, with the screens and choices that never appeared."""
         if self._whole:
-            for finding in path_checks.unreached(self._book, self._shown, self._offered):
+            for finding in unreached(self._book, self._shown, self._offered):
                 self.report.findings.setdefault(finding, []).append("everywhere")
         return self.report
 

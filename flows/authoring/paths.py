@@ -15,10 +15,9 @@ from msgspec.structs import replace
 
 from flows.dependencies import Dependencies, facts_from_effects
 from flows.engine import ContextFor, EngineStep, apply_outcome, step
-from flows.model import FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, TypedInput
+from flows.model import FACTS, FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, TypedInput
 from flows.pagination import ScreenLimit
 from flows.renderer import lay_out
-from flows.vocabulary import FACTS
 
 StateKey = tuple[Hashable, ...]
 FactPairs = tuple[tuple[str, str], ...]

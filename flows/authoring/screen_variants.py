@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flows.model import Condition, FlowBook, GoTo, Screen, ScreenContext, ScreenLayout, ScreenText
+from flows.model import FACTS, Condition, FlowBook, GoTo, Screen, ScreenContext, ScreenLayout, ScreenText
 from flows.pagination import ScreenLimit
 from flows.renderer import is_asked, lay_out
-from flows.vocabulary import FACTS
 
 Facts = Mapping[str, str]
 Values = Mapping[str, str | None]

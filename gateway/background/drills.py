@@ -15,17 +15,17 @@ from msgspec.structs import replace
 from flows.model import Screen
 from flows.pagination import ScreenLimit
 from flows.renderer import lay_out
+from gateway.conversation.context import TurnRequest
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.mailbox import WRITTEN
 from gateway.conversation.reducer import Reducer, StepResult
-from gateway.conversation.request import TurnRequest
 from gateway.messaging.model import Inbound
 from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.record import LastTurn, Record
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import Submitter
 from reports.countries.country import Country
-from reports.drills.scripts import SCRIPTS, DrillScript, script_answers
+from reports.drills import SCRIPTS, DrillScript, script_answers
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import DueDrill

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from gateway.messaging.auth import TokenAuthMixin
 from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
+from gateway.messaging.parsing import TokenAuthMixin
 from runtime.settings import Secret, env, from_environment, parsers
 
 PLAIN = "text/plain; charset=utf-8"

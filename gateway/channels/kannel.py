@@ -15,9 +15,8 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
 
-from gateway.messaging.auth import TokenAuthMixin
 from gateway.messaging.model import Endpoint, Event, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
-from gateway.messaging.parsing import bytes_of
+from gateway.messaging.parsing import TokenAuthMixin, bytes_of
 from runtime.settings import Secret, env, from_environment, parsers
 
 PLAIN = "text/plain; charset=UTF-8"  # without a type Kannel treats it as data, without a charset as Latin-1

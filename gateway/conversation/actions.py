@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec.structs import replace
 
+from gateway.conversation.context import TurnRequest, report_input
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
 from gateway.conversation.overflow import has_stored_excess
-from gateway.conversation.request import TurnRequest, report_input
 from gateway.sessions.record import Record
 from gateway.submission.submitter import DeleteOutcome, Submitter
-from gateway.thread_pool import RunBlocking
+from gateway.threads import RunBlocking
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]

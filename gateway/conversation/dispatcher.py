@@ -12,27 +12,20 @@ from msgspec.structs import replace
 
 from flows.catalogues import Catalogue
 from flows.dependencies import inputs_of, screens_reading
-from flows.gsm7 import alphabet
 from flows.model import FlowBook, LayoutCache
-from flows.pagination import ScreenLimit
-from gateway.conversation import carrier_words
-from gateway.conversation.context import ROUTED, CountryContext, RenderContext, common
+from flows.pagination import ScreenLimit, alphabet
+from gateway.conversation import keywords
+from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, common
 from gateway.conversation.handler import ConversationHandler
-from gateway.conversation.on_call_reply import OnCallReply
-from gateway.conversation.request import TurnRequest
+from gateway.conversation.sms import OnCallReply
 from gateway.messaging.model import Channel, Inbound, Kind, ProviderEvent, Reply
 from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
-from gateway.sms.early_receipts import EarlyReceipts
-from gateway.sms.idempotency import idempotency_key
-from gateway.sms.inbox import SmsInbox
-from gateway.sms.opt_outs import OptOuts
-from gateway.sms.outbox import SmsOutbox
+from gateway.sms import EarlyReceipts, OptOuts, SmsInbox, SmsOutbox, idempotency_key
+from gateway.submission.builder import NotStored, UnparsedStore
 from gateway.submission.submitter import NotSent
-from gateway.submission.unparsed import NotStored, UnparsedStore
-from gateway.thread_pool import BlockingPool
-from reports.countries.country import Countries, Country
-from reports.countries.service_codes import normalize_code
+from gateway.threads import BlockingPool
+from reports.countries.country import Countries, Country, normalize_code
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
 
@@ -235,7 +228,7 @@ class Dispatcher:
             await self._blocking.run(self._replies.send, request.inbound, to, turn.text, key)
 
     def _queue(self, inbound: Inbound, request: TurnRequest) -> Reply:
-        if (inbound.word or carrier_words.word(inbound.text)) == "stop":
+        if (inbound.word or keywords.word(inbound.text)) == "stop":
             self._opt_out(request.sender)  # at once: otherwise staff might text an opted-out number meanwhile
         try:
             self._inbox.keep(inbound, request.sender.key)

@@ -1,4 +1,4 @@
-"""Keywords of SMS: the names of the home screen's choices, in every language of the country.
+"""Words of an SMS with a meaning of their own: keywords in all languages, and those of carriers (STOP, HELP).
 
 A typing error is recognised, and has no effect by itself.
 """
@@ -6,20 +6,54 @@ A typing error is recognised, and has no effect by itself.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from flows.model import FlowBook, FlowState
+from msgspec.structs import replace
+
+from flows.model import Answer, FlowBook, FlowState
+from flows.pagination import MAX_CHOICE_CHARS, fold, is_free_text
 from flows.renderer import offered_choices
-from flows.text import MAX_CHOICE_CHARS, fold, is_free_text
-from gateway.conversation.context import RenderContext
-from gateway.conversation.languages import with_language
+from gateway.conversation.context import RenderContext, TurnRequest
 
+CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
 STOP = "stop"  # likewise in English; in other languages carriers do not know it
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
+Word = Literal["stop", "start", "help"]
+
+# Carriers answer these in our place, so they act only as the whole message (S-09).
+WORDS: Mapping[str, Word] = {
+    **dict.fromkeys(("stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"), "stop"),
+    **dict.fromkeys(("start", "yes", "unstop"), "start"),
+    **dict.fromkeys(("help", "info"), "help"),
+}
+
+# A network's free "call me" text is one of these and a number. With any further word it is a person's own (S-22).
+CALL_ME = frozenset(
+    f"{please}{call}{after}"
+    for please in ("", "please ", "pls ", "plz ")
+    for call in ("call", "call me", "callme", "call back", "call me back")
+    for after in ("", " please", " pls", " on", " at", " now")
+) | {"pcm", "please call me thank you"}
+_NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
+
+
+# The language of a session: the country's first, until the reporter chooses another or sends a first text in it.
+
+
+def initial_state_for(request: TurnRequest, state: FlowState) -> FlowState:
+    """Return the initial state of a session in the language that is already known."""
+    return with_language(state, request.spoken, request.now) if request.spoken else state
+
+
+def with_language(state: FlowState, tag: str, at: int) -> FlowState:
+    """Return the state as if that language had been chosen before anything else."""
+    return replace(state, trail=((CHOOSE, 0),), answers=(Answer(CHOOSE, "language", tag, typed=False, at=at),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +159,30 @@ def _bare(text: str) -> str:
 
 def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LMN"
+
+
+# Words of carriers and networks in an SMS: STOP, START, HELP, "call me". Pure.
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text holds only digits of any script: an answer to a menu, not words."""
+    return _plain(text).isdecimal()
+
+
+def word(text: str) -> Word | None:
+    """Return which carrier's word the whole text is; None for all else, so for "stop him" too."""
+    return WORDS.get(_plain(text)) if len(text) <= 64 else None
+
+
+def is_call_me(text: str) -> bool:
+    """Return whether a text has no word or is a "please call me".
+
+    Its sender cannot write; the home menu shows the numbers.
+    """
+    if all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf"} for char in text):
+        return True
+    return len(text) <= 160 and " ".join(_NO_LETTER.sub(" ", _plain(text)).split()) in CALL_ME
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().casefold()

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flows.model import FlowState
-from gateway.conversation.context import RenderContext
-from gateway.conversation.request import TurnRequest
+from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.sessions.record import Record
 from gateway.submission.builder import ReportBuilder
 from gateway.submission.submitter import Submitter
@@ -23,10 +22,10 @@ from reports.countries.hotline import Hotline
 from reports.countries.numbers import redact_withdrawn
 from reports.countries.opening_hours import first_to_open
 from reports.crypto import RecordCipher
-from reports.escalation.priorities import URGENT
+from reports.escalation import URGENT
 from reports.json_bodies import NO_CONTACT, message_json
 from reports.report import contact_details
-from reports.retention.erasure_journal import ErasureJournal, ErasureKind
+from reports.retention import ErasureJournal, ErasureKind
 from reports.store import mailbox_access
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import correspondence

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from flows.model import Answer, FlowState, UnpromptedText
-from gateway.conversation.request import TurnRequest
+from gateway.conversation.context import TurnRequest
 from gateway.sessions.record import Record
-from gateway.submission.unparsed import NotStored, UnparsedStore
+from gateway.submission.builder import NotStored, UnparsedStore
 
 MOST_CHARACTERS = 300_000  # more than the longest text there is: a single text is always carried
 MARK = "[More words of this conversation were filed apart]"

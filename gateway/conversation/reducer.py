@@ -12,22 +12,20 @@ from msgspec.structs import replace
 
 from flows import engine
 from flows.model import FlowBook, FlowState, UnpromptedText
-from flows.text import is_free_text
+from flows.pagination import is_free_text
 from gateway.conversation.actions import Actions, Counted
-from gateway.conversation.context import RenderContext
-from gateway.conversation.languages import initial_state_for
+from gateway.conversation.context import RenderContext, TurnRequest, report_input
+from gateway.conversation.keywords import initial_state_for
 from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
 from gateway.conversation.overflow import Overflow
-from gateway.conversation.request import TurnRequest, report_input
 from gateway.conversation.turns import is_unguessable
-from gateway.messaging.attachments import noted
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, drafts_after, find_draft, in_danger
+from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, drafts_after, find_draft, in_danger, noted
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import Event, after_event
-from gateway.thread_pool import RunBlocking
+from gateway.threads import RunBlocking
 from reports.access_codes import format_code
 from reports.store.engine.database import DatabaseUnavailable
 

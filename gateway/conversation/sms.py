@@ -1,28 +1,45 @@
-"""SMS sessions: keywords in place of numbers, words that belong in a report, opt-outs, reply loops."""
+"""SMS sessions: keywords in place of numbers, words for a report, opt-outs, reply loops, on-call phones."""
 
 from __future__ import annotations
 
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 
 from msgspec.structs import replace
 
 from flows.engine import prepend_answers
 from flows.model import Answer
+from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text
 from flows.renderer import MAX_WRONG_REPLIES
-from flows.text import ACCEPTED_CARRIER_WORDS, fold, is_free_text
-from gateway.conversation import carrier_words, turns
+from gateway.conversation import keywords, turns
+from gateway.conversation.context import TurnRequest
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from gateway.conversation.mailbox import WRITTEN, is_open
 from gateway.conversation.reducer import HOME, Reducer, StepResult
-from gateway.conversation.request import TurnRequest
-from gateway.messaging.attachments import noted
 from gateway.messaging.model import Reply
-from gateway.sessions import reply_loop
-from gateway.sessions.record import Draft, LastTurn, Record, in_danger
+from gateway.sessions.record import (
+    MOST_IN_DANGER,
+    MOST_REPLIES,
+    Draft,
+    LastTurn,
+    Record,
+    ReplyLoop,
+    after_pause,
+    in_danger,
+    is_silenced,
+    noted,
+    reply_to,
+)
 from gateway.sessions.store import SMS_SECONDS
-from gateway.sms.opt_outs import OptOuts
-from gateway.thread_pool import RunBlocking
-from reports.store.engine.database import DatabaseUnavailable
+from gateway.sms import OptOuts, idempotency_key
+from gateway.threads import RunBlocking
+from reports.countries.country import Countries
+from reports.crypto import RecordCipher
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.sms.on_call import record_reply
 
 SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: another person may hold the phone
 PART_SECONDS = 10 * 60  # in which a text continues the typed words before it: typing can take that long
@@ -40,6 +57,8 @@ ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows in
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Reply("", expects_reply=True)
 GO_ON = "98"
+# As people type it: "ok482193", "OK: 482 193."; but not "Ok 482193 thanks".
+_REPLY = re.compile(r"\s*ok[\s:,.-]*([0-9]{3})\s?([0-9]{3})[\s.!]*", re.IGNORECASE | re.ASCII)
 
 
 class SmsConversation:
@@ -58,7 +77,7 @@ class SmsConversation:
 
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
-        carrier_word = request.inbound.word or carrier_words.word(request.inbound.text)
+        carrier_word = request.inbound.word or keywords.word(request.inbound.text)
         if carrier_word == "stop" or (carrier_word is None and self._keywords(request).is_stop(request.inbound.text)):
             return await self._stop(request, record, last)
         if carrier_word == "start":
@@ -102,7 +121,7 @@ class SmsConversation:
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
         is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
-        if is_late and carrier_words.is_key(text):
+        if is_late and keywords.is_key(text):
             # a key for a menu that its sender did not see
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
@@ -138,11 +157,7 @@ class SmsConversation:
 
     async def _misread(self, request: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
         """Handle a text that is neither answer nor keyword: words for a report, or a typing error to ask back about."""
-        if (
-            record.state.screen in SENT
-            and not carrier_words.is_key(text)
-            and (text.strip() or not request.inbound.media)
-        ):
+        if record.state.screen in SENT and not keywords.is_key(text) and (text.strip() or not request.inbound.media):
             return await self._after_send(request, record, drafts, text)
         near_keyword = self._keywords(request).near(text)
         if self._is_for_report(text) and self._reaches_nobody(record):
@@ -197,7 +212,7 @@ class SmsConversation:
 
     def _is_meant_for_staff(self, request: TurnRequest, record: Record, text: str) -> bool:
         """Return whether the text has at least two words and came within the time that typing takes."""
-        if request.now - record.at > PART_SECONDS or carrier_words.is_call_me(text):
+        if request.now - record.at > PART_SECONDS or keywords.is_call_me(text):
             return False
         return self._keywords(request).exact(text) is None and (is_free_text(text) or _is_sentence(text))
 
@@ -244,7 +259,7 @@ class SmsConversation:
     # Words
 
     def _is_for_report(self, text: str) -> bool:
-        return is_free_text(text) and not carrier_words.is_call_me(text)
+        return is_free_text(text) and not keywords.is_call_me(text)
 
     def _reaches_nobody(self, record: Record) -> bool:
         """Return whether words that are no answer here would reach nobody: no report is begun, and none is open."""
@@ -256,7 +271,7 @@ class SmsConversation:
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
         # The words of a machine are not submitted each time.
-        is_machine = reply_loop.is_silenced(record.loop, request.now)
+        is_machine = is_silenced(record.loop, request.now)
         record = await self._reducer.keep_words(request, record, request.inbound.text, schedule=not is_machine)
         return StepResult(record, accepted=False)
 
@@ -299,16 +314,58 @@ class SmsConversation:
 
     def _unless_looping(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
         loop = (
-            reply_loop.after_pause(record_before.loop, quiet=request.now - record_before.at, now=request.now)
+            after_pause(record_before.loop, quiet=request.now - record_before.at, now=request.now)
             if record_before
-            else reply_loop.ReplyLoop()
+            else ReplyLoop()
         )
         danger_now = result.record.state.values.get("danger") == "now"
-        max_replies = reply_loop.MOST_IN_DANGER if danger_now else reply_loop.MOST_REPLIES
-        may_reply, loop = reply_loop.reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
+        max_replies = MOST_IN_DANGER if danger_now else MOST_REPLIES
+        may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
 
 
 def _is_sentence(text: str) -> bool:
     return sum(any(map(str.isalpha, word)) for word in text.split()) > 1
+
+
+# Texts from an on-call phone of a hotline: `OK` and the word of our notification. Only that is handled here.
+#
+# `web` stores which hotlines list the number and which word came; the scheduler checks the word. No reply is sent: a
+# wrong word must not be told from a right one. The next notification is sent if nobody acknowledged.
+
+
+def listed(countries: Countries) -> Mapping[str, tuple[str, ...]]:
+    """Return each duty officer's number, with +, and the hotlines whose card lists it."""
+    hotlines_by_number: dict[str, list[str]] = defaultdict(list)
+    for country in countries:
+        for hotline in country.hotlines.values():
+            for contact in hotline.card.duty_officer:
+                if contact.startswith("+"):
+                    hotlines_by_number[contact].append(hotline.id)
+    return {number: tuple(hotlines) for number, hotlines in hotlines_by_number.items()}
+
+
+def word_of(text: str) -> str | None:
+    """Return the six digits of a reply, or None."""
+    match = _REPLY.fullmatch(text)
+    return match[1] + match[2] if match else None
+
+
+class OnCallReply:
+    """Recognise and store replies from on-call phones."""
+
+    def __init__(self, countries: Countries, database: Database, cipher: RecordCipher) -> None:
+        self._hotlines_by_number = listed(countries)
+        self._database = database
+        self._cipher = cipher
+
+    def is_answer(self, request: TurnRequest) -> bool:
+        """Return whether this is the reply of an on-call phone. All its other texts are handled as a reporter's."""
+        return request.sender.e164 in self._hotlines_by_number and word_of(request.inbound.text) is not None
+
+    def note(self, request: TurnRequest) -> None:
+        """Store the reply. Raises DatabaseUnavailable."""
+        word = word_of(request.inbound.text) or ""
+        answer_id = uuid.UUID(bytes=self._cipher.mac("phone_answer", *idempotency_key(request.inbound))[:16])
+        record_reply(self._database, str(answer_id), self._hotlines_by_number[request.sender.e164 or ""], word)

@@ -23,7 +23,7 @@ class UnreadableRequest(Exception):
 
     The message names the rule that failed, never the request's content.
 
-    `reason` is for the log: one of UNREADABLE_REASONS in runtime/log_fields.py. `field` is the name of the request's
+    `reason` is for the log: one of UNREADABLE_REASONS in runtime/logs.py. `field` is the name of the request's
     field.
     """
 

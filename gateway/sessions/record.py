@@ -1,4 +1,4 @@
-"""The record of a session between two turns, and the drafts that outlive a dropped call.
+"""The record of a session between two turns, its attachments, and the drafts that outlive a dropped call.
 
 Stored as arrays without field names, so that the sealed value is small.
 """
@@ -6,26 +6,92 @@ Stored as arrays without field names, so that the sealed value is small.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from msgspec import DecodeError, Struct, ValidationError, convert, to_builtins
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import replace
 
-from flows.engine import prepend_answers
+from flows.engine import PackedState, pack, prepend_answers, unpack
 from flows.model import FlowBook, FlowState
-from flows.state_codec import PackedState, pack, unpack
-from gateway.messaging.attachments import MOST as MOST_MEDIA
-from gateway.messaging.attachments import Media
 from gateway.messaging.model import Reply
-from gateway.sessions.reply_loop import ReplyLoop
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
+from reports.narrative import defang
 
+MOST_REPLIES = 5  # in a row to one sender, without an accepted answer
+MOST_IN_DANGER = 20  # after the answer Now: a machine never gives it, and a child may text words in place of numbers
+SILENCE = 60 * 60  # seconds
+FORGOTTEN = 30 * 60  # seconds; a machine answers sooner
+KINDS = frozenset({"image", "video", "audio"})
+MOST = 100  # of one session; more are counted as a hundred
+
+Media = tuple[tuple[str, str], ...]  # kind, address
 T = TypeVar("T")
 
 MOST_CHOICES = 60  # of earlier sessions; limits the record of a reporter who dials all day
 MOST_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
+
+
+# Prevent an SMS loop with a machine that answers every message. Pure.
+
+
+class ReplyLoop(Struct, frozen=True, array_like=True):
+    """The state of the guard, stored with the session.
+
+    `replies`: replies in a row without an accepted answer. `silent_until`: Unix time until which no reply is sent.
+    """
+
+    replies: int = 0
+    silent_until: int = 0
+
+
+def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, ReplyLoop]:
+    """Return whether this message may be answered, and the new state. `freed`: its answer was accepted, or it is HELP.
+
+    Without this rule another machine's "we are closed" would be answered for ever. Messages without a reply are still
+    read and stored.
+    """
+    if freed:
+        return True, ReplyLoop()
+    if is_silenced(loop, now):  # if `silent_until` is further ahead, our clock was set back, and the silence must end
+        return False, loop
+    replies = 1 if loop.silent_until else loop.replies + 1
+    return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
+
+
+def after_pause(loop: ReplyLoop, *, quiet: int, now: int) -> ReplyLoop:
+    """Return the state after `quiet` seconds without a message.
+
+    After a long pause the count starts again: the next message may come from another person.
+    """
+    return loop if quiet <= FORGOTTEN or is_silenced(loop, now) else ReplyLoop()
+
+
+def is_silenced(loop: ReplyLoop, now: int) -> bool:
+    """Return whether this sender gets no replies now. Their unconfirmed words are not submitted either."""
+    return 0 < loop.silent_until - now <= SILENCE
+
+
+# Attachments of an SMS: pictures, sounds, any others. They are counted by kind and never downloaded.
+#
+# The address stays in the sealed session, written so that no program makes it a link: having or passing on such
+# material may be a crime, for staff too.
+
+
+def noted(before: Media, come: Iterable[tuple[str, str]]) -> Media:
+    """Add new attachments, given as content type and address from the provider."""
+    return (*before, *((_kind(content_type), defang(address)) for content_type, address in come))[:MOST]
+
+
+def kinds_of(media: Media) -> tuple[str, ...]:
+    """Return each kind once, in order of arrival."""
+    return tuple(dict.fromkeys(kind for kind, _ in media))
+
+
+def _kind(content_type: str) -> str:
+    kind = content_type.partition("/")[0].strip().lower()
+    return kind if kind in KINDS else "other"
 
 
 class LastTurn(Struct, frozen=True, array_like=True):
@@ -111,7 +177,7 @@ def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook)
     kept_answers = tuple(answer for index, answer in enumerate(earlier_answers) if index not in dropped_indexes)
     state = replace(prepend_answers(record.state, kept_answers), unasked=draft_state.unasked + record.state.unasked)
     report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
-    media = (draft.media + record.media)[:MOST_MEDIA]
+    media = (draft.media + record.media)[:MOST]
     return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
 
 

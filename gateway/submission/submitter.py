@@ -12,13 +12,13 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.sessions.circuit_breaker import CircuitBreaker
 from gateway.sessions.report_ref import CodeState, PerhapsScheduled, ReportRef, Submitted
+from gateway.sessions.store import CircuitBreaker
 from gateway.submission.builder import ReportBuilder, ReportInput
 from gateway.submission.transitions import Event, after_event, known_up_to, revision_for
 from reports.crypto import RecordCipher
-from reports.escalation.priorities import queue_of
-from reports.retention.erasure_journal import ErasureJournal
+from reports.escalation import queue_of
+from reports.retention import ErasureJournal
 from reports.routing import Recipient
 from reports.store import mailbox_access, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
@@ -12,20 +13,47 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from reports.countries import mode_separation
-from reports.countries.hotline import KINDS_BY_CATEGORY, Hotline, ModeName, PhoneNumber
+from reports.countries import validation
+from reports.countries.hotline import FORBID_EXTRA, KINDS_BY_CATEGORY, Hotline, IsoDate, ModeName, PhoneNumber
 from reports.countries.law import Law, law_placeholders
 from reports.countries.opening_hours import parse_zone
-from reports.countries.partner_card import FORBID_EXTRA, IsoDate
-from reports.countries.placeholders import placeholder_values
-from reports.countries.service_codes import ServiceCode, normalize_code
 from reports.countries.validation import (
     escalation_problems,
     live_problems,
+    placeholder_values,
     structure_problems,
     withdrawn_emergency_problems,
 )
-from reports.retention.rules import RetentionPeriods
+from reports.retention import LOCAL_COPY, LOCAL_KINDS, RetentionPeriods, RetentionPolicy
+
+_NON_KEY = re.compile(r"[^\d*]+")
+
+
+# The codes that a phone dials or texts to in order to reach a country.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class ServiceCode:
+    """A code that a phone dials (`*111*163#`) or texts to (`163`) to reach this country."""
+
+    channel: Literal["ussd", "sms"]
+    code: str = Field(min_length=1)
+    network: str = ""
+    note: str = ""
+    words_before_send: StrictBool = False  # the network has confirmed that a session waits as long as typing takes
+
+    @property
+    def given(self) -> bool:
+        """Return whether a network has assigned this code; the shipped files mark the others as examples."""
+        return self.note != "an example"
+
+
+def normalize_code(code: str) -> str:
+    """Return a code without the signs that providers add or leave out.
+
+    `*111*163#`, `111*163` and `+111*163` are one code.
+    """
+    return _NON_KEY.sub("", code).strip("*")
 
 
 def normalize_tables(raw: dict[str, Any]) -> list[str]:
@@ -283,16 +311,13 @@ def load_countries(
             faults += error.lines
     if not names:
         faults.append("COUNTRIES: names no country; name one, for example vu")
-    faults += mode_separation.separation_faults(countries)
+    faults += validation.separation_faults(countries)
     if faults:
         raise CountryError(faults)
     if as_written:
         return Countries(tuple(countries))
     return Countries(
-        tuple(
-            replace(country, hotlines=mode_separation.hotlines_for_mode(country.hotlines, mode))
-            for country in countries
-        )
+        tuple(replace(country, hotlines=validation.hotlines_for_mode(country.hotlines, mode)) for country in countries)
     )
 
 
@@ -307,3 +332,21 @@ def _text(name: str, folder: Path | None) -> str:
         if directory and name.isalpha() and (directory / file).is_file():
             return (directory / file).read_text(encoding="utf-8")
     raise CountryError([f"COUNTRIES: there is no country file {file}; shipped are {', '.join(shipped_countries())}"])
+
+
+# How long each country keeps its data. Pure.
+
+
+def retention_policy(countries: Iterable[Country]) -> RetentionPolicy:
+    """Return the policy of the countries that are switched on. For any other country the rules apply unchanged."""
+    enabled = tuple(countries)
+    local_copies = {
+        hotline.id: hotline.card.retention_days or LOCAL_COPY.days
+        for country in enabled
+        for hotline in country.hotlines.values()
+        if hotline.delivery in LOCAL_KINDS
+    }
+    hotlines = {name for country in enabled for name in country.hotlines}
+    return RetentionPolicy(
+        {country.iso: country.retention for country in enabled}, local_copies, frozenset(hotlines - local_copies.keys())
+    )

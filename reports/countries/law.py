@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import StrictBool
 from pydantic.dataclasses import dataclass
 
-from reports.countries.hotline import Grade
-from reports.countries.partner_card import FORBID_EXTRA
+from reports.countries.hotline import FORBID_EXTRA, Grade
 
 CRITERIA: Mapping[str, str] = {  # in the order of the law screen, with its words
     "specific": "a law",

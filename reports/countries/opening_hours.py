@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from reports.countries.hotline import Hotline
-from reports.countries.partner_card import PartnerCard
-from reports.escalation.policy import late_promises
+from reports.countries.hotline import Hotline, PartnerCard
+from reports.escalation import late_promises
 from runtime.time_units import SECOND
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

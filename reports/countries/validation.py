@@ -1,10 +1,13 @@
-"""Find the faults of a country file, in sentences that name the key and say what to do."""
+"""Find the faults of a country file, fill its placeholders, and keep training and live addresses apart."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
 
+from reports import escalation
 from reports.countries import opening_hours
 from reports.countries.hotline import (
     CONFIRM_HINT,
@@ -12,10 +15,116 @@ from reports.countries.hotline import (
     MAX_SCREEN_NAME_SEPTETS,
     SCREEN_NAME_PATTERN,
     Hotline,
+    ModeName,
+    PartnerCard,
     PhoneNumber,
 )
-from reports.countries.placeholders import DANGER_SERVICES
-from reports.escalation import policy
+
+# Services to call in danger. If the first such number is withdrawn, the next one replaces it; an ambulance never does.
+DANGER_SERVICES = ("police", "emergency")
+# Longest number for SMS with its name: a longer one would push a choice of the danger screen to page 2.
+MAX_SMS_CONTACT_SEPTETS = 18
+# The words used here beside numbers and names; the catalogues translate them.
+TRANSLATED_WORDS = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
+DRILL_WORDS = frozenset({"drill", "drills", "training"})
+DRILL_NAME_HINT = "the word drill or training in its name"
+OWN_ADDRESS_HINT = "give drills an address of their own."
+DRILL_ADDRESS_HINT = f"give one with {DRILL_NAME_HINT}."
+MOVE_ADDRESS_HINT = "put it into drills_to, and here one of the live service."
+_WORD_SEPARATOR = re.compile(r"[^a-z0-9]+")
+_NON_DIGIT = re.compile(r"\D+")
+
+
+# The words that a country puts into the placeholders of flows. A number always comes with its service (S-32).
+
+
+def placeholder_values(
+    *,
+    numbers: Sequence[PhoneNumber],
+    mode: ModeName,
+    helpline: Hotline | None,
+    hotlines: Iterable[Hotline],
+    fallback: Hotline | None,
+    service_code: str,
+    language: str,
+    say: Callable[[str], str] = str,
+) -> dict[str, str]:
+    """Return the values of the placeholders by name, without braces.
+
+    `helpline`: one whose number this mode may show; without one, its placeholders get the emergency number, never an
+    invented number. `fallback`: the hotline that gets INCOMPLETE reports. If no emergency number may be shown, its
+    service is named alone: "police". `say` translates.
+    """
+    danger_number = next(
+        (number for number in numbers if number.word in DANGER_SERVICES and number.may_show(mode)), None
+    )
+    emergency = (
+        f"{say(danger_number.word)} {danger_number.number}"
+        if danger_number
+        else (say(numbers[0].word) if numbers else "")
+    )
+    return {
+        "emergency": emergency,
+        "emergency_number": danger_number.number if danger_number else "",
+        **_sms_values(numbers, mode, helpline, hotlines, say),
+        "ussd": service_code,
+        "language_word": _both(say("Language"), language),
+        "incomplete_name": fallback.screen_name if fallback else "",
+        **_helpline_values(helpline, emergency, say),
+    }
+
+
+def _sms_values(
+    numbers: Sequence[PhoneNumber],
+    mode: ModeName,
+    helpline: Hotline | None,
+    hotlines: Iterable[Hotline],
+    say: Callable[[str], str],
+) -> dict[str, str]:
+    """Return whom to text if calling is impossible.
+
+    It is an emergency number, else the child helpline, else a hotline for families.
+    """
+    textable = (
+        number for number in numbers if number.word in DANGER_SERVICES and number.takes_sms and number.may_show(mode)
+    )
+    if danger_number := next(textable, None):
+        return {"emergency_sms": f"{say(danger_number.word)} {danger_number.number}", "helpline_sms": ""}
+    if helpline and helpline.texts:
+        return {"emergency_sms": f"{say('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
+    family_hotlines = (
+        entry for entry in hotlines if entry.kind == "women_family" and entry.texts and entry.may_show(mode)
+    )
+    contacts = (f"{entry.screen_name} {entry.texts}" for entry in family_hotlines)
+    return {
+        "emergency_sms": next((entry for entry in contacts if len(entry) <= MAX_SMS_CONTACT_SEPTETS), ""),
+        "helpline_sms": "",
+    }
+
+
+def _both(word: str, own_language_word: str) -> str:
+    """Return the word in the language shown and in the country's other one, for people who read only one of them."""
+    return " / ".join(
+        dict.fromkeys(filter(None, (word, own_language_word if word != own_language_word else "Language")))
+    )
+
+
+def _helpline_values(helpline: Hotline | None, emergency: str, say: Callable[[str], str]) -> dict[str, str]:
+    if helpline is None or helpline.phone is None:
+        names = ("helpline", "helpline_named", "helpline_free", "helpline_line", "now")
+        return {**dict.fromkeys(names, emergency), "helpline_name": "", "helpline_number": ""}
+    number = helpline.phone.number
+    name_and_number = f"{helpline.screen_name} {number}"
+    with_free_mark = f"{name_and_number}, {say('free')}" if helpline.toll_free else name_and_number
+    return {
+        "helpline": f"{say('helpline')} {number}",
+        "helpline_name": helpline.screen_name,
+        "helpline_number": number,
+        "helpline_named": name_and_number,
+        "helpline_free": with_free_mark,
+        "helpline_line": f"{with_free_mark}, {say('day and night')}" if helpline.is_always_open else with_free_mark,
+        "now": f"{say('helpline')} {number}" if helpline.is_always_open else emergency,
+    }
 
 
 def structure_problems(
@@ -57,11 +166,11 @@ def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iter
     yield from (f"hotline {hotline.id}: card.{fault}" for fault in hotline.card.problems())
 
 
-def escalation_problems(hotlines: Mapping[str, Hotline], wanted: policy.CountryTimes) -> Iterator[str]:
+def escalation_problems(hotlines: Mapping[str, Hotline], wanted: escalation.CountryTimes) -> Iterator[str]:
     """Yield the opening hours, rotas and times that cannot be read or are not allowed, in any mode."""
     for hotline in hotlines.values():
         yield from (f"hotline {hotline.id}: card.{fault}" for fault in opening_hours.card_faults(hotline.card))
-    yield from (f"clocks.{fault}" for fault in policy.escalation_faults(wanted))
+    yield from (f"clocks.{fault}" for fault in escalation.escalation_faults(wanted))
 
 
 def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
@@ -108,3 +217,105 @@ def live_problems(
     if not any(hotline.kind == "police" and hotline.covers_category("missing") for hotline in hotlines.values()):
         problems.append("no police takes missing; a missing child always goes to police too: add one to the file.")
     return problems
+
+
+# Keep training and live apart (S-40): the addresses of drills, and those of the live service. Pure.
+#
+# No address is both. A drill's address says so in itself, where only its owner can put the word: in the name of a
+# host, which needs a certificate, and in the name of a mailbox. A phone number cannot hold a word; it is a drill's if
+# it is in `drills_to` of a partner card, where no number of the live service may be. Outside live mode a card holds
+# drill addresses only.
+
+
+def is_drill_name(name: str) -> bool:
+    """Return whether a host or a mailbox is named as one of drills.
+
+    `desk+drill@…` is the mailbox of `desk@…`: the part after + proves nothing.
+    """
+    local, at, host = name.lower().rpartition("@")
+    return not DRILL_WORDS.isdisjoint(_WORD_SEPARATOR.split(f"{local.partition('+')[0]}{at}{host}"))
+
+
+def hotlines_for_mode(hotlines: Mapping[str, Hotline], mode: ModeName) -> Mapping[str, Hotline]:
+    """Return the hotlines with the contacts that this mode may know. Outside live mode those are `drills_to` alone."""
+    return {name: replace(hotline, card=_card_of(hotline.card, mode)) for name, hotline in hotlines.items()}
+
+
+def _card_of(card: PartnerCard, mode: ModeName) -> PartnerCard:
+    if mode == "live":
+        return replace(card, drills_to=())
+    return replace(card, duty_officer=card.drills_to, supervisor=card.drills_to, rota={})
+
+
+class CountryFile(Protocol):
+    """A country file as it is written."""
+
+    @property
+    def file(self) -> str:
+        """The file's name, for complaints."""
+        ...
+
+    @property
+    def calling_code(self) -> str:
+        """The country's calling code, digits only."""
+        ...
+
+    @property
+    def emergency(self) -> Sequence[PhoneNumber]:
+        """The emergency numbers."""
+        ...
+
+    @property
+    def hotlines(self) -> Mapping[str, Hotline]:
+        """The hotlines by their ids."""
+        ...
+
+
+def separation_faults(lands: Sequence[CountryFile]) -> Iterator[str]:
+    """Yield the contacts by which a drill would reach the live service or the reverse.
+
+    Each is a sentence that begins with the file.
+    """
+    live_contacts = dict(_live_contacts(lands))
+    for country in lands:
+        for hotline in country.hotlines.values():
+            prefix = f"{country.file}: hotline {hotline.id}"
+            for contact in hotline.card.drills_to:
+                if live_use := next(
+                    (live_contacts[name] for name in _forms(contact, country.calling_code) if name in live_contacts), ""
+                ):
+                    yield f"{prefix}: card.drills_to: {contact} is {live_use}; {OWN_ADDRESS_HINT}"
+                elif "@" in contact and not is_drill_name(contact):
+                    yield f"{prefix}: card.drills_to: {contact} is not a mailbox for drills; {DRILL_ADDRESS_HINT}"
+            for contact in (*hotline.card.duty_officer, *hotline.card.supervisor):
+                if "@" in contact and is_drill_name(contact):
+                    yield f"{prefix}: card: {contact} is for drills by its name; {MOVE_ADDRESS_HINT}"
+
+
+def _live_contacts(countries: Iterable[CountryFile]) -> Iterator[tuple[str, str]]:
+    """Yield each address and number by which the live service may be reached, and where it is used."""
+    for country in countries:
+        for number in country.emergency:
+            yield _digits(number.number), "a number that screens show"
+        for hotline in country.hotlines.values():
+            show, card = hotline.show, hotline.card
+            for contact in filter(None, (show.phone, show.sms, *show.phone_alt, *show.by_place.values())):
+                yield _digits(contact), "a number that screens show"
+            for role in ("supervisor", "duty_officer"):
+                for contact in getattr(card, role):
+                    yield contact.lower() if "@" in contact else _digits(contact), f"{role} of {hotline.id} too"
+
+
+def _forms(contact: str, calling_code: str) -> Iterator[str]:
+    """Yield the forms of a contact: a mailbox; or a number with its country's code, and as it is dialled there."""
+    if "@" in contact:
+        yield contact.lower()
+        return
+    digits, code = _digits(contact), _digits(calling_code)
+    yield digits
+    if digits.startswith(code):
+        yield from (digits.removeprefix(code), "0" + digits.removeprefix(code))
+
+
+def _digits(number: str) -> str:
+    return _NON_DIGIT.sub("", number)

@@ -8,16 +8,18 @@ from reports.crypto.hpke import (
     PublicKey,
     SealContext,
     SealedBody,
+    new_mailbox_keys,
+    open_answer,
     open_body,
     open_head,
+    open_mailbox_key,
     rewrap_body,
+    seal_answer,
     seal_body,
+    slow_hash,
 )
-from reports.crypto.mailbox_keys import new_mailbox_keys, open_answer, open_mailbox_key, seal_answer, slow_hash
-from reports.crypto.primitives import DecryptError
-from reports.crypto.ratchet import KeyRatchet, key_after
 from reports.crypto.signing import SigningKey, VerifyKey
-from reports.crypto.symmetric import PhonePepper, RecordCipher, keyed_hash
+from reports.crypto.symmetric import DecryptError, KeyRatchet, PhonePepper, RecordCipher, key_after, keyed_hash
 
 __all__ = [
     "DecryptError",

@@ -13,22 +13,74 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reports.crypto.primitives import (
-    HKDF_FIRST_BLOCK,
-    KEY_BYTES,
-    NONCE_BYTES,
-    DecryptError,
-    decrypt_with,
-    frame,
-    hkdf_expand,
-    hmac_function,
-)
-
+KEY_BYTES: Final = 32  # the length of every symmetric key here, and the minimum length of our secrets
+NONCE_BYTES: Final = 12
+HKDF_FIRST_BLOCK: Final = b"\x01"  # the counter of HKDF-Expand
 _KEY_ID: Final = 4
 _SALT: Final = 16
 _ZERO: Final = bytes(NONCE_BYTES)
+EPOCH_BYTES: Final = 4
+
+
+# The parts that all ciphers here share: the error, HKDF, HMAC, AES-GCM, and unambiguous framing of a list of parts.
+
+
+class DecryptError(Exception):
+    """Data cannot be opened, and trying again will not help.
+
+    Wrong key, wrong context, changed, cut short, or unknown suite: the message says which, and never holds the data.
+    """
+
+
+def frame(*parts: bytes | str, width: int = 2) -> bytes:
+    """Return the parts, each with its length before it (`width` bytes): no two lists of parts give the same bytes."""
+    framed = b""
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        framed += len(raw).to_bytes(width, "big") + raw
+    return framed
+
+
+def hkdf_expand(key: bytes, info: bytes) -> bytes:
+    """Return HKDF-Expand (RFC 5869) with SHA-256 to 32 bytes, its first block. `key` is random or extracted."""
+    return hmac.digest(key, info + HKDF_FIRST_BLOCK, "sha256")
+
+
+def hmac_function(key: bytes) -> Callable[[bytes], bytes]:
+    """Return a function that computes HMAC-SHA256 under a key that is used very often.
+
+    The key is processed once and not for each message.
+    """
+    keyed = hmac.new(key, digestmod="sha256")
+
+    def mac(data: bytes) -> bytes:
+        copy = keyed.copy()
+        copy.update(data)
+        return copy.digest()
+
+    return mac
+
+
+def encrypt(key: bytes, data: bytes, aad: bytes) -> bytes:
+    """Return a random nonce ‖ AES-256-GCM of `data`: 28 bytes longer than `data`."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, data, aad)
+
+
+def decrypt(key: bytes, blob: bytes, aad: bytes) -> bytes:
+    """Open what `encrypt` returned. Raises DecryptError."""
+    return decrypt_with(AESGCM(key), blob[:NONCE_BYTES], blob[NONCE_BYTES:], aad)
+
+
+def decrypt_with(aes: AESGCM, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+    """Open with AES-GCM and this nonce. Raises DecryptError."""
+    try:
+        return aes.decrypt(nonce, sealed, aad)
+    except (InvalidTag, ValueError):  # ValueError: the nonce is cut short
+        raise DecryptError("it does not open: another key, another place, or changed") from None
 
 
 def keyed_hash(key: bytes, *parts: bytes | str) -> bytes:
@@ -121,3 +173,63 @@ class PhonePepper:
     def pseudonyms(self, e164: str) -> tuple[bytes, ...]:
         """Return this month's pseudonym and, if there is a pepper for it, last month's."""
         return tuple(hmac.digest(pepper, frame("tokaut/caller/1", e164), "sha256") for pepper in self._peppers)
+
+
+# A chain of keys, one for each ten minutes. Each key is derived from the one before it, and none can be reversed.
+#
+# Somebody who holds the key of an epoch can derive those of all later epochs and of no earlier one. So a record
+# cannot be opened any more once the keys up to its epoch are deleted. Hosts that start from copies of one key derive
+# the same keys.
+#
+#     next key    HKDF-Expand(key, "tokaut/session-chain/1", "next")
+#     record      4-byte epoch ‖ a record of RecordCipher (see symmetric.py), whose key is
+#                 HMAC-SHA256(HKDF-Expand(key, "tokaut/session-chain/1", "seal"), secret)
+
+NEXT: Final = frame("tokaut/session-chain/1", "next")
+SEAL: Final = frame("tokaut/session-chain/1", "seal")
+
+
+def key_after(key: bytes, steps: int) -> bytes:
+    """Return the key that follows `steps` epochs after this one."""
+    for _ in range(steps):
+        key = hkdf_expand(key, NEXT)
+    return key
+
+
+class KeyRatchet:
+    """Seal and open records with the keys of the epoch `oldest` and later ones. `key`: the key of `oldest`.
+
+    `secret` is mixed into each record's key: the chain alone opens nothing, and replacing the secret replaces all keys.
+    """
+
+    __slots__ = ("_secret", "_vaults", "key", "oldest")
+
+    def __init__(self, oldest: int, key: bytes, secret: bytes) -> None:
+        self.oldest = oldest
+        self.key = key
+        self._secret = secret
+        self._vaults: dict[int, RecordCipher] = {}
+
+    def seal(self, epoch: int, label: str, name: bytes, data: bytes) -> bytes:
+        """Return `data` sealed with the key of this epoch, which is not earlier than the oldest one."""
+        return epoch.to_bytes(EPOCH_BYTES, "big") + self._cipher(epoch).seal(label, name, data)
+
+    def open(self, newest: int, label: str, name: bytes, blob: bytes) -> bytes:
+        """Open a record that was sealed in an epoch up to `newest`.
+
+        Raises:
+            DecryptError: the key is deleted, lies too far ahead, or did not seal this record in this place.
+        """
+        epoch = int.from_bytes(blob[:EPOCH_BYTES], "big")
+        if epoch < self.oldest:
+            raise DecryptError("the key of its time is deleted")
+        if epoch > newest:
+            raise DecryptError("sealed in a time that is too far ahead")
+        return self._cipher(epoch).open(label, name, blob[EPOCH_BYTES:])
+
+    def _cipher(self, epoch: int) -> RecordCipher:
+        cipher = self._vaults.get(epoch)
+        if cipher is None:
+            key = hkdf_expand(key_after(self.key, epoch - self.oldest), SEAL)
+            cipher = self._vaults[epoch] = RecordCipher([hmac.digest(key, self._secret, "sha256")])
+        return cipher

@@ -1,4 +1,4 @@
-"""Statistics of reports: the tables, their cells, and when a report is counted in them. Pure.
+"""Statistics of reports: their tables and cells, when a report is counted, and which cells are hidden. Pure.
 
 Every report of a quarter is in exactly one cell of each table. The last cell of a table is the least specific one and
 is hidden first. Times are microseconds; quarters and months are those of UTC.
@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reports.countries.country import Country
-from reports.escalation.policy import ESCALATION_TIMES
-from reports.statistics.suppression import MIN_COUNT, rounded_share, visible_cells, visible_total
+from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
+MIN_COUNT = 5
+MIN_SHARE_TOTAL = 10 * MIN_COUNT  # a tenth of fewer reports is under 5
+VisibleCells = Mapping[str, int | None]  # None: suppressed
 # How long after a report its outcome is counted. A quarter is published once that of its last report is counted.
 SETTLED_AFTER = 14 * DAY
 
@@ -39,6 +41,45 @@ CONTINUED_SUFFIX = "+"  # after the name of a step: the reporter went on from it
 
 Cells = Mapping[str, int]
 Figure = tuple[str, str, int | None]  # table, cell, and the number; None: suppressed
+
+
+# Suppress small counts: no number under 5 is shown, nor can be computed from the others. Pure.
+#
+# A table is one total and the cells that add up to it, each report in one cell. Nothing else is ever added up: no two
+# tables are crossed, no sum runs over countries or quarters, and a published figure of a quarter never changes. So
+# all published figures together give one equation for each table, and the rule below makes each of these equations
+# useless for finding a hidden cell.
+#
+# The cell that is hidden beside the small ones is chosen by its place in the table and not by its size. Even somebody
+# who knows the rule is left with five or more possible values for each hidden cell: tests/reports/test_suppression.py
+# tries all small tables.
+
+
+def visible_total(total: int) -> int | None:
+    """Return the total, or None if it is under 5."""
+    return total if total >= MIN_COUNT else None
+
+
+def visible_cells(cells: Mapping[str, int]) -> VisibleCells:
+    """Return the cells of one table, in its order, with None for the small ones and for the last of the others.
+
+    One more cell is hidden even if two small ones hide each other: two that add up to 8 would both be 4. Further cells
+    are hidden until all hidden ones add up to 10: with less, somebody who knows this rule could work them out.
+    """
+    if sum(cells.values()) < MIN_COUNT:
+        return dict.fromkeys(cells)
+    hidden = {name for name, count in cells.items() if count < MIN_COUNT}
+    if hidden:
+        for name in reversed([name for name in cells if name not in hidden]):
+            hidden.add(name)
+            if sum(cells[cell] for cell in hidden) >= 2 * MIN_COUNT:
+                break
+    return {name: None if name in hidden else count for name, count in cells.items()}
+
+
+def rounded_share(part: int, whole: int) -> int | None:
+    """Return per cent in whole tenths; None if the whole is so small that a tenth of it is under 5."""
+    return round(10 * part / whole) * 10 if whole >= MIN_SHARE_TOTAL else None
 
 
 @dataclass(frozen=True, slots=True)

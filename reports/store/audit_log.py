@@ -11,9 +11,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, union, update
 
-from reports.audit import chain
-from reports.audit.chain import AuditEntry
-from reports.audit.verification import Checkpoint, audit_lifetime
+from reports import audit
+from reports.audit import AuditEntry, Checkpoint, audit_lifetime
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -44,10 +43,10 @@ def chain_entries(database: Database, at_most: int = 500) -> int:
             return 0
         tail = select(a.seq, a.prev_hash, a.hash).where(a.seq.is_not(None)).order_by(a.seq.desc()).limit(1)
         last_row = connection.execute(tail).first()
-        entries = [chain.AuditEntry(*row) for row in rows]
+        entries = [audit.AuditEntry(*row) for row in rows]
         links = [
             {"which": entry.audit_id, "seq": link.seq, "prev_hash": link.prev_hash, "hash": link.hash}
-            for entry, link in chain.extend_chain(chain.ChainLink(*last_row) if last_row else None, entries)
+            for entry, link in audit.extend_chain(audit.ChainLink(*last_row) if last_row else None, entries)
         ]
         connection.execute(update(t.audit).where(a.audit_id == bindparam("which"), a.seq.is_(None)), links)
     return len(rows)
@@ -62,13 +61,13 @@ def oldest_unchained_at(database: Database) -> int | None:
 
 def list_chained(
     database: Database, after: int = 0, at_most: int = 1000
-) -> list[tuple[chain.AuditEntry, chain.ChainLink]]:
+) -> list[tuple[audit.AuditEntry, audit.ChainLink]]:
     """Return the next page of chained rows, to verify the chain. `after`: `seq` of the last row of the page before."""
     a = t.audit.c
     columns = (a.audit_id, a.at, a.actor, a.act, a.object_id, a.seq, a.prev_hash, a.hash)
     with database.read() as connection:
         rows = connection.execute(select(*columns).where(a.seq > after).order_by(a.seq).limit(at_most)).all()
-    return [(chain.AuditEntry(*row[:5]), chain.ChainLink(*row[5:])) for row in rows]
+    return [(audit.AuditEntry(*row[:5]), audit.ChainLink(*row[5:])) for row in rows]
 
 
 # Checkpoints, and the purge of the oldest entries

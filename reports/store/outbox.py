@@ -26,13 +26,11 @@ from sqlalchemy import (
     update,
 )
 
-from reports.escalation.policy import LEASE_TIME
-from reports.escalation.priorities import URGENT
-from reports.escalation.time_limits import DELIVERY_ATTEMPT
+from reports.escalation import DELIVERY_ATTEMPT, LEASE_TIME, URGENT
 from reports.store import audit_log, circuit_breakers, deliveries
 from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
-from reports.store.engine.time_expressions import is_ahead, is_due, period_by_column
+from reports.store.engine.timing import is_ahead, is_due, period_by_column
 from reports.store.schema import tables as t
 
 LEASED_COLUMNS = (

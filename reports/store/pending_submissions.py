@@ -13,13 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
-from reports.escalation.priorities import URGENT
-from reports.escalation.time_limits import PENDING_REVISION
-from reports.retention.rules import ERASED
+from reports.escalation import PENDING_REVISION, URGENT
+from reports.retention import ERASED
 from reports.store import audit_log, deliveries
 from reports.store.deliveries import REPORT_TYPES, is_on_latest_route, new_delivery
 from reports.store.engine.database import Database
-from reports.store.engine.time_expressions import is_due, period_by_column
+from reports.store.engine.timing import is_due, period_by_column
 from reports.store.escalation import steps
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t

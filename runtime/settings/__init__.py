@@ -11,7 +11,6 @@ from runtime.settings.environment import (
     load_settings,
     try_load,
 )
-from runtime.settings.installation import InstallationSettings
 from runtime.settings.loader import (
     HotlineSettings,
     ProcessSettings,
@@ -29,13 +28,14 @@ from runtime.settings.processes import (
     SHARED_SETTINGS,
     CommonSettings,
     ConsoleSettings,
+    InstallationSettings,
     OperatorSettings,
     PepperSettings,
+    RedisAddress,
     TwilioAccount,
     WebKeySettings,
     WebSecrets,
 )
-from runtime.settings.redis_server import RedisAddress
 
 __all__ = [
     "SHARED_SETTINGS",

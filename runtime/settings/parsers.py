@@ -11,10 +11,10 @@ import ssl
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from runtime.settings.environment import InvalidValue, Secret
+from runtime.settings.environment import InvalidValue, Secret, env
 
 # The secrets of the demo begin with it, so that live mode can refuse them. It is valid in both base64 alphabets.
 DEMO_PREFIX: Final = "demo"
@@ -271,3 +271,66 @@ def _with_prefix(prefix: str, demo: bool, draw: Callable[[], str]) -> str:
     while text.startswith(DEMO_PREFIX):
         text = draw()
     return prefix + (DEMO_PREFIX if demo else "") + text
+
+
+# Fields that the settings of several processes share.
+
+
+def console_url_field() -> Any:
+    """Return the field of the console's address: the worker writes it into mails, the console into invitations."""
+    return env(
+        "CONSOLE_URL",
+        web_address,
+        default=None,
+        live=lambda address: require_https(address) if address else None,
+        meaning="where hotlines' staff read; stands in each mail to a hotline and in each invitation",
+    )
+
+
+def public_url_field() -> Any:
+    """Return the field of the address that providers call.
+
+    Every process has it, and a provider's signature may cover it.
+    """
+    return env(
+        "PUBLIC_URL",
+        web_address,
+        default="http://127.0.0.1:8000",
+        live=require_https,
+        meaning="the address that providers call",
+    )
+
+
+def webhook_secret_field() -> Any:
+    """Return the field `secret`, which a hotline's own system shares with us.
+
+    The worker signs with it, and the console verifies the hotline's calls with it.
+    """
+    return env(
+        "SECRET",
+        webhook_secrets,
+        secret=True,
+        live=refuse_demo_secret,
+        make=MAKE_WEBHOOK_HINT,
+        meaning="signs what this hotline gets; two while one is rotated, newest first",
+    )
+
+
+def countries_field() -> Any:
+    """Return the field that names the countries to serve."""
+    return env(
+        "COUNTRIES",
+        names,
+        demo="vu,fj,ke",
+        meaning="name the countries to serve, with commas; each is a file of reports/countries",
+    )
+
+
+def country_folder_field() -> Any:
+    """Return the field of the folder of country files."""
+    return env(
+        "TOKAUT_COUNTRY_DIR",
+        existing_folder,
+        default=None,
+        meaning="folder whose country files replace the shipped ones",
+    )

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from console.auth import passwords
+from console.auth import credentials
 from reports.store.engine.database import Database
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process
 from tests.support.prepared import prepare
 from tests.support.staff import Person, joined
-from tokaut.local_stack.folder import DemoFolder
-from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 HOTLINES = HOTLINE, OTHER, THIRD = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
@@ -63,5 +62,5 @@ def hurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.node.get_closest_marker("rule") and "argon2id" in request.node.name:
         return
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_HASHER", cheap)
-    monkeypatch.setattr(passwords, "_NOBODYS", cheap.hash("nobody"))
+    monkeypatch.setattr(credentials, "_HASHER", cheap)
+    monkeypatch.setattr(credentials, "_NOBODYS", cheap.hash("nobody"))

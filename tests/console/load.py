@@ -31,7 +31,7 @@ from tests.support.many_reports import fill
 from tests.support.postgres import OWNER, Postgres, binaries
 from tests.support.town import Town
 from tokaut.bench import load_client, machine
-from tokaut.bench.scenarios import SCENARIO, SENDING_SCENARIO
+from tokaut.bench.load_client import SCENARIO, SENDING_SCENARIO
 from tokaut.local_stack import startup
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")

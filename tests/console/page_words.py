@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console import responses, templating
-from console.auth import access_control, invitations, login, passwords
-from console.presenters import deadlines, emergency_numbers, reachability, report
+from console.auth import access_control, credentials, invitations, login
+from console.presenters import deadlines, reachability, report
 from console.views import case, case_actions, case_list, drills, handover, operator, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
@@ -40,8 +40,8 @@ def _in_code() -> Iterator[str]:
     yield from (
         *deadlines.LEFT.values(),
         *deadlines.OVER.values(),
-        emergency_numbers.VERIFIED,
-        emergency_numbers.NOT_VERIFIED,
+        reachability.VERIFIED,
+        reachability.NOT_VERIFIED,
     )
     for sentences in (
         reachability.SENTENCES,
@@ -60,7 +60,7 @@ def _in_code() -> Iterator[str]:
     )
     yield from (*report.SENTENCES, *report.ROLES.values())
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
-    yield from passwords.FAULTS
+    yield from credentials.FAULTS
     yield login.LOGIN_REFUSED
     yield from (getattr(operator, name) for name in NEEDS)
     yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE)

@@ -9,9 +9,9 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from console.auth import passwords
+from console.auth import credentials
+from console.auth.credentials import matching_step
 from console.auth.invitations import InvitedAccount, invite
-from console.auth.totp import matching_step
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
@@ -120,7 +120,7 @@ def test_two_who_open_one_link_make_one_account(console: Console) -> None:
     ],
 )
 def test_which_passwords_are_taken(password: str, said: str) -> None:
-    wrong = passwords.rejection_reason(password, ("mere", "vu-pikinini"))
+    wrong = credentials.rejection_reason(password, ("mere", "vu-pikinini"))
     assert (said in wrong and bool(wrong)) if said else wrong == ""
 
 

@@ -8,8 +8,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from console.presenters.conversation import entries, is_newer
-from console.presenters.report import ChoiceLabels, present_report
+from console.presenters.report import ChoiceLabels, entries, is_newer, present_report
 from flows import loader
 from reports.store.cases import case_actions
 from reports.store.schema import tables as t

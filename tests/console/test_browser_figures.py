@@ -18,7 +18,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.test_browser import House, house, join, looked_at, opened
 from tests.support.staff import PASSWORD
-from tokaut.documents.statistics_example import example_figures
+from tokaut.documents.pages import example_figures
 
 pytestmark = pytest.mark.slow
 

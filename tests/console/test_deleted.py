@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
-from reports.retention.rules import RetentionPolicy
+from reports.retention import RetentionPolicy
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import SealedMessage

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from console import languages
+from console import templating
 from console.views.drills import (
     SCRIPT_TITLES,
     STAGE_LIMITS,
@@ -26,8 +26,8 @@ from console.views.drills import (
     on_time_streak,
 )
 from flows.catalogues import ENGLISH_CATALOGUE
-from reports.drills.scripts import SCRIPTS
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.drills import SCRIPTS
+from reports.escalation import ESCALATION_TIMES
 from reports.store import outbox, pending_submissions
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
@@ -57,7 +57,7 @@ EFATE = ZoneInfo("Pacific/Efate")
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Consoles that are made from here on speak it."""
-    monkeypatch.setattr(languages, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
+    monkeypatch.setattr(templating, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
 
 
 @dataclass

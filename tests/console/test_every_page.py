@@ -32,11 +32,10 @@ from tests.support.logged_in import logged_in
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
-from tokaut.documents.statistics_example import example_figures
+from tokaut.documents.pages import example_figures
 from tokaut.local_stack import startup
-from tokaut.local_stack.folder import DemoFolder
 from tokaut.local_stack.parent_death import die_with_parent
-from tokaut.local_stack.settings import StackAddresses, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
 
 pytestmark = pytest.mark.slow
 

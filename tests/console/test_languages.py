@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.languages import load_page_catalogues
+from console.templating import load_page_catalogues
 from tests.console.page_words import messages
 from tests.console.test_safe_hours import told
 from tests.support.console import Console

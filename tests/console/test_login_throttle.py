@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import Request
 
-from console.auth import login, passwords
-from console.auth.throttle import NAME_LIMIT, client_address
+from console.auth import credentials, login
+from console.auth.login import NAME_LIMIT, client_address
 from reports.store.staff.login_throttle import LoginAttempt, count_attempts
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
@@ -90,7 +90,7 @@ def test_an_address_that_tries_many_names_is_answered_without_work(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worked = []
-    monkeypatch.setattr("console.auth.passwords.is_correct", lambda *_: bool(worked.append(1)))
+    monkeypatch.setattr("console.auth.credentials.is_correct", lambda *_: bool(worked.append(1)))
     for n in range(30):
         assert stranger(console, f"name{n}").log_in().status == 403
     assert len(worked) == 20
@@ -103,17 +103,17 @@ def test_a_flood_of_strangers_holds_three_threads_and_no_turn_of_those_we_know(
 ) -> None:
     """Strangers whose password is being checked for ever: others are turned away at once, and staff come in."""
     begun, end = threading.Semaphore(0), threading.Event()
-    check = passwords.is_correct
+    check = credentials.is_correct
 
-    def is_right(password: str, kept: str | None, room: passwords.LoginSlots = passwords.KNOWN_BROWSERS) -> bool:
-        if room is passwords.UNKNOWN_BROWSERS:
+    def is_right(password: str, kept: str | None, room: credentials.LoginSlots = credentials.KNOWN_BROWSERS) -> bool:
+        if room is credentials.UNKNOWN_BROWSERS:
             begun.release()
             end.wait(60)
         return check(password, kept, room)
 
     mere.log_in()
     mere.post("/logout", at="/me")
-    monkeypatch.setattr("console.auth.passwords.is_correct", is_right)
+    monkeypatch.setattr("console.auth.credentials.is_correct", is_right)
     with ThreadPoolExecutor(3) as pool:
         held = [pool.submit(lambda n=n: stranger(console, "mere", f"192.0.2.{n}").log_in().status) for n in (1, 1, 2)]
         try:
@@ -128,7 +128,7 @@ def test_a_flood_of_strangers_holds_three_threads_and_no_turn_of_those_we_know(
 
 
 def test_one_address_does_not_hold_every_place(console: Console) -> None:
-    with passwords.UNKNOWN_BROWSERS.place("192.0.2.1"), passwords.UNKNOWN_BROWSERS.place("192.0.2.1"):
+    with credentials.UNKNOWN_BROWSERS.place("192.0.2.1"), credentials.UNKNOWN_BROWSERS.place("192.0.2.1"):
         assert stranger(console, "mere", "192.0.2.1").log_in().status == 503
         assert stranger(console, "mere", "192.0.2.2").log_in().status == 403
 
@@ -152,8 +152,8 @@ def test_an_unknown_name_gets_the_same_answer_for_the_same_work(
 ) -> None:
     work: list[str] = []
     for module, name in (
-        (login.passwords, "is_correct"),
-        (login.totp, "matching_step"),
+        (login.credentials, "is_correct"),
+        (login.credentials, "matching_step"),
         (login.login_throttle, "record_failure"),
     ):
         real = getattr(module, name)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from console import languages, templating
+from console import templating
 from console.app import create_flask
 from reports.countries.country import Countries
 from runtime.time_units import SECOND
@@ -18,7 +18,7 @@ SAID = {"training": "TRAINING.", "demo": "DEMO.", "live": ""}
 @pytest.mark.parametrize("mode", sorted(SAID))
 def test_the_mode_is_said_on_every_page(mode: str) -> None:
     app = create_flask()
-    templating.attach(app, mode, Countries(()), languages.load_page_catalogues(), {}, now=lambda: 0)
+    templating.attach(app, mode, Countries(()), templating.load_page_catalogues(), {}, now=lambda: 0)
     page = app.test_client().get("/nowhere").get_data(as_text=True)
     assert [words for words in SAID.values() if words and words in page] == ([SAID[mode]] if SAID[mode] else [])
     assert ("No report here is real." in page) == (mode != "live")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from console.bodies import compatibility
+from console import bodies
 from console.presenters.reachability import ContactOption, reach
 from console.presenters.report import ChoiceLabels, present_report
 from flows import loader
@@ -60,8 +60,8 @@ def test_where_nothing_is_there_nothing_was_said() -> None:
 @pytest.mark.parametrize("way", ["how", "msisdn", "safe_hours", "allowed"])
 def test_a_number_without_its_terms_is_not_shown(way: str) -> None:
     number = WHOLE["contact"]["msisdn"]
-    assert reach(compatibility.complete_report(WHOLE)["contact"], "", NOW).number == number
-    found = reach(compatibility.complete_report(without(("contact", way)))["contact"], "", NOW)
+    assert reach(bodies.complete_report(WHOLE)["contact"], "", NOW).number == number
+    found = reach(bodies.complete_report(without(("contact", way)))["contact"], "", NOW)
     assert (found.way, found.number) == (ContactOption.MESSAGE, "")
 
 

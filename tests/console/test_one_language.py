@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from console import languages
+from console import templating
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from tests.console.page_words import messages
 from tests.console.test_words_stay_words import PAGES, Room, plan_of_it
@@ -71,7 +71,7 @@ def untranslated(page: Page) -> list[str]:
 @pytest.fixture(scope="module")
 def room(plan_of_it: StackPlan) -> Iterator[Room]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(languages, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
+        patch.setattr(templating, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
         one = Room(plan_of_it, {})
     yield one
     one.close()

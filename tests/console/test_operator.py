@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import insert, update
 
-from reports.escalation.policy import STEP_HOTLINE, STEP_OVERDUE
+from reports.escalation import STEP_HOTLINE, STEP_OVERDUE
 from reports.store.engine.database import Database
 from reports.store.operations.maintenance import MARKER_NAME
 from reports.store.schema import tables as t

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from console.bodies.decryption import ReportDecryptor
+from console.bodies import ReportDecryptor
 from console.views.case_list import MAX_HEADS_SEARCHED
 from reports.crypto.key_files import create_key_pair, load_private_keys, load_public_keys
 from reports.store.cases import case_list

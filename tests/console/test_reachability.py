@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.bodies import compatibility, messages
+from console import bodies
 from console.presenters.reachability import NO_MESSAGE, ContactOption, Reachability, format_wait, reach
 from reports.json_bodies import NO_CONTACT, json_bytes, without_contact
 from runtime.time_units import HOUR, MINUTE, SECOND
@@ -48,7 +48,7 @@ def decided(contact: dict[str, Any], mailbox: bytes | None, now: int, *, withdra
     if withdrawn:
         report = {"contact": dict(NO_CONTACT)}
         assert without_contact(json_bytes({"contact": contact})) == json_bytes(report)
-    return reach(compatibility.complete_report(report)["contact"], messages.no_mailbox_reason(mailbox), now)
+    return reach(bodies.complete_report(report)["contact"], bodies.no_mailbox_reason(mailbox), now)
 
 
 @given(contacts(), MAILBOX, NOWS, st.booleans())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from console.bodies import compatibility
+from console import bodies
 from console.presenters.reachability import reach
 from console.presenters.report import ChoiceLabels, present_report
 from flows import loader
@@ -41,7 +41,7 @@ def test_a_card_is_covered_and_the_number_to_call_never() -> None:
     """A number of Nigeria has as many digits as a card may have, and one in ten passes for one."""
     facts = dict(present_report(data(), ChoiceLabels(loader.load())).facts)
     assert facts["Place"] == "[16 digits that look like a card, ending 11]"
-    found = reach(compatibility.complete_report(data())["contact"], "", 1_800_000_000_000_000)
+    found = reach(bodies.complete_report(data())["contact"], "", 1_800_000_000_000_000)
     assert found.number == TO_BE_CALLED and (found.fields["from"], found.fields["to"]) == ("16:00", "18:00")
 
 

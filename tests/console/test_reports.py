@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select
 
-from reports.exports.plain_text import safe_for_display
+from reports.exports import safe_for_display
 from reports.store.cases import case_view
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from console.auth.invitations import InvitedAccount, invite
-from reports.store.staff import accounts, approvals
+from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
@@ -88,7 +88,7 @@ def test_where_there_is_one_lead_the_operator_invites_another(console: Console, 
     someone(console, "eve", "lead", "vu-police")
     for page in (invited(ana, "luk"), raised(console, ana, "mere")):
         assert page.status == 400 and "The operator can invite one" in page.text
-    assert approvals.list_promotions(console.parts.database, HOTLINE) == []
+    assert accounts.list_promotions(console.parts.database, HOTLINE) == []
     link = invite(console.parts.database, "", InvitedAccount("luk", HOTLINE, "lead"), "staff:_operator/tino")
     assert Person(console.flask, console.parts.database, "luk").join(link).status == 200
 

@@ -21,8 +21,7 @@ from console.views.case_actions import NO_REASON
 from reports import json_bodies
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
-from reports.exports.plain_text import safe_for_display
-from reports.exports.referral_sheets import SHEETS, referral_sheet, sheet_csv
+from reports.exports import SHEETS, referral_sheet, safe_for_display, sheet_csv
 from reports.spreadsheet import BOM
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -33,8 +32,7 @@ from tests.support.desks import given, in_process
 from tests.support.logged_in import logged_in
 from tests.support.staff import HERE, Page, Person
 from tokaut.local_stack import startup
-from tokaut.local_stack.folder import DemoFolder
-from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,8 @@ from tests.deploy.proxy import SHIPPED, Proxy
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack import startup
-from tokaut.local_stack.folder import DemoFolder
 from tokaut.local_stack.parent_death import die_with_parent
-from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 OF_CONSOLE = SHIPPED.with_name("nginx-console.conf")
 OPEN = "    # include /etc/nginx/tokaut-console.conf;"

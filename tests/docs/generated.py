@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 
 import gateway.channels
 import workers.senders
-from console.api.auth import CallbackSettings
+from console.api import CallbackSettings
 from gateway.metrics import COUNTED
-from reports.retention.rules import RETENTION_RULES
+from reports.retention import RETENTION_RULES
 from reports.store.privileges.rights import HOTLINES, RIGHTS, ROLES, ROW_POLICIES
-from runtime.log_fields import EVENTS, FIELDS, REASONS
+from runtime.logs import EVENTS, FIELDS, REASONS
 from runtime.settings import (
     SHARED_SETTINGS,
     CommonSettings,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.docs.timeline import drawn
 from tests.support.databases import with_tables

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from reports.countries.readiness import READINESS_NAMES, READINESS_TITLES
 from tokaut.commands.readiness import country_sheets
-from tokaut.documents.readiness_page import overview_rows
+from tokaut.documents.pages import overview_rows
 
 ALIKE = (
     "to find out: ",

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.metrics import COUNTED
 from reports.store.privileges.rights import OWNER, ROLES
-from runtime.log_fields import EVENTS
+from runtime.logs import EVENTS
 from tests.docs import decisions, generated, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tests.support.commands import called

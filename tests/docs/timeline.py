@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
 
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import MINUTE
 
 LEFT, WIDE, TOP, BAND, ROW = 60, 720, 46, 122, 15  # pixels: of the names, of a band, above, of a band, between labels

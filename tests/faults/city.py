@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from reports.escalation.policy import LEASE_TIME
+from reports.escalation import LEASE_TIME
 from runtime.time_units import SECOND
 from tests.support.frozen import frozen
 from tests.support.moved_clocks import MovedClocks

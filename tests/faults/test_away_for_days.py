@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, SECOND
 from tests.faults.city import City
 from tests.faults.ledger import lines

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 import flows
-from flows.engine import EngineStep, apply_outcome, initial_state, render, render_notice, step
+from flows.engine import EngineStep, apply_outcome, initial_state, pack, render, render_notice, step, unpack
 from flows.loader import load
 from flows.model import FlowBook, FlowState, Option, ScreenContext
 from flows.pagination import ScreenLimit
-from flows.state_codec import pack, unpack
 
 NOON = 1_795_000_000
 LIMITS = {"ussd": ScreenLimit(160, 70, 4), "sms": ScreenLimit(160, 70, 0)}

@@ -11,7 +11,7 @@ from flows.engine import render_notice
 from flows.staff_replies import REPLY_TEMPLATES
 from reports.answer_notices import NOTICE_TEXT
 from reports.countries.law import CRITERIA
-from reports.countries.placeholders import TRANSLATED_WORDS
+from reports.countries.validation import TRANSLATED_WORDS
 from tests.flows.phone import LIMITS, book, world
 
 PO = locales.FOLDER / "en.po"

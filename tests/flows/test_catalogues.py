@@ -16,8 +16,8 @@ from flows.catalogues import (
     safety_messages,
 )
 from flows.model import FlowState, Option
+from flows.pagination import in_context
 from flows.renderer import render
-from flows.text import in_context
 from tests.flows.phone import LIMITS, book, world
 
 PO = r"""

@@ -10,10 +10,9 @@ import pytest
 from flows.authoring.lint import Linter
 from flows.authoring.paths import Combination, FactPairs
 from flows.engine import initial_state
-from flows.loader import parse_flow
+from flows.loader import build_book, parse_flow
 from flows.model import FlowBook
-from flows.parser.book_builder import build_book
-from flows.parser.yaml_nodes import FlowError
+from flows.parser import FlowError
 from tests.flows.phone import LIMITS, world
 
 GOOD = """\

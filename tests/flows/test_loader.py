@@ -7,11 +7,9 @@ import pathlib
 import pytest
 
 from flows.engine import initial_state, render, step
-from flows.loader import FlowError, load, parse_flow
-from flows.model import FlowBook
-from flows.parser.book_builder import build_book
-from flows.text import CARRIER_WORDS
-from flows.vocabulary import FACTS, FIELDS
+from flows.loader import FlowError, build_book, load, parse_flow
+from flows.model import FACTS, FIELDS, FlowBook
+from flows.pagination import CARRIER_WORDS
 from tests.flows.phone import LIMITS, NOON, book, world
 
 GOOD = """\

@@ -7,8 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.gsm7 import GSM7_BASIC, GSM7_EXTENDED, alphabet, segments, septets, size
-from flows.pagination import Menu, MenuLine, ScreenLimit, fits, pages
+from flows.pagination import (
+    GSM7_BASIC,
+    GSM7_EXTENDED,
+    Menu,
+    MenuLine,
+    ScreenLimit,
+    alphabet,
+    fits,
+    pages,
+    segments,
+    septets,
+    size,
+)
 
 CODEC = gsm0338.Codec()
 NAV = ("0 Back",)

@@ -8,12 +8,11 @@ import pytest
 
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, reachable_screens, screen_variants
 from flows.catalogues import ENGLISH_CATALOGUE
-from flows.loader import parse_flow
+from flows.loader import build_book, parse_flow
 from flows.pagination import fits
-from flows.parser.book_builder import build_book
 from reports.countries.country import load_countries, shipped_countries
 from tests.flows.phone import LIMITS, book, world
-from tokaut.screens.phone_profiles import CHANNELS, phone
+from tokaut.screens.combinations import CHANNELS, phone
 
 COUNTRIES = {one.iso: one for one in load_countries(shipped_countries(), "demo")}
 

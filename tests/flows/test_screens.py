@@ -9,12 +9,9 @@ import pytest
 
 import flows
 from flows.engine import render, render_notice
-from flows.gsm7 import septets
-from flows.loader import parse_flow
-from flows.model import Answer, FlowState, Option
-from flows.pagination import fits
-from flows.parser.book_builder import build_book
-from flows.vocabulary import FACTS
+from flows.loader import build_book, parse_flow
+from flows.model import FACTS, Answer, FlowState, Option
+from flows.pagination import fits, septets
 from tests.flows.phone import LIMITS, NOON, book, world
 
 TABLE = pathlib.Path(__file__).with_name("screens.txt")

@@ -10,7 +10,7 @@ import pytest
 import locales
 from flows.catalogues import load
 from flows.engine import render_notice
-from flows.gsm7 import alphabet, septets
+from flows.pagination import alphabet, septets
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, check_reply
 from tests.flows.phone import LIMITS, book, world
 

@@ -8,9 +8,9 @@ from importlib.resources import files
 import pytest
 
 import locales
-from console.bodies.messages import check_message
+from console.bodies import check_message
 from flows.catalogues import Catalogue, load
-from flows.gsm7 import alphabet, septets
+from flows.pagination import alphabet, septets
 from flows.staff_replies import MAX_SEPTETS, REPLY_TEMPLATES
 from reports.countries.country import load_countries, shipped_countries
 from tests.flows.reading import grade

@@ -11,10 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from flows.engine import apply_outcome, initial_state, render, step
+from flows.engine import PackedState, apply_outcome, initial_state, pack, render, step, unpack
 from flows.model import Answer, FlowState, ScreenContext, UnpromptedText
 from flows.pagination import fits
-from flows.state_codec import PackedState, pack, unpack
 from tests.flows.phone import LIMITS, NOON, Phone, book, routed, world
 
 FULL = FlowState(

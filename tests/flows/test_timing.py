@@ -7,8 +7,7 @@ import pytest
 from flows.authoring.paths import explore
 from flows.authoring.timing import KEY_SECONDS, fastest_seconds, paths_to_send
 from flows.dependencies import dependencies_of
-from flows.loader import parse_flow
-from flows.parser.book_builder import build_book
+from flows.loader import build_book, parse_flow
 from tests.flows.test_lint import GOOD, line
 
 

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from flows.engine import render, step
-from flows.gsm7 import alphabet
 from flows.loader import parse_flow
 from flows.model import FlowState, Option, Topic
-from flows.parser.yaml_nodes import FlowError
+from flows.pagination import alphabet
+from flows.parser import FlowError
 from tests.flows.phone import LIMITS, NOON, book, world
 
 TOPICS = [topic for flow in book().flows.values() for topic in flow.topics]

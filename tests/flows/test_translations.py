@@ -10,14 +10,13 @@ import pytest
 import locales
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load, messages, safety_messages
-from flows.pagination import fits
+from flows.pagination import ENGINE_MESSAGES, MORE, PLACEHOLDER, fits, fold
 from flows.renderer import leave_label, offered_choices, zero_label
-from flows.text import ENGINE_MESSAGES, MORE, PLACEHOLDER, fold
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.law import CRITERIA
-from reports.countries.placeholders import TRANSLATED_WORDS
+from reports.countries.validation import TRANSLATED_WORDS
 from tests.flows.phone import book
-from tokaut.screens.phone_profiles import CHANNELS, menu_languages, phone
+from tokaut.screens.combinations import CHANNELS, menu_languages, phone
 
 FOLDER = locales.FOLDER
 COUNTRIES = load_countries(shipped_countries(), "demo")

@@ -9,13 +9,11 @@ from msgspec.structs import replace
 
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.model import Answer, FlowState
-from flows.pagination import ScreenPage, fits
+from flows.pagination import MORE, SORRY, ScreenPage, fits
 from flows.renderer import SHORT_SORRY, render
-from flows.text import MORE, SORRY
 from tests.flows.phone import NOON, book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.screens.combinations import load_catalogues, menu_languages
-from tokaut.screens.phone_profiles import CHANNELS, phone
+from tokaut.screens.combinations import CHANNELS, load_catalogues, menu_languages, phone
 
 
 def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:

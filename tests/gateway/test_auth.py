@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.messaging.auth import Tokens
+from gateway.messaging.parsing import Tokens
 from runtime.settings import Secret
 
 ONE = "kX3v9QmT-b_27LwZp0RfYc"

@@ -10,8 +10,8 @@ import redis
 import time_machine
 
 from flows import loader
-from gateway.background.statistics import LATE, StatisticsFlush
-from gateway.conversation.statistics import ON, SMS, STEPS
+from gateway.background.housekeeping import LATE, StatisticsFlush
+from gateway.conversation.handler import ON, SMS, STEPS
 from reports.statistics import aggregation
 from reports.store.schema import tables as t
 from tests.support.app import App

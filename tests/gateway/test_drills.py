@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import insert, update
 
 from gateway.background.drills import DrillRunner
-from gateway.conversation.request import TurnRequest
+from gateway.conversation.context import TurnRequest
 from gateway.sessions.report_ref import ReportRef
 from reports.countries.country import shipped_countries
-from reports.drills.scripts import SCRIPTS, DrillScript, script_priority, script_recipients
+from reports.drills import SCRIPTS, DrillScript, script_priority, script_recipients
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import drill_runs
 from reports.store.schema import tables as t

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sms.early_receipts import MOST, EarlyReceipts
+from gateway.sms import MOST, EarlyReceipts
 
 
 class Clock:

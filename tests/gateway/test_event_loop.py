@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 
-from gateway.background.event_loop import BackgroundLoop
+from gateway.threads import BackgroundLoop
 from runtime import event_loop_guard
 from tests.support import blocked
 

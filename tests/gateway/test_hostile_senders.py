@@ -14,7 +14,7 @@ import pytest
 from uvicorn import Config, Server
 
 from gateway import asgi, server
-from gateway.thread_pool import BlockingPool
+from gateway.threads import BlockingPool
 from tests.support.wait import until
 
 PLACES = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from gateway.messaging.model import Inbound
-from gateway.sms.idempotency import idempotency_key
+from gateway.sms import idempotency_key
 
 ONE = Inbound(kind="sms", channel="africastalking", sender="+6785550101", code="163", text="hi", id="ATXid_1")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.conversation import carrier_words, turns
-from gateway.sessions import reply_loop
-from gateway.sessions.reply_loop import ReplyLoop
+from gateway.conversation import keywords, turns
+from gateway.sessions import record
+from gateway.sessions.record import ReplyLoop
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -15,21 +15,21 @@ HOUR = 3600
 def test_a_machine_that_answers_gets_five_replies_an_hour() -> None:
     loop, replies = ReplyLoop(), []
     for n in range(50):
-        replied, loop = reply_loop.reply_to(loop, freed=False, now=NOW + 2 * n)
+        replied, loop = record.reply_to(loop, freed=False, now=NOW + 2 * n)
         replies.append(replied)
     assert replies == [True] * 5 + [False] * 45
-    assert reply_loop.is_silenced(loop, NOW + 60)
+    assert record.is_silenced(loop, NOW + 60)
 
 
 def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
     loop = ReplyLoop()
     for _ in range(4):
-        _, loop = reply_loop.reply_to(loop, freed=False, now=NOW)
-    assert reply_loop.reply_to(loop, freed=True, now=NOW) == (True, ReplyLoop())
-    _, silent = reply_loop.reply_to(loop, freed=False, now=NOW)
-    assert reply_loop.is_silenced(silent, NOW)
-    assert not reply_loop.is_silenced(silent, NOW + HOUR)
-    assert reply_loop.reply_to(silent, freed=True, now=NOW) == (True, ReplyLoop())
+        _, loop = record.reply_to(loop, freed=False, now=NOW)
+    assert record.reply_to(loop, freed=True, now=NOW) == (True, ReplyLoop())
+    _, silent = record.reply_to(loop, freed=False, now=NOW)
+    assert record.is_silenced(silent, NOW)
+    assert not record.is_silenced(silent, NOW + HOUR)
+    assert record.reply_to(silent, freed=True, now=NOW) == (True, ReplyLoop())
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
 )
 def test_silence_lasts_an_hour(now: int, replied: bool) -> None:
     silent = ReplyLoop(5, NOW + HOUR)
-    assert reply_loop.reply_to(silent, freed=False, now=now) == (replied, ReplyLoop(1) if replied else silent)
+    assert record.reply_to(silent, freed=False, now=now) == (replied, ReplyLoop(1) if replied else silent)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_text_is_stale_after_a_quarter_of_an_hour(age: int | None, stale: bool
     [("1", True), (" 00\n", True), ("１", True), ("١", True), ("1.5", False), ("one", False), ("", False)],
 )
 def test_a_menu_key_is_digits_alone(text: str, key: bool) -> None:
-    assert carrier_words.is_key(text) is key
+    assert keywords.is_key(text) is key
 
 
 STOP = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CANCEL"]
@@ -73,8 +73,8 @@ STOP = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CA
 )
 def test_carriers_words_act_only_as_the_whole_message(texts: list[str], word: str | None) -> None:
     for text in texts:
-        assert carrier_words.word(text) == word
-        assert carrier_words.word(f"\t{text.lower()}\r\n") == word
+        assert keywords.word(text) == word
+        assert keywords.word(f"\t{text.lower()}\r\n") == word
 
 
 @pytest.mark.rule("S-22")
@@ -93,7 +93,7 @@ def test_carriers_words_act_only_as_the_whole_message(texts: list[str], word: st
     ],
 )
 def test_who_cannot_write_is_heard(text: str) -> None:
-    assert carrier_words.is_call_me(text)
+    assert keywords.is_call_me(text)
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_who_cannot_write_is_heard(text: str) -> None:
     ],
 )
 def test_words_are_words(text: str) -> None:
-    assert carrier_words.is_call_me(text) is (text == "call")
+    assert keywords.is_call_me(text) is (text == "call")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.conversation.on_call_reply import listed, word_of
+from gateway.conversation.sms import listed, word_of
 from reports.countries import country
 from reports.store.schema import tables as t
 from tests.support.app import App

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from flows import loader
+from flows.engine import pack
 from flows.model import Answer, FlowState, UnpromptedText
-from flows.state_codec import pack
 from gateway.messaging.model import Reply
 from gateway.sessions.record import (
     MOST_CHOICES,
@@ -17,6 +17,7 @@ from gateway.sessions.record import (
     Draft,
     LastTurn,
     Record,
+    ReplyLoop,
     continue_draft,
     drafts_after,
     find_draft,
@@ -25,7 +26,6 @@ from gateway.sessions.record import (
     unpack_drafts,
     unpack_record,
 )
-from gateway.sessions.reply_loop import ReplyLoop
 from gateway.sessions.report_ref import (
     CodeState,
     NotSubmitted,

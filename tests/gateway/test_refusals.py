@@ -6,7 +6,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from gateway.refusals import EVERY_SECONDS, RefusalLog
+from gateway.admission import LOG_EVERY_SECONDS, RefusalLog
 
 
 def lines(*refusals: tuple[float, str, str | None]) -> list[dict[str, Any]]:
@@ -24,8 +24,8 @@ def line(reason: str, channel: str | None, count: int) -> dict[str, Any]:
 
 
 def test_a_flood_is_one_line_a_minute_that_says_how_many() -> None:
-    flood = [(second / 10, "token", "ussd") for second in range(10 * EVERY_SECONDS + 1)]
-    assert lines(*flood) == [line("token", "ussd", 1), line("token", "ussd", 10 * EVERY_SECONDS)]
+    flood = [(second / 10, "token", "ussd") for second in range(10 * LOG_EVERY_SECONDS + 1)]
+    assert lines(*flood) == [line("token", "ussd", 1), line("token", "ussd", 10 * LOG_EVERY_SECONDS)]
 
 
 def test_each_channel_and_each_reason_has_lines_of_its_own() -> None:

@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from gateway import thread_pool
+from gateway import threads
 from gateway.conversation.load_shedding import can_wait
-from gateway.thread_pool import MAX_UNVERIFIED, MOST_BUSY, MOST_REQUESTS, THREADS, BlockingPool, TooManyUnverified
+from gateway.threads import MAX_UNVERIFIED, MOST_BUSY, MOST_REQUESTS, THREADS, BlockingPool, TooManyUnverified
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 from tests.support.wait import until
@@ -68,8 +68,8 @@ def crowded(app: App) -> Iterator[App]:
 
 
 def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     waits: list[float] = []
     pool = BlockingPool(threads=1, note_wait=waits.append)
 
@@ -87,7 +87,7 @@ def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.
 def test_no_more_wait_for_a_thread_than_memory_has_room_for(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thread_pool, "MOST_QUEUED", 0)
+    monkeypatch.setattr(threads, "MOST_QUEUED", 0)
 
     async def one_more() -> None:
         with pytest.raises(DatabaseUnavailable):
@@ -98,9 +98,9 @@ def test_no_more_wait_for_a_thread_than_memory_has_room_for(
 
 
 def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: BlockingPool) -> None:
-    for waited, left in ((0.0, thread_pool.ANSWER_SECONDS), (2.0, thread_pool.ANSWER_SECONDS - 2), (60.0, 1.0)):
+    for waited, left in ((0.0, threads.ANSWER_SECONDS), (2.0, threads.ANSWER_SECONDS - 2), (60.0, 1.0)):
         with pool.request(waited):
-            assert thread_pool._answer_by.get() - time.monotonic() == pytest.approx(left, abs=0.2)
+            assert threads._answer_by.get() - time.monotonic() == pytest.approx(left, abs=0.2)
 
 
 def test_it_is_crowded_above_four_fifths(pool: BlockingPool) -> None:
@@ -126,8 +126,8 @@ def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asked was answered when the time was over. The database still holds the threads."""
-    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     end = threading.Event()
 
     async def main() -> list[object]:
@@ -168,15 +168,15 @@ def test_it_runs_beside_the_event_loop(pool: BlockingPool) -> None:
 
 def test_without_a_request_it_waits_as_long_as_it_takes(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Housekeeping and drills have no caller who waits."""
-    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", LONG_AGO)
-    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", LONG_AGO)
     assert asyncio.run(pool.run(lambda: "done")) == "done"
 
 
 def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller was told that nothing was sent: it must not be sent afterwards."""
-    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     one = BlockingPool(threads=1)
     begun: list[str] = []
 
@@ -192,8 +192,8 @@ def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.
 
 
 def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", LONG_AGO)
-    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", LONG_AGO)
     begun: list[str] = []
 
     async def main() -> None:
@@ -208,8 +208,8 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, mon
 
 def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second function gets what the first has left. Of another request the time begins anew."""
-    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.2)
     end = threading.Event()
 
     async def request(seconds: float) -> str:
@@ -235,8 +235,8 @@ def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monke
 def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     end = threading.Event()
 
     def fail() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway import thread_pool
+from gateway import threads
 from reports.store.schema import tables as t
 from tests.support.app import App
 
@@ -34,8 +34,8 @@ def test_it_is_answered_with_503_and_stored_when_it_comes_again(
 ) -> None:
     address = f"/hooks/africastalking/{app.plan.secrets.africastalking}/{endpoint}"
     with monkeypatch.context() as late:
-        late.setattr(thread_pool, "ANSWER_SECONDS", 0)
-        late.setattr(thread_pool, "LEAST_SECONDS", 0)
+        late.setattr(threads, "ANSWER_SECONDS", 0)
+        late.setattr(threads, "LEAST_SECONDS", 0)
         assert app.http.post(address, form).status_code == 503
     assert app.count(t.optout) == app.count(t.pending) == 0
     assert app.http.post(address, form).status_code == 200
@@ -48,6 +48,6 @@ def test_a_call_gets_the_numbers(app: App, monkeypatch: pytest.MonkeyPatch) -> N
     for reply in ("Report", "Now", "Go on"):
         phone.type(reply)
     with monkeypatch.context() as late:
-        late.setattr(thread_pool, "ANSWER_SECONDS", 0)
-        late.setattr(thread_pool, "LEAST_SECONDS", 0)
+        late.setattr(threads, "ANSWER_SECONDS", 0)
+        late.setattr(threads, "LEAST_SECONDS", 0)
         assert "In danger? Call police 111." in phone.type("Bullying, threats").text

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runtime import logs
-from runtime.log_fields import UNREADABLE_REASONS
+from runtime.logs import UNREADABLE_REASONS
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from tests.support.wait import until
 from tests.support.wire import wire
 from workers.senders.kannel import Sender
 from workers.senders.kannel import Settings as SenderSettings
-from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage
+from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsMessage
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from console.api.auth import CallbackSignatures
+from console.api import CallbackSignatures
 from tests.kit import made
 
 CALLS = json.loads((made.KIT / "call_backs.json").read_text(encoding="utf-8"))

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.audit.chain import GENESIS_HASH, AuditEntry, ChainLink, extend_chain, link_entry
-from reports.audit.verification import chain_rows, verify_chain
+from reports.audit import GENESIS_HASH, AuditEntry, ChainLink, chain_rows, extend_chain, link_entry, verify_chain
 
 pytestmark = pytest.mark.rule("X-24")
 

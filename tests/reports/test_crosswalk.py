@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reports.countries.hotline import KINDS_BY_CATEGORY
-from reports.crosswalk import ROWS
 from reports.facts import EXTRA_QUESTIONS
+from reports.report import ROWS
 from tests.reports.judge import body
 from tests.reports.sample import SEND, given, setting
 

@@ -17,14 +17,16 @@ import pytest
 from reports.countries import country
 from reports.statistics import aggregation
 from reports.statistics.aggregation import (
+    MIN_COUNT,
     ReportOutcome,
+    VisibleCells,
     quarter_end,
     quarter_figures,
     quarter_of,
     quarter_start,
     table_layout,
+    visible_total,
 )
-from reports.statistics.suppression import MIN_COUNT, VisibleCells, visible_total
 from runtime.time_units import DAY, HOUR
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]

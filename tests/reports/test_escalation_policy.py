@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.escalation.policy import ESCALATION_TIMES, CountryTimes, escalation_faults, escalation_times, late_promises
+from reports.escalation import ESCALATION_TIMES, CountryTimes, escalation_faults, escalation_times, late_promises
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 STEPS = {

@@ -8,8 +8,7 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
-from reports.crypto.key_files import create_key_pair
-from reports.crypto.mode_marks import refuse_keys, refuse_queue
+from reports.crypto.key_files import create_key_pair, refuse_keys, refuse_queue
 from runtime.settings import SettingError
 from tests.support.app import App
 from tokaut.__main__ import main

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from reports.countries import mode_separation, opening_hours
+from reports.countries import opening_hours, validation
+from reports.countries.hotline import PartnerCard
 from reports.countries.opening_hours import OpeningHoursError
-from reports.countries.partner_card import PartnerCard
 from tests.reports.sample import VU
 from tests.reports.test_hours import at
 
@@ -83,5 +83,5 @@ def test_who_reads_first(cards: tuple[dict[str, str], ...], moment: str, who: in
 def test_a_drill_knows_no_rota_of_the_live_service() -> None:
     full = PartnerCard(duty_officer=OFFICERS, rota=ROTA, drills_to=("drill@example.org",))
     helpline = replace(VU.hotlines["vu-pikinini"], card=full)
-    kept = mode_separation.hotlines_for_mode({helpline.id: helpline}, "training")[helpline.id]
+    kept = validation.hotlines_for_mode({helpline.id: helpline}, "training")[helpline.id]
     assert opening_hours.duty_officers(kept.card, "Pacific/Efate", NOON) == ("drill@example.org",)

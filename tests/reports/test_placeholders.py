@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from reports.countries.country import Country
-from reports.countries.hotline import ModeName
-from reports.countries.partner_card import PartnerCard
+from reports.countries.hotline import ModeName, PartnerCard
 from tests.reports.lands import VERIFIED, with_helpline
 from tests.reports.sample import FJ, KE, VU
 

@@ -23,7 +23,7 @@ from tests.support.app import App
 from tests.support.ports import free_port
 from tests.support.redis_servers import Server
 from tests.support.tls import Authority, door
-from tokaut.checks.redis import redis_faults
+from tokaut.checks.stores import redis_faults
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
-from reports.crosswalk import ROWS
-from reports.exports.plain_text import plain_text_report
-from reports.exports.primero_mapping import CONCERNS, case_fields, case_note
-from reports.exports.referral_sheets import SHEETS, referral_sheet, sheet_csv, sheet_text
+from reports.exports import (
+    CONCERNS,
+    SHEETS,
+    case_fields,
+    case_note,
+    plain_text_report,
+    referral_sheet,
+    sheet_csv,
+    sheet_text,
+)
 from reports.json_bodies import without_contact
+from reports.report import ROWS
 from reports.spreadsheet import BOM
 from reports.triage import FLAG_LABELS, REASON_LABELS, RULE_TABLE, UNMATCHED
 from tests.reports.judge import body

@@ -25,7 +25,7 @@ from reports.crypto import (
     rewrap_body,
     seal_body,
 )
-from reports.crypto.primitives import frame
+from reports.crypto.symmetric import frame
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "sealing_vectors.json").read_text("utf-8"))
 SECOND = CipherSuite.new(KEMId.DHKEM_X25519_HKDF_SHA256, KDFId.HKDF_SHA256, AEADId.AES256_GCM)

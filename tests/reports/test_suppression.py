@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from reports.statistics.suppression import MIN_COUNT, VisibleCells, rounded_share, visible_cells, visible_total
+from reports.statistics.aggregation import MIN_COUNT, VisibleCells, rounded_share, visible_cells, visible_total
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reports.drills import trial_bodies
+from reports import drills
 from tests.reports.judge import OPEN, SHUT, refs_resolve
 from tests.reports.sample import KE, NOW, REPORT_ID, VU
 
@@ -16,7 +16,7 @@ ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4f"
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize(("country", "hotline"), [(VU, "vu-pikinini"), (KE, next(iter(KE.hotlines)))])
 def test_it_is_of_the_schema_and_says_what_it_is(country: object, hotline: str) -> None:
-    data = json.loads(trial_bodies.created_body(country, hotline, REPORT_ID, NOW, revision=2))  # type: ignore[arg-type]  # two of them
+    data = json.loads(drills.created_body(country, hotline, REPORT_ID, NOW, revision=2))  # type: ignore[arg-type]  # two of them
     SHUT.validate(data)
     assert refs_resolve(data)
     assert (data["mode"], data["revision"], data["triage"]["priority"]) == ("training", 2, "P4")
@@ -25,16 +25,14 @@ def test_it_is_of_the_schema_and_says_what_it_is(country: object, hotline: str) 
 
 
 def test_what_a_later_version_adds_is_taken_by_the_shipped_schema() -> None:
-    data = json.loads(
-        trial_bodies.later_version_body(json.loads(trial_bodies.created_body(VU, "vu-pikinini", REPORT_ID, NOW)))
-    )
+    data = json.loads(drills.later_version_body(json.loads(drills.created_body(VU, "vu-pikinini", REPORT_ID, NOW))))
     OPEN.validate(data)
     assert "a_later_field" in data
 
 
 @pytest.mark.rule("S-40")
 def test_a_message_and_what_nobody_could_read_say_so_too() -> None:
-    said = json.loads(trial_bodies.message_body(REPORT_ID, ID, NOW))
-    odd = json.loads(trial_bodies.unread_body(VU, REPORT_ID, NOW))
+    said = json.loads(drills.message_body(REPORT_ID, ID, NOW))
+    odd = json.loads(drills.unread_body(VU, REPORT_ID, NOW))
     assert (said["mode"], said["text"].startswith("DRILL")) == ("training", True)
     assert odd["mode"] == "training"

@@ -19,7 +19,7 @@ from random import Random
 from rich.progress import Progress
 from sqlalchemy import func, select, text
 
-from reports.retention.rules import RetentionPolicy
+from reports.retention import RetentionPolicy
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from reports.store.operations import maintenance, retention

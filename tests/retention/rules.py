@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.retention.rules import CLOSED, ERASED, LOCAL_COPY, NEVER_CLOSED, NOT_LIVE, RetentionPolicy
+from reports.retention import CLOSED, ERASED, LOCAL_COPY, NEVER_CLOSED, NOT_LIVE, RetentionPolicy
 from runtime.time_units import DAY
 
 

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from reports.retention.rules import RetentionPolicy
+from reports.retention import RetentionPolicy
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from reports.store.operations import maintenance, retention

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
-from reports.retention.rules import RetentionPolicy
+from reports.retention import RetentionPolicy
 from reports.store import pending_submissions
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence

@@ -9,9 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
 
-from reports.audit.signing_keys import create_signing_key
-from reports.audit.verification import chain_rows, verify_chain
-from reports.retention.rules import RetentionPolicy
+from reports.audit import chain_rows, create_signing_key, verify_chain
+from reports.retention import RetentionPolicy
 from reports.store import audit_log
 from reports.store.audit_log import entry_row
 from reports.store.engine.database import Database

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, insert, select, update
 
-from reports.retention.rules import RetentionPolicy
+from reports.retention import RetentionPolicy
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import SealedMessage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from reports.retention.rules import AUDIT
+from reports.retention import AUDIT
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from reports.store.privileges.rights import CLOCK, OWNER

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
-from reports.countries.retention_policy import retention_policy
-from reports.retention.rules import LOCAL_KINDS, RetentionPeriods, RetentionPolicy
+from reports.countries.country import retention_policy
+from reports.retention import LOCAL_KINDS, RetentionPeriods, RetentionPolicy
 from reports.store.engine.database import Database
 from reports.store.operations import retention
 from reports.store.operations.retention import Purge

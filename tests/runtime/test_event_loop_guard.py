@@ -14,7 +14,7 @@ from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
 from reports.store.spool import Spool
 from runtime import event_loop_guard
-from runtime.log_fields import EVENTS, is_allowed
+from runtime.logs import EVENTS, is_allowed
 from tests.support import blocked
 
 

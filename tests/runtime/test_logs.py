@@ -17,7 +17,7 @@ import structlog
 
 from reports.crypto import PrivateKey
 from runtime import logs
-from runtime.log_fields import EVENTS, REASONS, is_allowed
+from runtime.logs import EVENTS, REASONS, is_allowed
 from tests.house.files import PRODUCT, dotted, modules, texts
 
 CANARY = "a neutral sentence nobody else writes +6785550101"

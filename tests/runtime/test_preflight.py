@@ -12,7 +12,7 @@ import pytest
 OPENS_AND_STARTS = """
 import json, sqlite3, sys, threading
 from pathlib import Path
-from runtime.preflight import run_in_child
+from runtime.hardening import run_in_child
 
 def check():
     global connection
@@ -27,7 +27,7 @@ print(json.dumps([sys.argv[1] in files, threading.active_count()]))
 """
 EXITS = """
 import sys
-from runtime.preflight import run_in_child
+from runtime.hardening import run_in_child
 run_in_child(lambda: {})
 print("it went on")
 """

@@ -14,7 +14,7 @@ import redis
 import time_machine
 
 from gateway.sessions import store
-from gateway.sessions.circuit_breaker import CircuitBreaker
+from gateway.sessions.store import CircuitBreaker
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from flows.text import is_free_text
+from flows.pagination import is_free_text
+from gateway.conversation.context import TurnRequest
 from gateway.conversation.reducer import Reducer
-from gateway.conversation.request import TurnRequest
 from gateway.messaging.model import Reply
 from gateway.sessions.record import Record
 from tests.safeguarding.any_keys import COUNTRIES, EVERYWHERE, AnyKeys

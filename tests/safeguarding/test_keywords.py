@@ -11,7 +11,7 @@ import flows
 import locales
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue, load
 from flows.loader import load as load_book
-from flows.text import CARRIER_WORDS, NAVIGATION_KEYS
+from flows.pagination import CARRIER_WORDS, NAVIGATION_KEYS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from reports.countries.country import Country, load_countries, shipped_countries

@@ -15,8 +15,7 @@ from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
 from tests.safeguarding.walks import PHONE, number, thread, walk
 from tests.support.app import App
-from tokaut.screens.combinations import load_catalogues, menu_languages
-from tokaut.screens.phone_profiles import CHANNELS, phone
+from tokaut.screens.combinations import CHANNELS, load_catalogues, menu_languages, phone
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from gateway.conversation.turns import is_unguessable
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import SECRET_BYTES, _with_secret
 from reports.access_codes import derive_code, derive_pin
-from reports.crypto import mailbox_keys
+from reports.crypto import hpke
 from reports.store.schema import tables as t
 from tests.safeguarding.away import code_and_pin, database_away, empty
 from tests.safeguarding.walks import TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
@@ -204,5 +204,5 @@ def test_a_report_begun_before_the_upgrade_gets_a_secret_of_its_own() -> None:
 
 def test_a_guess_costs_megabytes_and_milliseconds() -> None:
     """10^11 pairs at so much memory each: years of a machine. Cheaper settings would undo that."""
-    assert mailbox_keys._KIBIBYTES >= 8 * 1024
-    assert mailbox_keys._PASSES >= 1
+    assert hpke._KIBIBYTES >= 8 * 1024
+    assert hpke._PASSES >= 1

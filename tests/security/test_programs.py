@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reports.escalation.priorities import QUEUE_PRIORITIES
+from reports.escalation import QUEUE_PRIORITIES
 from tests.support.app import App
 from workers.app import create_scheduler, create_services
 

@@ -42,11 +42,11 @@ def test_web_texts_only_in_reply() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "enqueue_outgoing"
     }
-    assert callers == {"gateway/sms/outbox.py", "workers/sms/notices.py"}
+    assert callers == {"gateway/sms.py", "workers/sms/notices.py"}
     [send] = [
         node
         for name, tree in modules("gateway")
-        if str(name) == "gateway/sms/outbox.py"
+        if str(name) == "gateway/sms.py"
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and node.name == "send"
     ]

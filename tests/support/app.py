@@ -37,8 +37,7 @@ from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
 from tests.support.unhurried import unhurried
-from tokaut.local_stack.folder import DemoFolder
-from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 NOWHERE = StackAddresses(1, 2, 3)  # never called, because no worker runs
 VANUATU = "*111*163#"

@@ -54,7 +54,6 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
     ),
     "SET ROLE tokaut_console": (
         "accounts",
-        "approvals",
         "case_actions",
         "case_list",
         "case_view",

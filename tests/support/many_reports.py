@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from reports.crypto import PublicKey, SealContext, seal_body
-from reports.escalation.policy import ESCALATION_TIMES, STEP_OVERDUE
+from reports.escalation import ESCALATION_TIMES, STEP_OVERDUE
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id

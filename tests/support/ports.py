@@ -6,7 +6,7 @@ import os
 from itertools import count, islice
 from pathlib import Path
 
-from tokaut.local_stack.ports import is_free
+from tokaut.local_stack.valkey import is_free
 
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOWEST, STEP, EACH = 12_000, 8, 2_000  # a demo uses the following ports too; EACH: ports per process of the test runner

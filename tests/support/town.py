@@ -29,9 +29,8 @@ from tests.support.provider import Provider
 from tests.support.twilio import Account, TwilioApi
 from tests.support.wait import until
 from tokaut.local_stack import startup, valkey
-from tokaut.local_stack.folder import DemoFolder
 from tokaut.local_stack.parent_death import die_with_parent
-from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
 BESIDE = ("console",)  # started only by tests that need it

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, insert, select, update
 
-from reports.audit.signing_keys import create_signing_key, load_signing_key
+from reports.audit import create_signing_key, load_signing_key
 from reports.store import audit_log
 from reports.store.audit_log import entry_row
 from reports.store.engine.database import Database

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tokaut.bench import machine, scenarios
+from tokaut.bench import load_client, machine
 from tokaut.bench.table import figure_rows
 
 SERIES = {"per_second", "p50", "p99", "cpu_ms", "client_cpu"}
@@ -115,12 +115,12 @@ class TestQuickRun:
 
 
 def test_a_path_holds_all_replies_so_far() -> None:
-    assert list(scenarios.text_fields(["", "1", "98", "0"])) == ["", "1", "1%2A98", "1%2A98%2A0"]
+    assert list(load_client.text_fields(["", "1", "98", "0"])) == ["", "1", "1%2A98", "1%2A98%2A0"]
 
 
 def test_the_callers_phones_are_made_up_numbers() -> None:
-    assert scenarios.phone_number(1) == "+6785550001"
-    assert scenarios.phone_number(10_001) == "+6785550001"
+    assert load_client.phone_number(1) == "+6785550001"
+    assert load_client.phone_number(10_001) == "+6785550001"
 
 
 def test_what_proc_does_not_tell_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.support.ports import free_port
-from tokaut.bench import certificate
-from tokaut.bench.certificate import Certificate
+from tokaut.bench import environment
+from tokaut.bench.environment import Certificate
 from tokaut.local_stack.hotline_server import DemoHotlineServer
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here: the bench does without")
@@ -19,7 +19,7 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no o
 
 @pytest.fixture
 def made(tmp_path: Path) -> Certificate:
-    found = certificate.make_certificate(tmp_path)
+    found = environment.make_certificate(tmp_path)
     assert found is not None, "openssl before 3.0"
     return found
 
@@ -65,4 +65,4 @@ def test_without_a_good_openssl_there_is_none(
         (tmp_path / "openssl").write_text(openssl)
         (tmp_path / "openssl").chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert certificate.make_certificate(tmp_path) is None
+    assert environment.make_certificate(tmp_path) is None

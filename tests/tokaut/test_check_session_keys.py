@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from gateway.sessions.keys import NAME, SessionKeys
-from tokaut.checks.advisory import Advisory
-from tokaut.checks.session_keys import session_key_faults
+from tokaut.checks.live_checklist import Advisory
+from tokaut.checks.stores import session_key_faults
 
 
 def test_before_the_first_start_and_while_web_runs_all_is_good(tmp_path: Path) -> None:

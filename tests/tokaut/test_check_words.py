@@ -9,8 +9,7 @@ import pytest
 
 import locales
 from flows import catalogues
-from tokaut.checks.advisory import Advisory
-from tokaut.checks.wording import wording_faults
+from tokaut.checks.live_checklist import Advisory, wording_faults
 
 TODAY = date(2026, 11, 25)
 

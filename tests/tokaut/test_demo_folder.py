@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.wait import until
-from tokaut.local_stack.folder import DemoFolder, FolderInUse
 from tokaut.local_stack.processes import RUN_MARK
+from tokaut.local_stack.settings import DemoFolder, FolderInUse
 
 
 def test_it_is_empty_at_the_start_of_each_demo(tmp_path: Path) -> None:

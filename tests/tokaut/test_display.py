@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tokaut.demo import live_display
+from tokaut.demo import display
 from tokaut.demo.display import TextDisplay
-from tokaut.local_stack.received import ReceivedDeliveries, ReceivedDelivery
+from tokaut.local_stack.hotline_server import ReceivedDeliveries, ReceivedDelivery
 from tokaut.local_stack.ussd_phone import PhoneScreen
 
 DATA: dict[str, Any] = {
@@ -44,7 +44,7 @@ LONG = ReceivedDelivery(
 
 def drawn(width: int = 80, height: int = 24) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
-    with live_display.LiveDisplay(console, dials="*111*163#", pace=0) as show:
+    with display.LiveDisplay(console, dials="*111*163#", pace=0) as show:
         for _ in range(10):
             show.phone(HOME, "The first screen.")
             show.reply("1", "Report")
@@ -102,7 +102,7 @@ def test_the_picture_is_for_terminals_that_can_show_it(terminal: bool, no_color:
     console = Console(
         file=io.StringIO(), force_terminal=terminal, no_color=no_color, width=80, height=height, _environ={}
     )
-    assert live_display.is_supported(console) is fits
+    assert display.is_supported(console) is fits
 
 
 def test_what_the_hotline_took_is_read_once_and_only_whole_lines(tmp_path: Path) -> None:

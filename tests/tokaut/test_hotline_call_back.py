@@ -13,8 +13,7 @@ from runtime.settings.parsers import new_webhook_secret
 from tests.support.console import Console
 from tokaut.conformance import check_callbacks
 from tokaut.local_stack import startup
-from tokaut.local_stack.folder import DemoFolder
-from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
 from workers.network.http_client import HttpClient

@@ -15,8 +15,7 @@ from reports.countries.language_names import LANGUAGE_NAMES
 from reports.countries.law import Law
 from tests.reports.lands import ready
 from tokaut.__main__ import main
-from tokaut.checks.country import explain_country
-from tokaut.checks.live_checklist import ChecklistItem, steps
+from tokaut.checks.live_checklist import ChecklistItem, explain_country, steps
 from tokaut.screens.coverage import CatalogueCoverage
 
 TODAY = date(2026, 11, 25)

@@ -16,11 +16,11 @@ import locales
 from flows import loader
 from flows.authoring.screen_variants import screen_variants
 from flows.catalogues import ENGLISH_CATALOGUE, load, messages
-from flows.text import PLACEHOLDER
+from flows.pagination import PLACEHOLDER
 from reports.countries.country import load_countries
 from tokaut.__main__ import main
 from tokaut.commands import locales as command
-from tokaut.screens.phone_profiles import CHANNELS, for_reviewers, menu_languages, phone
+from tokaut.screens.combinations import CHANNELS, for_reviewers, menu_languages, phone
 from tokaut.screens.review import FIELD_MEANINGS
 
 SHIPPED = locales.FOLDER

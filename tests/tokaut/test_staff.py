@@ -14,8 +14,7 @@ from reports.store.staff import accounts
 from tests.support.staff import Person
 from tokaut.__main__ import main
 from tokaut.local_stack import startup
-from tokaut.local_stack.folder import DemoFolder
-from tokaut.local_stack.settings import StackAddresses, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
 
 
 @pytest.fixture

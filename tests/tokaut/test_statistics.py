@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 from reports import spreadsheet
 from reports.countries.country import load_countries
 from reports.statistics.aggregation import places_of
-from reports.statistics.labels import CELL_LABELS
+from reports.statistics.tables import CELL_LABELS
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from reports.store.schema import tables as t

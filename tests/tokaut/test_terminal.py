@@ -17,12 +17,12 @@ from rich.console import Console
 
 from tests.house.files import ROOT, dotted, modules
 from tokaut.__main__ import main
-from tokaut.demo import live_display
+from tokaut.demo import display
 from tokaut.demo.display import DemoDisplay, SafeDisplay, TextDisplay
 from tokaut.demo.playback import DeliveryWatch
-from tokaut.local_stack import received
+from tokaut.local_stack import hotline_server
+from tokaut.local_stack.hotline_server import ReceivedDeliveries, ReceivedDelivery
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
-from tokaut.local_stack.received import ReceivedDeliveries, ReceivedDelivery
 from tokaut.local_stack.ussd_phone import PhoneScreen
 from tokaut.terminal import echo, one_line, printable
 
@@ -88,7 +88,7 @@ def in_plain_lines(delivery: ReceivedDelivery) -> str:
 
 def in_the_picture(delivery: ReceivedDelivery) -> str:
     console = Console(file=io.StringIO(), force_terminal=False, width=100, height=40, color_system=None)
-    with live_display.LiveDisplay(console, dials="", pace=0) as show:
+    with display.LiveDisplay(console, dials="", pace=0) as show:
         show.hotline(delivery, 0.1)
         show.phone(PhoneScreen("Screen", True, 1.0), "")
     assert isinstance(console.file, io.StringIO)
@@ -254,7 +254,7 @@ def test_a_terminal_without_our_letters_gets_escapes(monkeypatch: pytest.MonkeyP
 
 def test_no_reader_of_deliveries_indexes_what_may_be_missing() -> None:
     """`data[...]` would end the demo with the first type that lacks it."""
-    tree = ast.parse(Path(received.__file__).read_text())
+    tree = ast.parse(Path(hotline_server.__file__).read_text())
     of_delivery = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "ReceivedDelivery")
     indexed = [ast.unparse(node) for node in ast.walk(of_delivery) if isinstance(node, ast.Subscript)]
     assert [one for one in indexed if "data" in one] == []

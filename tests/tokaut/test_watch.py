@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from sqlalchemy import update
 
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES
 from reports.store import outbox
 from reports.store.engine import leases
 from reports.store.engine.database import DatabaseUnavailable

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
 from reports.countries.country import Countries, Country
-from reports.escalation.priorities import STANDARD, URGENT
+from reports.escalation import STANDARD, URGENT
 from reports.store import outbox
 from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
@@ -20,11 +20,9 @@ from tests.workers.filings import ONE, THREE, TWO, Desk
 from workers.jobs.escalation import EscalationJob
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.notifier import Notifier
-from workers.notifications.on_call import OnCallPager
+from workers.notifications.on_call import Notifier, OnCallPager
 from workers.notifications.texts import Alert, Notification
-from workers.sms.dispatcher import SmsDispatcher
-from workers.sms.outcomes import SmsSender
+from workers.sms.dispatcher import SmsDispatcher, SmsSender
 from workers.thread_pool import BackgroundPool
 
 CHAIN = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))

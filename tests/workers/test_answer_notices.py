@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
 from flows.catalogues import ENGLISH_CATALOGUE
-from gateway.sms.opt_outs import OptOuts
+from gateway.sms import OptOuts
 from reports.countries.country import load_countries
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_private_keys, load_public_keys, read_private_key
@@ -32,8 +32,7 @@ from tests.workers.test_sms_dispatcher import Says
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.sms.dispatcher import SmsDispatcher
-from workers.sms.outcomes import Accepted, RetryLater
+from workers.sms.dispatcher import Accepted, RetryLater, SmsDispatcher
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
 

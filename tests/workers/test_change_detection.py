@@ -14,7 +14,7 @@ from reports.store.schema import tables as t
 from tests.reports.lands import card
 from tests.reports.sample import VU
 from tests.workers.filings import Desk
-from workers.jobs.change_detection import ChangeDetectionJob
+from workers.jobs.statistics import ChangeDetectionJob
 from workers.notifications.texts import Notification
 
 pytestmark = pytest.mark.rule("X-13")

@@ -11,10 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from reports.countries.hotline import Hotline as Listed
-from reports.crosswalk import ROWS
 from reports.json_bodies import NO_CONTACT as NO
 from reports.json_bodies import envelope
-from reports.report import CONTACT_CHOICES, build_report, report_head, to_json
+from reports.report import CONTACT_CHOICES, ROWS, build_report, report_head, to_json
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from runtime.settings import Mode
@@ -22,9 +21,8 @@ from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import GIVEN, say, sent_report
 from workers.delivery import registry
-from workers.delivery.notices import build_mail
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest
-from workers.delivery.registry import HotlineDependencies
+from workers.delivery.registry import HotlineDependencies, build_mail
 from workers.hotlines.primero import CaseUpdate
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from reports.escalation.policy import max_step_delays
+from reports.escalation import max_step_delays
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState
 from reports.store.operations import clock_skew

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports.countries.hotline import Hotline as Listed
-from reports.countries.partner_card import PartnerCard
+from reports.countries.hotline import PartnerCard
 from runtime.settings import Mode, load_settings
 from tests.workers.mailroom import Mailroom
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable

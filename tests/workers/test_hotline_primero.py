@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
 from reports.countries.country import SHIPPED_FOLDER
-from reports.exports.primero_mapping import CONCERNS as OURS
+from reports.exports import CONCERNS as OURS
 from reports.json_bodies import NO_CONTACT, envelope, json_bytes, message_json, unread_json
 from reports.store.operations import delivery_actions
 from runtime.settings import Mode, Secret

@@ -10,10 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
-from flows.gsm7 import alphabet
+from flows.pagination import alphabet
 from flows.staff_replies import TOPIC_WORDS
 from reports.countries.hotline import Hotline as Listed
-from reports.countries.partner_card import PartnerCard
+from reports.countries.hotline import PartnerCard
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store import outbox
 from reports.store.cases import case_status
@@ -30,8 +30,7 @@ from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.notifications.on_call import ANSWER_TIMEOUTS, PAGE_PHRASES, OnCallPager, page_text
-from workers.sms.dispatcher import SmsDispatcher
-from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatcher, SmsMessage, SmsOutcome
 
 FIRST, SECOND_ONE, THIRD = NUMBERS = ("+6785550101", "+6785550102", "+6785550103")
 MAIL = "desk@hotline.example"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
-from reports.escalation.priorities import STANDARD, URGENT
+from reports.escalation import STANDARD, URGENT
 from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.support.wait import until
@@ -21,7 +21,7 @@ from tests.workers.test_escalation import ALL_DAY, at
 from tests.workers.test_sms_dispatcher import Says
 from workers.delivery.registry import OnCallPhones
 from workers.notifications.texts import Notification
-from workers.sms.outcomes import Accepted, RetryLater
+from workers.sms.dispatcher import Accepted, RetryLater
 from workers.thread_pool import BackgroundPool
 
 CHANNEL = "africastalking"

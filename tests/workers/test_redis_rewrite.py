@@ -17,7 +17,7 @@ from runtime.redis_clients import queue_client
 from runtime.settings import RedisAddress
 from tests.security.redis_users import Guarded
 from tests.support.wait import until
-from workers.jobs.redis_rewrite import RedisRewriteJob
+from workers.jobs.outages import RedisRewriteJob
 from workers.metrics import WorkerMetrics
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ from redis import Redis
 from runtime import metrics_files
 with metrics_files.claim_files("clock"):
     from workers.metrics import WorkerMetrics
-    from workers.jobs.redis_rewrite import RedisRewriteJob
+    from workers.jobs.outages import RedisRewriteJob
     registry = CollectorRegistry()
     RedisRewriteJob(Redis(), WorkerMetrics(registry))
 sys.stdout.write(metrics_files.render(registry).decode())

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import Gauge
 from sqlalchemy import select, update
 
-from reports.audit.verification import chain_rows, verify_chain
+from reports.audit import chain_rows, verify_chain
 from reports.store import audit_log, circuit_breakers, outbox, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t

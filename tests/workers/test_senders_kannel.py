@@ -10,7 +10,7 @@ from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.senders.kannel import Sender, Settings
-from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 pytestmark = pytest.mark.slow
 

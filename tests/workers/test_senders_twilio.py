@@ -15,7 +15,7 @@ from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.notifications.texts import SMS_ADVICE
 from workers.senders.twilio import CODES, Sender, Settings
-from workers.sms.outcomes import OPERATOR_FAULTS, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import OPERATOR_FAULTS, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 pytestmark = pytest.mark.slow
 

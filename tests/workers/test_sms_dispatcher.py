@@ -22,8 +22,16 @@ from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.retry_policy import COMMIT_RETRIES
-from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, send
-from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import (
+    Accepted,
+    DoNotRetry,
+    InterleavedSms,
+    RetryLater,
+    SmsDispatcher,
+    SmsMessage,
+    SmsOutcome,
+    send,
+)
 
 CALLER = bytes(range(32))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from reports.escalation.policy import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES
 from reports.store import outbox, pending_submissions, submissions
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationStep

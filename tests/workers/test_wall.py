@@ -10,7 +10,7 @@ import pytest
 
 from reports.countries.country import SHIPPED_FOLDER, Countries, CountryError, load_countries
 from reports.countries.hotline import ModeName as Name
-from reports.countries.mode_separation import is_drill_name
+from reports.countries.validation import is_drill_name
 from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from workers.delivery import registry

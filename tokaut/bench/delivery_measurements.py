@@ -10,16 +10,16 @@ from datetime import datetime
 from statistics import median
 
 from tokaut.bench.environment import DOWN_COUNTRY, BenchEnvironment
-from tokaut.bench.measurements import BenchSize, Figures, series
-from tokaut.bench.scenarios import (
+from tokaut.bench.load_client import (
     DANGER_LABELS,
     FALLBACK_SERVICE_CODE,
     SENDING_SCENARIO,
     fallback_phone_number,
     phone_number,
 )
+from tokaut.bench.measurements import BenchSize, Figures, series
+from tokaut.local_stack.hotline_server import ReceivedDelivery
 from tokaut.local_stack.processes import ProcessDied
-from tokaut.local_stack.received import ReceivedDelivery
 from tokaut.local_stack.ussd_phone import CHOICE_LINE, PhoneScreen
 
 ARRIVES_WITHIN = 30.0  # seconds

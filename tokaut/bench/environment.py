@@ -1,4 +1,4 @@
-"""The processes that `tokaut bench` measures: one web process, a bare Flask view for comparison, and what they need.
+"""The processes that `tokaut bench` measures: web, a bare Flask view for comparison, a TLS hotline.
 
 The web of another checkout can run beside them, with the same settings, database and Valkey. Both are then measured in
 turn.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,25 +27,76 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.spool import ENTRY_SUFFIX
 from runtime.redis_clients import session_client
 from runtime.settings import CommonSettings, RedisAddress, load_settings
-from tokaut.bench import baseline_app, certificate
-from tokaut.bench.load_client import LoadOrder, LoadResult
+from tokaut.bench import baseline_app
+from tokaut.bench.load_client import SERVICE_CODE, BenchStep, LoadOrder, LoadResult
 from tokaut.bench.machine import processes_with, python_command
-from tokaut.bench.scenarios import SERVICE_CODE, BenchStep
 from tokaut.local_stack import valkey
-from tokaut.local_stack.folder import DemoFolder
-from tokaut.local_stack.ports import free_port
+from tokaut.local_stack.hotline_server import ReceivedDeliveries
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
-from tokaut.local_stack.received import ReceivedDeliveries
-from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 from tokaut.local_stack.startup import prepare_stack, process_commands
 from tokaut.local_stack.ussd_phone import UssdPhone
+from tokaut.local_stack.valkey import free_port
 
+OPENSSL_CONFIG = """
+[req]
+distinguished_name = nobody
+prompt = no
+[nobody]
+CN = made for one run
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+subjectKeyIdentifier = hash
+[server]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = IP:127.0.0.1
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+"""
+KEY_OPTIONS = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 STARTS_WITHIN = 60.0  # seconds
 WORKERS = ("urgent", "standard", "clock")
 COUNTRIES = ("vu", "fj", "ke")
 DOWN_COUNTRY = "FJ"
 THREADS = ("--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--log-level", "warning")
 BASELINE, OTHER_CHECKOUT = "floor", "before"  # the bare Flask view on gunicorn's threads; web of another checkout
+
+
+# A TLS certificate for the hotline of `tokaut bench`, signed by an authority of this run. Needs openssl.
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """authority: the certificate to trust. server: certificate and key for 127.0.0.1 in one file."""
+
+    authority: Path
+    server: Path
+
+
+def make_certificate(folder: Path) -> Certificate | None:
+    """Create both files in `folder`. Returns None without openssl 3 or newer."""
+    program = shutil.which("openssl")
+    if program is None:
+        return None
+    certificate = Certificate(folder / "authority.pem", folder / "server.pem")
+    settings = folder / "openssl.cnf"
+    settings.write_text(OPENSSL_CONFIG)
+    signed_by_authority = ("-CA", str(certificate.authority), "-CAkey", str(certificate.authority))
+    for path, extensions, signer in (
+        (certificate.authority, "authority", ()),
+        (certificate.server, "server", signed_by_authority),
+    ):
+        command = [program, "req", "-x509", "-days", "2", "-config", str(settings), "-extensions", extensions]
+        command += [*KEY_OPTIONS, "-keyout", f"{path}.key", *signer, "-out", str(path)]
+        result = subprocess.run(command, capture_output=True, check=False)
+        if result.returncode:
+            return None
+        path.write_bytes(path.read_bytes() + Path(f"{path}.key").read_bytes())
+        path.chmod(0o600)
+    return certificate
 
 
 class BenchEnvironment:
@@ -62,7 +114,7 @@ class BenchEnvironment:
         self.countries, hotlines = countries.all, [hotline.id for hotline in countries.hotlines]
         self._ports = {name: free_port() for name in (BASELINE, *([OTHER_CHECKOUT] if beside else []))}
         plan = make_plan({}, folder, StackAddresses(free_port(), free_port(), free_port()), hotlines)
-        self._certificate = certificate.make_certificate(folder.inside)
+        self._certificate = make_certificate(folder.inside)
         self._hotline = plan.where.hotline
         plan_settings = {**plan.settings, **_unreachable_helpline(self.countries), **(settings or {})}
         if self._certificate:

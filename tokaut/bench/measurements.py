@@ -13,9 +13,16 @@ from typing import Any
 from reports.store.engine.database import Database
 from reports.store.operations import synthetic_reports
 from tokaut.bench.environment import BenchEnvironment
-from tokaut.bench.load_client import LoadResult
+from tokaut.bench.load_client import (
+    OTHER_PATHS,
+    SCENARIO,
+    SENDING_SCENARIO,
+    SMS_TEXTS,
+    BenchStep,
+    LoadResult,
+    phone_number,
+)
 from tokaut.bench.machine import cpu_seconds, memory_use
-from tokaut.bench.scenarios import OTHER_PATHS, SCENARIO, SENDING_SCENARIO, SMS_TEXTS, BenchStep, phone_number
 from tokaut.local_stack.processes import ProcessDied
 from tokaut.local_stack.ussd_phone import PhoneScreen
 

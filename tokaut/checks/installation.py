@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from reports.audit.signing_keys import AUDIT_KEY, load_verify_keys
+from reports.audit import AUDIT_KEY, load_verify_keys
 from reports.countries.country import Countries, Country, CountryError, load_countries
 from reports.countries.hotline import Hotline, ModeName
 from reports.crypto.key_files import (
@@ -25,9 +25,9 @@ from reports.crypto.key_files import (
     list_keys,
     load_private_keys,
     load_public_keys,
+    refuse_keys,
     refuse_private_keys,
 )
-from reports.crypto.mode_marks import refuse_keys
 from reports.crypto.phone_pepper import load_pepper
 from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
@@ -50,8 +50,8 @@ from runtime.settings import (
 )
 from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
-from tokaut.checks.advisory import Advisory
-from tokaut.checks.audit_chain import verify_chain
+from tokaut.checks.live_checklist import Advisory
+from tokaut.checks.stores import verify_chain
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
 

@@ -1,15 +1,19 @@
-"""What a country still needs before it can go live, in words for people who read no country file. Pure."""
+"""What a country still needs before it can go live, in words for people who read no country file."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import locales
+from flows import catalogues, loader
+from flows.catalogues import ENGLISH, messages
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline, PhoneNumber, SourcedEntry, is_overdue
 from reports.countries.language_names import language_name
-from tokaut.screens.coverage import CatalogueCoverage
+from tokaut.screens.coverage import CatalogueCoverage, catalogue_coverage, missing_safety_screens
 
 TEST_MAX_AGE = timedelta(days=7)
 MAX_NAMED_FIELDS = 4  # of a card; above this only their number is given
@@ -21,6 +25,8 @@ LAW_QUESTIONS = {
     "defined": "what counts as such a picture",
     "isp": "whether phone and internet companies have to report them",
 }
+WIDTH = 100
+TIP_MAX_AGE = timedelta(days=730)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +262,87 @@ def _these(names: Sequence[str], singular: str, plural: str) -> str:
 def _list(names: Iterable[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
+
+
+# The output of `tokaut check --country` for one country: plain words for the people who prepare it.
+
+
+def explain_country(of: Country, today: date) -> Iterator[str]:
+    """Yield lines of text. Steps are numbered, so that people can refer to them on the phone."""
+    items = steps(of, _translated(of), today)
+    stops = sum(item.stops for item in items)
+    yield _head(of, stops, len(items) - stops)
+    number = 0
+    for title, section in (
+        ("Before it can go live", [item for item in items if item.stops]),
+        ("It can go live without these; settle them too", [item for item in items if not item.stops]),
+    ):
+        if section:
+            yield f"\n{title}:"
+        for item in section:
+            number += 1
+            yield from _step(number, item)
+    if items:
+        yield f"\nThe file is {of.file}; docs/add-a-country.md explains it. The same findings, one per line:"
+
+
+def _head(country: Country, stops: int, optional: int) -> str:
+    if not stops:
+        return f"{country.name} can go live." + (f" {_count_text(optional)} worth settling." if optional else "")
+    more = f", and {optional} more {'is' if optional == 1 else 'are'} worth settling" if optional else ""
+    return f"{country.name} cannot go live yet: {_count_text(stops)} to do first{more}."
+
+
+def _count_text(count: int) -> str:
+    return "1 thing is" if count == 1 else f"{count} things are"
+
+
+def _step(number: int, item: ChecklistItem) -> Iterator[str]:
+    yield from _wrapped(f"{number:>2}. {item.what}")
+    yield from _wrapped(f"    Next: {item.do}")
+
+
+def _wrapped(text: str) -> Iterable[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+
+
+def _translated(country: Country) -> list[CatalogueCoverage]:
+    """Return the coverage of each language of the country that has a catalogue, except English."""
+    book, catalogues_by_tag = loader.load(), catalogues.load(locales.FOLDER)
+    return [catalogue_coverage(tag, book) for tag in country.languages if tag in catalogues_by_tag and tag != ENGLISH]
+
+
+# A finding that is reported and does not fail a check.
+
+
+class Advisory(str):
+    """A sentence about something that could not be checked or needs a look: no fault, and no sign that all is well."""
+
+    __slots__ = ()
+
+
+# The check of the screen texts: tips not reviewed for long, and draft languages on the menu.
+
+
+def wording_faults(drafts: Sequence[str], today: date) -> Iterator[str]:
+    """Yield faults and advisories. `drafts`: the draft languages that the operator offers by name."""
+    book = loader.load()
+    for flow in book.flows.values():
+        for topic in flow.topics:
+            if today - date.fromisoformat(topic.checked) > TIP_MAX_AGE:
+                publishers = "; ".join(flow.sources[name].by for name in topic.sources)
+                yield (
+                    f"the tip {topic.id} was last checked on {topic.checked}; read it beside its sources again: "
+                    f"{publishers}"
+                )
+    known = catalogues.load(locales.FOLDER)
+    reviewed = [tag for tag, catalogue in known.items() if catalogue.reviewed and tag != catalogues.ENGLISH]
+    for tag in dict.fromkeys((*drafts, *reviewed)):
+        if tag not in known:
+            yield f"TOKAUT_DRAFT_LANGUAGES names {tag}, and there is no such catalogue; look into locales"
+        elif missing := missing_safety_screens(known[tag], messages(book)):
+            yield f"{known[tag].name} is on no menu: not translated yet: {', '.join(missing)}"
+        elif not known[tag].reviewed:
+            yield Advisory(
+                f"{known[tag].name} is offered as a draft: a speaker and a child-protection worker have to read it"
+            )

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import click
 
-from reports.audit import signing_keys
-from reports.audit.verification import ChainVerification
+from reports import audit as signing_keys
+from reports.audit import ChainVerification
 from reports.crypto.key_files import KeyFileError
 from reports.store import audit_log
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, load_settings
 from runtime.time_units import DAY
-from tokaut.checks.audit_chain import chained_rows, verify_chain
-from tokaut.cli import CommandError, CommandGroup
+from tokaut.checks.stores import chained_rows, verify_chain
 from tokaut.database import open_database
 from tokaut.documents import audit_export
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 CHECKPOINT_MAX_AGE = 2 * DAY
 

@@ -13,12 +13,11 @@ import click
 from rich.progress import Progress
 
 from reports.crypto.key_files import readable_private_keys
-from reports.retention.erasure_journal import FOLDER_NAME, copy_journal, journal_folder
+from reports.retention import FOLDER_NAME, copy_journal, journal_folder
 from reports.store.operations.maintenance import BackupError, copy_database, marker_path, touch_marker
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, SettingError, load_settings
-from tokaut.cli import CommandError
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 LEAST_FREE = 200 << 20  # bytes that must stay free beside the copy
 ENDING = ".tokaut.db"

@@ -13,22 +13,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from gateway.thread_pool import THREADS
+from gateway.threads import THREADS
 from reports.countries.country import CountryError
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, SettingError, load_settings
 from tokaut.bench import delivery_measurements, machine, measurements
-from tokaut.bench.chart import draw_chart
 from tokaut.bench.environment import BenchEnvironment
+from tokaut.bench.load_client import SCENARIO, SENDING_SCENARIO
 from tokaut.bench.measurements import BenchSize
-from tokaut.bench.scenarios import SCENARIO, SENDING_SCENARIO
-from tokaut.bench.table import figures_table
-from tokaut.cli import CommandError
-from tokaut.local_stack.folder import DemoFolder, FolderInUse
+from tokaut.bench.table import draw_chart, figures_table
 from tokaut.local_stack.processes import ProcessDied
+from tokaut.local_stack.settings import DemoFolder, FolderInUse
 from tokaut.local_stack.ussd_phone import UnexpectedAnswer
 from tokaut.local_stack.valkey import ValkeyMissing
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 Measurement = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and the function that returns its figures
 

@@ -11,12 +11,8 @@ import click
 from runtime.hardening import harden
 from runtime.settings import PepperSettings, WebKeySettings, collect_settings
 from tokaut.checks import installation
-from tokaut.checks.advisory import Advisory
-from tokaut.checks.country import explain_country
-from tokaut.checks.redis import redis_faults
-from tokaut.checks.session_keys import session_key_faults
-from tokaut.checks.spool import spool_faults
-from tokaut.checks.wording import wording_faults
+from tokaut.checks.live_checklist import Advisory, explain_country, wording_faults
+from tokaut.checks.stores import redis_faults, session_key_faults, spool_faults
 from tokaut.terminal import echo
 
 Found = dict[str, list[str]]  # part → its faults and advisories, one sentence each

@@ -16,9 +16,8 @@ from reports.store.engine.database import Database
 from reports.store.operations import delivery_actions
 from reports.store.operations.delivery_actions import ReportPath
 from runtime.hardening import harden
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 
 def history_lines(way: ReportPath) -> Iterator[str]:

@@ -12,7 +12,7 @@ import click
 
 from reports.crypto import DecryptError, SealContext, SealedBody, open_body
 from reports.crypto.key_files import KeyFileError, load_private_keys
-from reports.exports.referral_sheets import SHEETS, SheetRow, referral_sheet, sheet_csv, sheet_text
+from reports.exports import SHEETS, SheetRow, referral_sheet, sheet_csv, sheet_text
 from reports.json_bodies import without_contact
 from reports.store.cases import case_view
 from reports.store.engine.database import Database
@@ -21,9 +21,8 @@ from reports.store.operations import delivery_actions
 from reports.store.outbox import StoredBody
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, load_settings
-from tokaut.cli import CommandError
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 
 @click.command()

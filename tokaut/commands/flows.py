@@ -15,13 +15,12 @@ from flows import loader
 from flows.authoring.lint import Linter, LintReport
 from flows.authoring.timing import SESSION_LIMITS
 from flows.model import FlowBook
-from flows.parser.yaml_nodes import FlowError
+from flows.parser import FlowError
 from reports.countries.country import Countries, CountryError, load_countries, shipped_countries
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.commands.flows_graph import graph
 from tokaut.commands.flows_play import play
 from tokaut.screens.combinations import LIMITS, combinations, load_catalogues
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

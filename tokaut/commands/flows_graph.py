@@ -15,11 +15,10 @@ from flows.authoring.graph_svg import graph_svg
 from flows.authoring.paths import explore
 from flows.dependencies import dependencies_of
 from flows.model import FlowBook
-from flows.parser.yaml_nodes import FlowError
+from flows.parser import FlowError
 from reports.countries.country import load_countries
-from tokaut.cli import CommandError
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 EXAMPLE_COUNTRY = "vu"
 RENDERERS = {"svg": graph_svg, "mermaid": mermaid}

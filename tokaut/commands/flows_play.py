@@ -12,16 +12,14 @@ from msgspec.structs import replace
 from flows import loader
 from flows.authoring.paths import NOON, Combination
 from flows.engine import EngineStep, apply_outcome, initial_state, render, render_notice, step
-from flows.gsm7 import alphabet, size
-from flows.model import FlowBook, FlowState, ScreenContext
-from flows.parser.yaml_nodes import FlowError
-from flows.vocabulary import FACTS
+from flows.model import FACTS, FlowBook, FlowState, ScreenContext
+from flows.pagination import alphabet, size
+from flows.parser import FlowError
 from gateway.conversation.reducer import HOME
 from reports.countries.country import CountryError, load_countries
-from tokaut.cli import CommandError, prompt_lines
 from tokaut.commands.flows_graph import flow_name
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo, prompt_lines
 
 # Facts that a session only learns while it runs; used unless --fact replaces them.
 EFFECT_FACTS = {"report_state": "delivered", "messages": "some", "another": "no"}

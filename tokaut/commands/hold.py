@@ -6,13 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-from reports.retention.rules import MAX_HOLD_DAYS
+from reports.retention import MAX_HOLD_DAYS
 from reports.store.operations import retention
 from reports.store.operations.retention import HOLD_REASONS, LegalHold
 from runtime.hardening import harden
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 PAPER = "of the paper that asks for it: letters, digits, / . - and blanks, at most 40"
 

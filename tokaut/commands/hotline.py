@@ -25,10 +25,9 @@ from runtime.settings import (
     load_all_settings,
     load_settings,
 )
-from tokaut.cli import CommandError, CommandGroup, unknown_hotline
 from tokaut.conformance import ConformanceResult, DrillPayloads, check_callbacks, check_deliveries, text_notifier
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo, unknown_hotline
 from workers.app import create_senders, hotline_dependencies
 from workers.delivery.outcomes import HotlineConnector
 from workers.delivery.registry import build_connectors

@@ -10,21 +10,23 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from reports.audit import signing_keys
-from reports.audit.signing_keys import AUDIT_KEY
+from reports import audit
+from reports.audit import AUDIT_KEY
 from reports.crypto import PublicKey
 from reports.crypto.key_files import (
     KeyFileError,
     create_key_pair,
+    has_no_keys,
     hotlines_with_keys,
     list_keys,
     load_private_keys,
+    mark_keys,
     read_private_key,
+    refuse_keys,
     restore_private_key,
 )
 from reports.crypto.key_files import destroy_private_key as destroy_key
 from reports.crypto.key_files import publish_public_keys as publish_keys
-from reports.crypto.mode_marks import has_no_keys, mark_keys, refuse_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
 from reports.store.operations import delivery_actions
@@ -32,10 +34,9 @@ from reports.store.operations.key_rotation import count_by_key, count_outdated, 
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, PepperSettings, SettingError, WebKeySettings, load_settings
 from runtime.settings.parsers import new_secret, new_webhook_secret
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.database import open_database
 from tokaut.documents import recovery_sheet
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 PEPPER = "phone-pepper"
 COPIES = "Burn its recovery sheet, remove the console's copy and any other, then restart workers, clock and console."
@@ -116,7 +117,7 @@ def list_() -> None:
                 use = "current" if rank == 0 else "older"
                 private_key = "private key here" if key.has_private_key else "private key not here"
                 echo(f"{hotline:<24} {key.public.key_id}  {key.made_at:%Y-%m-%d}  {use:<7}  {private_key}")
-        for key_id in signing_keys.load_verify_keys(settings.keys):
+        for key_id in audit.load_verify_keys(settings.keys):
             echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None
@@ -223,9 +224,9 @@ def secret(webhook: bool) -> None:
 
 def _new_signer(folder: Path, *, first: bool) -> None:
     """Create a key that signs checkpoints of the audit. Raises KeyFileError."""
-    if first and signing_keys.load_verify_keys(folder):
+    if first and audit.load_verify_keys(folder):
         raise CommandError(f"{AUDIT_KEY} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT_KEY}")
-    public = signing_keys.create_signing_key(folder)
+    public = audit.create_signing_key(folder)
     echo(f"{AUDIT_KEY}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
 
 

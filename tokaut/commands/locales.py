@@ -21,12 +21,11 @@ from locales import FOLDER
 from reports.countries.country import Countries, Country, load_countries, shipped_countries
 from reports.countries.language_names import language_name
 from runtime.hardening import harden
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.documents.review_sheet import review_sheet_html
 from tokaut.screens.coverage import CatalogueCoverage, ScreenCoverage, catalogue_coverage
 from tokaut.screens.coverage import screen_coverage as lines_of
 from tokaut.screens.review import ReviewScreen, catalogue_version, placeholder_fields, review_screens, shared_messages
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 WIDTH = 118  # if the output is not a terminal
 BAR = 20

@@ -7,16 +7,15 @@ import sys
 
 import click
 
-from console.bodies import messages as writing
+from console import bodies as writing
 from reports.countries.country import Country, CountryError, load_countries
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import AnswerTarget
 from runtime.hardening import harden
 from tokaut.checks import installation
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 
 @click.group(cls=CommandGroup)

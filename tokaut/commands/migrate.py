@@ -14,8 +14,7 @@ from reports.store.privileges.grants import list_faults
 from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, SettingError, load_settings
-from tokaut.cli import CommandError
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 
 @click.command()

@@ -13,9 +13,8 @@ from reports.countries.numbers import NumberNotFound, UnsafeEdit, digits_of, mar
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
 from tokaut.checks import installation
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 
 @click.group(cls=CommandGroup)

@@ -12,8 +12,7 @@ from pathlib import Path
 import click
 import requests
 
-from tokaut.cli import CommandError, prompt_lines
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo, prompt_lines
 
 ANSWERS_WITHIN = 15.0  # seconds
 HELP = "  A code such as *111*163# calls it; in a call type the number of your answer, `drop` cuts the line.\n" \

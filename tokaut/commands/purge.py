@@ -8,9 +8,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reports.countries.country import CountryError, load_countries
-from reports.countries.retention_policy import retention_policy
-from reports.retention.rules import RETENTION_RULES, RetentionPolicy
+from reports.countries.country import CountryError, load_countries, retention_policy
+from reports.retention import RETENTION_RULES, RetentionPolicy
 from reports.store.engine import leases
 from reports.store.engine.database import Database
 from reports.store.operations import maintenance, retention
@@ -18,9 +17,8 @@ from reports.store.operations.retention import Purge
 from runtime.hardening import harden
 from runtime.settings import CommonSettings, load_settings
 from runtime.time_units import DAY
-from tokaut.cli import CommandError
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 
 @click.command()

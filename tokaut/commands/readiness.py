@@ -13,9 +13,8 @@ from flows import catalogues
 from reports.countries import country
 from reports.countries.country import CountryError, shipped_countries
 from reports.countries.readiness import STATUS_MARKS, readiness_items
-from tokaut.cli import CommandError
-from tokaut.documents.readiness_page import CountrySheet, readiness_html
-from tokaut.terminal import echo
+from tokaut.documents.pages import CountrySheet, readiness_html
+from tokaut.terminal import CommandError, echo
 
 
 @click.command()

@@ -12,7 +12,6 @@ import click
 
 from runtime.hardening import harden
 from runtime.settings import InvalidValue, parsers
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.redis_acl import (
     ADMIN_USERS,
     PROCESS_USERS,
@@ -22,7 +21,7 @@ from tokaut.redis_acl import (
     parse_hashes,
     password_hash,
 )
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 ACL = "users.acl"
 GOES_TO = {

@@ -11,9 +11,8 @@ import click
 from reports.store.operations.maintenance import BackupError, check_backup, is_in_use, restore_backup
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, SettingError, load_settings
-from tokaut.cli import CommandError
 from tokaut.commands.backup import embedded_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 PROCESSES: Final = "web, urgent, standard, clock and console"
 

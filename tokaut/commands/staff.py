@@ -12,9 +12,8 @@ from reports.store.privileges.rights import CONSOLE
 from reports.store.staff import accounts
 from runtime.hardening import harden
 from runtime.settings import ConsoleSettings, SettingError, load_settings
-from tokaut.cli import CommandError, CommandGroup, unknown_hotline
 from tokaut.database import open_database
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, CommandGroup, echo, unknown_hotline
 
 
 @click.group(cls=CommandGroup)

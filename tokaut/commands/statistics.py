@@ -13,11 +13,9 @@ from reports.countries.language_names import LANGUAGE_NAMES
 from reports.statistics.aggregation import PublishedFigure
 from reports.statistics.tables import QuarterFigures, group_by_quarter, payments_csv, reports_csv
 from reports.store.operations import delivery_actions, quarterly_figures
-from tokaut.cli import CommandError, CommandGroup
 from tokaut.database import open_database
-from tokaut.documents.statistics_example import example_figures
-from tokaut.documents.statistics_page import statistics_html
-from tokaut.terminal import echo
+from tokaut.documents.pages import example_figures, statistics_html
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 EXAMPLE = "EXAMPLE. Every number on this page is made up."
 OF_COUNTRY = click.option(

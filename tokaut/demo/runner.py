@@ -15,20 +15,16 @@ from reports.countries.country import CountryError, load_countries
 from runtime.hardening import harden
 from runtime.settings import CommonSettings, Mode, SettingError
 from runtime.settings import load_all_settings as load_settings
-from tokaut.cli import CommandError
 from tokaut.demo import staff_account
 from tokaut.demo.display import TextDisplay
-from tokaut.demo.hotline_callback import call_back
-from tokaut.demo.playback import DeliveryWatch, DemoFailed, play
-from tokaut.demo.scenario import PHONE_NUMBER, SERVICE_CODE
-from tokaut.local_stack.folder import DemoFolder, FolderInUse
+from tokaut.demo.playback import PHONE_NUMBER, SERVICE_CODE, DeliveryWatch, DemoFailed, call_back, play
+from tokaut.local_stack.hotline_server import ReceivedDeliveries
 from tokaut.local_stack.processes import STOP_SIGNALS, ProcessDied, ProcessGroup
-from tokaut.local_stack.received import ReceivedDeliveries
-from tokaut.local_stack.settings import PortInUse, StackPlan, addresses, make_plan
+from tokaut.local_stack.settings import DemoFolder, FolderInUse, PortInUse, StackPlan, addresses, make_plan
 from tokaut.local_stack.startup import start_stack
 from tokaut.local_stack.ussd_phone import UnexpectedAnswer, UssdPhone
 from tokaut.local_stack.valkey import ValkeyMissing
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 SCREEN_SECONDS = 1.6  # for a person to read a screen
 

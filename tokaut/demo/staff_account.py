@@ -6,7 +6,7 @@ import secrets
 from base64 import b32encode
 from collections.abc import Mapping
 
-from console.auth import passwords, totp
+from console.auth import credentials
 from console.auth.invitations import InvitedAccount, hash_token, invite
 from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
@@ -29,14 +29,14 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
         Database(console_settings.database_url, threads=1),
         RecordCipher(console_settings.console_key.reveal()),
     )
-    secret, password = secrets.token_bytes(totp.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
+    secret, password = secrets.token_bytes(credentials.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
     link = invite(database, "", InvitedAccount(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
     invitation = accounts.find_invitation(database, hash_token(link.rpartition("/")[2]))
     if invitation is None:
         return None
     staff_id = accounts.new_staff_id(database)
-    credentials = Credentials(passwords.hash_password(password), totp.seal_secret(cipher, staff_id, secret), 0)
-    accounts.accept_invitation(database, invitation, staff_id, credentials)
+    login_data = Credentials(credentials.hash_password(password), credentials.seal_secret(cipher, staff_id, secret), 0)
+    accounts.accept_invitation(database, invitation, staff_id, login_data)
     database.close()
     return {
         "url": f"{console_settings.console_url}/login",

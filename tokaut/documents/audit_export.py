@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.audit import verification
-from reports.audit.chain import AuditEntry, ChainLink, entry_digest
-from reports.audit.verification import ChainRow, ChainVerification, Checkpoint
+from reports import audit
+from reports.audit import AuditEntry, ChainLink, ChainRow, ChainVerification, Checkpoint, entry_digest
 from reports.crypto import DecryptError, VerifyKey
-from tokaut.cli import CommandError
+from tokaut.terminal import CommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def verify_export(path: Path, trusted: Collection[str]) -> ChainVerification:
         is_trusted = key is not None and key.key_id == key_id and (not trusted or key_id in trusted)
         return is_trusted and key is not None and key.holds(signature, data)
 
-    return verification.verify_chain(chain, checkpoints, mode, is_valid, time.time_ns() // 1000)
+    return audit.verify_chain(chain, checkpoints, mode, is_valid, time.time_ns() // 1000)
 
 
 def _checkpoint(fields: dict[str, Any]) -> Checkpoint:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.catalogues import Catalogue
 from reports.countries.country import Country
-from tokaut.documents.html_page import html_document
+from tokaut.documents.pages import html_document
 from tokaut.screens.review import ReviewPage, ReviewScreen
 
 CSS = Path(__file__).with_name("review_sheet.css")

@@ -1,4 +1,4 @@
-"""Start every process of a demo on this machine, in the order in which they depend on one another."""
+"""Start all processes of a demo, and wait until each answers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import requests
 
 import console
 import gateway
-from reports.audit.signing_keys import create_signing_key
-from reports.crypto.key_files import SENDER_KEY, create_key_pair
-from reports.crypto.mode_marks import mark_keys
+from reports.audit import create_signing_key
+from reports.crypto.key_files import SENDER_KEY, create_key_pair, mark_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade

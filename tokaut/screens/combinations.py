@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polib
+from msgspec.structs import replace
 
 import locales
 from flows.authoring.paths import Combination, FactPairs
+from flows.authoring.screen_variants import PhoneProfile
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
 from flows.engine import initial_state
-from flows.model import FlowBook, FlowState
-from flows.pagination import ScreenLimit
+from flows.model import FlowBook, FlowState, Option, ScreenContext
+from flows.pagination import CONTEXT_SEPARATOR, ScreenLimit
 from flows.renderer import OVERLAY_SCREEN
-from flows.text import CONTEXT_SEPARATOR
 from gateway.channels.simulator import Channel
 from gateway.conversation.context import ROUTED as ROUTED_FACTS
 from gateway.conversation.context import CountryContext, RenderContext
@@ -23,13 +24,20 @@ from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPE
 from reports.countries.country import Country
 
 # Sample values of fields that a session only learns while it runs, each as long as it can be.
-SAMPLE_FIELDS = {"code": "4821 9303", "pin": "7350", "messages": "9", "message": "Please come. " * 9 + "OK."}
-SAMPLE_FIELDS |= {"opens": "30/11 08:00"}
+SAMPLE_FIELDS = {
+    "code": "4821 9303",
+    "pin": "7350",
+    "messages": "9",
+    "message": "Please come. " * 9 + "OK.",
+    "opens": "30/11 08:00",
+}
+YES_NO = ("yes", "no")
 # Entry screens that belong to one channel only.
 CHANNEL_SCREENS = {
     "ussd": frozenset({HOME["ussd"]}),
     "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, *OPENS.values(), NO_PICTURES, "home.how_to_delete"}),
 }
+CHANNELS = tuple(CHANNEL_SCREENS)
 DECIDING_QUESTIONS = ("danger", "category", "about", "about_missing", "age_band", "place", "send")
 ROUTING_QUESTIONS = frozenset({*DECIDING_QUESTIONS, "avoid"})
 # Facts and lists of the screen context that change with answers; computed by `gateway.conversation.context`.
@@ -203,3 +211,45 @@ class _TranslationSources:
         po = polib.pofile(str(locales.FOLDER / f"{self.tag}.po"))
         entry = po.find(text, msgctxt=context or False)
         return (f"locales/{self.tag}.po", entry.linenum) if entry and entry.msgstr else None
+
+
+# The phones of a country, one for each language and channel, as people who read the texts need to see them.
+#
+# Where an answer decides what a screen says, the longest text is shown: the longest names, the group with the most
+# places.
+
+
+def phone(
+    book: FlowBook, country: Country, language: Catalogue, channel: str, all_: Collection[Catalogue]
+) -> PhoneProfile:
+    """Build the profile of one phone. `all_`: the languages on the menu of this country."""
+    country_context = CountryContext.of(country, language, tuple(all_))
+    hotline_names = sorted((hotline.screen_name for hotline in country.hotlines.values()), key=len, reverse=True)
+    lists = {
+        **country_context.lists,
+        "places_in_group": max(country_context.inside.values(), key=len, default=()),
+        "who_else": tuple(Option(name, name) for name in hotline_names[:3]),
+    }
+    fields = {
+        **country_context.fields,
+        **sample_fields(country, language),
+        "send_to_1": longest_hotline_name(country),
+        "send_to_2": longest_hotline_name(country, 1),
+    }
+    return PhoneProfile(
+        ScreenContext({**country_context.facts, "channel": channel, "drill": "no"}, fields, lists, language.say),
+        LIMITS[channel],
+        _variable_facts(channel, len(hotline_names)),
+        tuple(entry_screens(book, channel)),
+    )
+
+
+def _variable_facts(channel: str, hotlines: int) -> dict[str, Sequence[str]]:
+    """Return the facts that change with answers, with the values they may have."""
+    send_to = ("one", "two", "staff", "nobody") if hotlines > 1 else ("one", "staff", "nobody")
+    return {"send_to": send_to, "words_before_send": YES_NO if channel == "ussd" else ("no",)}
+
+
+def for_reviewers(of: PhoneProfile) -> PhoneProfile:
+    """Return the profile with a placeholder for messages from staff, which are private."""
+    return replace(of, world=replace(of.world, fields={**of.world.fields, "message": "(words of staff)"}))

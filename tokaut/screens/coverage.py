@@ -18,12 +18,12 @@ from flows.catalogues import (
     parse_catalogue,
     safety_messages,
 )
-from flows.gsm7 import alphabet
 from flows.model import FlowBook
+from flows.pagination import alphabet
 from reports.countries.country import Country
 from reports.countries.law import CRITERIA
-from reports.countries.placeholders import TRANSLATED_WORDS
-from tokaut.screens.phone_profiles import CHANNELS, menu_languages, phone
+from reports.countries.validation import TRANSLATED_WORDS
+from tokaut.screens.combinations import CHANNELS, menu_languages, phone
 
 EVERY_SCREEN = "the words of every screen"
 

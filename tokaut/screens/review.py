@@ -9,15 +9,13 @@ from dataclasses import dataclass, field, replace
 import locales
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.catalogues import ENGLISH_CATALOGUE, SAFETY_SCREENS, Catalogue, messages
-from flows.gsm7 import alphabet, size
 from flows.model import FlowBook, ScreenText
-from flows.pagination import ScreenLimit
+from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, ScreenLimit, alphabet, size
 from flows.staff_replies import REPLY_TEMPLATES
-from flows.text import ENGINE_MESSAGES, PLACEHOLDER
 from reports.countries.country import Country
 from reports.countries.law import CRITERIA
-from reports.countries.placeholders import TRANSLATED_WORDS
-from tokaut.screens.phone_profiles import CHANNELS, for_reviewers, menu_languages, phone
+from reports.countries.validation import TRANSLATED_WORDS
+from tokaut.screens.combinations import CHANNELS, for_reviewers, menu_languages, phone
 
 # The {placeholders} of translations, explained to people who see a number or a name in their place.
 FIELD_MEANINGS = {

@@ -11,8 +11,7 @@ from itertools import product
 
 import structlog
 
-from reports.escalation.policy import max_step_delays
-from reports.escalation.priorities import PRIORITIES, QUEUE_PRIORITIES, queue_of
+from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, max_step_delays, queue_of
 from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
 from reports.store.cases import case_actions, drafts
 from reports.store.deliveries import UNDELIVERED

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from reports.escalation.time_limits import CLOCK_JUMP, LEASES
+from reports.escalation import CLOCK_JUMP, LEASES
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from runtime.time_units import DAY_SECONDS, SECOND

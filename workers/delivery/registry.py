@@ -1,4 +1,4 @@
-"""The kinds of hotlines. Each is a module of workers/hotlines with `Settings` and `build`; the kind is its name."""
+"""The kinds of hotlines: their modules in workers/hotlines, the settings they share, and notices to them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,43 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate
+from pathlib import Path
 
 import structlog
 
 from reports.countries.hotline import Hotline as Listed
-from runtime.settings import HotlineSettings, Mode, SettingError, hotline_prefix, load_hotline_settings
-from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest, HotlineConnector, Undeliverable
+from reports.escalation import URGENT
+from runtime.settings import (
+    HotlineSettings,
+    Mode,
+    SettingError,
+    env,
+    from_environment,
+    hotline_prefix,
+    load_hotline_settings,
+    parsers,
+)
+from workers.delivery.outcomes import (
+    Delivered,
+    DeliveryOutcome,
+    DeliveryRequest,
+    HotlineConnector,
+    Refused,
+    Unavailable,
+    Undeliverable,
+)
 from workers.network.allowlist import BadTarget
-from workers.network.smtp_client import MailServer
+from workers.network.smtp_client import MailNotAccepted, MailServer, SmtpClient
+from workers.sms.dispatcher import MSISDN
 
 log = structlog.get_logger()
+EVENT_PHRASES: Mapping[str, str] = {
+    "created": "waits",
+    "updated": "has more",
+    "message": "has a message",
+}
 
 
 class HotlineSetupError(ValueError):
@@ -66,7 +93,7 @@ class HotlineDependencies:
     def on_duty(self) -> str:
         """Name the field of the card that lists the people to notify.
 
-        Outside live mode only those of drills are known (reports/countries/mode_separation.py).
+        Outside live mode only those of drills are known (reports/countries/validation.py).
         """
         return "duty_officer" if self.live else "drills_to"
 
@@ -151,3 +178,117 @@ def _refused(
 def _build(kind: str, filled: object, means: HotlineDependencies) -> HotlineConnector:
     built: HotlineConnector = importlib.import_module(f"workers.hotlines.{kind}").build(filled, means)
     return built
+
+
+# Settings that several kinds of hotlines share: HTTPS, and SMS to on-call phones.
+
+
+@from_environment
+class HttpsSettings:
+    """Settings of a kind of hotline that is reached over HTTPS."""
+
+    private: tuple[str, ...] = env(
+        "PRIVATE",
+        parsers.host_ports,
+        default="",
+        meaning="host:port in a private network that this hotline may be reached at",
+    )
+    ca_file: Path | None = env(
+        "CA_FILE",
+        parsers.ca_file,
+        default=None,
+        meaning="file of the authorities that vouch for this hotline (default: those of the system)",
+    )
+
+
+@from_environment
+class OnCallSmsSettings:
+    """The channel and number that text a hotline's on-call phones. Kinds that send SMS inherit it."""
+
+    channel: str = env(
+        "CHANNEL",
+        parsers.matching(r"[a-z_]*", "the name of a channel that sends SMS, such as kannel"),
+        default="",
+        meaning="channel by which this hotline's duty phones are texted; one of CHANNELS that sends",
+    )
+    sender: str = env(
+        "FROM",
+        parsers.matching(r"[0-9A-Za-z+]{0,15}", "a short code or a number"),
+        default="",
+        meaning="number that those texts come from, and that `OK` with the word is sent to",
+    )
+
+
+def on_call_numbers(means: HotlineDependencies) -> tuple[str, ...]:
+    """Return the telephone numbers among the duty officers of the hotline's card."""
+    return tuple(contact for contact in means.hotline.card.duty_officer if MSISDN.fullmatch(contact))
+
+
+def on_call_phones(line: OnCallSmsSettings, means: HotlineDependencies) -> OnCallPhones:
+    """Return the hotline's on-call phones. Raises HotlineSetupError if a number, channel or sender is missing."""
+    numbers = on_call_numbers(means)
+    if not numbers:
+        raise HotlineSetupError(f"has no number with + among {means.on_duty} of its card")
+    if line.channel not in means.channels:
+        able = ", ".join(means.channels) or "none of CHANNELS"
+        raise HotlineSetupError(f"has {line.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")
+    if not line.sender:
+        raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM to be texted from")
+    return OnCallPhones(numbers, line.channel, line.sender)
+
+
+# Notices to hotlines that receive no report content: that a report waits, its id and where to read it.
+
+
+def notice_text(parcel: DeliveryRequest) -> str:
+    """Return the phrase that says what waits, such as "one urgent report waits"."""
+    if parcel.type == "unread":
+        return "one message waits that nobody could read"
+    report = "urgent report" if parcel.priority in URGENT else "report"
+    return f"one {report} {EVENT_PHRASES[parcel.type]}"
+
+
+def build_mail(parcel: DeliveryRequest, means: HotlineDependencies, sender: str, to: str) -> EmailMessage:
+    """Build the e-mail. Its Message-ID is the same at each attempt, so that a duplicate can be recognised."""
+    message = EmailMessage()
+    message["Subject"] = ("DRILL " if _is_drill(parcel, means) else "") + f"Tokaut: {notice_text(parcel)}"
+    message["From"], message["To"] = sender, to
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{parcel.delivery_id}@{sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content("\n".join(_body_lines(parcel, means)) + "\n")
+    return message
+
+
+def _is_drill(parcel: DeliveryRequest, means: HotlineDependencies) -> bool:
+    return parcel.drill or not means.live
+
+
+def _body_lines(parcel: DeliveryRequest, means: HotlineDependencies) -> list[str]:
+    drill_note = ["DRILL. Not a real report."] if _is_drill(parcel, means) else []
+    where_to_read = f"Read it here: {means.console_url}" if means.console_url else "Read it at your desk."
+    return [
+        *drill_note,
+        f"{means.hotline.name}: {notice_text(parcel)}.",
+        f"Report {parcel.report_id}, {parcel.priority}",
+        where_to_read,
+        "",
+        "This mail holds nothing of the report. Do not answer it.",
+    ]
+
+
+def mail_client(means: HotlineDependencies) -> SmtpClient:
+    """Return a client for the mail server, which must use TLS. Raises HotlineSetupError if there is none."""
+    if means.mail is None:
+        raise HotlineSetupError("is told by e-mail, and SMTP_URL names no mail server")
+    return SmtpClient(means.mail, strict=True)
+
+
+def send_mail(post: SmtpClient, parcel: DeliveryRequest, means: HotlineDependencies, to: str) -> DeliveryOutcome:
+    """Send the notice by e-mail. A 4yz reply is Unavailable and is retried; a 5yz reply is Refused."""
+    try:
+        return Delivered(post.send(to, build_mail(parcel, means, post.server.sender, to)))
+    except MailNotAccepted as error:
+        if error.why == "refused":
+            return Refused(error.why, error.code)
+        return Unavailable(error.why, error.code)

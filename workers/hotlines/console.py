@@ -10,10 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.settings import from_environment
-from workers.delivery.notices import mail_client, send_mail
 from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
-from workers.delivery.registry import HotlineDependencies, HotlineSetupError, Notify
-from workers.delivery.settings import OnCallSmsSettings, on_call_numbers, on_call_phones
+from workers.delivery.registry import (
+    HotlineDependencies,
+    HotlineSetupError,
+    Notify,
+    OnCallSmsSettings,
+    mail_client,
+    on_call_numbers,
+    on_call_phones,
+    send_mail,
+)
 from workers.network.smtp_client import SmtpClient
 
 

@@ -5,11 +5,10 @@ The receipt is the server's 250 to the whole mail; it does not mean that a perso
 
 from __future__ import annotations
 
-from reports.countries.mode_separation import DRILL_NAME_HINT, is_drill_name
+from reports.countries.validation import DRILL_NAME_HINT, is_drill_name
 from runtime.settings import env, from_environment, parsers
-from workers.delivery.notices import mail_client, send_mail
 from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
-from workers.delivery.registry import HotlineDependencies, HotlineSetupError
+from workers.delivery.registry import HotlineDependencies, HotlineSetupError, mail_client, send_mail
 from workers.network.smtp_client import SmtpClient
 
 

@@ -17,13 +17,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reports.exports.primero_mapping import case_changes, case_note, fields_for, redact_numbers
+from reports.exports import case_changes, case_note, fields_for, redact_numbers
 from reports.json_bodies import json_bytes
 from runtime.settings import Secret, env, from_environment, parsers
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, outcome_of_status
-from workers.delivery.registry import HotlineDependencies
-from workers.delivery.settings import HttpsSettings
+from workers.delivery.registry import HotlineDependencies, HttpsSettings
 from workers.network.allowlist import Target, parse_hotline_target
 from workers.network.http_client import ClientResponse, HttpClient, NoResponse
 from workers.retry_policy import parse_retry_after

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from runtime.settings import from_environment
 from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
-from workers.delivery.registry import HotlineDependencies, Notify
-from workers.delivery.settings import OnCallSmsSettings, on_call_phones
+from workers.delivery.registry import HotlineDependencies, Notify, OnCallSmsSettings, on_call_phones
 
 
 @from_environment

@@ -14,13 +14,12 @@ from email.utils import parsedate_to_datetime
 import structlog
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports.escalation.time_limits import CLOCK_JUMP
+from reports.escalation import CLOCK_JUMP
 from runtime.settings import Secret, env, from_environment, parsers
-from runtime.settings.fields import webhook_secret_field
+from runtime.settings.parsers import webhook_secret_field
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest, Unavailable, outcome_of_status
-from workers.delivery.registry import HotlineDependencies
-from workers.delivery.settings import HttpsSettings
+from workers.delivery.registry import HotlineDependencies, HttpsSettings
 from workers.network.allowlist import Target, parse_hotline_target
 from workers.network.http_client import ClientResponse, HttpClient, NoResponse
 from workers.retry_policy import parse_retry_after

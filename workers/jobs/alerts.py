@@ -13,10 +13,10 @@ from reports.store.mailboxes import pin_throttle
 from reports.store.operations import spool_status
 from reports.store.sms import messages
 from runtime.time_units import DAY, HOUR, SECOND
-from workers.notifications.notifier import Notifier
+from workers.notifications.on_call import Notifier
 from workers.notifications.texts import ALERT_ADVICE, ALERT_RULES, NO_HOTLINE, SMS_ADVICE, Alert, group_alerts
 from workers.retry_policy import POLICIES
-from workers.sms import outcomes
+from workers.sms import dispatcher
 from workers.thread_pool import BackgroundPool
 
 RETRY_SECONDS = 60  # after nobody could be notified
@@ -110,7 +110,7 @@ class AlertSender:
         return [Alert(host, why, priority, ALERT_ADVICE[why]) for why, priority, host in due]
 
     def _sms(self) -> list[Alert]:
-        rows = messages.list_failures(self._database, outcomes.OPERATOR_FAULTS, self._database.now() - HOUR)
+        rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
         faults = dict.fromkeys((channel, why) for channel, why, _ in rows)
         due = [(channel, why) for channel, why in faults if self._is_due(why, channel, HOUR)]
         return [Alert(channel, why, "P2", SMS_ADVICE[why]) for channel, why in due]

@@ -15,7 +15,7 @@ import structlog
 
 from reports.crypto import DecryptError as DoesNotOpen
 from reports.crypto import SealContext, SealedBody, open_body
-from reports.escalation.priorities import QUEUE_PRIORITIES
+from reports.escalation import QUEUE_PRIORITIES
 from reports.json_bodies import envelope, without_contact
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable

@@ -16,18 +16,19 @@ import structlog
 
 from reports.countries.country import Countries, Country
 from reports.countries.opening_hours import OpeningHours, hotline_hours, parse_zone
-from reports.escalation.policy import (
+from reports.escalation import (
     ESCALATION_TIMES,
     LATE_AFTER,
     NOTIFY_STEPS,
+    STANDARD,
     STEP_HOTLINE,
     STEP_OPERATOR,
     STEP_OVERDUE,
     TRANSFER_STEPS,
+    URGENT,
     EscalationTimes,
     escalation_times,
 )
-from reports.escalation.priorities import STANDARD, URGENT
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState, EscalationStep
@@ -35,8 +36,7 @@ from runtime.time_units import MINUTE, SECOND
 from workers.jobs import recipients
 from workers.metrics import WorkerMetrics
 from workers.notifications import texts
-from workers.notifications.notifier import Notifier
-from workers.notifications.on_call import OnCallPager
+from workers.notifications.on_call import Notifier, OnCallPager
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 

@@ -1,4 +1,4 @@
-"""Notify the on-call contacts when Redis, the database or the disk has been unavailable for a minute.
+"""Notify on-call contacts of an outage of one minute, and ask Redis to rewrite its append-only file.
 
 Each part is probed from a thread of its own, because a database or a disk that hangs must not delay the alert. No alert
 here needs the database or Redis, so it is sent while they are unavailable.
@@ -16,13 +16,15 @@ from pathlib import Path
 
 import structlog
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.spool import MIN_FREE_BYTES
 from runtime.redis_clients import describe_error
-from workers.notifications.notifier import Notifier
+from workers.metrics import WorkerMetrics
+from workers.notifications.on_call import Notifier
 from workers.notifications.texts import Notification
+from workers.thread_pool import BackgroundPool
 
 PROBE_SECONDS = 5
 TELL_AFTER_SECONDS = 60
@@ -31,6 +33,7 @@ RETRY_SECONDS = 60  # after nobody could be notified
 LONGEST_STEP = 2 * PROBE_SECONDS  # a longer time between two checks means a suspended host, not an outage
 
 log = structlog.get_logger()
+ALREADY_RUNNING = "already in progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +193,54 @@ def disk_probe(folders: Iterable[Path], least_free: int = MIN_FREE_BYTES) -> Cal
 
 def _is_read_only(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+# Ask Redis to rewrite its append-only file, twice an hour.
+#
+# Until then the file contains each version of each session, and the names of sessions that expired or were deleted.
+# Their contents cannot be decrypted once `web` has deleted their keys (gateway/sessions/keys.py). Their names are
+# keyed hashes of telephone numbers, and disappear only with the rewrite.
+
+
+class RedisRewriteJob:
+    """Asks Redis for a rewrite, and records when the last one succeeded."""
+
+    name, every, after, trusts_the_time = "rewrite", 1800, 60, False
+
+    def __init__(self, redis: Redis, metrics: WorkerMetrics) -> None:
+        self._redis = redis
+        self._metrics = metrics
+        self._metrics.rewritten.set(0)  # set from the start, so that an alert can detect that no rewrite ever succeeded
+        self._pool = BackgroundPool(1)
+
+    def start(self) -> None:
+        """Ask in the background."""
+        self._pool.do(self.ask)
+
+    def finish(self) -> None:
+        """Wait until Redis has answered."""
+        self._pool.finish()
+
+    def ask(self) -> None:
+        """Ask once, and record the time if the last rewrite succeeded. Redis rewrites in a process of its own."""
+        try:
+            info = self._redis.info("persistence")
+            is_append_only = bool(info.get("aof_enabled"))
+            if is_append_only:
+                self._redis.bgrewriteaof()
+        except NoPermissionError:
+            log.warning("redis_rewrite_failed", reason="refused")
+        except ResponseError as error:
+            if ALREADY_RUNNING in str(error):
+                self._metrics.rewritten.set_to_current_time()
+            else:
+                log.warning("redis_rewrite_failed", reason="rewrite_failed")
+        except (RedisError, OSError):
+            log.warning("redis_rewrite_failed", reason="redis_unavailable")
+        else:
+            if not is_append_only:
+                log.warning("redis_rewrite_failed", reason="append_only_off")
+            elif info.get("aof_last_bgrewrite_status") == "ok":
+                self._metrics.rewritten.set_to_current_time()
+            else:
+                log.warning("redis_rewrite_failed", reason="rewrite_failed")

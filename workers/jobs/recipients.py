@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from reports.countries import opening_hours
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline
-from reports.escalation.policy import STEP_BACKUP, STEP_CLOSED, STEP_HOTLINE
-from reports.escalation.priorities import URGENT
+from reports.escalation import STEP_BACKUP, STEP_CLOSED, STEP_HOTLINE, URGENT
 from reports.store.escalation.fallbacks import FallbackChain, TriedHotline
 from reports.store.escalation.steps import EscalationState
 from workers import retry_policy

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import structlog
 
-from reports.audit import signing_keys
+from reports import audit
 from reports.crypto.key_files import KeyFileError
-from reports.retention.rules import ERASED, RetentionPolicy
+from reports.retention import ERASED, RetentionPolicy
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.operations import maintenance, retention
@@ -75,7 +75,7 @@ class RetentionJob:
     def _sign(self, now: int) -> None:
         """Sign a checkpoint once a day. It comes before audit entries are purged: they go up to a checkpoint only."""
         try:
-            signer = signing_keys.load_signing_key(self._keys)
+            signer = audit.load_signing_key(self._keys)
         except KeyFileError:
             signer = None
         if signer is None:

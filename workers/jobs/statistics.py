@@ -1,38 +1,44 @@
-"""Count new reports for the statistics, and publish a quarter once it is over.
+"""Count new reports, publish a quarter once it is over, and detect changed numbers, addresses and keys.
 
 It opens heads and never bodies: no free text of a reporter is decrypted here.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 import locales
 from flows import catalogues
-from reports.countries.country import Countries, Country
+from reports.countries.country import Countries, Country, CountryError
 from reports.crypto import DecryptError, SealContext, SealedBody, open_head
+from reports.crypto.key_files import KeyFileError, list_keys
 from reports.statistics import aggregation
-from reports.statistics.aggregation import SETTLED_AFTER, outcome_cells
-from reports.statistics.suppression import MIN_COUNT
+from reports.statistics.aggregation import MIN_COUNT, SETTLED_AFTER, outcome_cells
+from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import CountedReport, CountProgress, ReportHead
 from runtime.time_units import DAY, HOUR
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
+from workers.notifications.on_call import Notifier
+from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
 DRILL_SETTLED_AFTER = 6 * DAY  # a day before the report is deleted
 COMMIT_MARGIN = HOUR  # transactions that were open at that time have committed by then
 
 log = structlog.get_logger()
+ALERT_REASON = "facts_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +174,83 @@ def _offered_languages(
     """Return the country's languages, with English last: it is the fallback for all others."""
     tags = [language.tag for language in catalogues.offered_languages(country.languages, catalogues_by_tag, (), drafts)]
     return sorted(tags, key=lambda tag: tag == "en")
+
+
+# Detect changed numbers, addresses and keys: add an audit entry each time and notify the on-call contacts.
+#
+# Nothing is blocked, because a change of a country file may be intended. Files and keys are read anew at each run, as
+# `web` does. A change that is undone between two runs is not detected.
+
+
+class ChangeDetectionJob:
+    """Compares each country's digest with the one in the audit, once an hour."""
+
+    name, every, after, trusts_the_time = "swaps", 3600, 0, False
+
+    def __init__(self, database: Database, read: Callable[[], Countries], keys: Path, notifier: Notifier) -> None:
+        self._database = database
+        self._read = read
+        self._keys = keys
+        self._notifier = notifier
+        self._pool = BackgroundPool(1)
+
+    def start(self) -> None:
+        """Start a run in the background."""
+        self._pool.do(self.look)
+
+    def finish(self) -> None:
+        """Wait until the run has ended."""
+        self._pool.finish()
+
+    def look(self) -> None:
+        """Check each country. Raises DatabaseUnavailable.
+
+        A change is recorded once somebody was notified, so that an unavailable mail server suppresses no alert.
+        """
+        try:
+            countries = self._read()
+        except CountryError:
+            log.warning("country_unreadable")
+            return
+        for country in countries:
+            before, now = audit_log.latest_fingerprint(self._database, country.iso), country_digest(country, self._keys)
+            if before != now and (not before or self._notify(country)):
+                audit_log.record_fingerprint(self._database, country.iso, now)
+
+    def _notify(self, country: Country) -> bool:
+        log.warning(ALERT_REASON, country=country.iso)
+        people = self._notifier.contacts
+        return not people or bool(
+            self._notifier.say(people, Alert(country.iso, ALERT_REASON, "P4", ALERT_ADVICE[ALERT_REASON]).said())
+        )
+
+
+def country_digest(country: Country, keys: Path) -> str:
+    """Return the digest of a country's numbers, addresses and the keys that bodies are sealed to."""
+    facts = json.dumps([*_facts(country, keys)], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:32]
+
+
+def _facts(country: Country, keys: Path) -> Iterator[Mapping[str, Any]]:
+    for number in country.emergency:
+        yield {"service": number.service, "number": number.number, "withdrawn": number.withdrawn}
+    for listed_hotline in country.hotlines.values():
+        show, card = listed_hotline.show, listed_hotline.card
+        yield {
+            "hotline": listed_hotline.id,
+            "numbers": [show.phone, *show.phone_alt, show.sms],
+            "by_place": dict(show.by_place),
+            "withdrawn": listed_hotline.withdrawn,
+            "kind": listed_hotline.kind,
+            "people": [list(card.duty_officer), list(card.supervisor), card.backup, card.regional],
+            "agreed_on": card.key_id,
+            "sealed_to": _sealed_to(keys, listed_hotline.id),
+        }
+
+
+def _sealed_to(keys: Path, hotline: str) -> str:
+    try:
+        keys_found = list_keys(keys, hotline)
+    except KeyFileError:
+        return ""
+    return keys_found[0].public.key_id if keys_found else ""

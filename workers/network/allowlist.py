@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from reports.countries.mode_separation import DRILL_NAME_HINT, is_drill_name
+from reports.countries.validation import DRILL_NAME_HINT, is_drill_name
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # Networks that the standard library counts as global although they are not: IPv4-compatible and translated addresses

@@ -16,8 +16,15 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from workers.network.connection import PinnedConnection, Watchdog
-from workers.network.http_client import HttpTimeouts, NoResponse, Resolver, allowed_addresses, resolve_host
+from workers.network.http_client import (
+    HttpTimeouts,
+    NoResponse,
+    PinnedConnection,
+    Resolver,
+    Watchdog,
+    allowed_addresses,
+    resolve_host,
+)
 
 
 class MailNotAccepted(Exception):

@@ -18,7 +18,7 @@ from africastalking.SMS import SMSService
 from runtime.settings import Mode, Secret, env, from_environment, parsers
 from workers.network.allowlist import parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
-from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 TIMEOUTS = HttpTimeouts(rest=10)  # the result is in the body
 

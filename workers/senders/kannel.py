@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
-from flows.gsm7 import alphabet
+from flows.pagination import alphabet
 from runtime.settings import Mode, Secret, env, from_environment, parsers
 from workers.network.allowlist import DEFAULT_PORTS, Target, parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
-from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 TIMEOUTS = HttpTimeouts(rest=5)  # the result is in the body
 SENDER_PATTERN = re.compile(r"[0-9A-Za-z+*#]{0,20}")

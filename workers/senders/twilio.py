@@ -20,7 +20,7 @@ from twilio.rest import Client as Sdk
 from runtime.settings import Mode, SettingFault, TwilioAccount, env, from_environment, parsers
 from workers.network.allowlist import parse_target
 from workers.network.http_client import HttpClient, HttpTimeouts, NoResponse
-from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 TIMEOUTS = HttpTimeouts(rest=10)  # the result is in the body
 SID_PATTERN = re.compile(r"[SM]M[0-9a-f]{32}")

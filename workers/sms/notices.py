@@ -12,14 +12,13 @@ import structlog
 
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import SENDER_KEY, KeyFileError, load_public_keys
-from reports.escalation.time_limits import SMS_LIFETIME
+from reports.escalation import SMS_LIFETIME
 from reports.store.engine.database import Database
 from reports.store.sms import messages
 from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import OutgoingSms
 from runtime.time_units import SECOND
-from workers.sms.dispatcher import SmsDispatcher
-from workers.sms.outcomes import Accepted, SmsMessage
+from workers.sms.dispatcher import Accepted, SmsDispatcher, SmsMessage
 
 LIFETIME = SMS_LIFETIME
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
-from reports.escalation.policy import ESCALATION_TIMES, STEP_OVERDUE
-from reports.escalation.priorities import URGENT
+from reports.escalation import ESCALATION_TIMES, STEP_OVERDUE, URGENT
 from reports.store.cases.case_status import ACTIVE
 from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database

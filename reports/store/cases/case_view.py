@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, literal, or_, select
 
-from reports.retention.rules import ERASED
+from reports.retention import ERASED
 from reports.store import audit_log
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import SealedNote

@@ -2,7 +2,7 @@
 
 A step is claimed before anybody is notified, so only one of two schedulers notifies. The claim of a process that was
 killed expires. A step that gives the report to another hotline is completed in the transaction that makes the delivery.
-The times themselves are in reports/escalation/policy.py.
+The times themselves are in reports/escalation.py.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from sqlalchemy import (
 )
 
 from reports.case_state import UNACKNOWLEDGED_STATES
-from reports.escalation.policy import (
+from reports.escalation import (
     ESCALATION_STEPS,
     NOTIFY_STEPS,
+    PRIORITIES,
     STEP_BEGIN,
     STEP_OVERDUE,
     TRANSFER_STEPS,
     EscalationTimes,
 )
-from reports.escalation.priorities import PRIORITIES
 from reports.store import audit_log
 from reports.store.deliveries import REPORT_TYPES, is_on_latest_route
 from reports.store.engine.database import Database

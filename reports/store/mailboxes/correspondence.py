@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
-from reports.escalation.policy import STEP_OVERDUE
+from reports.escalation import STEP_OVERDUE
 from reports.store import audit_log
 from reports.store.deliveries import REPORT_TYPES, new_delivery
 from reports.store.engine.database import Database

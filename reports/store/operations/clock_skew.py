@@ -16,21 +16,22 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
 
-from reports.escalation.policy import LEASE_TIME, STEP_BEGIN
-from reports.escalation.priorities import URGENT
-from reports.escalation.time_limits import (
+from reports.escalation import (
     CLOCK_JUMP,
     CLOCK_SLACK,
     DELIVERY_ATTEMPT,
     HOTLINE_PAUSE,
+    LEASE_TIME,
     LEASES,
     PENDING_REVISION,
     SMS_ATTEMPT,
     SMS_LIFETIME,
+    STEP_BEGIN,
     STEP_CLAIM,
+    URGENT,
 )
 from reports.store.engine.database import Database
-from reports.store.engine.time_expressions import is_too_far, period_by_column
+from reports.store.engine.timing import is_too_far, period_by_column
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE, SECOND
 

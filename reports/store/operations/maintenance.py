@@ -19,7 +19,7 @@ from pathlib import Path
 
 from reports.store.engine.database import Database
 from runtime import filesystem
-from runtime.settings.installation import sqlite_file
+from runtime.settings.processes import sqlite_file
 
 MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
 PAGES_PER_STEP = 256  # of 4 KiB; the progress bar moves after each step

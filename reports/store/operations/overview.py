@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, exists, func, select
 
 from reports.case_state import UNACKNOWLEDGED_STATES
-from reports.escalation.policy import STEP_BEGIN, STEP_OVERDUE, TRANSFER_STEPS
-from reports.escalation.priorities import PRIORITIES
+from reports.escalation import PRIORITIES, STEP_BEGIN, STEP_OVERDUE, TRANSFER_STEPS
 from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.escalation import steps

@@ -1,4 +1,4 @@
-"""Purge reports by the rules of `reports/retention/rules.py`, expressed in SQL, and store legal holds.
+"""Purge reports by the rules of `reports/retention.py`, expressed in SQL, and store legal holds.
 
 A step purges some reports in one short transaction, so an interrupted purge has completed whole steps. A report that
 waits for anything is never purged, and each step checks again once it has locked the rows, so two concurrent processes
@@ -30,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 
-from reports.retention.rules import (
+from reports.retention import (
     CLOSED,
     ERASED,
     HOLD_WARN_DAYS,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, update
 
-from reports.escalation.time_limits import ANSWER_NOTICE
+from reports.escalation import ANSWER_NOTICE
 from reports.store import audit_log
 from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
-from reports.store.engine.time_expressions import is_due
+from reports.store.engine.timing import is_due
 from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, outgoing_row
 

@@ -13,10 +13,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, select, update
 
-from reports.escalation.policy import LEASE_TIME
-from reports.escalation.time_limits import SMS_ATTEMPT, SMS_LIFETIME
+from reports.escalation import LEASE_TIME, SMS_ATTEMPT, SMS_LIFETIME
 from reports.store.engine.database import Database
-from reports.store.engine.time_expressions import is_ahead, is_due
+from reports.store.engine.timing import is_ahead, is_due
 from reports.store.schema import tables as t
 
 STATUS_ORDER = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}  # a status never goes back

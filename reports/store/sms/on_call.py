@@ -11,14 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, literal, or_, select, update
 
-from reports.escalation.policy import STEP_BEGIN
-from reports.escalation.priorities import URGENT
-from reports.escalation.time_limits import CLOCK_SLACK
+from reports.escalation import CLOCK_SLACK, STEP_BEGIN, URGENT
 from reports.store import audit_log, deliveries
 from reports.store.cases import case_status
 from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
-from reports.store.engine.time_expressions import is_due
+from reports.store.engine.timing import is_due
 from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, outgoing_row
 from runtime.time_units import HOUR

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.gsm7 import alphabet, size
+from flows.pagination import alphabet, size
 from tests.gateway.phone.hand import LEFT, RIGHT, Hand
 from tests.house.files import ROOT
 from tests.support.town import Town

@@ -1,0 +1,245 @@
+"""Decrypt reports, messages and notes for a hotline's staff, and seal messages to reporters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from flows.staff_replies import check_reply
+from reports.countries.country import Country
+from reports.countries.numbers import permitted_numbers
+from reports.crypto import (
+    DecryptError,
+    PublicKey,
+    SealContext,
+    SealedBody,
+    open_body,
+    open_head,
+    seal_answer,
+    seal_body,
+)
+from reports.crypto.key_files import PrivateKeySet
+from reports.json_bodies import NO_CONTACT, json_bytes, without_contact
+from reports.store.cases.case_actions import SealedNote
+from reports.store.cases.case_list import CaseHead, CaseRow
+from reports.store.cases.case_view import CaseView
+from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
+from reports.store.outbox import StoredBody
+from reports.store.schema.base import new_id
+
+HEAD_CACHE_SIZE = 20_000  # decrypted heads
+# Default of each missing field; a list holds the defaults of each of its rows.
+REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("danger", "category", "about", "reporter_role", "narrative", "repeat_of")),
+    "place": {"name": None, "group": None},
+    "child": {"age_band": ""},
+    "language": "",
+    "channel": "",
+    "contact": NO_CONTACT,
+    "extras": {},
+    "unasked": [{"at": "", "text": ""}],
+    "additions": [{"at": "", "text": ""}],
+    "answers": [{"screen": "", "question": "", "value": None, "at": ""}],
+    "attachments": {"count": 0, "links": []},
+    "triage": {"priority": "", "flags": [], "reasons": []},
+    "routing": {"avoid": []},
+}
+MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {"kind": "words", "text": None, "created_at": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptedReport:
+    """The decrypted content of a case.
+
+    `report`: the JSON of the report; None if it does not open or is not a JSON object. `said`: the messages that the
+    reporter left by My report, oldest first. `notes`: the hotline's own notes, including its answers to the reporter.
+    """
+
+    report: Mapping[str, Any] | None
+    said: tuple[Mapping[str, Any], ...]
+    notes: tuple[Mapping[str, Any], ...]
+
+
+class ReportDecryptor:
+    """Decrypts what is sealed to the hotlines of this console. Heads are cached, because the list shows many."""
+
+    def __init__(self, keys: PrivateKeySet, mode: str) -> None:
+        self._keys = keys
+        self._mode = mode
+        self._cached_head = lru_cache(HEAD_CACHE_SIZE)(self._open_head)
+
+    def head(self, row: CaseRow | CaseHead, hotline: str) -> Mapping[str, Any]:
+        """Return the head of a report, which the list shows; empty if there is none or it does not open."""
+        if not row.head:
+            return {}
+        return self._cached_head(hotline, row.mode, row.report_id, row.revision, row.key_id, row.wrap, row.head)
+
+    def _open_head(
+        self, hotline: str, mode: str, report_id: str, revision: int, *sealed_parts: Any
+    ) -> Mapping[str, Any]:
+        key_id, wrap, head = sealed_parts
+        try:
+            context = SealContext(mode, report_id, revision, hotline)
+            content: Mapping[str, Any] = json.loads(
+                open_head(self._keys.of(hotline, key_id), context, SealedBody(key_id, wrap, head, b""))
+            )
+        except (DecryptError, ValueError):
+            return {}
+        return content
+
+    def all(self, before: CaseView, report_id: str, hotline: str) -> DecryptedReport:
+        """Decrypt report, messages and notes of a case. The contact of the latest message replaces the report's."""
+        notes = tuple(self._open_note(note, report_id, hotline) for note in before.notes)
+        readable = before.held
+        if readable is None:
+            return DecryptedReport(None, (), notes)
+        report = self._open_json(
+            readable.report, SealContext(readable.mode, report_id, readable.revision, hotline), readable.withdrawn
+        )
+        message_contents = []
+        for message in readable.messages:
+            context = SealContext.of_message(readable.mode, report_id, message.message_id, hotline)
+            content = self._open_json(message, context, readable.withdrawn)
+            if content is not None:
+                message_contents.append(content)
+                if report is not None and content.get("contact"):
+                    report = {**report, "contact": content["contact"]}
+        return DecryptedReport(report, tuple(message_contents), notes)
+
+    def drafts(self, rows: Iterable[Any], report_id: str, hotline: str) -> dict[str, str]:
+        """Return kind → text, without drafts that do not open any more."""
+        texts_by_kind = {row.kind: self._open_text(row, report_id, hotline) for row in rows}
+        return {kind: text for kind, text in texts_by_kind.items() if text is not None}
+
+    def _open_json(self, body: StoredBody, context: SealContext, withdrawn: bool) -> Mapping[str, Any] | None:
+        try:
+            key = self._keys.of(context.hotline, body.key_id)
+            plaintext = open_body(key, context, SealedBody(body.key_id, body.wrap, body.head, body.sealed))
+        except DecryptError:
+            return None
+        try:
+            content = json.loads(without_contact(plaintext) if withdrawn else plaintext)
+        except ValueError:
+            return None
+        return content if isinstance(content, dict) else None
+
+    def _open_note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
+        text = self._open_text(row, report_id, hotline)
+        return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}
+
+    def _open_text(self, row: Any, report_id: str, hotline: str) -> str | None:
+        context = SealContext.of_message(self._mode, report_id, row.note_id, hotline)
+        content = self._open_json(StoredBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
+        return str(content.get("text", "")) if content else None
+
+
+# Complete decrypted bodies of earlier releases: fields that came later get a default. Pure.
+#
+# A missing field means that the reporter said nothing about it. A number to call is used only if all of its terms are
+# there too.
+
+
+def complete_report(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the fields that a report lacks. A contact that lacks a term becomes NO_CONTACT."""
+    report = _with_defaults(found, REPORT_DEFAULTS)
+    contact = report["contact"]
+    safe_hours = contact.get("safe_hours")
+    safe_hours = safe_hours if isinstance(safe_hours, Mapping) else {}
+    has_terms = contact["allowed"] and contact["how"] != "none" and contact.get("msisdn")
+    if not (has_terms and all(safe_hours.get(name) for name in ("from", "to", "tz"))):
+        report["contact"] = NO_CONTACT
+    return report
+
+
+def complete_message(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the fields that a message of the reporter lacks."""
+    return _with_defaults(found, MESSAGE_DEFAULTS)
+
+
+def _with_defaults(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {**fields, **{name: _value_or_default(fields.get(name), default) for name, default in defaults.items()}}
+
+
+def _value_or_default(value: Any, default: Any) -> Any:
+    if isinstance(default, Mapping):
+        return _with_defaults(value if isinstance(value, Mapping) else {}, default)
+    if isinstance(default, list) and default:
+        return [_with_defaults(row, default[0]) for row in value or [] if isinstance(row, Mapping)]
+    return default if value is None else value
+
+
+# Messages from a hotline to a reporter: checked before they are sent, then sealed to the mailbox.
+#
+# Only the access code with its PIN opens a sealed message. The callback, the staff pages and the command line all use
+# these functions.
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCheck:
+    """The result of a check. `refused`: reasons not to send it. `asked`: doubts that the author may overrule."""
+
+    refused: tuple[str, ...]
+    asked: tuple[str, ...]
+
+
+NO_CODE = "no code was ever shown for this report, so nobody could read it"
+CLOSED = "the reporter has deleted it: the mailbox is closed"
+
+
+def check_message(words: str, country: Country) -> MessageCheck:
+    """Check a message against the numbers that the country permits and the names of its hotlines (S-25)."""
+    names = {name for hotline in country.hotlines.values() for name in (hotline.name, hotline.screen_name)}
+    objections = check_reply(words, permitted_numbers(country), names)
+    return MessageCheck(
+        tuple(objection.why for objection in objections if objection.refused),
+        tuple(objection.why for objection in objections if not objection.refused),
+    )
+
+
+UNREACHABLE_REASONS = {"no_code": NO_CODE, "closed": CLOSED}
+
+
+def no_mailbox_reason(public_key: bytes | None) -> str:
+    """Return why nobody could read an answer sealed to this key: `no_code` or `closed`; empty if the reporter can."""
+    if public_key is None:
+        return "no_code"
+    return "" if public_key else "closed"
+
+
+def unreachable_reason(box: AnswerTarget) -> str | None:
+    """Return the same reason as a sentence; None if the reporter can read an answer."""
+    return UNREACHABLE_REASONS.get(no_mailbox_reason(box.public_key))
+
+
+def seal_reply(box: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
+    """Seal an answer to a mailbox that can be reached. Afterwards neither the hotline nor this program can open it."""
+    answer_id = new_id(now)
+    sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
+    return SealedAnswer(answer_id, report_id, hotline, sealed)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSealer:
+    """Seals what a hotline writes about one report. `key`: the hotline's public key. `now`: microseconds."""
+
+    hotline: str
+    report_id: str
+    box: AnswerTarget
+    key: PublicKey
+    now: int
+
+    def answer(self, words: str) -> SealedAnswer:
+        """Seal an answer to the reporter."""
+        return seal_reply(self.box, self.report_id, self.hotline, words, self.now)
+
+    def note(self, kind: str, text: str) -> SealedNote:
+        """Seal a note to the hotline's own staff. `kind`: reason, answer or note, or the kind of a draft."""
+        note_id = new_id(self.now)
+        context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
+        sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
+        return SealedNote(
+            note_id, self.report_id, self.hotline, kind, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed
+        )

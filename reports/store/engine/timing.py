@@ -1,0 +1,69 @@
+"""Time in SQL: "now" as a bind parameter, whether a moment is due, and how long the database may take.
+
+A moment further ahead than its own period counts as due, too: see reports/escalation.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, literal, or_
+
+from reports.escalation import CLOCK_SLACK
+
+
+def deferred_number(number: Callable[[], int]) -> ColumnElement[int]:
+    """Return a bind parameter whose value `number()` is evaluated when the statement is executed."""
+    return bindparam(None, callable_=number, type_=_DeferredInteger(), unique=True)
+
+
+class _DeferredInteger(BigInteger):
+    """A type of its own: otherwise SQLAlchemy's cache would confuse deferred parameters with those of a fixed value."""
+
+    def coerce_compared_value(self, *_: Any) -> BigInteger:
+        return BigInteger()
+
+
+def is_due(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
+    """Return whether `at` is due. `longest`: its period in microseconds, a number or an expression."""
+    return or_(at <= now, is_too_far(at, now, longest))
+
+
+def is_ahead(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
+    """Return whether `at` is in the future: a lease holds, a hotline is paused."""
+    return and_(at > now, at <= now + longest + CLOCK_SLACK)
+
+
+def is_too_far(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
+    """Return whether `at` is further ahead than any correct clock can have set it."""
+    is_far: ColumnElement[bool] = at > now + longest + CLOCK_SLACK
+    return is_far
+
+
+def period_by_column(periods: Mapping[str, int], by: ColumnElement[str]) -> ColumnElement[int]:
+    """Return the period of a row by its column `by`. An unknown value gets the longest period."""
+    known_periods = {name: literal(period, BigInteger) for name, period in periods.items()}
+    return case(known_periods, value=by, else_=literal(max(periods.values()), BigInteger))
+
+
+# How long the database may take, depending on whether a reporter waits.
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for a new connection, for all statements of one transaction together, and for its COMMIT."""
+
+    connect: float
+    statements: float
+    commit: float
+
+    @property
+    def whole(self) -> float:
+        """Seconds for one use on an open connection: statements and COMMIT."""
+        return self.statements + self.commit
+
+
+INTERACTIVE = Timeouts(connect=1, statements=1.5, commit=1)  # opening a connection counts as a statement
+BACKGROUND = Timeouts(connect=5, statements=15, commit=5)  # no reporter waits meanwhile
