@@ -9,18 +9,17 @@ from __future__ import annotations
 import importlib
 import math
 import re
-import time
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
-from psycopg.abc import PQGen, PQGenConn
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from reports.store.engine.timing import BACKGROUND, INTERACTIVE, Timeouts
+from reports.store.engine.timing import INTERACTIVE, Timeouts
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from reports.store.engine.postgresql_connection import DeadlineConnection
+
 SETTINGS: Mapping[str, str | int] = {  # required values
     "fsync": "on",
     "full_page_writes": "on",
@@ -41,53 +40,6 @@ _REFUSALS = re.compile(
 )
 
 
-# Connections of PostgreSQL's driver that have a deadline.
-
-
-class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that closes itself at its deadline `until`. `heard`: SQLSTATE of each notice of the server."""
-
-    connect_seconds = BACKGROUND.connect
-    until: float  # monotonic seconds
-
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self.until = time.monotonic() + self.connect_seconds
-        self.heard: list[str] = []
-        self.add_notice_handler(lambda notice: self.heard.append(str(notice.sqlstate)))
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Run the driver's generator until the deadline. Closes the connection once that has passed."""
-        remaining = max(0.0, min(self.until - time.monotonic(), math.inf if timeout is None else timeout))
-        try:
-            return super().wait(gen, interval, None if remaining == math.inf else remaining)
-        except psycopg.Error:
-            if time.monotonic() >= self.until:
-                self.pgconn.finish()  # the outcome is unknown from now on
-            raise
-
-    @classmethod
-    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Any]:
-        """Connect as the driver does, but within `connect_seconds`: the driver's shortest `connect_timeout` is 2 s."""
-        deadline = time.monotonic() + cls.connect_seconds
-        connecting = super()._connect_gen(conninfo)
-        awaited = next(connecting)
-        while time.monotonic() < deadline:
-            ready = yield awaited
-            try:
-                awaited = connecting.send(ready)
-            except StopIteration as finished:
-                return finished.value
-        connecting.close()
-        raise psycopg.OperationalError("no connection in time")
-
-
-class InteractiveConnection(DeadlineConnection):
-    """A connection of a process for which a reporter waits."""
-
-    connect_seconds = INTERACTIVE.connect
-
-
 def refused_privilege(error: SQLAlchemyError) -> str:
     """Return the refusal of a missing privilege, such as "permission denied for table staff"; "" for other errors."""
     cause = getattr(error, "orig", None)
@@ -99,7 +51,7 @@ def refused_privilege(error: SQLAlchemyError) -> str:
 
 def install_connector(engine: Engine, timeouts: Timeouts) -> None:
     """Make the engine open connections with deadlines. Only this loads the driver: processes with SQLite save 10 MB."""
-    driver = importlib.import_module("reports.store.engine.postgresql")
+    driver = importlib.import_module("reports.store.engine.postgresql_connection")
     connection_class: type[DeadlineConnection] = (
         driver.InteractiveConnection if timeouts is INTERACTIVE else driver.DeadlineConnection
     )
