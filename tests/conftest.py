@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
-import os
 from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 import redis
 
 from tests.support import blocked, guard, leaks, loaded, ports, shadows
+from tests.support.hang_timer import HangTimer
 from tests.support.postgres import Postgres, binaries
 from tests.support.valkey import Valkey
 
@@ -24,6 +23,7 @@ STARTS_A_SERVER = {"redis_url", "module_redis", "own_valkey", "postgres", "postg
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(HangTimer())
     config.addinivalue_line("markers", "slow: starts servers or processes; left out by `make test-fast`")
     guard.install()
     shadows.install()
@@ -68,19 +68,7 @@ def _turns(sizes: Counter[Path]) -> dict[Path, int]:
     return turns
 
 
-STDERR = os.dup(2)  # before pytest takes it over
 SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in leaks.ALLOWED
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """End the process in which a teardown hangs, with all stacks; pytest's own timer stops at a failure."""
-    timeout = float(item.config.getini("faulthandler_timeout"))
-    faulthandler.dump_traceback_later(timeout, file=STDERR, exit=True)
-    try:
-        return (yield)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="module", autouse=True)
