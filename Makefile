@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help install setup demo test test-fast check faults bench trace coverage drops lock clean
+.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage drops lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ demo: setup ## the whole main job on this machine; ONCE=1 stops after the report
 # What the tests start reads compiled modules: a thousand processes would each compile all that they import.
 test: setup ## all tests, against a real Valkey and a real PostgreSQL that the tests start
 	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
+
+test-full: setup ## all tests with all cases of the large products, of which `make test` runs a part a day
+	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --full --durations=25
 
 test-fast: setup ## the pure and table tests only: seconds
 	@$(BIN)/pytest -n 2 -m "not slow"

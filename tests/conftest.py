@@ -15,6 +15,7 @@ import redis
 from tests.support import blocked, guard, leaks, loaded, ports, shadows
 from tests.support.hang_timer import HangTimer
 from tests.support.postgres import Postgres, binaries
+from tests.support.products import ProductSelection
 from tests.support.valkey import Valkey
 
 TESTS = Path(__file__).parent
@@ -22,8 +23,14 @@ LONGEST_FIRST = TESTS / "longest_first.txt"  # each took more than 50 s in a who
 STARTS_A_SERVER = {"redis_url", "module_redis", "own_valkey", "postgres", "postgres_url"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run all cases of the products of parameters")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(HangTimer())
+    config.pluginmanager.register(ProductSelection(full=config.getoption("--full")))
+    config.addinivalue_line("markers", "product(parts): runs one part of its cases a day, and all of them by --full")
     config.addinivalue_line("markers", "slow: starts servers or processes; left out by `make test-fast`")
     guard.install()
     shadows.install()

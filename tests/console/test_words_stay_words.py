@@ -162,6 +162,7 @@ def test_on_the_list(room: Room, plain: str, words: str) -> None:
     assert len(lines) > 1
 
 
+@pytest.mark.product(parts=3)
 @by_each
 def test_what_staff_write(room: Room, words: str) -> None:
     """A message that is looked at, one that cannot be sent, a note, a reason, a name to invite, a password."""

@@ -141,6 +141,7 @@ TAMPERED = [
 ]
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize(("done", "said"), TAMPERED)
 def test_what_was_changed_is_said_and_live_does_not_start(site: Site, done: str, said: str) -> None:
     site.run(done)
@@ -148,6 +149,7 @@ def test_what_was_changed_is_said_and_live_does_not_start(site: Site, done: str,
         refuse_wrong_database(site.database(WEB), "live", "web")
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("done", [done for done, _ in TAMPERED if not done.startswith(("CREATE", "ALTER ROLE"))])
 def test_migrating_again_mends_what_is_ours(site: Site, done: str) -> None:
     site.run(done)

@@ -65,6 +65,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("name", CASES)
 def test_each_rule_by_itself(name: str, database: Database) -> None:
     case, rule = CASES[name]

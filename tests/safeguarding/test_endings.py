@@ -68,6 +68,7 @@ def test_a_repeat_of_done_by_the_network_says_nothing_new(app: App) -> None:
     assert set(phone.replies()[len(before) :]) <= {HOW_TO_DELETE}
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.rule("S-08")
 @pytest.mark.rule("S-10")
 @pytest.mark.parametrize("way", EVERYWHERE.values(), ids=EVERYWHERE)

@@ -62,6 +62,7 @@ def test_what_is_added_again_is_heard(app: App, fault: Fault, after: Fault) -> N
         assert FURTHER in [one["text"] for one in data["additions"]]
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @AFTER

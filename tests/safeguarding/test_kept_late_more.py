@@ -120,6 +120,7 @@ def test_the_code_that_was_shown_after_two_not_sent_opens(app: App, channel: str
     opens(app, sent)
 
 
+@pytest.mark.product(parts=2)
 @every_channel
 @any_fault
 def test_sent_and_redis_kept_none_of_it_the_next_child_has_a_report_of_its_own(

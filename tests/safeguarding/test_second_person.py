@@ -153,6 +153,7 @@ def never_reported(app: App, ussd: str, by: str) -> tuple[list[str], list[str]]:
     return dials(phone), texts(phone)
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.rule("S-03")
 @pytest.mark.rule("S-04")
 @pytest.mark.rule("S-05")

@@ -25,6 +25,7 @@ def texted(app: App, n: int, *more: str) -> list[str]:
     return thread(app.sms(number(n)), "hello", *TO_SEND_SMS, "Send", *more)
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.rule("X-01")
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("odd", [("x",), ("9",), ("x", "y"), ("x", "y", "z", "1"), ("98",), (" ",)])

@@ -161,6 +161,7 @@ def calls(app: App, style: str, seeds: range, *, gone: bool) -> None:
             assert looks(CALLS[style](app, used, chance), replies) == expected, (style, gone, seed, replies)
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("gone", [True, False], ids=["told that it is gone", "told nothing"])
 @pytest.mark.parametrize("style", CALLS)
 def test_by_call(app: App, style: str, gone: bool) -> None:

@@ -163,6 +163,7 @@ STORIES: dict[str, tuple[Mapping[str, Any], tuple[tuple[str, str], ...], tuple[s
 }
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.slow
 @pytest.mark.parametrize("story", STORIES)
 def test_after_what_was_said_since_by_each_event_to_each_who_gets_it(desk: Desk, story: str) -> None:

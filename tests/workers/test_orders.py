@@ -24,6 +24,7 @@ def in_state(desk: Desk, state: str) -> str:
     return delivery
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(
     ("order", "allowed", "to"),

@@ -40,6 +40,7 @@ def hand(app: App, chromium: Any) -> Iterator[Hand]:
     hand.leave(NOWHERE)
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.parametrize("at", range(len(COUNTRIES)), ids=COUNTRIES)
 def test_a_report_in_every_language_of_a_country(hand: Hand, at: int) -> None:
     hand.page.locator("#country").select_option(index=at)
