@@ -122,6 +122,17 @@ def test_it_works_in_a_folder_with_blanks_and_equals_signs(tmp_path: Path) -> No
 
 @pytest.fixture
 def running(folder: Path) -> Iterator[Demo]:
+    """A demo that its test may end."""
+    yield from _running(folder)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that the tests of this file only look at and call."""
+    yield from _running(tmp_path_factory.mktemp("shared") / "var")
+
+
+def _running(folder: Path) -> Iterator[Demo]:
     demo = Demo(folder)
     demo.up()
     yield demo
@@ -129,13 +140,13 @@ def running(folder: Path) -> Iterator[Demo]:
         demo.end(signal.SIGTERM)
 
 
-def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
-    told = json.loads(running.told.read_text())
+def test_while_it_is_up_it_tells_where_everything_is(shared: Demo) -> None:
+    told = json.loads(shared.told.read_text())
     assert set(told) == {
         *("web", "phone", "console", "console_login", "hotline", "received", "tokens"),
         *("twilio_auth_token", "twilio_account_sid"),
     }
-    assert running.told.stat().st_mode & 0o777 == 0o600
+    assert shared.told.stat().st_mode & 0o777 == 0o600
     assert told["phone"] == f"{told['web']}/phone"
     assert "phone.css" in requests.get(told["phone"], timeout=20).text
     account = Account(told["twilio_account_sid"], told["twilio_auth_token"])
@@ -153,14 +164,14 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
     assert "This is the hotline of a Tokaut demo." in requests.get(told["hotline"], timeout=20).text
 
 
-def test_the_last_hint_is_a_command_that_can_be_typed(running: Demo) -> None:
-    [hint] = re.findall(r"^See the outbox:  (.+)$", running.output, re.MULTILINE)
+def test_the_last_hint_is_a_command_that_can_be_typed(shared: Demo) -> None:
+    [hint] = re.findall(r"^See the outbox:  (.+)$", shared.output, re.MULTILINE)
     done = subprocess.run(hint, shell=True, check=False, capture_output=True, text=True, timeout=120)  # noqa: S602
     assert (done.returncode, done.stdout.strip()) == (0, "None. Every delivery has reached its hotline."), done.stderr
 
 
-def test_each_part_is_named_as_it_comes_up(running: Demo) -> None:
-    named = re.findall(r"^ +[0-9.]+ s  (.+)$", running.output, re.MULTILINE)
+def test_each_part_is_named_as_it_comes_up(shared: Demo) -> None:
+    named = re.findall(r"^ +[0-9.]+ s  (.+)$", shared.output, re.MULTILINE)
     assert named == [
         "database and keys are made",
         "Valkey answers",
@@ -187,16 +198,16 @@ def _cookies(answer: requests.Response) -> dict[str, str]:
 
 
 @pytest.mark.rule("B-76")
-def test_a_second_one_in_the_folder_stops_and_another_folder_works(running: Demo, tmp_path: Path) -> None:
+def test_a_second_one_in_the_folder_stops_and_another_folder_works(shared: Demo, tmp_path: Path) -> None:
     """B-76"""
-    second = Demo(running.folder, "--once")
+    second = Demo(shared.folder, "--once")
     assert second.process.wait(timeout=120) == 1
-    said = f"A demo runs already (http://127.0.0.1:{running.port}). Stop it, or set TOKAUT_DATA and PORT."
+    said = f"A demo runs already (http://127.0.0.1:{shared.port}). Stop it, or set TOKAUT_DATA and PORT."
     assert second.said.strip() == said
     elsewhere = Demo(tmp_path / "elsewhere", "--once")
     assert elsewhere.process.wait(timeout=120) == 0, elsewhere.output
-    assert running.process.poll() is None
-    assert requests.get(f"http://127.0.0.1:{running.port}/healthz", timeout=20).ok
+    assert shared.process.poll() is None
+    assert requests.get(f"http://127.0.0.1:{shared.port}/healthz", timeout=20).ok
 
 
 @pytest.mark.rule("B-77")
@@ -351,9 +362,9 @@ def test_a_wrong_setting_is_one_line(
 CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
 
 
-def test_it_goes_on_when_a_reporter_writes_and_deletes_by_my_report(running: Demo) -> None:
+def test_it_goes_on_when_a_reporter_writes_and_deletes_by_my_report(shared: Demo) -> None:
     """Each type of delivery reaches its display; so do half a letter and the sequences that terminals obey."""
-    told = json.loads(running.told.read_text())
+    told = json.loads(shared.told.read_text())
 
     def call(*replies: str) -> str:
         phone = AfricasTalking(told["web"], told["tokens"]["africastalking"], "+6785550104", "*111*163#")
@@ -363,16 +374,16 @@ def test_it_goes_on_when_a_reporter_writes_and_deletes_by_my_report(running: Dem
             phone.http.close()
 
     found = CODE.search(call("1", "2", "4", "1", "4", "1", "2", "1"))
-    assert found, running.output
+    assert found, shared.output
     code, pin = found[1] + found[2], found[3]
     assert call("3", code, pin, "2", "Please \x1b]0;title\x07 read \u202e this").startswith("Added.")
     door = f"{told['web']}/hooks/simulator"
     half = {"phone": "+6785550105", "service_code": "163", "sms": "Help \ud800 \x9b31m", "id": "1"}
     assert requests.post(door, json.dumps(half), headers={"Content-Type": "application/json"}, timeout=20).ok
     assert call("3", code, pin, "4", "1")
-    until(lambda: running.output.count("has report.message") == 2, "it does not go on", seconds=60)
-    assert "a message to the hotline" in running.output
-    assert "asks that the report is deleted" in running.output
-    assert "\x1b" not in running.output
-    assert running.process.poll() is None
+    until(lambda: shared.output.count("has report.message") == 2, "it does not go on", seconds=60)
+    assert "a message to the hotline" in shared.output
+    assert "asks that the report is deleted" in shared.output
+    assert "\x1b" not in shared.output
+    assert shared.process.poll() is None
     assert requests.get(f"{told['web']}/healthz", timeout=20).ok
