@@ -6,16 +6,20 @@ It is made from the explored paths and not from the file, so skipped screens and
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flows.authoring.paths import StateGraph, StateNode, Transition
 from flows.model import Condition, FlowBook, Screen
 
+MAX_WIDTH_TO_HEIGHT = 3  # screens side by side for each one below another, on a page that is narrower than long
+SPECIAL = re.compile(r"style|classDef|direction|[^\w .,:;?!'()/+→…-]")
+
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """A screen. `name`: without its flow. `words`: the text above the choices. `only`: the condition for asking it.
+    """A screen. `name`: without its flow. `words`: the lines above the choices. `only`: the condition for asking it.
 
     `choices`: such as "1 Report". `exits`: keys that lead to other flows, such as "1 → report.danger".
     """
@@ -96,15 +100,14 @@ def _node(book: FlowBook, spot: StateNode, labels: dict[tuple[str, str], str]) -
     text_lines = [line for line in first.text.split("\n") if line not in _choices(spot)]
     choices = tuple(f"{line.key} {line.say}" for page in spot.laid.pages for line in page.lines)
     name, start = _without_flow(screen.id), screen.start or screen.called
-    return GraphNode(
-        name, " ".join(text_lines), tuple(dict.fromkeys(choices)), condition_text(screen.when), screen.end, start, exits
-    )
+    words, only = "\n".join(text_lines), condition_text(screen.when)
+    return GraphNode(name, words, tuple(dict.fromkeys(choices)), only, screen.end, start, exits)
 
 
 def _choices(spot: StateNode) -> set[str]:
     """Return the lines of the first page that are keys or choices."""
     page = spot.laid.pages[0]
-    own = [line for line in page.text.split("\n") if line[:2] in ("0 ", "00", "98", "1 ") and line[:1].isdigit()]
+    own = [line for line in page.text.split("\n") if re.match("(0|00|98|1 =) ", line)]
     return {*own, *(f"{line.key} {line.say}" for line in page.lines)}
 
 
@@ -146,17 +149,43 @@ def _values(allowed: Iterable[str | None]) -> str:
 
 
 def mermaid(drawn: FlowGraph) -> str:
-    """Return the graph as a Mermaid flowchart."""
+    """Return the graph as a Mermaid flowchart, from left to right if it would be too wide from top to bottom."""
     ids = {node.name: f"n{number}" for number, node in enumerate(drawn.nodes)}
-    lines = ["flowchart TD"]
+    lines = [f"flowchart {'LR' if _is_wide(drawn) else 'TD'}"]
     for node in drawn.nodes:
-        texts = [f"<b>{node.name}</b>", _quoted(node.words), *(f"{exit_text}" for exit_text in node.exits)]
-        label = "<br>".join(filter(None, texts))
         left, right = ("([", "])") if node.end else ("[[", "]]") if node.start else ("[", "]")
-        lines.append(f'  {ids[node.name]}{left}"{label}"{right}')
-    lines += [f'  {ids[edge.at]} -->|"{_quoted(edge.label)}"| {ids[edge.to]}' for edge in drawn.edges]
+        lines.append(f'  {ids[node.name]}{left}"{"<br>".join(_label_lines(node))}"{right}')
+    for edge in drawn.edges:
+        label = _escaped(edge.label)
+        arrow = f'-->|"{label}"|' if label else "-->"  # Mermaid refuses an empty label
+        lines.append(f"  {ids[edge.at]} {arrow} {ids[edge.to]}")
     return "\n".join(lines) + "\n"
 
 
-def _quoted(words: str) -> str:
-    return words.replace('"', "#quot;").replace("{", "#123;").replace("}", "#125;")
+def _is_wide(drawn: FlowGraph) -> bool:
+    """Return whether the most screens at one distance from the start are many more than the distances."""
+    entered = {edge.to for edge in drawn.edges if edge.to != edge.at}
+    row = [node.name for node in drawn.nodes if node.name not in entered] or [node.name for node in drawn.nodes[:1]]
+    seen, widths = set(row), []
+    while row:
+        widths.append(len(row))
+        row = list(dict.fromkeys(edge.to for edge in drawn.edges if edge.at in row and edge.to not in seen))
+        seen |= set(row)
+    return max(widths, default=0) > MAX_WIDTH_TO_HEIGHT * len(widths)
+
+
+def _label_lines(node: GraphNode) -> Iterator[str]:
+    yield f"<b>{_escaped(node.name)}</b>"
+    yield from map(_escaped, [*node.words.splitlines(), *node.choices])
+    if node.only:
+        yield f"<i>if {_escaped(node.only)}</i>"
+    yield from map(_escaped, node.exits)
+
+
+def _escaped(text: str) -> str:
+    """Return a text for a label in quotes, with entity codes for signs that Mermaid, HTML or Markdown could read.
+
+    Mermaid reads three words in quotes too: it takes a line with `direction LR` for an instruction, and removes the
+    semicolon of a code that follows `style:` or `classDef:`. Their first letters are therefore codes.
+    """
+    return SPECIAL.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", " ".join(text.split()))

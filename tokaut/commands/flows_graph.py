@@ -1,4 +1,4 @@
-"""`tokaut flows graph`: a picture of each flow, as SVG for people and as Mermaid for pages that draw it themselves."""
+"""`tokaut flows graph`: a picture of each flow as Mermaid text, which forges draw inside Markdown."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import click
 from flows import loader
 from flows.authoring.graph import FlowGraph, mermaid
 from flows.authoring.graph import build_graph as graph_of
-from flows.authoring.graph_svg import graph_svg
-from flows.authoring.paths import explore
+from flows.authoring.paths import StateGraph, explore
 from flows.dependencies import dependencies_of
 from flows.model import FlowBook
 from flows.parser import FlowError
@@ -21,40 +20,44 @@ from tokaut.screens.combinations import LIMITS, combination, load_catalogues, me
 from tokaut.terminal import CommandError, echo
 
 EXAMPLE_COUNTRY = "vu"
-RENDERERS = {"svg": graph_svg, "mermaid": mermaid}
-FILE_ENDINGS = {"svg": "svg", "mermaid": "mmd"}
 
 
-def flow_graphs(book: FlowBook) -> Mapping[str, FlowGraph]:
-    """Return the graph of each flow by name, in English, as walked in the example country on each channel."""
+def explored(book: FlowBook) -> list[StateGraph]:
+    """Return all paths through the flows in English, in the example country, once for each channel."""
     catalogues = load_catalogues()
     country = next(iter(load_countries([EXAMPLE_COUNTRY], "demo")))
     languages = menu_languages(country, catalogues)
     dependencies = dependencies_of(book)
     combinations = [combination(book, country, catalogues["en"], channel, languages) for channel in LIMITS]
-    state_graphs = [explore(book, dependencies, replace(where, lines=where.lines[:1])) for where in combinations]
+    return [explore(book, dependencies, replace(where, lines=where.lines[:1])) for where in combinations]
+
+
+def flow_graphs(book: FlowBook) -> Mapping[str, FlowGraph]:
+    """Return the graph of each flow by name."""
+    state_graphs = explored(book)
     return {name: graph_of(book, name, state_graphs) for name in book.flows}
 
 
 @click.command()
 @click.argument("flow", required=False)
-@click.option("--svg", "form", flag_value="svg", default=True, help="For people; the default.")
-@click.option("--mermaid", "form", flag_value="mermaid", help="For pages that draw it themselves.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="A folder: every flow, in both forms.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="A folder: a Markdown page for each flow."
+)
 @click.option(
     "--flow-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of flows of your own."
 )
-def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | None) -> None:
-    """Draw a flow: its screens, and which key leads where.
+def graph(*, flow: str | None, out: Path | None, flow_dir: Path | None) -> None:
+    """Draw a flow as Mermaid text: its screens, and which key leads where.
 
     Every arrow is a reply that was really tried: in English, with Vanuatu's numbers, by USSD and SMS.
 
     \b
-    Example:  tokaut flows graph report > report.svg
-              tokaut flows graph more --mermaid
+    Example:  tokaut flows graph report                  the text of one flow
+              tokaut flows graph report --out mine       mine/report.md, a page with the picture
               tokaut flows graph --out docs/flows        all of them, as in the docs
 
-    Next: open the picture in a browser. Dashed arrows lead back to an earlier screen.
+    Next: push the pages; GitHub and GitLab show them as pictures, and so does an editor with a Mermaid preview. For an
+    SVG, give the text to a Mermaid program; docs/flows/README.md names two.
     """
     try:
         book = loader.load(flow_dir or loader.FOLDER)
@@ -65,7 +68,7 @@ def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | Non
     wanted = None if flow is None else flow_name(book, flow)
     graphs = {name: flow_graph for name, flow_graph in flow_graphs(book).items() if wanted in (None, name)}
     if out is None:
-        echo(RENDERERS[form](next(iter(graphs.values()))), nl=False)
+        echo(mermaid(next(iter(graphs.values()))), nl=False)
         return
     out.mkdir(parents=True, exist_ok=True)
     for name, text in graph_files(graphs).items():
@@ -85,9 +88,9 @@ def flow_name(book: FlowBook, given: str) -> str:
 
 
 def graph_files(drawn: Mapping[str, FlowGraph]) -> dict[str, str]:
-    """Return the file name and the content of each picture."""
+    """Return the file name and the text of each Markdown page."""
     return {
-        f"{name}.{FILE_ENDINGS[form]}": draw(flow_graph)
+        f"{name}.md": f"# {name}, version {flow_graph.version}\n\n"
+        f"Made by `tokaut flows graph`. Do not edit.\n\n```mermaid\n{mermaid(flow_graph)}```\n"
         for name, flow_graph in drawn.items()
-        for form, draw in RENDERERS.items()
     }
