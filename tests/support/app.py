@@ -105,8 +105,11 @@ class App:
             return KannelUssd(f"/hooks/kannel/{secrets.kannel}/ussd", phone, code, http=self.http)
         if channel == "africastalking":
             return AfricasTalking("", secrets.africastalking, phone, code, http=self.http)
-        door = "/hooks/simulator" if channel == "simulator" else f"/hooks/ussd/{secrets.ussd}"
-        return Neutral(door, phone, code, http=self.http)
+        if channel == "simulator":
+            return Neutral("/hooks/simulator", phone, code, http=self.http)
+        if channel == "ussd":
+            return Neutral(f"/hooks/ussd/{secrets.ussd}", phone, code, http=self.http)
+        raise NotImplementedError(f"no phone of tests dials by {channel}: add one to App.ussd")
 
     def sms(self, phone: str, code: str = "163") -> SimulatedTexts:
         """Return a phone that texts to `code`."""

@@ -203,10 +203,11 @@ class Town:
             return AfricasTalking(self.web, self.token(channel), phone, code)
         if channel == "kannel":
             return KannelUssd(f"{self.web}/hooks/kannel/{self.token(channel)}/ussd", phone, code)
-        address_of_channel = (
-            f"{self.web}/hooks/simulator" if channel == "simulator" else f"{self.web}/hooks/ussd/{self.token('ussd')}"
-        )
-        return Neutral(address_of_channel, phone, code)
+        if channel == "simulator":
+            return Neutral(f"{self.web}/hooks/simulator", phone, code)
+        if channel == "ussd":
+            return Neutral(f"{self.web}/hooks/ussd/{self.token(channel)}", phone, code)
+        raise NotImplementedError(f"no phone of tests dials by {channel}: add one to Town.ussd_phone")
 
     def sms_phone(
         self, channel: str, phone: str, code: str = "163"
@@ -218,7 +219,9 @@ class Town:
             return KannelTexts(f"{self.web}/hooks/kannel/{self.token(channel)}/sms", phone, code)
         if channel == "twilio":
             return TwilioTexts(self.web, self.account, phone, code, self.twilio)
-        return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)
+        if channel == "simulator":
+            return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)
+        raise NotImplementedError(f"no phone of tests texts by {channel}: add one to Town.sms_phone")
 
 
 def _ready(address: str) -> str:

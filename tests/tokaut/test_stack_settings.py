@@ -71,6 +71,15 @@ def test_nothing_that_is_set_for_real_reaches_the_demo(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("package", ["gateway/channels", "workers/senders"])
+def test_no_account_at_any_provider_reaches_the_demo(tmp_path: Path, package: str) -> None:
+    names = [path.stem for path in Path(package).glob("[a-z]*.py")]
+    assert "africastalking" in names
+    outside = {f"{name.upper()}_API_KEY": "real" for name in names}
+    settings = process_environment(outside, tmp_path, WHERE, StackSecrets.new(["vu-one"]))
+    assert not [name for name in outside if settings.get(name) == "real"]
+
+
 def test_the_hotline_takes_the_next_free_port() -> None:
     port = any_free_port()
     assert addresses(port).web == f"http://127.0.0.1:{port}"

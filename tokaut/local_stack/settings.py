@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import pkgutil
 import secrets
 import shutil
 import time
@@ -17,13 +18,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from gateway import channels
 from runtime.settings.parsers import new_secret, new_webhook_secret
 from tokaut.local_stack import valkey
 from tokaut.local_stack.processes import kill_run
 from tokaut.local_stack.valkey import is_free, is_permission_error, listen_error
+from workers import senders
 
 MARK_FILE = ".made-by-the-demo"
-OUR_PREFIXES = ("TOKAUT_", "HOTLINE_", "AFRICASTALKING_", "USSD_", "TWILIO_", "KANNEL_")
+PROVIDERS = {module.name for package in (channels, senders) for module in pkgutil.iter_modules(package.__path__)}
+OUR_PREFIXES = ("TOKAUT_", "HOTLINE_", *(f"{name.upper()}_" for name in sorted(PROVIDERS)))
 OUR_NAMES = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
 # Passed on, as are CHANNELS and COUNTRIES: they say what the demo shows, not where it stores it.
 KEPT_NAMES = {"TOKAUT_COUNTRY_DIR", "TOKAUT_CLOCK_OFFSET"}

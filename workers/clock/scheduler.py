@@ -161,10 +161,10 @@ class Scheduler:
             return bool(job.do())
         except DatabaseUnavailable:
             self._metrics.faults.labels(job.name).inc()
-            log.warning("database_unavailable")
+            log.warning("database_unavailable", job=job.name)
         except Exception:
             self._metrics.faults.labels(job.name).inc()
-            log.exception("job_failed")
+            log.exception("job_failed", job=job.name)
         return False
 
     def _unless_quiet(self, start: Callable[[], None]) -> Callable[[], None]:
