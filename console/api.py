@@ -19,7 +19,7 @@ from standardwebhooks.webhooks import Webhook
 from console import bodies
 from console.bodies import MessageSealer
 from console.services import ConsoleServices
-from reports.case_state import HANDLING_STATES, HANDLING_TRANSITIONS
+from reports.case_state import HANDLING_STATES, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline
 from reports.json_bodies import json_bytes
@@ -98,7 +98,7 @@ def _value_problems(callback: CallbackBody) -> Iterator[str]:
         yield "report_id is missing: send the id that stands in the address in the body too, so that it is signed."
     if callback.state not in HANDLING_STATES:
         yield f"state is one of {', '.join(HANDLING_STATES)}."
-    if callback.state == "rejected" and not (callback.reason or "").strip():
+    if callback.state == Handling.REJECTED and not (callback.reason or "").strip():
         yield "rejected needs a reason: others get the report, and your own staff should know why."
     if callback.reason is not None and len(callback.reason) > MAX_REASON_LENGTH:
         yield f"reason has at most {MAX_REASON_LENGTH} characters."
@@ -202,7 +202,13 @@ class CallbackView:
         note_texts = {"reason": callback.reason, "answer": callback.message if answer else None}
         notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
         action = CaseAction(
-            hotline, report_id, callback.state, f"staff:{hotline}/call_back", answer, notes, once=idempotency_key
+            hotline,
+            report_id,
+            Handling(callback.state),
+            f"staff:{hotline}/call_back",
+            answer,
+            notes,
+            once=idempotency_key,
         )
         return _json(200, {"state": case_actions.perform(self._services.database, action), **reply_fields})
 

@@ -45,9 +45,7 @@ def attach(app: Flask, parts: ConsoleServices) -> None:
     """Register all pages of staff on `app`."""
     settings, page_catalogues = parts.settings, templating.load_page_catalogues()
     screen_catalogues = catalogues.load(locales.FOLDER)
-    templating.attach(
-        app, settings.mode.value, parts.countries, page_catalogues, screen_catalogues, now=parts.database.now
-    )
+    templating.attach(app, settings.mode, parts.countries, page_catalogues, screen_catalogues, now=parts.database.now)
     router = PageRouter(app, parts.database, RecordCipher(settings.console_key.reveal()))
     app.extensions["doors"] = router
     login.attach(router)
@@ -62,7 +60,7 @@ def attach(app: Flask, parts: ConsoleServices) -> None:
     drills.attach(router, parts)
     staff.attach(router, settings.console_url or "")
     labels = ChoiceLabels(loader.load())
-    decryptor = ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode.value)
+    decryptor = ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode)
     CaseList(router, decryptor, labels)
     case_actions.attach(router, CasePage(router, parts, decryptor, labels, screen_catalogues))
 
@@ -129,7 +127,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 def _load_services(environ: Mapping[str, str]) -> ConsoleServices:
     settings = load_all_settings((ConsoleSettings,), environ)[ConsoleSettings]
     key_files.refuse_keys(settings.keys, settings.mode)
-    countries = country.load_countries(settings.countries, settings.mode.value, settings.country_dir)
+    countries = country.load_countries(settings.countries, settings.mode, settings.country_dir)
     keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, timeouts=INTERACTIVE)
     if reason := check_ready(database, settings.mode, "console"):

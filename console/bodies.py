@@ -29,6 +29,7 @@ from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 from reports.store.outbox import StoredBody
 from reports.store.schema.base import new_id
+from runtime.settings import Mode
 
 HEAD_CACHE_SIZE = 20_000  # decrypted heads
 # Default of each missing field; a list holds the defaults of each of its rows.
@@ -66,7 +67,7 @@ class DecryptedReport:
 class ReportDecryptor:
     """Decrypts what is sealed to the hotlines of this console. Heads are cached, because the list shows many."""
 
-    def __init__(self, keys: PrivateKeySet, mode: str) -> None:
+    def __init__(self, keys: PrivateKeySet, mode: Mode) -> None:
         self._keys = keys
         self._mode = mode
         self._cached_head = lru_cache(HEAD_CACHE_SIZE)(self._open_head)
@@ -78,7 +79,7 @@ class ReportDecryptor:
         return self._cached_head(hotline, row.mode, row.report_id, row.revision, row.key_id, row.wrap, row.head)
 
     def _open_head(
-        self, hotline: str, mode: str, report_id: str, revision: int, *sealed_parts: Any
+        self, hotline: str, mode: Mode, report_id: str, revision: int, *sealed_parts: Any
     ) -> Mapping[str, Any]:
         key_id, wrap, head = sealed_parts
         try:

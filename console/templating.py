@@ -20,6 +20,7 @@ from console.responses import HEADERS, MissingCookie, page
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
 from reports.countries.country import Countries
 from reports.store.engine.database import DatabaseUnavailable
+from runtime.settings import Mode
 from runtime.time_units import MINUTE_SECONDS, SECOND
 
 FOLDER = Path(__file__).parent / "locales"
@@ -66,7 +67,7 @@ class TaggedText:
 
 
 def attach(
-    app: Flask, mode: str, countries: Countries, languages: Catalogues, screens: Catalogues, *, now: Callable[[], int]
+    app: Flask, mode: Mode, countries: Countries, languages: Catalogues, screens: Catalogues, *, now: Callable[[], int]
 ) -> None:
     """Set up templates, static files and error pages.
 

@@ -52,7 +52,7 @@ from reports.store.spool import Spool
 from runtime import event_loop_guard, logs, metrics_files, redis_clients
 from runtime.hardening import harden
 from runtime.queue import JobQueue
-from runtime.settings import CommonSettings, SettingError, SettingFault, WebSecrets, load_all_settings
+from runtime.settings import CommonSettings, Mode, SettingError, SettingFault, WebSecrets, load_all_settings
 
 WRONG = (
     SettingError,
@@ -97,8 +97,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(views.blueprint(parts.webhooks, parts.loop))
     app.after_request(views.harden)
     _route(app, parts)
-    if config.common.mode != "live":
-        app.add_url_rule("/", "about", partial(_about, config.common.mode.value, "simulator" in config.channels))
+    if config.common.mode != Mode.LIVE:
+        app.add_url_rule("/", "about", partial(_about, config.common.mode, "simulator" in config.channels))
         if "simulator" in config.channels:
             _show_phone(app, config)
     event_loop_guard.add_callback(parts.metrics.loop_blocked)
@@ -139,10 +139,10 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
     common = settings[CommonSettings]
     keys = settings[WebSecrets].web_keys or common.keys
     # The demo runs under one account; elsewhere the account of `web` must have no access to a private key.
-    key_files.refuse_private_keys(keys / "public" if common.mode == "demo" else keys)
+    key_files.refuse_private_keys(keys / "public" if common.mode == Mode.DEMO else keys)
     key_files.refuse_shared(keys, redis_clients.queue_client(common.queue_redis), common.mode)
-    countries = country.load_countries(common.countries, common.mode.value, common.country_dir)
-    if common.mode == "live" and (problems := countries.problems("live")):
+    countries = country.load_countries(common.countries, common.mode, common.country_dir)
+    if common.mode == Mode.LIVE and (problems := countries.problems(Mode.LIVE)):
         raise country.CountryError(problems)  # every number must be confirmed, and every hotline must have agreed
     config = _Configuration(
         common,
@@ -246,7 +246,7 @@ def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatc
         countries=config.countries,
         languages=config.languages,
         book=config.book,
-        drill=config.common.mode == "training",
+        drill=config.common.mode == Mode.TRAINING,
         database=config.database,
         duty=OnCallReply(config.countries, config.database, cipher),
     )
@@ -300,10 +300,10 @@ def _route(app: Flask, parts: Services) -> None:
 def _show_phone(app: Flask, config: _Configuration) -> None:
     """Add the page of demo and training; in live mode its code is not even imported."""
     page = importlib.import_module("gateway.phone.page")
-    page.attach(app, config.common.mode.value, config.countries, config.languages)
+    page.attach(app, config.common.mode, config.countries, config.languages)
 
 
-def _about(mode: str, has_phone: bool) -> Response:
+def _about(mode: Mode, has_phone: bool) -> Response:
     """Describe this address to a person on this machine. In live mode, and to all other clients, the answer is 404."""
     if not views.is_local():
         return _not_found()

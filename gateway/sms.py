@@ -15,7 +15,8 @@ from msgspec.structs import asdict
 from gateway.messaging.model import Inbound
 from reports.crypto import DecryptError, PhonePepper, PublicKey, RecordCipher, SealContext, keyed_hash, seal_body
 from reports.crypto.key_files import SENDER_KEY
-from reports.escalation import SMS_LIFETIME
+from reports.escalation import SMS_LIFETIME, Priority
+from reports.facts import Completeness
 from reports.retention import ErasureJournal
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import messages, opt_outs
@@ -23,6 +24,7 @@ from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission
 from runtime.queue import SEND_SMS_JOB, JobQueue
+from runtime.settings import Mode
 
 AFTER_SECONDS = (5, 60, 600)  # retry times; after the last one the message is not ours
 MOST = 1000
@@ -96,7 +98,7 @@ class SmsOutbox:
     """Store replies for the SMS worker."""
 
     def __init__(
-        self, database: Database, cipher: RecordCipher, sender_key: PublicKey, job_queue: JobQueue, mode: str
+        self, database: Database, cipher: RecordCipher, sender_key: PublicKey, job_queue: JobQueue, mode: Mode
     ) -> None:
         self._database = database
         self._cipher = cipher
@@ -177,7 +179,7 @@ class OptOuts:
         cipher: RecordCipher,
         spool: Spool,
         sender_key: PublicKey,
-        mode: str,
+        mode: Mode,
         *,
         journal: ErasureJournal,
     ) -> None:
@@ -241,7 +243,9 @@ class OptOuts:
         A later one of the same number replaces the one before.
         """
         id_ = str(uuid.UUID(bytes=self._cipher.mac("optout-id", number)[:16]))
-        submission = Submission(id_, self.key(number), 1, self._database.now(), "", self._mode, "P4", "incomplete", ())
+        submission = Submission(
+            id_, self.key(number), 1, self._database.now(), "", self._mode, Priority.P4, Completeness.INCOMPLETE, ()
+        )
         try:
             self._spool.put(SpoolEntry(submission, kind))
         except SpoolWriteError as error:

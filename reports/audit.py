@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from reports.crypto import DecryptError, SigningKey, VerifyKey
 from reports.crypto.key_files import KeyFileError, read_private_file, write_key_file
 from reports.retention import AUDIT, NOT_LIVE
+from runtime.settings import Mode
 from runtime.time_units import DAY
 
 GENESIS_HASH = bytes(32)  # the previous hash of the first row
@@ -109,7 +110,7 @@ class Checkpoint:
     key_id: str
     signature: bytes = b""
 
-    def text(self, mode: str) -> bytes:
+    def text(self, mode: Mode) -> bytes:
         """Return the bytes that are signed."""
         fields = {"at": self.at, "hash": self.hash.hex(), "key_id": self.key_id, "mode": mode, "number": self.number}
         return json.dumps(
@@ -150,13 +151,13 @@ class ChainVerification:
     fault: str
 
 
-def audit_lifetime(mode: str) -> int:
+def audit_lifetime(mode: Mode) -> int:
     """Return how long a line of the audit is kept, in microseconds."""
-    return (AUDIT if mode == "live" else NOT_LIVE).days * DAY
+    return (AUDIT if mode == Mode.LIVE else NOT_LIVE).days * DAY
 
 
 def verify_chain(
-    chain: Iterable[ChainRow], checkpoints: Sequence[Checkpoint], mode: str, holds: SignatureCheck, now: int
+    chain: Iterable[ChainRow], checkpoints: Sequence[Checkpoint], mode: Mode, holds: SignatureCheck, now: int
 ) -> ChainVerification:
     """Verify the chain, and the checkpoints, which are in the order of their numbers. `now`: microseconds."""
     signed_at = checkpoints[-1].at if checkpoints else 0
@@ -166,7 +167,7 @@ def verify_chain(
     return ChainVerification(chain_check.lines, signed, signed_at, fault)
 
 
-def _checkpoint_faults(checkpoints: Sequence[Checkpoint], mode: str, is_signed: SignatureCheck) -> Iterator[str]:
+def _checkpoint_faults(checkpoints: Sequence[Checkpoint], mode: Mode, is_signed: SignatureCheck) -> Iterator[str]:
     for previous, checkpoint in zip((None, *checkpoints), checkpoints, strict=False):
         if previous and checkpoint.number != previous.number + 1:
             yield f"Checkpoint {previous.number + 1} is missing."
@@ -184,7 +185,7 @@ def _checkpoint_faults(checkpoints: Sequence[Checkpoint], mode: str, is_signed: 
 
 
 class _ChainCheck:
-    def __init__(self, checkpoints: Sequence[Checkpoint], mode: str, now: int) -> None:
+    def __init__(self, checkpoints: Sequence[Checkpoint], mode: Mode, now: int) -> None:
         self._checkpoints = {checkpoint.seq: checkpoint for checkpoint in checkpoints}
         self._last_signed = max(self._checkpoints, default=0)
         self._lifetime = audit_lifetime(mode)

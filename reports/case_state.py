@@ -4,21 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
-HANDLING_STATES: Final = ("accepted", "in_progress", "rejected", "closed")
+from reports.delivery import DeliveryState, RecipientRole
 
-# rejected: the report went to other hotlines, which are responsible now. closed: it can be reopened until it is purged.
-HANDLING_TRANSITIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "none": HANDLING_STATES,
-    "accepted": ("in_progress", "rejected", "closed"),
-    "in_progress": ("rejected", "closed"),
-    "rejected": (),
-    "closed": ("in_progress",),
+
+class Handling(StrEnum):
+    """The state that one hotline gives a case."""
+
+    NONE = "none"  # nobody has acknowledged it
+    ACCEPTED = "accepted"  # acknowledged
+    IN_PROGRESS = "in_progress"
+    REJECTED = "rejected"  # the report went to other hotlines, which are responsible now
+    CLOSED = "closed"  # it can be reopened until it is purged
+
+
+class ReportState(StrEnum):
+    """The state of a report as a whole."""
+
+    NEEDS_PERSON = "needs_person"  # no hotline has it, and none is about to get it
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    CLOSED = "closed"
+
+
+HANDLING_STATES: Final = tuple(state for state in Handling if state is not Handling.NONE)  # those that staff set
+
+HANDLING_TRANSITIONS: Final[Mapping[Handling, tuple[Handling, ...]]] = {
+    Handling.NONE: HANDLING_STATES,
+    Handling.ACCEPTED: (Handling.IN_PROGRESS, Handling.REJECTED, Handling.CLOSED),
+    Handling.IN_PROGRESS: (Handling.REJECTED, Handling.CLOSED),
+    Handling.REJECTED: (),
+    Handling.CLOSED: (Handling.IN_PROGRESS,),
 }
+ACTIVE: Final = (Handling.ACCEPTED, Handling.IN_PROGRESS)  # acknowledged and not closed
+ACKNOWLEDGED: Final = (*ACTIVE, Handling.CLOSED)
+# The states of a report that nobody has acknowledged
+UNACKNOWLEDGED_STATES: Final = (ReportState.QUEUED, ReportState.DELIVERED, ReportState.NEEDS_PERSON)
+# The reporter is told the hotline that ranks first
+HANDLING_RANK: Final = (Handling.IN_PROGRESS, Handling.ACCEPTED, Handling.NONE, Handling.CLOSED)
 
 
-def may_change(before: str, wanted: str) -> bool:
+def may_change(before: Handling, wanted: Handling) -> bool:
     """Return whether staff may change the handling from `before` to `wanted`.
 
     The same state again changes nothing, and is always allowed.
@@ -26,18 +56,14 @@ def may_change(before: str, wanted: str) -> bool:
     return wanted == before or wanted in HANDLING_TRANSITIONS[before]
 
 
-UNACKNOWLEDGED_STATES = ("queued", "delivered", "needs_person")  # states of a report that nobody has acknowledged
-HANDLING_RANK = ("in_progress", "accepted", "none", "closed")  # the reporter is told the hotline that ranks first
-
-
 @dataclass(frozen=True, slots=True)
 class RecipientState:
     """The state of one hotline that got, or is to get, the report itself (types `created` and `unread`)."""
 
     hotline: str
-    role: str  # primary, also, fallback
-    state: str  # due, delivered, refused, parked, cancelled
-    handling: str  # none, accepted, in_progress, rejected, closed
+    role: RecipientRole
+    state: DeliveryState
+    handling: Handling
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +73,7 @@ class CaseState:
     `desk`: the hotline furthest along; None if no hotline has the report and none is about to get it.
     """
 
-    state: str  # needs_person, closed, in_progress, accepted, delivered, queued
+    state: ReportState
     desk: str | None
 
 
@@ -56,19 +82,21 @@ def derive_case_state(sendings: Iterable[RecipientState]) -> CaseState:
     alive = [
         recipient
         for recipient in sendings
-        if recipient.state in ("due", "delivered") and recipient.handling != "rejected"
+        if recipient.state in (DeliveryState.DUE, DeliveryState.DELIVERED) and recipient.handling != Handling.REJECTED
     ]
     if not alive:
-        return CaseState("needs_person", None)
-    delivered = [recipient for recipient in alive if recipient.state == "delivered"]
-    if delivered and all(recipient.handling == "closed" for recipient in delivered):
-        return CaseState("closed", delivered[0].hotline)
-    for state in ("in_progress", "accepted"):
+        return CaseState(ReportState.NEEDS_PERSON, None)
+    delivered = [recipient for recipient in alive if recipient.state == DeliveryState.DELIVERED]
+    if delivered and all(recipient.handling == Handling.CLOSED for recipient in delivered):
+        return CaseState(ReportState.CLOSED, delivered[0].hotline)
+    for handling, state in (
+        (Handling.IN_PROGRESS, ReportState.IN_PROGRESS),
+        (Handling.ACCEPTED, ReportState.ACCEPTED),
+    ):
         for recipient in alive:
-            if recipient.handling == state:
+            if recipient.handling == handling:
                 return CaseState(state, recipient.hotline)
     if delivered:
-        return CaseState(
-            "delivered", min(delivered, key=lambda recipient: HANDLING_RANK.index(recipient.handling)).hotline
-        )
-    return CaseState("queued", alive[0].hotline)
+        furthest = min(delivered, key=lambda recipient: HANDLING_RANK.index(recipient.handling))
+        return CaseState(ReportState.DELIVERED, furthest.hotline)
+    return CaseState(ReportState.QUEUED, alive[0].hotline)

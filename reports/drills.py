@@ -13,13 +13,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from reports.countries.country import Country
-from reports.facts import Facts, GivenAnswer, derive_facts
+from reports.delivery import RecipientRole
+from reports.escalation import Priority
+from reports.facts import Completeness, Facts, GivenAnswer, derive_facts
 from reports.json_bodies import json_bytes, message_json, unread_json
 from reports.report import ReportMetadata, build_report, to_json
 from reports.routing import Recipient, Route, find_route
 from reports.triage import triage
+from runtime.settings import Mode
 
-DRILL_MODE = "training"
+DRILL_MODE = Mode.TRAINING
 DRILL_TEXT = "DRILL. Not a real report: a test of this door. Nobody is in danger. Nothing is to be done."
 
 
@@ -40,9 +43,9 @@ class DrillScript:
     more: DrillAddition | None = None
 
     @property
-    def completeness(self) -> str:
+    def completeness(self) -> Completeness:
         """Return the completeness of the report that results."""
-        return "incomplete" if self.dropped_at else "complete"
+        return Completeness.INCOMPLETE if self.dropped_at else Completeness.COMPLETE
 
 
 SCRIPTS: Mapping[str, DrillScript] = {
@@ -114,7 +117,7 @@ def script_recipients(
     return find_route(country, facts, live=live, avoid=(), completeness=script.completeness).recipients
 
 
-def script_priority(script: DrillScript, country: Country, hotline: str) -> str:
+def script_priority(script: DrillScript, country: Country, hotline: str) -> Priority:
     """Return the priority that the report will have."""
     return triage(replace(_facts(script, country, hotline), incomplete=bool(script.dropped_at))).priority
 
@@ -148,14 +151,14 @@ def created_body(country: Country, hotline: str, report_id: str, at: int, revisi
         report_id=report_id,
         revision=revision,
         mode=DRILL_MODE,
-        completeness="complete",
+        completeness=Completeness.COMPLETE,
         created_at=at,
         updated_at=at,
         sent_at=at,
         channel="simulator",
         language="en",
         country=country,
-        route=Route((Recipient(hotline, "primary", "CATEGORY_FIRST"),)),
+        route=Route((Recipient(hotline, RecipientRole.PRIMARY, "CATEGORY_FIRST"),)),
     )
     return to_json(build_report(answers, setting), hotline)
 

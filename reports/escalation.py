@@ -7,32 +7,66 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-Speed = Literal["urgent", "standard"]
+if TYPE_CHECKING:
+    from runtime.queue import QueueName  # brings RQ along
 
-URGENT, STANDARD = ("P1", "P2"), ("P3", "P4")
-PRIORITIES = (*URGENT, *STANDARD)
-QUEUE_PRIORITIES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": STANDARD}  # the priorities of each queue
-# The steps. `begin` is when the times start to run; from `overdue` on the reporter reads that nobody read the report.
-STEP_BEGIN, STEP_CLOSED, STEP_HOTLINE, STEP_BACKUP, STEP_OVERDUE, STEP_SUPERVISOR, STEP_REGIONAL, STEP_OPERATOR = (
-    ESCALATION_STEPS
-) = (
-    "begin",
-    "closed",
-    "desk",
-    "backup",
-    "overdue",
-    "supervisor",
-    "regional",
-    "operator",
-)
-TRANSFER_STEPS = (STEP_CLOSED, STEP_BACKUP, STEP_REGIONAL)  # another hotline gets the report
-NOTIFY_STEPS = (STEP_HOTLINE, STEP_SUPERVISOR, STEP_OPERATOR)  # a person is notified that it waits
-REPEATED_STEPS = (STEP_SUPERVISOR, STEP_OPERATOR)  # until somebody acknowledges it
+
+class Priority(StrEnum):
+    """How urgent a report is, as set by triage. The words sort by urgency, also in SQL."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+
+
+class StepName(StrEnum):
+    """The steps of an escalation."""
+
+    BEGIN = "begin"  # the times start to run
+    CLOSED = "closed"
+    HOTLINE = "desk"
+    BACKUP = "backup"
+    OVERDUE = "overdue"  # from here on the reporter reads that nobody has read the report
+    SUPERVISOR = "supervisor"
+    REGIONAL = "regional"
+    OPERATOR = "operator"
+
+
+class StepOutcome(StrEnum):
+    """What became of a step."""
+
+    NOTIFIED = "told"
+    GIVEN = "given"  # another hotline gets the report
+    NOBODY = "nobody"
+    NOT_THERE = "not_there"
+    PASSED = "passed"  # it required no action
+    STOPPED = "stopped"  # somebody has acknowledged the report
+    RAISED = "raised"  # the escalation of a higher priority took its place
+
+
+class PendingKind(StrEnum):
+    """Why a revision waits to be submitted by the scheduler."""
+
+    RESCUE = "rescue"  # the session dropped in danger
+    WORDS = "words"  # SMS words that were never confirmed
+    UPDATE = "update"  # answers after Send, or a Send after an incomplete report
+    UNREAD = "unread"  # an input that could not be read
+
+
+URGENT, STANDARD = (Priority.P1, Priority.P2), (Priority.P3, Priority.P4)
+PRIORITIES, ESCALATION_STEPS = tuple(Priority), tuple(StepName)  # for `in`: Python 3.11 refuses a str in a StrEnum
+# The priorities of each queue
+QUEUE_PRIORITIES: Mapping[QueueName, Sequence[Priority]] = {"urgent": URGENT, "standard": STANDARD}
+TRANSFER_STEPS = (StepName.CLOSED, StepName.BACKUP, StepName.REGIONAL)  # another hotline gets the report
+NOTIFY_STEPS = (StepName.HOTLINE, StepName.SUPERVISOR, StepName.OPERATOR)  # a person is notified that it waits
+REPEATED_STEPS = (StepName.SUPERVISOR, StepName.OPERATOR)  # until somebody acknowledges it
 LEASE_TIME = 60 * SECOND  # how long a row belongs to one worker; a worker that died delays it for no longer
 LATE_AFTER = 2 * MINUTE  # a step that is overdue for so long is counted: nobody could be notified
 # The longest time that each kind of row may lie ahead of now, in microseconds. Pure.
@@ -49,15 +83,20 @@ LEASES: Mapping[str, int] = {"clock": 15 * SECOND, "replay": 30 * SECOND}  # by 
 
 # Until the next attempt to deliver, by priority: the longest delay of workers/retry_policy.py with its jitter, or the
 # longest Retry-After that is obeyed.
-DELIVERY_ATTEMPT: Mapping[str, int] = {"P1": 66 * SECOND, "P2": HOUR, "P3": 72 * MINUTE, "P4": 144 * MINUTE}
+DELIVERY_ATTEMPT: Mapping[Priority, int] = {
+    Priority.P1: 66 * SECOND,
+    Priority.P2: HOUR,
+    Priority.P3: 72 * MINUTE,
+    Priority.P4: 144 * MINUTE,
+}
 
 # Upper limit for `due_at` of a pending revision by its kind, not the delay; the delays are in
 # gateway/submission/submitter.py.
-PENDING_REVISION: Mapping[str, int] = {
-    "rescue": 10 * MINUTE,
-    "words": 30 * MINUTE,
-    "update": 2 * MINUTE,
-    "unread": 0,
+PENDING_REVISION: Mapping[PendingKind, int] = {
+    PendingKind.RESCUE: 10 * MINUTE,
+    PendingKind.WORDS: 30 * MINUTE,
+    PendingKind.UPDATE: 2 * MINUTE,
+    PendingKind.UNREAD: 0,
 }
 
 SMS_ATTEMPT = 66 * SECOND  # until an SMS is tried again
@@ -70,7 +109,7 @@ ANSWER_NOTICE = 3 * DAY  # until the safe hours of a reporter, with a day betwee
 # Which priorities are urgent, and which queue takes which priorities. Pure.
 
 
-def queue_of(priority: str) -> Speed:
+def queue_of(priority: Priority) -> QueueName:
     """Return the queue that takes deliveries of this priority."""
     return "urgent" if priority in URGENT else "standard"
 
@@ -92,16 +131,18 @@ class EscalationTimes:
     repeat: int  # between notifications of supervisor and operator
     quiet: bool
 
-    def steps(self, priority: str) -> Iterator[tuple[str, int]]:
+    def steps(self, priority: Priority) -> Iterator[tuple[StepName, int]]:
         """Yield (step, time after the start), in order."""
         if priority in URGENT:
-            yield STEP_CLOSED, 0
-        yield STEP_HOTLINE, self.desk
-        yield from sorted(((STEP_BACKUP, self.backup), (STEP_OVERDUE, self.acknowledged)), key=lambda step: step[1])
-        yield STEP_SUPERVISOR, self.supervisor
-        yield from ((STEP_REGIONAL, self.regional), (STEP_OPERATOR, self.regional))
+            yield StepName.CLOSED, 0
+        yield StepName.HOTLINE, self.desk
+        yield from sorted(
+            ((StepName.BACKUP, self.backup), (StepName.OVERDUE, self.acknowledged)), key=lambda step: step[1]
+        )
+        yield StepName.SUPERVISOR, self.supervisor
+        yield from ((StepName.REGIONAL, self.regional), (StepName.OPERATOR, self.regional))
 
-    def again(self, step: str, due_at: int, now: int) -> int | None:
+    def again(self, step: StepName, due_at: int, now: int) -> int | None:
         """Return when a step that is done is due again, on its own schedule and never in the past; None: never."""
         if step not in REPEATED_STEPS:
             return None
@@ -109,8 +150,8 @@ class EscalationTimes:
         return due_at + (missed + 1) * self.repeat
 
 
-ESCALATION_TIMES: Mapping[str, EscalationTimes] = {
-    "P1": EscalationTimes(
+ESCALATION_TIMES: Mapping[Priority, EscalationTimes] = {
+    Priority.P1: EscalationTimes(
         fallback=30 * SECOND,
         received=60 * SECOND,
         acknowledged=15 * MINUTE,
@@ -121,7 +162,7 @@ ESCALATION_TIMES: Mapping[str, EscalationTimes] = {
         repeat=15 * MINUTE,
         quiet=False,
     ),
-    "P2": EscalationTimes(
+    Priority.P2: EscalationTimes(
         fallback=15 * MINUTE,
         received=20 * MINUTE,
         acknowledged=HOUR,
@@ -132,7 +173,7 @@ ESCALATION_TIMES: Mapping[str, EscalationTimes] = {
         repeat=2 * HOUR,
         quiet=False,
     ),
-    "P3": EscalationTimes(
+    Priority.P3: EscalationTimes(
         fallback=4 * HOUR,
         received=8 * HOUR,
         acknowledged=24 * HOUR,
@@ -143,7 +184,7 @@ ESCALATION_TIMES: Mapping[str, EscalationTimes] = {
         repeat=24 * HOUR,
         quiet=True,
     ),
-    "P4": EscalationTimes(
+    Priority.P4: EscalationTimes(
         fallback=24 * HOUR,
         received=48 * HOUR,
         acknowledged=72 * HOUR,
@@ -162,7 +203,7 @@ ORDERED_TIMES = ("desk", "backup", "supervisor", "regional")
 CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
 
 
-def escalation_times(wanted: CountryTimes) -> Mapping[str, EscalationTimes]:
+def escalation_times(wanted: CountryTimes) -> Mapping[Priority, EscalationTimes]:
     """Return the table with a country's own times. A time that `escalation_faults` complains of is ignored."""
     return {
         priority: _country_times(times, priority, wanted.get(priority, {}))
@@ -170,7 +211,7 @@ def escalation_times(wanted: CountryTimes) -> Mapping[str, EscalationTimes]:
     }
 
 
-def max_step_delays(countries: Iterable[CountryTimes]) -> dict[str, int]:
+def max_step_delays(countries: Iterable[CountryTimes]) -> dict[Priority, int]:
     """Return, by priority, the longest that a step of any of these countries may lie ahead of now."""
     tables = [ESCALATION_TIMES, *(escalation_times(country) for country in countries)]
     return {
@@ -179,7 +220,7 @@ def max_step_delays(countries: Iterable[CountryTimes]) -> dict[str, int]:
     }
 
 
-def _country_times(times: EscalationTimes, priority: str, minutes_by_step: Mapping[str, int]) -> EscalationTimes:
+def _country_times(times: EscalationTimes, priority: Priority, minutes_by_step: Mapping[str, int]) -> EscalationTimes:
     allowed = {name: minutes for name, minutes in minutes_by_step.items() if not _fault(times, priority, name, minutes)}
     times_set = _with(times, allowed)
     return times_set if not list(_out_of_order(times_set)) else times
@@ -192,20 +233,21 @@ def _with(times: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes
 
 def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
     """Yield the faults of a country's own times, in words that follow `clocks.`."""
-    for priority, minutes_by_step in wanted.items():
-        times = ESCALATION_TIMES.get(priority)
-        if times is None:
-            yield f"{priority}: there is no such priority; there are P1, P2, P3 and P4."
+    for name, minutes_by_step in wanted.items():
+        if name not in PRIORITIES:
+            yield f"{name}: there is no such priority; there are P1, P2, P3 and P4."
             continue
+        priority = Priority(name)
+        times = ESCALATION_TIMES[priority]
         faults = [
-            fault for name, minutes in minutes_by_step.items() if (fault := _fault(times, priority, name, minutes))
+            fault for time, minutes in minutes_by_step.items() if (fault := _fault(times, priority, time, minutes))
         ]
         yield from faults
         if not faults:
             yield from (f"{priority}.{fault}" for fault in _out_of_order(_with(times, minutes_by_step)))
 
 
-def _fault(times: EscalationTimes, priority: str, name: str, minutes: int) -> str:
+def _fault(times: EscalationTimes, priority: Priority, name: str, minutes: int) -> str:
     if name not in SETTABLE_TIMES:
         return f"{priority}.{name}: there is no such time; there are {', '.join(SETTABLE_TIMES)}."
     if minutes < 1:
@@ -222,7 +264,7 @@ def _out_of_order(times: EscalationTimes) -> Iterator[str]:
             yield f"{later}: it comes before {earlier}; give the steps in their order: {', '.join(ORDERED_TIMES)}."
 
 
-def late_promises(answers_within: Iterable[tuple[str, int]]) -> Iterator[str]:
+def late_promises(answers_within: Iterable[tuple[Priority, int]]) -> Iterator[str]:
     """Yield the priorities for which a partner card promises a later answer than the policy asks for."""
     for priority, minutes in sorted(answers_within):
         limit = ESCALATION_TIMES[priority].acknowledged // MINUTE

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reports import spreadsheet
+from reports.escalation import Priority
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CONTACT_LABEL, ONLY_FROM = "Contact: ", "only from "  # by these, a phone number that we wrote is found again
@@ -32,7 +33,12 @@ PRIMERO_MODULE = "primeromodule-cp"
 AGENCY_NAME = "Tokaut"
 _NUMBER = re.compile(rf"^{CONTACT_LABEL}.*{ONLY_FROM}.*$", re.MULTILINE)
 RISK_LEVELS = ("low", "medium", "high")
-RISK_BY_PRIORITY: Mapping[str, str] = {"P1": "high", "P2": "high", "P3": "medium", "P4": "low"}
+RISK_BY_PRIORITY: Mapping[Priority, str] = {
+    Priority.P1: "high",
+    Priority.P2: "high",
+    Priority.P3: "medium",
+    Priority.P4: "low",
+}
 
 # Crosswalk term → value of lookup-protection-concerns as shipped. A term without an entry has no value in that list.
 CONCERNS: Mapping[str, str] = {
@@ -151,7 +157,7 @@ def case_fields(data: Mapping[str, Any]) -> dict[str, Any]:
         "other_agency_name": AGENCY_NAME,
         "registration_date": data["created_at"][:10],
         "risk_level": RISK_BY_PRIORITY[data["triage"]["priority"]],
-        "urgent_protection_concern": "true" if data["triage"]["priority"] == "P1" else None,
+        "urgent_protection_concern": "true" if data["triage"]["priority"] == Priority.P1 else None,
         "protection_concerns": _concerns(data["crosswalk"]["primero"]),
         "address_current": ", ".join(filter(None, (place_text(data), data["country"]))) if data["place"] else None,
         "telephone_current": phone_text(data["contact"]),
@@ -169,7 +175,7 @@ def fields_for(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
         values = {"module_id": PRIMERO_MODULE, "other_agency_id": data["report_id"], "other_agency_name": AGENCY_NAME}
         return (
             values
-            | {"registration_date": data["received_at"][:10], "risk_level": RISK_BY_PRIORITY["P2"]}
+            | {"registration_date": data["received_at"][:10], "risk_level": RISK_BY_PRIORITY[Priority.P2]}
             | _drill_fields(data)
         )
     return case_fields(data)
@@ -243,7 +249,7 @@ def redact_numbers(notes: Any) -> list[dict[str, str]]:
 
 def _cybertipline(data: Mapping[str, Any]) -> list[SheetRow]:
     incident = data["crosswalk"]["ncmec"] or {"type": "", "annotations": []}
-    urgent = data["triage"]["priority"] == "P1"
+    urgent = data["triage"]["priority"] == Priority.P1
     return [
         ("incidentSummary.incidentType", incident["type"]),
         ("incidentSummary.reportAnnotations", ", ".join(incident["annotations"])),

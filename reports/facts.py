@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 
 from msgspec import Struct, field
 
@@ -19,6 +20,14 @@ class GivenAnswer(Struct, frozen=True):
     typed: bool
     at: int
     counts: bool
+
+
+class Completeness(StrEnum):
+    """Whether the reporter pressed Send. A report's completeness only goes up; the order is that of the members."""
+
+    UNREAD = "unread"  # an input that could not be read
+    INCOMPLETE = "incomplete"
+    COMPLETE = "complete"
 
 
 class Facts(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from runtime.settings import Mode
+
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -44,7 +46,7 @@ def message_json(
     *,
     report_id: str,
     message_id: str,
-    mode: str,
+    mode: Mode,
     created_at: int,
     kind: str = "words",
     text: str | None = None,
@@ -82,7 +84,7 @@ def without_contact(data: bytes) -> bytes:
 
 
 def unread_json(
-    *, report_id: str, mode: str, country: str, channel: str, received_at: int, content_type: str, body: bytes
+    *, report_id: str, mode: Mode, country: str, channel: str, received_at: int, content_type: str, body: bytes
 ) -> bytes:
     """Return the `data` for an input that could not be read: the raw body, for a person to open."""
     return json_bytes(

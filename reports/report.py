@@ -11,11 +11,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from reports.countries.country import Country
-from reports.facts import Facts, GivenAnswer, derive_facts, reporter_role
+from reports.escalation import Priority
+from reports.facts import Completeness, Facts, GivenAnswer, derive_facts, reporter_role
 from reports.json_bodies import NO_CONTACT, as_typed, envelope, json_bytes, message_json, rfc3339, unread_json
 from reports.narrative import ReportTexts, UnaskedText, answer_rows, collect_texts, extras_as_typed, links_in
 from reports.routing import Route
 from reports.triage import RULES_VERSION, Triage, triage
+from runtime.settings import Mode
 
 # Read when the module is imported, like code: one label in it is a term that must not be in any source file.
 ROWS: list[dict[str, Any]] = tomllib.loads((resources.files("reports") / "crosswalk.toml").read_text("utf-8"))["row"]
@@ -84,8 +86,8 @@ class ReportMetadata:
 
     report_id: str
     revision: int
-    mode: str
-    completeness: str  # complete, incomplete
+    mode: Mode
+    completeness: Completeness
     created_at: int
     updated_at: int
     sent_at: int | None
@@ -101,7 +103,7 @@ class ReportMetadata:
     attachments: int = 0
     attachment_types: tuple[str, ...] = ()  # image, video, audio, other
     repeat_of: int | None = None
-    floor: str | None = None  # the priority that the report has already reached
+    floor: Priority | None = None  # the priority that the report has already reached
     words_only: bool = False  # words sent by SMS and never confirmed
 
 
@@ -120,7 +122,7 @@ class Report:
     given: tuple[GivenAnswer, ...]
 
     @property
-    def priority(self) -> str:
+    def priority(self) -> Priority:
         """Return the priority that triage has set."""
         return self.triage.priority
 
@@ -128,7 +130,7 @@ class Report:
 def build_report(given: Sequence[GivenAnswer], setting: ReportMetadata) -> Report:
     """Build a report from the answers as given and the metadata."""
     facts = derive_facts(given)
-    incomplete = setting.completeness == "incomplete"
+    incomplete = setting.completeness == Completeness.INCOMPLETE
     # Consent to contact is given with Send, and only for a number that is known.
     reachable = setting.msisdn is not None and not incomplete
     facts = replace(

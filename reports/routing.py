@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
 
 from msgspec import Struct
 
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline
-from reports.facts import Facts
+from reports.delivery import RecipientRole
+from reports.facts import Completeness, Facts
+from runtime.settings import Mode
 
 # Every hotline that can get a report is named before Send, on one screen (S-11). Three names fit, and no other hotline
 # ever gets it.
 MAX_RECIPIENTS = 3
 # The Send screen itself has room for two names: the hotlines that get the report at once (S-11).
 MAX_IMMEDIATE_RECIPIENTS = 2
-
-RecipientRole = Literal["primary", "also", "fallback"]
 
 
 class Recipient(Struct, frozen=True, array_like=True):
@@ -45,7 +44,7 @@ class Route(Struct, frozen=True):
 
         A fallback gets it when the recipient before it gives no receipt.
         """
-        return tuple(recipient for recipient in self.recipients if recipient.role != "fallback")
+        return tuple(recipient for recipient in self.recipients if recipient.role != RecipientRole.FALLBACK)
 
 
 def avoided_hotlines(country: Country, facts: Facts) -> tuple[str, ...]:
@@ -70,7 +69,7 @@ def find_route(
     *,
     live: Collection[str],
     avoid: Collection[str],
-    completeness: str = "complete",
+    completeness: Completeness = Completeness.COMPLETE,
 ) -> Route:
     """Find the recipients of a report.
 
@@ -78,7 +77,7 @@ def find_route(
     report, and a person must be alerted.
     """
     avoided = tuple(name for name in country.hotlines if name in avoid)
-    if completeness == "incomplete":
+    if completeness == Completeness.INCOMPLETE:
         return _incomplete(country, live, avoided)
     candidates, places = country.hotlines_for_category(facts.category or "other"), country.place_codes(facts.place)
     reasons = {
@@ -98,11 +97,11 @@ def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str])
     reason = "AVOIDED" if hotline.id in avoided else "" if _is_live(hotline, country, live) else "NOT_LIVE"
     if reason:
         return Route((), ((hotline.id, reason),), tuple(avoided))
-    return Route((Recipient(hotline.id, "primary", "INCOMPLETE_ONLY"),), (), tuple(avoided))
+    return Route((Recipient(hotline.id, RecipientRole.PRIMARY, "INCOMPLETE_ONLY"),), (), tuple(avoided))
 
 
 def _is_live(hotline: Hotline, country: Country, live: Collection[str]) -> bool:
-    return hotline.id in live and (country.mode != "live" or hotline.agreed())
+    return hotline.id in live and (country.mode != Mode.LIVE or hotline.agreed())
 
 
 def _passed_over(hotline: Hotline, facts: Facts, places: frozenset[str], avoided: Sequence[str]) -> str:
@@ -119,19 +118,19 @@ def _passed_over(hotline: Hotline, facts: Facts, places: frozenset[str], avoided
 def _recipients(eligible: Sequence[Hotline], country: Country, facts: Facts) -> Iterator[Recipient]:
     if not eligible:
         return
-    yield Recipient(eligible[0].id, "primary", "CATEGORY_FIRST")
+    yield Recipient(eligible[0].id, RecipientRole.PRIMARY, "CATEGORY_FIRST")
     chosen = {eligible[0].id}
     for kind, reason in _also(country, facts):
         informed = next((candidate for candidate in eligible if candidate.kind == kind), None)
         if informed and informed.id not in chosen:
             if len(chosen) < MAX_IMMEDIATE_RECIPIENTS:
-                yield Recipient(informed.id, "also", reason)
+                yield Recipient(informed.id, RecipientRole.ALSO, reason)
             else:
-                yield Recipient(informed.id, "fallback", "NO_RECEIPT")
+                yield Recipient(informed.id, RecipientRole.FALLBACK, "NO_RECEIPT")
             chosen.add(informed.id)
     for hotline in eligible:
         if hotline.id not in chosen:
-            yield Recipient(hotline.id, "fallback", "NO_RECEIPT")
+            yield Recipient(hotline.id, RecipientRole.FALLBACK, "NO_RECEIPT")
 
 
 def _also(country: Country, facts: Facts) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reports.escalation import Priority
 from reports.facts import Facts
 
 # What staff read beside the code
@@ -67,7 +68,7 @@ class TriageRule:
     """
 
     reason: str
-    priority: str
+    priority: Priority
     when: tuple[Mapping[str, tuple[str, ...]], ...]
     unless: Mapping[str, tuple[str, ...]] | None = None
 
@@ -76,12 +77,12 @@ class TriageRule:
 class Triage:
     """The priority of a report, from P1 to P4, and the codes of the reasons and flags."""
 
-    priority: str
+    priority: Priority
     reasons: tuple[str, ...]
     flags: tuple[str, ...]
 
 
-def _rule(reason: str, priority: str, *conditions: Mapping[str, str | tuple[str, ...]]) -> TriageRule:
+def _rule(reason: str, priority: Priority, *conditions: Mapping[str, str | tuple[str, ...]]) -> TriageRule:
     return TriageRule(
         reason,
         priority,
@@ -93,41 +94,45 @@ def _rule(reason: str, priority: str, *conditions: Mapping[str, str | tuple[str,
 
 
 RULE_TABLE = (
-    _rule("DANGER_NOW", "P1", {"danger": "now"}),
-    _rule("SELF_HARM_SOON", "P1", {"category": "self_harm", "danger": ("soon", "unsure")}),
-    _rule("MISSING_YOUNG", "P1", {"missing_kind": "missing", "age_band": UNDER_13}),
-    _rule("HARM_72H", "P1", {"harm_kind": ("touch", "both"), "harm_when": "last_3_days"}),
-    _rule("HARM_NEAR", "P1", {"harm_near": "yes"}),
-    _rule("MEETING_SOON", "P1", {"meeting": "today_tomorrow"}),
-    _rule("HELD", "P1", {"can_leave": "no"}),
-    _rule("ALONE_YOUNG", "P1", {"alone_now": "yes", "age_band": UNDER_10}),
-    _rule("DANGER_SOON", "P2", {"danger": "soon"}),
-    _rule("HARM", "P2", {"category": "harm"}),
-    _rule("SELF_HARM", "P2", {"category": "self_harm"}),
-    _rule("EXPLOITATION", "P2", {"category": "exploitation"}),
-    TriageRule("MISSING", "P2", ({"category": ("missing",)},), unless={"missing_kind": ("sighting",)}),
-    _rule("SIGHTING", "P2", {"missing_kind": "sighting"}),
-    _rule("THREAT", "P2", {"threat": "yes"}),
-    _rule("MEETING_PLANNED", "P2", {"meeting": "later"}),
+    _rule("DANGER_NOW", Priority.P1, {"danger": "now"}),
+    _rule("SELF_HARM_SOON", Priority.P1, {"category": "self_harm", "danger": ("soon", "unsure")}),
+    _rule("MISSING_YOUNG", Priority.P1, {"missing_kind": "missing", "age_band": UNDER_13}),
+    _rule("HARM_72H", Priority.P1, {"harm_kind": ("touch", "both"), "harm_when": "last_3_days"}),
+    _rule("HARM_NEAR", Priority.P1, {"harm_near": "yes"}),
+    _rule("MEETING_SOON", Priority.P1, {"meeting": "today_tomorrow"}),
+    _rule("HELD", Priority.P1, {"can_leave": "no"}),
+    _rule("ALONE_YOUNG", Priority.P1, {"alone_now": "yes", "age_band": UNDER_10}),
+    _rule("DANGER_SOON", Priority.P2, {"danger": "soon"}),
+    _rule("HARM", Priority.P2, {"category": "harm"}),
+    _rule("SELF_HARM", Priority.P2, {"category": "self_harm"}),
+    _rule("EXPLOITATION", Priority.P2, {"category": "exploitation"}),
+    TriageRule("MISSING", Priority.P2, ({"category": ("missing",)},), unless={"missing_kind": ("sighting",)}),
+    _rule("SIGHTING", Priority.P2, {"missing_kind": "sighting"}),
+    _rule("THREAT", Priority.P2, {"threat": "yes"}),
+    _rule("MEETING_PLANNED", Priority.P2, {"meeting": "later"}),
     _rule(
         "IMAGE_OF_KNOWN",
-        "P2",
+        Priority.P2,
         {"category": "images", "about": KNOWN_TO_REPORTER},
         {"category": "images", "image_who": ("me", "known")},
     ),
-    _rule("YOUNG_CHILD", "P2", {"age_band": UNDER_6, "category": ("luring", "images", "bullying", "neglect", "other")}),
-    _rule("ALONE", "P2", {"alone_now": "yes"}),
-    _rule("LURING", "P3", {"category": "luring"}),
-    _rule("IMAGES", "P3", {"category": "images"}),
-    _rule("BULLYING", "P3", {"category": "bullying"}),
-    _rule("NEGLECT", "P3", {"category": "neglect"}),
-    _rule("DANGER_UNSURE", "P3", {"danger": "unsure"}),
-    _rule("OTHER", "P4", {"category": "other"}),
+    _rule(
+        "YOUNG_CHILD",
+        Priority.P2,
+        {"age_band": UNDER_6, "category": ("luring", "images", "bullying", "neglect", "other")},
+    ),
+    _rule("ALONE", Priority.P2, {"alone_now": "yes"}),
+    _rule("LURING", Priority.P3, {"category": "luring"}),
+    _rule("IMAGES", Priority.P3, {"category": "images"}),
+    _rule("BULLYING", Priority.P3, {"category": "bullying"}),
+    _rule("NEGLECT", Priority.P3, {"category": "neglect"}),
+    _rule("DANGER_UNSURE", Priority.P3, {"danger": "unsure"}),
+    _rule("OTHER", Priority.P4, {"category": "other"}),
 )
-UNMATCHED = TriageRule("UNMATCHED", "P3", ())
+UNMATCHED = TriageRule("UNMATCHED", Priority.P3, ())
 
 
-def triage(facts: Facts, floor: str | None = None) -> Triage:
+def triage(facts: Facts, floor: Priority | None = None) -> Triage:
     """Set the priority of a report. `floor`: the priority that it has already reached, which is never lowered."""
     answers = {
         **facts.extras,
@@ -140,7 +145,7 @@ def triage(facts: Facts, floor: str | None = None) -> Triage:
     matching = [rule for rule in RULE_TABLE if _holds(rule, answers)] or [UNMATCHED]
     priorities = [rule.priority for rule in matching] + ([floor] if floor else [])
     if facts.words_only:
-        priorities.append("P3")
+        priorities.append(Priority.P3)
     return Triage(min(priorities), tuple(rule.reason for rule in matching), _flags(facts))
 
 

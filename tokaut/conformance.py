@@ -18,6 +18,8 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from reports import drills
 from reports.countries.country import Country
+from reports.delivery import DeliveryType
+from reports.escalation import Priority
 from reports.json_bodies import envelope, json_bytes
 from reports.store.schema.base import new_id
 from runtime.settings.parsers import new_webhook_secret
@@ -109,7 +111,7 @@ def fresh_id() -> str:
 def check_deliveries(hotline: HotlineConnector, drills: DrillPayloads) -> Iterator[ConformanceResult]:
     """Deliver the drills and yield each result as soon as it is known."""
     parcel = DeliveryRequest(
-        fresh_id(), "created", drills.hotline, drills.created(), 1, "P4", drills.report_id, drill=True
+        fresh_id(), DeliveryType.CREATED, drills.hotline, drills.created(), 1, Priority.P4, drills.report_id, drill=True
     )
     yield _expect_accepted("takes a report", hotline.deliver, parcel)
     yield _expect_accepted("takes the same one again", hotline.deliver, replace(parcel, attempt=2))

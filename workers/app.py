@@ -21,7 +21,7 @@ from reports.countries.country import retention_policy
 from reports.countries.hotline import Hotline as Listed
 from reports.countries.opening_hours import duty_officers
 from reports.crypto import key_files
-from reports.escalation import max_step_delays
+from reports.escalation import Priority, max_step_delays
 from reports.store.database_check import check_ready
 from reports.store.engine.database import Database
 from runtime import metrics_files
@@ -88,12 +88,12 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         database=database,
         keys=keys,
         senders=create_senders(environ, common.channels, common.mode),
-        mode=common.mode.value,
+        mode=common.mode,
         holder=holder,
         metrics=metrics,
     )
     pager = OnCallPager(
-        database, sms_dispatcher, common.keys, common.mode.value, contact_order=_on_call_order(countries, database)
+        database, sms_dispatcher, common.keys, common.mode, contact_order=_on_call_order(countries, database)
     )
     delivery_runner = DeliveryRunner(
         database=database,
@@ -105,7 +105,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
                 hotline_dependencies(common, operator, hotline), register_phones=pager.register_phones
             ),
         ),
-        mode=common.mode.value,
+        mode=common.mode,
         holder=holder,
         actor=account,
         metrics=metrics,
@@ -143,9 +143,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
     )
     mode = parts.common.mode
     texts = _sms_notifier(parts, operator)
-    notifier = Notifier(
-        mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None
-    )
+    notifier = Notifier(mail_server(operator), operator.on_call, mode, parts.metrics, texts.send if texts else None)
     alert_sender = AlertSender(parts.database, notifier)
     retention_job = RetentionJob(
         parts.database, retention_policy(parts.countries), parts.common.keys, alert_sender, parts.metrics
@@ -183,16 +181,18 @@ def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> 
     operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     texts = _sms_notifier(parts, operator)
     text = texts.send_without_database if texts else None
-    notifier = Notifier(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics, text)
+    notifier = Notifier(mail_server(operator), operator.on_call, parts.common.mode, parts.metrics, text)
     monitored = (
-        MonitoredPart("The database", "P1", database_probe(parts.database), "See docs/operating/database-gone.md"),
+        MonitoredPart(
+            "The database", Priority.P1, database_probe(parts.database), "See docs/operating/database-gone.md"
+        ),
         MonitoredPart(
             "Redis",
-            "P2",
+            Priority.P2,
             redis_probe(queue_client(parts.common.queue_redis), PROBE_KEY),
             "See docs/operating/redis-gone.md",
         ),
-        MonitoredPart("The disk", "P1", disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
+        MonitoredPart("The disk", Priority.P1, disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
     )
     return OutageMonitor(monitored, notifier, platform.node()[:40])
 
@@ -213,7 +213,7 @@ def _answer_notices(parts: WorkerServices) -> AnswerNotices:
 
 def _statistics_job(parts: WorkerServices) -> StatisticsJob:
     common = parts.common
-    scope = StatisticsScope(parts.countries, common.mode.value, common.draft_languages or ())
+    scope = StatisticsScope(parts.countries, common.mode, common.draft_languages or ())
     return StatisticsJob(parts.database, KeyRing(common.keys), scope, parts.metrics)
 
 
@@ -223,7 +223,7 @@ def _sms_notifier(parts: WorkerServices, operator: OperatorSettings) -> SmsNotif
     if faults := list(alert_channel_faults(parts.common, operator)):
         raise SettingError(faults)
     route = SmsRoute(operator.alert_channel, operator.alert_from)
-    return SmsNotifier(parts.database, parts.sms_dispatcher, parts.common.keys, parts.common.mode.value, route)
+    return SmsNotifier(parts.database, parts.sms_dispatcher, parts.common.keys, parts.common.mode, route)
 
 
 def alert_channel_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
@@ -262,4 +262,4 @@ def can_send(channel: str) -> bool:
 
 
 def _countries(common: CommonSettings) -> country.Countries:
-    return country.load_countries(common.countries, common.mode.value, common.country_dir)
+    return country.load_countries(common.countries, common.mode, common.country_dir)

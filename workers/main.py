@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from redis import Redis
@@ -33,7 +33,7 @@ from reports.store.database_check import WrongDatabase
 from reports.store.engine.database import DatabaseUnavailable, InvalidDatabaseURL
 from runtime import logs
 from runtime.hardening import harden
-from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, AllowedJob, JobNotAllowed
+from runtime.queue import DELIVER_JOB, QUEUE_NAMES, SEND_SMS_JOB, AllowedJob, JobNotAllowed, QueueName
 from runtime.redis_clients import queue_client
 from runtime.settings import SettingError
 from workers.app import WorkerServices, create_outage_monitor, create_scheduler, create_services
@@ -41,7 +41,8 @@ from workers.jobs import deliver
 from workers.metrics import WorkerMetrics
 from workers.sms import dispatcher
 
-PROCESS_KINDS = ("urgent", "standard", "clock")
+ProcessKind = QueueName | Literal["clock"]
+PROCESS_KINDS: tuple[ProcessKind, ...] = (*QUEUE_NAMES, "clock")
 USAGE = "Usage: python -m workers.main urgent|standard|clock [number]"
 
 Handlers = Mapping[str, Callable[[str], None]]
@@ -103,7 +104,7 @@ def create_job_class(handlers: Handlers, metrics: WorkerMetrics) -> type[Allowed
     return OurJob
 
 
-def job_handlers(parts: WorkerServices, queue: str) -> Handlers:
+def job_handlers(parts: WorkerServices, queue: QueueName) -> Handlers:
     """Return the handlers of a queue's jobs by their names."""
     return {
         DELIVER_JOB: partial(deliver.deliver, parts.delivery_runner, queue),
@@ -111,7 +112,7 @@ def job_handlers(parts: WorkerServices, queue: str) -> Handlers:
     }
 
 
-def run_queue_worker(parts: WorkerServices, queue: str, stopping: threading.Event) -> None:
+def run_queue_worker(parts: WorkerServices, queue: QueueName, stopping: threading.Event) -> None:
     """Process the queue until `stopping` is set, and reconnect whenever Redis is back."""
     job_class = create_job_class(job_handlers(parts, queue), parts.metrics)
     try:
@@ -122,7 +123,7 @@ def run_queue_worker(parts: WorkerServices, queue: str, stopping: threading.Even
         stopping.set()
 
 
-def _work_once(parts: WorkerServices, queue: str, job_class: type[AllowedJob], stopping: threading.Event) -> None:
+def _work_once(parts: WorkerServices, queue: QueueName, job_class: type[AllowedJob], stopping: threading.Event) -> None:
     try:
         connection = queue_client(parts.common.queue_redis)
         own_queue = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
@@ -145,10 +146,9 @@ def _work_once(parts: WorkerServices, queue: str, job_class: type[AllowedJob], s
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     """Start the process. Raises SystemExit with one line for each setting that is wrong."""
-    if not arguments or arguments[0] not in PROCESS_KINDS or len(arguments) > 2:
-        sys.exit(USAGE)
-    kind, number = arguments[0], arguments[1] if len(arguments) > 1 else "1"
-    if not number.isalnum():
+    kind = next((known for known in PROCESS_KINDS if [known] == arguments[:1]), None)
+    number = arguments[1] if len(arguments) > 1 else "1"
+    if kind is None or len(arguments) > 2 or not number.isalnum():
         sys.exit(USAGE)
     harden()
     logs.configure(kind if kind == "clock" else "worker")
@@ -164,16 +164,17 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
         sys.exit(str(error))
 
 
-def run(kind: str, parts: WorkerServices, environ: Mapping[str, str], stopping: threading.Event) -> None:
+def run(kind: ProcessKind, parts: WorkerServices, environ: Mapping[str, str], stopping: threading.Event) -> None:
     """Run a worker or the scheduler until `stopping` is set."""
-    scheduler = create_scheduler(parts, environ) if kind == "clock" else None
-    log.info("started")
     if kind == "clock":
+        scheduler = create_scheduler(parts, environ)
+        log.info("started")
         create_outage_monitor(parts, environ).start(stopping)
-    _release_slot(parts, stopping)
-    if scheduler is not None:
+        _release_slot(parts, stopping)
         scheduler.run(stopping)
     else:
+        log.info("started")
+        _release_slot(parts, stopping)
         run_queue_worker(parts, kind, stopping)
     parts.database.close()
     log.info("stopped")

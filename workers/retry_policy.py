@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import structlog
 
-from reports.escalation import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES, Priority
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
@@ -39,51 +39,53 @@ class RetryPolicy:
     heed: int  # the longest Retry-After that is respected
 
 
-POLICIES: Mapping[str, RetryPolicy] = {
-    "P1": RetryPolicy(
+POLICIES: Mapping[Priority, RetryPolicy] = {
+    Priority.P1: RetryPolicy(
         first=(5 * SECOND, 15 * SECOND, 30 * SECOND, 60 * SECOND),
         then=60 * SECOND,
         later=60 * SECOND,
         jitter=0.1,
-        fallback=ESCALATION_TIMES["P1"].fallback,
-        tell=ESCALATION_TIMES["P1"].received,
+        fallback=ESCALATION_TIMES[Priority.P1].fallback,
+        tell=ESCALATION_TIMES[Priority.P1].received,
         again=15 * MINUTE,
         heed=60 * SECOND,
     ),
-    "P2": RetryPolicy(
+    Priority.P2: RetryPolicy(
         first=(5 * SECOND, 30 * SECOND, 2 * MINUTE, 5 * MINUTE),
         then=5 * MINUTE,
         later=15 * MINUTE,
         jitter=0.2,
-        fallback=ESCALATION_TIMES["P2"].fallback,
-        tell=ESCALATION_TIMES["P2"].received,
+        fallback=ESCALATION_TIMES[Priority.P2].fallback,
+        tell=ESCALATION_TIMES[Priority.P2].received,
         again=2 * HOUR,
         heed=HOUR,
     ),
-    "P3": RetryPolicy(
+    Priority.P3: RetryPolicy(
         first=(30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE),
         then=HOUR,
         later=HOUR,
         jitter=0.2,
-        fallback=ESCALATION_TIMES["P3"].fallback,
-        tell=ESCALATION_TIMES["P3"].received,
+        fallback=ESCALATION_TIMES[Priority.P3].fallback,
+        tell=ESCALATION_TIMES[Priority.P3].received,
         again=DAY,
         heed=HOUR,
     ),
-    "P4": RetryPolicy(
+    Priority.P4: RetryPolicy(
         first=(MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR),
         then=2 * HOUR,
         later=2 * HOUR,
         jitter=0.2,
-        fallback=ESCALATION_TIMES["P4"].fallback,
-        tell=ESCALATION_TIMES["P4"].received,
+        fallback=ESCALATION_TIMES[Priority.P4].fallback,
+        tell=ESCALATION_TIMES[Priority.P4].received,
         again=DAY,
         heed=HOUR,
     ),
 }
 
 
-def delay_after_failure(priority: str, attempt: int, waited: int, chance: float, retry_after: int | None = None) -> int:
+def delay_after_failure(
+    priority: Priority, attempt: int, waited: int, chance: float, retry_after: int | None = None
+) -> int:
     """Return the delay after the `attempt`-th failed attempt (1, 2, …).
 
     `chance`: jitter in [-1, 1]. `retry_after`: seconds.
@@ -97,17 +99,17 @@ def delay_after_failure(priority: str, attempt: int, waited: int, chance: float,
     return max(delay, min(retry_after * SECOND, policy.heed))
 
 
-def delay_after_own_fault(priority: str) -> int:
+def delay_after_own_fault(priority: Priority) -> int:
     """Return the delay after a fault of this worker: the longest of this priority, at most an hour."""
     return POLICIES[priority].heed
 
 
-def delay_after_refusal(priority: str, attempt: int, chance: float) -> int:
+def delay_after_refusal(priority: Priority, attempt: int, chance: float) -> int:
     """Return the delay before the next attempt after a refusal: all of them are made within a minute."""
     return min(delay_after_failure(priority, attempt, 0, chance), MAX_REFUSAL_DELAY)
 
 
-def is_fallback_due(priority: str, waited: int) -> bool:
+def is_fallback_due(priority: Priority, waited: int) -> bool:
     """Return whether the next hotline gets the report too."""
     return waited >= POLICIES[priority].fallback
 

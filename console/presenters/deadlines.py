@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from reports.case_state import Handling, ReportState
 from reports.escalation import ESCALATION_TIMES
 from reports.store.cases.case_list import CaseRow
-from reports.store.cases.case_status import ACTIVE
 from runtime.time_units import MINUTE
 
 RECEIVED, TAKEN = "received", "taken"
@@ -61,7 +61,7 @@ def is_overdue(row: CaseRow, now: int) -> bool:
 
 
 def _running(row: CaseRow) -> Iterator[tuple[str, int]]:
-    if row.state == "queued":
+    if row.state == ReportState.QUEUED:
         yield RECEIVED, row.created_at + ESCALATION_TIMES[row.priority].received
-    if row.handling == "none" and row.state not in ACTIVE:
+    if row.handling == Handling.NONE and row.state not in (ReportState.ACCEPTED, ReportState.IN_PROGRESS):
         yield TAKEN, row.overdue_at

@@ -15,11 +15,12 @@ from flows.model import FlowBook, Screen, ScreenText
 from flows.pagination import without_context
 from reports import exports
 from reports.countries.language_names import LANGUAGE_NAMES
+from reports.delivery import IMMEDIATE_ROLES
+from reports.escalation import Priority
 from reports.triage import FLAG_LABELS, REASON_LABELS
 from runtime.time_units import SECOND
 
 OTHER, MAX_COMBINATIONS = "", 4096  # stands for values that no condition names; combinations that are tried
-IMMEDIATE_ROLES = ("primary", "also")  # roles in a route that get a report at once
 PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
 NO_SCHEME = str.maketrans("tT", "xX")
@@ -81,7 +82,7 @@ class PresentedReport:
     """
 
     title: str
-    priority: str
+    priority: Priority
     flags: tuple[str, ...]
     restrictions: tuple[tuple[str, Mapping[str, str]], ...]
     facts: tuple[tuple[str, str], ...]

@@ -22,12 +22,12 @@ from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import alphabet, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES
 from reports import exports
-from reports.case_state import HANDLING_TRANSITIONS
+from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts
 from reports.store.cases.case_actions import OutdatedRevision
-from reports.store.cases.case_status import ACTIVE, UNASSIGNED, CaseStatus
+from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.staff import accounts
@@ -289,7 +289,7 @@ class CasePage:
         case = case_view.open_case(self.database, me.account, report_id, is_read=is_read)
         return case, self._decryptor.all(case, report_id, me.account.hotline)
 
-    def box(self, me: StaffRequest, report_id: str) -> tuple[AnswerTarget, str]:
+    def box(self, me: StaffRequest, report_id: str) -> tuple[AnswerTarget, Handling]:
         """Return the mailbox for an answer, and the handling state of the report. Raises CaseNotFound."""
         target, handling, _ = case_actions.look_up(self.database, me.account.hotline, report_id, b"")
         return target, handling

@@ -15,10 +15,10 @@ from console.responses import redirect_with_message
 from console.templating import actor_name, format_age
 from console.views import handover
 from console.views.case import OUTCOMES, WROTE_MORE, ActionResult, CasePage, MessageDraft
-from reports.case_state import HANDLING_STATES
+from reports.case_state import ACTIVE, HANDLING_STATES, Handling
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
-from reports.store.cases.case_status import ACTIVE, UNASSIGNED, CaseChange, StatusConflict
+from reports.store.cases.case_status import UNASSIGNED, CaseChange, StatusConflict
 from reports.store.staff import accounts
 
 MAX_NOTE_LENGTH = 4000  # characters
@@ -92,7 +92,7 @@ def _conflict_result(me: StaffRequest, action: Action, conflict: StatusConflict)
     return ActionResult(wrong=problem, fields=fields, draft=draft)
 
 
-def _set_handling(case_page: CasePage, me: StaffRequest, report_id: str, to_: str, **more: Any) -> str:
+def _set_handling(case_page: CasePage, me: StaffRequest, report_id: str, to_: Handling, **more: Any) -> Handling:
     """Set the handling state and return the new one, in one transaction. `more`: fields of CaseAction."""
     action_data = CaseAction(
         me.account.hotline, report_id, to_, me.account.actor, once=me.once, status=me.status, **more
@@ -111,14 +111,14 @@ def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
 
 def _acknowledge(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
     """Acknowledge the report, also a colleague's, who sees it in the history; not if it is transferred or closed."""
-    _set_handling(case_page, me, report_id, "accepted", kept=_held_by_me(me), seen=me.seen, stays=ACTIVE)
+    _set_handling(case_page, me, report_id, Handling.ACCEPTED, kept=_held_by_me(me), seen=me.seen, stays=ACTIVE)
     return redirect_with_message(f"/reports/{report_id}", "taken")
 
 
 def _start_work(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
     """Mark the report as in progress; this reopens a closed one."""
     _set_handling(
-        case_page, me, report_id, "in_progress", kept=_held_by_me(me, outcome=None, hoax_by=None), seen=me.seen
+        case_page, me, report_id, Handling.IN_PROGRESS, kept=_held_by_me(me, outcome=None, hoax_by=None), seen=me.seen
     )
     return redirect_with_message(f"/reports/{report_id}", "working")
 
@@ -138,9 +138,9 @@ def _send_message(case_page: CasePage, me: StaffRequest, report_id: str) -> Resp
         return case_page.page(
             me, report_id, ActionResult(draft=MessageDraft(text, check.refused, check.asked, shown=True))
         )
-    new_state = _save_message(case_page, me, report_id, text, is_free=handling == "none")
+    new_state = _save_message(case_page, me, report_id, text, is_free=handling == Handling.NONE)
     drafts.discard(case_page.database, me.account, report_id, drafts.MESSAGE)
-    return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == "none" else "left")
+    return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == Handling.NONE else "left")
 
 
 def _save_message(case_page: CasePage, me: StaffRequest, report_id: str, text: str, *, is_free: bool) -> str:
@@ -154,10 +154,10 @@ def _save_message(case_page: CasePage, me: StaffRequest, report_id: str, text: s
     if is_free:
         with suppress(OutdatedRevision):
             return _set_handling(
-                case_page, me, report_id, "accepted", kept=_held_by_me(me), seen=me.seen, **message_fields
+                case_page, me, report_id, Handling.ACCEPTED, kept=_held_by_me(me), seen=me.seen, **message_fields
             )
     return _set_handling(
-        case_page, me, report_id, "none", kept=_held_by_me(me) if is_reassigned else None, **message_fields
+        case_page, me, report_id, Handling.NONE, kept=_held_by_me(me) if is_reassigned else None, **message_fields
     )
 
 
@@ -183,7 +183,7 @@ def _decline(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
     if problem := ("" if reason else NO_REASON) or handover.missing_confirmation(me):
         return case_page.page(me, report_id, ActionResult(wrong=problem, at="decline"))
     notes = (case_page.message_sealer(me, report_id).note("reason", reason),)
-    _set_handling(case_page, me, report_id, "rejected", notes=notes, seen=me.seen)
+    _set_handling(case_page, me, report_id, Handling.REJECTED, notes=notes, seen=me.seen)
     return redirect_with_message("/", "declined")
 
 
@@ -207,7 +207,7 @@ def _close(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
         case_page,
         me,
         report_id,
-        "closed",
+        Handling.CLOSED,
         kept=CaseChange(f"closed:{outcome}"[:24], {"outcome": outcome}),
         seen=me.seen,
     )

@@ -19,19 +19,19 @@ from console.presenters.reachability import Reachability, reach
 from console.presenters.report import ChoiceLabels
 from console.responses import HEADERS, InvalidForm, page, parse_query, redirect
 from console.views.case import OUTCOMES
-from reports.escalation import PRIORITIES
+from reports.case_state import ACTIVE, Handling
+from reports.escalation import PRIORITIES, Priority
 from reports.json_bodies import NO_CONTACT
 from reports.store.cases import case_list
 from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
-from reports.store.cases.case_status import ACTIVE
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
 
-HANDLING_BY_STATE: Mapping[str, tuple[str, ...]] = {
+HANDLING_BY_STATE: Mapping[str, tuple[Handling, ...]] = {
     "open": OPEN_STATES,
     "new": NEW_STATES,
     "taken": ACTIVE,
-    "closed": ("closed", "rejected"),
+    "closed": (Handling.CLOSED, Handling.REJECTED),
 }
 STATES = {
     "open": "open",
@@ -187,7 +187,7 @@ def _read_filter() -> ListFilter:
 
 
 def _case_filter(list_filter: ListFilter) -> CaseFilter:
-    priority = list_filter.priority if list_filter.priority in PRIORITIES else ""
+    priority = Priority(list_filter.priority) if list_filter.priority in PRIORITIES else None
     handling = HANDLING_BY_STATE.get(list_filter.state, OPEN_STATES)
     return CaseFilter(handling, priority, bool(list_filter.mine), list_filter.page * PAGE_SIZE)
 

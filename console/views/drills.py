@@ -20,10 +20,12 @@ from console.auth.access_control import AUDITOR, LEAD, PageRoute, PageRouter, St
 from console.responses import page, redirect
 from console.services import ConsoleServices
 from reports.countries.country import Country
+from reports.delivery import RecipientRole
 from reports.drills import SCRIPTS, script_priority, script_recipients
-from reports.escalation import EscalationTimes, escalation_times
+from reports.escalation import EscalationTimes, Priority, escalation_times
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import Drill
+from runtime.settings import Mode
 from runtime.time_units import MINUTE, SECOND
 
 SCRIPT_TITLES: Mapping[str, str] = {
@@ -53,7 +55,7 @@ class DrillOffer:
 
     name: str
     title: str
-    priority: str
+    priority: Priority
     limit: int
     at_once: tuple[str, ...]
     then: tuple[str, ...]
@@ -88,7 +90,7 @@ class DrillRow:
 
 def attach(router: PageRouter, parts: ConsoleServices) -> None:
     """Register the page of drills in training mode; nothing in other modes."""
-    if parts.settings.mode.value != "training":
+    if parts.settings.mode != Mode.TRAINING:
         return
     router.add(PageRoute("/drills", frozenset({LEAD, AUDITOR})), partial(_page, router, parts))
     router.add(PageRoute("/drills", frozenset({LEAD}), post=True), partial(_plan, router, parts))
@@ -148,11 +150,11 @@ def offers(country: Country, hotline: str, parts: ConsoleServices) -> tuple[Dril
     drill_offers = []
     for name, script in SCRIPTS.items():
         recipients = script_recipients(script, country, hotline, parts.keys)
-        immediate = tuple(recipient.hotline for recipient in recipients if recipient.role != "fallback")
+        immediate = tuple(recipient.hotline for recipient in recipients if recipient.role != RecipientRole.FALLBACK)
         if hotline in immediate:
             script_urgency = script_priority(script, country, hotline)
             limit = escalation_times(country.clocks)[script_urgency].acknowledged // MINUTE
-            fallbacks = tuple(recipient.hotline for recipient in recipients if recipient.role == "fallback")
+            fallbacks = tuple(recipient.hotline for recipient in recipients if recipient.role == RecipientRole.FALLBACK)
             drill_offers.append(DrillOffer(name, SCRIPT_TITLES[name], script_urgency, limit, immediate, fallbacks))
     return tuple(drill_offers)
 
@@ -191,7 +193,7 @@ def card_values(lines: Sequence[DrillRow], zone: ZoneInfo) -> tuple[str, int] | 
 
     None if nobody acknowledged that drill. A drill that still waits is skipped.
     """
-    decided_rows = [row for row in lines if row.drill.priority == "P1" and row.taken.verdict != NOT_YET]
+    decided_rows = [row for row in lines if row.drill.priority == Priority.P1 and row.taken.verdict != NOT_YET]
     if not decided_rows or decided_rows[0].taken.minutes is None:
         return None
     day = datetime.fromtimestamp(decided_rows[0].drill.moments["arrived"] / SECOND, zone)

@@ -10,7 +10,7 @@ from flask import Response
 from console.auth.access_control import StaffRequest
 from console.responses import redirect_with_message
 from console.views.case import ActionResult, CasePage
-from reports.case_state import HANDLING_TRANSITIONS
+from reports.case_state import HANDLING_TRANSITIONS, Handling
 from reports.store.cases import case_actions
 
 MAX_REASON_LENGTH = 4000  # characters of a reason
@@ -44,7 +44,7 @@ def missing_confirmation(me: StaffRequest) -> str:
     return "" if me.form.get("sure") else NOT_SURE
 
 
-def _find_problem(case_page: CasePage, me: StaffRequest, report_id: str, handling: str) -> str:
+def _find_problem(case_page: CasePage, me: StaffRequest, report_id: str, handling: Handling) -> str:
     """Return why the report cannot go there; empty if it can. The scheduler checks again and decides."""
     if "rejected" not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW

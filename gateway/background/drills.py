@@ -29,6 +29,7 @@ from reports.drills import SCRIPTS, DrillScript, script_answers
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import DueDrill
+from runtime.settings import Mode
 from runtime.time_units import MINUTE, SECOND
 
 MOST_STEPS = 40
@@ -46,13 +47,13 @@ class DrillRunner:
         dispatcher: Dispatcher,
         reducer: Reducer,
         submitter: Submitter,
-        mode: str,
+        mode: Mode,
         *,
         wait_for: Callable[[Coroutine[Any, Any, StepResult]], StepResult],
     ) -> None:
         """`wait_for`: runs a coroutine to its end and returns its result."""
         self._wait_for = wait_for
-        self._is_training = mode == "training"
+        self._is_training = mode == Mode.TRAINING
         self._database = database
         self._dispatcher = dispatcher
         self._reducer = reducer

@@ -29,7 +29,8 @@ from gateway.sms import START, STOP, SmsInbox
 from gateway.submission.submitter import NotSent
 from reports.countries.country import Countries, Country, CountryError, load_country
 from reports.countries.numbers import withdraw, withdrawn_ids
-from reports.escalation import LEASES
+from reports.escalation import LEASES, PendingKind
+from reports.facts import Completeness
 from reports.store import submissions
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -83,7 +84,7 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
     if entry.kind in SUBMIT_KINDS:
         result = submissions.commit(database, submission, mailbox, unsent=entry.kind == "anew")
         is_done = (
-            result.completeness == "complete"
+            result.completeness == Completeness.COMPLETE
             and not result.replaces_unsent
             and (entry.kind == "sent" or result.by_this_session)
         )
@@ -93,7 +94,7 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
             result = submissions.commit(database, replace(submission, origin_key=derived_key))
         if result.is_new or is_done:
             return
-    kind = "update" if entry.kind in SUBMIT_KINDS else entry.kind
+    kind = PendingKind.UPDATE if entry.kind in SUBMIT_KINDS else PendingKind(entry.kind)
     submissions.schedule_from_spool(database, submission, kind, entry.due_at)
 
 

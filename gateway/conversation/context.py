@@ -23,11 +23,11 @@ from gateway.sessions.record import Record
 from gateway.submission.builder import ReportInput
 from reports.countries.country import Country
 from reports.countries.law import is_law_known
-from reports.facts import GivenAnswer, derive_facts
+from reports.delivery import IMMEDIATE_ROLES
+from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.narrative import UnaskedText
 from reports.routing import Recipient, avoided_hotlines, find_route
 
-AT_ONCE = ("primary", "also")
 # Facts, fields and lists that follow from the route of the report.
 ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})
 LETTERS = ("my.message", "my.next")
@@ -146,7 +146,9 @@ class RenderContext(Struct, frozen=True):
         elif values.get("category") is not None:
             recipients = self._find_recipients(country_context.country, state)
             hotlines = country_context.country.hotlines
-            immediate_hotlines = [hotlines[recipient.hotline] for recipient in recipients if recipient.role in AT_ONCE]
+            immediate_hotlines = [
+                hotlines[recipient.hotline] for recipient in recipients if recipient.role in IMMEDIATE_ROLES
+            ]
             facts["send_to"] = _send_to(recipients, len(immediate_hotlines), state)
             facts["police_named"] = _yes(any(hotline.kind == "police" for hotline in immediate_hotlines))
             fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(immediate_hotlines[:2], 1)}
@@ -177,12 +179,12 @@ class RenderContext(Struct, frozen=True):
     def _context_of(self, values: Mapping[str, str | None]) -> CountryContext:
         return self.country_contexts.get(values.get("language") or "") or next(iter(self.country_contexts.values()))
 
-    def recipients(self, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
+    def recipients(self, state: FlowState, completeness: Completeness = Completeness.COMPLETE) -> tuple[Recipient, ...]:
         """Return the recipients of this report, in order, for the answers given so far."""
         return self._find_recipients(self.country_context(state).country, state, completeness)
 
     def _find_recipients(
-        self, country: Country, state: FlowState, completeness: str = "complete"
+        self, country: Country, state: FlowState, completeness: Completeness = Completeness.COMPLETE
     ) -> tuple[Recipient, ...]:
         facts = derive_facts(report_answers(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)

@@ -14,6 +14,7 @@ from flows.model import Answer, FlowState, UnpromptedText
 from gateway.conversation.context import TurnRequest
 from gateway.sessions.record import Record
 from gateway.submission.builder import NotStored, UnparsedStore
+from reports.facts import Completeness
 
 MOST_CHARACTERS = 300_000  # more than the longest text there is: a single text is always carried
 MARK = "[More words of this conversation were filed apart]"
@@ -38,7 +39,7 @@ class Overflow:
         """
         if not self.is_heavy(record.state):
             return record
-        if not request.render_context.recipients(record.state, "incomplete"):
+        if not request.render_context.recipients(record.state, Completeness.INCOMPLETE):
             return record  # the reporter left the helpline out: it gets nothing
         texts, state = _parted(record.state)
         if not texts:

@@ -27,6 +27,7 @@ from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import Event, after_event
 from gateway.threads import RunBlocking
 from reports.access_codes import format_code
+from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
@@ -367,7 +368,9 @@ class Reducer:
 
     async def _schedule_incomplete(self, request: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
         danger, has_words = in_danger(record.state), record.words is not None
-        if (danger or has_words) and (route := request.render_context.recipients(record.state, "incomplete")):
+        if (danger or has_words) and (
+            route := request.render_context.recipients(record.state, Completeness.INCOMPLETE)
+        ):
             schedule = self._submitter.schedule_incomplete if danger else self._submitter.schedule_unsent_text
             return await self._run_blocking(schedule, report_input(request, record, self._flow_version), report, route)
         # a hotline that the reporter leaves out must never receive it

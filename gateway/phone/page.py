@@ -17,6 +17,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType, example_number_for_
 from flows.catalogues import Catalogue
 from gateway.views import is_local
 from reports.countries.country import Country
+from runtime.settings import Mode
 
 HERE = Path(__file__).parent
 PAGE, WORLD = "page.html", "world.json"
@@ -36,7 +37,7 @@ HEADERS = {
 MADE_UP_DIGITS = 3  # last digits of a number, chosen by the page for each of its phones
 
 
-def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> None:
+def attach(app: Flask, mode: Mode, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> None:
     """Add the routes of the page.
 
     `languages`: those offered in each country, by ISO code; the first is the one of a first dial.
@@ -55,7 +56,7 @@ def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mappi
     app.add_url_rule("/phone/<name>", "phone_part", part)
 
 
-def world(mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
+def world(mode: Mode, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
     """Return what the page's phones need to know. A country without a service code cannot be called and is left out."""
     reachable = [country for country in countries if country.codes]
     return {"mode": mode, "countries": [_country(country, languages[country.iso]) for country in reachable]}

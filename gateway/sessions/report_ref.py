@@ -11,6 +11,7 @@ from typing import ClassVar, TypeAlias
 
 from msgspec import Struct
 
+from reports.escalation import Priority
 from reports.routing import Recipient
 
 
@@ -74,7 +75,7 @@ class ReportRef(Struct, frozen=True, array_like=True):
     origin_key: bytes  # the idempotency key: a repeated Send of one session is the same report
     created_at: int  # Unix time
     state: SubmissionState = NotSubmitted()
-    floor: str | None = None  # the highest priority reached
+    floor: Priority | None = None  # the highest priority reached
     recipients: tuple[Recipient, ...] = ()  # the hotlines named on the Send screen; no others get it
     resumed: bool = False  # it continues an earlier session of this phone
     secret: bytes = b""  # of this session only; code and PIN are derived from it; dropped once they were seen

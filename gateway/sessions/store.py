@@ -21,7 +21,7 @@ from gateway.sessions.keys import SessionKeys
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
 from reports.crypto import DecryptError, RecordCipher
 from runtime import redis_clients
-from runtime.settings import RedisAddress
+from runtime.settings import Mode, RedisAddress
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
@@ -140,7 +140,7 @@ class Sessions:
         keys: SessionKeys,
         on_lost: Callable[[str], None] = lambda reason: None,
         *,
-        mode: str = "demo",
+        mode: Mode = Mode.DEMO,
     ) -> None:
         """`cipher` makes the Redis keys, `keys` seal the values. `on_lost` is called for a value that does not open."""
         self._client = RedisClient(reach, (KEEP, COUNT))

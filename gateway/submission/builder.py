@@ -13,7 +13,9 @@ from gateway.sessions.record import Media, kinds_of
 from gateway.sessions.report_ref import ReportRef
 from reports.countries.country import Country
 from reports.crypto import PublicKey, RecordCipher, SealContext, seal_body
-from reports.facts import GivenAnswer, derive_facts
+from reports.delivery import RecipientRole
+from reports.escalation import PendingKind, Priority
+from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.json_bodies import unread_json
 from reports.narrative import UnaskedText
 from reports.report import Report, ReportMetadata, build_report, report_head, to_json
@@ -22,7 +24,8 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
-from reports.store.submissions import SealedCopy, Submission, schedule_pending
+from reports.store.submissions import HELD, CopyRole, SealedCopy, Submission, schedule_pending
+from runtime.settings import Mode
 from runtime.time_units import DAY, SECOND
 
 
@@ -46,7 +49,7 @@ class ReportInput(Struct, frozen=True):
 class ReportBuilder:
     """Build and seal reports. `keys`: hotline id → its newest public key."""
 
-    def __init__(self, keys: Mapping[str, PublicKey], mode: str) -> None:
+    def __init__(self, keys: Mapping[str, PublicKey], mode: Mode) -> None:
         self._keys = keys
         self.mode = mode
 
@@ -56,14 +59,21 @@ class ReportBuilder:
         return frozenset(self._keys)
 
     def seal(
-        self, content: ReportInput, ref: ReportRef, revision: int, recipients: tuple[Recipient, ...], completeness: str
+        self,
+        content: ReportInput,
+        ref: ReportRef,
+        revision: int,
+        recipients: tuple[Recipient, ...],
+        completeness: Completeness,
     ) -> Submission:
         """Seal one revision for each recipient in `recipients`.
 
         Without recipients it is held for all hotlines of the country.
         """
         report = _report(content, ref, revision, recipients, completeness=completeness, mode=self.mode)
-        routed = [(recipient.hotline, recipient.role, recipient.why) for recipient in recipients]
+        routed: list[tuple[str, CopyRole, str]] = [
+            (recipient.hotline, recipient.role, recipient.why) for recipient in recipients
+        ]
         reachable = [recipient for recipient in routed or self._held(content) if recipient[0] in self._keys]
         parts = [self._part(recipient, report, ref.report_id, revision) for recipient in reachable]
         return Submission(
@@ -78,7 +88,7 @@ class ReportBuilder:
             parts=tuple(parts),
         )
 
-    def _held(self, content: ReportInput) -> list[tuple[str, str, str]]:
+    def _held(self, content: ReportInput) -> list[tuple[str, CopyRole, str]]:
         """Return the hotlines for which a report without a route is held.
 
         Not those that the reporter left out (S-26), unless that is all of them: a report is never lost.
@@ -86,7 +96,7 @@ class ReportBuilder:
         reachable = [name for name in content.country.hotlines if name in self._keys]
         avoid = avoided_hotlines(content.country, derive_facts(content.given))
         allowed = [name for name in reachable if name not in avoid]
-        return [(hotline, "held", "NEEDS_PERSON") for hotline in allowed or reachable]
+        return [(hotline, HELD, "NEEDS_PERSON") for hotline in allowed or reachable]
 
     def letters(
         self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes
@@ -108,12 +118,12 @@ class ReportBuilder:
             created_at=ref.created_at * 1_000_000,
             country="",
             mode=self.mode,
-            priority="P4",
-            completeness="incomplete",
+            priority=Priority.P4,
+            completeness=Completeness.INCOMPLETE,
             parts=(),
         )
 
-    def _part(self, recipient: tuple[str, str, str], report: Report, report_id: str, revision: int) -> SealedCopy:
+    def _part(self, recipient: tuple[str, CopyRole, str], report: Report, report_id: str, revision: int) -> SealedCopy:
         context = SealContext(self.mode, report_id, revision, recipient[0])
         sealed_body = seal_body(self._keys[recipient[0]], context, report_head(report), to_json(report, recipient[0]))
         return SealedCopy(*recipient, sealed_body.key_id, sealed_body.wrap, sealed_body.head, sealed_body.sealed)
@@ -125,8 +135,8 @@ def _report(
     revision: int,
     recipients: tuple[Recipient, ...],
     *,
-    completeness: str,
-    mode: str,
+    completeness: Completeness,
+    mode: Mode,
 ) -> Report:
     complete = completeness == "complete"
     avoid = avoided_hotlines(content.country, derive_facts(content.given))
@@ -167,7 +177,7 @@ class UnparsedStore:
     """Seal and store raw messages, so that no word is lost."""
 
     def __init__(
-        self, database: Database, spool: Spool, cipher: RecordCipher, keys: Mapping[str, PublicKey], mode: str
+        self, database: Database, spool: Spool, cipher: RecordCipher, keys: Mapping[str, PublicKey], mode: Mode
     ) -> None:
         self._database = database
         self._cipher = cipher
@@ -199,28 +209,28 @@ class UnparsedStore:
             created_at=now,
             country=country.iso,
             mode=self._mode,
-            priority="P2",
-            completeness="unread",
+            priority=Priority.P2,
+            completeness=Completeness.UNREAD,
             parts=tuple(self._part(*recipient, report_id, body) for recipient in self._recipients(country)),
         )
         try:
-            schedule_pending(self._database, submission, "unread", now)
+            schedule_pending(self._database, submission, PendingKind.UNREAD, now)
         except DatabaseUnavailable:
             self._put_in_spool(submission, now)
 
     def _put_in_spool(self, submission: Submission, now: int) -> None:
         try:
-            self._spool.put(SpoolEntry(submission, "unread", due_at=now))
+            self._spool.put(SpoolEntry(submission, PendingKind.UNREAD, due_at=now))
         except SpoolWriteError:
             raise NotStored from None
 
-    def _recipients(self, country: Country) -> list[tuple[str, str, str]]:
+    def _recipients(self, country: Country) -> list[tuple[str, CopyRole, str]]:
         helpline = incomplete_hotline(country)
         if helpline in self._keys:
-            return [(str(helpline), "primary", "INCOMPLETE_ONLY")]
-        return [(hotline, "held", "NEEDS_PERSON") for hotline in country.hotlines if hotline in self._keys]
+            return [(str(helpline), RecipientRole.PRIMARY, "INCOMPLETE_ONLY")]
+        return [(hotline, HELD, "NEEDS_PERSON") for hotline in country.hotlines if hotline in self._keys]
 
-    def _part(self, hotline: str, role: str, reason: str, report_id: str, body: bytes) -> SealedCopy:
+    def _part(self, hotline: str, role: CopyRole, reason: str, report_id: str, body: bytes) -> SealedCopy:
         sealed_body = seal_body(self._keys[hotline], SealContext(self._mode, report_id, 1, hotline), b"{}", body)
         return SealedCopy(
             hotline, role, reason, sealed_body.key_id, sealed_body.wrap, sealed_body.head, sealed_body.sealed

@@ -17,7 +17,8 @@ from gateway.sessions.store import CircuitBreaker
 from gateway.submission.builder import ReportBuilder, ReportInput
 from gateway.submission.transitions import Event, after_event, known_up_to, revision_for
 from reports.crypto import RecordCipher
-from reports.escalation import queue_of
+from reports.escalation import PendingKind, Priority, queue_of
+from reports.facts import Completeness
 from reports.retention import ErasureJournal
 from reports.routing import Recipient
 from reports.store import mailbox_access, submissions
@@ -60,7 +61,7 @@ class _Pending(Struct, frozen=True):
 
     report_id: str
     revision: int
-    priority: str
+    priority: Priority
     was_submitted: bool = False
 
 
@@ -120,16 +121,16 @@ class Submitter:
             # Checked before the report is sealed; it goes to the spool instead.
             if self._database.has_write_queue or self._breaker.is_open:
                 raise DatabaseUnavailable("other writes are waiting, or the circuit breaker is open")
-            submission = self._seal(content, report, revision_for(report, Event.SEND), "complete")
+            submission = self._seal(content, report, revision_for(report, Event.SEND), Completeness.COMPLETE)
             result = self.write(
                 lambda: submissions.commit(self._database, submission, mailbox, unsent=report.is_unconfirmed)
             )
-            if result.completeness == "complete" and not (result.by_this_session or result.replaces_unsent):
+            if result.completeness == Completeness.COMPLETE and not (result.by_this_session or result.replaces_unsent):
                 # The earlier session's report was sent complete; this may be another child: two reports, not one.
                 report = known_up_to(replace(report, report_id=self._own_id(report.origin_key, content.now)), 1)
-                submission = self._seal(content, report, 1, "complete")
+                submission = self._seal(content, report, 1, Completeness.COMPLETE)
                 result = self.write(lambda: submissions.commit(self._database, submission, mailbox))
-            if not result.is_new and (result.replaces_unsent or result.completeness == "incomplete"):
+            if not result.is_new and (result.replaces_unsent or result.completeness == Completeness.INCOMPLETE):
                 result = self._complete(content, report, result)
             log.info("report_submitted", report_id=result.report_id, priority=submission.priority)
         except DatabaseUnavailable:
@@ -146,13 +147,13 @@ class Submitter:
         state = Submitted(result.revision, report.sent_at or content.now, code=code_state)
         return replace(report, report_id=result.report_id, state=state, floor=submission.priority)
 
-    def _seal(self, content: ReportInput, report: ReportRef, revision: int, completeness: str) -> Submission:
+    def _seal(self, content: ReportInput, report: ReportRef, revision: int, completeness: Completeness) -> Submission:
         return self._builder.seal(content, report, revision, report.recipients, completeness)
 
     def _complete(self, content: ReportInput, report: ReportRef, result: SubmissionResult) -> SubmissionResult:
         """Complete a report stored as incomplete, or one stored late with fewer answers than are sent now."""
         report, revision = replace(report, report_id=result.report_id), max(report.revision, result.revision) + 1
-        pending = self._put_pending(content, report, revision, report.recipients, "update", seconds=0)
+        pending = self._put_pending(content, report, revision, report.recipients, PendingKind.UPDATE, seconds=0)
         return replace(result, revision=pending.revision)
 
     def _spool_sent(
@@ -160,10 +161,12 @@ class Submitter:
     ) -> tuple[Submission, SubmissionResult]:
         """Put a complete report into the spool. Raises NotSent."""
         revision = revision_for(report, Event.SEND_SPOOLED)
-        submission = self._seal(content, report, revision, "complete")
+        submission = self._seal(content, report, revision, Completeness.COMPLETE)
         kind = "anew" if report.is_unconfirmed else "again" if report.resumed else "sent"
         self._put_in_spool(SpoolEntry(submission, kind, due_at=self._database.now(), mailbox=mailbox))
-        return submission, SubmissionResult(submission.report_id, True, "complete", revision, has_code=bool(mailbox))
+        return submission, SubmissionResult(
+            submission.report_id, True, Completeness.COMPLETE, revision, has_code=bool(mailbox)
+        )
 
     def code_and_pin(self, report: ReportRef) -> tuple[str, str]:
         """Return the code and PIN of the Sent screen.
@@ -187,16 +190,21 @@ class Submitter:
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
     ) -> ReportRef:
         """Schedule a report in danger: if the session drops, the child helpline gets it as INCOMPLETE (S-12)."""
-        return self._schedule(content, report, recipients, "rescue", INCOMPLETE_SECONDS[content.kind])
+        return self._schedule(content, report, recipients, PendingKind.RESCUE, INCOMPLETE_SECONDS[content.kind])
 
     def schedule_unsent_text(
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
     ) -> ReportRef:
         """Schedule words that were texted and never confirmed, without the telephone number. Raises NotSent."""
-        return self._schedule(content, report, recipients, "words", UNCONFIRMED_TEXT_SECONDS)
+        return self._schedule(content, report, recipients, PendingKind.WORDS, UNCONFIRMED_TEXT_SECONDS)
 
     def _schedule(
-        self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], kind: str, seconds: int
+        self,
+        content: ReportInput,
+        report: ReportRef,
+        recipients: tuple[Recipient, ...],
+        kind: PendingKind,
+        seconds: int,
     ) -> ReportRef:
         """Schedule an incomplete revision.
 
@@ -211,7 +219,7 @@ class Submitter:
             )
         except DatabaseUnavailable:
             revision = revision_for(report, Event.SCHEDULE_SPOOLED)
-            submission = self._builder.seal(content, report, revision, recipients, "incomplete")
+            submission = self._builder.seal(content, report, revision, recipients, Completeness.INCOMPLETE)
             entry = SpoolEntry(submission, kind, due_at=self._database.now() + seconds * 1_000_000)
         else:
             report = replace(report, report_id=pending.report_id)
@@ -220,9 +228,11 @@ class Submitter:
                 return replace(report, state=state)
             return replace(after_event(report, Event.SCHEDULE, pending.revision), floor=pending.priority)
         try:
-            self._put_in_spool(entry, lost="reports_not_stored" if kind == "words" else "incomplete_reports_not_stored")
+            self._put_in_spool(
+                entry, lost="reports_not_stored" if kind == PendingKind.WORDS else "incomplete_reports_not_stored"
+            )
         except NotSent:
-            if kind == "words":  # the screen said that a hotline gets them
+            if kind == PendingKind.WORDS:  # the screen said that a hotline gets them
                 raise
         return after_event(report, Event.SCHEDULE_SPOOLED)  # if neither stored it, the next answer tries again
 
@@ -235,12 +245,14 @@ class Submitter:
         seconds = 0 if at_once else GATHER_ANSWERS_SECONDS
         try:
             revision = revision_for(report, Event.ADD)
-            pending = self._put_pending(content, report, revision, report.recipients, "update", seconds=seconds)
+            pending = self._put_pending(
+                content, report, revision, report.recipients, PendingKind.UPDATE, seconds=seconds
+            )
             report = replace(report, report_id=pending.report_id, floor=pending.priority)
             return after_event(report, Event.ADD, pending.revision)
         except DatabaseUnavailable:
-            submission = self._seal(content, report, revision_for(report, Event.ADD_SPOOLED), "complete")
-            self._put_in_spool(SpoolEntry(submission, "update", due_at=self._database.now()))
+            submission = self._seal(content, report, revision_for(report, Event.ADD_SPOOLED), Completeness.COMPLETE)
+            self._put_in_spool(SpoolEntry(submission, PendingKind.UPDATE, due_at=self._database.now()))
             return replace(after_event(report, Event.ADD_SPOOLED), floor=submission.priority)
 
     def _put_pending(
@@ -249,7 +261,7 @@ class Submitter:
         report: ReportRef,
         revision: int,
         recipients: tuple[Recipient, ...],
-        kind: str,
+        kind: PendingKind,
         *,
         seconds: int,
     ) -> _Pending:
@@ -258,14 +270,18 @@ class Submitter:
         If the report was submitted meanwhile, schedule the next higher revision.
         """
         submission = self._builder.seal(
-            content, report, revision, recipients, "complete" if kind == "update" else "incomplete"
+            content,
+            report,
+            revision,
+            recipients,
+            Completeness.COMPLETE if kind == PendingKind.UPDATE else Completeness.INCOMPLETE,
         )
-        priority_rose = report.floor is not None and submission.priority < report.floor and kind == "update"
+        priority_rose = report.floor is not None and submission.priority < report.floor and kind == PendingKind.UPDATE
         due_at = self._database.now() + (0 if priority_rose else seconds * 1_000_000)
         existing = self.write(lambda: submissions.schedule_pending(self._database, submission, kind, due_at))
         if existing is None:
             return _Pending(report.report_id, revision, submission.priority)
-        if existing.complete and kind != "update":  # already sent: no INCOMPLETE revision may follow
+        if existing.complete and kind != PendingKind.UPDATE:  # already sent: no INCOMPLETE revision may follow
             return _Pending(existing.report_id, existing.revision, submission.priority, was_submitted=True)
         report = replace(report, report_id=existing.report_id)
         return self._put_pending(content, report, existing.revision + 1, recipients, kind, seconds=seconds)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, StrictBool, TypeAdapter, ValidationE
 from pydantic.dataclasses import dataclass
 
 from reports.countries import validation
-from reports.countries.hotline import FORBID_EXTRA, KINDS_BY_CATEGORY, Hotline, IsoDate, ModeName, PhoneNumber
+from reports.countries.hotline import FORBID_EXTRA, KINDS_BY_CATEGORY, Hotline, IsoDate, PhoneNumber
 from reports.countries.law import Law, law_placeholders
 from reports.countries.opening_hours import parse_zone
 from reports.countries.validation import (
@@ -25,6 +25,7 @@ from reports.countries.validation import (
     withdrawn_emergency_problems,
 )
 from reports.retention import LOCAL_COPY, LOCAL_KINDS, RetentionPeriods, RetentionPolicy
+from runtime.settings import Mode
 
 _NON_KEY = re.compile(r"[^\d*]+")
 
@@ -112,7 +113,7 @@ class Country:
     """One country as its file describes it, for one mode."""
 
     iso: str = Field(pattern=r"^[A-Z]{2}$")
-    mode: ModeName
+    mode: Mode
     name: str
     as_of: IsoDate
     calling_code: str
@@ -199,7 +200,7 @@ class Country:
             say=say,
         ) | {"country": self.name.partition(" (")[0], **law_placeholders(self.law, say)}
 
-    def problems(self, mode: ModeName) -> list[str]:
+    def problems(self, mode: Mode) -> list[str]:
         """Return what keeps this country from this mode, a sentence each that begins with the file."""
         faults = structure_problems(
             emergency=self.emergency,
@@ -211,7 +212,7 @@ class Country:
         faults += self.law.problems()
         faults += self.retention.problems()
         faults += escalation_problems(self.hotlines, self.clocks)
-        if mode == "live":
+        if mode == Mode.LIVE:
             faults += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
         return [f"{self.file}: {fault}" for fault in faults]
 
@@ -258,7 +259,7 @@ class Countries:
         code = normalize_code(dialled or "")
         return self._dialled.get((channel, code), self.all[0]) if code else self.all[0]
 
-    def problems(self, mode: ModeName) -> list[str]:
+    def problems(self, mode: Mode) -> list[str]:
         """Return what keeps the countries from this mode, a sentence each, with codes that two countries share."""
         faults = [fault for country in self.all for fault in country.problems(mode)]
         first_files: dict[tuple[str, str], str] = {}
@@ -272,7 +273,7 @@ class Countries:
         return faults
 
 
-def load_country(iso: str, text: str, mode: ModeName) -> Country:
+def load_country(iso: str, text: str, mode: Mode) -> Country:
     """Return a country from the text of its file. Raises CountryError with every fault of the text."""
     file = f"{iso.lower()}.toml"
     try:
@@ -295,7 +296,7 @@ def load_country(iso: str, text: str, mode: ModeName) -> Country:
 
 
 def load_countries(
-    names: Collection[str], mode: ModeName, folder: Path | None = None, *, as_written: bool = False
+    names: Collection[str], mode: Mode, folder: Path | None = None, *, as_written: bool = False
 ) -> Countries:
     """Load the named countries; a file in `folder` replaces the shipped one.
 

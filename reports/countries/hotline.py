@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from pydantic.dataclasses import dataclass
 
-from reports.escalation import PRIORITIES
+from reports.escalation import PRIORITIES, Priority
+from runtime.settings import Mode
 
 Category = Literal[
     "harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other", "all"
 ]
 AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+", "all"]
-Priority = Literal["P1", "P2", "P3", "P4"]
 
 FORBID_EXTRA = ConfigDict(extra="forbid")
 MAX_AGREEMENT_MONTHS = 24
@@ -42,7 +42,6 @@ KINDS_BY_CATEGORY: Mapping[str, tuple[str, ...]] = {
     "other": _CHILD_KINDS,
 }
 
-ModeName = Literal["live", "training", "demo"]
 Grade = Literal["official", "secondary", "metadata", "unverified"]
 HotlineKind = Literal["child_helpline", "internet_hotline", "women_family", "police", "missing_children", "regional"]
 # Characters that take one septet each in GSM-7 and look the same on every phone.
@@ -172,11 +171,11 @@ class SourcedEntry:
         """Return whether somebody in the country has confirmed the number."""
         return bool(self.verified_on and self.verified_by)
 
-    def may_show(self, mode: ModeName) -> bool:
+    def may_show(self, mode: Mode) -> bool:
         """Return whether a screen of this mode may show the number (S-31)."""
         if self.withdrawn or self.grade not in ("official", "secondary"):
             return False
-        return mode != "live" or not self.live_mode_fault()
+        return mode != Mode.LIVE or not self.live_mode_fault()
 
     def live_mode_fault(self) -> str:
         """Return why live mode may not show the number, in words; empty if it may."""
@@ -308,7 +307,7 @@ class Hotline(SourcedEntry):
             for checked_on, interval, message in dates
             if is_overdue(checked_on, interval, today)
         ]
-        if (drill_minutes := card.drill_minutes) > (agreed := card.answers_within.get("P1", drill_minutes)):
+        if (drill_minutes := card.drill_minutes) > (agreed := card.answers_within.get(Priority.P1, drill_minutes)):
             problems.append(
                 f"hotline {self.id}: its last drill waited {drill_minutes} min, agreed are {agreed}; hold another one."
             )

@@ -15,10 +15,10 @@ from reports.countries.hotline import (
     MAX_SCREEN_NAME_SEPTETS,
     SCREEN_NAME_PATTERN,
     Hotline,
-    ModeName,
     PartnerCard,
     PhoneNumber,
 )
+from runtime.settings import Mode
 
 # Services to call in danger. If the first such number is withdrawn, the next one replaces it; an ambulance never does.
 DANGER_SERVICES = ("police", "emergency")
@@ -41,7 +41,7 @@ _NON_DIGIT = re.compile(r"\D+")
 def placeholder_values(
     *,
     numbers: Sequence[PhoneNumber],
-    mode: ModeName,
+    mode: Mode,
     helpline: Hotline | None,
     hotlines: Iterable[Hotline],
     fallback: Hotline | None,
@@ -76,7 +76,7 @@ def placeholder_values(
 
 def _sms_values(
     numbers: Sequence[PhoneNumber],
-    mode: ModeName,
+    mode: Mode,
     helpline: Hotline | None,
     hotlines: Iterable[Hotline],
     say: Callable[[str], str],
@@ -236,13 +236,13 @@ def is_drill_name(name: str) -> bool:
     return not DRILL_WORDS.isdisjoint(_WORD_SEPARATOR.split(f"{local.partition('+')[0]}{at}{host}"))
 
 
-def hotlines_for_mode(hotlines: Mapping[str, Hotline], mode: ModeName) -> Mapping[str, Hotline]:
+def hotlines_for_mode(hotlines: Mapping[str, Hotline], mode: Mode) -> Mapping[str, Hotline]:
     """Return the hotlines with the contacts that this mode may know. Outside live mode those are `drills_to` alone."""
     return {name: replace(hotline, card=_card_of(hotline.card, mode)) for name, hotline in hotlines.items()}
 
 
-def _card_of(card: PartnerCard, mode: ModeName) -> PartnerCard:
-    if mode == "live":
+def _card_of(card: PartnerCard, mode: Mode) -> PartnerCard:
+    if mode == Mode.LIVE:
         return replace(card, drills_to=())
     return replace(card, duty_officer=card.drills_to, supervisor=card.drills_to, rota={})
 

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from reports.crypto.symmetric import KEY_BYTES, DecryptError, decrypt, encrypt, frame, hkdf_expand
+from runtime.settings import Mode
 
 SUITE_BYTE: Final = b"\x01"
 _HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -42,13 +43,13 @@ class SealContext:
     A message under My report is not a revision: it has the id `report_id/message_id` and revision 0.
     """
 
-    mode: str
+    mode: Mode
     report_id: str
     revision: int
     hotline: str
 
     @classmethod
-    def of_message(cls, mode: str, report_id: str, message_id: str, hotline: str) -> SealContext:
+    def of_message(cls, mode: Mode, report_id: str, message_id: str, hotline: str) -> SealContext:
         """Return the context of a message under My report."""
         return cls(mode, f"{report_id}/{message_id}", 0, hotline)
 
@@ -224,17 +225,17 @@ def open_mailbox_key(secret: bytes, sealed: bytes) -> PrivateKey:
     return PrivateKey.from_raw(decrypt(_mailbox_key(secret), sealed, frame("tokaut/mailbox/1")))
 
 
-def seal_answer(public: bytes, mode: str, report_id: str, answer_id: str, words: str) -> bytes:
+def seal_answer(public: bytes, mode: Mode, report_id: str, answer_id: str, words: str) -> bytes:
     """Seal an answer. `public`: the raw public key of the mailbox. Raises DecryptError if it is not a valid key."""
     return PublicKey(public).seal(words.encode(), _info(mode, report_id, answer_id))
 
 
-def open_answer(private: PrivateKey, mode: str, report_id: str, answer_id: str, sealed: bytes) -> str:
+def open_answer(private: PrivateKey, mode: Mode, report_id: str, answer_id: str, sealed: bytes) -> str:
     """Open an answer. Raises DecryptError."""
     return private.open(sealed, _info(mode, report_id, answer_id)).decode(errors="replace")
 
 
-def _info(mode: str, report_id: str, answer_id: str) -> bytes:
+def _info(mode: Mode, report_id: str, answer_id: str) -> bytes:
     return frame("tokaut/answer/1", mode, report_id, answer_id)
 
 

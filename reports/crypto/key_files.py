@@ -25,7 +25,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from reports.crypto import DecryptError, PrivateKey, PublicKey
-from runtime.settings import SettingError, SettingFault
+from runtime.settings import Mode, SettingError, SettingFault
 
 SENDER_KEY: Final = "_sender"
 _HOTLINE: Final = re.compile(r"_sender|[a-z][a-z0-9]*([-_][a-z0-9]+)*")
@@ -331,7 +331,7 @@ def has_no_keys(keys: Path) -> bool:
     return not hotlines_with_keys(keys)
 
 
-def mark_keys(keys: Path, mode: str) -> None:
+def mark_keys(keys: Path, mode: Mode) -> None:
     """Mark all keys of this folder as keys of `mode`, after the first pair was made.
 
     The mark is published to web with the public keys.
@@ -341,13 +341,13 @@ def mark_keys(keys: Path, mode: str) -> None:
     path.chmod(0o444)
 
 
-def refuse_shared(keys: Path, queue: Redis, mode: str) -> None:
+def refuse_shared(keys: Path, queue: Redis, mode: Mode) -> None:
     """Check keys and queue, at the start of a process that has both. Raises SettingError."""
     refuse_keys(keys, mode)
     refuse_queue(queue, mode)
 
 
-def refuse_keys(keys: Path, mode: str) -> None:
+def refuse_keys(keys: Path, mode: Mode) -> None:
     """Refuse keys that are marked for another mode. Raises SettingError."""
     try:
         mark = _mark_file(keys).read_text("ascii").strip()
@@ -361,15 +361,15 @@ def refuse_keys(keys: Path, mode: str) -> None:
         raise SettingError([SettingFault("TOKAUT_KEYS", reason)])
 
 
-def refuse_queue(redis: Redis, mode: str) -> None:
+def refuse_queue(redis: Redis, mode: Mode) -> None:
     """Refuse a queue that is marked for another mode; mark one that has no mark. Raises SettingError.
 
     A Redis that is unavailable or accepts no writes is no reason to refuse the start.
     """
     try:
         mark = redis.get(QUEUE_MODE_KEY)
-        if mark is None or mode == "live":
-            redis.set(QUEUE_MODE_KEY, mode, nx=mode != "live")
+        if mark is None or mode == Mode.LIVE:
+            redis.set(QUEUE_MODE_KEY, mode, nx=mode != Mode.LIVE)
             return
     except (RedisError, OSError):
         return

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reports.countries.country import Country
-from reports.escalation import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES, Priority
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 MIN_COUNT = 5
@@ -90,7 +90,7 @@ class ReportOutcome:
     in microseconds; None: not yet.
     """
 
-    priority: str
+    priority: Priority
     delivered: int | None
     read: int | None
     closed: int | None

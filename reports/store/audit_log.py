@@ -16,6 +16,7 @@ from reports.audit import AuditEntry, Checkpoint, audit_lifetime
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
+from runtime.settings import Mode
 from runtime.time_units import DAY
 
 _INSERT = insert(t.audit)
@@ -84,10 +85,10 @@ def list_checkpoints(database: Database) -> list[Checkpoint]:
         return [Checkpoint(*row) for row in connection.execute(select(*columns).order_by(t.checkpoint.c.number))]
 
 
-def database_mode(database: Database) -> str:
+def database_mode(database: Database) -> Mode:
     """Return the mode for which the database was made."""
     with database.read() as connection:
-        return str(connection.execute(select(t.made_for.c.mode)).scalar_one())
+        return Mode(connection.execute(select(t.made_for.c.mode)).scalar_one())
 
 
 def add_checkpoint(database: Database, now: int, key_id: str, sign: SignCheckpoint) -> Checkpoint | None:

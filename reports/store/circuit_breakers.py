@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, exists, or_, select, update
 
-from reports.escalation import CLOCK_SLACK, HOTLINE_PAUSE
+from reports.delivery import DeliveryState
+from reports.escalation import CLOCK_SLACK, HOTLINE_PAUSE, Priority
 from reports.store.engine.database import Database
 from reports.store.engine.timing import is_ahead, is_due
 from reports.store.schema import tables as t
@@ -27,7 +28,7 @@ def allows_delivery(now: ColumnElement[int]) -> ColumnElement[bool]:
     h, d = t.hotline_state.c, t.delivery.c
     is_paused = exists().where(h.hotline == d.hotline, is_ahead(h.open_until, now, HOTLINE_PAUSE))
     is_gone = exists().where(h.hotline == d.hotline, h.dead_since.is_not(None))
-    return or_(d.priority == "P1", ~is_paused) & ~is_gone
+    return or_(d.priority == Priority.P1, ~is_paused) & ~is_gone
 
 
 def start_probe(connection: Connection, hotline: str, now: int) -> None:
@@ -63,12 +64,17 @@ def close(connection: Connection, hotline: str, now: int) -> None:
 
 def _spread_backlog(connection: Connection, hotline: str, now: int) -> None:
     d = t.delivery.c
-    is_waiting = (d.hotline == hotline) & (d.state == "due")
+    is_waiting = (d.hotline == hotline) & (d.state == DeliveryState.DUE)
     ids = connection.execute(
-        select(d.delivery_id).where(is_waiting, d.priority != "P1").order_by(d.priority, d.created_at).limit(5000)
+        select(d.delivery_id)
+        .where(is_waiting, d.priority != Priority.P1)
+        .order_by(d.priority, d.created_at)
+        .limit(5000)
     ).scalars()
     ranks = {delivery_id: rank for rank, delivery_id in enumerate(ids)}
-    connection.execute(update(t.delivery).where(is_waiting, d.priority == "P1", d.next_at > now).values(next_at=now))
+    connection.execute(
+        update(t.delivery).where(is_waiting, d.priority == Priority.P1, d.next_at > now).values(next_at=now)
+    )
     for delivery_id, rank in ranks.items():
         next_at = now + BACKLOG_SPREAD * rank // len(ranks)
         connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(next_at=next_at))

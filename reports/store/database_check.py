@@ -17,6 +17,7 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
 from reports.store.privileges import grants
 from reports.store.schema.tables import made_for
+from runtime.settings import Mode
 
 EMPTY_DATABASE = (
     "The database is empty. If it had data before, the data is lost: stop all processes and restore a backup. On a new "
@@ -43,7 +44,7 @@ class DatabaseNotReady(WrongDatabase):
 DatabaseCheck = Callable[[Database], None]  # raises WrongDatabase
 
 
-def check_ready(database: Database, mode: str, account: str, also: DatabaseCheck | None = None) -> str:
+def check_ready(database: Database, mode: Mode, account: str, also: DatabaseCheck | None = None) -> str:
     """Refuse a wrong database, and treat one that is not ready as unavailable until it is.
 
     A process starts without its database, since it must serve reporters meanwhile. `also`: a further check of a
@@ -60,7 +61,7 @@ def check_ready(database: Database, mode: str, account: str, also: DatabaseCheck
     return ""
 
 
-def _why_not_ready(database: Database, mode: str, account: str, extra_check: DatabaseCheck | None) -> str:
+def _why_not_ready(database: Database, mode: Mode, account: str, extra_check: DatabaseCheck | None) -> str:
     """Check through a new connection, since the address may lead to another file or server by now."""
     with closing(Database(database.address, threads=1, timeouts=database.timeouts)) as new_database:
         try:
@@ -74,7 +75,7 @@ def _why_not_ready(database: Database, mode: str, account: str, extra_check: Dat
     return ""
 
 
-def refuse_wrong_database(database: Database, mode: str, account: str) -> None:
+def refuse_wrong_database(database: Database, mode: Mode, account: str) -> None:
     """Raise WrongDatabase or DatabaseNotReady unless this process may use the database.
 
     An unavailable database is accepted: it is no reason not to start. `account`: web, worker or clock; "" for any.
@@ -117,13 +118,13 @@ def _refuse_not_ready(database: Database) -> None:
         return
 
 
-def database_faults(database: Database, mode: str, account: str) -> list[str]:
+def database_faults(database: Database, mode: Mode, account: str) -> list[str]:
     """Return faults by which a report could be lost or read by the wrong person, one sentence each.
 
     Raises DatabaseUnavailable.
     """
-    faults = database.durability_faults() if mode == "live" else []
-    return faults + (grants.list_faults(database, account) if mode in ("live", "training") else [])
+    faults = database.durability_faults() if mode == Mode.LIVE else []
+    return faults + (grants.list_faults(database, account) if mode in (Mode.LIVE, Mode.TRAINING) else [])
 
 
 def is_migrated(database: Database) -> bool:
@@ -153,7 +154,7 @@ def newest_migration() -> str:
     return max(migration.stem.partition("_")[0] for migration in MIGRATIONS.glob("[0-9]*_*.py"))
 
 
-def refuse_other_modes(database: Database, mode: str) -> None:
+def refuse_other_modes(database: Database, mode: Mode) -> None:
     """Raise WrongDatabase if the database was made for another mode: training and live are never mixed (S-40)."""
     with database.read() as connection:
         made_mode = connection.execute(made_for.select()).scalars().first()

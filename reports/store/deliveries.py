@@ -19,16 +19,15 @@ from sqlalchemy import (
     update,
 )
 
-from reports.case_state import RecipientState, derive_case_state
+from reports.case_state import Handling, RecipientState, derive_case_state
+from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType, RecipientRole
+from reports.escalation import Priority
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 
-REPORT_TYPES = ("created", "unread")  # types that bring a hotline the report itself; the others follow it
-UNDELIVERED = ("due", "refused", "parked")  # states of a delivery that is neither delivered nor cancelled
-
 
 def new_delivery(
-    report_id: str, hotline: str, *, kind: str, revision: int, priority: str, now: int
+    report_id: str, hotline: str, *, kind: DeliveryType, revision: int, priority: Priority, now: int
 ) -> dict[str, object]:
     """Return a row of `delivery` that is due at once. The caller adds `role` and `why`. `now`: microseconds."""
     return {
@@ -38,8 +37,8 @@ def new_delivery(
         "type": kind,
         "revision": revision,
         "priority": priority,
-        "state": "due",
-        "handling": "none",
+        "state": DeliveryState.DUE,
+        "handling": Handling.NONE,
         "attempt": 0,
         "next_at": now,
         "created_at": now,
@@ -64,7 +63,7 @@ def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
     return or_(exists(select(w.hotline).where(is_routed)), has_no_route)
 
 
-ROLE_ORDER = ("primary", "also", "fallback")
+ROLE_ORDER = tuple(RecipientRole)
 
 
 def update_report_state(connection: Connection, report_id: str, now: int) -> None:

@@ -26,6 +26,7 @@ from reports.store.engine.database import Database
 from reports.store.mailboxes.correspondence import MailboxAnswer, MailboxView
 from reports.store.mailboxes.pin_throttle import BUCKETS, PinGuess, PinResult, verify_pair
 from reports.store.submissions import MailboxRecord
+from runtime.settings import Mode
 
 log = structlog.get_logger()
 
@@ -65,7 +66,7 @@ def find_report(
     return result
 
 
-def read_answers(cipher: RecordCipher, pair: tuple[str, str], mode: str, found: MailboxView) -> tuple[str, ...]:
+def read_answers(cipher: RecordCipher, pair: tuple[str, str], mode: Mode, found: MailboxView) -> tuple[str, ...]:
     """Return the answers of staff, newest first. `pair`: code and PIN.
 
     An answer that does not open was written to the mailbox of an earlier code, and is left out.
@@ -95,7 +96,7 @@ def _open_private_key(cipher: RecordCipher, pair: tuple[str, str], sealed: bytes
     return None
 
 
-def _open_answer(private_key: PrivateKey, mode: str, report_id: str, answer: MailboxAnswer) -> str | None:
+def _open_answer(private_key: PrivateKey, mode: Mode, report_id: str, answer: MailboxAnswer) -> str | None:
     try:
         return open_answer(private_key, mode, report_id, answer.answer_id, answer.sealed)
     except DecryptError:

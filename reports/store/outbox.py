@@ -26,12 +26,13 @@ from sqlalchemy import (
     update,
 )
 
-from reports.escalation import DELIVERY_ATTEMPT, LEASE_TIME, URGENT
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType
+from reports.escalation import DELIVERY_ATTEMPT, LEASE_TIME, URGENT, Priority
 from reports.store import audit_log, circuit_breakers, deliveries
-from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.engine.timing import is_ahead, is_due, period_by_column
 from reports.store.schema import tables as t
+from runtime.settings import Mode
 
 LEASED_COLUMNS = (
     "delivery_id",
@@ -68,14 +69,14 @@ class LeasedDelivery:
     delivery_id: str
     report_id: str
     hotline: str
-    type: str
+    type: DeliveryType
     revision: int
-    priority: str
+    priority: Priority
     attempt: int
     created_at: int
     last_class: str | None
     now: int
-    mode: str
+    mode: Mode | None  # None: the report is not there any more
     withdrawn: bool
     body: StoredBody | None
 
@@ -87,7 +88,7 @@ def read_leased(connection: Connection, row: Any, now: int) -> LeasedDelivery:
     return LeasedDelivery(**fields, now=now, mode=mode, withdrawn=withdrawn, body=_read_body(connection, row))
 
 
-def _read_mode_and_consent(connection: Connection, row: Any) -> tuple[str, bool]:
+def _read_mode_and_consent(connection: Connection, row: Any) -> tuple[Mode | None, bool]:
     """Return the mode of the report, and whether the number in this body must not be used.
 
     The reporter's latest statement about contact holds, however late the delivery goes out. Once there is one, only the
@@ -96,15 +97,15 @@ def _read_mode_and_consent(connection: Connection, row: Any) -> tuple[str, bool]
     m = t.message.c
     report = connection.execute(_MODE, {"report": row.report_id}).first()
     if report is None:
-        return "", False
-    if row.type != "message" or report.allowed != 1:
+        return None, False
+    if row.type != DeliveryType.MESSAGE or report.allowed != 1:
         return report.mode, report.allowed is not None
     sent_at = select(m.created_at).where(m.report_id == row.report_id, m.number == row.revision).limit(1)
     return report.mode, connection.execute(sent_at).scalar() != report.changed_at
 
 
 def _read_body(connection: Connection, row: Any) -> StoredBody | None:
-    query = _MESSAGE if row.type == "message" else _BODY
+    query = _MESSAGE if row.type == DeliveryType.MESSAGE else _BODY
     result = connection.execute(query, {"report": row.report_id, "who": row.hotline, "number": row.revision}).first()
     return StoredBody(*result) if result else None
 
@@ -163,14 +164,20 @@ def is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
     d = t.delivery.c
     available = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE_TIME))
     is_attempt_due = is_due(d.next_at, now, period_by_column(DELIVERY_ATTEMPT, d.priority))
-    return and_(d.state == "due", is_attempt_due, available, circuit_breakers.allows_delivery(now), _has_free_slot(now))
+    return and_(
+        d.state == DeliveryState.DUE,
+        is_attempt_due,
+        available,
+        circuit_breakers.allows_delivery(now),
+        _has_free_slot(now),
+    )
 
 
 def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
     d, leased_delivery = t.delivery.c, t.delivery.alias("held").c
     urgent = d.priority.in_(URGENT)
     is_live = and_(
-        leased_delivery.state == "due",
+        leased_delivery.state == DeliveryState.DUE,
         leased_delivery.lease_until.is_not(None),
         is_ahead(leased_delivery.lease_until, now, LEASE_TIME),
     )
@@ -186,7 +193,7 @@ def lease(database: Database, delivery_id: str, holder: str) -> LeasedDelivery |
         row = connection.execute(database.once(_lease_query), {"which": delivery_id, "holder": holder}).first()
         if row is None:
             return None
-        if row.priority != "P1":
+        if row.priority != Priority.P1:
             circuit_breakers.start_probe(connection, row.hotline, row.lease_until - LEASE_TIME)
         return read_leased(connection, row, row.lease_until - LEASE_TIME)
 
@@ -204,7 +211,7 @@ def _lease_query(database: Database) -> Any:
     )
 
 
-def lease_next(database: Database, priorities: Sequence[str], holder: str) -> LeasedDelivery | None:
+def lease_next(database: Database, priorities: Sequence[Priority], holder: str) -> LeasedDelivery | None:
     """Lease the most urgent delivery that is due; None if there is none. One that failed is due later: it blocks none.
 
     The search locks nothing, so it can pass over thousands of deliveries to a hotline without a free slot.
@@ -217,7 +224,7 @@ def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Le
     return None
 
 
-def _find_leasable(database: Database, priorities: Sequence[str], tried: Sequence[str]) -> str | None:
+def _find_leasable(database: Database, priorities: Sequence[Priority], tried: Sequence[str]) -> str | None:
     available, limit = database.once(_leasable_query), len(tried) + 1
     with database.read() as connection:
         for priority_code in sorted(priorities):
@@ -252,8 +259,8 @@ def _receipt_query(database: Database) -> Update:
     """Return the UPDATE that stores the receipt of the delivery `which`."""
     d = t.delivery.c
     values: dict[str, Any] = {name: bindparam(name) for name in ("last_class", "last_status", "sent_sha256")}
-    values |= {"state": "delivered", "lease_by": None, "lease_until": None}
-    statement = update(t.delivery).where(d.delivery_id == bindparam("which"), d.state != "delivered")
+    values |= {"state": DeliveryState.DELIVERED, "lease_by": None, "lease_until": None}
+    statement = update(t.delivery).where(d.delivery_id == bindparam("which"), d.state != DeliveryState.DELIVERED)
     return statement.values(**values, delivered_at=database.now_sql())
 
 
@@ -262,7 +269,7 @@ def _raise_priority(connection: Connection, leased: LeasedDelivery) -> None:
 
     Staff find a report by its own delivery. Until the update is delivered, fallbacks are asked (`fallbacks`).
     """
-    if leased.type == "updated":
+    if leased.type == DeliveryType.UPDATED:
         d = t.delivery.c
         is_report = and_(d.report_id == leased.report_id, d.hotline == leased.hotline, d.type.in_(REPORT_TYPES))
         is_less_urgent = and_(is_report, d.priority > leased.priority)
@@ -272,11 +279,11 @@ def _raise_priority(connection: Connection, leased: LeasedDelivery) -> None:
 def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFailure, holder: str, actor: str) -> bool:
     """Record why this attempt failed. Returns False, and writes nothing, if the lease has gone to another worker."""
     d = t.delivery.c
-    is_held = and_(d.state == "due", d.lease_by == holder, d.attempt == leased.attempt)
+    is_held = and_(d.state == DeliveryState.DUE, d.lease_by == holder, d.attempt == leased.attempt)
     values: dict[str, Any] = {"last_class": failure.why, "last_status": failure.status}
     values |= {"lease_by": None, "lease_until": None}
     if failure.delay is None:
-        values |= {"state": "refused", "told_at": None}
+        values |= {"state": DeliveryState.REFUSED, "told_at": None}
     else:
         values["next_at"] = database.now_sql() + failure.delay
     with database.write() as connection:
@@ -285,7 +292,9 @@ def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFai
             return False
         now = database.moment(connection)
         if failure.counts:
-            circuit_breakers.count_failure(connection, database, leased.hotline, now, probe=leased.priority != "P1")
+            circuit_breakers.count_failure(
+                connection, database, leased.hotline, now, probe=leased.priority != Priority.P1
+            )
         if failure.gone:
             circuit_breakers.mark_gone(connection, database, leased.hotline, now)
         if failure.delay is None:
@@ -302,7 +311,9 @@ def release_slot(database: Database, slot: str) -> int:
     count = 0
     with database.write() as connection:
         for table in (t.delivery, t.outgoing):
-            statement = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
+            statement = update(table).where(
+                table.c.state == DeliveryState.DUE, table.c.lease_by.like(holders, escape="\\")
+            )
             count += connection.execute(statement.values(lease_by=None, lease_until=None)).rowcount
     return count
 
@@ -316,7 +327,7 @@ def record_change(connection: Connection, delivery_id: str, report_id: str, *, a
 # Queries and cleanup for the scheduler. Each function is one short transaction or one read.
 
 
-def list_due(database: Database, priorities: Sequence[str], at_most: int = 500) -> list[tuple[str, str]]:
+def list_due(database: Database, priorities: Sequence[Priority], at_most: int = 500) -> list[tuple[str, str]]:
     """Return (delivery_id, priority) of the deliveries that may be sent now, the most urgent first."""
     d = t.delivery.c
     query = select(d.delivery_id, d.priority).where(d.priority.in_(priorities))
@@ -332,10 +343,10 @@ def refuse_for_gone_hotlines(database: Database, at_most: int = 500) -> list[str
     """
     d, h = t.delivery.c, t.hotline_state.c
     query = select(d.delivery_id, d.report_id).join_from(t.delivery, t.hotline_state, h.hotline == d.hotline)
-    query = query.where(d.state == "due", h.dead_since.is_not(None)).limit(at_most)
+    query = query.where(d.state == DeliveryState.DUE, h.dead_since.is_not(None)).limit(at_most)
     with database.read() as connection:
         rows = connection.execute(query).all()
-    return [row.delivery_id for row in rows if _end(database, row, "refused", "gone", d.state == "due")]
+    return [row.delivery_id for row in rows if _end(database, row, "refused", "gone", d.state == DeliveryState.DUE)]
 
 
 def park_expired(database: Database, older_than: int, at_most: int = 500) -> list[str]:
@@ -344,7 +355,7 @@ def park_expired(database: Database, older_than: int, at_most: int = 500) -> lis
     No data is lost: a report with a parked delivery is never purged.
     """
     d = t.delivery.c
-    is_old = and_(d.state == "due", d.created_at <= database.now_sql() - older_than)
+    is_old = and_(d.state == DeliveryState.DUE, d.created_at <= database.now_sql() - older_than)
     with database.read() as connection:
         rows = connection.execute(select(d.delivery_id, d.report_id).where(is_old).limit(at_most)).all()
     return [row.delivery_id for row in rows if _end(database, row, "parked", "parked", is_old)]

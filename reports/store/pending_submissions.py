@@ -13,18 +13,27 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
-from reports.escalation import PENDING_REVISION, URGENT
+from reports.case_state import ACKNOWLEDGED, Handling, ReportState
+from reports.delivery import IMMEDIATE_ROLES, REPORT_TYPES, DeliveryState, DeliveryType
+from reports.escalation import PENDING_REVISION, URGENT, PendingKind, Priority
+from reports.facts import Completeness
 from reports.retention import ERASED
 from reports.store import audit_log, deliveries
-from reports.store.deliveries import REPORT_TYPES, is_on_latest_route, new_delivery
+from reports.store.deliveries import is_on_latest_route, new_delivery
 from reports.store.engine.database import Database
 from reports.store.engine.timing import is_due, period_by_column
 from reports.store.escalation import steps
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
+from reports.store.submissions import HELD
 
-COMPLETENESS_ORDER = ("unread", "incomplete", "complete")  # a report's completeness only goes up
-AUDIT_ACTS = {"rescue": "rescued", "words": "words_filed", "update": "updated", "unread": "unread_filed"}
+COMPLETENESS_ORDER = tuple(Completeness)
+AUDIT_ACTS = {
+    PendingKind.RESCUE: "rescued",
+    PendingKind.WORDS: "words_filed",
+    PendingKind.UPDATE: "updated",
+    PendingKind.UNREAD: "unread_filed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ def _is_due(database: Database) -> ColumnElement[bool]:
     return is_due(p.due_at, database.now_sql(), period_by_column(PENDING_REVISION, p.kind))
 
 
-def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
+def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, Priority]]:
     """Submit a pending revision in one transaction; return (delivery_id, priority) of each delivery that is now due.
 
     The list is also empty if the revision was replaced, cancelled or sent meanwhile.
@@ -64,7 +73,7 @@ def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
         return _submit(connection, database, rows, now)
 
 
-def _submit(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
+def _submit(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, Priority]]:
     first_row = rows[0]
     if _is_erased(connection, first_row.report_id):  # the reporter has deleted it since: it must not come back
         audit_log.append(connection, "clock", "not_filed:erased", first_row.report_id, now)
@@ -94,7 +103,7 @@ def _submit(connection: Connection, database: Database, rows: Sequence[Any], now
 def _insert_report(connection: Connection, database: Database, row: Any) -> bool:
     r = t.report.c
     names = ("report_id", "origin_key", "revision", "created_at", "country", "priority", "completeness", "mode")
-    values = {name: getattr(row, name) for name in names} | {"state": "queued", "desk": None}
+    values = {name: getattr(row, name) for name in names} | {"state": ReportState.QUEUED, "desk": None}
     existing_id = connection.execute(select(r.report_id).where(r.origin_key == row.origin_key)).scalar()
     if existing_id is not None and existing_id != row.report_id:
         # Two reports never share an origin key. If they did, both would be stored, and nothing would be lost.
@@ -126,10 +135,10 @@ def _update_report(connection: Connection, database: Database, row: Any, now: in
     if priority < stored.priority:
         steps.start_raised(connection, database, row.report_id, priority, now)
     d = t.delivery.c
-    is_less_urgent = and_(d.report_id == row.report_id, d.state == "due", d.priority > priority)
+    is_less_urgent = and_(d.report_id == row.report_id, d.state == DeliveryState.DUE, d.priority > priority)
     connection.execute(update(t.delivery).where(is_less_urgent).values(priority=priority))
     is_urgent = priority in URGENT and priority < stored.priority
-    return RevisionEffect(completeness == "complete" != stored.completeness, is_urgent)
+    return RevisionEffect(completeness == Completeness.COMPLETE != stored.completeness, is_urgent)
 
 
 def _reset_handling(connection: Connection, report_id: str, now: int) -> None:
@@ -140,9 +149,9 @@ def _reset_handling(connection: Connection, report_id: str, now: int) -> None:
     """
     d, h = t.delivery.c, t.holding.c
     had_report = and_(
-        d.report_id == report_id, d.type.in_(REPORT_TYPES), d.handling.in_(steps.ACKNOWLEDGED), is_on_latest_route(d)
+        d.report_id == report_id, d.type.in_(REPORT_TYPES), d.handling.in_(ACKNOWLEDGED), is_on_latest_route(d)
     )
-    statement = update(t.delivery).where(had_report).values(handling="none").returning(d.delivery_id, d.hotline)
+    statement = update(t.delivery).where(had_report).values(handling=Handling.NONE).returning(d.delivery_id, d.hotline)
     for row in connection.execute(statement).all():
         same_case = and_(h.report_id == report_id, h.hotline == row.hotline)
         cleared = dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
@@ -153,9 +162,11 @@ def _reset_handling(connection: Connection, report_id: str, now: int) -> None:
 def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> None:
     """Cancel due deliveries of an incomplete report to hotlines that the reporter has left out since (S-26)."""
     d = t.delivery.c
-    recipients = [row.recipient for row in rows if row.role != "held"]
-    is_left_out = (d.report_id == rows[0].report_id) & (d.state == "due") & d.hotline.not_in(recipients)
-    statement = update(t.delivery).where(is_left_out).values(state="cancelled", lease_by=None, lease_until=None)
+    recipients = [row.recipient for row in rows if row.role != HELD]
+    is_left_out = (d.report_id == rows[0].report_id) & (d.state == DeliveryState.DUE) & d.hotline.not_in(recipients)
+    statement = (
+        update(t.delivery).where(is_left_out).values(state=DeliveryState.CANCELLED, lease_by=None, lease_until=None)
+    )
     for delivery_id in connection.execute(statement.returning(d.delivery_id)).scalars().all():
         audit_log.append(connection, "clock", "cancelled:left_out", delivery_id, now)
 
@@ -165,14 +176,14 @@ def _insert_bodies(connection: Connection, database: Database, rows: Sequence[An
         ids = {"report_id": row.report_id, "revision": row.revision}
         body = {"key_id": row.key_id, "wrap": row.wrap, "head": row.head, "sealed": row.sealed}
         connection.execute(database.insert_or_ignore(t.report_body).values(ids | {"recipient": row.recipient} | body))
-        if row.role != "held":
+        if row.role != HELD:
             route_row = {"hotline": row.recipient, "role": row.role, "rank": row.rank, "why": row.why}
             connection.execute(database.insert_or_ignore(t.route).values(ids | route_row))
 
 
 def _insert_deliveries(
     connection: Connection, database: Database, rows: Sequence[Any], now: int
-) -> list[tuple[str, str]]:
+) -> list[tuple[str, Priority]]:
     """Insert an `updated` delivery for each hotline that had the report before; else `created` or `unread`.
 
     A new hotline gets one only as primary or informed (`also`). Returns (delivery_id, priority) of each.
@@ -195,9 +206,9 @@ def _insert_deliveries(
     return new_deliveries
 
 
-def _delivery_type(row: Any, had_report: bool) -> str | None:
+def _delivery_type(row: Any, had_report: bool) -> DeliveryType | None:
     if had_report:
-        return "updated"
-    if row.role not in ("primary", "also"):
+        return DeliveryType.UPDATED
+    if row.role not in IMMEDIATE_ROLES:
         return None
-    return "unread" if row.kind == "unread" else "created"
+    return DeliveryType.UNREAD if row.kind == PendingKind.UNREAD else DeliveryType.CREATED

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,21 +31,29 @@ from sqlalchemy import (
     update,
 )
 
+from reports.case_state import ReportState
+from reports.delivery import IMMEDIATE_ROLES, DeliveryType, RecipientRole
+from reports.escalation import PendingKind, Priority
+from reports.facts import Completeness
 from reports.store import audit_log
 from reports.store.deliveries import new_delivery
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from runtime.settings import Mode
+
+HELD: Final = "held"
+CopyRole = RecipientRole | Literal["held"]  # held: stored for a hotline, and not routed
 
 
 @dataclass(frozen=True, slots=True)
 class SealedCopy:
     """A report sealed for one hotline of its route.
 
-    `role`: primary, also (informed), fallback, or held (stored, but not routed). `why`: the reason code of the routing.
+    `why`: the reason code of the routing.
     """
 
     hotline: str
-    role: str
+    role: CopyRole
     why: str
     key_id: str
     wrap: bytes
@@ -62,9 +70,9 @@ class Submission:
     revision: int
     created_at: int
     country: str
-    mode: str
-    priority: str
-    completeness: str
+    mode: Mode
+    priority: Priority
+    completeness: Completeness
     parts: tuple[SealedCopy, ...]
 
 
@@ -89,7 +97,7 @@ class SubmissionResult(Struct, frozen=True):
 
     report_id: str
     is_new: bool
-    completeness: str
+    completeness: Completeness
     revision: int
     by_this_session: bool = True
     replaces_unsent: bool = False
@@ -118,7 +126,9 @@ def commit(
             ),
         )
         # an earlier session sent this report, and its code was shown already
-        code_was_shown = result.completeness == "complete" and not (result.by_this_session or result.replaces_unsent)
+        code_was_shown = result.completeness == Completeness.COMPLETE and not (
+            result.by_this_session or result.replaces_unsent
+        )
         if box is None or code_was_shown:
             return result
         _insert_mailbox(database, connection, result.report_id, box)
@@ -127,7 +137,7 @@ def commit(
 
 def _insert_all(database: Database, connection: Connection, submission: Submission, now: int) -> SubmissionResult:
     _insert_bodies(connection, submission)
-    deliveries = [_delivery_row(submission, part, now) for part in submission.parts if part.role in ("primary", "also")]
+    deliveries = [_delivery_row(submission, part, now) for part in submission.parts if part.role in IMMEDIATE_ROLES]
     if deliveries:
         database_now = database.to_database_time(now)
         connection.execute(insert(t.delivery).values(next_at=database_now, created_at=database_now), deliveries)
@@ -171,15 +181,15 @@ def _earlier_result(connection: Connection, submission: Submission) -> Submissio
 def _newest_revision(connection: Connection, submission: Submission, result: SubmissionResult) -> int:
     """Return the highest revision that is stored or is pending as an update."""
     p = t.pending.c
-    pending_rows = same_report(p, submission.origin_key, submission.report_id) & (p.kind == "update")
+    pending_rows = same_report(p, submission.origin_key, submission.report_id) & (p.kind == PendingKind.UPDATE)
     return max(connection.execute(select(func.max(p.revision)).where(pending_rows)).scalar() or 0, result.revision)
 
 
 def _report_row(submission: Submission) -> dict[str, Any]:
     names = ("report_id", "origin_key", "revision", "created_at", "country", "mode", "priority", "completeness")
-    has_recipient = any(part.role != "held" for part in submission.parts)
+    has_recipient = any(part.role != HELD for part in submission.parts)
     return {name: getattr(submission, name) for name in names} | {
-        "state": "queued" if has_recipient else "needs_person",
+        "state": ReportState.QUEUED if has_recipient else "needs_person",
         "desk": None,
     }
 
@@ -202,7 +212,7 @@ def _insert_bodies(connection: Connection, submission: Submission) -> None:
     routed = [
         {**ids, "hotline": part.hotline, "role": part.role, "rank": rank, "why": part.why}
         for rank, part in enumerate(submission.parts)
-        if part.role != "held"
+        if part.role != HELD
     ]
     if routed:
         connection.execute(_INSERT_ROUTE, routed)
@@ -212,7 +222,11 @@ def _delivery_row(submission: Submission, part: SealedCopy, now: int) -> dict[st
     """Return a row of `delivery` without its times, which the caller sets by the database's clock."""
     report_and_hotline = (submission.report_id, part.hotline)
     row = new_delivery(
-        *report_and_hotline, kind="created", revision=submission.revision, priority=submission.priority, now=now
+        *report_and_hotline,
+        kind=DeliveryType.CREATED,
+        revision=submission.revision,
+        priority=submission.priority,
+        now=now,
     )
     times = ("next_at", "created_at")
     return {name: row[name] for name in row if name not in times} | {"role": part.role, "why": part.why}
@@ -242,7 +256,7 @@ def _submitted_query() -> Select[Any]:
 
 def _delete_pending_query() -> Delete:
     p = t.pending.c
-    added = (p.kind == "update") & (p.revision > bindparam("sent"))
+    added = (p.kind == PendingKind.UPDATE) & (p.revision > bindparam("sent"))
     return delete(t.pending).where(same_report(p, bindparam("origin"), bindparam("report")), ~added)
 
 
@@ -265,7 +279,7 @@ class CancelResult:
     """
 
     waited: bool
-    stored_completeness: str | None
+    stored_completeness: Completeness | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +291,9 @@ class SubmittedRevision:
     complete: bool = True
 
 
-def schedule_pending(database: Database, submission: Submission, kind: str, due_at: int) -> SubmittedRevision | None:
+def schedule_pending(
+    database: Database, submission: Submission, kind: PendingKind, due_at: int
+) -> SubmittedRevision | None:
     """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
 
     Writes nothing, and returns the stored revision, if the report was stored meanwhile under another id, at this
@@ -287,18 +303,18 @@ def schedule_pending(database: Database, submission: Submission, kind: str, due_
     with database.write() as connection:
         pending_rows = _lock_pending(connection, submission)
         row = find_submitted(connection, submission)
-        is_complete = row is not None and row.completeness == "complete"
+        is_complete = row is not None and row.completeness == Completeness.COMPLETE
         if row and (
             row.report_id != submission.report_id
             or row.revision >= submission.revision
-            or (is_complete and kind != "update")
+            or (is_complete and kind != PendingKind.UPDATE)
         ):
             return SubmittedRevision(row.report_id, row.revision, is_complete)
         _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
     return None
 
 
-def schedule_from_spool(database: Database, submission: Submission, kind: str, due_at: int) -> None:
+def schedule_from_spool(database: Database, submission: Submission, kind: PendingKind, due_at: int) -> None:
     """Schedule a revision from the spool. Never overwrite a newer revision, nor a complete one with an incomplete one.
 
     A later revision holds all that this one does. An incomplete report (rescue) is dropped if a complete one is known.
@@ -306,14 +322,14 @@ def schedule_from_spool(database: Database, submission: Submission, kind: str, d
     with database.write() as connection:
         pending_rows = _lock_pending(connection, submission)
         submitted = find_submitted(connection, submission)
-        known_revisions = [(row.revision, row.kind == "update") for row in pending_rows]
-        known_revisions += [(submitted.revision, submitted.completeness == "complete")] if submitted else []
-        if kind == "rescue" and any(is_complete for _, is_complete in known_revisions):
+        known_revisions = [(row.revision, row.kind == PendingKind.UPDATE) for row in pending_rows]
+        known_revisions += [(submitted.revision, submitted.completeness == Completeness.COMPLETE)] if submitted else []
+        if kind == PendingKind.RESCUE and any(is_complete for _, is_complete in known_revisions):
             return
         blocking = [
             revision
             for revision, is_complete in known_revisions
-            if is_complete or submission.completeness != "complete"
+            if is_complete or submission.completeness != Completeness.COMPLETE
         ]
         if submission.revision > max(blocking, default=0):
             _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
@@ -327,7 +343,7 @@ def _lock_pending(connection: Connection, submission: Submission) -> Sequence[An
     return connection.execute(_LOCK_PENDING, {"origin": submission.origin_key, "report": submission.report_id}).all()
 
 
-def _due(database: Database, due_at: int, kind: str, pending_rows: Sequence[Any]) -> ColumnElement[int]:
+def _due(database: Database, due_at: int, kind: PendingKind, pending_rows: Sequence[Any]) -> ColumnElement[int]:
     """Return when the new row is due.
 
     A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update keeps
@@ -337,12 +353,14 @@ def _due(database: Database, due_at: int, kind: str, pending_rows: Sequence[Any]
     if not pending_rows:
         return new_due_at
     earliest = literal(min(row.due_at for row in pending_rows), BigInteger)
-    is_collecting = kind == "update" and all(row.kind == "update" for row in pending_rows)
+    is_collecting = kind == PendingKind.UPDATE and all(row.kind == PendingKind.UPDATE for row in pending_rows)
     keeps_time = earliest < new_due_at if is_collecting else and_(earliest <= database.now_sql(), earliest < new_due_at)
     return case((keeps_time, earliest), else_=new_due_at)
 
 
-def _replace_pending(connection: Connection, submission: Submission, kind: str, due: ColumnElement[int]) -> None:
+def _replace_pending(
+    connection: Connection, submission: Submission, kind: PendingKind, due: ColumnElement[int]
+) -> None:
     """Replace the pending revision of a report; a report of an earlier session takes the origin key of this one."""
     for statement in (_ADOPT_REPORT, _DELETE_REPLACED):
         connection.execute(statement, {"origin": submission.origin_key, "report": submission.report_id})

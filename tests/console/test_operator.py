@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import insert, update
 
-from reports.escalation import STEP_HOTLINE, STEP_OVERDUE
+from reports.escalation import StepName
 from reports.store.engine.database import Database
 from reports.store.operations.maintenance import MARKER_NAME
 from reports.store.schema import tables as t
@@ -70,7 +70,7 @@ def test_what_nobody_took_on_in_time_and_late_steps(made: StackPlan, database: D
     assert table(operator.get("/operator").html, "Not delivered yet")["P1"][3] == "0"
     row = {"report_id": report, "priority": "P1", "round": 0, "not_before": 0, "due_at": database.now() - HOUR}
     with database.write() as connection:
-        for step in (STEP_OVERDUE, STEP_HOTLINE):
+        for step in (StepName.OVERDUE, StepName.HOTLINE):
             connection.execute(insert(t.step), {**row, "step": step})
     page = operator.get("/operator")
     assert table(page.html, "Not delivered yet")["P1"][3] == "1"

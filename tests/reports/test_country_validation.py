@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reports.countries.country import Country
-from reports.countries.hotline import ModeName
+from runtime.settings import Mode
 from tests.reports.lands import card, ready, with_helpline
 from tests.reports.sample import COUNTRIES, KE, VU
 
@@ -49,8 +49,7 @@ from tests.reports.sample import COUNTRIES, KE, VU
     ],
 )
 def test_a_fault_of_the_content_is_named_in_every_mode(country: Country, line: str) -> None:
-    modes: tuple[ModeName, ...] = ("demo", "training", "live")
-    for mode in modes:
+    for mode in Mode:
         assert [p for p in country.problems(mode) if p.startswith(f"{country.file}: {line}")]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reports.countries.country import Country
-from reports.countries.hotline import ModeName, PartnerCard
+from reports.countries.hotline import PartnerCard
+from runtime.settings import Mode
 from tests.reports.lands import VERIFIED, with_helpline
 from tests.reports.sample import FJ, KE, VU
 
@@ -129,7 +130,7 @@ def test_free_and_day_and_night_are_said_only_where_they_are_known() -> None:
     ],
 )
 def test_which_numbers_a_mode_may_show(changes: dict[str, Any], demo: bool, live: bool) -> None:
-    modes: tuple[tuple[ModeName, bool], ...] = (("demo", demo), ("training", demo), ("live", live))
+    modes = ((Mode.DEMO, demo), (Mode.TRAINING, demo), (Mode.LIVE, live))
     for mode, may in modes:
         number = replace(VU.emergency[0], **changes)
         country = replace(with_helpline(**changes), mode=mode, emergency=(number, *VU.emergency[1:]))

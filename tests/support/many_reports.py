@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from reports.crypto import PublicKey, SealContext, seal_body
-from reports.escalation import ESCALATION_TIMES, STEP_OVERDUE
+from reports.escalation import ESCALATION_TIMES, StepName
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -50,7 +50,7 @@ def _add_report(rows: Rows, now: int, n: int, recipients: Mapping[str, PublicKey
     ids = {"report_id": report_id, "origin_key": n.to_bytes(32), "created_at": now, "revision": max(revisions)}
     rows["report"].append(ids | state_columns)
     due = now + ESCALATION_TIMES[priority].acknowledged
-    step = {"report_id": report_id, "priority": priority, "step": STEP_OVERDUE, "round": 0}
+    step = {"report_id": report_id, "priority": priority, "step": StepName.OVERDUE, "round": 0}
     rows["step"].append(step | {"due_at": due, "not_before": due})
     for hotline, public in recipients.items():
         for revision, kind in revisions.items():

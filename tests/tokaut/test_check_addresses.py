@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reports.countries.hotline import ModeName
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
+from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from tests.tokaut.test_check import HOTLINES
 from tests.workers.test_wall import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
@@ -49,7 +49,7 @@ def faults(environ: Mapping[str, str]) -> list[str]:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("kind", "settings", "modes"), EVERY_ADDRESS)
 def test_check_accepts_an_address_in_the_modes_in_which_the_worker_does(
-    tmp_path: Path, kind: str, settings: dict[str, str], modes: set[str], mode: ModeName
+    tmp_path: Path, kind: str, settings: dict[str, str], modes: set[str], mode: Mode
 ) -> None:
     found = faults(environment(tmp_path, mode, kind, settings))
     assert (found == []) == (mode in modes), found
@@ -61,7 +61,7 @@ def test_check_accepts_an_address_in_the_modes_in_which_the_worker_does(
     ("mode", "card", "lines"), [("live", "duty_officer", "drills_to"), ("training", "drills_to", "duty_officer")]
 )
 def test_check_names_the_lines_of_the_card_that_the_mode_uses(
-    tmp_path: Path, kind: str, mode: ModeName, card: str, lines: str
+    tmp_path: Path, kind: str, mode: Mode, card: str, lines: str
 ) -> None:
     environ = environment(tmp_path, mode, kind, {"CHANNEL": "kannel", "FROM": "163"})
     lands(tmp_path, kind, {lines: CARD[lines]})  # only the people of the other mode

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
-from reports.case_state import HANDLING_STATES
+from reports.case_state import ACTIVE, HANDLING_STATES
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, SealedNote, TransitionNotAllowed
-from reports.store.cases.case_status import ACTIVE, CaseChange
+from reports.store.cases.case_status import CaseChange
 from reports.store.mailboxes.correspondence import SealedAnswer
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, THREE, TWO, Desk

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from reports.countries.country import SHIPPED_FOLDER, Countries, CountryError, load_countries
-from reports.countries.hotline import ModeName as Name
 from reports.countries.validation import is_drill_name
 from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
@@ -21,7 +20,7 @@ from workers.network.smtp_client import parse_mail_server
 
 pytestmark = pytest.mark.rule("S-40")
 
-MODES: tuple[Name, ...] = ("live", "training", "demo")
+MODES = (Mode.LIVE, Mode.TRAINING, Mode.DEMO)
 ONE = "vu-pikinini"
 NOBODY: Mapping[str, tuple[str, ...]] = {}
 LIVE, DRILLS = "+6785550181", "+6785550191"  # a duty phone, and a phone for drills
@@ -48,14 +47,14 @@ def lands(folder: Path, kind: str = "webhook", card: Mapping[str, tuple[str, ...
     return folder
 
 
-def read(folder: Path, mode: Name) -> Countries:
+def read(folder: Path, mode: Mode) -> Countries:
     return load_countries(["vu"], mode, folder)
 
 
 class Started:
     """A worker's hotlines as they are set up in a mode: which there are, and which phones would be texted."""
 
-    def __init__(self, folder: Path, mode: Name, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, mode: Mode, settings: Mapping[str, str]) -> None:
         self.phones: set[str] = set()
         listed = [one for one in read(folder, mode).all[0].hotlines.values() if one.id == ONE]
         environ = {f"HOTLINE_VU_PIKININI_{name}": value for name, value in settings.items()}
@@ -63,7 +62,7 @@ class Started:
             {"TOKAUT_MODE": mode, **environ}, listed, lambda one: self._means(mode, one)
         )
 
-    def _means(self, mode: Name, one: object) -> HotlineDependencies:
+    def _means(self, mode: Mode, one: object) -> HotlineDependencies:
         return HotlineDependencies(Mode(mode), one, MAIL, None, ("kannel",), self._enlist)  # type: ignore[arg-type]
 
     def _enlist(self, _: str, phones: OnCallPhones) -> object:
@@ -145,7 +144,7 @@ def test_a_training_worker_that_is_given_all_settings_of_live_reaches_nobody(tmp
 
 
 @pytest.mark.parametrize("mode", ["training", "demo"])
-def test_outside_live_no_address_of_the_live_service_is_even_known(tmp_path: Path, mode: Name) -> None:
+def test_outside_live_no_address_of_the_live_service_is_even_known(tmp_path: Path, mode: Mode) -> None:
     known = repr(read(lands(tmp_path, card=CARD), mode))
     assert [one for one in (*CARD["duty_officer"], *CARD["supervisor"]) if one in known] == []
     assert DRILLS in known
@@ -174,7 +173,7 @@ def test_in_live_no_address_of_a_drill_is_known(tmp_path: Path) -> None:
     ],
 )
 def test_a_country_file_that_mixes_them_starts_nothing(
-    tmp_path: Path, mode: Name, card: dict[str, tuple[str, ...]], said: str
+    tmp_path: Path, mode: Mode, card: dict[str, tuple[str, ...]], said: str
 ) -> None:
     with pytest.raises(CountryError) as refused:
         read(lands(tmp_path, card=card), mode)

@@ -26,7 +26,7 @@ from reports.countries.country import Country, load_countries
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.spool import ENTRY_SUFFIX
 from runtime.redis_clients import session_client
-from runtime.settings import CommonSettings, RedisAddress, load_settings
+from runtime.settings import CommonSettings, Mode, RedisAddress, load_settings
 from tokaut.bench import baseline_app
 from tokaut.bench.load_client import SERVICE_CODE, BenchStep, LoadOrder, LoadResult
 from tokaut.bench.machine import processes_with, python_command
@@ -110,7 +110,7 @@ class BenchEnvironment:
         self, folder: DemoFolder, settings: Mapping[str, str] | None = None, beside: Path | None = None
     ) -> None:
         self._beside = beside
-        countries = load_countries(COUNTRIES, "demo")
+        countries = load_countries(COUNTRIES, Mode.DEMO)
         self.countries, hotlines = countries.all, [hotline.id for hotline in countries.hotlines]
         self._ports = {name: free_port() for name in (BASELINE, *([OTHER_CHECKOUT] if beside else []))}
         plan = make_plan({}, folder, StackAddresses(free_port(), free_port(), free_port()), hotlines)

@@ -18,7 +18,7 @@ from typing import Final
 
 from reports.audit import AUDIT_KEY, load_verify_keys
 from reports.countries.country import Countries, Country, CountryError, load_countries
-from reports.countries.hotline import Hotline, ModeName
+from reports.countries.hotline import Hotline
 from reports.crypto.key_files import (
     SENDER_KEY,
     KeyFileError,
@@ -59,7 +59,7 @@ REDIS: Final = "REDIS_"
 USED_BY_HOTLINES: Final = frozenset({"SMTP_URL", "SMTP_PRIVATE", "SMTP_CA_FILE", "CONSOLE_URL"})
 CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders",)
-MODES: Final[tuple[ModeName, ...]] = ("live", "training", "demo")
+MODES: Final = (Mode.LIVE, Mode.TRAINING, Mode.DEMO)
 BACKUP_SECONDS: Final = 3600
 LITTLE_SPACE: Final = 1_000_000_000  # bytes; below this there is still time to act
 
@@ -94,10 +94,10 @@ def operator_settings(environ: Mapping[str, str]) -> OperatorSettings:
     )
 
 
-def mode_of(environ: Mapping[str, str]) -> ModeName:
+def mode_of(environ: Mapping[str, str]) -> Mode:
     """Return the mode to check for: that of TOKAUT_MODE, or live, the strictest, if that setting is wrong."""
     configured = environ.get("TOKAUT_MODE", "").strip() or "demo"
-    return next((mode for mode in MODES if mode == configured), "live")
+    return next((mode for mode in MODES if mode == configured), Mode.LIVE)
 
 
 def setting_faults(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
@@ -169,7 +169,7 @@ def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def country_faults(found: Countries, mode: ModeName, today: date) -> Iterator[str]:
+def country_faults(found: Countries, mode: Mode, today: date) -> Iterator[str]:
     """Yield the problems of the country files in this mode, and what is overdue on this day."""
     yield from found.problems(mode)
     for country in found:
@@ -177,7 +177,7 @@ def country_faults(found: Countries, mode: ModeName, today: date) -> Iterator[st
 
 
 def read_countries(
-    common: CommonSettings, mode: ModeName, only: str | None = None, *, as_written: bool = False
+    common: CommonSettings, mode: Mode, only: str | None = None, *, as_written: bool = False
 ) -> tuple[Countries | None, tuple[str, ...]]:
     """Return the countries, or None and the faults that prevent loading them.
 
@@ -194,11 +194,11 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
 
     It is loaded as in the demo, where unconfirmed numbers are shown too.
     """
-    countries, _ = read_countries(common, "demo", iso, as_written=True)
+    countries, _ = read_countries(common, Mode.DEMO, iso, as_written=True)
     return countries.get(iso) if countries else None
 
 
-def key_faults(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Iterator[str]:
+def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Check that both halves of each key pair are present, and that each hotline's card names a key that is here."""
     yield from _key_mode_faults(folder, mode)
     agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
@@ -236,10 +236,10 @@ def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> I
         yield str(fault)
 
 
-def _key_mode_faults(folder: Path, mode: ModeName) -> Iterator[str]:
+def _key_mode_faults(folder: Path, mode: Mode) -> Iterator[str]:
     try:
         refuse_keys(folder, mode)
-        if mode == "live" and not load_verify_keys(folder):
+        if mode == Mode.LIVE and not load_verify_keys(folder):
             yield "No key signs the audit's checkpoints, so nobody can show later that nothing was left out of it. " + (
                 f"Make one: tokaut keys new {AUDIT_KEY}"
             )
@@ -255,7 +255,7 @@ def pepper_faults(own: PepperSettings) -> Iterator[str]:
         yield str(error)
 
 
-def database_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
+def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     """Check that the database answers, has the schema of this release, and is durable; also its audit chain and clocks.
 
     A missing embedded database is reported, not created.
@@ -330,9 +330,9 @@ def folder_faults(common: CommonSettings) -> Iterator[str]:
         yield f"Only {free // 1_000_000} MB are free at {existing}; below 200 MB no report is taken into the spool."
 
 
-def backup_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
+def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     """Check the age of the last backup: a fault in live mode, an advisory in training mode, nothing in a demo."""
-    if mode == "demo":
+    if mode == Mode.DEMO:
         return
     if not common.has_database:
         yield Advisory("There is no database yet, and so no backup of it.")
@@ -350,7 +350,7 @@ def backup_faults(common: CommonSettings, mode: ModeName) -> Iterator[str]:
             else (f"back it up with PostgreSQL's own tools, then touch {marker} (docs/operating/restore.md#postgresql)")
         )
         sentence = f"{last} Every 15 minutes: {command}"
-        yield sentence if mode == "live" else Advisory(sentence)
+        yield sentence if mode == Mode.LIVE else Advisory(sentence)
 
 
 def _channel_settings(channel: str, packages: Sequence[str] = (*CHANNEL_PACKAGES, *SENDER_PACKAGES)) -> Iterator[type]:

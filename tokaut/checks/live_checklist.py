@@ -13,6 +13,7 @@ from flows.catalogues import ENGLISH, messages
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline, PhoneNumber, SourcedEntry, is_overdue
 from reports.countries.language_names import language_name
+from runtime.settings import Mode
 from tokaut.screens.coverage import CatalogueCoverage, catalogue_coverage, missing_safety_screens
 
 TEST_MAX_AGE = timedelta(days=7)
@@ -61,7 +62,7 @@ def steps(country: Country, languages: Sequence[CatalogueCoverage], today: date)
 
 def _faults(country: Country) -> Iterator[ChecklistItem]:
     """Yield the faults of the file itself, whatever the mode. Each sentence says what to do."""
-    for line in country.problems("demo"):
+    for line in country.problems(Mode.DEMO):
         what, _, do = line.partition("; ")
         yield ChecklistItem(
             "fault", f"The country file has an error: {what.strip('.')}.", f"Fix it: {do}" if do else "Fix the file."

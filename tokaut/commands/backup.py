@@ -16,7 +16,7 @@ from reports.crypto.key_files import readable_private_keys
 from reports.retention import FOLDER_NAME, copy_journal, journal_folder
 from reports.store.operations.maintenance import BackupError, copy_database, marker_path, touch_marker
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, SettingError, load_settings
+from runtime.settings import InstallationSettings, Mode, SettingError, load_settings
 from tokaut.terminal import CommandError, echo
 
 LEAST_FREE = 200 << 20  # bytes that must stay free beside the copy
@@ -108,14 +108,14 @@ def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
     if shutil.disk_usage(folder).free < database.stat().st_size + LEAST_FREE:
         megabytes = database.stat().st_size // 1_000_000
         raise CommandError(f"{folder} has too little room for the database ({megabytes} MB). {ROOM}")
-    target = folder / f"{settings.mode.value}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
+    target = folder / f"{settings.mode}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
     with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
         task = progress.add_task("copying", total=None)
         copy_database(database, target, lambda done, total: progress.update(task, completed=done, total=total))
     return target
 
 
-def _delete_older(folder: Path, mode: str, days: int) -> int:
+def _delete_older(folder: Path, mode: Mode, days: int) -> int:
     """Delete the copies of this mode that are older, and return their number.
 
     Called only once a new copy is complete. So purged reports are gone from the backups after that many days.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from runtime.hardening import harden
-from runtime.settings import PepperSettings, WebKeySettings, collect_settings
+from runtime.settings import Mode, PepperSettings, WebKeySettings, collect_settings
 from tokaut.checks import installation
 from tokaut.checks.live_checklist import Advisory, explain_country, wording_faults
 from tokaut.checks.stores import redis_faults, session_key_faults, spool_faults
@@ -47,7 +47,7 @@ def check(country: str | None, worker: bool) -> None:
         echo("\n".join(explain_country(of, datetime.now(UTC).date())) + "\n")
     findings = _without_repeats(findings)
     _print(findings)
-    if mode != "live":
+    if mode != Mode.LIVE:
         live = {**os.environ, "TOKAUT_MODE": "live"}
         _print_live(findings, look_at_files(live, only=country, of_worker=worker))
     if fault_count := sum(_is_fault(line) for lines in findings.values() for line in lines):
@@ -74,7 +74,7 @@ def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_wor
 def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Found:
     """Check what is on this machine, and what it is connected to."""
     common = installation.common_settings(environ)
-    countries, _ = installation.read_countries(common, "demo")
+    countries, _ = installation.read_countries(common, Mode.DEMO)
     hotlines = countries.hotlines if countries else ()
     pepper_settings = collect_settings([PepperSettings], environ)[0]
     of_web = {

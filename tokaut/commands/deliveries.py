@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from reports.store.deliveries import UNDELIVERED
+from reports.delivery import UNDELIVERED, DeliveryState
 from reports.store.engine.database import Database
 from reports.store.operations import delivery_actions
 from reports.store.operations.delivery_actions import ReportPath
@@ -194,7 +194,7 @@ def _delivery_line(row: Any, now: int) -> str:
     tries = f"{row.attempt} {'try' if row.attempt == 1 else 'tries'}"
     last = f", last {row.last_class}" + (f" {row.last_status}" if row.last_status else "") if row.last_class else ""
     notified = f", a person was told {_duration(now - row.told_at)} ago" if row.told_at else ""
-    next_try = f", next in {_duration(row.next_at - now)}" if row.state == "due" else ""
+    next_try = f", next in {_duration(row.next_at - now)}" if row.state == DeliveryState.DUE else ""
     return (
         f"{row.delivery_id}  {row.priority}  {row.state:<9}  {row.hotline}  {row.type}  report {row.report_id}  "
         f"{_duration(now - row.created_at)} old, {tries}{last}{next_try}{notified}"

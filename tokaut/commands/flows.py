@@ -17,6 +17,7 @@ from flows.authoring.timing import SESSION_LIMITS
 from flows.model import FlowBook
 from flows.parser import FlowError
 from reports.countries.country import Countries, CountryError, load_countries, shipped_countries
+from runtime.settings import Mode
 from tokaut.commands.flows_graph import graph
 from tokaut.commands.flows_play import play
 from tokaut.screens.combinations import LIMITS, combinations, load_catalogues
@@ -48,7 +49,7 @@ def load_book(folder: Path) -> FlowBook:
 def selected_countries(only: Sequence[str] = ()) -> Countries:
     """Load these countries, or all that are shipped. Raises CommandError."""
     try:
-        return load_countries(only or shipped_countries(), "demo")
+        return load_countries(only or shipped_countries(), Mode.DEMO)
     except CountryError as error:
         raise CommandError(str(error)) from None
 

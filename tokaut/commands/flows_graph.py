@@ -16,6 +16,7 @@ from flows.dependencies import dependencies_of
 from flows.model import FlowBook
 from flows.parser import FlowError
 from reports.countries.country import load_countries
+from runtime.settings import Mode
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import CommandError, echo
 
@@ -25,7 +26,7 @@ EXAMPLE_COUNTRY = "vu"
 def explored(book: FlowBook) -> list[StateGraph]:
     """Return all paths through the flows in English, in the example country, once for each channel."""
     catalogues = load_catalogues()
-    country = next(iter(load_countries([EXAMPLE_COUNTRY], "demo")))
+    country = next(iter(load_countries([EXAMPLE_COUNTRY], Mode.DEMO)))
     languages = menu_languages(country, catalogues)
     dependencies = dependencies_of(book)
     combinations = [combination(book, country, catalogues["en"], channel, languages) for channel in LIMITS]

@@ -17,6 +17,7 @@ from flows.pagination import alphabet, size
 from flows.parser import FlowError
 from gateway.conversation.reducer import HOME
 from reports.countries.country import CountryError, load_countries
+from runtime.settings import Mode
 from tokaut.commands.flows_graph import flow_name
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import CommandError, echo, prompt_lines
@@ -150,7 +151,7 @@ def _load_combination(folder: Path | None, iso: str, tag: str, channel: str) -> 
     catalogues = load_catalogues()
     try:
         book = loader.load(folder or loader.FOLDER)
-        country = next(iter(load_countries([iso], "demo")))
+        country = next(iter(load_countries([iso], Mode.DEMO)))
     except (FlowError, CountryError) as error:
         raise CommandError(str(error)) from None
     if tag not in catalogues:

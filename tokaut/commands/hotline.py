@@ -99,7 +99,7 @@ def _load_connector(hotline_id: str) -> tuple[Country, HotlineConnector]:
     try:
         loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
         common, operator = loaded[CommonSettings], loaded[OperatorSettings]
-        countries = countries_of(common.countries, common.mode.value, common.country_dir)
+        countries = countries_of(common.countries, common.mode, common.country_dir)
         hotlines, country = countries.hotlines, countries.country_of_hotline(hotline_id)
         if country is None:
             raise unknown_hotline(hotline_id, [hotline.id for hotline in hotlines])

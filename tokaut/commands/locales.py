@@ -21,6 +21,7 @@ from locales import FOLDER
 from reports.countries.country import Countries, Country, load_countries, shipped_countries
 from reports.countries.language_names import language_name
 from runtime.hardening import harden
+from runtime.settings import Mode
 from tokaut.documents.review_sheet import review_sheet_html
 from tokaut.screens.coverage import CatalogueCoverage, ScreenCoverage, catalogue_coverage
 from tokaut.screens.coverage import screen_coverage as lines_of
@@ -61,7 +62,7 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
     """
     book, catalogues = loader.load(), load(FOLDER)
     selected = _selected_tags(tags, catalogues)
-    countries = load_countries(shipped_countries(), "demo")
+    countries = load_countries(shipped_countries(), Mode.DEMO)
     relevant_countries = [country for country in countries if {*country.languages, ENGLISH} & set(selected)]
     progress = track(relevant_countries, "Laying out every screen", console=Console(stderr=True), transient=True)
     lines = [
@@ -125,7 +126,7 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
 
 
 def _select_country(tag: str, country: str | None) -> Country:
-    countries = load_countries(shipped_countries(), "demo")
+    countries = load_countries(shipped_countries(), Mode.DEMO)
     speaking = [candidate for candidate in countries if tag in candidate.languages]
     matching = [candidate for candidate in speaking if country is None or candidate.iso == country.upper()]
     if not matching:

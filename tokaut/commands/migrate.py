@@ -13,7 +13,7 @@ from reports.store.migrations import upgrade
 from reports.store.privileges.grants import list_faults
 from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, SettingError, load_settings
+from runtime.settings import InstallationSettings, Mode, SettingError, load_settings
 from tokaut.terminal import CommandError, echo
 
 
@@ -49,5 +49,5 @@ def migrate() -> None:
     echo("The database has the schema of this release.")
     for line in faults:
         echo(f"  x {line}")
-    if faults and settings.mode in ("live", "training"):
+    if faults and settings.mode in (Mode.LIVE, Mode.TRAINING):
         raise CommandError("With these faults no service starts. Fix them, then run this again.")

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from reports.countries.country import SHIPPED_FOLDER, CountryError, load_country, shipped_countries
-from reports.countries.hotline import ModeName
 from reports.countries.numbers import NumberNotFound, UnsafeEdit, digits_of, mark_withdrawn
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
+from runtime.settings import Mode
 from tokaut.checks import installation
 from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo
@@ -46,7 +46,7 @@ def withdraw(country: str, number: str) -> None:
     text = (path if path.exists() else SHIPPED_FOLDER / path.name).read_text(encoding="utf-8")
     try:
         changed, services = mark_withdrawn(text, number)
-        load_country(country, changed, "demo")
+        load_country(country, changed, Mode.DEMO)
     except NumberNotFound as known_numbers:
         raise CommandError(
             f"No screen of {path.name} shows {number}; nothing was changed. It has {known_numbers}."
@@ -97,7 +97,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _remaining_numbers(country: str, text: str) -> str:
-    mode: ModeName = installation.mode_of(os.environ)
+    mode: Mode = installation.mode_of(os.environ)
     fields = load_country(country, text, mode).fields()
     if not fields["emergency_number"]:
         return f"Screens now say only: {fields['emergency']}. NO NUMBER TO CALL IN DANGER IS LEFT: put another one in."

@@ -87,6 +87,6 @@ def _refuse_clock_jump(database: Database) -> None:
 def _policy() -> RetentionPolicy:
     try:
         common = load_settings(CommonSettings, os.environ)
-        return retention_policy(load_countries(common.countries, common.mode.value, common.country_dir))
+        return retention_policy(load_countries(common.countries, common.mode, common.country_dir))
     except CountryError as error:
         raise CommandError(str(error)) from None

@@ -13,6 +13,7 @@ from flows import catalogues
 from reports.countries import country
 from reports.countries.country import CountryError, shipped_countries
 from reports.countries.readiness import STATUS_MARKS, readiness_items
+from runtime.settings import Mode
 from tokaut.documents.pages import CountrySheet, readiness_html
 from tokaut.terminal import CommandError, echo
 
@@ -52,7 +53,7 @@ def country_sheets(isos: Sequence[str] = ()) -> list[CountrySheet]:
     """Return the sheets of these countries, or of all shipped ones, sorted by name. Raises CountryError."""
     names = isos or shipped_countries()
     catalogues_by_tag = catalogues.load(locales.FOLDER)
-    loaded = sorted(country.load_countries(names, "demo"), key=lambda loaded_country: loaded_country.name)
+    loaded = sorted(country.load_countries(names, Mode.DEMO), key=lambda loaded_country: loaded_country.name)
     return [
         (
             loaded_country,

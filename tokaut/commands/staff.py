@@ -110,7 +110,7 @@ def _settings() -> ConsoleSettings:
 
 def _refuse_unknown(settings: ConsoleSettings, hotline: str) -> None:
     try:
-        countries = load_countries(settings.countries, settings.mode.value, settings.country_dir)
+        countries = load_countries(settings.countries, settings.mode, settings.country_dir)
     except CountryError as error:
         raise CommandError(str(error)) from None
     known = [known_hotline.id for known_hotline in countries.hotlines]

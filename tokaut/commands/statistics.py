@@ -13,6 +13,7 @@ from reports.countries.language_names import LANGUAGE_NAMES
 from reports.statistics.aggregation import PublishedFigure
 from reports.statistics.tables import QuarterFigures, group_by_quarter, payments_csv, reports_csv
 from reports.store.operations import delivery_actions, quarterly_figures
+from runtime.settings import Mode
 from tokaut.database import open_database
 from tokaut.documents.pages import example_figures, statistics_html
 from tokaut.terminal import CommandError, CommandGroup, echo
@@ -90,7 +91,7 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
 def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:
     wanted = [iso.upper() for iso in isos]
     if made_up:
-        return example_figures(country.load_countries(wanted or ["vu", "ke"], "demo").all)
+        return example_figures(country.load_countries(wanted or ["vu", "ke"], Mode.DEMO).all)
     with open_database() as (database, actor):
         if audit_action:
             delivery_actions.record_action(database, audit_action, "figures", actor)
@@ -98,7 +99,7 @@ def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[Publ
 
 
 def _country_names() -> dict[str, str]:
-    return {named.iso: named.name for named in country.load_countries(country.shipped_countries(), "demo")}
+    return {named.iso: named.name for named in country.load_countries(country.shipped_countries(), Mode.DEMO)}
 
 
 def _as_text(quarter: QuarterFigures) -> str:

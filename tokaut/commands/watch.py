@@ -15,7 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reports.escalation import ESCALATION_TIMES
+from reports.case_state import Handling
+from reports.delivery import DeliveryState
+from reports.escalation import ESCALATION_TIMES, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.operations import clock_skew, overview, spool_status
 from reports.store.operations.clock_skew import ClockSkew
@@ -47,7 +49,7 @@ class WatchRow:
     late: a person should have acted before now. soon: a quarter of the time is left, or less.
     """
 
-    priority: str
+    priority: Priority
     report: str
     waits: str
     desks: str
@@ -78,7 +80,7 @@ def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
 
 
 def _delivery_text(sending: WatchedDelivery) -> str:
-    state = "declined" if sending.handling == "rejected" else sending.state
+    state = "declined" if sending.handling == Handling.REJECTED else sending.state
     return f"{sending.hotline} {'has it' if state == 'delivered' else state}"
 
 
@@ -115,13 +117,15 @@ def report_action(waiting: Sequence[UnacknowledgedReport], now: int, leader_unti
 
 def _advice_for(report: UnacknowledgedReport, now: int) -> str:
     short_id, age = report.report_id[-6:], now - report.since
-    active = [sending for sending in report.sendings if sending.state in ("due", "delivered")]
-    active = [sending for sending in active if sending.handling != "rejected"]
+    active = [sending for sending in report.sendings if sending.state in (DeliveryState.DUE, DeliveryState.DELIVERED)]
+    active = [sending for sending in active if sending.handling != Handling.REJECTED]
     if not active:
         return f"{short_id}: no hotline can take it. Decide who gets it, then: tokaut deliveries list"
-    if left_out := [sending.hotline for sending in active if sending.state == "due" and sending.why == "no_hotline"]:
+    if left_out := [
+        sending.hotline for sending in active if sending.state == DeliveryState.DUE and sending.why == "no_hotline"
+    ]:
         return f"{short_id}: call {left_out[0]}, it has not got it. {DELIVERY_ADVICE['no_hotline']}"
-    received_by = [sending.hotline for sending in active if sending.state == "delivered"]
+    received_by = [sending.hotline for sending in active if sending.state == DeliveryState.DELIVERED]
     if not received_by and age > ESCALATION_TIMES[report.priority].received:
         first = active[0]
         return (

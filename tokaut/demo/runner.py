@@ -80,7 +80,7 @@ def run_demo(*, once: bool, port: int) -> None:
 
 
 def _run(common: CommonSettings, *, once: bool, port: int) -> None:
-    countries = load_countries(common.countries, "demo", common.country_dir)
+    countries = load_countries(common.countries, Mode.DEMO, common.country_dir)
     names = {hotline.id: hotline.name for hotline in countries.hotlines}
     with DemoFolder(common.data) as folder:
         plan = make_plan(os.environ, folder, addresses(port), [hotline.id for hotline in countries.hotlines])

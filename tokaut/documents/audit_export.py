@@ -13,6 +13,7 @@ from typing import Any
 from reports import audit
 from reports.audit import AuditEntry, ChainLink, ChainRow, ChainVerification, Checkpoint, entry_digest
 from reports.crypto import DecryptError, VerifyKey
+from runtime.settings import Mode
 from tokaut.terminal import CommandError
 
 
@@ -21,7 +22,7 @@ class AuditExportHeader:
     """The first part of an export. keys: public signing keys by their id."""
 
     hotline: str
-    mode: str
+    mode: Mode
     keys: Mapping[str, VerifyKey]
     checkpoints: Sequence[Checkpoint]
 
@@ -57,7 +58,7 @@ def verify_export(path: Path, trusted: Collection[str]) -> ChainVerification:
     """
     try:
         records = [json.loads(line) for line in path.read_text("ascii").splitlines()]
-        mode = str(records[0]["mode"])
+        mode = Mode(records[0]["mode"])
         keys = {record["key"]: VerifyKey(base64.b64decode(record["ed25519"])) for record in records if "key" in record}
         checkpoints = [_checkpoint(record["checkpoint"]) for record in records if "checkpoint" in record]
         chain = [_chain_row(record) for record in records if "hash" in record]

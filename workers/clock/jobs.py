@@ -11,10 +11,10 @@ from itertools import product
 
 import structlog
 
-from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, max_step_delays, queue_of
+from reports.delivery import UNDELIVERED
+from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
 from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
 from reports.store.cases import case_actions, drafts
-from reports.store.deliveries import UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
@@ -52,7 +52,7 @@ class ClockJobs:
         job_queue: JobQueue,
         metrics: WorkerMetrics,
         notices_job: AnswerNotices | None = None,
-        furthest: Mapping[str, int] | None = None,
+        furthest: Mapping[Priority, int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -193,7 +193,7 @@ class ClockJobs:
         for hotline, is_open in circuit_breakers.list_states(self._database).items():
             self._metrics.breaker.labels(hotline).set(is_open)
 
-    def put(self, made: Iterable[tuple[str, str]]) -> None:
+    def put(self, made: Iterable[tuple[str, Priority]]) -> None:
         """Queue the deliveries that were created: (delivery_id, priority)."""
         for delivery_id, priority in made:
             self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(priority))

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from reports.escalation import CLOCK_JUMP, LEASES
+from reports.escalation import CLOCK_JUMP, LEASES, Priority
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from runtime.time_units import DAY_SECONDS, SECOND
@@ -212,7 +212,7 @@ class Scheduler:
     def _alert_clock_jump(self, drift: float) -> None:
         self._metrics.jumps.inc()
         log.error("clock_jumped", count=round(abs(drift) / SECOND))
-        self._alert_sender.add(Alert("", "clock_jumped", "P2", CLOCK_JUMPED))
+        self._alert_sender.add(Alert("", "clock_jumped", Priority.P2, CLOCK_JUMPED))
 
     def _start_quiet_period(self) -> None:
         self._quiet_until = self._monotonic() + QUIET_SECONDS

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from reports.delivery import DeliveryType
+from reports.escalation import Priority
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequest:
     """One delivery attempt. `delivery_id` is the idempotency key: it is the same for all attempts."""
 
     delivery_id: str
-    type: str  # created, updated, message, unread
+    type: DeliveryType
     hotline: str
     body: bytes  # the envelope, JSON in UTF-8
     attempt: int  # 1, 2, …
-    priority: str
+    priority: Priority
     report_id: str = ""
     drill: bool = False  # the operator's trial: a made-up report sent to the real address
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from reports.countries.hotline import Hotline as Listed
+from reports.delivery import DeliveryType
 from reports.escalation import URGENT
 from runtime.settings import (
     HotlineSettings,
@@ -242,7 +243,7 @@ def on_call_phones(line: OnCallSmsSettings, means: HotlineDependencies) -> OnCal
 
 def notice_text(parcel: DeliveryRequest) -> str:
     """Return the phrase that says what waits, such as "one urgent report waits"."""
-    if parcel.type == "unread":
+    if parcel.type == DeliveryType.UNREAD:
         return "one message waits that nobody could read"
     report = "urgent report" if parcel.priority in URGENT else "report"
     return f"one {report} {EVENT_PHRASES[parcel.type]}"

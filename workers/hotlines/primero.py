@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reports.delivery import DeliveryType
 from reports.exports import case_changes, case_note, fields_for, redact_numbers
 from reports.json_bodies import json_bytes
 from runtime.settings import Secret, env, from_environment, parsers
@@ -61,7 +62,7 @@ def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
 class CaseUpdate:
     """What one delivery changes in a case. `withdrawn`: the reporter withdrew the permission to be contacted."""
 
-    kind: str
+    kind: DeliveryType
     case: str
     fields: Mapping[str, Any]
     note: Mapping[str, str]
@@ -74,7 +75,7 @@ class CaseUpdate:
         data = envelope["data"]
         new_note = case_note(parcel.type, envelope["timestamp"], data, parcel.delivery_id)
         contact = data.get("contact")  # a message has it only if the permission was given or withdrawn
-        is_withdrawn = parcel.type == "message" and contact is not None and not contact["allowed"]
+        is_withdrawn = parcel.type == DeliveryType.MESSAGE and contact is not None and not contact["allowed"]
         return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), new_note, is_withdrawn)
 
 
@@ -99,7 +100,11 @@ class PrimeroConnector:
         update = CaseUpdate.by(parcel)
         session = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._whole)
         try:
-            return _create(session, update) if update.kind in ("created", "unread") else _add(session, update)
+            return (
+                _create(session, update)
+                if update.kind in (DeliveryType.CREATED, DeliveryType.UNREAD)
+                else _add(session, update)
+            )
         except NoResponse as error:
             return Unavailable(error.why)
 
@@ -131,7 +136,9 @@ def _create(session: _CaseSession, update: CaseUpdate) -> DeliveryOutcome:
 
 def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
     response = session.call("GET", f"{CASES}/{update.case}")
-    if response.status == 404 and update.kind == "updated" and not created:  # an update contains the whole report
+    if (
+        response.status == 404 and update.kind == DeliveryType.UPDATED and not created
+    ):  # an update contains the whole report
         return _create(session, update)
     if not 200 <= response.status < 300:
         return _outcome(response)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from reports.escalation import Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import delivery_alerts
 from reports.store.mailboxes import pin_throttle
@@ -93,16 +94,20 @@ class AlertSender:
         if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.all and self._is_due(
             "code_guessed", "", HOUR
         ):
-            alerts.append(Alert("", "code_guessed", "P2", ALERT_ADVICE["code_guessed"], what="guessed at"))
+            alerts.append(Alert("", "code_guessed", Priority.P2, ALERT_ADVICE["code_guessed"], what="guessed at"))
         if pin_throttle.count_locked_codes(self._database) and self._is_due("pin_guessed", "", DAY):
-            alerts.append(Alert("", "pin_guessed", "P3", ALERT_ADVICE["pin_guessed"], what="locked"))
+            alerts.append(Alert("", "pin_guessed", Priority.P3, ALERT_ADVICE["pin_guessed"], what="locked"))
         return alerts
 
     def _spools(self) -> list[Alert]:
         """Alert of reports that wait in a host's spool and that no hotline has: hourly, until there are none."""
-        troubles = [("spool_bad", "P1", status) for status in spool_status.list_statuses(self._database) if status.bad]
+        troubles = [
+            ("spool_bad", Priority.P1, status) for status in spool_status.list_statuses(self._database) if status.bad
+        ]
         troubles += [
-            ("spool_waits", "P1", status) for status in spool_status.list_statuses(self._database) if status.is_late
+            ("spool_waits", Priority.P1, status)
+            for status in spool_status.list_statuses(self._database)
+            if status.is_late
         ]
         due = [
             (why, priority, status.host) for why, priority, status in troubles if self._is_due(why, status.host, HOUR)
@@ -113,7 +118,7 @@ class AlertSender:
         rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
         faults = dict.fromkeys((channel, why) for channel, why, _ in rows)
         due = [(channel, why) for channel, why in faults if self._is_due(why, channel, HOUR)]
-        return [Alert(channel, why, "P2", SMS_ADVICE[why]) for channel, why in due]
+        return [Alert(channel, why, Priority.P2, SMS_ADVICE[why]) for channel, why in due]
 
     def _is_due(self, why: str, subject: str, interval: int) -> bool:
         told_at = self._told_at.get((why, subject))

@@ -16,6 +16,7 @@ import structlog
 
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from reports.answer_notices import NOTICE_TEXT, next_notice_at, read_permission
+from reports.case_state import ReportState
 from reports.countries.country import Countries, Country
 from reports.crypto import DecryptError, SealContext, SealedBody, keyed_hash, open_body
 from reports.crypto.key_files import SENDER_KEY, KeyFileError
@@ -104,7 +105,7 @@ class AnswerNotices:
         """Return the notice for a report; None if none may be sent as things stand."""
         facts = answer_notices.load_facts(self.database, report_id)
         country = self.countries.get(facts.country) if facts else None
-        if facts is None or country is None or facts.refused or facts.state == "closed":
+        if facts is None or country is None or facts.refused or facts.state == ReportState.CLOSED:
             return None
         for hotline in facts.hotlines:
             opened = self._open_report(report_id, hotline, facts.revision)

@@ -15,11 +15,13 @@ import structlog
 
 from reports.crypto import DecryptError as DoesNotOpen
 from reports.crypto import SealContext, SealedBody, open_body
-from reports.escalation import QUEUE_PRIORITIES
+from reports.escalation import QUEUE_PRIORITIES, Priority
 from reports.json_bodies import envelope, without_contact
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
+from runtime.queue import QueueName
+from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers import retry_policy
 from workers.delivery.outcomes import (
@@ -51,7 +53,7 @@ class DeliveryRunner:
     database: Database
     keys: KeyRing
     hotlines: Mapping[str, HotlineConnector]
-    mode: str
+    mode: Mode
     holder: str
     actor: str
     metrics: WorkerMetrics
@@ -74,7 +76,7 @@ class DeliveryRunner:
             self._attempt(leased)
         return leased is not None
 
-    def drain(self, priorities: Sequence[str], seconds: float = DRAIN_SECONDS) -> int:
+    def drain(self, priorities: Sequence[Priority], seconds: float = DRAIN_SECONDS) -> int:
         """Deliver the due rows, the most urgent first, for at most `seconds`. Returns how many."""
         deadline = time.monotonic() + seconds
         count = 0
@@ -117,7 +119,7 @@ class DeliveryRunner:
         except DoesNotOpen:
             return Undeliverable("no_key")
         try:
-            report = open_body(private_key, _seal_context(leased, leased.body.message_id), sealed_body)
+            report = open_body(private_key, _seal_context(self.mode, leased, leased.body.message_id), sealed_body)
         except DoesNotOpen:
             return Undeliverable("not_sealed_to_us")
         if leased.withdrawn:
@@ -164,10 +166,10 @@ class DeliveryRunner:
         return DeliveryFailure(f"{outcome.why} {refusals}", outcome.status, delay)
 
 
-def _seal_context(leased: LeasedDelivery, message_id: str) -> SealContext:
+def _seal_context(mode: Mode, leased: LeasedDelivery, message_id: str) -> SealContext:
     if message_id:
-        return SealContext.of_message(leased.mode, leased.report_id, message_id, leased.hotline)
-    return SealContext(leased.mode, leased.report_id, leased.revision, leased.hotline)
+        return SealContext.of_message(mode, leased.report_id, message_id, leased.hotline)
+    return SealContext(mode, leased.report_id, leased.revision, leased.hotline)
 
 
 def refusal_count(last_class: str | None) -> int:
@@ -176,7 +178,7 @@ def refusal_count(last_class: str | None) -> int:
     return int(count) if why == "refused" and count.isdigit() else 0
 
 
-def deliver(delivery_runner: DeliveryRunner, queue: str, delivery_id: str) -> None:
+def deliver(delivery_runner: DeliveryRunner, queue: QueueName, delivery_id: str) -> None:
     """Run the queued job: deliver this id, then the other due rows of the queue."""
     started_at = time.monotonic()
     delivery_runner.deliver(delivery_id)

@@ -21,12 +21,12 @@ from reports.escalation import (
     LATE_AFTER,
     NOTIFY_STEPS,
     STANDARD,
-    STEP_HOTLINE,
-    STEP_OPERATOR,
-    STEP_OVERDUE,
     TRANSFER_STEPS,
     URGENT,
     EscalationTimes,
+    Priority,
+    StepName,
+    StepOutcome,
     escalation_times,
 )
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -44,8 +44,7 @@ CLAIM_SECONDS = 120  # for notifying everybody of one step; after that another p
 RETRY_DELAY = MINUTE
 MAX_NEW_REPORTS, MAX_STEPS = 200, 50  # reports and steps of one run
 BATCH_SIZE = 25  # reports of one transaction; requests may have to wait for it
-CLOCK_STEPS = (*TRANSFER_STEPS, STEP_OVERDUE)  # run in the scheduler's own thread
-NOT_THERE, NOBODY, PASSED, TOLD = "not_there", recipients.NOBODY, recipients.PASSED, "told"
+CLOCK_STEPS = (*TRANSFER_STEPS, StepName.OVERDUE)  # run in the scheduler's own thread
 
 log = structlog.get_logger()
 
@@ -64,8 +63,8 @@ class EscalationJob:
     pager: OnCallPager
     metrics: WorkerMetrics
     alert_operator: Callable[[Alert], None]
-    put: Callable[[Iterable[tuple[str, str]]], None]
-    hands: Mapping[tuple[str, ...], BackgroundPool] = field(
+    put: Callable[[Iterable[tuple[str, Priority]]], None]
+    hands: Mapping[tuple[Priority, ...], BackgroundPool] = field(
         default_factory=lambda: {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     )
 
@@ -77,7 +76,7 @@ class EscalationJob:
             steps.start_steps(self.database, step_times[begin : begin + BATCH_SIZE])
         steps.stop_acknowledged(self.database)
         due = steps.list_due(self.database, CLOCK_STEPS, MAX_STEPS)
-        unchanged: list[tuple[EscalationStep, str]] = []
+        unchanged: list[tuple[EscalationStep, StepOutcome]] = []
         self._each(due, partial(self._run_transfer, unchanged))
         self._complete_unchanged(unchanged)
         # Separate from the transfers: people who cannot be notified must not delay a report's next hotline.
@@ -86,11 +85,11 @@ class EscalationJob:
                 pool.do(partial(self._notify_due, priorities))
         return len(new) == MAX_NEW_REPORTS or len(due) == MAX_STEPS
 
-    def _notify_due(self, priorities: tuple[str, ...]) -> None:
+    def _notify_due(self, priorities: tuple[Priority, ...]) -> None:
         # A failed step is retried after its claim: some people may have been notified.
         self._each(self._due_one_by_one(priorities), self._notify, CLAIM_SECONDS * SECOND)
 
-    def _due_one_by_one(self, priorities: tuple[str, ...]) -> Iterator[EscalationStep]:
+    def _due_one_by_one(self, priorities: tuple[Priority, ...]) -> Iterator[EscalationStep]:
         """Yield one due step at a time, so that a more urgent one that became due meanwhile is next."""
         for _ in range(MAX_STEPS):
             due = steps.list_due(self.database, NOTIFY_STEPS, 1, priorities)
@@ -126,25 +125,25 @@ class EscalationJob:
         for pool in self.hands.values():
             pool.finish()
 
-    def _times(self, iso: str) -> Mapping[str, EscalationTimes]:
+    def _times(self, iso: str) -> Mapping[Priority, EscalationTimes]:
         country = self.countries.get(iso)
         return escalation_times(country.clocks) if country else ESCALATION_TIMES
 
-    def _run_transfer(self, unchanged: list[tuple[EscalationStep, str]], step: EscalationStep) -> None:
+    def _run_transfer(self, unchanged: list[tuple[EscalationStep, StepOutcome]], step: EscalationStep) -> None:
         """Run a step that needs no notification. `nothing` collects the steps that end without a transfer."""
         if step.step not in TRANSFER_STEPS:
-            unchanged.append((step, PASSED))
+            unchanged.append((step, StepOutcome.PASSED))
             return
         waiting, country = self._load_state(step)
-        hotline, why = ("", NOBODY) if country is None else self._next_hotline(step, waiting, country)
-        if hotline:
+        found = StepOutcome.NOBODY if country is None else self._next_hotline(step, waiting, country)
+        if isinstance(found, StepOutcome):
+            unchanged.append((step, found))
+        else:
             # A transfer may wait for a lock; by then the collected results would be out of date.
             self._complete_unchanged(unchanged)
-            self._deliver_to(step, hotline, why)
-        else:
-            unchanged.append((step, why))
+            self._deliver_to(step, *found)
 
-    def _complete_unchanged(self, unchanged: list[tuple[EscalationStep, str]]) -> None:
+    def _complete_unchanged(self, unchanged: list[tuple[EscalationStep, StepOutcome]]) -> None:
         if unchanged:
             steps.complete_many(self.database, unchanged)
         for step, result in unchanged:
@@ -154,15 +153,17 @@ class EscalationJob:
     def _deliver_to(self, step: EscalationStep, hotline: str, why: str) -> None:
         delivery = steps.give_to_fallback(self.database, step, hotline, why)
         if delivery:
-            self.metrics.steps.labels(step.step, "given").inc()
+            self.metrics.steps.labels(step.step, StepOutcome.GIVEN).inc()
             log.warning("escalation_step_taken", report_id=step.report_id, hotline=hotline, priority=step.priority)
             self.put([delivery])
 
-    def _complete(self, step: EscalationStep, result: str, again: int | None = None) -> None:
+    def _complete(self, step: EscalationStep, result: StepOutcome, again: int | None = None) -> None:
         steps.complete(self.database, step, result, again)
         self.metrics.steps.labels(step.step, result).inc()
 
-    def _next_hotline(self, step: EscalationStep, waiting: EscalationState, country: Country) -> tuple[str, str]:
+    def _next_hotline(
+        self, step: EscalationStep, waiting: EscalationState, country: Country
+    ) -> tuple[str, str] | StepOutcome:
         return recipients.next_hotline(step.step, waiting, country, steps.database_time(self.database))
 
     def _load_state(self, step: EscalationStep) -> tuple[EscalationState, Country | None]:
@@ -193,36 +194,41 @@ class EscalationJob:
         if country is None or not ESCALATION_TIMES[step.priority].quiet:
             return now
         silent = recipients.silent_hotlines(waiting, country)
-        if step.step == STEP_OPERATOR or not silent:
+        if step.step == StepName.OPERATOR or not silent:
             return OpeningHours(parse_zone(country.time_zone)).next_notify_time(now)
         return hotline_hours(silent[0].card, country.time_zone).next_notify_time(now)
 
-    def _notify_people(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> str:
-        """Notify people and return the result of the step; an empty string if nobody could be reached."""
-        if step.step == STEP_OPERATOR or country is None:
+    def _notify_people(
+        self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int
+    ) -> StepOutcome | None:
+        """Notify people and return the outcome of the step; None if nobody could be reached."""
+        if step.step == StepName.OPERATOR or country is None:
             text = texts.operator_reminder(waiting, country, now)
             max_contacts = step.round + 1  # one more contact each time
-            return TOLD if self.notifier.say(self.notifier.contacts, text, max_contacts) else ""
+            return StepOutcome.NOTIFIED if self.notifier.say(self.notifier.contacts, text, max_contacts) else None
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
-            return NOT_THERE
+            return StepOutcome.NOT_THERE
         results = {self._notify_hotline(step, waiting, country, hotline.id, now) for hotline in silent}
-        return next((result for result in (TOLD, "", NOBODY) if result in results), NOBODY)
+        return next(
+            (result for result in (StepOutcome.NOTIFIED, None, StepOutcome.NOBODY) if result in results),
+            StepOutcome.NOBODY,
+        )
 
     def _notify_hotline(
         self, step: EscalationStep, waiting: EscalationState, country: Country, hotline: str, now: int
-    ) -> str:
+    ) -> StepOutcome | None:
         listed = country.hotlines[hotline]
         people = recipients.contacts(step.step, listed, country, now)
-        if step.step == STEP_HOTLINE and hotline in self.pager.registered_phones:
+        if step.step == StepName.HOTLINE and hotline in self.pager.registered_phones:
             if self.pager.again(step.report_id, hotline):
-                return TOLD
+                return StepOutcome.NOTIFIED
             # Without an e-mail address its phones are tried again.
             people = tuple(contact for contact in people if "@" in contact)
         elif not people:
-            return NOBODY
+            return StepOutcome.NOBODY
         text = texts.hotline_reminder(waiting, listed, country, now)
         if self.notifier.say(people, text, step.round + 1):
-            return TOLD
+            return StepOutcome.NOTIFIED
         self.alert_operator(Alert(hotline, "not_told", step.priority, ALERT_ADVICE["not_told"]))
-        return ""
+        return None

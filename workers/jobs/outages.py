@@ -18,6 +18,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from reports.escalation import Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.spool import MIN_FREE_BYTES
 from runtime.redis_clients import describe_error
@@ -48,7 +49,7 @@ class MonitoredPart:
     """
 
     name: str
-    priority: str
+    priority: Priority
     probe: Callable[[], str]
     to_do: str
 
@@ -144,7 +145,7 @@ class OutageMonitor:
 
     def _recovery_text(self, state: PartState) -> Notification:
         what = f"{state.part.name} on {self.host} is available again after {int(state.unavailable // 60)} min"
-        return Notification(f"Tokaut: {what}", f"What: {what}.\nTo do: tokaut check\n", f"Tokaut: {what}.", "P3")
+        return Notification(f"Tokaut: {what}", f"What: {what}.\nTo do: tokaut check\n", f"Tokaut: {what}.", Priority.P3)
 
 
 def database_probe(database: Database) -> Callable[[], str]:

@@ -8,42 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports.case_state import Handling
 from reports.countries import opening_hours
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline
-from reports.escalation import STEP_BACKUP, STEP_CLOSED, STEP_HOTLINE, URGENT
+from reports.delivery import DeliveryState
+from reports.escalation import URGENT, Priority, StepName, StepOutcome
 from reports.store.escalation.fallbacks import FallbackChain, TriedHotline
 from reports.store.escalation.steps import EscalationState
 from workers import retry_policy
 
-PASSED, NOBODY = "passed", "nobody"
-REASONS_BY_STEP = {STEP_CLOSED: "CLOSED_NOW"}
+REASONS_BY_STEP = {StepName.CLOSED: "CLOSED_NOW"}
 
 
-def next_hotline(step: str, waiting: EscalationState, country: Country, now: int) -> tuple[str, str]:
-    """Return (the hotline that gets the report too, the reason), or ("", the result of the step) if there is none."""
-    if step == STEP_CLOSED:
+def next_hotline(step: StepName, waiting: EscalationState, country: Country, now: int) -> tuple[str, str] | StepOutcome:
+    """Return (the hotline that gets the report too, the reason), or the outcome of the step if there is none."""
+    if step == StepName.CLOSED:
         return _first_open(waiting, country, now)
     if not waiting.left:
-        return "", NOBODY
+        return StepOutcome.NOBODY
     for hotline in _preferred(step, waiting, country, now):
         if hotline in waiting.left:
             return hotline, "NO_ACK"
     return waiting.left[0], "NO_ACK"
 
 
-def _first_open(waiting: EscalationState, country: Country, now: int) -> tuple[str, str]:
+def _first_open(waiting: EscalationState, country: Country, now: int) -> tuple[str, str] | StepOutcome:
     """Choose the first open hotline if all that have the report are closed: a report must not wait for the morning."""
-    if any(is_open(country, recipient.hotline, now) for recipient in waiting.given if recipient.handling != "rejected"):
-        return "", PASSED
+    if any(
+        is_open(country, recipient.hotline, now)
+        for recipient in waiting.given
+        if recipient.handling != Handling.REJECTED
+    ):
+        return StepOutcome.PASSED
     open_hotline = next((hotline for hotline in waiting.left if is_open(country, hotline, now)), "")
-    return (open_hotline, REASONS_BY_STEP[STEP_CLOSED]) if open_hotline else ("", NOBODY)
+    return (open_hotline, REASONS_BY_STEP[StepName.CLOSED]) if open_hotline else StepOutcome.NOBODY
 
 
-def _preferred(step: str, waiting: EscalationState, country: Country, now: int) -> Iterator[str]:
+def _preferred(step: StepName, waiting: EscalationState, country: Country, now: int) -> Iterator[str]:
     """Yield the hotline that the first hotline's card names; an urgent report goes to an open one first."""
     card = country.hotlines[waiting.given[0].hotline].card if _is_known(waiting, country) else None
-    named = "" if card is None else (card.backup if step == STEP_BACKUP else card.regional)
+    named = "" if card is None else (card.backup if step == StepName.BACKUP else card.regional)
     if waiting.priority not in URGENT:
         yield named
         return
@@ -69,14 +74,14 @@ def silent_hotlines(waiting: EscalationState, country: Country) -> list[Hotline]
     silent = (
         recipient.hotline
         for recipient in waiting.given
-        if recipient.state == "delivered" and recipient.handling == "none"
+        if recipient.state == DeliveryState.DELIVERED and recipient.handling == Handling.NONE
     )
     return [country.hotlines[hotline] for hotline in silent if hotline in country.hotlines]
 
 
-def contacts(step: str, hotline: Hotline, country: Country, now: int) -> tuple[str, ...]:
+def contacts(step: StepName, hotline: Hotline, country: Country, now: int) -> tuple[str, ...]:
     """Return whom the step notifies at a hotline: its duty officers, or its supervisor."""
-    if step == STEP_HOTLINE:
+    if step == StepName.HOTLINE:
         return opening_hours.duty_officers(hotline.card, country.time_zone, now)
     return hotline.card.supervisor
 
@@ -88,18 +93,21 @@ def next_fallback(chain: FallbackChain) -> tuple[str, str] | None:
     """
     if not chain.left or not chain.tried:
         return None
-    if any(recipient.state == "delivered" and recipient.handling != "rejected" for recipient in chain.tried):
+    if any(
+        recipient.state == DeliveryState.DELIVERED and recipient.handling != Handling.REJECTED
+        for recipient in chain.tried
+    ):
         return None
     why = _fallback_reason(chain.priority, chain.tried[-1])
     return (chain.left[0], why) if why else None
 
 
-def _fallback_reason(priority: str, last: TriedHotline) -> str | None:
-    if last.handling == "rejected":
+def _fallback_reason(priority: Priority, last: TriedHotline) -> str | None:
+    if last.handling == Handling.REJECTED:
         return "DECLINED"
     if last.gone or last.last_class == "gone":
         return "GONE"
-    refused = last.state == "refused" or last.last_class.startswith("refused")
+    refused = last.state == DeliveryState.REFUSED or last.last_class.startswith("refused")
     if refused and priority in URGENT:
         return "REFUSED"
     # A refused P3 or P4: a person corrects the cause, with as much time as a hotline has for its receipt.

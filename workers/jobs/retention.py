@@ -16,6 +16,7 @@ import structlog
 
 from reports import audit
 from reports.crypto.key_files import KeyFileError
+from reports.escalation import Priority
 from reports.retention import ERASED, RetentionPolicy
 from reports.store import audit_log
 from reports.store.engine.database import Database
@@ -116,7 +117,7 @@ class RetentionJob:
         ending = retention.holds_ending_soon(retention.list_holds(self._database), purge.now)
         for why, todo, ids in (("not_closed", NOT_CLOSED, purge.list_expiring()), ("hold_ends", HOLD_ENDS, ending)):
             if ids:
-                self._alert_sender.add(Alert("", why, "P4", todo, tuple(ids)))
+                self._alert_sender.add(Alert("", why, Priority.P4, todo, tuple(ids)))
 
     def finish(self) -> None:
         """Finish the step in progress and start no other."""

@@ -21,12 +21,14 @@ from flows import catalogues
 from reports.countries.country import Countries, Country, CountryError
 from reports.crypto import DecryptError, SealContext, SealedBody, open_head
 from reports.crypto.key_files import KeyFileError, list_keys
+from reports.escalation import Priority
 from reports.statistics import aggregation
 from reports.statistics.aggregation import MIN_COUNT, SETTLED_AFTER, outcome_cells
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import CountedReport, CountProgress, ReportHead
+from runtime.settings import Mode
 from runtime.time_units import DAY, HOUR
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -46,7 +48,7 @@ class StatisticsScope:
     """What is counted. `drafts`: languages that are offered without a review."""
 
     countries: Countries
-    mode: str
+    mode: Mode
     drafts: Sequence[str] = ()
 
 
@@ -63,9 +65,9 @@ class StatisticsJob:
         self._keys = keys
         self._countries = of.countries
         self._min_count, self._settled_after = (
-            (MIN_COUNT, SETTLED_AFTER) if of.mode == "live" else (1, DRILL_SETTLED_AFTER)
+            (MIN_COUNT, SETTLED_AFTER) if of.mode == Mode.LIVE else (1, DRILL_SETTLED_AFTER)
         )
-        self._channels = ("ussd", "sms") if of.mode == "live" else ("simulator", "ussd", "sms")
+        self._channels = ("ussd", "sms") if of.mode == Mode.LIVE else ("simulator", "ussd", "sms")
         catalogues_by_tag = catalogues.load(locales.FOLDER)
         self._languages = {
             country.iso: _offered_languages(country, catalogues_by_tag, of.drafts) for country in of.countries
@@ -221,7 +223,7 @@ class ChangeDetectionJob:
         log.warning(ALERT_REASON, country=country.iso)
         people = self._notifier.contacts
         return not people or bool(
-            self._notifier.say(people, Alert(country.iso, ALERT_REASON, "P4", ALERT_ADVICE[ALERT_REASON]).said())
+            self._notifier.say(people, Alert(country.iso, ALERT_REASON, Priority.P4, ALERT_ADVICE[ALERT_REASON]).said())
         )
 
 

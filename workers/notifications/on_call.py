@@ -17,10 +17,12 @@ from pathlib import Path
 import structlog
 
 from reports.crypto.key_files import KeyFileError
-from reports.escalation import ESCALATION_TIMES
+from reports.escalation import ESCALATION_TIMES, STANDARD, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import on_call
+from reports.store.sms.messages import SmsState
 from reports.store.sms.on_call import OnCallPage, PagedDelivery
+from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import Notify, OnCallPhones
@@ -42,11 +44,11 @@ PAGE_PHRASES: Mapping[str, str] = {
 }
 
 log = structlog.get_logger()
-MAIL_FIRST = ("P3", "P4")  # these wake nobody: mail is tried first
+MAIL_FIRST = STANDARD  # these wake nobody: mail is tried first
 SendSms = Callable[[str, str], bool]  # (number, text); True once a provider has accepted it
 
 
-def page_text(kind: str, report_id: str, priority: str, word: str, *, drill: bool) -> str:
+def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
     """Return the text: at most one SMS of GSM-7, and nothing of what the report is about."""
     text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
     return f"DRILL {text}" if drill else text
@@ -62,7 +64,7 @@ class OnCallPager:
     database: Database
     sms_dispatcher: SmsDispatcher
     keys: Path
-    mode: str
+    mode: Mode
     draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
     contact_order: Callable[[str], Sequence[str]] = field(default=lambda _: ())
     registered_phones: dict[str, OnCallPhones] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class OnCallPager:
         """
         try:
             pages = on_call.list_pages(self.database, parcel.delivery_id)
-            if not pages or pages[-1].state not in ("due", "sent") or pages[-1].status == "failed":
+            if not pages or pages[-1].state not in (SmsState.DUE, SmsState.SENT) or pages[-1].status == "failed":
                 self._text(_paged_delivery(parcel, len(pages)))
                 pages = on_call.list_pages(self.database, parcel.delivery_id)
         except KeyFileError:
@@ -119,13 +121,13 @@ class OnCallPager:
         except KeyFileError:
             log.error("key_missing")
         pages = on_call.list_pages(self.database, about.delivery_id)
-        return bool(pages) and pages[-1].state == "sent"
+        return bool(pages) and pages[-1].state == SmsState.SENT
 
     def _text(self, about: PagedDelivery, index: int | None = None) -> None:
         """Text one number. `index`: its place in the order; by default the next one."""
         phones = self.registered_phones[about.hotline]
         word = f"{self.draw():06d}"
-        text = page_text(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
+        text = page_text(about.type, about.report_id, about.priority, word, drill=self.mode != Mode.LIVE)
         numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
         position = about.count if index is None else index
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
@@ -139,9 +141,9 @@ def _paged_delivery(parcel: DeliveryRequest, count: int) -> PagedDelivery:
 
 
 def _outcome(page: OnCallPage) -> DeliveryOutcome:
-    if page.state == "sent":
+    if page.state == SmsState.SENT:
         return Delivered()
-    return Unavailable("sms_waits" if page.state == "due" else "sms_failed")
+    return Unavailable("sms_waits" if page.state == SmsState.DUE else "sms_failed")
 
 
 # Notify people by e-mail or SMS, in their order, until enough of them have been reached.
@@ -158,7 +160,7 @@ class Notifier:
 
     server: MailServer | None
     contacts: Sequence[str]
-    mode: str
+    mode: Mode
     metrics: WorkerMetrics
     text: SendSms | None = None
 
@@ -166,7 +168,7 @@ class Notifier:
         """Send an alert. Returns True only if it was accepted for one of the contacts."""
         return self.say(self.contact_order(alert.priority), alert.said()) > 0
 
-    def contact_order(self, priority: str) -> Sequence[str]:
+    def contact_order(self, priority: Priority) -> Sequence[str]:
         """Return the contacts in the order in which they are notified of something of this priority."""
         return sorted(self.contacts, key=_is_phone) if priority in MAIL_FIRST else self.contacts
 
@@ -223,7 +225,7 @@ class Notifier:
 
     @property
     def _drill(self) -> str:
-        return "" if self.mode == "live" else "DRILL "
+        return "" if self.mode == Mode.LIVE else "DRILL "
 
 
 def _is_phone(contact: str) -> bool:

@@ -14,6 +14,8 @@ from datetime import timedelta
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline
 from reports.countries.opening_hours import OpeningHours, hotline_hours, parse_zone
+from reports.delivery import DeliveryState
+from reports.escalation import Priority
 from reports.store.escalation.delivery_alerts import AlertRules, DueAlert
 from reports.store.escalation.steps import EscalationState
 from runtime.time_units import SECOND
@@ -60,7 +62,7 @@ class Notification:
     subject: str
     text: str
     sms: str
-    priority: str
+    priority: Priority
     about: str = ""
     count: int = 0  # reports
 
@@ -71,7 +73,7 @@ class Alert:
 
     about: str
     why: str
-    priority: str
+    priority: Priority
     todo: str
     reports: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
@@ -108,7 +110,7 @@ def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:
     """Group by hotline and class, the most urgent first: one unavailable hotline is one thing to do."""
     grouped: dict[tuple[str, str], list[DueAlert]] = defaultdict(list)
     for row in rows:
-        why = row.state if row.state == "parked" else row.last_class.split(" ")[0] or "not_tried"
+        why = row.state if row.state == DeliveryState.PARKED else row.last_class.split(" ")[0] or "not_tried"
         grouped[row.hotline, why].append(row)
     alerts = [
         Alert(

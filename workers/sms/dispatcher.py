@@ -14,10 +14,12 @@ import structlog
 from flows.pagination import segments
 from reports.crypto import DecryptError, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY
+from reports.escalation import Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import answer_notices, messages, opt_outs
 from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import LeasedSms
+from runtime.settings import Mode
 from workers import retry_policy
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -96,7 +98,7 @@ class SmsDispatcher:
     database: Database
     keys: KeyRing
     senders: Mapping[str, SmsSender]
-    mode: str
+    mode: Mode
     holder: str
     metrics: WorkerMetrics
     chance: Callable[[], float] = random_jitter
@@ -202,7 +204,7 @@ class SmsDispatcher:
     def _delay(self, leased: LeasedSms, outcome: RetryLater | DoNotRetry) -> int | None:
         if isinstance(outcome, DoNotRetry) or (outcome.once and leased.attempt > 1):
             return None
-        return retry_policy.delay_after_failure("P1", leased.attempt, 0, self.chance())
+        return retry_policy.delay_after_failure(Priority.P1, leased.attempt, 0, self.chance())
 
 
 def _optout_hashes(body: Mapping[str, Any]) -> list[bytes]:

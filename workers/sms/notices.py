@@ -17,6 +17,7 @@ from reports.store.engine.database import Database
 from reports.store.sms import messages
 from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import OutgoingSms
+from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.sms.dispatcher import Accepted, SmsDispatcher, SmsMessage
 
@@ -40,7 +41,7 @@ def seal_sms(
     to: str,
     *,
     said: str,
-    mode: str,
+    mode: Mode,
     sms_id: str = "",
     unless: Sequence[bytes] = (),
     yes: NoticePermission | None = None,
@@ -74,7 +75,7 @@ class SmsNotifier:
     database: Database
     sms_dispatcher: SmsDispatcher
     keys: Path
-    mode: str
+    mode: Mode
     line: SmsRoute
 
     def send(self, to: str, said: str) -> bool:

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
-from reports.case_state import HANDLING_STATES, may_change
+from reports.case_state import HANDLING_STATES, Handling, may_change
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
-from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer, find_answer_target, save_answer
 from reports.store.privileges import row_security
@@ -61,7 +61,7 @@ class CaseNotFound(Exception):
 class TransitionNotAllowed(Exception):
     """The handling state of the report allows no such change; `before` is that state."""
 
-    def __init__(self, before: str) -> None:
+    def __init__(self, before: Handling) -> None:
         super().__init__(before)
         self.before = before
 
@@ -100,14 +100,14 @@ class CaseAction:
 
     hotline: str
     report_id: str
-    to: str
+    to: Handling
     actor: str
     answer: SealedAnswer | None = None
     notes: tuple[SealedNote, ...] = ()
     once: bytes | None = None
     kept: CaseChange | None = None
     seen: int | None = None
-    stays: tuple[str, ...] = ()
+    stays: tuple[Handling, ...] = ()
     status: str | None = None
 
     @property
@@ -116,7 +116,7 @@ class CaseAction:
         return CaseRef(self.hotline, self.report_id, self.actor)
 
 
-def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[AnswerTarget, str, bool]:
+def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[AnswerTarget, Handling, bool]:
     """Return where an answer would go, the handling state, and whether this call-back was processed before.
 
     Raises CaseNotFound.
@@ -129,7 +129,7 @@ def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -
         return target, rows[-1].handling, key_exists(connection, call_key)
 
 
-def perform(database: Database, step: CaseAction) -> str:
+def perform(database: Database, step: CaseAction) -> Handling:
     """Carry out an action in one transaction, and return the handling state after it.
 
     An action whose idempotency key was used before changes nothing; the present state is returned. Raises CaseNotFound,
@@ -142,7 +142,7 @@ def perform(database: Database, step: CaseAction) -> str:
         if not rows:
             raise CaseNotFound
         if not claim_key(connection, database, step.once):
-            return str(rows[-1].handling)
+            return Handling(rows[-1].handling)
         if step.seen is not None and step.seen < _latest_revision(connection, step.hotline, step.report_id):
             raise OutdatedRevision
         if rows[-1].handling in step.stays:
@@ -159,11 +159,11 @@ def perform(database: Database, step: CaseAction) -> str:
             connection.execute(insert(t.note), [asdict(note) | authorship for note in step.notes])
         if step.answer:
             save_answer(connection, step.answer, step.actor, now)
-        if step.to != "none":
+        if step.to != Handling.NONE:
             case_status.clear_reassignment(connection, step.hotline, step.report_id)
-        if step.kept and step.to != "none":
+        if step.kept and step.to != Handling.NONE:
             case_status.save_change(connection, database, step.whose, step.kept)
-        if step.to != "none" and (step.kept or step.to != rows[-1].handling):
+        if step.to != Handling.NONE and (step.kept or step.to != rows[-1].handling):
             case_status.record_change(connection, database, step.whose)
     return step.to
 
@@ -176,13 +176,15 @@ def latest_revision(database: Database, hotline: str, report_id: str) -> int:
 
 def _latest_revision(connection: Connection, hotline: str, report_id: str) -> int:
     d = t.delivery.c
-    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_((*REPORT_TYPES, "updated")))
+    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_((*REPORT_TYPES, DeliveryType.UPDATED)))
     return connection.execute(select(func.max(d.revision)).where(is_own)).scalar() or 0
 
 
 def _own_deliveries(hotline: str, report_id: str) -> Select[Any]:
     d = t.delivery.c
-    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != "cancelled")
+    is_own = and_(
+        d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED
+    )
     return select(d.delivery_id, d.report_id, d.handling).where(is_own).order_by(d.created_at, d.delivery_id)
 
 
@@ -205,7 +207,7 @@ def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
     query = select(d.delivery_id, d.report_id).where(is_handled).limit(at_most)
     with database.read() as connection:
         candidates = connection.execute(query).all()
-    values = {"state": "delivered", "delivered_at": database.now_sql(), "last_class": "delivered"}
+    values = {"state": DeliveryState.DELIVERED, "delivered_at": database.now_sql(), "last_class": "delivered"}
     count = 0
     for row in candidates:
         with database.write() as connection:
@@ -297,7 +299,9 @@ def _own_request(hotline: str, report_id: str) -> Any:
 def _candidates(connection: Connection, report_id: str) -> tuple[str, ...]:
     """Return the hotlines that the scheduler will accept: the same query as `fallbacks.remaining_fallbacks`."""
     d, r = t.delivery.c, t.route.c
-    given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type == "created")
+    given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type == DeliveryType.CREATED)
     newest_revision = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
-    hotlines = select(r.hotline).where(r.report_id == report_id, r.revision == newest_revision, r.role == "fallback")
+    hotlines = select(r.hotline).where(
+        r.report_id == report_id, r.revision == newest_revision, r.role == RecipientRole.FALLBACK
+    )
     return tuple(connection.execute(hotlines.where(r.hotline.not_in(given_hotlines)).order_by(r.rank)).scalars())

@@ -8,18 +8,20 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
-from reports.escalation import ESCALATION_TIMES, STEP_OVERDUE, URGENT
-from reports.store.cases.case_status import ACTIVE
-from reports.store.deliveries import REPORT_TYPES
+from reports.case_state import ACTIVE, Handling, ReportState
+from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType, RecipientRole
+from reports.escalation import ESCALATION_TIMES, URGENT, Priority, StepName
+from reports.facts import Completeness
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
+from runtime.settings import Mode
 
-BODY_TYPES = ("created", "updated")  # deliveries that bring a body
-ADDITION_TYPES = ("updated", "message")  # deliveries of what the reporter sent later
-NEW_STATES = ("none",)
-OPEN_STATES = ("none", "accepted", "in_progress")
+BODY_TYPES = (DeliveryType.CREATED, DeliveryType.UPDATED)  # deliveries that bring a body
+ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of what the reporter sent later
+NEW_STATES = (Handling.NONE,)
+OPEN_STATES = (Handling.NONE, *ACTIVE)
 PAGE_SIZE = 50
 
 
@@ -31,8 +33,8 @@ class CaseFilter:
     how many rows to skip.
     """
 
-    handling: tuple[str, ...] = OPEN_STATES
-    priority: str = ""
+    handling: tuple[Handling, ...] = OPEN_STATES
+    priority: Priority | None = None
     mine: bool = False
     after: int = 0
 
@@ -58,16 +60,16 @@ class CaseRow:
     """
 
     report_id: str
-    priority: str
+    priority: Priority
     created_at: int
-    handling: str
-    kind: str
-    role: str
+    handling: Handling
+    kind: DeliveryType
+    role: RecipientRole
     why: str
-    completeness: str
+    completeness: Completeness
     revision: int
-    mode: str
-    state: str
+    mode: Mode
+    state: ReportState
     contact: int | None
     holder: str | None
     handed_by: str | None
@@ -87,7 +89,7 @@ class CaseHead:
 
     delivery_id: str
     report_id: str
-    mode: str
+    mode: Mode
     revision: int
     key_id: str
     wrap: bytes
@@ -119,7 +121,9 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
     )
     query = query.select_from(t.delivery)
     query = query.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
-    query = query.where(_is_visible_to(account), or_(d.handling == "none", _is_reassigned()), d.priority.in_(URGENT))
+    query = query.where(
+        _is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()), d.priority.in_(URGENT)
+    )
     with read_as(database, account.hotline) as connection:
         return UrgentCount(*map(int, connection.execute(query).one()))
 
@@ -136,7 +140,7 @@ def count_unacknowledged(database: Database, account: Account) -> int:
     """Count the reports that nobody has acknowledged, or that were reassigned and not confirmed since."""
     d = t.delivery.c
     query = select(func.count(func.distinct(d.report_id)))
-    query = query.where(_is_visible_to(account), or_(d.handling == "none", _is_reassigned()))
+    query = query.where(_is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()))
     with read_as(database, account.hotline) as connection:
         return int(connection.execute(query).scalar_one())
 
@@ -170,7 +174,7 @@ def list_rows(database: Database, account: Account, delivery_ids: Sequence[str])
     """Return the rows of these deliveries, in the order of the list."""
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
-        rank = case((d.handling == "none", 0), else_=1).label("rank")
+        rank = case((d.handling == Handling.NONE, 0), else_=1).label("rank")
         page = select(d.delivery_id, rank).where(_is_visible_to(account), d.delivery_id.in_(delivery_ids))
         return [_case_row(row) for row in connection.execute(_row_query(page))]
 
@@ -196,7 +200,7 @@ def _page_query(account: Account, case_filter: CaseFilter, limit: int) -> Select
         states.append(_is_reassigned())
     # A closed report whose reporter has written more counts as open until somebody has read it.
     if case_filter.handling == OPEN_STATES:
-        states.append(and_(d.handling == "closed", _has_additions()))
+        states.append(and_(d.handling == Handling.CLOSED, _has_additions()))
     first_rows = [
         _first_of_state(account, case_filter, state, case_filter.after + limit, min(1, n))
         for n, state in enumerate(states)
@@ -227,7 +231,9 @@ def _is_visible_to(account: Account) -> ColumnElement[bool]:
     """Match deliveries to this hotline, without those of reports that this person is excluded from (S-26)."""
     d, k = t.delivery.c, t.kept_away.c
     is_excluded = exists().where(k.report_id == d.report_id, k.staff_id == account.staff_id)
-    return and_(d.hotline == account.hotline, d.type.in_(REPORT_TYPES), d.state != "cancelled", ~is_excluded)
+    return and_(
+        d.hotline == account.hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED, ~is_excluded
+    )
 
 
 def _is_reassigned() -> ColumnElement[bool]:
@@ -251,7 +257,7 @@ def _has_additions() -> ColumnElement[bool]:
 
 def _row_query(page: Select[Any]) -> Select[Any]:
     d, r, h, b, c = t.delivery.c, t.report.c, t.holding.c, t.report_body.c, t.contact.c
-    latest_due = func.max(t.step.c.due_at).filter(t.step.c.step == STEP_OVERDUE)
+    latest_due = func.max(t.step.c.due_at).filter(t.step.c.step == StepName.OVERDUE)
     overdue_at = (
         select(latest_due).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
     )

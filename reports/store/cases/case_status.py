@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
+from reports.case_state import ACTIVE, Handling
+from reports.delivery import REPORT_TYPES, DeliveryState
 from reports.store import audit_log
-from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
-ACTIVE = ("accepted", "in_progress")  # acknowledged and not closed
 UNASSIGNED = ""  # holder of a report that waits for any colleague; NULL: no person was ever named
 
 
@@ -42,7 +42,7 @@ class StatusConflict(Exception):
     `by`: the colleague's name, empty where none is known; `ago`: microseconds.
     """
 
-    def __init__(self, by: str, handling: str, holder: str | None, ago: int) -> None:
+    def __init__(self, by: str, handling: Handling, holder: str | None, ago: int) -> None:
         super().__init__(by)
         self.by, self.handling, self.holder, self.ago = by, handling, holder, ago
 
@@ -54,7 +54,7 @@ class CaseStatus:
     `handed_by`: who assigned it to the holder, until somebody confirms. `changed_at`: microseconds, 0 if never.
     """
 
-    handling: str
+    handling: Handling
     holder: str | None = None
     handed_by: str | None = None
     changed_at: int = 0
@@ -74,7 +74,7 @@ def lock_report(connection: Connection, report_id: str) -> None:
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
 
 
-def load_status(connection: Connection, hotline: str, report_id: str, handling: str) -> CaseStatus:
+def load_status(connection: Connection, hotline: str, report_id: str, handling: Handling) -> CaseStatus:
     """Load the status of a report. `handling`: of the hotline's delivery, as this transaction sees it."""
     h = t.holding.c
     query = select(h.holder, h.handed_by, h.changed_at, h.changed_by)
@@ -84,17 +84,19 @@ def load_status(connection: Connection, hotline: str, report_id: str, handling: 
     return CaseStatus(handling, row.holder, row.handed_by, row.changed_at or 0, row.changed_by)
 
 
-def load_handling(connection: Connection, whose: CaseRef) -> str:
+def load_handling(connection: Connection, whose: CaseRef) -> Handling:
     """Return the handling state of a report that this hotline was given."""
     d = t.delivery.c
     is_own = (d.report_id == whose.report_id, d.hotline == whose.hotline, d.type.in_(REPORT_TYPES))
     query = (
-        select(d.handling).where(*is_own, d.state != "cancelled").order_by(d.created_at.desc(), d.delivery_id.desc())
+        select(d.handling)
+        .where(*is_own, d.state != DeliveryState.CANCELLED)
+        .order_by(d.created_at.desc(), d.delivery_id.desc())
     )
-    return str(connection.execute(query.limit(1)).scalar_one())
+    return Handling(connection.execute(query.limit(1)).scalar_one())
 
 
-def check_unchanged(connection: Connection, database: Database, whose: CaseRef, handling: str, seen: str) -> None:
+def check_unchanged(connection: Connection, database: Database, whose: CaseRef, handling: Handling, seen: str) -> None:
     """Compare the status with the one that the page showed, in the transaction that is about to change it.
 
     `seen`: the key of the status on the page. The actor may go on if nobody has the report, if they have it themselves,
@@ -102,7 +104,7 @@ def check_unchanged(connection: Connection, database: Database, whose: CaseRef, 
     """
     current = load_status(connection, whose.hotline, whose.report_id, handling)
     name = actor_name(whose.actor)
-    if current.key == seen or current.handling == "none" or name == current.changed_by:
+    if current.key == seen or current.handling == Handling.NONE or name == current.changed_by:
         return
     # Assigned to this person, or back in the queue.
     if current.handling in ACTIVE and current.holder in (name, UNASSIGNED):

@@ -12,18 +12,20 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, literal, or_, select
 
+from reports.case_state import Handling
+from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.retention import ERASED
 from reports.store import audit_log
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import SealedNote
 from reports.store.cases.case_list import ADDITION_TYPES, BODY_TYPES
 from reports.store.cases.case_status import CaseChange, CaseRef, CaseStatus
-from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
 from reports.store.outbox import StoredBody
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
+from runtime.settings import Mode
 from runtime.time_units import HOUR
 
 
@@ -35,7 +37,7 @@ class ReadableReport:
     `withdrawn`: the reporter has withdrawn the permission to use a number.
     """
 
-    mode: str
+    mode: Mode
     revision: int
     withdrawn: bool
     report: StoredBody
@@ -51,7 +53,7 @@ def load_report(database: Database, report_id: str, hotline: str) -> ReadableRep
 def read_report(connection: Connection, report_id: str, hotline: str) -> ReadableReport | None:
     """Do as `load_report`, on a connection for which the hotline is already set."""
     r, b, c, d, m = t.report.c, t.report_body.c, t.contact.c, t.delivery.c, t.message.c
-    is_own = (d.report_id == report_id, d.hotline == hotline, d.type.in_(("created", "updated")))
+    is_own = (d.report_id == report_id, d.hotline == hotline, d.type.in_((DeliveryType.CREATED, DeliveryType.UPDATED)))
     body_query = select(r.mode, c.allowed, b.revision, b.key_id, b.wrap, b.head, b.sealed)
     body_query = body_query.join_from(t.report, t.report_body, b.report_id == r.report_id)
     body_query = body_query.outerjoin(t.contact, c.report_id == r.report_id)
@@ -98,9 +100,9 @@ def find_additions(connection: Connection, hotline: str, report_id: str, read_at
     )
     deliveries = rows.all()
     additions = [row for row in deliveries if row.type in ADDITION_TYPES and row.created_at > read_at]
-    numbers = [row.revision for row in additions if row.type == "message"]
+    numbers = [row.revision for row in additions if row.type == DeliveryType.MESSAGE]
     ids = select(m.message_id).where(m.report_id == report_id, m.recipient == hotline, m.number.in_(numbers))
-    is_revised = any(row.type == "updated" for row in additions)
+    is_revised = any(row.type == DeliveryType.UPDATED for row in additions)
     read_times = [row.created_at for row in deliveries if row.type in BODY_TYPES and row not in additions]
     return Additions(
         max((row.created_at for row in additions), default=0),
@@ -133,7 +135,7 @@ class CaseView:
     `shown_at`: everything that was given until then is included.
     """
 
-    handling: str
+    handling: Handling
     created_at: int
     others: tuple[Any, ...]
     holding: Mapping[str, Any]
@@ -165,7 +167,7 @@ def open_case(database: Database, account: Account, report_id: str, *, is_read: 
         d = t.delivery.c
         delivery_query = select(d.hotline, d.role, d.why, d.state, d.handling, d.created_at)
         delivery_query = delivery_query.where(
-            d.report_id == report_id, d.type.in_(REPORT_TYPES), d.state != "cancelled"
+            d.report_id == report_id, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED
         )
         delivery_rows = tuple(connection.execute(delivery_query.order_by(d.created_at, d.delivery_id)))
     own_rows = [row for row in delivery_rows if row.hotline == account.hotline]

@@ -42,7 +42,7 @@ def is_too_far(at: ColumnElement[int], now: ColumnElement[int], longest: Any) ->
     return is_far
 
 
-def period_by_column(periods: Mapping[str, int], by: ColumnElement[str]) -> ColumnElement[int]:
+def period_by_column(periods: Mapping[Any, int], by: ColumnElement[str]) -> ColumnElement[int]:
     """Return the period of a row by its column `by`. An unknown value gets the longest period."""
     known_periods = {name: literal(period, BigInteger) for name, period in periods.items()}
     return case(known_periods, value=by, else_=literal(max(periods.values()), BigInteger))

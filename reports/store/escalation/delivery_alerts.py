@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 
+from reports.case_state import ReportState
+from reports.delivery import DeliveryState
+from reports.escalation import Priority
 from reports.store.audit_log import entry_row
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -33,8 +36,8 @@ class DueAlert:
     delivery_id: str
     report_id: str
     hotline: str
-    priority: str
-    state: str
+    priority: Priority
+    state: DeliveryState
     last_class: str
 
 
@@ -59,10 +62,11 @@ def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[
         )
     )
     is_undelivered = and_(
-        d.state == "due", or_(and_(never_alerted, or_(is_late, has_failed)), and_(is_late, repeat_due))
+        d.state == DeliveryState.DUE, or_(and_(never_alerted, or_(is_late, has_failed)), and_(is_late, repeat_due))
     )
     is_stopped = and_(
-        d.state.in_(("refused", "parked")), or_(never_alerted, and_(r.state == "needs_person", repeat_due))
+        d.state.in_((DeliveryState.REFUSED, DeliveryState.PARKED)),
+        or_(never_alerted, and_(r.state == ReportState.NEEDS_PERSON, repeat_due)),
     )
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.priority, d.state, func.coalesce(d.last_class, ""))
@@ -75,11 +79,11 @@ def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[
         return [DueAlert(*row) for row in connection.execute(query)]
 
 
-def list_unroutable(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
+def list_unroutable(database: Database, at_most: int = 100) -> list[tuple[str, Priority]]:
     """Return (report_id, priority) of reports that no hotline could be given: there is no delivery to alert about."""
     d, r = t.delivery.c, t.report.c
     query = select(r.report_id, r.priority).where(
-        r.state == "needs_person", ~exists().where(d.report_id == r.report_id)
+        r.state == ReportState.NEEDS_PERSON, ~exists().where(d.report_id == r.report_id)
     )
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority).limit(at_most))]

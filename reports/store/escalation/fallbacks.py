@@ -8,8 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, or_, select
 
+from reports.case_state import Handling
+from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
+from reports.escalation import Priority
 from reports.store import outbox
-from reports.store.deliveries import UNDELIVERED, new_delivery
+from reports.store.deliveries import new_delivery
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
@@ -24,8 +27,8 @@ class TriedHotline:
     """
 
     hotline: str
-    state: str
-    handling: str
+    state: DeliveryState
+    handling: Handling
     last_class: str
     gone: bool
     waited: int
@@ -39,12 +42,12 @@ class FallbackChain:
     """
 
     report_id: str
-    priority: str
+    priority: Priority
     tried: tuple[TriedHotline, ...]
     left: tuple[str, ...]
 
 
-def list_stuck(database: Database, waits: Mapping[str, int], at_most: int = 200) -> list[str]:
+def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int = 200) -> list[str]:
     """Return ids of reports that may need a fallback: no hotline of the chain has them, and a fallback is left.
 
     `waits`: priority → microseconds without a receipt.
@@ -52,18 +55,20 @@ def list_stuck(database: Database, waits: Mapping[str, int], at_most: int = 200)
     d, r = t.delivery.c, t.route.c
     other_delivery = t.delivery.alias("other").c
     is_given = exists().where(
-        other_delivery.report_id == r.report_id, other_delivery.hotline == r.hotline, other_delivery.type == "created"
+        other_delivery.report_id == r.report_id,
+        other_delivery.hotline == r.hotline,
+        other_delivery.type == DeliveryType.CREATED,
     )
-    has_fallback = exists().where(r.report_id == d.report_id, r.role == "fallback", ~is_given)
+    has_fallback = exists().where(r.report_id == d.report_id, r.role == RecipientRole.FALLBACK, ~is_given)
     now = database.now_sql()
-    in_chain = and_(d.type == "created", d.role.in_(("primary", "fallback")))
+    in_chain = and_(d.type == DeliveryType.CREATED, d.role.in_((RecipientRole.PRIMARY, RecipientRole.FALLBACK)))
     newer_delivery = t.delivery.alias("newer").c
-    is_waiting = or_(d.handling == "rejected", _is_stuck(d, now, waits))
+    is_waiting = or_(d.handling == Handling.REJECTED, _is_stuck(d, now, waits))
     is_waiting |= exists().where(*_is_missing_update(d, newer_delivery), _is_stuck(newer_delivery, now, waits))
     is_received = exists().where(
         other_delivery.report_id == d.report_id,
-        other_delivery.type == "created",
-        other_delivery.role != "also",
+        other_delivery.type == DeliveryType.CREATED,
+        other_delivery.role != RecipientRole.ALSO,
         *_has_latest(other_delivery),
     )
     query = select(d.report_id).where(in_chain, is_waiting, has_fallback, ~is_received)
@@ -71,17 +76,17 @@ def list_stuck(database: Database, waits: Mapping[str, int], at_most: int = 200)
         return list(connection.execute(query.distinct().limit(at_most)).scalars())
 
 
-def _is_stuck(c: Any, now: ColumnElement[int], delays: Mapping[str, int]) -> ColumnElement[bool]:
+def _is_stuck(c: Any, now: ColumnElement[int], delays: Mapping[Priority, int]) -> ColumnElement[bool]:
     """Match deliveries that were refused, parked, or have no receipt in time."""
     overdue = (and_(c.priority == priority, c.created_at <= now - delay) for priority, delay in delays.items())
-    return or_(c.state.in_(("refused", "parked")), c.last_class.like("refused%"), *overdue)
+    return or_(c.state.in_((DeliveryState.REFUSED, DeliveryState.PARKED)), c.last_class.like("refused%"), *overdue)
 
 
 def _has_latest(c: Any) -> tuple[ColumnElement[bool], ...]:
     """Match deliveries by which a hotline has the report, with every update that made it more urgent."""
     return (
-        c.state == "delivered",
-        c.handling != "rejected",
+        c.state == DeliveryState.DELIVERED,
+        c.handling != Handling.REJECTED,
         ~exists().where(*_is_missing_update(c, t.delivery.alias("lacking").c)),
     )
 
@@ -95,12 +100,14 @@ def _is_missing_update(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
     same_hotline = (
         received.report_id == newer.report_id,
         received.hotline == newer.hotline,
-        received.type == "updated",
+        received.type == DeliveryType.UPDATED,
     )
-    is_known = exists().where(*same_hotline, received.state == "delivered", received.priority <= newer.priority)
-    is_update = (newer.report_id == c.report_id, newer.hotline == c.hotline, newer.type == "updated")
+    is_known = exists().where(
+        *same_hotline, received.state == DeliveryState.DELIVERED, received.priority <= newer.priority
+    )
+    is_update = (newer.report_id == c.report_id, newer.hotline == c.hotline, newer.type == DeliveryType.UPDATED)
     is_open = (newer.state.in_(UNDELIVERED), newer.priority < c.priority)
-    return c.state == "delivered", *is_update, *is_open, ~is_known
+    return c.state == DeliveryState.DELIVERED, *is_update, *is_open, ~is_known
 
 
 def load_chain(database: Database, report_id: str) -> FallbackChain:
@@ -117,7 +124,7 @@ def _chain(connection: Connection, database: Database, report_id: str) -> Fallba
     rows = connection.execute(
         select(d.hotline, d.state, d.handling, last_class, is_gone, waiting_time, d.role)
         .outerjoin_from(t.delivery, t.hotline_state, h.hotline == d.hotline)
-        .where(d.report_id == report_id, d.type == "created")
+        .where(d.report_id == report_id, d.type == DeliveryType.CREATED)
         .order_by(d.created_at, d.delivery_id)
     ).all()
     missing = _missing_updates(connection, database, report_id)
@@ -135,13 +142,13 @@ def _missing_updates(connection: Connection, database: Database, report_id: str)
         .add_columns(database.now_sql() - n.created_at)
         .join_from(t.delivery, newer, is_update)
         .outerjoin(t.hotline_state, h.hotline == d.hotline)
-        .where(d.report_id == report_id, d.type == "created")
+        .where(d.report_id == report_id, d.type == DeliveryType.CREATED)
         .order_by(n.created_at.desc(), n.delivery_id.desc())
     )
     return {row[0]: tuple(row[1:]) for row in connection.execute(query)}
 
 
-def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> tuple[str, str] | None:
+def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> tuple[str, Priority] | None:
     """Give the report to one more hotline; return (delivery_id, priority).
 
     The delivery has a key of its own, and earlier deliveries go on. None if the hotline was given the report meanwhile,
@@ -161,9 +168,9 @@ def _remaining_query() -> Select[Any]:
     newest_revision = (
         select(func.max(latest_route.revision)).where(latest_route.report_id == bindparam("which")).scalar_subquery()
     )
-    is_given = exists().where(d.report_id == bindparam("which"), d.hotline == r.hotline, d.type == "created")
+    is_given = exists().where(d.report_id == bindparam("which"), d.hotline == r.hotline, d.type == DeliveryType.CREATED)
     fallback_query = select(r.hotline).where(
-        r.report_id == bindparam("which"), r.revision == newest_revision, r.role == "fallback"
+        r.report_id == bindparam("which"), r.revision == newest_revision, r.role == RecipientRole.FALLBACK
     )
     return fallback_query.where(~is_given).order_by(r.rank)
 
@@ -173,7 +180,7 @@ _REMAINING = _remaining_query()
 
 def insert_fallback(
     connection: Connection, database: Database, report_id: str, hotline: str, why: str, *, actor: str = "clock"
-) -> tuple[str, str] | None:
+) -> tuple[str, Priority] | None:
     """Do as `add_fallback`, within the caller's transaction. `actor`: for the audit entry."""
     b = t.report_body.c
     revision_query = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
@@ -182,8 +189,10 @@ def insert_fallback(
     if hotline not in chain.left or revision is None:
         return None
     now = database.moment(connection)
-    row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=chain.priority, now=now)
-    connection.execute(insert(t.delivery), row | {"role": "fallback", "why": why})
+    row = new_delivery(
+        report_id, hotline, kind=DeliveryType.CREATED, revision=revision, priority=chain.priority, now=now
+    )
+    connection.execute(insert(t.delivery), row | {"role": RecipientRole.FALLBACK, "why": why})
     outbox.record_change(connection, str(row["delivery_id"]), report_id, act="made", actor=actor, now=now)
     correspondence.deliver_missing_messages(connection, database, report_id, hotline, now)
     return str(row["delivery_id"]), chain.priority

@@ -26,23 +26,24 @@ from sqlalchemy import (
     update,
 )
 
-from reports.case_state import UNACKNOWLEDGED_STATES
+from reports.case_state import ACKNOWLEDGED, UNACKNOWLEDGED_STATES, Handling
+from reports.delivery import REPORT_TYPES, DeliveryState, RecipientRole
 from reports.escalation import (
     ESCALATION_STEPS,
     NOTIFY_STEPS,
     PRIORITIES,
-    STEP_BEGIN,
-    STEP_OVERDUE,
     TRANSFER_STEPS,
     EscalationTimes,
+    Priority,
+    StepName,
+    StepOutcome,
 )
+from reports.facts import Completeness
 from reports.store import audit_log
-from reports.store.deliveries import REPORT_TYPES, is_on_latest_route
+from reports.store.deliveries import is_on_latest_route
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
-
-ACKNOWLEDGED = ("accepted", "in_progress", "closed")  # a hotline of the route has acknowledged it: no more steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class EscalationStep:
     """A step of a report's escalation. `round`: 0, 1, … of a repeated step. `due_at`: microseconds."""
 
     report_id: str
-    priority: str
-    step: str
+    priority: Priority
+    step: StepName
     round: int
     due_at: int
 
@@ -61,8 +62,8 @@ class RoutedHotline:
     """A hotline that was given the report and is on its latest route."""
 
     hotline: str
-    state: str
-    handling: str
+    state: DeliveryState
+    handling: Handling
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class EscalationState:
     """
 
     report_id: str
-    priority: str
+    priority: Priority
     country: str
     since: int
     given: tuple[RoutedHotline, ...]
@@ -101,15 +102,15 @@ def stop_acknowledged(database: Database, at_most: int = 200) -> list[str]:
     if report_ids:
         with database.write() as connection:
             statement = update(t.step).where(s.report_id.in_(report_ids), is_over)
-            connection.execute(statement.values(done_at=database.now_sql(), came_to="stopped"))
+            connection.execute(statement.values(done_at=database.now_sql(), came_to=StepOutcome.STOPPED))
     return report_ids
 
 
 def list_due(
     database: Database,
-    which: Collection[str] = ESCALATION_STEPS,
+    which: Collection[StepName] = ESCALATION_STEPS,
     at_most: int = 50,
-    priorities: Collection[str] = PRIORITIES,
+    priorities: Collection[Priority] = PRIORITIES,
 ) -> list[EscalationStep]:
     """Return the steps among `which` that are due now: the most urgent first, and of those the untried first.
 
@@ -124,13 +125,13 @@ def list_due(
             s.done_at.is_(None),
             s.due_at <= now,
             s.not_before <= now,
-            s.step != STEP_BEGIN,
+            s.step != StepName.BEGIN,
             ~is_acknowledged(s.report_id),
         )
         .where(
             s.step.in_(which),
             s.priority.in_(priorities),
-            or_(s.step.not_in(TRANSFER_STEPS), r.completeness == "complete"),
+            or_(s.step.not_in(TRANSFER_STEPS), r.completeness == Completeness.COMPLETE),
         )
         .order_by(s.priority, s.not_before, s.due_at, s.report_id, s.step)
     )
@@ -138,16 +139,16 @@ def list_due(
         return [EscalationStep(*row) for row in connection.execute(query.limit(at_most))]
 
 
-def count_overdue(database: Database) -> dict[str, int]:
+def count_overdue(database: Database) -> dict[Priority, int]:
     """Return, by priority, the number of reports that were not acknowledged in time."""
     with database.read() as connection:
         return count_overdue_in(connection, database)
 
 
-def count_overdue_in(connection: Connection, database: Database) -> dict[str, int]:
+def count_overdue_in(connection: Connection, database: Database) -> dict[Priority, int]:
     """Do as `count_overdue`, on an open connection."""
     r, s = t.report.c, t.step.c
-    same_escalation = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
+    same_escalation = (s.report_id == r.report_id, s.priority == r.priority, s.step == StepName.OVERDUE)
     is_overdue = exists().where(*same_escalation, s.due_at <= database.now_sql())
     is_waiting = r.state.in_(UNACKNOWLEDGED_STATES)
     query = (
@@ -194,14 +195,14 @@ def load_state(database: Database, report_id: str) -> EscalationState:
 
 def _report_query() -> Select[Any]:
     r, s = t.report.c, t.step.c
-    begin_step = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_BEGIN)
+    begin_step = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == StepName.BEGIN)
     query = select(r.priority, r.country, s.due_at).outerjoin_from(t.report, t.step, begin_step)
     return query.where(r.report_id == bindparam("which")).limit(1)
 
 
 def _hotlines_query() -> Select[Any]:
     d = t.delivery.c
-    rank = case({"primary": 0, "also": 1}, value=d.role, else_=2)
+    rank = case({RecipientRole.PRIMARY: 0, RecipientRole.ALSO: 1}, value=d.role, else_=2)
     of_report = select(d.hotline, d.state, d.handling).where(
         d.report_id == bindparam("which"), d.type.in_(REPORT_TYPES)
     )
@@ -229,7 +230,7 @@ def postpone(database: Database, step: EscalationStep, until: int) -> None:
         connection.execute(update(t.step).where(_is_same_step(step)).values(not_before=until))
 
 
-def complete(database: Database, step: EscalationStep, came_to: str, again: int | None = None) -> None:
+def complete(database: Database, step: EscalationStep, came_to: StepOutcome, again: int | None = None) -> None:
     """Record the outcome of a step.
 
     `again`: when the next round is due, in microseconds; None if there is no next round.
@@ -243,7 +244,7 @@ def complete(database: Database, step: EscalationStep, came_to: str, again: int 
             connection.execute(database.insert_or_ignore(t.step).values(row))
 
 
-def complete_many(database: Database, came_to: Sequence[tuple[EscalationStep, str]]) -> None:
+def complete_many(database: Database, came_to: Sequence[tuple[EscalationStep, StepOutcome]]) -> None:
     """Record the outcomes of steps that were due and required no action, in one transaction."""
     s = t.step.c
     names = ("report_id", "priority", "step", "round")
@@ -258,7 +259,7 @@ def complete_many(database: Database, came_to: Sequence[tuple[EscalationStep, st
         connection.execute(update(t.step).where(is_open_step), rows)
 
 
-def give_to_fallback(database: Database, step: EscalationStep, hotline: str, why: str) -> tuple[str, str] | None:
+def give_to_fallback(database: Database, step: EscalationStep, hotline: str, why: str) -> tuple[str, Priority] | None:
     """Give the report to one more hotline of its route, and complete the step; return (delivery_id, priority).
 
     None if the step is done, if somebody has acknowledged the report, or if the hotline cannot be given it.
@@ -270,13 +271,13 @@ def give_to_fallback(database: Database, step: EscalationStep, hotline: str, why
         if already_acknowledged or connection.execute(step_query).first() is None:
             return None
         delivery = fallbacks.insert_fallback(connection, database, step.report_id, hotline, why)
-        _complete(connection, step, "given" if delivery else "nobody", now)
+        _complete(connection, step, StepOutcome.GIVEN if delivery else StepOutcome.NOBODY, now)
         return delivery
 
 
-def _complete(connection: Connection, step: EscalationStep, outcome: str, now: int) -> None:
+def _complete(connection: Connection, step: EscalationStep, outcome: StepOutcome, now: int) -> None:
     statement = update(t.step).where(_is_same_step(step)).values(done_at=now, came_to=outcome)
-    if connection.execute(statement).rowcount and outcome in ("told", "given"):
+    if connection.execute(statement).rowcount and outcome in (StepOutcome.NOTIFIED, StepOutcome.GIVEN):
         act = f"{outcome}:{step.step}"
         audit_log.append(connection, "clock", act, step.report_id, now)
 
@@ -295,14 +296,14 @@ def _has_delivery(report_id: Any) -> ColumnElement[bool]:
     return exists().where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
 
 
-def list_unstarted(database: Database, at_most: int = 200) -> list[tuple[str, str, str]]:
+def list_unstarted(database: Database, at_most: int = 200) -> list[tuple[str, Priority, str]]:
     """Return (report_id, priority, country) of reports that need an escalation.
 
     Nobody has acknowledged them, and they have no open step of their present priority.
     """
     r, s = t.report.c, t.step.c
     has_open_step = exists().where(
-        s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != STEP_BEGIN
+        s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != StepName.BEGIN
     )
     is_waiting = r.state.in_(UNACKNOWLEDGED_STATES)
     query = select(r.report_id, r.priority, r.country).where(is_waiting, ~has_open_step, _has_delivery(r.report_id))
@@ -311,15 +312,15 @@ def list_unstarted(database: Database, at_most: int = 200) -> list[tuple[str, st
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
-def start_raised(connection: Connection, database: Database, report_id: str, priority: str, now: int) -> None:
+def start_raised(connection: Connection, database: Database, report_id: str, priority: Priority, now: int) -> None:
     """Start the escalation of a report that has become more urgent, at `now` in microseconds.
 
     The scheduler makes the other steps.
     """
-    connection.execute(database.insert_or_ignore(t.step), _step_row(report_id, priority, STEP_BEGIN, now, now))
+    connection.execute(database.insert_or_ignore(t.step), _step_row(report_id, priority, StepName.BEGIN, now, now))
 
 
-def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTimes]]) -> None:
+def start_steps(database: Database, new: Sequence[tuple[str, Priority, EscalationTimes]]) -> None:
     """Make the steps of each (report_id, priority, times), once; resume stopped escalations.
 
     It is one transaction: with one for each report, new submissions would wait for the scheduler when many reports have
@@ -331,12 +332,12 @@ def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTime
     }
     reports = [report_id for report_id, _ in escalations]
     first_query = select(d.report_id, func.min(d.created_at)).where(d.report_id.in_(reports), d.type.in_(REPORT_TYPES))
-    begin_step = select(s.report_id, s.priority, s.due_at).where(s.report_id.in_(reports), s.step == STEP_BEGIN)
+    begin_step = select(s.report_id, s.priority, s.due_at).where(s.report_id.in_(reports), s.step == StepName.BEGIN)
     with database.write() as connection:
         now = database.moment(connection)
         created = {row[0]: int(row[1]) for row in connection.execute(first_query.group_by(d.report_id))}
         begin_rows = [
-            _step_row(*escalation, STEP_BEGIN, created.get(escalation[0], now), now) for escalation in escalations
+            _step_row(*escalation, StepName.BEGIN, created.get(escalation[0], now), now) for escalation in escalations
         ]
         connection.execute(database.insert_or_ignore(t.step), begin_rows)
         begin_times = {(row[0], row[1]): int(row[2]) for row in connection.execute(begin_step)}
@@ -352,7 +353,7 @@ def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTime
         connection.execute(_BEGUN, parameters)
 
 
-def _step_row(report_id: str, priority: str, step: str, due_at: int, now: int) -> dict[str, object]:
+def _step_row(report_id: str, priority: Priority, step: StepName, due_at: int, now: int) -> dict[str, object]:
     row = {"report_id": report_id, "priority": priority, "step": step, "round": 0}
     return row | {"due_at": due_at, "not_before": now}
 
@@ -367,10 +368,12 @@ def _start_changes() -> Iterator[Update]:
     of_report = s.report_id == bindparam("which")
     same_escalation = and_(of_report, s.priority == bindparam("as"))
     less_urgent = update(t.step).where(of_report, s.priority > bindparam("as"), s.done_at.is_(None))
-    yield less_urgent.values(done_at=now, came_to="raised")
-    stopped_steps = update(t.step).where(same_escalation, s.came_to == "stopped")
+    yield less_urgent.values(done_at=now, came_to=StepOutcome.RAISED)
+    stopped_steps = update(t.step).where(same_escalation, s.came_to == StepOutcome.STOPPED)
     yield stopped_steps.values(done_at=None, came_to=None, not_before=now)
-    yield update(t.step).where(same_escalation, s.step == STEP_BEGIN).values(done_at=now, came_to="passed")
+    yield (
+        update(t.step).where(same_escalation, s.step == StepName.BEGIN).values(done_at=now, came_to=StepOutcome.PASSED)
+    )
 
 
 _RAISED, _RESUMED, _BEGUN = _start_changes()

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
-from reports.escalation import STEP_OVERDUE
+from reports.case_state import Handling, ReportState
+from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
+from reports.escalation import Priority, StepName
 from reports.store import audit_log
-from reports.store.deliveries import REPORT_TYPES, new_delivery
+from reports.store.deliveries import new_delivery
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from runtime.settings import Mode
 
 NO_KEY = b""
 
@@ -47,7 +50,7 @@ class MailboxView:
     sealed_key: bytes
     answers: tuple[MailboxAnswer, ...]
     country: str = ""
-    priority: str = ""
+    priority: Priority | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,14 @@ def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
         answers = select(a.answer_id, a.sealed).where(a.report_id == report_id)
         rows = connection.execute(answers.order_by(a.created_at.desc(), a.answer_id.desc()))
         mailbox_answers = tuple(MailboxAnswer(*answer) for answer in rows)
-        state = "overdue" if row.state == "delivered" and row.overdue else row.state
+        state = "overdue" if row.state == ReportState.DELIVERED and row.overdue else row.state
         return MailboxView(report_id, state, row.desk, row.sealed_key, mailbox_answers, row.country, row.priority)
 
 
 def _overdue(database: Database) -> ColumnElement[bool]:
     """Match reports whose time to be acknowledged has passed, as urgent as they are now."""
     r, s = t.report.c, t.step.c
-    conditions = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
+    conditions = (s.report_id == r.report_id, s.priority == r.priority, s.step == StepName.OVERDUE)
     return exists(select(s.report_id).where(*conditions, s.due_at <= database.now_sql()).correlate(t.report))
 
 
@@ -174,7 +177,7 @@ class AnswerTarget:
     """
 
     country: str
-    mode: str
+    mode: Mode
     public_key: bytes | None
     hotlines: tuple[str, ...]
 
@@ -234,7 +237,7 @@ def delete_unreadable_answers(database: Database) -> int:
 
 # Deliveries of messages, made by the scheduler
 
-MadeDeliveries = list[tuple[str, str]]  # delivery_id, priority
+MadeDeliveries = list[tuple[str, Priority]]  # delivery_id, priority
 
 
 def list_undelivered_messages(database: Database, at_most: int = 200) -> list[tuple[str, str]]:
@@ -275,7 +278,7 @@ def deliver_missing_messages(
     """
     m, d = t.message.c, t.delivery.c
     is_sent = exists().where(
-        d.report_id == report_id, d.hotline == hotline, d.type == "message", d.revision == m.number
+        d.report_id == report_id, d.hotline == hotline, d.type == DeliveryType.MESSAGE, d.revision == m.number
     )
     conditions = (m.report_id == report_id, m.recipient == hotline, m.number.is_not(None), ~is_sent)
     numbers = connection.execute(select(m.number).where(*conditions).order_by(m.number)).scalars().all()
@@ -284,11 +287,13 @@ def deliver_missing_messages(
         return []
     new_deliveries = []
     for number in numbers:
-        row = new_delivery(report_id, hotline, kind="message", revision=number, priority=own_delivery.priority, now=now)
+        row = new_delivery(
+            report_id, hotline, kind=DeliveryType.MESSAGE, revision=number, priority=own_delivery.priority, now=now
+        )
         row |= {"role": own_delivery.role, "why": own_delivery.why}
         if connection.execute(database.insert_or_ignore(t.delivery).values(row)).rowcount:
             audit_log.append(connection, "clock", "made", str(row["delivery_id"]), now)
-            new_deliveries.append((str(row["delivery_id"]), str(own_delivery.priority)))
+            new_deliveries.append((str(row["delivery_id"]), own_delivery.priority))
     return new_deliveries
 
 
@@ -296,6 +301,6 @@ def _recipient(connection: Connection, report_id: str, hotline: str) -> Any:
     """Return role, reason and priority of the hotline's delivery; None if it has no report or has handed it back."""
     d, r = t.delivery.c, t.report.c
     has_report = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
-    is_active = (d.state != "cancelled", d.handling != "rejected")
+    is_active = (d.state != DeliveryState.CANCELLED, d.handling != Handling.REJECTED)
     query = select(d.role, d.why, r.priority).join_from(t.delivery, t.report, r.report_id == d.report_id)
     return connection.execute(query.where(*has_report, *is_active).limit(1)).first()

@@ -12,13 +12,14 @@ from reports.store.database_check import has_all_migrations, refuse_other_modes
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.privileges import grants
 from reports.store.schema.tables import made_for
+from runtime.settings import Mode
 
 FOLDER = Path(__file__).parent
 ALEMBIC_LOCK = threading.Lock()  # Alembic stores the current migration in module globals
 MAX_TRIES = 10  # one second each, while another process holds a lock
 
 
-def upgrade(database: Database, mode: str) -> None:
+def upgrade(database: Database, mode: Mode) -> None:
     """Apply all missing migrations. A new database is from then on of this mode.
 
     In PostgreSQL each role gets its privileges, if the roles exist. Raises WrongDatabase or DatabaseUnavailable.

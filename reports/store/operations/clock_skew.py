@@ -16,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
 
+from reports.delivery import DeliveryState
 from reports.escalation import (
     CLOCK_JUMP,
     CLOCK_SLACK,
@@ -26,13 +27,15 @@ from reports.escalation import (
     PENDING_REVISION,
     SMS_ATTEMPT,
     SMS_LIFETIME,
-    STEP_BEGIN,
     STEP_CLAIM,
     URGENT,
+    Priority,
+    StepName,
 )
 from reports.store.engine.database import Database
 from reports.store.engine.timing import is_too_far, period_by_column
 from reports.store.schema import tables as t
+from reports.store.sms.messages import SmsState
 from runtime.time_units import HOUR, MINUTE, SECOND
 
 CLOCK_LEASE = "clock"
@@ -105,7 +108,7 @@ def measure_skew(database: Database, *, attempts: bool = False) -> ClockSkew:
         too_far_ahead = is_too_far(p.due_at, database.now_sql(), period_by_column(PENDING_REVISION, p.kind))
         count = select(func.count()).select_from(t.pending).where(too_far_ahead)
         created_ahead = is_too_far(d.created_at, database.now_sql(), 0)
-        created_count = select(func.count()).select_from(t.delivery).where(d.state == "due", created_ahead)
+        created_count = select(func.count()).select_from(t.delivery).where(d.state == DeliveryState.DUE, created_ahead)
         counts = [int(connection.execute(query).scalar_one()) for query in (count, created_count)]
         newest_ahead = _newest(connection, now)
         if attempts:
@@ -116,7 +119,7 @@ def measure_skew(database: Database, *, attempts: bool = False) -> ClockSkew:
 def _attempts(database: Database) -> Select[Any]:
     d = t.delivery.c
     too_far_ahead = is_too_far(d.next_at, database.now_sql(), period_by_column(DELIVERY_ATTEMPT, d.priority))
-    return select(func.count()).select_from(t.delivery).where(d.state == "due", too_far_ahead)
+    return select(func.count()).select_from(t.delivery).where(d.state == DeliveryState.DUE, too_far_ahead)
 
 
 def _newest(connection: Connection, now: int) -> int:
@@ -140,7 +143,7 @@ class _Repair(NamedTuple):
     values: Mapping[str, Any]
 
 
-def repair_times(database: Database, furthest: Mapping[str, int], *, reconsider: bool = False) -> int:
+def repair_times(database: Database, furthest: Mapping[Priority, int], *, reconsider: bool = False) -> int:
     """Repair times that are too far ahead, and return how many rows. Raises DatabaseUnavailable.
 
     Args:
@@ -166,13 +169,13 @@ def _any(connection: Connection, repair: _Repair) -> bool:
 
 def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
     d, o, h, s, n = t.delivery.c, t.outgoing.c, t.hotline_state.c, t.step.c, t.nudge.c
-    due, unleased = d.state == "due", {"lease_until": None, "lease_by": None}
+    due, unleased = d.state == DeliveryState.DUE, {"lease_until": None, "lease_by": None}
     longest = period_by_column(DELIVERY_ATTEMPT, d.priority)
     yield _Repair(t.delivery, and_(due, is_too_far(d.next_at, now, longest)), {"next_at": now})
     yield _Repair(t.delivery, and_(due, is_too_far(d.lease_until, now, LEASE_TIME)), unleased)
     yield _Repair(t.delivery, and_(due, d.created_at > now + CLOCK_SLACK), {"created_at": now})
-    yield _Repair(t.delivery, and_(d.state != "delivered", d.told_at > now + CLOCK_SLACK), {"told_at": now})
-    due = o.state == "due"
+    yield _Repair(t.delivery, and_(d.state != DeliveryState.DELIVERED, d.told_at > now + CLOCK_SLACK), {"told_at": now})
+    due = o.state == SmsState.DUE
     yield _Repair(t.outgoing, and_(due, is_too_far(o.next_at, now, SMS_ATTEMPT)), {"next_at": now})
     yield _Repair(t.outgoing, and_(due, is_too_far(o.lease_until, now, LEASE_TIME)), unleased)
     yield _Repair(
@@ -187,13 +190,13 @@ def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
         yield _Repair(t.nudge, and_(n.sent_at.is_(None), n.due_at > now), {"due_at": now})
 
 
-def _repair_steps(database: Database, longest_by_priority: Mapping[str, int]) -> int:
+def _repair_steps(database: Database, longest_by_priority: Mapping[Priority, int]) -> int:
     """Move escalations that began in the future back to now; other steps that are too far ahead become due now."""
     s = t.step.c
     begin_step = t.step.alias("began").c
     is_open = s.done_at.is_(None)
     begin_query = select(begin_step.report_id, begin_step.priority, begin_step.due_at).where(
-        begin_step.step == STEP_BEGIN
+        begin_step.step == StepName.BEGIN
     )
     repaired = 0
     with database.read() as connection:
@@ -210,7 +213,9 @@ def _repair_steps(database: Database, longest_by_priority: Mapping[str, int]) ->
     with database.write() as connection:
         for row in ahead_rows:
             same_escalation = and_(s.report_id == row.report_id, s.priority == row.priority)
-            repaired += _move(connection, and_(same_escalation, is_open | (s.step == STEP_BEGIN)), by=row.due_at - now)
+            repaired += _move(
+                connection, and_(same_escalation, is_open | (s.step == StepName.BEGIN)), by=row.due_at - now
+            )
         for condition in too_far_ahead:
             repaired += _move(connection, condition, to=now)
     return repaired

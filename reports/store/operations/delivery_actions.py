@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from reports.case_state import may_change
+from reports.case_state import Handling, may_change
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState
+from reports.escalation import Priority
 from reports.store import audit_log, outbox
-from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
@@ -40,12 +41,19 @@ def list_deliveries(database: Database, states: Sequence[str] = UNDELIVERED, at_
 
 def retry(database: Database, delivery_id: str, actor: str) -> None:
     """Make an undelivered delivery due now, with the same idempotency key. Raises ActionNotPossible."""
-    _execute(database, delivery_id, "due", UNDELIVERED, act="retried", actor=actor)
+    _execute(database, delivery_id, DeliveryState.DUE, UNDELIVERED, act="retried", actor=actor)
 
 
 def park(database: Database, delivery_id: str, actor: str) -> None:
     """Stop further attempts. The report stays, and a person has to deal with it. Raises ActionNotPossible."""
-    _execute(database, delivery_id, "parked", ("due", "refused"), act="parked", actor=actor)
+    _execute(
+        database,
+        delivery_id,
+        DeliveryState.PARKED,
+        (DeliveryState.DUE, DeliveryState.REFUSED),
+        act="parked",
+        actor=actor,
+    )
 
 
 def cancel(database: Database, delivery_id: str, actor: str, reason: str) -> None:
@@ -55,7 +63,7 @@ def cancel(database: Database, delivery_id: str, actor: str, reason: str) -> Non
     """
     if not (reason.isascii() and reason.replace("_", "").isalpha() and len(reason) <= 12):
         raise ActionNotPossible("give the reason as one word of at most 12 letters")
-    _execute(database, delivery_id, "cancelled", UNDELIVERED, act=f"cancelled:{reason}", actor=actor)
+    _execute(database, delivery_id, DeliveryState.CANCELLED, UNDELIVERED, act=f"cancelled:{reason}", actor=actor)
 
 
 def record_action(database: Database, act: str, object_id: str, actor: str) -> None:
@@ -65,7 +73,13 @@ def record_action(database: Database, act: str, object_id: str, actor: str) -> N
 
 
 def _execute(
-    database: Database, delivery_id: str, new_state: str, states: Sequence[str], *, act: str, actor: str
+    database: Database,
+    delivery_id: str,
+    new_state: DeliveryState,
+    states: Sequence[DeliveryState],
+    *,
+    act: str,
+    actor: str,
 ) -> None:
     d = t.delivery.c
     with database.write() as connection:
@@ -75,29 +89,35 @@ def _execute(
             raise ActionNotPossible("there is no such delivery")
         if row.state not in states:
             raise ActionNotPossible(f"it is {row.state}; that can be done with {', '.join(states)} only")
-        if new_state == "cancelled" and not _has_another_alive(connection, delivery_id, row.report_id):
+        if new_state == DeliveryState.CANCELLED and not _has_another_alive(connection, delivery_id, row.report_id):
             raise ActionNotPossible("it is the last one alive of its report; give the report to somebody else first")
         values = (
             _due_values(database, row.state)
-            if new_state == "due"
+            if new_state == DeliveryState.DUE
             else {"state": new_state, "lease_by": None, "lease_until": None}
         )
         connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(values))
         outbox.record_change(connection, delivery_id, row.report_id, act=act, actor=actor, now=database.now())
 
 
-def _due_values(database: Database, state: str) -> dict[str, Any]:
+def _due_values(database: Database, state: DeliveryState) -> dict[str, Any]:
     now = database.now_sql()
-    if state == "due":
+    if state == DeliveryState.DUE:
         return {"next_at": now}
-    values = {"state": "due", "next_at": now, "attempt": 0, "last_class": None, "told_at": None}
-    return values | {"created_at": now} if state == "parked" else values  # otherwise its 14 days would be over at once
+    values = {"state": DeliveryState.DUE, "next_at": now, "attempt": 0, "last_class": None, "told_at": None}
+    return (
+        values | {"created_at": now} if state == DeliveryState.PARKED else values
+    )  # otherwise its 14 days would be over at once
 
 
 def _has_another_alive(connection: Connection, delivery_id: str, report_id: str) -> bool:
     d = t.delivery.c
-    is_alive = and_(d.report_id == report_id, d.delivery_id != delivery_id, d.state.in_(("due", "delivered")))
-    query = select(d.delivery_id).where(is_alive, d.handling != "rejected", d.type.in_(REPORT_TYPES))
+    is_alive = and_(
+        d.report_id == report_id,
+        d.delivery_id != delivery_id,
+        d.state.in_((DeliveryState.DUE, DeliveryState.DELIVERED)),
+    )
+    query = select(d.delivery_id).where(is_alive, d.handling != Handling.REJECTED, d.type.in_(REPORT_TYPES))
     return connection.execute(query.limit(1)).first() is not None
 
 
@@ -105,7 +125,7 @@ def revive_hotline(database: Database, hotline: str, actor: str) -> int:
     """Deliver to a hotline again that answered 410; the deliveries refused for that become due. Returns how many."""
     d, h = t.delivery.c, t.hotline_state.c
     was_refused_as_gone = and_(
-        d.hotline == hotline, d.state == "refused", or_(d.last_class == "gone", d.last_status == 410)
+        d.hotline == hotline, d.state == DeliveryState.REFUSED, or_(d.last_class == "gone", d.last_status == 410)
     )
     with database.write() as connection:
         reset_values = {"dead_since": None, "failures": 0, "open_until": 0, "opened_times": 0}
@@ -113,7 +133,9 @@ def revive_hotline(database: Database, hotline: str, actor: str) -> int:
         rows = connection.execute(select(d.delivery_id, d.report_id).where(was_refused_as_gone)).all()
         for row in rows:
             retried = (
-                update(t.delivery).where(d.delivery_id == row.delivery_id).values(_due_values(database, "refused"))
+                update(t.delivery)
+                .where(d.delivery_id == row.delivery_id)
+                .values(_due_values(database, DeliveryState.REFUSED))
             )
             connection.execute(retried)
             outbox.record_change(
@@ -137,7 +159,7 @@ class Transfer:
     actor: str
 
 
-def transfer_report(database: Database, report_id: str, giver: str, taker: str, actor: str) -> tuple[str, str]:
+def transfer_report(database: Database, report_id: str, giver: str, taker: str, actor: str) -> tuple[str, Priority]:
     """Transfer a report; return (delivery_id, priority) of the new delivery. Raises ActionNotPossible.
 
     At `giver` the report counts as rejected, and the escalation continues. `taker` must be a hotline that was shown to
@@ -155,7 +177,7 @@ def list_requested_transfers(database: Database, at_most: int = 50) -> list[Tran
         return [Transfer(*row) for row in connection.execute(query.order_by(h.asked_at).limit(at_most))]
 
 
-def execute_transfer(database: Database, one: Transfer) -> tuple[str, str] | None:
+def execute_transfer(database: Database, one: Transfer) -> tuple[str, Priority] | None:
     """Execute a requested transfer once; return (delivery_id, priority) of the new delivery.
 
     Returns None if the transfer is not possible (the request is marked refused) or was executed by another process.
@@ -178,13 +200,13 @@ def _close_request(connection: Connection, transfer: Transfer, outcome: str) -> 
     return bool(connection.execute(update(t.handover).where(is_open).values(outcome=outcome)).rowcount)
 
 
-def _transfer(connection: Connection, database: Database, transfer: Transfer) -> tuple[str, str]:
+def _transfer(connection: Connection, database: Database, transfer: Transfer) -> tuple[str, Priority]:
     report_id, giver = transfer.report_id, transfer.giver
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
     rows = _deliveries_of(connection, report_id, giver)
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report")
-    if not may_change(rows[-1].handling, "rejected") or rows[-1].handling == "rejected":
+    if not may_change(rows[-1].handling, Handling.REJECTED) or rows[-1].handling == Handling.REJECTED:
         raise ActionNotPossible(f"it is {rows[-1].handling} at {giver}; nothing is handed over from there")
     delivery = fallbacks.insert_fallback(
         connection, database, report_id, transfer.taker, TRANSFERRED, actor=transfer.actor
@@ -193,7 +215,7 @@ def _transfer(connection: Connection, database: Database, transfer: Transfer) ->
         raise ActionNotPossible(_why_not(transfer.taker, fallbacks.remaining_fallbacks(connection, report_id)))
     for row in rows:
         statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)
-        connection.execute(statement.values(handling="rejected"))
+        connection.execute(statement.values(handling=Handling.REJECTED))
         outbox.record_change(
             connection, row.delivery_id, report_id, act="handed_on", actor=transfer.actor, now=database.now()
         )
@@ -202,7 +224,9 @@ def _transfer(connection: Connection, database: Database, transfer: Transfer) ->
 
 def _deliveries_of(connection: Connection, report_id: str, hotline: str) -> list[Any]:
     d = t.delivery.c
-    has_report = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != "cancelled")
+    has_report = and_(
+        d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED
+    )
     query = select(d.delivery_id, d.handling).where(has_report).order_by(d.created_at, d.delivery_id)
     return list(connection.execute(query.with_for_update()))
 

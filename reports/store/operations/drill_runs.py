@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
 
+from reports.delivery import DeliveryState, DeliveryType
+from reports.escalation import Priority
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
@@ -44,7 +46,7 @@ class Drill:
     at: int
     report_id: str | None
     missed: bool = False
-    priority: str = ""
+    priority: Priority | Literal[""] = ""
     moments: DrillTimes = field(default_factory=dict)
     others: tuple[str, ...] = ()
 
@@ -123,7 +125,12 @@ def _milestones(connection: Connection, hotline: str, reports: Collection[str]) 
     d = t.delivery.c
     query = select(d.delivery_id, d.report_id, d.priority, d.created_at, d.delivered_at)
     delivery_rows = connection.execute(
-        query.where(d.report_id.in_(reports), d.hotline == hotline, d.type == "created", d.state != "cancelled")
+        query.where(
+            d.report_id.in_(reports),
+            d.hotline == hotline,
+            d.type == DeliveryType.CREATED,
+            d.state != DeliveryState.CANCELLED,
+        )
     ).all()
     report_by_delivery = {row.delivery_id: row.report_id for row in delivery_rows}
     milestones: dict[str, dict[str, Any]] = {}
@@ -156,7 +163,7 @@ def _other_hotlines(connection: Connection, hotline: str, report_id: str) -> tup
     has_acknowledged = (
         d.report_id == report_id,
         d.hotline != hotline,
-        d.type == "created",
+        d.type == DeliveryType.CREATED,
         d.handling.in_(DELIVERY_MILESTONES),
     )
     return tuple(connection.execute(select(d.hotline).where(*has_acknowledged).order_by(d.created_at)).scalars())

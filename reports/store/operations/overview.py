@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import Connection, case, exists, func, select
 
-from reports.case_state import UNACKNOWLEDGED_STATES
-from reports.escalation import PRIORITIES, STEP_BEGIN, STEP_OVERDUE, TRANSFER_STEPS
-from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
+from reports.case_state import ACKNOWLEDGED, UNACKNOWLEDGED_STATES, Handling
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState
+from reports.escalation import PRIORITIES, TRANSFER_STEPS, Priority, StepName
+from reports.facts import Completeness
 from reports.store.engine.database import Database
 from reports.store.escalation import steps
-from reports.store.escalation.steps import ACKNOWLEDGED
 from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 
@@ -71,7 +72,7 @@ def load_overview(database: Database, hotlines: Sequence[str], late_after: int) 
 
 def _by(connection: Connection, hotlines: Sequence[str], now: int, column: str) -> Mapping[str, Backlog]:
     d = t.delivery.c
-    parked_count = func.sum(case((d.state == "due", 0), else_=1))
+    parked_count = func.sum(case((d.state == DeliveryState.DUE, 0), else_=1))
     query = select(d[column], func.count(), now - func.min(d.created_at), parked_count)
     query = query.where(d.state.in_(UNDELIVERED), d.hotline.in_(hotlines)).group_by(d[column])
     return {key: Backlog(count, max(0, age), parked) for key, count, age, parked in connection.execute(query)}
@@ -99,8 +100,8 @@ class WatchedDelivery:
     """A delivery of an unacknowledged report."""
 
     hotline: str
-    state: str
-    handling: str
+    state: DeliveryState
+    handling: Handling
     why: str  # class of the last failure, or ""
 
 
@@ -112,11 +113,11 @@ class UnacknowledgedReport:
     """
 
     report_id: str
-    priority: str
+    priority: Priority
     complete: bool
     since: int
     acknowledge_by: int | None
-    step: str  # the next one, "" where none is known
+    step: StepName | Literal[""]  # the next one, "" where none is known
     next_step_at: int | None
     sendings: tuple[WatchedDelivery, ...]
 
@@ -135,10 +136,10 @@ def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[Un
     results = []
     for row in rows:
         since, deadline, (step, step_at) = _next_step(
-            steps, row.report_id, row.priority, complete=row.completeness == "complete"
+            steps, row.report_id, row.priority, complete=row.completeness == Completeness.COMPLETE
         )
         began_at = row.created_at if since is None else since
-        complete = row.completeness == "complete"
+        complete = row.completeness == Completeness.COMPLETE
         results.append(
             UnacknowledgedReport(
                 row.report_id,
@@ -154,13 +155,13 @@ def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[Un
     return sorted(results, key=lambda report: (report.priority, report.since)), count
 
 
-_Steps = Mapping[tuple[str, str], list[tuple[str, int, bool]]]
+_Steps = Mapping[tuple[str, str], list[tuple[StepName, int, bool]]]
 
 
 def _steps(connection: Connection, ids: list[str]) -> _Steps:
     """Return (report id, priority) → (step, due time, whether it is open), ordered by due time."""
     s = t.step.c
-    results: dict[tuple[str, str], list[tuple[str, int, bool]]] = defaultdict(list)
+    results: dict[tuple[str, str], list[tuple[StepName, int, bool]]] = defaultdict(list)
     query = select(s.report_id, s.priority, s.step, s.due_at, s.done_at).where(s.report_id.in_(ids))
     for row in connection.execute(query.order_by(s.due_at)):
         results[row.report_id, row.priority].append((row.step, row.due_at, row.done_at is None))
@@ -168,17 +169,17 @@ def _steps(connection: Connection, ids: list[str]) -> _Steps:
 
 
 def _next_step(
-    steps: _Steps, report_id: str, priority: str, *, complete: bool
-) -> tuple[int | None, int | None, tuple[str, int | None]]:
+    steps: _Steps, report_id: str, priority: Priority, *, complete: bool
+) -> tuple[int | None, int | None, tuple[StepName | Literal[""], int | None]]:
     """Return (start of the escalation, when to acknowledge by, (next step, its due time))."""
     own_steps = steps.get((report_id, priority), [])
     due_times = {step: due_at for step, due_at, _ in own_steps}
     open_steps = _open_steps(own_steps, complete=complete)
-    return due_times.get(STEP_BEGIN), due_times.get(STEP_OVERDUE), next(open_steps, ("", None))
+    return due_times.get(StepName.BEGIN), due_times.get(StepName.OVERDUE), next(open_steps, ("", None))
 
 
-def _open_steps(own_steps: list[tuple[str, int, bool]], *, complete: bool) -> Iterator[tuple[str, int]]:
-    skipped = {STEP_BEGIN, STEP_OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
+def _open_steps(own_steps: list[tuple[StepName, int, bool]], *, complete: bool) -> Iterator[tuple[StepName, int]]:
+    skipped = {StepName.BEGIN, StepName.OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
     return ((step, due_at) for step, due_at, is_open in own_steps if is_open and step not in skipped)
 
 

@@ -13,9 +13,11 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
+from reports.escalation import Priority
 from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from runtime.settings import Mode
 
 SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed")  # acts with which a report is stored
 HANDLED_ACTS = ("accepted", "in_progress", "rejected", "closed")
@@ -30,7 +32,7 @@ class CountedReport:
 
     report_id: str
     country: str
-    priority: str
+    priority: Priority
     at: int
 
 
@@ -39,7 +41,7 @@ class ReportHead:
     """The head of a report's highest revision, sealed to one recipient."""
 
     report_id: str
-    mode: str
+    mode: Mode
     revision: int
     recipient: str
     key_id: str

@@ -30,6 +30,8 @@ from sqlalchemy import (
     update,
 )
 
+from reports.case_state import Handling, ReportState
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState
 from reports.retention import (
     CLOSED,
     ERASED,
@@ -44,9 +46,9 @@ from reports.retention import (
 )
 from reports.store import audit_log
 from reports.store.audit_log import entry_row
-from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from runtime.settings import Mode
 from runtime.time_units import DAY
 
 
@@ -57,7 +59,7 @@ def purge_rule(policy: RetentionPolicy, now: int) -> ColumnElement[str | None]:
     silent_before = days_before(now, silent_days(policy))
     return case(
         (r.delete_asked_at.is_not(None), ERASED.name),
-        (r.mode != "live", case((r.created_at <= now - NOT_LIVE.days * DAY, NOT_LIVE.name))),
+        (r.mode != Mode.LIVE, case((r.created_at <= now - NOT_LIVE.days * DAY, NOT_LIVE.name))),
         (r.closed_at.is_(None), case((silent_since(silent_before), NEVER_CLOSED.name))),
         (closed_since(days_before(now, days)), case((days == closed, CLOSED.name), else_=LOCAL_COPY.name)),
     )
@@ -73,7 +75,7 @@ def is_purgeable(now: int) -> ColumnElement[bool]:
     r, d, p, h = t.report.c, t.delivery.c, t.pending.c, t.hold.c
     m = t.message.alias("waiting").c
     is_waiting = or_(
-        r.state.in_(("needs_person", "queued")),
+        r.state.in_((ReportState.NEEDS_PERSON, ReportState.QUEUED)),
         exists().where(d.report_id == r.report_id, d.state.in_(UNDELIVERED)),
         exists().where(m.report_id == r.report_id, m.number.is_(None)),
         exists().where(p.report_id == r.report_id),
@@ -122,7 +124,7 @@ def _retention_days(policy: RetentionPolicy) -> ColumnElement[int]:
         else_=literal(LOCAL_COPY.days),
     )
     # not in WHERE: SQLite would use the index of states, and read all that was ever delivered for each report
-    days_if_held = case((and_(d.state == "delivered", d.handling != "rejected"), days_of_hotline))
+    days_if_held = case((and_(d.state == DeliveryState.DELIVERED, d.handling != Handling.REJECTED), days_of_hotline))
     had_report = and_(d.report_id == r.report_id, d.type.in_(REPORT_TYPES))
     return func.coalesce(select(func.max(days_if_held)).where(had_report).correlate(t.report).scalar_subquery(), closed)
 
@@ -229,7 +231,9 @@ class Purge:
         acts = [entry_row(self.actor, f"purged:{rule}", report_id, at) for report_id, rule in rules.items()]
         connection.execute(insert(t.audit), acts)
         d, names = t.delivery.c, [column.name for column in t.receipt.columns]
-        delivered = select(*(d[name] for name in names)).where(d.report_id.in_(rules), d.state == "delivered")
+        delivered = select(*(d[name] for name in names)).where(
+            d.report_id.in_(rules), d.state == DeliveryState.DELIVERED
+        )
         delivered = delivered.where(d.delivered_at > self.now - RECEIPT.days * DAY)
         connection.execute(insert(t.receipt).from_select(names, delivered))
 
@@ -265,7 +269,7 @@ class Purge:
     def _is_over(self) -> ColumnElement[bool]:
         """Return whether a report was closed so long ago that a hotline with its own copy needs none here."""
         closed = closed_since(days_before(self.now, closed_days(self.policy)))
-        return and_(t.report.c.mode == "live", closed, is_purgeable(self.now))
+        return and_(t.report.c.mode == Mode.LIVE, closed, is_purgeable(self.now))
 
     def delete_old_receipts(self) -> int:
         """Delete receipts whose period is over, and return how many."""
@@ -277,7 +281,7 @@ class Purge:
         """Return live reports, never closed, that will be purged within a month unless somebody acts on them."""
         r = t.report.c
         warning_time = days_before(self.now, silent_days(self.policy) - WARN_DAYS)
-        query = select(r.report_id).where(r.mode == "live", r.closed_at.is_(None), silent_since(warning_time))
+        query = select(r.report_id).where(r.mode == Mode.LIVE, r.closed_at.is_(None), silent_since(warning_time))
         query = query.where(is_purgeable(self.now), ~exists().where(t.hold.c.report_id == r.report_id))
         with self.database.read() as connection:
             return list(connection.execute(query.order_by(r.created_at).limit(at_most)).scalars())

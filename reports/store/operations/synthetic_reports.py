@@ -8,6 +8,9 @@ from typing import Any
 
 from sqlalchemy import Table, insert
 
+from reports.case_state import Handling
+from reports.delivery import DeliveryState, RecipientRole
+from reports.escalation import Priority
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -37,7 +40,7 @@ def _rows(now: int) -> TableRows:
     return {
         t.report: ids | _report(now),
         t.report_body: ids | _body(),
-        t.route: ids | {"hotline": SYNTHETIC_HOTLINE, "role": "primary", "rank": 0, "why": "CATEGORY"},
+        t.route: ids | {"hotline": SYNTHETIC_HOTLINE, "role": RecipientRole.PRIMARY, "rank": 0, "why": "CATEGORY"},
         t.delivery: ids | _delivery(now),
         t.mailbox: {"report_id": report_id, "created_at": now} | _mailbox(),
         t.audit: {"audit_id": new_id(now), "at": now, "actor": "web", "act": "sent", "object_id": report_id},
@@ -45,8 +48,13 @@ def _rows(now: int) -> TableRows:
 
 
 def _report(now: int) -> dict[str, Any]:
-    row = {"origin_key": os.urandom(32), "created_at": now, "country": "VU", "priority": "P3"}
-    return row | {"completeness": "complete", "mode": "demo", "state": "delivered", "desk": SYNTHETIC_HOTLINE}
+    row = {"origin_key": os.urandom(32), "created_at": now, "country": "VU", "priority": Priority.P3}
+    return row | {
+        "completeness": "complete",
+        "mode": "demo",
+        "state": DeliveryState.DELIVERED,
+        "desk": SYNTHETIC_HOTLINE,
+    }
 
 
 def _body() -> dict[str, Any]:
@@ -55,8 +63,8 @@ def _body() -> dict[str, Any]:
 
 
 def _delivery(now: int) -> dict[str, Any]:
-    row = {"delivery_id": new_id(now), "hotline": SYNTHETIC_HOTLINE, "type": "created", "role": "primary"}
-    row |= {"why": "CATEGORY", "priority": "P3", "state": "delivered", "handling": "none"}
+    row = {"delivery_id": new_id(now), "hotline": SYNTHETIC_HOTLINE, "type": "created", "role": RecipientRole.PRIMARY}
+    row |= {"why": "CATEGORY", "priority": Priority.P3, "state": DeliveryState.DELIVERED, "handling": Handling.NONE}
     return row | {"attempt": 1, "next_at": now, "created_at": now, "delivered_at": now}
 
 

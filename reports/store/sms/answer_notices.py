@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, update
 
+from reports.case_state import ReportState
+from reports.delivery import REPORT_TYPES
 from reports.escalation import ANSWER_NOTICE
 from reports.store import audit_log
-from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
 from reports.store.engine.timing import is_due
 from reports.store.schema import tables as t
-from reports.store.sms.messages import OutgoingSms, outgoing_row
+from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
+from runtime.settings import Mode
 
 WITHDRAWN = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
@@ -31,10 +33,10 @@ class NoticeFacts:
     `refused`: a provider refused to send one.
     """
 
-    mode: str
+    mode: Mode
     revision: int
     country: str
-    state: str
+    state: ReportState
     hotlines: tuple[str, ...]
     since: int
     sent: tuple[int, ...]
@@ -97,7 +99,7 @@ def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
     sent_query = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
     texts = select(n.answer_id).where(n.report_id == report_id)
     by_provider = o.last_class.is_distinct_from(WITHDRAWN)
-    failed_query = select(o.id).where(o.id.in_(texts), o.state == "failed", by_provider)
+    failed_query = select(o.id).where(o.id.in_(texts), o.state == SmsState.FAILED, by_provider)
     with database.read() as connection:
         row = connection.execute(report_query).first()
         if row is None:

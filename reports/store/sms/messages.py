@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, select, update
@@ -17,8 +18,18 @@ from reports.escalation import LEASE_TIME, SMS_ATTEMPT, SMS_LIFETIME
 from reports.store.engine.database import Database
 from reports.store.engine.timing import is_ahead, is_due
 from reports.store.schema import tables as t
+from runtime.settings import Mode
 
 STATUS_ORDER = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}  # a status never goes back
+
+
+class SmsState(StrEnum):
+    """How far the sending of an SMS has come."""
+
+    DUE = "due"
+    SENT = "sent"  # a provider has taken it
+    FAILED = "failed"
+    EXPIRED = "expired"  # too late to be sent: a delayed reply must not arrive at night
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class OutgoingSms:
 
     id: str
     channel: str
-    mode: str
+    mode: Mode
     key_id: str
     wrap: bytes
     sealed: bytes
@@ -45,7 +56,7 @@ def outgoing_row(database: Database, message: OutgoingSms) -> dict[str, Any]:
     """Return a row of `outgoing` that is due at once."""
     to_database_time = database.to_database_time
     times = {"created_at": to_database_time(message.created_at), "expires_at": to_database_time(message.expires_at)}
-    return asdict(message) | times | {"state": "due", "attempt": 0, "next_at": times["created_at"]}
+    return asdict(message) | times | {"state": SmsState.DUE, "attempt": 0, "next_at": times["created_at"]}
 
 
 def record_delivery_report(database: Database, provider_id: str, status: str, ours: str = "") -> bool:
@@ -129,7 +140,7 @@ class LeasedSms:
     key_id: str
     wrap: bytes
     sealed: bytes
-    mode: str
+    mode: Mode
     attempt: int
     created_at: int
     expires_at: int
@@ -144,7 +155,7 @@ class LeasedSms:
 def _is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
     """Match SMS that are due, not expired, and not leased."""
     o = t.outgoing.c
-    return and_(o.state == "due", is_due(o.next_at, now, SMS_ATTEMPT), o.expires_at > now, _is_free(now))
+    return and_(o.state == SmsState.DUE, is_due(o.next_at, now, SMS_ATTEMPT), o.expires_at > now, _is_free(now))
 
 
 def _is_free(now: ColumnElement[int]) -> ColumnElement[bool]:
@@ -193,7 +204,7 @@ def mark_failed(database: Database, leased: LeasedSms, why: str, delay: int | No
     `delay`: microseconds until the next attempt; None: there is none.
     """
     o = t.outgoing.c
-    is_own_lease = and_(o.id == leased.id, o.state == "due", o.lease_by == holder, o.attempt == leased.attempt)
+    is_own_lease = and_(o.id == leased.id, o.state == SmsState.DUE, o.lease_by == holder, o.attempt == leased.attempt)
     outcome = {"state": "failed"} if delay is None else {"next_at": database.now_sql() + delay}
     values = {"last_class": why, "lease_by": None, "lease_until": None} | outcome
     with database.write() as connection:
@@ -204,7 +215,7 @@ def expire_old(database: Database) -> int:
     """Mark unsent SMS as expired, and return how many: a delayed reply must not arrive at night."""
     o = t.outgoing.c
     now = database.now_sql()
-    is_expired = and_(o.state == "due", o.expires_at <= now, _is_free(now))
+    is_expired = and_(o.state == SmsState.DUE, o.expires_at <= now, _is_free(now))
     with database.write() as connection:
         values = {"state": "expired", "lease_by": None, "lease_until": None}
         return connection.execute(update(t.outgoing).where(is_expired).values(values)).rowcount
@@ -229,5 +240,5 @@ def delete_old_outgoing(database: Database, older_than: int) -> int:
     """
     o = t.outgoing.c
     with database.write() as connection:
-        deletion = delete(t.outgoing).where(o.state != "due", o.created_at < database.now_sql() - older_than)
+        deletion = delete(t.outgoing).where(o.state != SmsState.DUE, o.created_at < database.now_sql() - older_than)
         return connection.execute(deletion).rowcount

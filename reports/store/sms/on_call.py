@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, literal, or_, select, update
 
-from reports.escalation import CLOCK_SLACK, STEP_BEGIN, URGENT
+from reports.case_state import Handling
+from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
+from reports.escalation import CLOCK_SLACK, URGENT, Priority, StepName
 from reports.store import audit_log, deliveries
 from reports.store.cases import case_status
-from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
 from reports.store.engine.timing import is_due
 from reports.store.schema import tables as t
-from reports.store.sms.messages import OutgoingSms, outgoing_row
+from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from runtime.time_units import HOUR
 
 WRONG, SUPERSEDED = 1, 2  # no text of the hotline has this code; its report has become more urgent since that text
@@ -33,7 +34,7 @@ class OnCallPage:
     """
 
     sms_id: str
-    state: str
+    state: SmsState
     status: str
 
 
@@ -44,8 +45,8 @@ class PagedDelivery:
     delivery_id: str
     report_id: str
     hotline: str
-    type: str
-    priority: str
+    type: DeliveryType | Literal["risen"]  # risen: the report has become more urgent
+    priority: Priority
     count: int
 
 
@@ -78,13 +79,13 @@ def list_unanswered(database: Database, timeouts: Mapping[str, int], at_most: in
     p, o, d = t.page.c, t.outgoing.c, t.delivery.c
     last_page = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
     limit = case({name: literal(time) for name, time in timeouts.items()}, value=d.priority, else_=0)
-    is_lost = or_(o.status == "failed", o.state.in_(("failed", "expired")))
+    is_lost = or_(o.status == "failed", o.state.in_((SmsState.FAILED, SmsState.EXPIRED)))
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, p.rank + 1)
         .select_from(t.delivery.join(last_page, last_page.c.delivery_id == d.delivery_id))
         .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last_page.c.rank))
         .outerjoin(t.outgoing, o.id == p.sms_id)
-        .where(d.type.in_(REPORT_TYPES), d.state == "delivered", d.handling == "none")
+        .where(d.type.in_(REPORT_TYPES), d.state == DeliveryState.DELIVERED, d.handling == Handling.NONE)
         .where(or_(is_lost, is_due(p.created_at + limit, database.now_sql(), limit)))
         .order_by(d.priority, p.created_at)
     )
@@ -107,7 +108,7 @@ def find_unacknowledged(database: Database, report_id: str, hotline: str) -> Pag
     query = select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, texts)
     query = query.where(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
     with database.read() as connection:
-        row = connection.execute(query.where(d.state == "delivered", d.handling == "none")).first()
+        row = connection.execute(query.where(d.state == DeliveryState.DELIVERED, d.handling == Handling.NONE)).first()
         return PagedDelivery(*row) if row else None
 
 
@@ -174,7 +175,9 @@ def _is_superseded(connection: Connection, report_id: str, made_at: int) -> bool
     The person who answers that text knows only of a report that could wait longer.
     """
     r, s = t.report.c, t.step.c
-    later_begin = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_BEGIN, s.due_at > made_at)
+    later_begin = and_(
+        s.report_id == r.report_id, s.priority == r.priority, s.step == StepName.BEGIN, s.due_at > made_at
+    )
     # A report that was never revised was never less urgent, however much the clocks of two hosts differ.
     is_urgent = and_(r.report_id == report_id, r.priority.in_(URGENT), r.revision > 1)
     return (
@@ -211,14 +214,14 @@ def _acknowledge(connection: Connection, report_id: str, hotline: str, at: int) 
     A reply that comes before the receipt counts as the receipt.
     """
     d = t.delivery.c
-    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.handling == "none")
+    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.handling == Handling.NONE)
     unacknowledged = connection.execute(select(d.delivery_id).where(is_own)).scalars().all()
     for delivery_id in unacknowledged:
         statement = update(t.delivery).where(d.delivery_id == delivery_id)
-        connection.execute(statement.values(handling="accepted"))
-        receipt = {"state": "delivered", "delivered_at": at, "last_class": "delivered"}
+        connection.execute(statement.values(handling=Handling.ACCEPTED))
+        receipt = {"state": DeliveryState.DELIVERED, "delivered_at": at, "last_class": "delivered"}
         no_lease = {"lease_by": None, "lease_until": None}
-        connection.execute(statement.where(d.state == "due").values(receipt | no_lease))
+        connection.execute(statement.where(d.state == DeliveryState.DUE).values(receipt | no_lease))
         audit_log.append(connection, f"phone:{hotline}", "accepted", delivery_id, at)
     case_status.clear_reassignment(connection, hotline, report_id)
     if unacknowledged:

@@ -1,0 +1,37 @@
+"""What a delivery is: its types and states, and the roles of the hotlines that get a report. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DeliveryType(StrEnum):
+    """What a delivery brings to its hotline."""
+
+    CREATED = "created"  # the report itself
+    UPDATED = "updated"  # a later revision of it
+    MESSAGE = "message"  # what the reporter wrote through My report
+    UNREAD = "unread"  # an input that could not be read
+
+
+class DeliveryState(StrEnum):
+    """How far a delivery has come."""
+
+    DUE = "due"  # will be tried, or is being tried
+    DELIVERED = "delivered"
+    REFUSED = "refused"  # a person has to correct something
+    PARKED = "parked"  # given up after 14 days, or by a person
+    CANCELLED = "cancelled"
+
+
+class RecipientRole(StrEnum):
+    """Why a hotline is on the route of a report."""
+
+    PRIMARY = "primary"  # the first choice
+    ALSO = "also"  # gets the report at the same time
+    FALLBACK = "fallback"  # gets it if the hotline before it gives no receipt
+
+
+REPORT_TYPES = (DeliveryType.CREATED, DeliveryType.UNREAD)  # these bring the report itself; the others follow it
+UNDELIVERED = (DeliveryState.DUE, DeliveryState.REFUSED, DeliveryState.PARKED)  # neither delivered nor cancelled
+IMMEDIATE_ROLES = (RecipientRole.PRIMARY, RecipientRole.ALSO)  # these get the report on Send
