@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import BigInteger, MetaData, String
+from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData(
     naming_convention={
@@ -16,6 +19,31 @@ metadata = MetaData(
 
 ID = String(36)  # UUID, lower case
 MICROSECONDS = BigInteger
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class ClosedSet(TypeDecorator[E], Generic[E]):
+    """A text column whose values are the members of a StrEnum: rows have members, the database has their text.
+
+    A value that no member has, written by a later release, is read as the text it is.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, members: type[E], length: int) -> None:
+        super().__init__(length)
+        self.members = members
+        self._by_value: dict[str, E] = {str(member): member for member in members}
+
+    def process_bind_param(self, value: E | None, dialect: Any) -> str | None:
+        """Return the text of a value."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        """Return the member that has this text."""
+        return self._by_value.get(value, value)
 
 
 def new_id(at: int, drawn: bytes | None = None) -> str:

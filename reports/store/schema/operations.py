@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 
-from reports.store.schema.base import ID, MICROSECONDS, metadata
+from reports.escalation import Priority, StepName, StepOutcome
+from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
 # A legal hold: a report that must not be purged. The hold ends by itself at `until`.
 hold = Table(
@@ -120,15 +121,13 @@ step = Table(
     "step",
     metadata,
     Column("report_id", ID, primary_key=True),
-    Column("priority", String(2), primary_key=True),
-    Column(
-        "step", String(10), primary_key=True
-    ),  # begin, closed, desk, backup, overdue, supervisor, regional, operator
+    Column("priority", ClosedSet(Priority, 2), primary_key=True),
+    Column("step", ClosedSet(StepName, 10), primary_key=True),
     Column("round", Integer, primary_key=True),  # 0, 1, …
     Column("due_at", MICROSECONDS, nullable=False),  # of begin: when this escalation started
     Column("not_before", MICROSECONDS, nullable=False),  # a process has claimed the step, or it waits for the morning
     Column("done_at", MICROSECONDS),
-    Column("came_to", String(10)),  # told, given, nobody, not_there, passed; stopped, raised: it was no longer needed
+    Column("came_to", ClosedSet(StepOutcome, 10)),
     Index("ix_step_due", "done_at", "due_at"),
 )
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 
-from reports.store.schema.base import ID, MICROSECONDS, metadata
+from reports.case_state import Handling, ReportState
+from reports.delivery import DeliveryState, DeliveryType, RecipientRole
+from reports.escalation import PendingKind, Priority
+from reports.facts import Completeness
+from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 from reports.store.schema.cases import callback, draft, drill, handover, holding, kept_away, note, nudge
 from reports.store.schema.operations import (
     checkpoint,
@@ -27,6 +31,7 @@ from reports.store.schema.operations import (
     tally,
 )
 from reports.store.schema.staff import invitation, lowering, raising, recovery, staff, staff_session, staff_try
+from runtime.settings import Mode
 
 __all__ = ["metadata", "page", "phone_answer"]  # exported from here; tables defined below need no mention
 __all__ += ["callback", "draft", "drill", "note", "nudge", "raising", "step"]
@@ -44,11 +49,11 @@ report = Table(
     ),  # idempotency key: a repeated Send stores nothing
     Column("created_at", MICROSECONDS, nullable=False),
     Column("country", String(2), nullable=False),
-    Column("priority", String(2), nullable=False),  # the highest ever reached
-    Column("completeness", String(10), nullable=False),  # complete, incomplete, unread
+    Column("priority", ClosedSet(Priority, 2), nullable=False),  # the highest ever reached
+    Column("completeness", ClosedSet(Completeness, 10), nullable=False),
     Column("revision", Integer, nullable=False),  # the highest submitted
-    Column("mode", String(8), nullable=False),
-    Column("state", String(12), nullable=False),  # of the whole report, derived from its deliveries
+    Column("mode", ClosedSet(Mode, 8), nullable=False),
+    Column("state", ClosedSet(ReportState, 12), nullable=False),  # of the whole report, derived from its deliveries
     Column("desk", String(64)),  # the hotline that has got furthest, named in the state shown to the reporter
     Column("changed_at", MICROSECONDS),  # when its state was last derived; NULL: not since it was submitted
     Column("closed_at", MICROSECONDS),  # when it was closed; NULL: it is not closed
@@ -76,7 +81,7 @@ route = Table(
     Column("report_id", ID, primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("hotline", String(64), primary_key=True),
-    Column("role", String(8), nullable=False),  # primary, also, fallback
+    Column("role", ClosedSet(RecipientRole, 8), nullable=False),
     Column("rank", Integer, nullable=False),
     Column("why", String(24), nullable=False),
 )
@@ -88,13 +93,13 @@ delivery = Table(
     Column("delivery_id", ID, primary_key=True),  # also the webhook-id and Idempotency-Key, the same for all attempts
     Column("report_id", ID, nullable=False),
     Column("hotline", String(64), nullable=False),
-    Column("type", String(8), nullable=False),  # created, updated, message, unread
+    Column("type", ClosedSet(DeliveryType, 8), nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("role", String(8), nullable=False),
+    Column("role", ClosedSet(RecipientRole, 8), nullable=False),
     Column("why", String(24), nullable=False),
-    Column("priority", String(2), nullable=False),
-    Column("state", String(9), nullable=False),  # due, delivered, refused, parked, cancelled
-    Column("handling", String(11), nullable=False),  # by staff: none, accepted, in_progress, rejected, closed
+    Column("priority", ClosedSet(Priority, 2), nullable=False),
+    Column("state", ClosedSet(DeliveryState, 9), nullable=False),
+    Column("handling", ClosedSet(Handling, 11), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("next_at", MICROSECONDS, nullable=False),
     Column("lease_until", MICROSECONDS),
@@ -120,14 +125,14 @@ pending = Table(
     Column("recipient", String(64), primary_key=True),
     Column("report_id", ID, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("kind", String(10), nullable=False),  # rescue, words, update, unread
+    Column("kind", ClosedSet(PendingKind, 10), nullable=False),
     Column("created_at", MICROSECONDS, nullable=False),
     Column("due_at", MICROSECONDS, nullable=False),
     Column("country", String(2), nullable=False),
-    Column("mode", String(8), nullable=False),
-    Column("priority", String(2), nullable=False),
-    Column("completeness", String(10), nullable=False),
-    Column("role", String(8), nullable=False),
+    Column("mode", ClosedSet(Mode, 8), nullable=False),
+    Column("priority", ClosedSet(Priority, 2), nullable=False),
+    Column("completeness", ClosedSet(Completeness, 10), nullable=False),
+    Column("role", ClosedSet(RecipientRole, 8), nullable=False),  # or held: stored for a hotline, and not routed
     Column("rank", Integer, nullable=False),
     Column("why", String(24), nullable=False),
     Column("key_id", String(16), nullable=False),
@@ -158,7 +163,7 @@ outgoing = Table(
     Column("key_id", String(16), nullable=False),
     Column("wrap", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    Column("mode", String(8), nullable=False),
+    Column("mode", ClosedSet(Mode, 8), nullable=False),
     Column("state", String(9), nullable=False),  # due, sent, failed, expired
     Column("attempt", Integer, nullable=False),
     Column("next_at", MICROSECONDS, nullable=False),
