@@ -24,7 +24,7 @@ from reports.countries.country import Country
 from reports.countries.hotline import Hotline
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions
-from reports.store.cases.case_actions import CaseAction, CaseNotFound, TransitionNotAllowed
+from reports.store.cases.case_actions import CaseAction, CaseNotFound, NoteKind, TransitionNotAllowed
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 from runtime import strict_json
@@ -199,7 +199,10 @@ class CallbackView:
             return _json(200, {"state": handling, "repeat": True})
         sealer = MessageSealer(hotline, report_id, target, self._services.keys[hotline], self._services.database.now())
         reply_fields, answer = self._seal_message(sealer, callback.message)
-        note_texts = {"reason": callback.reason, "answer": callback.message if answer else None}
+        note_texts: dict[NoteKind, str | None] = {
+            "reason": callback.reason,
+            "answer": callback.message if answer else None,
+        }
         notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
         action = CaseAction(
             hotline,

@@ -22,8 +22,8 @@ from reports.crypto import (
     seal_body,
 )
 from reports.crypto.key_files import PrivateKeySet
-from reports.json_bodies import NO_CONTACT, json_bytes, without_contact
-from reports.store.cases.case_actions import SealedNote
+from reports.json_bodies import NO_CONTACT, MessageKind, json_bytes, without_contact
+from reports.store.cases.case_actions import DraftKind, NoteKind, SealedNote
 from reports.store.cases.case_list import CaseHead, CaseRow
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
@@ -48,7 +48,7 @@ REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
     "triage": {"priority": "", "flags": [], "reasons": []},
     "routing": {"avoid": []},
 }
-MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {"kind": "words", "text": None, "created_at": ""}
+MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {"kind": MessageKind.WORDS, "text": None, "created_at": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +236,8 @@ class MessageSealer:
         """Seal an answer to the reporter."""
         return seal_reply(self.box, self.report_id, self.hotline, words, self.now)
 
-    def note(self, kind: str, text: str) -> SealedNote:
-        """Seal a note to the hotline's own staff. `kind`: reason, answer or note, or the kind of a draft."""
+    def note(self, kind: NoteKind | DraftKind, text: str) -> SealedNote:
+        """Seal a note or a draft to the hotline's own staff."""
         note_id = new_id(self.now)
         context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
         sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))

@@ -18,7 +18,9 @@ from console.auth.credentials import TooManyLogins
 from console.presenters.report import inert_text
 from console.responses import HEADERS, MissingCookie, page
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
+from reports.case_state import Handling
 from reports.countries.country import Countries
+from reports.delivery import RecipientRole
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.settings import Mode
 from runtime.time_units import MINUTE_SECONDS, SECOND
@@ -26,13 +28,17 @@ from runtime.time_units import MINUTE_SECONDS, SECOND
 FOLDER = Path(__file__).parent / "locales"
 STATIC = Path(__file__).parent / "static"
 HANDLING_LABELS = {
-    "none": "not taken yet",
-    "accepted": "taken",
-    "in_progress": "in progress",
-    "rejected": "sent to another hotline",
-    "closed": "closed",
+    Handling.NONE: "not taken yet",
+    Handling.ACCEPTED: "taken",
+    Handling.IN_PROGRESS: "in progress",
+    Handling.REJECTED: "sent to another hotline",
+    Handling.CLOSED: "closed",
 }
-ROLE_LABELS = {"primary": "first", "also": "at the same time", "fallback": "in the place of another"}  # of hotlines
+ROLE_LABELS = {
+    RecipientRole.PRIMARY: "first",
+    RecipientRole.ALSO: "at the same time",
+    RecipientRole.FALLBACK: "in the place of another",
+}  # of hotlines
 Catalogues = Mapping[str, Catalogue]
 NAMELESS = SOMEBODY, OWN_SYSTEM = ("Somebody", "The system of your hotline")  # shown in place of a name
 BRACES = re.compile(r"\{([a-z]+)\}")

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec import field as struct_field
 
 from flows.pagination import ScreenLimit, ScreenPage
+from runtime.telephony import CHANNEL_KINDS
 
 # The names that flow files may use beside their own questions. Pure data.
 #
@@ -42,7 +43,7 @@ from flows.pagination import ScreenLimit, ScreenPage
 
 YES_NO = frozenset({"yes", "no"})
 FACTS: Mapping[str, frozenset[str]] = {
-    "channel": frozenset({"ussd", "sms"}),
+    "channel": frozenset(CHANNEL_KINDS),
     "contactable": YES_NO,  # the provider gives a number that is valid
     "has_helpline": YES_NO,
     "helpline_texts": YES_NO,  # the child helpline accepts SMS, and no emergency number does

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -47,7 +47,11 @@ MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not fo
 # The GSM 7-bit default alphabet (3GPP TS 23.038): septets, code units and SMS segments. Pure.
 
 
-def alphabet(text: str) -> Literal["gsm7", "ucs2"]:
+Alphabet = Literal["gsm7", "ucs2"]
+ALPHABETS: tuple[Alphabet, ...] = get_args(Alphabet)
+
+
+def alphabet(text: str) -> Alphabet:
     """Return the alphabet that an SMS with this text needs."""
     return "gsm7" if GSM7.fullmatch(text) else "ucs2"
 

@@ -25,6 +25,7 @@ from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission
 from runtime.queue import SEND_SMS_JOB, JobQueue
 from runtime.settings import Mode
+from runtime.telephony import DeliveryReportStatus
 
 AFTER_SECONDS = (5, 60, 600)  # retry times; after the last one the message is not ours
 MOST = 1000
@@ -141,15 +142,17 @@ class EarlyReceipts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._receipts: list[tuple[float, int, str, str]] = []  # time of the next try, tries so far, message id, status
+        self._receipts: list[
+            tuple[float, int, str, DeliveryReportStatus]
+        ] = []  # time of the next try, tries so far, message id, status
 
-    def keep(self, id_: str, status: str) -> None:
+    def keep(self, id_: str, status: DeliveryReportStatus) -> None:
         """Keep a report for the next try; drop it if there are too many."""
         with self._lock:
             if len(self._receipts) < MOST:
                 self._receipts.append((self._clock() + AFTER_SECONDS[0], 0, id_, status))
 
-    def try_again(self, note: Callable[[str, str], bool]) -> None:
+    def try_again(self, note: Callable[[str, DeliveryReportStatus], bool]) -> None:
         """Pass each due report to `note`, which returns whether its message is known.
 
         An exception of `note` leaves all remaining reports for the next call.

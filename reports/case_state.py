@@ -31,6 +31,17 @@ class ReportState(StrEnum):
     CLOSED = "closed"
 
 
+class CaseOutcome(StrEnum):
+    """With which a hotline closes a case."""
+
+    HELPED = "helped"
+    REFERRED = "handed_on"
+    NOT_REACHED = "could_not_reach"
+    NONE_RESPONDED = "none_came"
+    NO_CHILD_IN_NEED = "no_child_in_need"
+    HOAX = "hoax"  # a second person has to confirm
+
+
 HANDLING_STATES: Final = tuple(state for state in Handling if state is not Handling.NONE)  # those that staff set
 
 HANDLING_TRANSITIONS: Final[Mapping[Handling, tuple[Handling, ...]]] = {

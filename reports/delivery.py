@@ -1,4 +1,4 @@
-"""What a delivery is: its types and states, and the roles of the hotlines that get a report. Pure."""
+"""What a delivery is: its types and states, what became of a transfer, and the roles of the recipients. Pure."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ class DeliveryState(StrEnum):
     REFUSED = "refused"  # a person has to correct something
     PARKED = "parked"  # given up after 14 days, or by a person
     CANCELLED = "cancelled"
+
+
+class TransferOutcome(StrEnum):
+    """What became of a transfer that staff asked for."""
+
+    DONE = "done"
+    REFUSED = "refused"
 
 
 class RecipientRole(StrEnum):

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reports import spreadsheet
+from reports.delivery import DeliveryType
 from reports.escalation import Priority
+from reports.json_bodies import MessageKind
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CONTACT_LABEL, ONLY_FROM = "Contact: ", "only from "  # by these, a phone number that we wrote is found again
@@ -166,12 +168,12 @@ def case_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if value}
 
 
-def fields_for(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def fields_for(kind: DeliveryType, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields to send beside the note, for a report created or updated, a message, or an unread input."""
-    if kind == "message":
+    if kind == DeliveryType.MESSAGE:
         contact = data["contact"] or {"allowed": False}
         return {"telephone_current": phone_text(contact)} if contact["allowed"] else {}
-    if kind == "unread":
+    if kind == DeliveryType.UNREAD:
         values = {"module_id": PRIMERO_MODULE, "other_agency_id": data["report_id"], "other_agency_name": AGENCY_NAME}
         return (
             values
@@ -209,26 +211,26 @@ def _concerns(values: list[str]) -> list[str]:
     return list(dict.fromkeys(CONCERNS[value] for value in values if value in CONCERNS))
 
 
-def case_note(kind: str, at: str, data: Mapping[str, Any], key: str) -> dict[str, str]:
+def case_note(kind: DeliveryType, at: str, data: Mapping[str, Any], key: str) -> dict[str, str]:
     """Return one note of the case. `key`, a UUID, is its identity: sending the same note again changes nothing."""
     subject, text = _note_content(kind, data)
     prefix = "" if data["mode"] == "live" else "DRILL "
     return {"unique_id": key, "note_date": at, "note_subject": prefix + subject, "note_text": text}
 
 
-def _note_content(kind: str, data: Mapping[str, Any]) -> tuple[str, str]:
-    if kind == "message":
+def _note_content(kind: DeliveryType, data: Mapping[str, Any]) -> tuple[str, str]:
+    if kind == DeliveryType.MESSAGE:
         return f"Said by the reporter: {data['kind']}", _primero_words(data)
-    if kind == "unread":
+    if kind == DeliveryType.UNREAD:
         text = f"Nobody could read this. {data['content_type']}, as base64:\n{data['body_base64']}"
         return "Something came that no program could read", text
     return f"Report {data['triage']['priority']}, revision {data['revision']}", plain_text_report(data)
 
 
 def _primero_words(data: Mapping[str, Any]) -> str:
-    if data["kind"] == "contact_withdrawn":
+    if data["kind"] == MessageKind.CONTACT_WITHDRAWN:
         return "The reporter took the number back. Do not use it any more."
-    if data["kind"] == "delete_asked":
+    if data["kind"] == MessageKind.DELETE_ASKED:
         return (
             "The reporter deleted the report here, and asks you to delete your copy. Your law decides. "
             "The number is taken back: do not use it any more."

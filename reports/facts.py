@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Literal, get_args
 
 from msgspec import Struct, field
+
+Category = Literal["harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+"]
+AGE_BANDS: tuple[AgeBand, ...] = get_args(AgeBand)
 
 
 class GivenAnswer(Struct, frozen=True):

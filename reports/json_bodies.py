@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from runtime.settings import Mode
@@ -42,17 +43,26 @@ def envelope(kind: str, timestamp: int, data: bytes) -> bytes:
 NO_CONTACT: Mapping[str, Any] = {"allowed": False, "how": "none", "safe_hours": None}
 
 
+class MessageKind(StrEnum):
+    """What a message of the reporter under My report is."""
+
+    WORDS = "words"
+    CONTACT_GIVEN = "contact_given"
+    CONTACT_WITHDRAWN = "contact_withdrawn"
+    DELETE_ASKED = "delete_asked"
+
+
 def message_json(
     *,
     report_id: str,
     message_id: str,
     mode: Mode,
     created_at: int,
-    kind: str = "words",
+    kind: MessageKind = MessageKind.WORDS,
     text: str | None = None,
     contact: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the `data` of a report.message. `kind`: words, contact_given, contact_withdrawn, delete_asked.
+    """Return the `data` of a report.message.
 
     `contact`: as in a report, if it was given or withdrawn. `created_at`: Unix seconds.
     """

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from reports.narrative import ReportTexts, UnaskedText, answer_rows, collect_tex
 from reports.routing import Route
 from reports.triage import RULES_VERSION, Triage, triage
 from runtime.settings import Mode
+from runtime.telephony import ChannelKind
 
 # Read when the module is imported, like code: one label in it is a term that must not be in any source file.
 ROWS: list[dict[str, Any]] = tomllib.loads((resources.files("reports") / "crosswalk.toml").read_text("utf-8"))["row"]
@@ -77,6 +78,9 @@ def crosswalk(facts: Facts) -> Crosswalk:
     return Crosswalk(**terms)
 
 
+ReportChannel = Literal[ChannelKind, "simulator"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportMetadata:
     """Everything about a report that is not an answer. Times are Unix seconds.
@@ -91,7 +95,7 @@ class ReportMetadata:
     created_at: int
     updated_at: int
     sent_at: int | None
-    channel: str  # ussd, sms, simulator
+    channel: ReportChannel
     language: str
     country: Country
     route: Route

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports.escalation import Priority
-from reports.facts import Facts
+from reports.facts import AgeBand, Facts
 
 # What staff read beside the code
 REASON_LABELS: Mapping[str, str] = {
@@ -54,9 +54,9 @@ FLAG_LABELS: Mapping[str, str] = {
 
 RULES_VERSION = "1.0"
 
-UNDER_6 = ("0-5",)
-UNDER_10 = ("0-5", "6-9")
-UNDER_13 = ("0-5", "6-9", "10-12")
+UNDER_6: tuple[AgeBand, ...] = ("0-5",)
+UNDER_10: tuple[AgeBand, ...] = (*UNDER_6, "6-9")
+UNDER_13: tuple[AgeBand, ...] = (*UNDER_10, "10-12")
 KNOWN_TO_REPORTER = ("me", "my_child", "child_i_know")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -23,7 +23,7 @@ SEND_SMS_JOB = "workers.sms.dispatcher.send"
 ALLOWED_JOBS = frozenset({DELIVER_JOB, SEND_SMS_JOB})
 
 QueueName = Literal["urgent", "standard"]
-QUEUE_NAMES: Final[tuple[QueueName, ...]] = ("urgent", "standard")
+QUEUE_NAMES: Final[tuple[QueueName, ...]] = get_args(QueueName)
 JOB_TIMEOUT_SECONDS = 40  # a delivery may take 20 s, and draining takes less than that again
 
 

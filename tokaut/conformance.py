@@ -78,28 +78,30 @@ class DrillPayloads:
 
     def created(self) -> bytes:
         """Return the body of a new report."""
-        return self._envelope("created", drills.created_body(self.country, self.hotline, self.report_id, self.at))
+        return self._envelope(
+            DeliveryType.CREATED, drills.created_body(self.country, self.hotline, self.report_id, self.at)
+        )
 
     def updated(self) -> bytes:
         """Return the body of revision 2 of the report."""
         return self._envelope(
-            "updated", drills.created_body(self.country, self.hotline, self.report_id, self.at, revision=2)
+            DeliveryType.UPDATED, drills.created_body(self.country, self.hotline, self.report_id, self.at, revision=2)
         )
 
     def later(self) -> bytes:
         """Return revision 3 of the report with fields that a later minor version of the format may add."""
         data = json.loads(drills.created_body(self.country, self.hotline, self.report_id, self.at, revision=3))
-        return self._envelope("updated", drills.later_version_body(data))
+        return self._envelope(DeliveryType.UPDATED, drills.later_version_body(data))
 
     def message(self) -> bytes:
         """Return the body of a message that the reporter adds to the report."""
-        return self._envelope("message", drills.message_body(self.report_id, fresh_id(), self.at))
+        return self._envelope(DeliveryType.MESSAGE, drills.message_body(self.report_id, fresh_id(), self.at))
 
     def unread(self) -> bytes:
         """Return the body of a request that could not be read."""
-        return self._envelope("unread", drills.unread_body(self.country, fresh_id(), self.at))
+        return self._envelope(DeliveryType.UNREAD, drills.unread_body(self.country, fresh_id(), self.at))
 
-    def _envelope(self, kind: str, data: bytes) -> bytes:
+    def _envelope(self, kind: DeliveryType, data: bytes) -> bytes:
         return envelope(f"report.{kind}", self.at, data)
 
 

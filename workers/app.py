@@ -24,6 +24,7 @@ from reports.crypto import key_files
 from reports.escalation import Priority, max_step_delays
 from reports.store.database_check import check_ready
 from reports.store.engine.database import Database
+from reports.store.privileges.rights import ProcessAccount
 from runtime import metrics_files
 from runtime.queue import JobQueue
 from runtime.redis_clients import queue_client
@@ -75,7 +76,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     common, operator = settings[CommonSettings], settings[OperatorSettings]
     countries = _countries(common)
     database = Database(common.database_url, offset=common.clock_offset)
-    account = "clock" if name.startswith("clock") else "worker"
+    account: ProcessAccount = "clock" if name.startswith("clock") else "worker"
     if reason := check_ready(database, common.mode, account):
         sys.stderr.write(f"{reason}\n")
     key_files.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)

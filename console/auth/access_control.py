@@ -21,6 +21,7 @@ from console.auth import cookies
 from console.responses import InvalidForm, MissingCookie, parse_form
 from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
+from reports.store.schema.staff import StaffRole
 from reports.store.staff import staff_sessions
 from reports.store.staff.accounts import Account
 from reports.store.staff.staff_sessions import StaffSession
@@ -32,9 +33,9 @@ TOUCH_INTERVAL = MINUTE // 2  # so that not every request writes its session
 
 DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its report
 
-STAFF, LEAD, AUDITOR, OPERATOR = ROLES = ("staff", "lead", "auditor", "operator")
+STAFF, LEAD, AUDITOR, OPERATOR = StaffRole
 READERS = frozenset({STAFF, LEAD})  # may read reports
-ALL_ROLES = frozenset(ROLES)
+ALL_ROLES = frozenset(StaffRole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class PageRoute:
     """
 
     rule: str
-    roles: frozenset[str] | None
+    roles: frozenset[StaffRole] | None
     post: bool = False
     fresh: bool = False
     quiet: bool = False

@@ -18,6 +18,7 @@ from console.auth import cookies, credentials
 from console.auth.access_control import PageRoute, PageRouter
 from console.responses import page
 from reports.store.engine.database import Database
+from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Credentials, Invitation
 from runtime.time_units import DAY
@@ -33,7 +34,7 @@ class InvitedAccount:
 
     name: str
     hotline: str
-    role: str
+    role: StaffRole
 
 
 def is_valid_name(name: str) -> bool:

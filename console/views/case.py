@@ -22,29 +22,32 @@ from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import alphabet, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES
 from reports import exports
-from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
+from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, CaseOutcome, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts
-from reports.store.cases.case_actions import OutdatedRevision
+from reports.store.cases.case_actions import DraftKind, OutdatedRevision
 from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.staff import accounts
 
 Catalogues = Mapping[str, Catalogue]  # of the phones' screens, by tag
-DRAFT_FIELDS = {drafts.MESSAGE: "words", drafts.NOTE: "note"}  # kind of draft → field of the page's form
+DRAFT_FIELDS: Mapping[DraftKind, str] = {
+    drafts.MESSAGE: "words",
+    drafts.NOTE: "note",
+}  # kind of draft → field of the page's form
 MAX_DRAFT_LENGTH = 4000  # characters
 WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 READY_SENTENCES: Final = {str(number): words for number, words in enumerate(REPLY_TEMPLATES, 1)}
 OUTCOMES = {
-    "helped": "helped",
-    "handed_on": "handed on",
-    "could_not_reach": "could not reach",
-    "none_came": "more needed, none came",
-    "no_child_in_need": "no child in need",
-    "hoax": "hoax (needs a second person)",
+    CaseOutcome.HELPED: "helped",
+    CaseOutcome.REFERRED: "handed on",
+    CaseOutcome.NOT_REACHED: "could not reach",
+    CaseOutcome.NONE_RESPONDED: "more needed, none came",
+    CaseOutcome.NO_CHILD_IN_NEED: "no child in need",
+    CaseOutcome.HOAX: "hoax (needs a second person)",
 }
 
 
@@ -102,7 +105,7 @@ def _describe_change(status: CaseStatus, shown_key: str, *, was_mine: bool, me: 
         if status.handed_by is not None:
             return PASSED_IT
         return TOOK_IT_OVER if was_mine else TOOK_IT
-    return {"none": WAITS_AGAIN, "closed": CLOSED_IT}.get(status.handling, MOVED_IT)
+    return {Handling.NONE: WAITS_AGAIN, Handling.CLOSED: CLOSED_IT}.get(status.handling, MOVED_IT)
 
 
 class CasePage:

@@ -15,7 +15,7 @@ from console.responses import redirect_with_message
 from console.templating import actor_name, format_age
 from console.views import handover
 from console.views.case import OUTCOMES, WROTE_MORE, ActionResult, CasePage, MessageDraft
-from reports.case_state import ACTIVE, HANDLING_STATES, Handling
+from reports.case_state import ACTIVE, HANDLING_STATES, CaseOutcome, Handling
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
 from reports.store.cases.case_status import UNASSIGNED, CaseChange, StatusConflict
@@ -194,7 +194,7 @@ def _close(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
         return case_page.page(me, report_id, ActionResult(wrong=NO_OUTCOME, at="close"))
     if outcome not in OUTCOMES:
         abort(400)
-    if outcome == "hoax":
+    if outcome == CaseOutcome.HOAX:
         if not case_view.account_predates_report(case_page.database, me.account, report_id):
             return case_page.page(me, report_id, ActionResult(wrong=TOO_NEW, at="close"))
         first_person = case_view.load_holding(case_page.database, me.account, report_id)["hoax_by"]

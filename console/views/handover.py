@@ -46,7 +46,7 @@ def missing_confirmation(me: StaffRequest) -> str:
 
 def _find_problem(case_page: CasePage, me: StaffRequest, report_id: str, handling: Handling) -> str:
     """Return why the report cannot go there; empty if it can. The scheduler checks again and decides."""
-    if "rejected" not in HANDLING_TRANSITIONS[handling]:
+    if Handling.REJECTED not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW
     targets = case_actions.load_transfer_options(case_page.database, me.account, report_id).left
     return "" if me.form.get("to", "") in targets else NOT_THERE

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from flask import Response, abort
 from werkzeug.exceptions import BadRequest
@@ -19,6 +20,7 @@ from console.auth.access_control import ALL_ROLES, AUDITOR, LEAD, STAFF, PageRou
 from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, invite, is_valid_name
 from console.auth.login import logout_response
 from console.responses import page, redirect
+from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts, staff_sessions
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY
@@ -58,7 +60,7 @@ class PendingDemotion:
 
     name: str
     staff_id: str
-    role: str
+    role: StaffRole | Literal[""]
     asked_by: str
     asked_at: int
 
@@ -118,9 +120,10 @@ def _pending_demotions(router: PageRouter, me: StaffRequest, people: Sequence[Ac
 
 
 def _invite(router: PageRouter, address: str, me: StaffRequest) -> Response:
-    invited = InvitedAccount(me.form.get("name", "").strip().lower(), me.account.hotline, me.form.get("role", ""))
-    if invited.role not in ASSIGNABLE_ROLES or not is_valid_name(invited.name):
+    name, role = me.form.get("name", "").strip().lower(), _role_in_form(me)
+    if role is None or not is_valid_name(name):
         return _page(router, me, NO_NAME)
+    invited = InvitedAccount(name, me.account.hotline, role)
     if invited.role == LEAD:
         if accounts.find_by_name(router.database, invited.name):
             return _page(router, me, TAKEN)
@@ -130,10 +133,12 @@ def _invite(router: PageRouter, address: str, me: StaffRequest) -> Response:
     return _page(router, me, link=link) if link else _page(router, me, TAKEN)
 
 
+def _role_in_form(me: StaffRequest) -> StaffRole | None:
+    return next((role for role in ASSIGNABLE_ROLES if role == me.form.get("role")), None)
+
+
 def _role(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    colleague, role = _colleague(router, me, staff_id), me.form.get("role", "")
-    if role not in ASSIGNABLE_ROLES:
-        abort(400)
+    colleague, role = _colleague(router, me, staff_id), _role_in_form(me) or abort(400)
     if colleague.role == LEAD != role:
         if refusal := _request_demotion(router, me, colleague, role):
             return refusal
@@ -170,7 +175,9 @@ def _end_page(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
     return page("end.html", me=me, one=_colleague(router, me, staff_id))
 
 
-def _request_demotion(router: PageRouter, me: StaffRequest, colleague: Account, role: str) -> Response | None:
+def _request_demotion(
+    router: PageRouter, me: StaffRequest, colleague: Account, role: StaffRole | Literal[""]
+) -> Response | None:
     """Request a demotion; return the page that says so, or None if another lead requested it: it is confirmed.
 
     Leads may confirm what another lead asked about them, but cannot ask for it themselves.

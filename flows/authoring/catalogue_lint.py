@@ -13,9 +13,8 @@ import polib
 
 from flows.catalogues import ENGLISH, fields_by_line, message_id
 from flows.model import OPTIONAL_FIELDS
-from flows.pagination import CARRIER_WORDS, CONTEXT_SEPARATOR, NAVIGATION_KEYS, PLACEHOLDER, alphabet, fold
+from flows.pagination import ALPHABETS, CARRIER_WORDS, CONTEXT_SEPARATOR, NAVIGATION_KEYS, PLACEHOLDER, alphabet, fold
 
-ALPHABETS = ("gsm7", "ucs2")
 HEADER = {
     "MIME-Version": "1.0",
     "Content-Type": "text/plain; charset=UTF-8",

@@ -18,6 +18,7 @@ from flows.engine import ContextFor, EngineStep, apply_outcome, step
 from flows.model import FACTS, FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, TypedInput
 from flows.pagination import ScreenLimit
 from flows.renderer import lay_out
+from runtime.telephony import ChannelKind
 
 StateKey = tuple[Hashable, ...]
 FactPairs = tuple[tuple[str, str], ...]
@@ -40,7 +41,7 @@ class Combination:
 
     country: str
     language: str
-    channel: str  # ussd or sms
+    channel: ChannelKind
     limit: ScreenLimit
     context_for: ContextFor
     begin: tuple[FlowState, ...]

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply
 from gateway.messaging.parsing import TokenAuthMixin
 from runtime.settings import Secret, env, from_environment, parsers
+from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 PLAIN = "text/plain; charset=utf-8"
 
 # AbsentSubscriber is left out on purpose: the message may still be delivered later.
-STATUS: Mapping[str, str] = {
+STATUS: Mapping[str, DeliveryReportStatus] = {
     "Sent": "sent",
     "Submitted": "sent",
     "Buffered": "sent",
@@ -55,8 +56,8 @@ class Channel(TokenAuthMixin):
         "delivery": Endpoint("notice"),
         "optout": Endpoint("notice"),
     }
-    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
-    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": False}
+    limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
+    replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"ussd": True, "sms": False}
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)

@@ -15,9 +15,10 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
 
-from gateway.messaging.model import Endpoint, Event, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, InboundEvent, ProviderEvent, Reply
 from gateway.messaging.parsing import TokenAuthMixin, bytes_of
 from runtime.settings import Secret, env, from_environment, parsers
+from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 PLAIN = "text/plain; charset=UTF-8"  # without a type Kannel treats it as data, without a charset as Latin-1
 VALID_MINUTES = "10"  # a delayed reply must not arrive at night
@@ -35,7 +36,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 # One bit of dlr-mask. 4 and 8 only mean that a system on the way has accepted the message.
-STATUS: Mapping[str, str] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
+STATUS: Mapping[str, DeliveryReportStatus] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
 
 # SMPP 3.4, 5.3.2.44: operations of the network. Any other one in a session answers a request of ours.
 OPERATION, SESSION = "ussd_service_op", "its_session_info"  # the names in kannel.conf
@@ -68,8 +69,8 @@ class Channel(TokenAuthMixin):
         "ussd": Endpoint("ussd", reads="text", methods=BOTH, headers=HEADERS),
         "dlr": Endpoint("notice", methods=BOTH),
     }
-    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
-    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
+    limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
+    replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"ussd": True, "sms": True}
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
@@ -119,7 +120,7 @@ def _ussd(fields: Fields) -> Inbound | ProviderEvent:
     session = "-" if info is None else str(info >> 8)
     if info is not None and info & ENDED and operation not in STARTS:
         return ProviderEvent("ended", Channel.name, sender=sender, code=code, session=session)
-    event: Event = "unsaid" if operation is None else "new" if operation in STARTS else "resume"
+    event: InboundEvent = "unsaid" if operation is None else "new" if operation in STARTS else "resume"
     return Inbound(
         kind="ussd",
         channel=Channel.name,

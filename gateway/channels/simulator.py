@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gateway.messaging import ussd_json
-from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, RawRequest, Reply
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, RawRequest, Reply
 from runtime.settings import from_environment
+from runtime.telephony import ChannelKind
 
 # Values of Sec-Fetch-Site: no browser, the phone's own page, an address typed by a person.
 FROM_HERE = frozenset({"", "same-origin", "none"})
@@ -30,8 +31,8 @@ class Channel:
     is_simulator = True
     token = False
     endpoints: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
-    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
-    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
+    limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
+    replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"ussd": True, "sms": True}
 
     def __init__(self, settings: Settings) -> None:
         del settings

@@ -20,17 +20,17 @@ from urllib.parse import urlsplit
 from twilio.request_validator import RequestValidator
 
 from gateway.messaging.model import (
+    CarrierWord,
     Endpoint,
     Fields,
     HttpResponse,
     Inbound,
-    Kind,
     ProviderEvent,
     RawRequest,
     Reply,
-    Word,
 )
 from runtime.settings import TwilioAccount, from_environment
+from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64
 MOST_BYTES = 32 * 1024  # 1,600 characters have at most 14,400 bytes percent-encoded, the other fields some hundreds
@@ -39,7 +39,7 @@ HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 MOST_MEDIA = 10  # of one message, according to Twilio
 
 # No callback has the status accepted; scheduled and queued messages may still be delivered late.
-STATUS: Mapping[str, str] = {
+STATUS: Mapping[str, DeliveryReportStatus] = {
     "accepted": "sent",
     "scheduled": "sent",
     "queued": "sent",
@@ -70,7 +70,7 @@ _NEEDED: Mapping[str, frozenset[str]] = {
     "status": frozenset({"MessageSid", "From", "To", "MessageStatus"}),
 }
 _KEY = re.compile(r"[A-Z][A-Za-z0-9_]{0,63}")  # name of a parameter; the cut-off rest of a value seldom looks like one
-WORDS: Mapping[str, Word] = {"STOP": "stop", "START": "start", "HELP": "help"}
+WORDS: Mapping[str, CarrierWord] = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
 @from_environment
@@ -88,8 +88,8 @@ class Channel:
         "sms": Endpoint("sms", most_bytes=MOST_BYTES),
         "status": Endpoint("notice", most_bytes=MOST_BYTES),
     }
-    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"sms": (160, 70, 0)}
-    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"sms": True}
+    limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"sms": (160, 70, 0)}
+    replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"sms": True}
 
     def __init__(self, settings: Settings) -> None:
         self._validators = tuple(map(RequestValidator, settings.auth_token.reveal()))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gateway.messaging import ussd_json
-from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply
 from gateway.messaging.parsing import TokenAuthMixin
 from runtime.settings import Secret, env, from_environment, parsers
+from runtime.telephony import ChannelKind
 
 
 @from_environment
@@ -32,8 +33,8 @@ class Channel(TokenAuthMixin):
     is_simulator = False
     endpoints: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
     # 4 septets for a prefix, so that screens are the same on every channel; a bridge may need a prefix too
-    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
-    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True}
+    limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
+    replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"ussd": True}
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)

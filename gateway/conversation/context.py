@@ -27,6 +27,7 @@ from reports.delivery import IMMEDIATE_ROLES
 from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.narrative import UnaskedText
 from reports.routing import Recipient, avoided_hotlines, find_route
+from runtime.telephony import ChannelKind
 
 # Facts, fields and lists that follow from the route of the report.
 ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})
@@ -79,7 +80,7 @@ class CountryContext:
         return cls(country, facts, fields, lists, multi_place_groups, language)
 
 
-def common(ground: CountryContext, kind: str, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
+def common(ground: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
     """Return the cache of screens that look the same to all reporters of a country.
 
     `looks`: the inputs of each screen.
@@ -98,7 +99,7 @@ class RenderContext(Struct, frozen=True):
     """
 
     country_contexts: Mapping[str, CountryContext]  # by language; a call begins in the first
-    kind: str  # ussd or sms
+    kind: ChannelKind
     contactable: bool  # the provider gave a number that can be called
     live: Collection[str]  # hotlines whose delivery is set up
     drill: bool = False
@@ -188,7 +189,9 @@ class RenderContext(Struct, frozen=True):
     ) -> tuple[Recipient, ...]:
         facts = derive_facts(report_answers(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)
-        if completeness == "incomplete":  # no screen names the recipient, so a hotline that was ever left out stays out
+        if (
+            completeness == Completeness.INCOMPLETE
+        ):  # no screen names the recipient, so a hotline that was ever left out stays out
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
         return find_route(country, facts, live=self.live, avoid=avoid, completeness=completeness).recipients
 
@@ -255,7 +258,7 @@ class TurnRequest(Struct, frozen=True):
     crowded: bool = False  # the process is overloaded: optional screens are refused
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> ChannelKind:
         """Return "ussd" or "sms"."""
         return self.inbound.kind
 

@@ -18,7 +18,7 @@ from gateway.conversation import keywords
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, common
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.sms import OnCallReply
-from gateway.messaging.model import Channel, Inbound, Kind, ProviderEvent, Reply
+from gateway.messaging.model import Channel, Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
 from gateway.sms import EarlyReceipts, OptOuts, SmsInbox, SmsOutbox, idempotency_key
@@ -28,10 +28,10 @@ from gateway.threads import BlockingPool
 from reports.countries.country import Countries, Country, normalize_code
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
+from runtime.telephony import CHANNEL_KINDS, ChannelKind
 
 T = TypeVar("T")
 
-KINDS: tuple[Kind, ...] = ("ussd", "sms")
 NOTHING_SAID = Reply("", expects_reply=True)
 
 
@@ -79,7 +79,7 @@ class Dispatcher:
         layouts = {
             (iso, kind): self._common_layouts(by_language, kind)
             for iso, by_language in contexts.items()
-            for kind in KINDS
+            for kind in CHANNEL_KINDS
         }
         self._contexts, self._common, self.countries = contexts, layouts, countries
 
@@ -182,7 +182,7 @@ class Dispatcher:
         """Return the emergency numbers for a call that is refused under load."""
         return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
 
-    def country(self, kind: str, code: str) -> Country:
+    def country(self, kind: ChannelKind, code: str) -> Country:
         """Return the country that a service code belongs to."""
         return self.countries.by_service_code(kind, code)
 
@@ -198,7 +198,7 @@ class Dispatcher:
         return TurnRequest(inbound, sender, country, render_context, limit, channel.is_simulator, now, crowded=crowded)
 
     def render_context(
-        self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool
+        self, country: Country, kind: ChannelKind, *, contactable: bool, words_before_send: bool
     ) -> RenderContext:
         """Return what the screens of a reporter in this country may show."""
         return RenderContext(
@@ -212,7 +212,7 @@ class Dispatcher:
             common=self._common[country.iso, kind],
         )
 
-    def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: Kind) -> dict[str, LayoutCache]:
+    def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:
         return {tag: common(context, kind, drill=self._drill, looks=self._looks) for tag, context in contexts.items()}
 
     async def _reply(self, channel: Channel, request: TurnRequest, turn: Reply) -> Reply:

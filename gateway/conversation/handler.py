@@ -34,6 +34,7 @@ from gateway.sessions.store import (
     Sessions,
 )
 from gateway.submission.transitions import numbered, replayed
+from runtime.telephony import ChannelKind
 
 ON = "+"  # suffix of a step: a reporter went on from it
 SMS = "sms_parts"
@@ -65,7 +66,7 @@ TRIES = 3  # one reporter may send two messages at once; the loser of the race s
 # the answer of that day's only reporter. A count holds nothing but the country that was dialled.
 
 
-def tally(country: str, kind: str, before: Record | None, after: Record, now: int) -> FunnelCounts:
+def tally(country: str, kind: ChannelKind, before: Record | None, after: Record, now: int) -> FunnelCounts:
     """Return the counts of one turn."""
     counts = {f"{country} {name}": number for name, number in _names(kind, before, after)}
     return FunnelCounts(day_of(now), counts)
@@ -81,7 +82,7 @@ def _day(days: int) -> str:
     return (date(1970, 1, 1) + timedelta(days)).isoformat()
 
 
-def _names(kind: str, record_before: Record | None, record_after: Record) -> Iterator[tuple[str, int]]:
+def _names(kind: ChannelKind, record_before: Record | None, record_after: Record) -> Iterator[tuple[str, int]]:
     """Yield the names to count. A screen that is shown again counts once: a typing error is no second visit."""
     old_screen, new_screen = (
         record_before.state.screen if record_before and not record_before.over else "",

@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -18,16 +17,16 @@ from flows.model import Answer, FlowBook, FlowState
 from flows.pagination import MAX_CHOICE_CHARS, fold, is_free_text
 from flows.renderer import offered_choices
 from gateway.conversation.context import RenderContext, TurnRequest
+from gateway.messaging.model import CarrierWord
 
 CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
 STOP = "stop"  # likewise in English; in other languages carriers do not know it
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
-Word = Literal["stop", "start", "help"]
 
 # Carriers answer these in our place, so they act only as the whole message (S-09).
-WORDS: Mapping[str, Word] = {
+WORDS: Mapping[str, CarrierWord] = {
     **dict.fromkeys(("stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"), "stop"),
     **dict.fromkeys(("start", "yes", "unstop"), "start"),
     **dict.fromkeys(("help", "info"), "help"),
@@ -169,7 +168,7 @@ def is_key(text: str) -> bool:
     return _plain(text).isdecimal()
 
 
-def word(text: str) -> Word | None:
+def word(text: str) -> CarrierWord | None:
     """Return which carrier's word the whole text is; None for all else, so for "stop him" too."""
     return WORDS.get(_plain(text)) if len(text) <= 64 else None
 

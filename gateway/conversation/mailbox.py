@@ -17,13 +17,14 @@ from gateway.sessions.record import Record
 from gateway.submission.builder import ReportBuilder
 from gateway.submission.submitter import Submitter
 from reports.access_codes import parse_code, parse_pin
+from reports.case_state import ReportState
 from reports.countries.country import Countries
 from reports.countries.hotline import Hotline
 from reports.countries.numbers import redact_withdrawn
 from reports.countries.opening_hours import first_to_open
 from reports.crypto import RecordCipher
 from reports.escalation import URGENT
-from reports.json_bodies import NO_CONTACT, message_json
+from reports.json_bodies import NO_CONTACT, MessageKind, message_json
 from reports.report import contact_details
 from reports.retention import ErasureJournal, ErasureKind
 from reports.store import mailbox_access
@@ -34,9 +35,12 @@ from reports.store.mailboxes.pin_throttle import PinResult
 from runtime.time_units import SECOND
 
 UNNAMED = "A hotline"
-UNREAD = ("delivered", "overdue")
+UNREAD = (ReportState.DELIVERED, "overdue")
 WRITTEN = "my.written"  # the screen after words for staff
-JOURNALED: Mapping[str, ErasureKind] = {"delete_asked": "report", "contact_withdrawn": "contact"}
+JOURNALED: Mapping[MessageKind, ErasureKind] = {
+    MessageKind.DELETE_ASKED: "report",
+    MessageKind.CONTACT_WITHDRAWN: "contact",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +108,26 @@ class ReporterMailbox:
 
     def add(self, request: TurnRequest, record: Record, words: str) -> None:
         """Send words to the staff of the hotline that has the report, or will get it."""
-        self._send_message(record, _turn(request, record), request.now, "words", text=words)
+        self._send_message(record, _turn(request, record), request.now, MessageKind.WORDS, text=words)
 
     def set_contact(self, request: TurnRequest, record: Record, chosen: str) -> None:
         """Allow or withdraw contact by this phone. It holds from now on, for reports sealed before as well."""
         country = self.countries.get(self._routed(record.opened or "")[0]) or request.country
         number = request.sender.e164 if request.sender.valid else None
         contact = contact_details(chosen, country, number)
-        kind = "contact_given" if contact["allowed"] else "contact_withdrawn"
+        kind = MessageKind.CONTACT_GIVEN if contact["allowed"] else MessageKind.CONTACT_WITHDRAWN
         self._send_message(record, _turn(request, record), request.now, kind, contact=contact)
 
     def erase(self, request: TurnRequest, record: Record) -> None:
         """Close the mailbox, withdraw contact, and ask the hotlines to delete their copies."""
-        self._send_message(record, ("delete",), request.now, "delete_asked", contact=NO_CONTACT)
+        self._send_message(record, ("delete",), request.now, MessageKind.DELETE_ASKED, contact=NO_CONTACT)
 
     def _send_message(
         self,
         record: Record,
         turn: tuple[str, ...],
         now: int,
-        kind: str,
+        kind: MessageKind,
         *,
         text: str | None = None,
         contact: Mapping[str, object] | None = None,
@@ -141,7 +145,7 @@ class ReporterMailbox:
         if journal_kind := JOURNALED.get(kind):
             self.journal.record(journal_kind, report_id=report_id, message_id=message_id)
 
-    def resend_message(self, report_id: str, message_id: str, kind: str) -> None:
+    def resend_message(self, report_id: str, message_id: str, kind: MessageKind) -> None:
         """Repeat a deletion request or a withdrawal of contact that a restored database has lost.
 
         Nothing happens if the database has the message, or does not have the report. Raises DatabaseUnavailable,
@@ -155,7 +159,7 @@ class ReporterMailbox:
         report_id: str,
         message_id: str,
         now: int,
-        kind: str,
+        kind: MessageKind,
         *,
         text: str | None = None,
         contact: Mapping[str, object] | None = None,
@@ -177,7 +181,7 @@ class ReporterMailbox:
         if not sealed_messages:
             return False
         allowed = None if contact is None else bool(contact["allowed"])
-        closes_mailbox = kind == "delete_asked"
+        closes_mailbox = kind == MessageKind.DELETE_ASKED
         self.submitter.write(
             lambda: correspondence.save_message(
                 self.database, report_id, message_id, sealed_messages, kind, allowed=allowed, close=closes_mailbox

@@ -6,6 +6,7 @@ All effects happen before the new state is saved, and each of them is idempotent
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,13 +25,14 @@ from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, dra
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS
 from gateway.submission.submitter import NotSent, Submitter
-from gateway.submission.transitions import Event, after_event
+from gateway.submission.transitions import SubmissionEvent, after_event
 from gateway.threads import RunBlocking
 from reports.access_codes import format_code
 from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
+from runtime.telephony import ChannelKind
 
-HOME = {"ussd": "home.home", "sms": "home.home_sms"}
+HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms"}
 CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
 
 
@@ -164,7 +166,7 @@ class Reducer:
     def _failed(self, request: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
         """Return the record before the step, with a notice, so that the same key works once the database is back."""
         answer = self.notice(request, "home.not_sent" if not_sent else "home.not_working", record.state)
-        report = after_event(record.report, Event.NOT_STORED) if record.report and not_sent else record.report
+        report = after_event(record.report, SubmissionEvent.NOT_STORED) if record.report and not_sent else record.report
         record_after = replace(record, answer=answer, at=request.now, report=report)
         return StepResult(record_after, drafts_after(drafts, record_after))
 
@@ -205,7 +207,7 @@ class Reducer:
         if report is None or report.is_submitted or not report.is_pending or in_danger(record.state):
             return record
         await self._run_blocking(self._submitter.withdraw, report)
-        return replace(record, report=after_event(report, Event.CANCEL), words=None)
+        return replace(record, report=after_event(report, SubmissionEvent.CANCEL), words=None)
 
     async def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
         """Roll back the report this turn began after losing the compare-and-set to the record `there`.
@@ -312,14 +314,14 @@ class Reducer:
         """Return the record of an SMS session ended as by `00`, for an opt-out that only the provider reported."""
         return replace(await self._ended(record, "sms"), answer=Reply("", expects_reply=False))
 
-    async def _ended(self, record: Record, kind: str) -> Record:
+    async def _ended(self, record: Record, kind: ChannelKind) -> Record:
         """Cancel words that were never confirmed, submit answers gathered after Send, and clear the record."""
         record = await self.discard(record)
         if record.report and record.report.is_submitted:
             await self.flush_now(record.report)
         return self._cleared(record, kind)
 
-    def _cleared(self, record: Record, kind: str) -> Record:
+    def _cleared(self, record: Record, kind: ChannelKind) -> Record:
         """Return the ended record.
 
         Only the last answer stays, for a repeat of the last request; nothing that the reporter said.
@@ -378,7 +380,7 @@ class Reducer:
             return replace(report, floor=None)
         cancel = self._submitter.cancel if danger or has_words else self._submitter.cancel_or_spool
         was_waiting = await self._run_blocking(cancel, report)
-        return replace(after_event(report, Event.CANCEL), floor=None if was_waiting else report.floor)
+        return replace(after_event(report, SubmissionEvent.CANCEL), floor=None if was_waiting else report.floor)
 
 
 def code_seen(record: Record) -> Record:

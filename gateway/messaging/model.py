@@ -7,10 +7,12 @@ from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
-Kind = Literal["ussd", "sms"]
+from runtime.telephony import ChannelKind, DeliveryReportStatus
+
 # unsaid: the network names no operation, so it must be inferred from the text
-Event = Literal["new", "resume", "unsaid"]
-Word = Literal["", "stop", "start", "help"]
+InboundEvent = Literal["new", "resume", "unsaid"]
+CarrierWord = Literal["stop", "start", "help"]
+ProviderEventKind = Literal["ended", "delivery", "optout"]
 # form: the body, or the query of a GET. json: one object. text: the query, the endpoint's headers, and the unparsed
 # body, which becomes the field "text".
 Reads = Literal["form", "json", "text"]
@@ -82,17 +84,17 @@ class Fields(Struct, frozen=True):
 class Inbound(Struct, frozen=True):
     """One message of a reporter, authenticated, as the provider passed it on: nothing trimmed or corrected."""
 
-    kind: Kind
+    kind: ChannelKind
     channel: str  # the adapter's file name
     sender: str  # as received, at most 128 characters; may not be a number
     code: str  # service code (*111#) or short code dialled; "" if the provider does not name it
     text: str  # the reply; if `path` is true, all replies of the session so far, joined by "*"
     session: str = ""  # the provider's USSD session id; "" for an SMS
-    event: Event = "resume"  # providers that send paths send only "resume"; the path shows the start
+    event: InboundEvent = "resume"  # providers that send paths send only "resume"; the path shows the start
     path: bool = False  # the provider sends the whole path each time (Africa's Talking)
     id: str = ""  # the provider's message id (SMS) or its number of the turn (USSD); "" if absent
     sent_at: int | None = None  # the provider's own time, Unix seconds; used only to detect stale messages
-    word: Word = ""  # a carrier's word in any language, if the provider recognised one
+    word: CarrierWord | Literal[""] = ""  # a carrier's word in any language, if the provider recognised one
     media: tuple[tuple[str, str], ...] = ()  # content type and address of each attachment; never downloaded
     network: str = ""
     blind: bool = False  # a dial cannot be told from a reply, so the session must expire soon
@@ -102,13 +104,13 @@ class Inbound(Struct, frozen=True):
 class ProviderEvent(Struct, frozen=True):
     """A provider's notice outside the conversation: a session ended, an SMS was delivered, a person opted out."""
 
-    what: Literal["ended", "delivery", "optout"]
+    what: ProviderEventKind
     channel: str
     sender: str = ""
     code: str = ""
     session: str = ""
     id: str = ""  # of the SMS that a delivery report is about
-    status: str = ""  # normalised: sent, delivered, failed, unknown
+    status: DeliveryReportStatus = ""
     ours: str = ""  # our own id of that SMS, if the provider returns it
     opted_out: bool = False  # delivery failed because the number has opted out
 
@@ -135,7 +137,7 @@ class Endpoint(Struct, frozen=True):
     """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
     # Decides how an unreadable body is handled: "ussd" shows a notice, "sms" is stored for staff, "notice" is counted.
-    opens: Kind | Literal["notice"]
+    opens: ChannelKind | Literal["notice"]
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
     most_bytes: int = 256 * 1024  # of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
@@ -152,8 +154,8 @@ class Channel(Protocol):
     is_simulator: bool  # for demo and training only: never in live mode, and only for clients on this machine
     token: bool  # its addresses contain a secret; else requests are signed, or come from this machine only
     endpoints: Mapping[str, Endpoint]
-    limits: Mapping[Kind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
-    replies_in_answer: Mapping[Kind, bool]  # False: the reply is sent through the provider's API
+    limits: Mapping[ChannelKind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
+    replies_in_answer: Mapping[ChannelKind, bool]  # False: the reply is sent through the provider's API
 
     def accepts(self, token: str) -> bool:
         """Return whether the secret in the address is valid, in constant time."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gateway.messaging.model import Event, Fields, HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
+from gateway.messaging.model import Fields, HttpResponse, Inbound, InboundEvent, ProviderEvent, Reply, UnreadableRequest
 
-_EVENTS: Mapping[str, Event] = {"new": "new", "resume": "resume", "": "unsaid"}
+_EVENTS: Mapping[str, InboundEvent] = {"new": "new", "resume": "resume", "": "unsaid"}
 
 
 def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:

@@ -22,6 +22,7 @@ from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
 from reports.crypto import DecryptError, RecordCipher
 from runtime import redis_clients
 from runtime.settings import Mode, RedisAddress
+from runtime.telephony import ChannelKind
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
@@ -29,7 +30,7 @@ BLIND_SECONDS = 60  # where a dial cannot be told from a reply, the next call co
 LEAST_SECONDS = 60
 SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
 # How long a draft may be continued; its key exists at least that long.
-DRAFT_SECONDS = {"ussd": 15 * 60, "sms": session_keys.LEAST_SECONDS}
+DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "sms": session_keys.LEAST_SECONDS}
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
 COUNTED_DAY_SECONDS = 9 * 86400  # the day itself, and a week during which the database may be unavailable

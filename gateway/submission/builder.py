@@ -18,7 +18,7 @@ from reports.escalation import PendingKind, Priority
 from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.json_bodies import unread_json
 from reports.narrative import UnaskedText
-from reports.report import Report, ReportMetadata, build_report, report_head, to_json
+from reports.report import Report, ReportChannel, ReportMetadata, build_report, report_head, to_json
 from reports.routing import Recipient, Route, avoided_hotlines, incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import SealedMessage
@@ -26,6 +26,7 @@ from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import HELD, CopyRole, SealedCopy, Submission, schedule_pending
 from runtime.settings import Mode
+from runtime.telephony import ChannelKind
 from runtime.time_units import DAY, SECOND
 
 
@@ -36,8 +37,8 @@ class ReportInput(Struct, frozen=True):
     unasked: tuple[UnaskedText, ...]
     words: str | None
     country: Country
-    kind: str  # ussd or sms
-    channel: str  # as written in the report: ussd, sms, simulator
+    kind: ChannelKind
+    channel: ReportChannel
     language: str
     flow_version: int
     msisdn: str | None
@@ -138,7 +139,7 @@ def _report(
     completeness: Completeness,
     mode: Mode,
 ) -> Report:
-    complete = completeness == "complete"
+    complete = completeness == Completeness.COMPLETE
     avoid = avoided_hotlines(content.country, derive_facts(content.given))
     metadata = ReportMetadata(
         report_id=ref.report_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from typing import TypeVar
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from gateway.sessions.report_ref import CodeState, PerhapsScheduled, ReportRef, Submitted
 from gateway.sessions.store import CircuitBreaker
 from gateway.submission.builder import ReportBuilder, ReportInput
-from gateway.submission.transitions import Event, after_event, known_up_to, revision_for
+from gateway.submission.transitions import SubmissionEvent, after_event, known_up_to, revision_for
 from reports.crypto import RecordCipher
 from reports.escalation import PendingKind, Priority, queue_of
 from reports.facts import Completeness
@@ -27,12 +27,16 @@ from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission, SubmissionResult
 from runtime.queue import DELIVER_JOB, JobQueue
+from runtime.telephony import ChannelKind
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
 
-INCOMPLETE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS can take that long
+INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {
+    "ussd": 120,
+    "sms": 600,
+}  # after the last answer; typing an SMS can take that long
 UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the last SMS; then a hotline gets words that were never confirmed
 GATHER_ANSWERS_SECONDS = 20  # answers after Send wait this long, counted from the first; typed words do not wait
 SECRET_BYTES = 32
@@ -121,7 +125,7 @@ class Submitter:
             # Checked before the report is sealed; it goes to the spool instead.
             if self._database.has_write_queue or self._breaker.is_open:
                 raise DatabaseUnavailable("other writes are waiting, or the circuit breaker is open")
-            submission = self._seal(content, report, revision_for(report, Event.SEND), Completeness.COMPLETE)
+            submission = self._seal(content, report, revision_for(report, SubmissionEvent.SEND), Completeness.COMPLETE)
             result = self.write(
                 lambda: submissions.commit(self._database, submission, mailbox, unsent=report.is_unconfirmed)
             )
@@ -160,7 +164,7 @@ class Submitter:
         self, content: ReportInput, report: ReportRef, mailbox: submissions.MailboxRecord | None
     ) -> tuple[Submission, SubmissionResult]:
         """Put a complete report into the spool. Raises NotSent."""
-        revision = revision_for(report, Event.SEND_SPOOLED)
+        revision = revision_for(report, SubmissionEvent.SEND_SPOOLED)
         submission = self._seal(content, report, revision, Completeness.COMPLETE)
         kind = "anew" if report.is_unconfirmed else "again" if report.resumed else "sent"
         self._put_in_spool(SpoolEntry(submission, kind, due_at=self._database.now(), mailbox=mailbox))
@@ -215,10 +219,10 @@ class Submitter:
             return replace(report, state=Submitted(report.revision, content.now, confirmed=False))
         try:
             pending = self._put_pending(
-                content, report, revision_for(report, Event.SCHEDULE), recipients, kind, seconds=seconds
+                content, report, revision_for(report, SubmissionEvent.SCHEDULE), recipients, kind, seconds=seconds
             )
         except DatabaseUnavailable:
-            revision = revision_for(report, Event.SCHEDULE_SPOOLED)
+            revision = revision_for(report, SubmissionEvent.SCHEDULE_SPOOLED)
             submission = self._builder.seal(content, report, revision, recipients, Completeness.INCOMPLETE)
             entry = SpoolEntry(submission, kind, due_at=self._database.now() + seconds * 1_000_000)
         else:
@@ -226,7 +230,7 @@ class Submitter:
             if pending.was_submitted:
                 state = Submitted(pending.revision, content.now, confirmed=not report.is_unconfirmed)
                 return replace(report, state=state)
-            return replace(after_event(report, Event.SCHEDULE, pending.revision), floor=pending.priority)
+            return replace(after_event(report, SubmissionEvent.SCHEDULE, pending.revision), floor=pending.priority)
         try:
             self._put_in_spool(
                 entry, lost="reports_not_stored" if kind == PendingKind.WORDS else "incomplete_reports_not_stored"
@@ -234,7 +238,9 @@ class Submitter:
         except NotSent:
             if kind == PendingKind.WORDS:  # the screen said that a hotline gets them
                 raise
-        return after_event(report, Event.SCHEDULE_SPOOLED)  # if neither stored it, the next answer tries again
+        return after_event(
+            report, SubmissionEvent.SCHEDULE_SPOOLED
+        )  # if neither stored it, the next answer tries again
 
     def update(self, content: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
         """Store an answer after Send as the next revision, and return the report's new state. Raises NotSent.
@@ -244,16 +250,18 @@ class Submitter:
         """
         seconds = 0 if at_once else GATHER_ANSWERS_SECONDS
         try:
-            revision = revision_for(report, Event.ADD)
+            revision = revision_for(report, SubmissionEvent.ADD)
             pending = self._put_pending(
                 content, report, revision, report.recipients, PendingKind.UPDATE, seconds=seconds
             )
             report = replace(report, report_id=pending.report_id, floor=pending.priority)
-            return after_event(report, Event.ADD, pending.revision)
+            return after_event(report, SubmissionEvent.ADD, pending.revision)
         except DatabaseUnavailable:
-            submission = self._seal(content, report, revision_for(report, Event.ADD_SPOOLED), Completeness.COMPLETE)
+            submission = self._seal(
+                content, report, revision_for(report, SubmissionEvent.ADD_SPOOLED), Completeness.COMPLETE
+            )
             self._put_in_spool(SpoolEntry(submission, PendingKind.UPDATE, due_at=self._database.now()))
-            return replace(after_event(report, Event.ADD_SPOOLED), floor=submission.priority)
+            return replace(after_event(report, SubmissionEvent.ADD_SPOOLED), floor=submission.priority)
 
     def _put_pending(
         self,
@@ -293,7 +301,7 @@ class Submitter:
 
         Return False if it was submitted already.
         """
-        return not report.is_pending or self._delete(report, Event.CANCEL) is DeleteOutcome.DELETED
+        return not report.is_pending or self._delete(report, SubmissionEvent.CANCEL) is DeleteOutcome.DELETED
 
     def cancel_or_spool(self, report: ReportRef) -> bool:
         """Cancel a scheduled revision.
@@ -304,7 +312,7 @@ class Submitter:
         try:
             return self.cancel(report)
         except DatabaseUnavailable:
-            if not self._spool_deletion(report, Event.CANCEL):
+            if not self._spool_deletion(report, SubmissionEvent.CANCEL):
                 raise
             return False
 
@@ -321,9 +329,9 @@ class Submitter:
         """
         if not (report.is_pending or report.is_unconfirmed):
             return DeleteOutcome.DELETED
-        return self._delete(report, Event.DELETE)
+        return self._delete(report, SubmissionEvent.DELETE)
 
-    def _delete(self, report: ReportRef, event: Event) -> DeleteOutcome:
+    def _delete(self, report: ReportRef, event: SubmissionEvent) -> DeleteOutcome:
         spooled = any(report.report_id in name for name in self._spool.names())
         if spooled and not self._spool_deletion(report, event):
             raise DatabaseUnavailable("the spool did not store the deletion")
@@ -331,18 +339,18 @@ class Submitter:
             lambda: submissions.cancel_pending(self._database, report.origin_key, report.report_id)
         )
         by_other_session = report.resumed or isinstance(report.state, PerhapsScheduled)
-        if cancellation.stored_completeness != "complete" or by_other_session:
+        if cancellation.stored_completeness != Completeness.COMPLETE or by_other_session:
             self._record(report, event)
         if not cancellation.stored_completeness or (
             by_other_session and (cancellation.waited or spooled or not report.is_pending)
         ):
             return DeleteOutcome.DELETED
-        is_complete = cancellation.stored_completeness == "complete" and not by_other_session
+        is_complete = cancellation.stored_completeness == Completeness.COMPLETE and not by_other_session
         return DeleteOutcome.WHOLE if is_complete else DeleteOutcome.TOLD
 
-    def _spool_deletion(self, report: ReportRef, event: Event) -> bool:
+    def _spool_deletion(self, report: ReportRef, event: SubmissionEvent) -> bool:
         """Queue the deletion behind the spooled revisions, which would otherwise be stored after it."""
-        includes_sends = event is Event.DELETE and report.is_unconfirmed
+        includes_sends = event is SubmissionEvent.DELETE and report.is_unconfirmed
         try:
             deletion = self._builder.nothing(report, revision_for(report, event))
             self._spool.put(SpoolEntry(deletion, "drop_unsent" if includes_sends else "drop"))
@@ -352,7 +360,7 @@ class Submitter:
         self._record(report, event)
         return True
 
-    def _record(self, report: ReportRef, event: Event) -> None:
+    def _record(self, report: ReportRef, event: SubmissionEvent) -> None:
         """Journal the deletion: a restored backup may bring back the draft up to this revision."""
         revision = revision_for(report, event)
         self._journal.record("draft", report_id=report.report_id, keys=(report.origin_key,), revision=revision)

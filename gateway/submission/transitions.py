@@ -30,7 +30,7 @@ ADDITION = 2  # revisions that one answer after Send may take: in the database, 
 PER_REPLY = 4  # revisions that one reply of a replayed session may take after Send
 
 
-class Event(StrEnum):
+class SubmissionEvent(StrEnum):
     """What happens to a report, with the place where it was stored."""
 
     SCHEDULE = "an answer in danger, or a first text"
@@ -62,7 +62,7 @@ class Rule(Struct, frozen=True):
     if_resumed: int | None = None
 
 
-def revision_for(report: ReportRef, event: Event) -> int:
+def revision_for(report: ReportRef, event: SubmissionEvent) -> int:
     """Return the revision that `event` stores, or up to which it deletes. Raises KeyError for an impossible event."""
     rule = TABLE[type(report.state), event]
     add = rule.add
@@ -73,7 +73,7 @@ def revision_for(report: ReportRef, event: Event) -> int:
     return max(report.revision, rule.least) + add
 
 
-def after_event(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
+def after_event(report: ReportRef, event: SubmissionEvent, revision: int | None = None) -> ReportRef:
     """Return the report after `event`. `revision`: the stored revision, if it is not the one of the table."""
     stored_revision = revision_for(report, event) if revision is None else revision
     return replace(report, state=TABLE[type(report.state), event].then(report.state, stored_revision))
@@ -92,7 +92,7 @@ def replayed(record: Record) -> Record:
     report = record.report
     if report is None or report.is_submitted or report.is_pending or not in_danger:
         return record
-    return replace(record, report=after_event(report, Event.REPLAY))
+    return replace(record, report=after_event(report, SubmissionEvent.REPLAY))
 
 
 def numbered(record: Record, inbound: Inbound) -> Record:
@@ -158,44 +158,44 @@ NOTHING = "nothing"
 AFTER_SEND = "nothing; answers after Send are submitted after 20 s at most, typed words at once"
 AS_INCOMPLETE = "nothing; a hotline gets it as INCOMPLETE after 2 minutes (SMS 10, a first text 30)"
 
-TABLE: dict[tuple[type[SubmissionState], Event], Rule] = {
-    (NotSubmitted, Event.SCHEDULE): Rule(_scheduled, NEXT, add=1),
-    (NotSubmitted, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2),
-    (NotSubmitted, Event.SEND): Rule(_submitted, SENT, least=1),
-    (NotSubmitted, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (NotSubmitted, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
-    (NotSubmitted, Event.REPLAY): Rule(_replayed, NEXT),
-    (NotSubmitted, Event.DROP): Rule(_unchanged, NOTHING),
-    (PerhapsScheduled, Event.SCHEDULE): Rule(_scheduled, NEXT, add=LEAP),
-    (PerhapsScheduled, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=LEAP),
-    (PerhapsScheduled, Event.SEND): Rule(_submitted, SENT, least=1),
-    (PerhapsScheduled, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=LEAP),
-    (PerhapsScheduled, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=LEAP),
-    (PerhapsScheduled, Event.CANCEL): Rule(_cancelled, LEFT, add=LEAP),
-    (PerhapsScheduled, Event.DELETE): Rule(_deleted, GONE, add=LEAP),
-    (PerhapsScheduled, Event.DROP): Rule(_unchanged, AS_INCOMPLETE),
-    (Scheduled, Event.SCHEDULE): Rule(_scheduled, NEXT, least=1),
-    (Scheduled, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, least=1, add=1),
-    (Scheduled, Event.SEND): Rule(_submitted, SENT, least=1),
-    (Scheduled, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (Scheduled, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
-    (Scheduled, Event.CANCEL): Rule(_cancelled, LEFT, least=1),
-    (Scheduled, Event.DELETE): Rule(_deleted, GONE, least=1),
-    (Scheduled, Event.DROP): Rule(_unchanged, AS_INCOMPLETE),
-    (SubmissionUncertain, Event.SCHEDULE): Rule(_scheduled, NEXT, add=1, if_pending=0),
-    (SubmissionUncertain, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2, if_pending=1),
-    (SubmissionUncertain, Event.SEND): Rule(_submitted, SENT, least=1, add=1),
-    (SubmissionUncertain, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (SubmissionUncertain, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
-    (SubmissionUncertain, Event.CANCEL): Rule(_cancelled, LEFT, least=1),
-    (SubmissionUncertain, Event.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
-    (SubmissionUncertain, Event.REPLAY): Rule(_replayed, NEXT),
-    (SubmissionUncertain, Event.DROP): Rule(_unchanged, AS_INCOMPLETE),
-    (Submitted, Event.SEND): Rule(_submitted, SENT, least=1, add=1),
-    (Submitted, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (Submitted, Event.NOT_STORED): Rule(_submitted, NOT_SENT, add=ADDITION),
-    (Submitted, Event.ADD): Rule(_updated, NEXT, add=1, if_pending=0),
-    (Submitted, Event.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, add=2, if_pending=1),
-    (Submitted, Event.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
-    (Submitted, Event.DROP): Rule(_unchanged, AFTER_SEND),
+TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
+    (NotSubmitted, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, add=1),
+    (NotSubmitted, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2),
+    (NotSubmitted, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1),
+    (NotSubmitted, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (NotSubmitted, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
+    (NotSubmitted, SubmissionEvent.REPLAY): Rule(_replayed, NEXT),
+    (NotSubmitted, SubmissionEvent.DROP): Rule(_unchanged, NOTHING),
+    (PerhapsScheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, add=LEAP),
+    (PerhapsScheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=LEAP),
+    (PerhapsScheduled, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1),
+    (PerhapsScheduled, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=LEAP),
+    (PerhapsScheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=LEAP),
+    (PerhapsScheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, add=LEAP),
+    (PerhapsScheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, add=LEAP),
+    (PerhapsScheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
+    (Scheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, least=1),
+    (Scheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, least=1, add=1),
+    (Scheduled, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1),
+    (Scheduled, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (Scheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
+    (Scheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, least=1),
+    (Scheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, least=1),
+    (Scheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
+    (SubmissionUncertain, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, add=1, if_pending=0),
+    (SubmissionUncertain, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2, if_pending=1),
+    (SubmissionUncertain, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1, add=1),
+    (SubmissionUncertain, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (SubmissionUncertain, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
+    (SubmissionUncertain, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, least=1),
+    (SubmissionUncertain, SubmissionEvent.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
+    (SubmissionUncertain, SubmissionEvent.REPLAY): Rule(_replayed, NEXT),
+    (SubmissionUncertain, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
+    (Submitted, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1, add=1),
+    (Submitted, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (Submitted, SubmissionEvent.NOT_STORED): Rule(_submitted, NOT_SENT, add=ADDITION),
+    (Submitted, SubmissionEvent.ADD): Rule(_updated, NEXT, add=1, if_pending=0),
+    (Submitted, SubmissionEvent.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, add=2, if_pending=1),
+    (Submitted, SubmissionEvent.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
+    (Submitted, SubmissionEvent.DROP): Rule(_unchanged, AFTER_SEND),
 }

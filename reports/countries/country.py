@@ -26,6 +26,7 @@ from reports.countries.validation import (
 )
 from reports.retention import LOCAL_COPY, LOCAL_KINDS, RetentionPeriods, RetentionPolicy
 from runtime.settings import Mode
+from runtime.telephony import ChannelKind
 
 _NON_KEY = re.compile(r"[^\d*]+")
 
@@ -37,7 +38,7 @@ _NON_KEY = re.compile(r"[^\d*]+")
 class ServiceCode:
     """A code that a phone dials (`*111*163#`) or texts to (`163`) to reach this country."""
 
-    channel: Literal["ussd", "sms"]
+    channel: ChannelKind
     code: str = Field(min_length=1)
     network: str = ""
     note: str = ""
@@ -254,7 +255,7 @@ class Countries:
         """Return the country of this ISO code, or None."""
         return next((country for country in self.all if country.iso == iso.upper()), None)
 
-    def by_service_code(self, channel: str, dialled: str | None) -> Country:
+    def by_service_code(self, channel: ChannelKind, dialled: str | None) -> Country:
         """Return the country whose code was dialled; the first one if the code is unknown or absent."""
         code = normalize_code(dialled or "")
         return self._dialled.get((channel, code), self.all[0]) if code else self.all[0]

@@ -12,12 +12,13 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from pydantic.dataclasses import dataclass
 
 from reports.escalation import PRIORITIES, Priority
+from reports.facts import AgeBand, Category
 from runtime.settings import Mode
 
-Category = Literal[
-    "harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other", "all"
-]
-AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+", "all"]
+CardCategory = Literal[Category, "all"]
+CardAgeBand = Literal[AgeBand, "all"]
+
+HotlineKind = Literal["child_helpline", "internet_hotline", "women_family", "police", "missing_children", "regional"]
 
 FORBID_EXTRA = ConfigDict(extra="forbid")
 MAX_AGREEMENT_MONTHS = 24
@@ -26,11 +27,11 @@ CONTACT_PATTERN = re.compile(r"[^@\s]+@[^@\s]+|\+[1-9][0-9]{6,14}")
 OPTIONAL_FIELDS = frozenset(
     {"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "retention_days", "rota"}
 )
-_CHILD_KINDS = ("child_helpline", "women_family", "police", "regional")
-_ONLINE_KINDS = ("child_helpline", "internet_hotline", "women_family", "police", "regional")
+_CHILD_KINDS: tuple[HotlineKind, ...] = ("child_helpline", "women_family", "police", "regional")
+_ONLINE_KINDS: tuple[HotlineKind, ...] = ("child_helpline", "internet_hotline", "women_family", "police", "regional")
 
 # The kinds of hotline that take each category, in the order in which they are tried
-KINDS_BY_CATEGORY: Mapping[str, tuple[str, ...]] = {
+KINDS_BY_CATEGORY: Mapping[str, tuple[HotlineKind, ...]] = {
     "harm": _CHILD_KINDS,
     "luring": _ONLINE_KINDS,
     "images": ("internet_hotline", "child_helpline", "police", "regional"),
@@ -43,7 +44,7 @@ KINDS_BY_CATEGORY: Mapping[str, tuple[str, ...]] = {
 }
 
 Grade = Literal["official", "secondary", "metadata", "unverified"]
-HotlineKind = Literal["child_helpline", "internet_hotline", "women_family", "police", "missing_children", "regional"]
+SHOWN_GRADES: tuple[Grade, ...] = ("official", "secondary")  # a screen may show numbers of these
 # Characters that take one septet each in GSM-7 and look the same on every phone.
 SCREEN_NAME_PATTERN = r"^[A-Za-z0-9 '.,&/+-]*$"
 MAX_SCREEN_NAME_SEPTETS = 18
@@ -75,8 +76,8 @@ class PartnerCard:
     mandate: str = ""
     agreement_date: IsoDate = ""
     agreement_until: IsoDate = ""
-    categories: tuple[Category, ...] = ()
-    ages: tuple[AgeBand, ...] = ()
+    categories: tuple[CardCategory, ...] = ()
+    ages: tuple[CardAgeBand, ...] = ()
     places: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     hours: str = ""
@@ -173,7 +174,7 @@ class SourcedEntry:
 
     def may_show(self, mode: Mode) -> bool:
         """Return whether a screen of this mode may show the number (S-31)."""
-        if self.withdrawn or self.grade not in ("official", "secondary"):
+        if self.withdrawn or self.grade not in SHOWN_GRADES:
             return False
         return mode != Mode.LIVE or not self.live_mode_fault()
 
@@ -186,7 +187,7 @@ class SourcedEntry:
             return "has no " + ", no ".join(missing)
         if self.conflict:
             return "is in conflict between its sources" + (f", settle {self.settle}" if self.settle else "")
-        return "" if self.grade in ("official", "secondary") else f"has only the grade {self.grade}"
+        return "" if self.grade in SHOWN_GRADES else f"has only the grade {self.grade}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)

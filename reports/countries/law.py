@@ -18,6 +18,8 @@ CRITERIA: Mapping[str, str] = {  # in the order of the law screen, with its word
     "isp": "firms report",
 }
 
+CriterionStatus = Literal["yes", "yes_2014", "not", "unknown"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class LawCriteria:
@@ -50,7 +52,7 @@ class Law:
             return ["law.latest.year: it is missing; say of which year it is that something was not in the law."]
         return []
 
-    def stands(self, criterion: str) -> Literal["yes", "yes_2014", "not", "unknown"]:
+    def stands(self, criterion: str) -> CriterionStatus:
         """Return what is known about a criterion.
 
         A "no" of 2014 is never shown as one, because laws have changed since. None never becomes "no".

@@ -13,6 +13,7 @@ from typing import Any
 
 from reports.countries.country import Country
 from reports.escalation import ESCALATION_TIMES, Priority
+from reports.facts import AGE_BANDS, CATEGORIES
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 MIN_COUNT = 5
@@ -21,8 +22,6 @@ VisibleCells = Mapping[str, int | None]  # None: suppressed
 # How long after a report its outcome is counted. A quarter is published once that of its last report is counted.
 SETTLED_AFTER = 14 * DAY
 
-CATEGORIES = ("harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other")
-AGES = ("0-5", "6-9", "10-12", "13-15", "16-17", "18+")
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
 TOTAL = ("total", "reports")
@@ -202,7 +201,7 @@ def table_layout(
         "month": months_of(quarter),
         "category": list(CATEGORIES),
         "place": [*places_of(country), NOT_TOLD],
-        "age": [*AGES, NOT_TOLD],
+        "age": [*AGE_BANDS, NOT_TOLD],
         "channel": list(channels),
         "language": list(languages),
         "payment": [*PAYMENTS, NOT_TOLD],

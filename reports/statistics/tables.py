@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from html import escape
 
 from reports import spreadsheet
+from reports.facts import AGE_BANDS, CATEGORIES
 from reports.statistics import svg_charts
 from reports.statistics.aggregation import (
     ACKNOWLEDGE_WITHIN,
-    AGES,
-    CATEGORIES,
     COUNTED_USES,
     FUNNEL_STEPS,
     LATER,
@@ -22,6 +21,7 @@ from reports.statistics.aggregation import (
     PublishedFigure,
 )
 from reports.statistics.svg_charts import ChartRow
+from runtime.telephony import CHANNEL_KINDS
 
 # In the order in which pages show them
 TABLE_TITLES: Mapping[str, str] = {
@@ -100,7 +100,7 @@ TIME_STEP_ENDS = (
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_CELLS = (*CATEGORIES[-1:], LATER, NOT_TOLD)
 ANSWERED_CELLS = tuple(f"{priority} {timing}" for priority in ACKNOWLEDGE_WITHIN for timing in ("in time", "late"))
-FIRST_CELLS = (*CATEGORIES[:-1], *AGES, "ussd", "sms", "simulator", *TIME_STEP_ENDS, *PAYMENTS, *ANSWERED_CELLS)
+FIRST_CELLS = (*CATEGORIES[:-1], *AGE_BANDS, *CHANNEL_KINDS, "simulator", *TIME_STEP_ENDS, *PAYMENTS, *ANSWERED_CELLS)
 SCREEN_CELLS = (*COUNTED_USES[:2], *FUNNEL_STEPS[1:], *COUNTED_USES[2:])
 ORDINALS = ("First", "Second", "Third", "Fourth")
 CELL_ORDER = {cell: position for position, cell in enumerate((*FIRST_CELLS, *SCREEN_CELLS, *LAST_CELLS))}

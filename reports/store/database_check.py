@@ -16,6 +16,7 @@ from reports.crypto import RecordCipher
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
 from reports.store.privileges import grants
+from reports.store.privileges.rights import ExpectedAccount
 from reports.store.schema.tables import made_for
 from runtime.settings import Mode
 
@@ -44,7 +45,7 @@ class DatabaseNotReady(WrongDatabase):
 DatabaseCheck = Callable[[Database], None]  # raises WrongDatabase
 
 
-def check_ready(database: Database, mode: Mode, account: str, also: DatabaseCheck | None = None) -> str:
+def check_ready(database: Database, mode: Mode, account: ExpectedAccount, also: DatabaseCheck | None = None) -> str:
     """Refuse a wrong database, and treat one that is not ready as unavailable until it is.
 
     A process starts without its database, since it must serve reporters meanwhile. `also`: a further check of a
@@ -61,7 +62,7 @@ def check_ready(database: Database, mode: Mode, account: str, also: DatabaseChec
     return ""
 
 
-def _why_not_ready(database: Database, mode: Mode, account: str, extra_check: DatabaseCheck | None) -> str:
+def _why_not_ready(database: Database, mode: Mode, account: ExpectedAccount, extra_check: DatabaseCheck | None) -> str:
     """Check through a new connection, since the address may lead to another file or server by now."""
     with closing(Database(database.address, threads=1, timeouts=database.timeouts)) as new_database:
         try:
@@ -75,10 +76,10 @@ def _why_not_ready(database: Database, mode: Mode, account: str, extra_check: Da
     return ""
 
 
-def refuse_wrong_database(database: Database, mode: Mode, account: str) -> None:
+def refuse_wrong_database(database: Database, mode: Mode, account: ExpectedAccount) -> None:
     """Raise WrongDatabase or DatabaseNotReady unless this process may use the database.
 
-    An unavailable database is accepted: it is no reason not to start. `account`: web, worker or clock; "" for any.
+    An unavailable database is accepted: it is no reason not to start.
     """
     _refuse_not_ready(database)  # first, since an empty database has no rights to check
     try:
@@ -118,7 +119,7 @@ def _refuse_not_ready(database: Database) -> None:
         return
 
 
-def database_faults(database: Database, mode: Mode, account: str) -> list[str]:
+def database_faults(database: Database, mode: Mode, account: ExpectedAccount) -> list[str]:
     """Return faults by which a report could be lost or read by the wrong person, one sentence each.
 
     Raises DatabaseUnavailable.

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from reports.case_state import Handling, RecipientState, derive_case_state
+from reports.case_state import Handling, RecipientState, ReportState, derive_case_state
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import Priority
 from reports.store.schema import tables as t
@@ -90,7 +90,7 @@ def _recipients_query() -> Select[Any]:
 def _save_query() -> Update:
     r = t.report.c
     state, desk, now = (bindparam(name, type_=r[name].type) for name in ("state", "desk", "changed_at"))
-    closed_at = case((state == "closed", func.coalesce(r.closed_at, now)), else_=None)
+    closed_at = case((state == ReportState.CLOSED, func.coalesce(r.closed_at, now)), else_=None)
     statement = update(t.report).where(r.report_id == bindparam("which"))
     return statement.values(state=state, desk=desk, changed_at=now, closed_at=closed_at)
 

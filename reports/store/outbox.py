@@ -251,7 +251,9 @@ def mark_delivered(database: Database, leased: LeasedDelivery, receipt: Delivery
         circuit_breakers.close(connection, leased.hotline, now)
         if is_new:
             _raise_priority(connection, leased)
-            record_change(connection, leased.delivery_id, leased.report_id, act="delivered", actor=actor, now=now)
+            record_change(
+                connection, leased.delivery_id, leased.report_id, act=DeliveryState.DELIVERED, actor=actor, now=now
+            )
     return bool(is_new)
 
 
@@ -298,7 +300,9 @@ def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFai
         if failure.gone:
             circuit_breakers.mark_gone(connection, database, leased.hotline, now)
         if failure.delay is None:
-            record_change(connection, leased.delivery_id, leased.report_id, act="refused", actor=actor, now=now)
+            record_change(
+                connection, leased.delivery_id, leased.report_id, act=DeliveryState.REFUSED, actor=actor, now=now
+            )
     return True
 
 
@@ -346,7 +350,11 @@ def refuse_for_gone_hotlines(database: Database, at_most: int = 500) -> list[str
     query = query.where(d.state == DeliveryState.DUE, h.dead_since.is_not(None)).limit(at_most)
     with database.read() as connection:
         rows = connection.execute(query).all()
-    return [row.delivery_id for row in rows if _end(database, row, "refused", "gone", d.state == DeliveryState.DUE)]
+    return [
+        row.delivery_id
+        for row in rows
+        if _end(database, row, DeliveryState.REFUSED, "gone", d.state == DeliveryState.DUE)
+    ]
 
 
 def park_expired(database: Database, older_than: int, at_most: int = 500) -> list[str]:
@@ -358,10 +366,10 @@ def park_expired(database: Database, older_than: int, at_most: int = 500) -> lis
     is_old = and_(d.state == DeliveryState.DUE, d.created_at <= database.now_sql() - older_than)
     with database.read() as connection:
         rows = connection.execute(select(d.delivery_id, d.report_id).where(is_old).limit(at_most)).all()
-    return [row.delivery_id for row in rows if _end(database, row, "parked", "parked", is_old)]
+    return [row.delivery_id for row in rows if _end(database, row, DeliveryState.PARKED, "parked", is_old)]
 
 
-def _end(database: Database, row: Any, state: str, error_class: str, condition: Any) -> bool:
+def _end(database: Database, row: Any, state: DeliveryState, error_class: str, condition: Any) -> bool:
     values = {"state": state, "last_class": error_class, "told_at": None, "lease_by": None, "lease_until": None}
     with database.write() as connection:
         statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id, condition).values(values)

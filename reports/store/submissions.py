@@ -189,7 +189,7 @@ def _report_row(submission: Submission) -> dict[str, Any]:
     names = ("report_id", "origin_key", "revision", "created_at", "country", "mode", "priority", "completeness")
     has_recipient = any(part.role != HELD for part in submission.parts)
     return {name: getattr(submission, name) for name in names} | {
-        "state": ReportState.QUEUED if has_recipient else "needs_person",
+        "state": ReportState.QUEUED if has_recipient else ReportState.NEEDS_PERSON,
         "desk": None,
     }
 

@@ -30,7 +30,7 @@ def _in_templates() -> Iterator[str]:
 
 
 def _in_code() -> Iterator[str]:
-    yield from access_control.ROLES
+    yield from access_control.StaffRole
     yield from (sentence for sentence, _ in responses.MESSAGES.values() if sentence)
     yield from templating.HANDLING_LABELS.values()
     yield from templating.ROLE_LABELS.values()

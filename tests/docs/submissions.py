@@ -12,7 +12,7 @@ from gateway.sessions.report_ref import (
     SubmissionUncertain,
     Submitted,
 )
-from gateway.submission.transitions import TABLE, Event, Rule
+from gateway.submission.transitions import TABLE, Rule, SubmissionEvent
 
 EXAMPLES: tuple[SubmissionState, ...] = (
     NotSubmitted(),
@@ -21,18 +21,18 @@ EXAMPLES: tuple[SubmissionState, ...] = (
     SubmissionUncertain(7),
     Submitted(7, 1),
 )
-STORES_NOTHING = {Event.REPLAY, Event.DROP}
-DELETES = {Event.CANCEL, Event.DELETE}
+STORES_NOTHING = {SubmissionEvent.REPLAY, SubmissionEvent.DROP}
+DELETES = {SubmissionEvent.CANCEL, SubmissionEvent.DELETE}
 
 
 def table() -> str:
     """Return one row for each state and event that can meet."""
     rows = ["| state | event | revision | state after | the reporter is told |", "|---|---|---|---|---|"]
     for example in EXAMPLES:
-        for event in Event:
+        for event in SubmissionEvent:
             rule = TABLE.get((type(example), event))
             if rule is not None:
-                after = type(rule.then(example, example.revision if event is Event.REPLAY else 7))
+                after = type(rule.then(example, example.revision if event is SubmissionEvent.REPLAY else 7))
                 rows.append(
                     f"| {_words(type(example))} | {event} | {_revision(event, rule)} | {_words(after)} | {rule.told} |"
                 )
@@ -44,7 +44,7 @@ def _words(state: type[SubmissionState]) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", state.__name__).lower()
 
 
-def _revision(event: Event, rule: Rule) -> str:
+def _revision(event: SubmissionEvent, rule: Rule) -> str:
     if event in STORES_NOTHING:
         return "–"
     parts = [_sum(rule, rule.add)]

@@ -15,8 +15,9 @@ from flows.renderer import leave_label, offered_choices, zero_label
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.law import CRITERIA
 from reports.countries.validation import TRANSLATED_WORDS
+from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import book
-from tokaut.screens.combinations import CHANNELS, menu_languages, phone
+from tokaut.screens.combinations import menu_languages, phone
 
 FOLDER = locales.FOLDER
 COUNTRIES = load_countries(shipped_countries(), "demo")
@@ -42,7 +43,7 @@ def phones(tag: str) -> Iterator[tuple[Country, PhoneProfile, PhoneProfile]]:
     for of in COUNTRIES:
         if tag in of.languages:
             menu = menu_languages(of, catalogues())
-            for channel in CHANNELS:
+            for channel in CHANNEL_KINDS:
                 yield (
                     of,
                     phone(book(), of, catalogues()[tag], channel, menu),

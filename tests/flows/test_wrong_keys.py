@@ -11,15 +11,16 @@ from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_
 from flows.model import Answer, FlowState
 from flows.pagination import MORE, SORRY, ScreenPage, fits
 from flows.renderer import SHORT_SORRY, render
+from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import NOON, book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.screens.combinations import CHANNELS, load_catalogues, menu_languages, phone
+from tokaut.screens.combinations import load_catalogues, menu_languages, phone
 
 
 def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:
     of, known = country(iso), load_catalogues()
     menu = menu_languages(of, known)
-    for channel in CHANNELS:
+    for channel in CHANNEL_KINDS:
         for language in menu:
             yield language.tag, phone(book(), of, language, channel, menu)
 

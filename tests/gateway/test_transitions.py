@@ -32,7 +32,7 @@ from gateway.sessions.report_ref import (
 from gateway.sessions.store import CircuitBreaker
 from gateway.submission.builder import ReportBuilder, ReportInput
 from gateway.submission.submitter import NotSent, Submitter
-from gateway.submission.transitions import LEAP, PER_REPLY, TABLE, Event, after_event, known_up_to
+from gateway.submission.transitions import LEAP, PER_REPLY, TABLE, SubmissionEvent, after_event, known_up_to
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import create_key_pair, read_private_key
 from reports.facts import GivenAnswer
@@ -200,7 +200,7 @@ class Walk(RuleBasedStateMachine):
     @rule()
     def leave(self) -> None:
         self.submitter.withdraw(self.ref)
-        self.ref = after_event(self.ref, Event.CANCEL)
+        self.ref = after_event(self.ref, SubmissionEvent.CANCEL)
         self.promised = set()
 
     @precondition(lambda self: not self.ref.is_submitted or self.ref.is_unconfirmed)
@@ -223,14 +223,14 @@ class Walk(RuleBasedStateMachine):
         """Redis is emptied: the session is replayed from the path, with its Send if there was one."""
         ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), is_replayable=True)
         assert ref.origin_key == self.ref.origin_key
-        self.ref = after_event(ref, Event.REPLAY)
+        self.ref = after_event(ref, SubmissionEvent.REPLAY)
         if self.sent_words is not None:
             self._send(self._told(self.sent_words), words=self.sent_words)
 
     @invariant()
     def the_state_is_in_the_table(self) -> None:
         if hasattr(self, "ref"):
-            assert (type(self.ref.state), Event.DROP) in TABLE
+            assert (type(self.ref.state), SubmissionEvent.DROP) in TABLE
 
     # How it is done
 
@@ -250,7 +250,7 @@ class Walk(RuleBasedStateMachine):
             self.ref = self.submitter.send(told, self.ref, RECIPIENTS, with_code=False)
         except NotSent:
             before = self.ref
-            self.ref = after_event(self.ref, Event.NOT_STORED)
+            self.ref = after_event(self.ref, SubmissionEvent.NOT_STORED)
             assert self.ref.is_unconfirmed or before.is_submitted
             return
         assert isinstance(self.ref.state, Submitted) and self.ref.state.confirmed
@@ -261,7 +261,7 @@ class Walk(RuleBasedStateMachine):
         try:
             self.ref = self.submitter.update(self._told(), ref, at_once=True)
         except NotSent:
-            self.ref = after_event(ref, Event.NOT_STORED)
+            self.ref = after_event(ref, SubmissionEvent.NOT_STORED)
             return
         assert self.ref.revision > 0 and isinstance(self.ref.state, Submitted)
         self.promised = set(self.words)

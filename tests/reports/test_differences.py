@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from reports import facts
 from reports.countries import country
 from reports.statistics import aggregation
 from reports.statistics.aggregation import (
@@ -46,9 +47,9 @@ def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, 
             when = chance.randrange(quarter_start(QUARTERS[0]), quarter_end(QUARTERS[-1]))
             place = chance.choice(land.places)
             head: dict[str, Any] = {
-                "category": chance.choices(aggregation.CATEGORIES, (30, 12, 5, 3, 2, 2, 1, 1, 4))[0],
+                "category": chance.choices(facts.CATEGORIES, (30, 12, 5, 3, 2, 2, 1, 1, 4))[0],
                 "place": {"code": place.code} if chance.random() < 0.7 else None,
-                "age_band": chance.choice((*aggregation.AGES, "")),
+                "age_band": chance.choice((*facts.AGE_BANDS, "")),
                 "channel": chance.choice(CHANNELS),
                 "language": "en",
                 "payment_seen": chance.choices((*aggregation.PAYMENTS, ""), (2, 1, 1, 1, 3, 20))[0],

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.renderer import lay_out
 from reports.store.schema import tables as t
+from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
 from tests.safeguarding.walks import PHONE, number, thread, walk
 from tests.support.app import App
-from tokaut.screens.combinations import CHANNELS, load_catalogues, menu_languages, phone
+from tokaut.screens.combinations import load_catalogues, menu_languages, phone
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ HELPLINE = "163"
 def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:
     of, known = country(iso), load_catalogues()
     menu = menu_languages(of, known)
-    for channel in CHANNELS:
+    for channel in CHANNEL_KINDS:
         for language in menu:
             yield language.tag, phone(book(), of, language, channel, menu)
 

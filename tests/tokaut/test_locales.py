@@ -18,9 +18,10 @@ from flows.authoring.screen_variants import screen_variants
 from flows.catalogues import ENGLISH_CATALOGUE, load, messages
 from flows.pagination import PLACEHOLDER
 from reports.countries.country import load_countries
+from runtime.telephony import CHANNEL_KINDS
 from tokaut.__main__ import main
 from tokaut.commands import locales as command
-from tokaut.screens.combinations import CHANNELS, for_reviewers, menu_languages, phone
+from tokaut.screens.combinations import for_reviewers, menu_languages, phone
 from tokaut.screens.review import FIELD_MEANINGS
 
 SHIPPED = locales.FOLDER
@@ -190,7 +191,7 @@ def test_the_sheet_has_every_screen_with_english_beside_it(folder: pathlib.Path,
     found = Sheet(folder / f"sheet-{tag}-{iso}.html")
     book, known = loader.load(), load(SHIPPED)
     country = next(iter(load_countries([iso], "demo")))
-    for channel in CHANNELS:
+    for channel in CHANNEL_KINDS:
         for form in screen_variants(
             book, for_reviewers(phone(book, country, known[tag], channel, menu_languages(country, {tag: known[tag]})))
         ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from workers.delivery.outcomes import (
@@ -13,6 +15,7 @@ from workers.delivery.outcomes import (
     Unavailable,
     outcome_of_status,
 )
+from workers.failures import DeliveryFailureClass
 
 REFUSED = [400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501]
 LOCKED_OUT = [401, 402, 403, 407, 421]
@@ -54,3 +57,7 @@ def test_no_status_at_all_raises() -> None:
 
 def test_whoever_is_told_is_also_told_what_to_do() -> None:
     assert set(ALERT_AT_ATTEMPT) <= set(DELIVERY_ADVICE)
+
+
+def test_advice_is_for_failures_that_there_are() -> None:
+    assert set(DELIVERY_ADVICE) <= {*get_args(DeliveryFailureClass), "not_tried", "parked"}

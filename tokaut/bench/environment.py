@@ -25,6 +25,7 @@ from redis import Redis
 from reports.countries.country import Country, load_countries
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.spool import ENTRY_SUFFIX
+from runtime.queue import QUEUE_NAMES
 from runtime.redis_clients import session_client
 from runtime.settings import CommonSettings, Mode, RedisAddress, load_settings
 from tokaut.bench import baseline_app
@@ -58,7 +59,7 @@ authorityKeyIdentifier = keyid
 """
 KEY_OPTIONS = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 STARTS_WITHIN = 60.0  # seconds
-WORKERS = ("urgent", "standard", "clock")
+WORKERS = (*QUEUE_NAMES, "clock")
 COUNTRIES = ("vu", "fj", "ke")
 DOWN_COUNTRY = "FJ"
 THREADS = ("--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--log-level", "warning")
@@ -163,7 +164,7 @@ class BenchEnvironment:
 
     def start_second_workers(self) -> None:
         """Start a second worker of each kind."""
-        for name in ("urgent", "standard"):
+        for name in QUEUE_NAMES:
             self.processes.start(f"{name} 2", python_command("workers.main", name, "2"), self._plan.settings)
 
     @contextmanager

@@ -120,7 +120,7 @@ def secret_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of
         of_hotlines
     )
     yield from map(str, find_reused_secrets(settings, environ))
-    if mode_of(environ) == "live":
+    if mode_of(environ) == Mode.LIVE:
         for name in secrets_in_environment(settings, environ):
             yield Advisory(f"{name} is in the environment, where /proc shows it. Name a file instead: {name}_FILE")
 

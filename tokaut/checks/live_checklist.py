@@ -11,14 +11,13 @@ import locales
 from flows import catalogues, loader
 from flows.catalogues import ENGLISH, messages
 from reports.countries.country import Country
-from reports.countries.hotline import Hotline, PhoneNumber, SourcedEntry, is_overdue
+from reports.countries.hotline import SHOWN_GRADES, Hotline, PhoneNumber, SourcedEntry, is_overdue
 from reports.countries.language_names import language_name
 from runtime.settings import Mode
 from tokaut.screens.coverage import CatalogueCoverage, catalogue_coverage, missing_safety_screens
 
 TEST_MAX_AGE = timedelta(days=7)
 MAX_NAMED_FIELDS = 4  # of a card; above this only their number is given
-SHOWN_GRADES = ("official", "secondary")
 LAW_QUESTIONS = {
     "specific": "whether there is a law on them",
     "computer": "whether it names phones and computers",

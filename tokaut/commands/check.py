@@ -83,14 +83,14 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
         else []
     }
     web_keys = collect_settings([WebKeySettings], environ)[0][WebKeySettings].web_keys or common.keys
-    if installation.mode_of(environ) != "demo":  # in a demo all processes share one account and read keys/public
+    if installation.mode_of(environ) != Mode.DEMO:  # in a demo all processes share one account and read keys/public
         of_web["keys of web"] = list(installation.web_key_faults(web_keys, common.keys, hotlines))
     return {
         "keys": list(installation.key_faults(common.keys, installation.mode_of(environ), hotlines)),
         **({} if of_worker else of_web | {"session keys": list(session_key_faults(common.data))}),
         "database": list(installation.database_faults(common, installation.mode_of(environ))),
         "spool": list(spool_faults(common, environ, of_worker=of_worker)),
-        "redis": list(redis_faults(common, live=installation.mode_of(environ) == "live")),
+        "redis": list(redis_faults(common, live=installation.mode_of(environ) == Mode.LIVE)),
         "folders": list(installation.folder_faults(common)),
         "backup": list(installation.backup_faults(common, installation.mode_of(environ))),
     }

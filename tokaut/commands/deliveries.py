@@ -46,7 +46,8 @@ def _utc_text(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-STATES = (*UNDELIVERED, "delivered", "cancelled")
+# Their words, as click would ask for the names of members
+STATES = tuple(state.value for state in (*UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.CANCELLED))
 
 
 @click.group(cls=CommandGroup)

@@ -18,6 +18,7 @@ from flows.parser import FlowError
 from gateway.conversation.reducer import HOME
 from reports.countries.country import CountryError, load_countries
 from runtime.settings import Mode
+from runtime.telephony import ChannelKind
 from tokaut.commands.flows_graph import flow_name
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import CommandError, echo, prompt_lines
@@ -101,7 +102,7 @@ class PlaySession:
     "--flow-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of flows of your own."
 )
 def play(  # one parameter for each option
-    *, country: str, language: str, channel: str, keys: str | None, screen: str | None, fact: tuple[str, ...],
+    *, country: str, language: str, channel: ChannelKind, keys: str | None, screen: str | None, fact: tuple[str, ...],
     flow_dir: Path | None,
 ) -> None:  # fmt: skip
     """Walk through a conversation here, screen by screen, without any server.
@@ -147,7 +148,7 @@ def _facts(assignments: tuple[str, ...]) -> dict[str, str]:
     return facts
 
 
-def _load_combination(folder: Path | None, iso: str, tag: str, channel: str) -> tuple[Combination, FlowBook]:
+def _load_combination(folder: Path | None, iso: str, tag: str, channel: ChannelKind) -> tuple[Combination, FlowBook]:
     catalogues = load_catalogues()
     try:
         book = loader.load(folder or loader.FOLDER)

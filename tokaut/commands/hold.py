@@ -8,7 +8,7 @@ import click
 
 from reports.retention import MAX_HOLD_DAYS
 from reports.store.operations import retention
-from reports.store.operations.retention import HOLD_REASONS, LegalHold
+from reports.store.operations.retention import HOLD_REASONS, HoldReason, LegalHold
 from runtime.hardening import harden
 from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo
@@ -34,7 +34,7 @@ def hold() -> None:
 )
 @click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, UTC; two years at most.")
 @click.option("--reference", default="", help=f"Number {PAPER}.")
-def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
+def put(report_id: str, reason: HoldReason, until: datetime, reference: str) -> None:
     """Hold REPORT_ID until a day. A second hold replaces the reason and the day of the first.
 
     It ends automatically. The person on call is told two weeks before. The audit records all of it.

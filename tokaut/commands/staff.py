@@ -9,6 +9,7 @@ import click
 from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite, is_valid_name
 from reports.countries.country import CountryError, load_countries
 from reports.store.privileges.rights import CONSOLE
+from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from runtime.hardening import harden
 from runtime.settings import ConsoleSettings, SettingError, load_settings
@@ -31,7 +32,12 @@ def staff() -> None:
 @staff.command("invite")
 @click.argument("name")
 @click.option("--hotline", metavar="HOTLINE", help="The id that its country file gives it; not for an operator.")
-@click.option("--role", type=click.Choice(["lead", "operator"]), default="lead", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice([StaffRole.LEAD.value, StaffRole.OPERATOR.value]),
+    default=StaffRole.LEAD.value,
+    show_default=True,
+)
 def invite_(name: str, hotline: str | None, role: str) -> None:
     """Create a link with which NAME opens an account: a lead of a hotline, or one of the operator's people.
 
@@ -47,7 +53,7 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
     settings = _settings()
     if not is_valid_name(name):
         raise CommandError("NAME has 2 to 24 small letters and digits; dots and hyphens may stand between them.")
-    if (role == "operator") == (hotline is not None):
+    if (role == StaffRole.OPERATOR) == (hotline is not None):
         raise CommandError(
             "A lead belongs to a hotline, and an operator to none: --hotline HOTLINE, or --role operator."
         )
@@ -56,7 +62,10 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
     with open_database(CONSOLE) as (database, operator):
         inviter = accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:"))
         link = invite(
-            database, settings.console_url or "", InvitedAccount(name, hotline or OPERATOR_HOTLINE, role), inviter
+            database,
+            settings.console_url or "",
+            InvitedAccount(name, hotline or OPERATOR_HOTLINE, StaffRole(role)),
+            inviter,
         )
     if not link:
         raise CommandError(f"Somebody has the name {name}, or had it once. Take another one.")

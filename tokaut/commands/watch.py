@@ -17,7 +17,7 @@ from rich.text import Text
 
 from reports.case_state import Handling
 from reports.delivery import DeliveryState
-from reports.escalation import ESCALATION_TIMES, Priority
+from reports.escalation import ESCALATION_TIMES, Priority, StepName
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.operations import clock_skew, overview, spool_status
 from reports.store.operations.clock_skew import ClockSkew
@@ -33,12 +33,12 @@ NO_CLOCK = "No clock runs: nobody is asked again. Start it: python -m workers.ma
 NOTHING_WAITS = "Nothing waits."
 ALL_IN_TIME = "Nothing to do. The next that waits is asked about by itself."
 STEP_LABELS = {
-    "closed": "an open desk gets it",
-    "desk": "same desk again",
-    "backup": "backup gets it",
-    "supervisor": "supervisor",
-    "regional": "next hotline gets it",
-    "operator": "you are told",
+    StepName.CLOSED: "an open desk gets it",
+    StepName.HOTLINE: "same desk again",
+    StepName.BACKUP: "backup gets it",
+    StepName.SUPERVISOR: "supervisor",
+    StepName.REGIONAL: "next hotline gets it",
+    StepName.OPERATOR: "you are told",
 }
 
 

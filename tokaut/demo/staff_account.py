@@ -10,6 +10,7 @@ from console.auth import credentials
 from console.auth.invitations import InvitedAccount, hash_token, invite
 from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
+from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Credentials
 from runtime.settings import ConsoleSettings, load_settings
@@ -30,7 +31,7 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
         RecordCipher(console_settings.console_key.reveal()),
     )
     secret, password = secrets.token_bytes(credentials.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
-    link = invite(database, "", InvitedAccount(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
+    link = invite(database, "", InvitedAccount(NAME, HOTLINE, StaffRole.LEAD), accounts.actor(HOTLINE, NAME))
     invitation = accounts.find_invitation(database, hash_token(link.rpartition("/")[2]))
     if invitation is None:
         return None

@@ -21,6 +21,7 @@ from reports.countries.readiness import (
 from reports.statistics import aggregation, svg_charts
 from reports.statistics.aggregation import MIN_COUNT, PublishedFigure, ReportOutcome
 from reports.statistics.tables import QuarterFigures, figure_html, month_rows, table_html
+from runtime.telephony import CHANNEL_KINDS
 from runtime.time_units import DAY, SECOND
 
 _PAGE = """<!doctype html>
@@ -196,7 +197,7 @@ def example_figures(countries: Sequence[Country]) -> list[PublishedFigure]:
 def _random_quarter(
     country: Country, quarter: str, size: int, random_source: random.SystemRandom
 ) -> Iterator[PublishedFigure]:
-    tables = aggregation.table_layout(country, quarter, ["en"], ("ussd", "sms"))
+    tables = aggregation.table_layout(country, quarter, ["en"], CHANNEL_KINDS)
     counts: dict[str, Counter[str]] = {name: Counter() for name in tables}
     for _ in range(size):
         for name in ("month", "category", "place", "age", "channel", "language", "payment"):

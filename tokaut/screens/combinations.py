@@ -22,6 +22,7 @@ from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.reducer import HOME
 from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
 from reports.countries.country import Country
+from runtime.telephony import CHANNEL_KINDS, ChannelKind
 
 # Sample values of fields that a session only learns while it runs, each as long as it can be.
 SAMPLE_FIELDS = {
@@ -33,11 +34,10 @@ SAMPLE_FIELDS = {
 }
 YES_NO = ("yes", "no")
 # Entry screens that belong to one channel only.
-CHANNEL_SCREENS = {
+CHANNEL_SCREENS: Mapping[ChannelKind, frozenset[str]] = {
     "ussd": frozenset({HOME["ussd"]}),
     "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, *OPENS.values(), NO_PICTURES, "home.how_to_delete"}),
 }
-CHANNELS = tuple(CHANNEL_SCREENS)
 DECIDING_QUESTIONS = ("danger", "category", "about", "about_missing", "age_band", "place", "send")
 ROUTING_QUESTIONS = frozenset({*DECIDING_QUESTIONS, "avoid"})
 # Facts and lists of the screen context that change with answers; computed by `gateway.conversation.context`.
@@ -46,7 +46,7 @@ CONTEXT_DEPENDENCIES: Mapping[str, frozenset[str]] = {
     "places_in_group": frozenset({"place"}),
 }
 
-LIMITS = {str(kind): ScreenLimit(*limit) for kind, limit in Channel.limits.items()}
+LIMITS: Mapping[ChannelKind, ScreenLimit] = {kind: ScreenLimit(*limit) for kind, limit in Channel.limits.items()}
 # Facts that differ between phone lines: whether staff can call the number, and whether the network's card asks for
 # words before Send.
 LINE_FACTS: Mapping[str, tuple[FactPairs, ...]] = {
@@ -76,7 +76,7 @@ def combinations(
     book: FlowBook,
     countries: Collection[Country],
     known: Mapping[str, Catalogue],
-    channels: Collection[str] = tuple(CHANNEL_SCREENS),
+    channels: Collection[ChannelKind] = CHANNEL_KINDS,
 ) -> Iterator[Combination]:
     """Yield each combination of these countries, their languages and these channels."""
     for country in countries:
@@ -86,7 +86,7 @@ def combinations(
 
 
 def combination(
-    book: FlowBook, country: Country, language: Catalogue, channel: str, languages: Collection[Catalogue]
+    book: FlowBook, country: Country, language: Catalogue, channel: ChannelKind, languages: Collection[Catalogue]
 ) -> Combination:
     """Build one combination. All hotlines of the country count as set up, and have their real names."""
     country_context = CountryContext.of(country, language, tuple(languages))
@@ -123,19 +123,19 @@ def longest_hotline_name(country: Country, place: int = 0) -> str:
     return names[min(place, len(names) - 1)] if names else ""
 
 
-def _start_screens(book: FlowBook, channel: str) -> Iterator[str]:
+def _start_screens(book: FlowBook, channel: ChannelKind) -> Iterator[str]:
     """Yield the screens at which a conversation may begin."""
     for name in entry_screens(book, channel):
         if not (book.screens[name].end or name == OVERLAY_SCREEN):
             yield name
 
 
-def _notices(book: FlowBook, channel: str) -> Iterator[str]:
+def _notices(book: FlowBook, channel: ChannelKind) -> Iterator[str]:
     """Yield the screens that are shown beside any conversation."""
     yield from (name for name in entry_screens(book, channel) if book.screens[name].end or name == OVERLAY_SCREEN)
 
 
-def entry_screens(book: FlowBook, channel: str) -> Iterator[str]:
+def entry_screens(book: FlowBook, channel: ChannelKind) -> Iterator[str]:
     """Yield the screens of this channel at which a conversation begins or which the program shows by itself."""
     of_other_channels = frozenset[str]().union(*(names for kind, names in CHANNEL_SCREENS.items() if kind != channel))
     yield from (
@@ -220,7 +220,7 @@ class _TranslationSources:
 
 
 def phone(
-    book: FlowBook, country: Country, language: Catalogue, channel: str, all_: Collection[Catalogue]
+    book: FlowBook, country: Country, language: Catalogue, channel: ChannelKind, all_: Collection[Catalogue]
 ) -> PhoneProfile:
     """Build the profile of one phone. `all_`: the languages on the menu of this country."""
     country_context = CountryContext.of(country, language, tuple(all_))
@@ -244,7 +244,7 @@ def phone(
     )
 
 
-def _variable_facts(channel: str, hotlines: int) -> dict[str, Sequence[str]]:
+def _variable_facts(channel: ChannelKind, hotlines: int) -> dict[str, Sequence[str]]:
     """Return the facts that change with answers, with the values they may have."""
     send_to = ("one", "two", "staff", "nobody") if hotlines > 1 else ("one", "staff", "nobody")
     return {"send_to": send_to, "words_before_send": YES_NO if channel == "ussd" else ("no",)}

@@ -23,7 +23,8 @@ from flows.pagination import alphabet
 from reports.countries.country import Country
 from reports.countries.law import CRITERIA
 from reports.countries.validation import TRANSLATED_WORDS
-from tokaut.screens.combinations import CHANNELS, menu_languages, phone
+from runtime.telephony import CHANNEL_KINDS, ChannelKind
+from tokaut.screens.combinations import menu_languages, phone
 
 EVERY_SCREEN = "the words of every screen"
 
@@ -66,7 +67,7 @@ class ScreenCoverage:
 
     language: str
     country: str
-    channel: str
+    channel: ChannelKind
     screens: int
     pages: int
     unfit: tuple[OversizedScreen, ...]
@@ -112,7 +113,7 @@ def screen_coverage(
     """Yield the coverage of each country, channel and language."""
     for country in countries:
         menu = menu_languages(country, known)
-        for channel in CHANNELS:
+        for channel in CHANNEL_KINDS:
             english = phone(book, country, ENGLISH_CATALOGUE, channel, menu)
             for language in menu:
                 profile = phone(book, country, language, channel, menu)
@@ -122,7 +123,7 @@ def screen_coverage(
 
 
 def _screen_coverage(
-    key: tuple[str, str, str], variants: Sequence[ScreenVariant], english: PhoneProfile
+    key: tuple[str, str, ChannelKind], variants: Sequence[ScreenVariant], english: PhoneProfile
 ) -> ScreenCoverage:
     screens = len({variant.screen.id for variant in variants})
     return ScreenCoverage(

@@ -15,7 +15,8 @@ from flows.staff_replies import REPLY_TEMPLATES
 from reports.countries.country import Country
 from reports.countries.law import CRITERIA
 from reports.countries.validation import TRANSLATED_WORDS
-from tokaut.screens.combinations import CHANNELS, for_reviewers, menu_languages, phone
+from runtime.telephony import CHANNEL_KINDS
+from tokaut.screens.combinations import for_reviewers, menu_languages, phone
 
 # The {placeholders} of translations, explained to people who see a number or a name in their place.
 FIELD_MEANINGS = {
@@ -79,7 +80,7 @@ def review_screens(book: FlowBook, of: Country, language: Catalogue) -> list[Rev
     """Return the variants in the order of the flows. One that looks the same by USSD and SMS is listed once."""
     menu = menu_languages(of, {language.tag: language})
     by_content: dict[tuple[str, ...], ReviewScreen] = {}
-    for channel in CHANNELS:
+    for channel in CHANNEL_KINDS:
         own, english = (
             for_reviewers(phone(book, of, catalogue, channel, menu)) for catalogue in (language, ENGLISH_CATALOGUE)
         )

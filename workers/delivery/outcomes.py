@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from reports.delivery import DeliveryType
 from reports.escalation import Priority
+from workers.failures import DeliveryFailureClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,14 @@ class Delivered:
     """The hotline accepted the delivery. `status`: the receipt, None if this kind of hotline has no status codes."""
 
     status: int | None = None
-    why: str = "delivered"
+    why: Literal["delivered"] = "delivered"
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """The hotline did not accept it now: retry by the schedule, not before `retry_after` seconds."""
 
-    why: str
+    why: DeliveryFailureClass
     status: int | None = None
     retry_after: int | None = None
 
@@ -48,7 +49,7 @@ class Refused:
     `at_once`: more attempts would not help. `gone`: the hotline accepts no reports any more.
     """
 
-    why: str
+    why: DeliveryFailureClass
     status: int | None = None
     at_once: bool = False
     gone: bool = False
@@ -61,7 +62,7 @@ class Undeliverable:
     The failure does not count against the hotline.
     """
 
-    why: str
+    why: DeliveryFailureClass
 
 
 DeliveryOutcome = Delivered | Unavailable | Refused | Undeliverable
@@ -142,9 +143,11 @@ def outcome_of_status(status: int, *, retry_after: int | None = None, knows_it: 
     return Unavailable(_why_unavailable(status), status, retry_after)
 
 
-def _why_unavailable(status: int) -> str:
+def _why_unavailable(status: int) -> DeliveryFailureClass:
     if 300 <= status < 400:
         return "moved"
     if status in _LOCKED_OUT:
         return "locked_out"
-    return {404: "not_found", 409: "conflict"}.get(status, "busy")
+    if status == 404:
+        return "not_found"
+    return "conflict" if status == 409 else "busy"

@@ -40,9 +40,9 @@ from workers.sms.dispatcher import MSISDN
 
 log = structlog.get_logger()
 EVENT_PHRASES: Mapping[str, str] = {
-    "created": "waits",
-    "updated": "has more",
-    "message": "has a message",
+    DeliveryType.CREATED: "waits",
+    DeliveryType.UPDATED: "has more",
+    DeliveryType.MESSAGE: "has a message",
 }
 
 

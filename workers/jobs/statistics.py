@@ -29,6 +29,7 @@ from reports.store.engine.database import Database
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import CountedReport, CountProgress, ReportHead
 from runtime.settings import Mode
+from runtime.telephony import CHANNEL_KINDS
 from runtime.time_units import DAY, HOUR
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -67,7 +68,7 @@ class StatisticsJob:
         self._min_count, self._settled_after = (
             (MIN_COUNT, SETTLED_AFTER) if of.mode == Mode.LIVE else (1, DRILL_SETTLED_AFTER)
         )
-        self._channels = ("ussd", "sms") if of.mode == Mode.LIVE else ("simulator", "ussd", "sms")
+        self._channels = CHANNEL_KINDS if of.mode == Mode.LIVE else ("simulator", *CHANNEL_KINDS)
         catalogues_by_tag = catalogues.load(locales.FOLDER)
         self._languages = {
             country.iso: _offered_languages(country, catalogues_by_tag, of.drafts) for country in of.countries

@@ -27,6 +27,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
+from workers.failures import NetworkFailure
 from workers.network.allowlist import Target, is_public
 
 MAX_ADDRESSES = 3  # addresses of one name that are tried
@@ -229,7 +230,7 @@ class PinnedAdapter(HTTPAdapter):
 class NoResponse(Exception):
     """The request got no status. `why`: class of failure; `sent`: the server may have received it all the same."""
 
-    def __init__(self, why: str, *, sent: bool = False) -> None:
+    def __init__(self, why: NetworkFailure, *, sent: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.sent = sent
@@ -326,7 +327,7 @@ def _read(reply: BaseHTTPResponse, largest: int) -> bytes:
         return b""
 
 
-def _failure_class(error: Exception) -> str:
+def _failure_class(error: Exception) -> NetworkFailure:
     if isinstance(error, requests.exceptions.SSLError):
         return "tls"
     if isinstance(error, requests.exceptions.ReadTimeout):

@@ -16,6 +16,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from workers.failures import MailFailure
 from workers.network.http_client import (
     HttpTimeouts,
     NoResponse,
@@ -30,7 +31,7 @@ from workers.network.http_client import (
 class MailNotAccepted(Exception):
     """The server did not accept the mail. `why`: class of failure. `code`: the SMTP code, None if there was none."""
 
-    def __init__(self, why: str, code: int | None = None) -> None:
+    def __init__(self, why: MailFailure, code: int | None = None) -> None:
         super().__init__(why)
         self.why = why
         self.code = code

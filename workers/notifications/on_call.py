@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from reports.crypto.key_files import KeyFileError
+from reports.delivery import DeliveryType
 from reports.escalation import ESCALATION_TIMES, STANDARD, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import on_call
@@ -36,10 +37,10 @@ from workers.sms.notices import SmsRoute, seal_sms
 ANSWER_TIMEOUTS: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
 RECENT = 60 * SECOND
 PAGE_PHRASES: Mapping[str, str] = {
-    "created": "waits",
-    "updated": "has more",
-    "message": "has a message",
-    "unread": "waits and nobody could read it",
+    DeliveryType.CREATED: "waits",
+    DeliveryType.UPDATED: "has more",
+    DeliveryType.MESSAGE: "has a message",
+    DeliveryType.UNREAD: "waits and nobody could read it",
     "risen": "is more urgent now",
 }
 
@@ -115,7 +116,7 @@ class OnCallPager:
         if about is None:
             return False
         try:
-            waits = [page.state for page in on_call.list_pages(self.database, about.delivery_id)][-1:] == ["due"]
+            waits = [page.state for page in on_call.list_pages(self.database, about.delivery_id)][-1:] == [SmsState.DUE]
             if not waits and not on_call.was_paged_within(self.database, about.delivery_id, RECENT):
                 self._text(about)
         except KeyFileError:

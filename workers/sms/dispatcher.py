@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 
@@ -21,6 +21,7 @@ from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import LeasedSms
 from runtime.settings import Mode
 from workers import retry_policy
+from workers.failures import SmsFailure
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.retry_policy import random_jitter, retry_commit
@@ -59,14 +60,14 @@ class Accepted:
     """
 
     provider_id: str | None = None
-    why: str = "delivered"
+    why: Literal["delivered"] = "delivered"
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
     """The SMS was certainly not sent, or with `once` most likely not: then there is only one more attempt."""
 
-    why: str
+    why: SmsFailure
     once: bool = False
 
 
@@ -74,13 +75,13 @@ class RetryLater:
 class DoNotRetry:
     """The SMS must not be tried again: it cannot be sent, or it is not known whether it was."""
 
-    why: str
+    why: SmsFailure
 
 
 SmsOutcome = Accepted | RetryLater | DoNotRetry
 
 # Faults that only the operator can correct.
-OPERATOR_FAULTS = ("credit", "sender_id", "locked_out", "account")
+OPERATOR_FAULTS: tuple[SmsFailure, ...] = ("credit", "sender_id", "locked_out", "account")
 
 
 class SmsSender(Protocol):
@@ -170,8 +171,8 @@ class SmsDispatcher:
             log.exception("job_failed", channel=leased.channel)
             return DoNotRetry("our_fault"), b""
 
-    def _withdrawn_reason(self, body: Mapping[str, Any]) -> str:
-        """Return why an unsolicited SMS may not be sent any more; empty if it may. Checked before each attempt.
+    def _withdrawn_reason(self, body: Mapping[str, Any]) -> SmsFailure | None:
+        """Return why an unsolicited SMS may not be sent any more; None if it may. Checked before each attempt.
 
         Raises DatabaseUnavailable.
         """
@@ -182,7 +183,7 @@ class SmsDispatcher:
         return (
             answer_notices.WITHDRAWN
             if permission and not answer_notices.is_still_permitted(self.database, NoticePermission(**permission))
-            else ""
+            else None
         )
 
     def _open(self, leased: LeasedSms) -> tuple[SmsMessage, bytes, Mapping[str, Any]]:

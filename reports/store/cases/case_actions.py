@@ -10,12 +10,12 @@ create deliveries, so they only request a transfer, and the scheduler carries it
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
 from reports.case_state import HANDLING_STATES, Handling, may_change
-from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, RecipientRole, TransferOutcome
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
@@ -70,6 +70,10 @@ class OutdatedRevision(Exception):
     """The reporter has sent a newer revision than the one that the actor had read."""
 
 
+NoteKind = Literal["reason", "answer", "note"]
+DraftKind = Literal["message", "note"]
+
+
 @dataclass(frozen=True, slots=True)
 class SealedNote:
     """A text for the hotline's own staff, sealed to the hotline's key.
@@ -80,7 +84,7 @@ class SealedNote:
     note_id: str
     report_id: str
     recipient: str
-    kind: str
+    kind: NoteKind | DraftKind
     key_id: str
     wrap: bytes
     sealed: bytes
@@ -273,7 +277,9 @@ def request_transfer(
     now, hotline = database.now(), account.hotline
     request = {"taker": taker, "actor": account.actor, "asked_at": now}
     first_request = database.insert_or_ignore(t.handover).values(report_id=report_id, giver=hotline, **request)
-    repeated_request = update(t.handover).where(_own_request(hotline, report_id), t.handover.c.outcome == "refused")
+    repeated_request = update(t.handover).where(
+        _own_request(hotline, report_id), t.handover.c.outcome == TransferOutcome.REFUSED
+    )
     with write_as(database, hotline) as connection:
         case_status.lock_report(connection, report_id)
         if not claim_key(connection, database, key):

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
-from reports.case_state import ACTIVE, Handling, ReportState
+from reports.case_state import ACTIVE, CaseOutcome, Handling, ReportState
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import ESCALATION_TIMES, URGENT, Priority, StepName
 from reports.facts import Completeness
@@ -73,7 +73,7 @@ class CaseRow:
     contact: int | None
     holder: str | None
     handed_by: str | None
-    outcome: str | None
+    outcome: CaseOutcome | None
     news: bool
     overdue_at: int
     read_at: int | None = None

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final, get_args
 
 from sqlalchemy import delete, insert, select
 
-from reports.store.cases.case_actions import SealedNote
+from reports.store.cases.case_actions import DraftKind, SealedNote
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
@@ -19,7 +19,9 @@ from reports.store.staff.accounts import Account
 from runtime.time_units import HOUR
 
 LIFETIME = 10 * HOUR  # the longest that a session lasts
-MESSAGE, NOTE = KINDS = ("message", "note")
+MESSAGE: Final = "message"
+NOTE: Final = "note"
+DRAFT_KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 
 
 def save(database: Database, account: Account, sealed: SealedNote) -> None:
@@ -30,7 +32,7 @@ def save(database: Database, account: Account, sealed: SealedNote) -> None:
         connection.execute(insert(t.draft), row)
 
 
-def discard(database: Database, account: Account, report_id: str, *kinds: str) -> None:
+def discard(database: Database, account: Account, report_id: str, *kinds: DraftKind) -> None:
     """Delete this person's drafts of these kinds for a report."""
     with write_as(database, account.hotline) as connection:
         connection.execute(delete(t.draft).where(*_own_drafts(account, report_id, kinds)))
@@ -40,7 +42,7 @@ def list_drafts(database: Database, account: Account, report_id: str) -> Sequenc
     """Return the rows of this person's drafts for a report; the caller has checked that they may read it."""
     is_recent = t.draft.c.saved_at > database.now() - LIFETIME
     with read_as(database, account.hotline) as connection:
-        return connection.execute(select(t.draft).where(*_own_drafts(account, report_id, KINDS), is_recent)).all()
+        return connection.execute(select(t.draft).where(*_own_drafts(account, report_id, DRAFT_KINDS), is_recent)).all()
 
 
 def delete_old(database: Database) -> None:

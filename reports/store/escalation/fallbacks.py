@@ -128,7 +128,9 @@ def _chain(connection: Connection, database: Database, report_id: str) -> Fallba
         .order_by(d.created_at, d.delivery_id)
     ).all()
     missing = _missing_updates(connection, database, report_id)
-    tried_hotlines = tuple(TriedHotline(row[0], *missing.get(row[0], row[1:6])) for row in rows if row[6] != "also")
+    tried_hotlines = tuple(
+        TriedHotline(row[0], *missing.get(row[0], row[1:6])) for row in rows if row[6] != RecipientRole.ALSO
+    )
     return FallbackChain(report_id, priority, tried_hotlines, remaining_fallbacks(connection, report_id))
 
 

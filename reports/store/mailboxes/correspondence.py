@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, 
 from reports.case_state import Handling, ReportState
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.escalation import Priority, StepName
+from reports.json_bodies import MessageKind
 from reports.store import audit_log
 from reports.store.deliveries import new_delivery
 from reports.store.engine.database import Database
@@ -45,7 +46,7 @@ class MailboxView:
     """
 
     report_id: str
-    state: str
+    state: ReportState | Literal["overdue"]  # overdue: delivered, and nobody has read it in time
     desk: str | None
     sealed_key: bytes
     answers: tuple[MailboxAnswer, ...]
@@ -75,7 +76,9 @@ def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
         answers = select(a.answer_id, a.sealed).where(a.report_id == report_id)
         rows = connection.execute(answers.order_by(a.created_at.desc(), a.answer_id.desc()))
         mailbox_answers = tuple(MailboxAnswer(*answer) for answer in rows)
-        state = "overdue" if row.state == ReportState.DELIVERED and row.overdue else row.state
+        state: ReportState | Literal["overdue"] = (
+            "overdue" if row.state == ReportState.DELIVERED and row.overdue else row.state
+        )
         return MailboxView(report_id, state, row.desk, row.sealed_key, mailbox_answers, row.country, row.priority)
 
 
@@ -104,7 +107,7 @@ def save_message(
     report_id: str,
     message_id: str,
     letters: Sequence[SealedMessage],
-    kind: str,
+    kind: MessageKind,
     *,
     allowed: bool | None = None,
     close: bool = False,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, or_, select, update
 
 from reports.case_state import Handling, may_change
-from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, TransferOutcome
 from reports.escalation import Priority
 from reports.store import audit_log, outbox
 from reports.store.engine.database import Database
@@ -184,15 +184,17 @@ def execute_transfer(database: Database, one: Transfer) -> tuple[str, Priority] 
     """
     try:
         with database.write() as connection:
-            return _transfer(connection, database, one) if _close_request(connection, one, "done") else None
+            return (
+                _transfer(connection, database, one) if _close_request(connection, one, TransferOutcome.DONE) else None
+            )
     except ActionNotPossible:
         with database.write() as connection:
-            if _close_request(connection, one, "refused"):
+            if _close_request(connection, one, TransferOutcome.REFUSED):
                 audit_log.append(connection, "clock", "hand_over_refused", one.report_id, database.now())
         return None
 
 
-def _close_request(connection: Connection, transfer: Transfer, outcome: str) -> bool:
+def _close_request(connection: Connection, transfer: Transfer, outcome: TransferOutcome) -> bool:
     h = t.handover.c
     is_open = and_(
         h.report_id == transfer.report_id, h.giver == transfer.giver, h.taker == transfer.taker, h.outcome.is_(None)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
 
+from reports.case_state import Handling
 from reports.delivery import DeliveryState, DeliveryType
 from reports.escalation import Priority
 from reports.store import audit_log
@@ -20,12 +21,12 @@ from runtime.time_units import DAY, HOUR
 
 MAX_DELAY = HOUR  # if web was down, the drill is missed: nobody is woken at a time that no lead has chosen
 RETENTION_PERIOD = 7 * DAY
-DELIVERY_MILESTONES = {
-    "accepted": "taken",
-    "in_progress": "taken",
-    "closed": "taken",
+DELIVERY_MILESTONES: Mapping[str, str] = {
+    Handling.ACCEPTED: "taken",
+    Handling.IN_PROGRESS: "taken",
+    Handling.CLOSED: "taken",
 }  # acts of a person, whichever process records them
-REPORT_MILESTONES = {"read": "opened", "answered": "answered"}
+REPORT_MILESTONES: Mapping[str, str] = {"read": "opened", "answered": "answered"}
 
 DrillTimes = Mapping[
     str, int
@@ -171,7 +172,7 @@ def _other_hotlines(connection: Connection, hotline: str, report_id: str) -> tup
 
 def _milestone_names(act: str) -> Iterator[str]:
     yield {**DELIVERY_MILESTONES, **REPORT_MILESTONES}[act]
-    if act == "closed":
+    if act == Handling.CLOSED:
         yield act
 
 

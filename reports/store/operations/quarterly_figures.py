@@ -13,6 +13,7 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
+from reports.case_state import HANDLING_STATES, Handling
 from reports.escalation import Priority
 from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
 from reports.store.engine.database import Database
@@ -20,7 +21,7 @@ from reports.store.schema import tables as t
 from runtime.settings import Mode
 
 SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed")  # acts with which a report is stored
-HANDLED_ACTS = ("accepted", "in_progress", "rejected", "closed")
+HANDLED_ACTS = HANDLING_STATES
 BATCH_SIZE = 500  # ids in one query
 
 Counts = Mapping[tuple[str, str, str], int]  # (quarter, table, cell) → reports
@@ -178,7 +179,7 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
     )
     for report_id, first_at in connection.execute(first_delivered.group_by(d.report_id)):
         yield "delivered", report_id, first_at
-    for milestone, acts in (("read", HANDLED_ACTS), ("closed", ("closed",))):
+    for milestone, acts in (("read", HANDLED_ACTS), ("closed", (Handling.CLOSED,))):
         query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
         query = query.where(d.report_id.in_(ids), a.act.in_(acts)).group_by(d.report_id)
         for report_id, first_at in connection.execute(query):

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -293,7 +293,9 @@ def _month(at: int) -> str:
 
 # Legal holds: reports that must not be purged, with a reason and an end
 
-HOLD_REASONS: Final = ("court", "police", "child_protection", "complaint", "inquiry")  # never content of the report
+# Never content of the report
+HoldReason = Literal["court", "police", "child_protection", "complaint", "inquiry"]
+HOLD_REASONS: Final[tuple[HoldReason, ...]] = get_args(HoldReason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +304,7 @@ class LegalHold:
 
     report_id: str
     placed_by: str
-    reason: str
+    reason: HoldReason
     reference: str
     placed_at: int
     until: int

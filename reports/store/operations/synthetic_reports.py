@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import Table, insert
 
 from reports.case_state import Handling
-from reports.delivery import DeliveryState, RecipientRole
+from reports.delivery import DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import Priority
+from reports.facts import Completeness
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
+from runtime.settings import Mode
 
 BATCH_SIZE = 5_000  # reports of one transaction
 SYNTHETIC_HOTLINE = "made-up"
@@ -50,8 +52,8 @@ def _rows(now: int) -> TableRows:
 def _report(now: int) -> dict[str, Any]:
     row = {"origin_key": os.urandom(32), "created_at": now, "country": "VU", "priority": Priority.P3}
     return row | {
-        "completeness": "complete",
-        "mode": "demo",
+        "completeness": Completeness.COMPLETE,
+        "mode": Mode.DEMO,
         "state": DeliveryState.DELIVERED,
         "desk": SYNTHETIC_HOTLINE,
     }
@@ -63,7 +65,12 @@ def _body() -> dict[str, Any]:
 
 
 def _delivery(now: int) -> dict[str, Any]:
-    row = {"delivery_id": new_id(now), "hotline": SYNTHETIC_HOTLINE, "type": "created", "role": RecipientRole.PRIMARY}
+    row = {
+        "delivery_id": new_id(now),
+        "hotline": SYNTHETIC_HOTLINE,
+        "type": DeliveryType.CREATED,
+        "role": RecipientRole.PRIMARY,
+    }
     row |= {"why": "CATEGORY", "priority": Priority.P3, "state": DeliveryState.DELIVERED, "handling": Handling.NONE}
     return row | {"attempt": 1, "next_at": now, "created_at": now, "delivered_at": now}
 

@@ -13,7 +13,16 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import Connection, RowMapping
 
 from reports.store.engine.database import Database
-from reports.store.privileges.rights import OWNER, RIGHTS, ROLES, ROW_POLICIES, Right, list_rights, row_policy_of
+from reports.store.privileges.rights import (
+    OWNER,
+    RIGHTS,
+    ROLES,
+    ROW_POLICIES,
+    ExpectedAccount,
+    Right,
+    list_rights,
+    row_policy_of,
+)
 
 NOT_SYSTEM_SCHEMA = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT starts_with(n.nspname, 'pg_toast')"
 GRANTS_QUERY = f"""
@@ -191,11 +200,10 @@ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 """
 
 
-def list_faults(database: Database, account: str) -> list[str]:
+def list_faults(database: Database, account: ExpectedAccount) -> list[str]:
     """Return the faults and their remedies, one sentence each. Raises DatabaseUnavailable.
 
-    `account`: web, worker, clock, console or owner; "" where any but the owner is accepted. SQLite has no rights to
-    check.
+    SQLite has no rights to check.
     """
     if database.is_sqlite:
         return []
@@ -225,7 +233,7 @@ def _repairable_faults(connection: Connection) -> Iterator[str]:
     yield from _create_privilege_faults(connection)
 
 
-def _account_faults(connection: Connection, account: str) -> Iterator[str]:
+def _account_faults(connection: Connection, account: ExpectedAccount) -> Iterator[str]:
     expected = (f"tokaut_{account}",) if account else ROLES
     actual = connection.exec_driver_sql("SELECT current_user").scalar_one()
     if actual not in expected:

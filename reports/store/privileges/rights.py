@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 OWNER = "tokaut_owner"  # migrates the schema; no process runs as it
 WEB, WORKER, CLOCK, CONSOLE = ROLES = ("tokaut_web", "tokaut_worker", "tokaut_clock", "tokaut_console")
+
+ProcessAccount = Literal["web", "worker", "clock", "console"]  # without the prefix of its role
+ExpectedAccount = ProcessAccount | Literal["owner", ""]  # empty: any but the owner
 
 VERSION = "alembic_version"  # Alembic's own table
 AUDIT_COLUMNS = "(audit_id, at, actor, act, object_id)"  # only the scheduler writes the columns of the chain

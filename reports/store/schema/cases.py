@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, LargeBinary, String, Table
 
-from reports.store.schema.base import ID, MICROSECONDS, metadata
+from reports.case_state import CaseOutcome
+from reports.delivery import TransferOutcome
+from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
 # A call-back or a form of staff that has taken effect, by SHA-256 (hotline and webhook-id): a repeat has no effect.
 callback = Table(
@@ -68,7 +70,7 @@ holding = Table(
     Column("hotline", String(64), primary_key=True),
     Column("holder", String(24)),  # name of the account that the case is assigned to
     Column("handed_by", String(24)),  # who assigned it, while the holder has not acknowledged it
-    Column("outcome", String(16)),  # with which it was closed
+    Column("outcome", ClosedSet(CaseOutcome, 16)),
     Column("hoax_by", ID),  # account that considers it a hoax; a second person has to confirm
     Column("read_at", MICROSECONDS),  # when somebody last opened it
     Column("changed_at", MICROSECONDS),  # when its status or holder was last changed at this hotline
@@ -93,7 +95,7 @@ handover = Table(
     Column("taker", String(64), nullable=False),
     Column("actor", String(80), nullable=False),  # who asked
     Column("asked_at", MICROSECONDS, nullable=False),
-    Column("outcome", String(8)),  # done, refused; NULL: not executed yet
+    Column("outcome", ClosedSet(TransferOutcome, 8)),  # NULL: not executed yet
     Index("ix_handover_outcome", "outcome", "asked_at"),
 )
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
-from reports.store.schema.base import ID, MICROSECONDS, metadata
+from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
+
+
+class StaffRole(StrEnum):
+    """What an account may do in the console."""
+
+    STAFF = "staff"
+    LEAD = "lead"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
 
 # An account: a person at one hotline, in one role. A person who works at two hotlines has two accounts.
 staff = Table(
@@ -13,7 +25,7 @@ staff = Table(
     Column("staff_id", ID, primary_key=True),
     Column("name", String(24), nullable=False, unique=True),
     Column("hotline", String(64), nullable=False),
-    Column("role", String(8), nullable=False),  # staff, lead, auditor, operator
+    Column("role", ClosedSet(StaffRole, 8), nullable=False),
     Column("password", String(160), nullable=False),  # Argon2id, with its parameters
     Column("totp", LargeBinary, nullable=False),  # the secret of the one-time codes, sealed with the console's key
     Column("totp_step", Integer, nullable=False),  # time step of the last code used: no code is accepted twice
@@ -43,7 +55,7 @@ invitation = Table(
     Column("invitation_hash", LargeBinary(32), primary_key=True),
     Column("name", String(24), nullable=False),
     Column("hotline", String(64), nullable=False),
-    Column("role", String(8), nullable=False),
+    Column("role", ClosedSet(StaffRole, 8), nullable=False),
     Column("staff_id", ID),  # account to recover; NULL: it creates one
     Column("made_by", String(80), nullable=False),
     Column("until", MICROSECONDS, nullable=False),
@@ -73,7 +85,7 @@ lowering = Table(
     "lowering",
     metadata,
     Column("staff_id", ID, primary_key=True),
-    Column("role", String(8), primary_key=True),  # the new role; empty: end the account
+    Column("role", ClosedSet(StaffRole, 8), primary_key=True),  # the new role; empty: end the account
     Column("asked_by", ID, nullable=False),
     Column("asked_at", MICROSECONDS, nullable=False),
 )

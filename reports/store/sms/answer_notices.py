@@ -6,6 +6,7 @@ The scheduler decides; the worker checks once more before it sends.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, update
 
@@ -19,7 +20,7 @@ from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from runtime.settings import Mode
 
-WITHDRAWN = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
+WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,8 +19,15 @@ from reports.store.engine.database import Database
 from reports.store.engine.timing import is_ahead, is_due
 from reports.store.schema import tables as t
 from runtime.settings import Mode
+from runtime.telephony import DeliveryReportStatus
 
-STATUS_ORDER = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}  # a status never goes back
+STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {
+    "": 0,
+    "unknown": 0,
+    "sent": 1,
+    "failed": 2,
+    "delivered": 2,
+}  # a status never goes back
 
 
 class SmsState(StrEnum):
@@ -59,7 +66,7 @@ def outgoing_row(database: Database, message: OutgoingSms) -> dict[str, Any]:
     return asdict(message) | times | {"state": SmsState.DUE, "attempt": 0, "next_at": times["created_at"]}
 
 
-def record_delivery_report(database: Database, provider_id: str, status: str, ours: str = "") -> bool:
+def record_delivery_report(database: Database, provider_id: str, status: DeliveryReportStatus, ours: str = "") -> bool:
     """Store the status of a delivery report; return False if no SMS has that id.
 
     `provider_id`: the provider's id of the SMS. `ours`: our id, where the provider returns it. A status never goes

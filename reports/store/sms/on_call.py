@@ -222,7 +222,7 @@ def _acknowledge(connection: Connection, report_id: str, hotline: str, at: int) 
         receipt = {"state": DeliveryState.DELIVERED, "delivered_at": at, "last_class": "delivered"}
         no_lease = {"lease_by": None, "lease_until": None}
         connection.execute(statement.where(d.state == DeliveryState.DUE).values(receipt | no_lease))
-        audit_log.append(connection, f"phone:{hotline}", "accepted", delivery_id, at)
+        audit_log.append(connection, f"phone:{hotline}", Handling.ACCEPTED, delivery_id, at)
     case_status.clear_reassignment(connection, hotline, report_id)
     if unacknowledged:
         case_status.record_phone_change(connection, hotline, report_id, at)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, Select, Table, and_, delete, insert, or_, select, update
 
@@ -17,9 +17,14 @@ from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
+from reports.store.schema.staff import StaffRole
 from runtime.time_units import DAY
 
-ASKED, CONFIRMED, ALREADY_ASKED, NO_SECOND_LEAD = "asked", "confirmed", "again", "alone"
+ASKED: Final = "asked"
+CONFIRMED: Final = "confirmed"
+ALREADY_ASKED: Final = "again"
+NO_SECOND_LEAD: Final = "alone"
+RequestOutcome = Literal["asked", "confirmed", "again", "alone"]  # of a request that two people have to make
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Account:
     staff_id: str
     name: str
     hotline: str
-    role: str  # staff, lead, auditor, operator
+    role: StaffRole
     password: str
     totp: bytes
     totp_step: int
@@ -64,7 +69,7 @@ class Invitation:
     invitation_hash: bytes
     name: str
     hotline: str
-    role: str
+    role: StaffRole
     staff_id: str | None
     made_by: str
     until: int
@@ -178,7 +183,7 @@ def set_password(database: Database, account: Account, password: str) -> None:
     _change(database, account, account.actor, "password_changed", {"password": password})
 
 
-def set_role(database: Database, account: Account, role: str, by: str) -> None:
+def set_role(database: Database, account: Account, role: StaffRole, by: str) -> None:
     """Give the account another role. `by`: the actor who does it.
 
     The account's sessions, invitations and open requests end.
@@ -280,7 +285,7 @@ def new_staff_id(database: Database) -> str:
 # They restore access to an account, make somebody a lead, or end or demote a lead. No lead can do this alone.
 
 
-def request_recovery(database: Database, account: Account, lead: Account) -> str:
+def request_recovery(database: Database, account: Account, lead: Account) -> RequestOutcome:
     """Request that an account be restored, or confirm the request of another lead.
 
     Return ASKED if another lead has to confirm it, CONFIRMED if another lead had asked, ALREADY_ASKED if the same lead
@@ -289,7 +294,7 @@ def request_recovery(database: Database, account: Account, lead: Account) -> str
     return _request(database, s.recovery, {"staff_id": account.staff_id}, lead, ("recovery", account.staff_id))
 
 
-def request_promotion(database: Database, about: str, name: str, lead: Account) -> str:
+def request_promotion(database: Database, about: str, name: str, lead: Account) -> RequestOutcome:
     """Request that somebody become a lead, or confirm the request of another lead.
 
     `about`: an account id, or the name of somebody who has no account yet. Return as `request_recovery` does, or
@@ -301,7 +306,9 @@ def request_promotion(database: Database, about: str, name: str, lead: Account) 
     return _request(database, s.raising, {"hotline": lead.hotline, "about": about}, lead, audit)
 
 
-def request_demotion(database: Database, account: Account, role: str, lead: Account) -> str:
+def request_demotion(
+    database: Database, account: Account, role: StaffRole | Literal[""], lead: Account
+) -> RequestOutcome:
     """Request that a lead be given another role, or confirm such a request; an empty role ends the account.
 
     Return as `request_recovery` does. The lead whom it is about may confirm it.
@@ -338,12 +345,14 @@ def list_promotions(database: Database, hotline: str) -> list[Row[Any]]:
 
 def _has_other_lead(database: Database, lead: Account) -> bool:
     c = s.staff.c
-    query = select(c.staff_id).where(c.hotline == lead.hotline, c.role == "lead", c.ended_at.is_(None))
+    query = select(c.staff_id).where(c.hotline == lead.hotline, c.role == StaffRole.LEAD, c.ended_at.is_(None))
     with database.read() as connection:
         return connection.execute(query.where(c.staff_id != lead.staff_id).limit(1)).first() is not None
 
 
-def _request(database: Database, table: Table, key: Mapping[str, str], lead: Account, audit: tuple[str, str]) -> str:
+def _request(
+    database: Database, table: Table, key: Mapping[str, str], lead: Account, audit: tuple[str, str]
+) -> RequestOutcome:
     """Store or confirm a request. `audit`: the first word of its act in the audit log, and the object."""
     now = database.now()
     with write_as(database, lead.hotline) as connection:
@@ -355,7 +364,7 @@ def _request(database: Database, table: Table, key: Mapping[str, str], lead: Acc
 
 def _store_or_confirm(
     connection: Connection, database: Database, table: Table, key: Mapping[str, str], asked_by: str
-) -> str:
+) -> RequestOutcome:
     """Store the request, or delete it if another person made it. Requests older than a day are deleted first."""
     now, same_request = database.now(), and_(*(table.c[name] == value for name, value in key.items()))
     connection.execute(delete(table).where(same_request, table.c.asked_at < now - DAY))

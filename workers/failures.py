@@ -1,0 +1,31 @@
+"""Why a request to a hotline, a mail server or an SMS provider failed: the classes that logs and metrics count."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+# There was no answer, or none that says more
+NetworkFailure = Literal["dns", "private_address", "not_reached", "reset", "timeout", "tls", "busy", "refused"]
+MailFailure = Literal[NetworkFailure, "no_tls", "mail_login"]
+DeliveryFailureClass = Literal[
+    MailFailure,
+    "moved",
+    "locked_out",
+    "not_found",
+    "conflict",
+    "too_large",
+    "gone",
+    "not_kept",
+    "sms_waits",
+    "sms_failed",
+    "no_key",
+    "no_body",
+    "no_hotline",
+    "not_sealed_to_us",
+    "wrong_mode",
+    "our_fault",
+]
+SmsFailure = Literal[
+    NetworkFailure, "credit", "sender_id", "locked_out", "account", "bad_number", "opt_out", "provider", "no_key",
+    "wrong_mode", "our_fault", "withdrawn",
+]  # fmt: skip
