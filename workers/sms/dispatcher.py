@@ -57,7 +57,7 @@ class Accepted:
     """
 
     provider_id: str | None = None
-    why: str = "delivered"
+    why: str = "accepted"
 
 
 @dataclass(frozen=True, slots=True)
