@@ -7,18 +7,19 @@ effects are committed in one transaction, once for each `webhook-id`.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from flask import Flask, Response, request
+from flask import Blueprint, Response, request
 from standardwebhooks.webhooks import Webhook
 
 from console import bodies
+from console.auth.access_control import exempt
 from console.bodies import MessageSealer
-from console.services import ConsoleServices
+from console.form_drafts import REPORT_ID
+from console.services import services
 from reports.case_state import HANDLING_STATES, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline
@@ -37,7 +38,6 @@ WEBHOOK = "webhook"  # the kind of hotline that shares a secret with us
 
 log = structlog.get_logger()
 MAX_BODY_BYTES = 64 * 1024
-REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PLAIN = "text/plain; charset=utf-8"
 
 
@@ -153,34 +153,21 @@ def _verified(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
     return True
 
 
-def attach(app: Flask, parts: ConsoleServices, callers: CallbackSignatures) -> None:
-    """Register the route of the callback."""
-    view = CallbackView(parts, callers)
-    app.add_url_rule(
-        "/hotlines/<hotline>/reports/<report_id>",
-        "call_back",
-        view.answer,
-        methods=["POST"],
-        provide_automatic_options=False,
-    )
+def blueprint(signatures: CallbackSignatures) -> Blueprint:
+    """Return the route of the callback."""
+    bp = Blueprint("api", __name__)
 
-
-class CallbackView:
-    """The view that answers signed callbacks of a hotline's own system."""
-
-    def __init__(self, parts: ConsoleServices, callers: CallbackSignatures) -> None:
-        self._services = parts
-        self._signatures = callers
-
-    def answer(self, hotline: str, report_id: str) -> Response:
+    @bp.post("/hotlines/<hotline>/reports/<report_id>", provide_automatic_options=False)
+    @exempt("the hotline signs each callback")
+    def call_back(hotline: str, report_id: str) -> Response:
         """Answer one callback. While the database is unavailable it gets 503 with Retry-After."""
         body = _body()
         if body is None:
             return Response(status=413, content_type=PLAIN)
-        if not self._signatures.verify_signature(hotline, dict(request.headers), body):
+        if not signatures.verify_signature(hotline, dict(request.headers), body):
             return Response("Not signed\n", 401, content_type=PLAIN)
         try:
-            return self._apply(hotline, report_id.lower(), parse_body(body))
+            return _apply(hotline, report_id.lower(), parse_body(body))
         except CaseNotFound:
             return Response("Not found\n", 404, content_type=PLAIN)
         except DatabaseUnavailable:
@@ -188,55 +175,49 @@ class CallbackView:
         except (InvalidCallback, TransitionNotAllowed) as error:
             return _error_response(error)
 
-    def _apply(self, hotline: str, report_id: str, callback: CallbackBody) -> Response:
-        if not REPORT_ID.fullmatch(report_id):
-            raise CaseNotFound
-        if callback.report_id != report_id:
-            raise InvalidCallback("report_id is not the report that the address names; nothing was done.")
-        idempotency_key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
-        target, handling, is_repeat = case_actions.look_up(self._services.database, hotline, report_id, idempotency_key)
-        if is_repeat:
-            return _json(200, {"state": handling, "repeat": True})
-        sealer = MessageSealer(hotline, report_id, target, self._services.keys[hotline], self._services.database.now())
-        reply_fields, answer = self._seal_message(sealer, callback.message)
-        note_texts: dict[NoteKind, str | None] = {
-            "reason": callback.reason,
-            "answer": callback.message if answer else None,
-        }
-        notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
-        action = CaseAction(
-            hotline,
-            report_id,
-            Handling(callback.state),
-            f"staff:{hotline}/call_back",
-            answer,
-            notes,
-            once=idempotency_key,
-        )
-        return _json(200, {"state": case_actions.perform(self._services.database, action), **reply_fields})
+    return bp
 
-    def _seal_message(
-        self, message_sealer: MessageSealer, message: str | None
-    ) -> tuple[dict[str, Any], SealedAnswer | None]:
-        """Return the fields of the reply about the message, and the sealed message. Raises InvalidCallback.
 
-        A message that only looks wrong is accepted, because a machine cannot confirm that it is meant; the reply lists
-        the doubts as `remarks`.
-        """
-        if message is None:
-            return {}, None
-        check = bodies.check_message(message.strip(), self._country(message_sealer.box))
-        if check.refused:
-            raise InvalidCallback(" ".join(f"Nothing was kept, for the message: {reason}." for reason in check.refused))
-        if reason := bodies.unreachable_reason(message_sealer.box):
-            return {"message": reason}, None
-        return {"message": "sealed for the reporter", "remarks": check.asked}, message_sealer.answer(message.strip())
+def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
+    if not REPORT_ID.fullmatch(report_id):
+        raise CaseNotFound
+    if callback.report_id != report_id:
+        raise InvalidCallback("report_id is not the report that the address names; nothing was done.")
+    idempotency_key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
+    target, handling, is_repeat = case_actions.look_up(services.database, hotline, report_id, idempotency_key)
+    if is_repeat:
+        return _json(200, {"state": handling, "repeat": True})
+    sealer = MessageSealer(hotline, report_id, target, services.keys[hotline], services.database.now())
+    reply_fields, answer = _seal_message(sealer, callback.message)
+    note_texts: dict[NoteKind, str | None] = {"reason": callback.reason, "answer": callback.message if answer else None}
+    notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
+    action = CaseAction(
+        hotline, report_id, Handling(callback.state), f"staff:{hotline}/call_back", answer, notes, once=idempotency_key
+    )
+    return _json(200, {"state": case_actions.perform(services.database, action), **reply_fields})
 
-    def _country(self, target: AnswerTarget) -> Country:
-        country = self._services.countries.get(target.country)
-        if country is None:
-            raise InvalidCallback("The report's country is served here no more; send the state without a message.")
-        return country
+
+def _seal_message(message_sealer: MessageSealer, message: str | None) -> tuple[dict[str, Any], SealedAnswer | None]:
+    """Return the fields of the reply about the message, and the sealed message. Raises InvalidCallback.
+
+    A message that only looks wrong is accepted, because a machine cannot confirm that it is meant; the reply lists
+    the doubts as `remarks`.
+    """
+    if message is None:
+        return {}, None
+    check = bodies.check_message(message.strip(), _country(message_sealer.box))
+    if check.refused:
+        raise InvalidCallback(" ".join(f"Nothing was kept, for the message: {reason}." for reason in check.refused))
+    if reason := bodies.unreachable_reason(message_sealer.box):
+        return {"message": reason}, None
+    return {"message": "sealed for the reporter", "remarks": check.asked}, message_sealer.answer(message.strip())
+
+
+def _country(target: AnswerTarget) -> Country:
+    country = services.countries.get(target.country)
+    if country is None:
+        raise InvalidCallback("The report's country is served here no more; send the state without a message.")
+    return country
 
 
 def _body() -> bytes | None:

@@ -1,4 +1,4 @@
-"""The Flask application of the console: its parts, its routes, security headers, and checks at start.
+"""The Flask application of the console: its services, its blueprints, security headers, and checks at start.
 
 Only this module reads the environment of the console process. Importing it creates nothing.
 """
@@ -15,54 +15,36 @@ from flask import Flask, Response
 import locales
 from console import api, templating
 from console.api import load_signatures
-from console.auth import invitations, login
-from console.auth.access_control import PageRouter
+from console.auth import access_control, invitations, login
+from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
-from console.views import case_actions, case_list, drills, operator, staff, statistics
-from console.views.case import CasePage
-from console.views.case_list import CaseList
+from console.views import case, case_actions, case_list, drills, handover, operator, staff, statistics
 from flows import catalogues, loader
 from reports.countries import country
-from reports.crypto import RecordCipher, key_files
+from reports.crypto import PublicKey, RecordCipher, key_files
 from reports.store.database_check import WrongDatabase, check_ready
 from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timing import INTERACTIVE
 from runtime import logs
 from runtime.hardening import harden
 from runtime.security_headers import HEADERS
-from runtime.settings import ConsoleSettings, SettingError, load_all_settings
+from runtime.settings import ConsoleSettings, Mode, SettingError, load_all_settings
 
 PLAIN = "text/plain; charset=utf-8"
 MAX_BODY_BYTES = 64 * 1024
-
-
-# Assemble the pages of staff: templates, access control and the routes of all views.
-
-
-def attach(app: Flask, parts: ConsoleServices) -> None:
-    """Register all pages of staff on `app`."""
-    settings, page_catalogues = parts.settings, templating.load_page_catalogues()
-    screen_catalogues = catalogues.load(locales.FOLDER)
-    templating.attach(app, settings.mode, parts.countries, page_catalogues, screen_catalogues, now=parts.database.now)
-    router = PageRouter(app, parts.database, RecordCipher(settings.console_key.reveal()))
-    app.extensions["doors"] = router
-    login.attach(router)
-    login.attach_lock_screen(router)
-    case_list.attach(router)
-    invitations.attach(router)
-    staff.attach_profile(router, page_catalogues)
-    operator.attach_audit(router)
-    statistics.attach(router, parts.countries)
-    operator.attach_readiness(router, parts.countries)
-    operator.attach(router, parts)
-    drills.attach(router, parts)
-    staff.attach(router, settings.console_url or "")
-    labels = ChoiceLabels(loader.load())
-    decryptor = ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode)
-    CaseList(router, decryptor, labels)
-    case_actions.attach(router, CasePage(router, parts, decryptor, labels, screen_catalogues))
+PAGES = (
+    login.bp,
+    invitations.bp,
+    case_list.bp,
+    case.bp,
+    case_actions.bp,
+    handover.bp,
+    staff.bp,
+    operator.bp,
+    statistics.bp,
+)
 
 
 def create_flask() -> Flask:
@@ -78,6 +60,7 @@ def create_flask() -> Flask:
     return app
 
 
+@exempt("it says only that the process answers")
 def _health() -> Response:
     return Response("ok\n", content_type=PLAIN)
 
@@ -96,7 +79,8 @@ log = structlog.get_logger()
 def check(environ: Mapping[str, str]) -> None:
     """Check the settings before gunicorn starts a worker process. Exits with one line for each wrong setting."""
     try:
-        _load_services(environ).database.close()
+        *_, database = _load_configuration(environ)
+        database.close()
     except START_ERRORS as error:
         sys.exit(str(error))
 
@@ -112,19 +96,37 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     logs.reroute(("gunicorn.error",))
     variables = os.environ if environ is None else environ
     try:
-        services = _load_services(variables)
+        settings, countries, keys, database = _load_configuration(variables)
     except START_ERRORS as error:
         sys.exit(str(error))
     app = create_flask()
-    app.extensions["tokaut"] = services
-    hotlines = services.countries.hotlines
-    api.attach(app, services, load_signatures(variables, hotlines))
-    attach(app, services)
+    app.extensions["tokaut"] = services = ConsoleServices(
+        settings,
+        countries,
+        keys,
+        database,
+        RecordCipher(settings.console_key.reveal()),
+        ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(keys)), settings.mode),
+        ChoiceLabels(loader.load()),
+        templating.load_page_catalogues(),
+        catalogues.load(locales.FOLDER),
+    )
+    templating.attach(
+        app, settings.mode, countries, services.page_catalogues, services.screen_catalogues, now=database.now
+    )
+    app.register_blueprint(api.blueprint(load_signatures(variables, countries.hotlines)))
+    for blueprint in PAGES:
+        app.register_blueprint(blueprint)
+    if settings.mode == Mode.TRAINING:
+        app.register_blueprint(drills.bp)
+    access_control.protect(app)
     log.info("started")
     return app
 
 
-def _load_services(environ: Mapping[str, str]) -> ConsoleServices:
+def _load_configuration(
+    environ: Mapping[str, str],
+) -> tuple[ConsoleSettings, country.Countries, Mapping[str, PublicKey], Database]:
     settings = load_all_settings((ConsoleSettings,), environ)[ConsoleSettings]
     key_files.refuse_keys(settings.keys, settings.mode)
     countries = country.load_countries(settings.countries, settings.mode, settings.country_dir)
@@ -132,4 +134,4 @@ def _load_services(environ: Mapping[str, str]) -> ConsoleServices:
     database = Database(settings.database_url, offset=settings.clock_offset, timeouts=INTERACTIVE)
     if reason := check_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")
-    return ConsoleServices(settings, countries, keys, database)
+    return settings, countries, keys, database

@@ -14,6 +14,7 @@ from flask import Flask, Request, Response, abort, request
 from jinja2 import StrictUndefined
 
 from console.auth import cookies
+from console.auth.access_control import exempt
 from console.auth.credentials import TooManyLogins
 from console.presenters.report import inert_text
 from console.responses import HEADERS, MissingCookie, page
@@ -113,6 +114,8 @@ def attach(
             "roles_said": ROLE_LABELS,
         }
 
+    @app.get("/static/<name>")
+    @exempt("the same files for everybody")
     def static(name: str) -> Response:
         if name not in static_files:
             abort(404)
@@ -120,7 +123,6 @@ def attach(
         return Response(body, content_type=kind, headers=HEADERS)
 
     app.context_processor(words)
-    app.add_url_rule("/static/<name>", "static", static)
     for code in (400, 404, 405, 413, 500):
         app.register_error_handler(code, _error_page)
     for error in (DatabaseUnavailable, TooManyLogins):

@@ -1,7 +1,8 @@
-"""Run disk calls with a deadline. After it the caller continues, and the outcome of the call is unknown.
+"""Run blocking calls with a deadline. After it the caller continues, and the outcome of the call is unknown.
 
-A thread that waits for a disk cannot be interrupted. So it is abandoned and ends when the disk answers. The number of
-such threads is limited.
+A thread that waits for a disk or for the system's resolver cannot be interrupted. So it is abandoned and ends when the
+call returns. The number of such threads is limited. They are daemon threads: the interpreter waits for those of
+`ThreadPoolExecutor` when it exits (decision 77).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class DeadlinePool:
     """At most `most` threads for calls with a deadline.
 
     A thread is reused: starting one for each call takes as long as a quick disk. The threads end by `close`, or once
-    nothing refers to the pool any more; a thread that hangs ends when the disk answers.
+    nothing refers to the pool any more; a thread that hangs ends when its call returns.
     """
 
     def __init__(self, most: int) -> None:
@@ -58,7 +59,7 @@ class DeadlinePool:
         outcome: Future[T] = Future()
         if not self._waiting.acquire(blocking=False):
             try:
-                threading.Thread(target=_run_worker, args=(self._work,), name="hand", daemon=True).start()
+                threading.Thread(target=_run_worker, args=(self._work,), name="deadline", daemon=True).start()
             except RuntimeError:  # the system cannot start a thread now
                 self._free.release()
                 raise PoolSaturated from None

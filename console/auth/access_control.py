@@ -1,7 +1,13 @@
-"""Access control of the pages: the roles that may use each route, and the checks of every request.
+"""Access control of the views: each one declares its rule by a decorator, and each request is checked against it.
 
 A POST must come from our own origin, with a token that only a page of ours contains (A-20). A request without
 permission gets the same answer as an unknown address. After 15 idle minutes a session shows the locked page.
+
+    @bp.post("/people/invite")
+    @requires(LEAD, fresh=True, back="/people")
+    def invite_colleague(me: StaffRequest) -> Response:
+
+An application with a view that declares no rule does not start.
 """
 
 from __future__ import annotations
@@ -10,17 +16,17 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import update_wrapper
+from typing import Concatenate
 from urllib.parse import quote, urlsplit
 
-from flask import Flask, Request, Response, abort, request
+from flask import Flask, Request, Response, abort, current_app, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from console import responses
+from console import form_drafts, responses
 from console.auth import cookies
 from console.responses import InvalidForm, MissingCookie, parse_form
-from reports.crypto import RecordCipher
-from reports.store.engine.database import Database
+from console.services import services
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import staff_sessions
 from reports.store.staff.accounts import Account
@@ -31,11 +37,10 @@ IDLE_TIMEOUT = 15 * MINUTE
 RECHECK_WINDOW = 5 * MINUTE  # after password and code were given; for actions that an unattended browser must not do
 TOUCH_INTERVAL = MINUTE // 2  # so that not every request writes its session
 
-DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its report
-
 STAFF, LEAD, AUDITOR, OPERATOR = StaffRole
-READERS = frozenset({STAFF, LEAD})  # may read reports
-ALL_ROLES = frozenset(StaffRole)
+READERS = (STAFF, LEAD)  # may read reports
+
+Form = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class StaffRequest:
     account: Account
     session: StaffSession
     token: str
-    form: Mapping[str, str] = field(default_factory=dict)
+    form: Form = field(default_factory=dict)
     is_fresh: bool = False
     once: bytes | None = None
 
@@ -66,126 +71,176 @@ class StaffRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PageRoute:
-    """A route with its access rules.
+class AccessRule:
+    """The access rule of a view.
 
-    `roles`: who may use it; None if no login is needed. `fresh`: password and code must have been given within
-    RECHECK_WINDOW. `quiet`: a script's request, which does not count as activity. `reloads`: without scripts the page
-    reloads itself, which does not count as activity either. `back`: the page of a form; its placeholders are filled
-    from the address of the form.
+    `roles`: who may use it; None if no login is needed. `exempt`: why nothing at all is checked. The other fields are
+    arguments of `requires`.
     """
 
-    rule: str
     roles: frozenset[StaffRole] | None
-    post: bool = False
     fresh: bool = False
     quiet: bool = False
     reloads: bool = False
     back: str = ""
+    exempt: str = ""
 
 
-View = Callable[..., Response]
+class CheckedView:
+    """A view with its access rule. A call checks the current request, then calls the view."""
+
+    def __init__(self, view: Callable[..., Response], rule: AccessRule) -> None:
+        update_wrapper(self, view)
+        self.rule, self._view = rule, view
+
+    def __call__(self, **url_values: str) -> Response:
+        """Return the response of the check, or else of the view."""
+        if self.rule.exempt:
+            return self._view(**url_values)
+        checked = _check_form() if self.rule.roles is None else _check_staff(self.rule, self.rule.roles, url_values)
+        return checked if isinstance(checked, Response) else self._view(checked, **url_values)
 
 
-class PageRouter:
-    """Registers routes with the application, and checks each request before its view runs."""
+def requires(
+    *roles: StaffRole, fresh: bool = False, quiet: bool = False, reloads: bool = False, back: str = ""
+) -> Callable[[Callable[Concatenate[StaffRequest, ...], Response]], CheckedView]:
+    """Let only logged-in people with one of these roles use the view. Its first argument is the StaffRequest.
 
-    def __init__(self, app: Flask, database: Database, cipher: RecordCipher) -> None:
-        self._app = app
-        self.database = database
-        self.cipher = cipher
-        self.all: dict[str, PageRoute] = {}  # by endpoint
-        self.save_drafts: Callable[[StaffRequest], None] = lambda me: None
-
-    def add(self, door: PageRoute, view: View) -> None:
-        """Register a view. Its first argument is the StaffRequest if the route has roles, else the form."""
-        endpoint = f"{'post' if door.post else 'get'} {door.rule}"
-        self.all[endpoint] = door
-        handler = partial(self._dispatch, door, view)
-        self._app.add_url_rule(door.rule, endpoint, handler, methods=["POST"] if door.post else ["GET"])
-
-    def _dispatch(self, route: PageRoute, view: View, **url_values: str) -> Response:
-        if route.roles is None:
-            form = self._read_form(self.page_csrf_token(cookies.Browser.of(request))) if route.post else {}
-            if DRAFT_OF in form and (unlocked := self.open_session()):
-                self.save_drafts(StaffRequest(unlocked[1], unlocked[0], "", form))
-            return view(form, **url_values)
-        current = self.found()
-        if current is None:
-            return responses.redirect("/login")
-        session, account = current
-        form = self._read_form(self.csrf_token(session)) if route.post else {}
-        now = self.database.now()
-        if now - session.seen_at >= IDLE_TIMEOUT:
-            return responses.redirect(self.locked("" if route.post or route.quiet else request.path))
-        if account.role not in route.roles:
-            abort(404)
-        is_fresh = now - session.checked_at < RECHECK_WINDOW
-        staff_request = StaffRequest(
-            account, session, self.csrf_token(session), form, is_fresh, _idempotency_key(account, form)
-        )
-        if route.fresh and not staff_request.is_fresh:
-            return_path = route.back.format_map(url_values) or request.path
-            return responses.redirect(f"/check?then={quote(return_path, safe='/')}")
-        is_quiet = route.quiet or (route.reloads and b"renewed=1" in request.query_string.split(b"&"))
-        if not is_quiet and now - session.seen_at > TOUCH_INTERVAL:
-            staff_sessions.touch(self.database, session.session_hash, IDLE_TIMEOUT)
-        if DRAFT_OF in form:
-            self.save_drafts(staff_request)
-        return view(staff_request, **url_values)
-
-    def open_session(self) -> tuple[StaffSession, Account] | None:
-        """Return session and account of this request; None without a session, or if it is locked."""
-        current = self.found()
-        return current if current and self.database.now() - current[0].seen_at < IDLE_TIMEOUT else None
-
-    def found(self) -> tuple[StaffSession, Account] | None:
-        """Return session and account of this request, locked or not; None without a session."""
-        token = cookies.read(request, cookies.SESSION)
-        return staff_sessions.find(self.database, cookies.token_hash(token)) if token else None
-
-    def locked_session(self) -> tuple[StaffSession, Account] | None:
-        """Return session and account of this request if the session is locked, else None."""
-        current = self.found()
-        return current if current and self.database.now() - current[0].seen_at >= IDLE_TIMEOUT else None
-
-    def csrf_token(self, session: StaffSession) -> str:
-        """Return the token for the forms of this session."""
-        return self.cipher.mac("form", session.session_hash).hex()
-
-    def page_csrf_token(self, browser: cookies.Browser) -> str:
-        """Return the token for a form that needs no login; it is bound to the session if there is one."""
-        current = self.found()
-        return self.csrf_token(current[0]) if current else self.cipher.mac("form", browser.nonce).hex()
-
-    def known_page(self, path: str) -> str:
-        """Return `path` if it is a page of ours, else `/`: redirects never leave the console."""
-        try:
-            endpoint, _ = self._app.url_map.bind("").match(path, method="GET")
-        except HTTPException:
-            return "/"
-        route = self.all.get(endpoint)
-        return path if route and route.roles and not route.quiet and path.startswith("/") else "/"
-
-    def locked(self, path: str) -> str:
-        """Return the address of the locked page, which leads back to `path` if that is a page of ours."""
-        page_path = self.known_page(path)
-        return "/locked" if page_path == "/" else f"/locked?then={quote(page_path, safe='/')}"
-
-    def _read_form(self, token: str) -> Mapping[str, str]:
-        if not is_same_origin(request):
-            raise BadRequest
-        try:
-            form = dict(parse_form(request))
-        except InvalidForm:
-            raise BadRequest from None
-        if not hmac.compare_digest(form.pop("token", "").encode(), token.encode()):
-            has_cookie = any(cookies.read(request, name) for name in (cookies.BROWSER, cookies.SESSION))
-            raise BadRequest if has_cookie else MissingCookie
-        return form
+    `fresh`: password and code must have been given within RECHECK_WINDOW. `quiet`: a script's request, which does not
+    count as activity. `reloads`: without scripts the page reloads itself, which does not count as activity either.
+    `back`: the page of a form; its placeholders are filled from the address of the form.
+    """
+    return lambda view: CheckedView(view, AccessRule(frozenset(roles), fresh, quiet, reloads, back))
 
 
-def _idempotency_key(account: Account, form: Mapping[str, str]) -> bytes | None:
+def public(view: Callable[Concatenate[Form, ...], Response]) -> CheckedView:
+    """Let everybody use the view. Its first argument is the form, which needs a token too; empty for a GET."""
+    return CheckedView(view, AccessRule(None))
+
+
+def exempt(reason: str) -> Callable[[Callable[..., Response]], CheckedView]:
+    """Check nothing before the view, for the reason given."""
+    return lambda view: CheckedView(view, AccessRule(None, exempt=reason))
+
+
+class UndeclaredAccess(Exception):
+    """A view has none of the decorators `requires`, `public` and `exempt` directly below its route."""
+
+
+def access_rule(endpoint: str) -> AccessRule:
+    """Return the access rule of an endpoint of the current application. Raises UndeclaredAccess."""
+    view = current_app.view_functions.get(endpoint)
+    if not isinstance(view, CheckedView):
+        raise UndeclaredAccess(f"{endpoint} declares no access rule: add @requires, @public or @exempt below its route")
+    return view.rule
+
+
+def protect(app: Flask) -> None:
+    """Check that every route of `app` has an access rule, now and for routes added later. Raises UndeclaredAccess."""
+    with app.app_context():
+        for rule in app.url_map.iter_rules():
+            access_rule(rule.endpoint)
+
+    @app.before_request
+    def refuse_undeclared() -> None:
+        if request.endpoint is not None:
+            access_rule(request.endpoint)
+
+
+def _check_form() -> Form:
+    form = _read_form(page_csrf_token(cookies.Browser.of(request))) if _may_change() else {}
+    if form_drafts.DRAFT_OF in form and (unlocked := open_session()):
+        form_drafts.save(unlocked[1], form)
+    return form
+
+
+def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[str, str]) -> StaffRequest | Response:
+    current = found_session()
+    if current is None:
+        return responses.redirect("/login")
+    session, account = current
+    form = _read_form(csrf_token(session)) if _may_change() else {}
+    now = services.database.now()
+    if now - session.seen_at >= IDLE_TIMEOUT:
+        return responses.redirect(locked_address("" if _may_change() or rule.quiet else request.path))
+    if account.role not in roles:
+        abort(404)
+    is_fresh = now - session.checked_at < RECHECK_WINDOW
+    if rule.fresh and not is_fresh:
+        return_path = rule.back.format_map(url_values) or request.path
+        return responses.redirect(f"/check?then={quote(return_path, safe='/')}")
+    is_quiet = rule.quiet or (rule.reloads and b"renewed=1" in request.query_string.split(b"&"))
+    if not is_quiet and now - session.seen_at > TOUCH_INTERVAL:
+        staff_sessions.touch(services.database, session.session_hash, IDLE_TIMEOUT)
+    if form_drafts.DRAFT_OF in form:
+        form_drafts.save(account, form)
+    return StaffRequest(account, session, csrf_token(session), form, is_fresh, _idempotency_key(account, form))
+
+
+def _may_change() -> bool:
+    """Return whether the request may change something, so that it needs a form with a token."""
+    return request.method not in ("GET", "HEAD")
+
+
+def found_session() -> tuple[StaffSession, Account] | None:
+    """Return session and account of this request, locked or not; None without a session."""
+    token = cookies.read(request, cookies.SESSION)
+    return staff_sessions.find(services.database, cookies.token_hash(token)) if token else None
+
+
+def open_session() -> tuple[StaffSession, Account] | None:
+    """Return session and account of this request; None without a session, or if it is locked."""
+    current = found_session()
+    return current if current and services.database.now() - current[0].seen_at < IDLE_TIMEOUT else None
+
+
+def locked_session() -> tuple[StaffSession, Account] | None:
+    """Return session and account of this request if the session is locked, else None."""
+    current = found_session()
+    return current if current and services.database.now() - current[0].seen_at >= IDLE_TIMEOUT else None
+
+
+def csrf_token(session: StaffSession) -> str:
+    """Return the token for the forms of this session."""
+    return services.cipher.mac("form", session.session_hash).hex()
+
+
+def page_csrf_token(browser: cookies.Browser) -> str:
+    """Return the token for a form that needs no login; it is bound to the session if there is one."""
+    current = found_session()
+    return csrf_token(current[0]) if current else services.cipher.mac("form", browser.nonce).hex()
+
+
+def known_page(path: str) -> str:
+    """Return `path` if it is a page of ours, else `/`: redirects never leave the console."""
+    try:
+        endpoint, _ = current_app.url_map.bind("").match(path, method="GET")
+    except HTTPException:
+        return "/"
+    rule = access_rule(endpoint)
+    return path if rule.roles and not rule.quiet and path.startswith("/") else "/"
+
+
+def locked_address(path: str) -> str:
+    """Return the address of the locked page, which leads back to `path` if that is a page of ours."""
+    page_path = known_page(path)
+    return "/locked" if page_path == "/" else f"/locked?then={quote(page_path, safe='/')}"
+
+
+def _read_form(token: str) -> Form:
+    if not is_same_origin(request):
+        raise BadRequest
+    try:
+        form = dict(parse_form(request))
+    except InvalidForm:
+        raise BadRequest from None
+    if not hmac.compare_digest(form.pop("token", "").encode(), token.encode()):
+        has_cookie = any(cookies.read(request, name) for name in (cookies.BROWSER, cookies.SESSION))
+        raise BadRequest if has_cookie else MissingCookie
+    return form
+
+
+def _idempotency_key(account: Account, form: Form) -> bytes | None:
     """Return the idempotency key of a form that carries the nonce of its page, else None.
 
     The key covers all fields. Sent twice, a form has the same key; with other words, from a page that the browser

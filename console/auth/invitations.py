@@ -8,20 +8,21 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
-from flask import Response, abort, request
+from flask import Blueprint, Response, abort, request
 
 from console.auth import cookies, credentials
-from console.auth.access_control import PageRoute, PageRouter
+from console.auth.access_control import Form, page_csrf_token, public
 from console.responses import page
+from console.services import services
 from reports.store.engine.database import Database
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Credentials, Invitation
 from runtime.time_units import DAY
+
+bp = Blueprint("invitations", __name__)
 
 MAX_NAME_LENGTH = 24
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
@@ -64,27 +65,28 @@ WRONG_CODE = (
 )
 
 
-def attach(router: PageRouter) -> None:
-    """Register the page that an invitation link opens."""
-    router.add(PageRoute("/join/<word>", None), partial(_page, router))
-    router.add(PageRoute("/join/<word>", None, post=True), partial(_join, router))
-
-
-def _invitation(router: PageRouter, word: str) -> Invitation:
-    invitation = accounts.find_invitation(router.database, hash_token(word))
+def _find_open(word: str) -> Invitation:
+    invitation = accounts.find_invitation(services.database, hash_token(word))
     if invitation is None:
         abort(404)
     return invitation
 
 
-def _page(router: PageRouter, _: Mapping[str, str], word: str, problem: str = "") -> Response:
-    open_invitation = _invitation(router, word)
+@bp.get("/join/<word>")
+@public
+def invitation_page(_: Form, word: str) -> Response:
+    """Show the page that an invitation link opens."""
+    return _render_invitation(word)
+
+
+def _render_invitation(word: str, problem: str = "") -> Response:
+    open_invitation = _find_open(word)
     browser = cookies.Browser.of(request)
-    secret = credentials.derive_secret(router.cipher, word, browser.nonce)
+    secret = credentials.derive_secret(services.cipher, word, browser.nonce)
     response = page(
         "join.html",
         400 if problem else 200,
-        token=router.page_csrf_token(browser),
+        token=page_csrf_token(browser),
         invitation=open_invitation,
         picture=credentials.qr_code(secret, open_invitation.name, open_invitation.hotline),
         to_type=credentials.manual_entry_key(secret),
@@ -94,21 +96,24 @@ def _page(router: PageRouter, _: Mapping[str, str], word: str, problem: str = ""
     return response
 
 
-def _join(router: PageRouter, form: Mapping[str, str], word: str) -> Response:
-    open_invitation, browser = _invitation(router, word), cookies.Browser.of(request)
-    secret, password = credentials.derive_secret(router.cipher, word, browser.nonce), form.get("password", "")
-    step = credentials.matching_step(secret, form.get("code", ""), router.database.now() / 1_000_000)
+@bp.post("/join/<word>")
+@public
+def accept_invitation(form: Form, word: str) -> Response:
+    """Open or restore the account, with the new password and authenticator."""
+    open_invitation, browser = _find_open(word), cookies.Browser.of(request)
+    secret, password = credentials.derive_secret(services.cipher, word, browser.nonce), form.get("password", "")
+    step = credentials.matching_step(secret, form.get("code", ""), services.database.now() / 1_000_000)
     problem = credentials.rejection_reason(password, (open_invitation.name, open_invitation.hotline))
     if not problem and password != form.get("again", ""):
         problem = PASSWORDS_DIFFER
     if problem or step is None:
-        return _page(router, form, word, problem or WRONG_CODE)
-    staff_id = open_invitation.staff_id or accounts.new_staff_id(router.database)
+        return _render_invitation(word, problem or WRONG_CODE)
+    staff_id = open_invitation.staff_id or accounts.new_staff_id(services.database)
     login_data = Credentials(
-        credentials.hash_password(password), credentials.seal_secret(router.cipher, staff_id, secret), step
+        credentials.hash_password(password), credentials.seal_secret(services.cipher, staff_id, secret), step
     )
-    if not accounts.accept_invitation(router.database, open_invitation, staff_id, login_data):
+    if not accounts.accept_invitation(services.database, open_invitation, staff_id, login_data):
         abort(404)
     response = page("joined.html", name=open_invitation.name)
-    browser.having(router.cipher, open_invitation.name).keep(response)
+    browser.having(services.cipher, open_invitation.name).keep(response)
     return response

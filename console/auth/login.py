@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from functools import partial
 
-from flask import Request, Response, request
+from flask import Blueprint, Request, Response, request
 
 from console.auth import cookies, credentials
-from console.auth.access_control import ALL_ROLES, IDLE_TIMEOUT, PageRoute, PageRouter, StaffRequest
+from console.auth.access_control import (
+    IDLE_TIMEOUT,
+    Form,
+    StaffRequest,
+    csrf_token,
+    found_session,
+    known_page,
+    locked_address,
+    locked_session,
+    page_csrf_token,
+    public,
+    requires,
+)
 from console.auth.cookies import Browser
 from console.responses import current_query, page, redirect
+from console.services import services
 from reports.crypto import DecryptError, RecordCipher
 from reports.store.cases import case_list
+from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts, login_throttle, staff_sessions
 from reports.store.staff.accounts import Account
 from reports.store.staff.login_throttle import LoginAttempt, LoginLimit
 from reports.store.staff.staff_sessions import StaffSession
 from runtime.time_units import DAY_SECONDS, HOUR, MINUTE_SECONDS
+
+bp = Blueprint("login", __name__)
 
 NAME_LIMIT = LoginLimit(tries=5, within=DAY_SECONDS, locked=15 * MINUTE_SECONDS, max_locked=DAY_SECONDS)
 ADDRESS_LIMIT = LoginLimit(
@@ -73,61 +87,63 @@ def client_address(request: Request) -> str:
     return str(address)
 
 
-def attach(router: PageRouter) -> None:
-    """Register the login page and logout."""
-    router.add(PageRoute("/login", None), partial(_login_page, router))
-    router.add(PageRoute("/login", None, post=True), partial(_login, router))
-    router.add(PageRoute("/logout", ALL_ROLES, post=True), partial(_logout, router))
+@bp.get("/login")
+@public
+def login_page(_: Form) -> Response:
+    """Show the form to log in."""
+    return _render_login()
 
 
-def _login_page(router: PageRouter, _: Mapping[str, str], refused: bool = False) -> Response:
+def _render_login(*, refused: bool = False) -> Response:
     browser = cookies.Browser.of(request)
-    words = {"token": router.page_csrf_token(browser), "refused": LOGIN_REFUSED if refused else ""}
+    words = {"token": page_csrf_token(browser), "refused": LOGIN_REFUSED if refused else ""}
     response = page("login.html", 403 if refused else 200, **words)
     browser.keep(response)
     if cookies.read(request, cookies.SESSION):
-        current = router.found()
+        current = found_session()
         if current is None:
             cookies.delete_cookie(response, cookies.SESSION)
-        elif router.database.now() - current[0].seen_at < IDLE_TIMEOUT:
+        elif services.database.now() - current[0].seen_at < IDLE_TIMEOUT:
             # Not from a locked session: the next person logs in without the password of the one before.
             return redirect("/")
     return response
 
 
-def _login(router: PageRouter, form: Mapping[str, str]) -> Response:
+@bp.post("/login")
+@public
+def login(form: Form) -> Response:
+    """Start a session if name, password and code are right."""
     name = form.get("name", "").strip().lower()[:64]
-    if cookies.Browser.of(request).knows(router.cipher, name):
+    if cookies.Browser.of(request).knows(services.cipher, name):
         with credentials.KNOWN_BROWSERS.place():
-            return _try_login(router, form, name, credentials.KNOWN_BROWSERS)
+            return _try_login(form, name, credentials.KNOWN_BROWSERS)
     with credentials.UNKNOWN_BROWSERS.place(client_address(request)):
-        return _try_login(router, form, name, credentials.UNKNOWN_BROWSERS)
+        return _try_login(form, name, credentials.UNKNOWN_BROWSERS)
 
 
-def _try_login(router: PageRouter, form: Mapping[str, str], name: str, slots: credentials.LoginSlots) -> Response:
-    database, cipher, browser = router.database, router.cipher, cookies.Browser.of(request)
+def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response:
+    database, cipher, browser = services.database, services.cipher, cookies.Browser.of(request)
     attempts = [] if slots is credentials.KNOWN_BROWSERS else [address_attempt(cipher, request)]
     if not all(login_throttle.count_attempts(database, *attempts)):
         # Above its limit an address causes no more password hashing, and no further row in the database.
-        return _login_page(router, form, refused=True)
+        return _render_login(refused=True)
     attempts.append(name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
     account = accounts.find_by_name(database, name)
-    if not credentials_match(router, account, form, may=is_name_allowed, room=slots) or account is None:
-        return _login_page(router, form, refused=True)
+    if not credentials_match(account, form, may=is_name_allowed, room=slots) or account is None:
+        return _render_login(refused=True)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     if credentials.is_outdated(account.password):
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
     response = redirect("/")
-    _start_session(router, account, response)
+    _start_session(account, response)
     browser.having(cipher, name).keep(response)
     return response
 
 
 def credentials_match(
-    router: PageRouter,
     account: Account | None,
-    form: Mapping[str, str],
+    form: Form,
     *,
     may: bool,
     room: credentials.LoginSlots = credentials.KNOWN_BROWSERS,
@@ -137,33 +153,33 @@ def credentials_match(
     `may`: False if logins with this name are locked. `room`: where the caller holds a slot.
     """
     is_right = credentials.is_correct(form.get("password", ""), account.password if account else None, room)
-    step = _totp_step(router, account, form.get("code", ""))
+    step = _totp_step(account, form.get("code", ""))
     is_allowed = may and is_right and account is not None and account.ended_at is None and step is not None
-    if is_allowed and account and step is not None and accounts.use_totp_step(router.database, account, step):
+    if is_allowed and account and step is not None and accounts.use_totp_step(services.database, account, step):
         return True
     if may:  # a locked attempt is counted already, and would only fill the audit
-        login_throttle.record_failure(router.database, account)
+        login_throttle.record_failure(services.database, account)
     return False
 
 
-def _totp_step(router: PageRouter, account: Account | None, code: str) -> int | None:
+def _totp_step(account: Account | None, code: str) -> int | None:
     try:
         secret = b"\0" * credentials.SECRET_BYTES
         if account:
-            secret = credentials.open_secret(router.cipher, account.staff_id, account.totp)
+            secret = credentials.open_secret(services.cipher, account.staff_id, account.totp)
     except DecryptError:
         return None
-    step = credentials.matching_step(secret, code, router.database.now() / 1_000_000)
+    step = credentials.matching_step(secret, code, services.database.now() / 1_000_000)
     return step if account else None
 
 
-def _start_session(router: PageRouter, account: Account, response: Response) -> None:
-    token, now = cookies.new_session(), router.database.now()
-    if previous := router.found():  # a locked session that the next person takes over
-        staff_sessions.end(router.database, previous[1], previous[0].session_hash)
+def _start_session(account: Account, response: Response) -> None:
+    token, now = cookies.new_session(), services.database.now()
+    if previous := found_session():  # a locked session that the next person takes over
+        staff_sessions.end(services.database, previous[1], previous[0].session_hash)
     kind = browser_kind(request.headers.get("User-Agent", ""))
     session = StaffSession(cookies.token_hash(token), account.staff_id, kind, now, now, now, now + SESSION_LIFETIME)
-    staff_sessions.start(router.database, account, session)
+    staff_sessions.start(services.database, account, session)
     cookies.set_cookie(response, cookies.SESSION, token)
 
 
@@ -174,8 +190,11 @@ def browser_kind(said: str) -> str:
     return f"{browser}, {system}"
 
 
-def _logout(router: PageRouter, me: StaffRequest) -> Response:
-    staff_sessions.end(router.database, me.account, me.session.session_hash)
+@bp.post("/logout")
+@requires(*StaffRole)
+def logout(me: StaffRequest) -> Response:
+    """End the session."""
+    staff_sessions.end(services.database, me.account, me.session.session_hash)
     return logout_response()
 
 
@@ -193,74 +212,91 @@ def logout_response() -> Response:
 # The locked page of an idle session, and the repeated check of the login before critical actions.
 
 
-def attach_lock_screen(router: PageRouter) -> None:
-    """Register the locked page and the repeated check."""
-    router.add(PageRoute("/locked", None), partial(_locked_page, router))
-    router.add(PageRoute("/locked", None, post=True), partial(_unlock, router))
-    router.add(PageRoute("/lock", ALL_ROLES, post=True), partial(_lock, router))
-    router.add(PageRoute("/alive", ALL_ROLES, post=True), lambda _: Response(status=204))
-    router.add(PageRoute("/check", ALL_ROLES), partial(_check_page, router))
-    router.add(PageRoute("/check", ALL_ROLES, post=True), partial(_check, router))
+@bp.get("/locked")
+@public
+def locked_page(form: Form) -> Response:
+    """Show the locked page of an idle session."""
+    return _render_locked(form)
 
 
-def _locked_page(router: PageRouter, form: Mapping[str, str], refused: bool = False) -> Response:
+def _render_locked(form: Form, *, refused: bool = False) -> Response:
     """Show only how many urgent reports wait, and how many of them nobody has opened; nothing else of any report."""
-    current = router.locked_session()
+    current = locked_session()
     if current is None:
         return redirect("/")
     session, account = current
-    urgent_counts = case_list.count_urgent(router.database, account)
-    status, next_path = 403 if refused else 200, router.known_page(form.get("then") or current_query().get("then", ""))
-    words = {"waiting": urgent_counts, "hotline": account.hotline, "now": router.database.now(), "then": next_path}
-    return page("locked.html", status, token=router.csrf_token(session), refused=refused, **words)
+    urgent_counts = case_list.count_urgent(services.database, account)
+    status, next_path = 403 if refused else 200, known_page(form.get("then") or current_query().get("then", ""))
+    words = {"waiting": urgent_counts, "hotline": account.hotline, "now": services.database.now(), "then": next_path}
+    return page("locked.html", status, token=csrf_token(session), refused=refused, **words)
 
 
-def _unlock(router: PageRouter, form: Mapping[str, str]) -> Response:
+@bp.post("/locked")
+@public
+def unlock(form: Form) -> Response:
     """Unlock with the password alone, within the ten hours of a session. Too many wrong passwords end the session."""
-    current = router.locked_session()
+    current = locked_session()
     if current is None:
         return redirect("/")
     session, account = current
-    attempt = session_attempt(router.cipher, session.session_hash)
-    if login_throttle.count_attempts(router.database, attempt) != (True,):
-        staff_sessions.end(router.database, account, session.session_hash)
+    attempt = session_attempt(services.cipher, session.session_hash)
+    if login_throttle.count_attempts(services.database, attempt) != (True,):
+        staff_sessions.end(services.database, account, session.session_hash)
         return redirect("/login")
     with credentials.KNOWN_BROWSERS.place():
         is_right = credentials.is_correct(form.get("password", ""), account.password)
     if not is_right:
-        login_throttle.record_failure(router.database, account, told=False)
-        return _locked_page(router, form, refused=True)
-    login_throttle.reset(router.database, [attempt.bucket])
-    return _renew_session(router, session, checked=False, then=router.known_page(form.get("then", "")))
+        login_throttle.record_failure(services.database, account, told=False)
+        return _render_locked(form, refused=True)
+    login_throttle.reset(services.database, [attempt.bucket])
+    return _renew_session(session, checked=False, then=known_page(form.get("then", "")))
 
 
-def _renew_session(router: PageRouter, session: StaffSession, *, checked: bool, then: str) -> Response:
+def _renew_session(session: StaffSession, *, checked: bool, then: str) -> Response:
     token, response = cookies.new_session(), redirect(then)
-    staff_sessions.renew(router.database, session.session_hash, cookies.token_hash(token), checked=checked)
+    staff_sessions.renew(services.database, session.session_hash, cookies.token_hash(token), checked=checked)
     cookies.set_cookie(response, cookies.SESSION, token)
     return response
 
 
-def _check_page(router: PageRouter, me: StaffRequest, refused: bool = False, then: str = "") -> Response:
-    then = router.known_page(then or current_query().get("then", ""))
+@bp.get("/check")
+@requires(*StaffRole)
+def check_page(me: StaffRequest) -> Response:
+    """Show the form that asks for password and code again."""
+    return _render_check(me, known_page(current_query().get("then", "")))
+
+
+def _render_check(me: StaffRequest, then: str, *, refused: bool = False) -> Response:
     return page("check.html", 403 if refused else 200, me=me, then=then, refused=LOGIN_REFUSED if refused else "")
 
 
-def _check(router: PageRouter, me: StaffRequest) -> Response:
-    next_path = router.known_page(me.form.get("then", ""))
-    attempt = session_attempt(router.cipher, me.session.session_hash)
-    if login_throttle.count_attempts(router.database, attempt) != (True,):
-        staff_sessions.end(router.database, me.account, me.session.session_hash)
+@bp.post("/check")
+@requires(*StaffRole)
+def check(me: StaffRequest) -> Response:
+    """Go on to the next page if password and code are right."""
+    next_path = known_page(me.form.get("then", ""))
+    attempt = session_attempt(services.cipher, me.session.session_hash)
+    if login_throttle.count_attempts(services.database, attempt) != (True,):
+        staff_sessions.end(services.database, me.account, me.session.session_hash)
         return redirect("/login")
     with credentials.KNOWN_BROWSERS.place():
-        is_shown = credentials_match(router, me.account, me.form, may=True)
+        is_shown = credentials_match(me.account, me.form, may=True)
     if not is_shown:
-        return _check_page(router, me, refused=True, then=next_path)
-    login_throttle.reset(router.database, [attempt.bucket])
-    return _renew_session(router, me.session, checked=True, then=next_path)
+        return _render_check(me, next_path, refused=True)
+    login_throttle.reset(services.database, [attempt.bucket])
+    return _renew_session(me.session, checked=True, then=next_path)
 
 
-def _lock(router: PageRouter, me: StaffRequest) -> Response:
+@bp.post("/alive")
+@requires(*StaffRole)
+def report_activity(_: StaffRequest) -> Response:
+    """Answer a script that reports activity; the access control has already recorded it."""
+    return Response(status=204)
+
+
+@bp.post("/lock")
+@requires(*StaffRole)
+def lock(me: StaffRequest) -> Response:
     """Lock the session at once, as if it had been idle. Drafts are saved; the same page opens after the password."""
-    staff_sessions.lock(router.database, me.session.session_hash, IDLE_TIMEOUT)
-    return redirect(router.locked(me.form.get("then", "")))
+    staff_sessions.lock(services.database, me.session.session_hash, IDLE_TIMEOUT)
+    return redirect(locked_address(me.form.get("then", "")))

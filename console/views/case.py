@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from flask import Response, abort
+from flask import Blueprint, Response, abort
 
 from console import bodies, responses
-from console.auth.access_control import DRAFT_OF, LEAD, READERS, PageRoute, PageRouter, StaffRequest
-from console.bodies import DecryptedReport, MessageSealer, ReportDecryptor
+from console.auth.access_control import LEAD, READERS, StaffRequest, requires
+from console.bodies import DecryptedReport
+from console.form_drafts import DRAFT_FIELDS, REPORT_ID
 from console.presenters import reachability, report
 from console.presenters.deadlines import Deadline, deadlines
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
-from console.presenters.report import ChoiceLabels, present_report
+from console.presenters.report import present_report
 from console.responses import current_query, page
-from console.services import ConsoleServices
+from console.services import services
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import alphabet, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES
@@ -26,20 +26,15 @@ from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, CaseOutcome, Handli
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts
-from reports.store.cases.case_actions import DraftKind, OutdatedRevision
+from reports.store.cases.case_actions import OutdatedRevision
 from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.staff import accounts
 
-Catalogues = Mapping[str, Catalogue]  # of the phones' screens, by tag
-DRAFT_FIELDS: Mapping[DraftKind, str] = {
-    drafts.MESSAGE: "words",
-    drafts.NOTE: "note",
-}  # kind of draft → field of the page's form
-MAX_DRAFT_LENGTH = 4000  # characters
+bp = Blueprint("case", __name__)
+
 WROTE_MORE = "The reporter wrote more meanwhile. Look again."
-REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 READY_SENTENCES: Final = {str(number): words for number, words in enumerate(REPLY_TEMPLATES, 1)}
 OUTCOMES = {
     CaseOutcome.HELPED: "helped",
@@ -108,228 +103,207 @@ def _describe_change(status: CaseStatus, shown_key: str, *, was_mine: bool, me: 
     return {Handling.NONE: WAITS_AGAIN, Handling.CLOSED: CLOSED_IT}.get(status.handling, MOVED_IT)
 
 
-class CasePage:
-    """The page of a report, with its news, drafts and exports. Actions on a report use its public methods."""
+def theirs(me: StaffRequest, report_id: str) -> str:
+    """Return the id if this person may see the report; else abort with 404 and record the attempt in the audit."""
+    if not REPORT_ID.fullmatch(report_id):
+        abort(404)
+    if not case_list.may_see(services.database, me.account, report_id):
+        accounts.record_act(services.database, me.account, "not_given", report_id)
+        abort(404)
+    return report_id
 
-    def __init__(
-        self,
-        router: PageRouter,
-        parts: ConsoleServices,
-        opener: ReportDecryptor,
-        labels: ChoiceLabels,
-        spoken: Catalogues,
-    ) -> None:
-        self.router, self.parts, self._decryptor, self._labels, self._catalogues = router, parts, opener, labels, spoken
-        self.database = parts.database
-        router.add(PageRoute("/reports/<report_id>", READERS), self._view)
-        router.add(PageRoute("/reports/<report_id>/news", READERS, quiet=True), self._news)
-        router.save_drafts = self._save_drafts
-        router.add(PageRoute("/reports/<report_id>/draft", READERS, post=True), self._draft)
-        router.add(PageRoute("/reports/<report_id>/number", READERS, post=True), self._show_number)
-        leads = frozenset({LEAD})
-        router.add(PageRoute("/reports/<report_id>/export", leads, fresh=True), self._export)
-        full_export = PageRoute(
-            "/reports/<report_id>/export", leads, post=True, fresh=True, back="/reports/{report_id}"
-        )
-        router.add(full_export, self._export_with_number)
 
-    def theirs(self, me: StaffRequest, report_id: str) -> str:
-        """Return the id if this person may see the report; else abort with 404 and record the attempt in the audit."""
-        if not REPORT_ID.fullmatch(report_id):
-            abort(404)
-        if not case_list.may_see(self.database, me.account, report_id):
-            accounts.record_act(self.database, me.account, "not_given", report_id)
-            abort(404)
-        return report_id
+@bp.get("/reports/<report_id>")
+@requires(*READERS)
+def show_case(me: StaffRequest, report_id: str) -> Response:
+    """Show the page of a report; that it is deleted, if its reporter deleted it."""
+    if REPORT_ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(services.database, me.account, report_id):
+        return page("deleted.html", 410, me=me, report_id=report_id)
+    if (key := responses.message_key()) is None:
+        return case_page(me, report_id, is_read=True)
+    sentence, at = responses.MESSAGES.get(key, ("", ""))
+    return case_page(me, report_id, ActionResult(done=sentence, at=at))
 
-    def _view(self, me: StaffRequest, report_id: str) -> Response:
-        if REPORT_ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(self.database, me.account, report_id):
-            return page("deleted.html", 410, me=me, report_id=report_id)
-        if (key := responses.message_key()) is None:
-            return self.page(me, report_id, is_read=True)
-        sentence, at = responses.MESSAGES.get(key, ("", ""))
-        return self.page(me, report_id, ActionResult(done=sentence, at=at))
 
-    def _news(self, me: StaffRequest, report_id: str) -> Response:
-        """Tell an open page whether the reporter wrote more, or somebody changed the status, since it was made.
+@bp.get("/reports/<report_id>/news")
+@requires(*READERS, quiet=True)
+def news(me: StaffRequest, report_id: str) -> Response:
+    """Tell an open page whether the reporter wrote more, or somebody changed the status, since it was made.
 
-        The answer contains no text of the reporter.
-        """
-        query = current_query()
-        since = query.get("since", "")
-        if not (since.isascii() and since.isdigit()):
-            abort(400)
-        is_any = case_view.has_additions(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
-        status = case_view.load_status(self.database, me.account, report_id)
-        changed = _describe_change(
-            status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name
-        )
-        return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
+    The answer contains no text of the reporter.
+    """
+    query = current_query()
+    since = query.get("since", "")
+    if not (since.isascii() and since.isdigit()):
+        abort(400)
+    is_any = case_view.has_additions(services.database, me.account, theirs(me, report_id), int(since[:18]))
+    status = case_view.load_status(services.database, me.account, report_id)
+    changed = _describe_change(status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name)
+    return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
 
-    def page(
-        self,
-        me: StaffRequest,
-        report_id: str,
-        said: ActionResult | None = None,
-        *,
-        is_read: bool = False,
-        show_number: bool = False,
-    ) -> Response:
-        """Render the page of a report.
 
-        `is_read`: somebody asked for the page, so its new entries count as read. `show_number`: also outside the safe
-        hours.
-        """
-        # Read before the report is opened, so that what is added in between counts as not seen.
-        revision = case_actions.latest_revision(self.database, me.account.hotline, self.theirs(me, report_id))
-        case, decrypted = self._open(me, report_id, is_read=is_read)
-        target, _ = self.box(me, report_id)
-        now = self.database.now()
-        colleagues = [
-            colleague
-            for colleague in accounts.list_accounts(self.database, me.account.hotline)
-            if colleague.ended_at is None
-        ]
-        fields: dict[str, Any] = {
-            "report_id": report_id,
-            "revision": revision,
-            "before": case,
-            "opened": decrypted,
-            "told": None if decrypted.report is None else present_report(decrypted.report, self._labels),
-            "talk": report.entries(decrypted.said, decrypted.notes, case.news.messages),
-            "is_new": lambda text: report.is_newer(text, case.news.revised),
-            "may": HANDLING_TRANSITIONS[case.handling],
-            "is_in_danger": (decrypted.report or {}).get("danger") == "now",
-            "hand": case_actions.load_transfer_options(self.database, me.account, report_id),
-            **self._reach_fields(me.account.hotline, decrypted, target, now, show_number=show_number),
-            "deadlines": self._deadlines(me, report_id, now),
-            "people": colleagues,
-            "away": case_view.list_excluded(self.database, report_id),
-            "outcomes": OUTCOMES,
-            "now": now,
-            "ready": READY_SENTENCES,
-            "tongue": self._reply_catalogue(decrypted),
-        }
-        said = self._append_ready_sentence(said or ActionResult(), target, fields["tongue"])
-        fields["drafts"] = self._load_drafts(me, report_id)
-        if not said.draft.shown:
-            said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
-        return page("report.html", 400 if said.wrong else 200, me=me, said=said, **fields)
+def case_page(
+    me: StaffRequest,
+    report_id: str,
+    said: ActionResult | None = None,
+    *,
+    is_read: bool = False,
+    show_number: bool = False,
+) -> Response:
+    """Render the page of a report.
 
-    def _reach_fields(
-        self, hotline: str, decrypted: DecryptedReport, target: AnswerTarget, now: int, *, show_number: bool
-    ) -> dict[str, Any]:
-        """Return how the reporter can be reached and the emergency numbers; the number only if it may be shown."""
-        no_message = bodies.no_mailbox_reason(target.public_key)
-        contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
-        result = reachability.reach(contact, no_message, now)
-        is_shown = result.way is ContactOption.NOW or show_number
-        country = self.parts.countries.get(target.country)
-        return {
-            "reach": result,
-            "number": exports.safe_for_display(result.number) if is_shown else "",
-            "no_message": NO_MESSAGE.get(no_message, ""),
-            "emergency": emergency_contacts(country, hotline) if country else None,
-        }
+    `is_read`: somebody asked for the page, so its new entries count as read. `show_number`: also outside the safe
+    hours.
+    """
+    # Read before the report is opened, so that what is added in between counts as not seen.
+    revision = case_actions.latest_revision(services.database, me.account.hotline, theirs(me, report_id))
+    case, decrypted = _open(me, report_id, is_read=is_read)
+    target, _ = mailbox(me, report_id)
+    now = services.database.now()
+    colleagues = [
+        colleague
+        for colleague in accounts.list_accounts(services.database, me.account.hotline)
+        if colleague.ended_at is None
+    ]
+    fields: dict[str, Any] = {
+        "report_id": report_id,
+        "revision": revision,
+        "before": case,
+        "opened": decrypted,
+        "told": None if decrypted.report is None else present_report(decrypted.report, services.labels),
+        "talk": report.entries(decrypted.said, decrypted.notes, case.news.messages),
+        "is_new": lambda text: report.is_newer(text, case.news.revised),
+        "may": HANDLING_TRANSITIONS[case.handling],
+        "is_in_danger": (decrypted.report or {}).get("danger") == "now",
+        "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
+        **_reach_fields(me.account.hotline, decrypted, target, now, show_number=show_number),
+        "deadlines": _deadlines(me, report_id, now),
+        "people": colleagues,
+        "away": case_view.list_excluded(services.database, report_id),
+        "outcomes": OUTCOMES,
+        "now": now,
+        "ready": READY_SENTENCES,
+        "tongue": _reply_catalogue(decrypted),
+    }
+    said = _append_ready_sentence(said or ActionResult(), target, fields["tongue"])
+    fields["drafts"] = _load_drafts(me, report_id)
+    if not said.draft.shown:
+        said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
+    return page("report.html", 400 if said.wrong else 200, me=me, said=said, **fields)
 
-    def _deadlines(self, me: StaffRequest, report_id: str, now: int) -> tuple[Deadline, ...]:
-        row = case_list.find_row(self.database, me.account, report_id)
-        return deadlines(row, now) if row else ()
 
-    def _draft(self, me: StaffRequest, report_id: str) -> Response:
-        """Answer a script that saves a draft while somebody types; the router has already saved it."""
-        self.theirs(me, report_id)
-        return Response(status=204)
+def _reach_fields(
+    hotline: str, decrypted: DecryptedReport, target: AnswerTarget, now: int, *, show_number: bool
+) -> dict[str, Any]:
+    """Return how the reporter can be reached and the emergency numbers; the number only if it may be shown."""
+    no_message = bodies.no_mailbox_reason(target.public_key)
+    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
+    result = reachability.reach(contact, no_message, now)
+    is_shown = result.way is ContactOption.NOW or show_number
+    country = services.countries.get(target.country)
+    return {
+        "reach": result,
+        "number": exports.safe_for_display(result.number) if is_shown else "",
+        "no_message": NO_MESSAGE.get(no_message, ""),
+        "emergency": emergency_contacts(country, hotline) if country else None,
+    }
 
-    def _save_drafts(self, me: StaffRequest) -> None:
-        """Save the drafts that a form carries, sealed to the hotline. An empty text deletes its draft."""
-        report_id = me.form.get(DRAFT_OF, "")
-        if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(self.database, me.account, report_id):
-            return
-        for kind, name in DRAFT_FIELDS.items():
-            text = me.form.get(name)
-            if text is None:
-                continue
-            if text.strip():
-                drafts.save(
-                    self.database, me.account, self.message_sealer(me, report_id).note(kind, text[:MAX_DRAFT_LENGTH])
-                )
-            else:
-                drafts.discard(self.database, me.account, report_id, kind)
 
-    def _load_drafts(self, me: StaffRequest, report_id: str) -> dict[str, str]:
-        """Return kind → text of this person's drafts."""
-        rows = drafts.list_drafts(self.database, me.account, report_id)
-        return dict.fromkeys(DRAFT_FIELDS, "") | self._decryptor.drafts(rows, report_id, me.account.hotline)
+def _deadlines(me: StaffRequest, report_id: str, now: int) -> tuple[Deadline, ...]:
+    row = case_list.find_row(services.database, me.account, report_id)
+    return deadlines(row, now) if row else ()
 
-    def _show_number(self, me: StaffRequest, report_id: str) -> Response:
-        """Show the number outside the safe hours: a separate step, which the audit records first."""
-        accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
-        return self.page(me, report_id, show_number=True)
 
-    def _reply_catalogue(self, decrypted: DecryptedReport) -> Catalogue:
-        """Return the reporter's language if it has all ready sentences, else English."""
-        catalogue = self._catalogues.get((decrypted.report or {}).get("language", ""), ENGLISH_CATALOGUE)
-        return ENGLISH_CATALOGUE if catalogue.lacks(REPLY_TEMPLATES) else catalogue
+@bp.post("/reports/<report_id>/draft")
+@requires(*READERS)
+def save_draft(me: StaffRequest, report_id: str) -> Response:
+    """Answer a script that saves a draft while somebody types; the access control has already saved it."""
+    theirs(me, report_id)
+    return Response(status=204)
 
-    def _append_ready_sentence(self, result: ActionResult, target: AnswerTarget, catalogue: Catalogue) -> ActionResult:
-        if result.draft.ready not in READY_SENTENCES:
-            return result
-        text = "\n".join(filter(None, (result.draft.text, catalogue.say(READY_SENTENCES[result.draft.ready]))))
-        check = bodies.check_message(text, self.country(target.country))
-        return replace(result, draft=replace(result.draft, text=text, refused=check.refused, asked=check.asked))
 
-    def require_current_revision(self, me: StaffRequest, report_id: str) -> None:
-        """Raise OutdatedRevision if the reporter wrote more after the page of this form was made."""
-        if me.seen is not None and me.seen < case_actions.latest_revision(self.database, me.account.hotline, report_id):
-            raise OutdatedRevision
+def _load_drafts(me: StaffRequest, report_id: str) -> dict[str, str]:
+    """Return kind → text of this person's drafts."""
+    rows = drafts.list_drafts(services.database, me.account, report_id)
+    return dict.fromkeys(DRAFT_FIELDS, "") | services.decryptor.drafts(rows, report_id, me.account.hotline)
 
-    def country(self, iso: str) -> Country:
-        """Return the country of a report. Aborts with 400 if it is not served here any more."""
-        return self.parts.countries.get(iso) or abort(400)
 
-    def _open(self, me: StaffRequest, report_id: str, *, is_read: bool) -> tuple[CaseView, DecryptedReport]:
-        case = case_view.open_case(self.database, me.account, report_id, is_read=is_read)
-        return case, self._decryptor.all(case, report_id, me.account.hotline)
+@bp.post("/reports/<report_id>/number")
+@requires(*READERS)
+def show_number(me: StaffRequest, report_id: str) -> Response:
+    """Show the number outside the safe hours: a separate step, which the audit records first."""
+    accounts.record_act(services.database, me.account, "number_shown", theirs(me, report_id))
+    return case_page(me, report_id, show_number=True)
 
-    def box(self, me: StaffRequest, report_id: str) -> tuple[AnswerTarget, Handling]:
-        """Return the mailbox for an answer, and the handling state of the report. Raises CaseNotFound."""
-        target, handling, _ = case_actions.look_up(self.database, me.account.hotline, report_id, b"")
-        return target, handling
 
-    def message_sealer(self, me: StaffRequest, report_id: str) -> MessageSealer:
-        """Return the sealer for what this person writes about a report. Raises CaseNotFound."""
-        hotline = me.account.hotline
-        return MessageSealer(
-            hotline, report_id, self.box(me, report_id)[0], self.parts.keys[hotline], self.database.now()
-        )
+def _reply_catalogue(decrypted: DecryptedReport) -> Catalogue:
+    """Return the reporter's language if it has all ready sentences, else English."""
+    catalogue = services.screen_catalogues.get((decrypted.report or {}).get("language", ""), ENGLISH_CATALOGUE)
+    return ENGLISH_CATALOGUE if catalogue.lacks(REPLY_TEMPLATES) else catalogue
 
-    def _export(self, me: StaffRequest, report_id: str) -> Response:
-        """Return the report as JSON, without the number outside the safe hours. The audit records the export."""
-        self.theirs(me, report_id)
-        return self._export_response(me, report_id, show_number=False)
 
-    def _export_with_number(self, me: StaffRequest, report_id: str) -> Response:
-        """Return the report as JSON, always with the number. The audit also records that the number was shown."""
-        accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
-        return self._export_response(me, report_id, show_number=True)
+def _append_ready_sentence(result: ActionResult, target: AnswerTarget, catalogue: Catalogue) -> ActionResult:
+    if result.draft.ready not in READY_SENTENCES:
+        return result
+    text = "\n".join(filter(None, (result.draft.text, catalogue.say(READY_SENTENCES[result.draft.ready]))))
+    check = bodies.check_message(text, report_country(target.country))
+    return replace(result, draft=replace(result.draft, text=text, refused=check.refused, asked=check.asked))
 
-    def _export_response(self, me: StaffRequest, report_id: str, *, show_number: bool) -> Response:
-        accounts.record_act(self.database, me.account, "exported:json", report_id)
-        _, decrypted = self._open(me, report_id, is_read=False)
-        if decrypted.report is None:
-            abort(404)
-        target, _ = self.box(me, report_id)
-        reach_fields = self._reach_fields(
-            me.account.hotline, decrypted, target, self.database.now(), show_number=show_number
-        )
-        export = {"report": decrypted.report, "said": [{"from": "reporter", **message} for message in decrypted.said]}
-        if not reach_fields["number"]:
-            export = reachability.withhold_numbers(export)
-        body = json_bytes({**export, "notes": list(decrypted.notes)})
-        response = Response(body + b"\n", content_type="application/json; charset=utf-8")
-        response.headers["Content-Disposition"] = f'attachment; filename="report-{report_id}.json"'
-        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        return response
+
+def require_current_revision(me: StaffRequest, report_id: str) -> None:
+    """Raise OutdatedRevision if the reporter wrote more after the page of this form was made."""
+    if me.seen is not None and me.seen < case_actions.latest_revision(services.database, me.account.hotline, report_id):
+        raise OutdatedRevision
+
+
+def report_country(iso: str) -> Country:
+    """Return the country of a report. Aborts with 400 if it is not served here any more."""
+    return services.countries.get(iso) or abort(400)
+
+
+def _open(me: StaffRequest, report_id: str, *, is_read: bool) -> tuple[CaseView, DecryptedReport]:
+    case = case_view.open_case(services.database, me.account, report_id, is_read=is_read)
+    return case, services.decryptor.all(case, report_id, me.account.hotline)
+
+
+def mailbox(me: StaffRequest, report_id: str) -> tuple[AnswerTarget, Handling]:
+    """Return the mailbox for an answer, and the handling state of the report. Raises CaseNotFound."""
+    target, handling, _ = case_actions.look_up(services.database, me.account.hotline, report_id, b"")
+    return target, handling
+
+
+@bp.get("/reports/<report_id>/export")
+@requires(LEAD, fresh=True)
+def export(me: StaffRequest, report_id: str) -> Response:
+    """Return the report as JSON, without the number outside the safe hours. The audit records the export."""
+    theirs(me, report_id)
+    return _export_response(me, report_id, show_number=False)
+
+
+@bp.post("/reports/<report_id>/export")
+@requires(LEAD, fresh=True, back="/reports/{report_id}")
+def export_with_number(me: StaffRequest, report_id: str) -> Response:
+    """Return the report as JSON, always with the number. The audit also records that the number was shown."""
+    accounts.record_act(services.database, me.account, "number_shown", theirs(me, report_id))
+    return _export_response(me, report_id, show_number=True)
+
+
+def _export_response(me: StaffRequest, report_id: str, *, show_number: bool) -> Response:
+    accounts.record_act(services.database, me.account, "exported:json", report_id)
+    _, decrypted = _open(me, report_id, is_read=False)
+    if decrypted.report is None:
+        abort(404)
+    target, _ = mailbox(me, report_id)
+    reach_fields = _reach_fields(
+        me.account.hotline, decrypted, target, services.database.now(), show_number=show_number
+    )
+    export = {"report": decrypted.report, "said": [{"from": "reporter", **message} for message in decrypted.said]}
+    if not reach_fields["number"]:
+        export = reachability.withhold_numbers(export)
+    body = json_bytes({**export, "notes": list(decrypted.notes)})
+    response = Response(body + b"\n", content_type="application/json; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="report-{report_id}.json"'
+    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response

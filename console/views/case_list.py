@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import BadRequest
 
 from console import bodies, responses
-from console.auth import cookies
-from console.auth.access_control import ALL_ROLES, AUDITOR, OPERATOR, READERS, PageRoute, PageRouter, StaffRequest
-from console.bodies import ReportDecryptor
+from console.auth import access_control, cookies
+from console.auth.access_control import AUDITOR, OPERATOR, READERS, Form, StaffRequest, public, requires
 from console.presenters.deadlines import Deadline, deadlines, is_overdue
 from console.presenters.reachability import Reachability, reach
-from console.presenters.report import ChoiceLabels
 from console.responses import HEADERS, InvalidForm, page, parse_query, redirect
+from console.services import services
 from console.views.case import OUTCOMES
 from reports.case_state import ACTIVE, Handling
 from reports.escalation import PRIORITIES, Priority
 from reports.json_bodies import NO_CONTACT
 from reports.store.cases import case_list
 from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
+from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
+
+bp = Blueprint("case_list", __name__)
 
 HANDLING_BY_STATE: Mapping[str, tuple[Handling, ...]] = {
     "open": OPEN_STATES,
@@ -69,83 +70,82 @@ class CaseListItem:
     is_overdue: bool
 
 
-class CaseList:
-    """The list, its rows for scripts, and the help page."""
+@bp.get("/")
+@requires(*StaffRole, reloads=True)
+def list_page(me: StaffRequest) -> Response:
+    """Show the list; auditors and operators are redirected to their own page."""
+    if me.account.role == AUDITOR:
+        return redirect("/audit")
+    if me.account.role == OPERATOR:
+        return redirect("/operator")
+    list_filter = _read_filter()
+    categories = [(code, services.labels.of("category", code)) for code in services.labels.values("category")]
+    return page(
+        "queue.html",
+        me=me,
+        asked=list_filter,
+        categories=categories,
+        outcomes=OUTCOMES,
+        states=STATES,
+        **_message_fields(me),
+        **_list_fields(me, list_filter),
+    )
 
-    def __init__(self, router: PageRouter, opener: ReportDecryptor, labels: ChoiceLabels) -> None:
-        self._router, self._decryptor, self._labels = router, opener, labels
-        router.add(PageRoute("/", ALL_ROLES, reloads=True), self._page)
-        router.add(PageRoute("/rows", READERS, quiet=True), self._rows)
-        router.add(PageRoute("/help", ALL_ROLES), lambda me: page("help.html", me=me))
-        router.add(PageRoute("/seen", ALL_ROLES, post=True), partial(_clear_failed_logins, router))
 
-    def _page(self, me: StaffRequest) -> Response:
-        if me.account.role == AUDITOR:
-            return redirect("/audit")
-        if me.account.role == OPERATOR:
-            return redirect("/operator")
-        list_filter = _read_filter()
-        categories = [(code, self._labels.of("category", code)) for code in self._labels.values("category")]
-        return page(
-            "queue.html",
-            me=me,
-            asked=list_filter,
-            categories=categories,
-            outcomes=OUTCOMES,
-            states=STATES,
-            **self._message_fields(me),
-            **self._list_fields(me, list_filter),
-        )
+def _message_fields(me: StaffRequest) -> dict[str, Any]:
+    sentence, _ = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
+    return {"done": sentence, "nobody": case_list.count_unacknowledged(services.database, me.account)}
 
-    def _message_fields(self, me: StaffRequest) -> dict[str, Any]:
-        sentence, _ = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
-        return {"done": sentence, "nobody": case_list.count_unacknowledged(self._router.database, me.account)}
 
-    def _rows(self, me: StaffRequest) -> Response:
-        list_filter = _read_filter()
-        return page("rows.html", me=me, asked=list_filter, outcomes=OUTCOMES, **self._list_fields(me, list_filter))
+@bp.get("/rows")
+@requires(*READERS, quiet=True)
+def reload_rows(me: StaffRequest) -> Response:
+    """Return the rows of the list, for its script."""
+    list_filter = _read_filter()
+    return page("rows.html", me=me, asked=list_filter, outcomes=OUTCOMES, **_list_fields(me, list_filter))
 
-    def _list_fields(self, me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
-        now, case_filter, is_cut_short = self._router.database.now(), _case_filter(list_filter), False
-        if list_filter.category or list_filter.place:
-            rows, has_more, is_cut_short = self._filter_by_head(me, list_filter, case_filter)
-        else:
-            rows, has_more = case_list.list_cases(self._router.database, me.account, case_filter)
-        rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: otherwise as the query sorts
-        return {
-            "lines": [self._list_item(row, me, now) for row in rows],
-            "open_count": 0 if rows else case_list.count_open(self._router.database, me.account),
-            "is_filtered": list_filter != ListFilter(),
-            "more": has_more,
-            "beyond": is_cut_short,
-            "query": request.query_string.decode("ascii", "replace"),
-        }
 
-    def _filter_by_head(
-        self, me: StaffRequest, list_filter: ListFilter, case_filter: CaseFilter
-    ) -> tuple[list[CaseRow], bool, bool]:
-        """Return one page of matching rows, whether there are more, and whether the search stopped early.
+def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
+    now, case_filter, is_cut_short = services.database.now(), _case_filter(list_filter), False
+    if list_filter.category or list_filter.place:
+        rows, has_more, is_cut_short = _filter_by_head(me, list_filter, case_filter)
+    else:
+        rows, has_more = case_list.list_cases(services.database, me.account, case_filter)
+    rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: otherwise as the query sorts
+    return {
+        "lines": [_list_item(row, me, now) for row in rows],
+        "open_count": 0 if rows else case_list.count_open(services.database, me.account),
+        "is_filtered": list_filter != ListFilter(),
+        "more": has_more,
+        "beyond": is_cut_short,
+        "query": request.query_string.decode("ascii", "replace"),
+    }
 
-        Category and place are sealed, so every head is decrypted, up to MAX_HEADS_SEARCHED.
-        """
-        database, offset = self._router.database, case_filter.after
-        heads, is_cut_short = case_list.list_heads(
-            database, me.account, replace(case_filter, after=0), MAX_HEADS_SEARCHED
-        )
-        matching = [
-            case_head.delivery_id
-            for case_head in heads
-            if _matches(self._decryptor.head(case_head, me.account.hotline), list_filter)
-        ]
-        rows = case_list.list_rows(database, me.account, matching[offset : offset + PAGE_SIZE])
-        return rows, len(matching) > offset + PAGE_SIZE, is_cut_short
 
-    def _list_item(self, row: CaseRow, me: StaffRequest, now: int) -> CaseListItem:
-        head = self._decryptor.head(row, me.account.hotline)
-        place = head.get("place") or {}
-        title = self._labels.of("category", head["category"]) if head.get("category") else ""
-        reachability = _reachability(row, head, now)
-        return CaseListItem(row, title, place.get("name", ""), reachability, deadlines(row, now), is_overdue(row, now))
+def _filter_by_head(
+    me: StaffRequest, list_filter: ListFilter, case_filter: CaseFilter
+) -> tuple[list[CaseRow], bool, bool]:
+    """Return one page of matching rows, whether there are more, and whether the search stopped early.
+
+    Category and place are sealed, so every head is decrypted, up to MAX_HEADS_SEARCHED.
+    """
+    database, offset = services.database, case_filter.after
+    heads, is_cut_short = case_list.list_heads(database, me.account, replace(case_filter, after=0), MAX_HEADS_SEARCHED)
+    matching = [
+        case_head.delivery_id
+        for case_head in heads
+        if _matches(services.decryptor.head(case_head, me.account.hotline), list_filter)
+    ]
+    rows = case_list.list_rows(database, me.account, matching[offset : offset + PAGE_SIZE])
+    return rows, len(matching) > offset + PAGE_SIZE, is_cut_short
+
+
+def _list_item(row: CaseRow, me: StaffRequest, now: int) -> CaseListItem:
+    head = services.decryptor.head(row, me.account.hotline)
+    place = head.get("place") or {}
+    title = services.labels.of("category", head["category"]) if head.get("category") else ""
+    reachability = _reachability(row, head, now)
+    return CaseListItem(row, title, place.get("name", ""), reachability, deadlines(row, now), is_overdue(row, now))
 
 
 def _reachability(row: CaseRow, head: Mapping[str, Any], now: int) -> Reachability | None:
@@ -192,9 +192,18 @@ def _case_filter(list_filter: ListFilter) -> CaseFilter:
     return CaseFilter(handling, priority, bool(list_filter.mine), list_filter.page * PAGE_SIZE)
 
 
-def _clear_failed_logins(router: PageRouter, me: StaffRequest) -> Response:
+@bp.get("/help")
+@requires(*StaffRole)
+def help_page(me: StaffRequest) -> Response:
+    """Show the help page."""
+    return page("help.html", me=me)
+
+
+@bp.post("/seen")
+@requires(*StaffRole)
+def clear_failed_logins(me: StaffRequest) -> Response:
     """Clear the refused logins that the person was shown."""
-    accounts.reset_failed_logins(router.database, me.account)
+    accounts.reset_failed_logins(services.database, me.account)
     return redirect("/")
 
 
@@ -204,26 +213,31 @@ def _clear_failed_logins(router: PageRouter, me: StaffRequest) -> Response:
 # cookie that contains nothing else.
 
 
-def attach(router: PageRouter) -> None:
-    """Register the alarm's counts and its switch."""
-    router.add(PageRoute("/waiting", READERS, quiet=True), lambda me: _waiting(router, me.account))
-    router.add(PageRoute("/locked/waiting", None), partial(_waiting_locked, router))
-    router.add(PageRoute("/alarm", READERS, post=True), _switch)
+@bp.get("/waiting")
+@requires(*READERS, quiet=True)
+def waiting(me: StaffRequest) -> Response:
+    """Return the counts for a script of an open page."""
+    return _urgent_counts(me.account)
 
 
-def _waiting(router: PageRouter, account: Account) -> Response:
-    counts = case_list.count_urgent(router.database, account)
-    context = {"found": counts, "now": router.database.now(), "hotline": account.hotline}
+def _urgent_counts(account: Account) -> Response:
+    counts = case_list.count_urgent(services.database, account)
+    context = {"found": counts, "now": services.database.now(), "hotline": account.hotline}
     return Response(render_template("waiting.json", **context), headers=HEADERS, content_type=JSON)
 
 
-def _waiting_locked(router: PageRouter, _: Mapping[str, str]) -> Response:
+@bp.get("/locked/waiting")
+@public
+def waiting_locked(_: Form) -> Response:
     """Answer the locked page; redirect a browser whose session is over or not locked any more."""
-    current = router.locked_session()
-    return _waiting(router, current[1]) if current else redirect("/")
+    current = access_control.locked_session()
+    return _urgent_counts(current[1]) if current else redirect("/")
 
 
-def _switch(me: StaffRequest) -> Response:
+@bp.post("/alarm")
+@requires(*READERS)
+def switch_alarm(me: StaffRequest) -> Response:
+    """Switch sound and notifications on or off in this browser."""
     response = redirect("/me?said=alarm#alarm-switch")
     modes = ".".join(mode for mode in ALARM_MODES if me.form.get(mode))
     if modes:

@@ -9,24 +9,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, abort
+from flask import Blueprint, Response, abort
 
-from console.auth.access_control import AUDITOR, LEAD, PageRoute, PageRouter, StaffRequest
+from console.auth.access_control import AUDITOR, LEAD, StaffRequest, requires
 from console.responses import page, redirect
-from console.services import ConsoleServices
+from console.services import services
 from reports.countries.country import Country
 from reports.delivery import RecipientRole
 from reports.drills import SCRIPTS, script_priority, script_recipients
 from reports.escalation import EscalationTimes, Priority, escalation_times
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import Drill
-from runtime.settings import Mode
 from runtime.time_units import MINUTE, SECOND
+
+bp = Blueprint("drills", __name__)  # registered in training mode only
 
 SCRIPT_TITLES: Mapping[str, str] = {
     "danger_now": "Danger now",
@@ -88,24 +88,22 @@ class DrillRow:
         return self.cells[list(STAGES).index("taken")]
 
 
-def attach(router: PageRouter, parts: ConsoleServices) -> None:
-    """Register the page of drills in training mode; nothing in other modes."""
-    if parts.settings.mode != Mode.TRAINING:
-        return
-    router.add(PageRoute("/drills", frozenset({LEAD, AUDITOR})), partial(_page, router, parts))
-    router.add(PageRoute("/drills", frozenset({LEAD}), post=True), partial(_plan, router, parts))
-    router.add(PageRoute("/drills/<drill_id>/off", frozenset({LEAD}), post=True), partial(_cancel, router, parts))
+@bp.get("/drills")
+@requires(LEAD, AUDITOR)
+def show_drills(me: StaffRequest) -> Response:
+    """Show the results of drills; to a lead also those that are planned, and the form to plan one."""
+    return _render_drills(me)
 
 
-def _page(router: PageRouter, parts: ConsoleServices, me: StaffRequest, problem: str = "") -> Response:
-    hotline, now = me.account.hotline, router.database.now()
-    country = _country(parts, me)
-    drills = drill_runs.list_drills(router.database, me.account)
+def _render_drills(me: StaffRequest, problem: str = "") -> Response:
+    hotline, now = me.account.hotline, services.database.now()
+    country = _country(me)
+    drills = drill_runs.list_drills(services.database, me.account)
     rows = [
         drill_row(drill, escalation_times(country.clocks)[drill.priority], now) for drill in drills if drill.priority
     ]
     context: dict[str, Any] = {
-        "offers": offers(country, hotline, parts) if me.account.role == LEAD else (),
+        "offers": offers(country, hotline) if me.account.role == LEAD else (),
         "told": len(country.hotlines[hotline].card.duty_officer),
         "waiting": [drill for drill in drills if not drill.priority] if me.account.role == LEAD else (),
         "lines": rows,
@@ -117,39 +115,45 @@ def _page(router: PageRouter, parts: ConsoleServices, me: StaffRequest, problem:
     return page("drills.html", 400 if problem else 200, me=me, wrong=problem, **context)
 
 
-def _plan(router: PageRouter, parts: ConsoleServices, me: StaffRequest) -> Response:
-    script, country = me.form.get("script", ""), _country(parts, me)
-    if script not in {offer.name for offer in offers(country, me.account.hotline, parts)}:
+@bp.post("/drills")
+@requires(LEAD)
+def plan_drill(me: StaffRequest) -> Response:
+    """Plan a drill, for now or for a time within a day."""
+    script, country = me.form.get("script", ""), _country(me)
+    if script not in {offer.name for offer in offers(country, me.account.hotline)}:
         abort(400)
-    now = router.database.now()
+    now = services.database.now()
     at: int | None = now
     if me.form.get("when") != "now":
         at = next_occurrence(me.form.get("clock", ""), ZoneInfo(country.time_zone), now)
     if at is None:
-        return _page(router, parts, me, INVALID_TIME)
+        return _render_drills(me, INVALID_TIME)
     return (
         redirect("/drills")
-        if drill_runs.plan(router.database, me.account, script, at)
-        else _page(router, parts, me, ALREADY_PLANNED)
+        if drill_runs.plan(services.database, me.account, script, at)
+        else _render_drills(me, ALREADY_PLANNED)
     )
 
 
-def _cancel(router: PageRouter, parts: ConsoleServices, me: StaffRequest, drill_id: str) -> Response:
-    if drill_runs.cancel(router.database, me.account, drill_id):
+@bp.post("/drills/<drill_id>/off")
+@requires(LEAD)
+def cancel_drill(me: StaffRequest, drill_id: str) -> Response:
+    """Cancel a drill that has not begun."""
+    if drill_runs.cancel(services.database, me.account, drill_id):
         return redirect("/drills")
-    return _page(router, parts, me, ALREADY_STARTED)
+    return _render_drills(me, ALREADY_STARTED)
 
 
-def _country(parts: ConsoleServices, me: StaffRequest) -> Country:
+def _country(me: StaffRequest) -> Country:
     """Return the country of this person's hotline. Aborts with 404 if it is not served here any more."""
-    return parts.countries.country_of_hotline(me.account.hotline) or abort(404)
+    return services.countries.country_of_hotline(me.account.hotline) or abort(404)
 
 
-def offers(country: Country, hotline: str, parts: ConsoleServices) -> tuple[DrillOffer, ...]:
+def offers(country: Country, hotline: str) -> tuple[DrillOffer, ...]:
     """Return the scripts whose report this hotline gets at once."""
     drill_offers = []
     for name, script in SCRIPTS.items():
-        recipients = script_recipients(script, country, hotline, parts.keys)
+        recipients = script_recipients(script, country, hotline, services.keys)
         immediate = tuple(recipient.hotline for recipient in recipients if recipient.role != RecipientRole.FALLBACK)
         if hotline in immediate:
             script_urgency = script_priority(script, country, hotline)

@@ -5,48 +5,48 @@ Staff request it; the scheduler does it within seconds. Until then the report is
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Blueprint, Response
 
-from console.auth.access_control import StaffRequest
+from console.auth.access_control import READERS, StaffRequest, requires
+from console.form_drafts import message_sealer
 from console.responses import redirect_with_message
-from console.views.case import ActionResult, CasePage
+from console.services import services
+from console.views.case import ActionResult, case_page, mailbox, require_current_revision
+from console.views.case_actions import case_action, missing_confirmation
 from reports.case_state import HANDLING_TRANSITIONS, Handling
 from reports.store.cases import case_actions
 
+bp = Blueprint("handover", __name__)
+
 MAX_REASON_LENGTH = 4000  # characters of a reason
 NO_REASON = "Say why; your colleagues will ask."
-NOT_SURE = "Tick that you know that we do not get it back."
 NOT_THERE = "It cannot go there: they have it already, or the reporter was not shown them before Send."
 NOT_NOW = "It is closed or was handed on; nothing goes on from here. This is how it stands now."
 ALREADY_ASKED = "That was asked already. This is how it stands now."
 
 
-def hand_over(case_page: CasePage, me: StaffRequest, report_id: str) -> Response:
+@bp.post("/reports/<report_id>/hand-over")
+@requires(*READERS)
+@case_action()
+def hand_over(me: StaffRequest, report_id: str) -> Response:
     """Request the transfer of a report, or show why it cannot be requested."""
     target, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_REASON_LENGTH]
-    _, handling = case_page.box(me, report_id)
-    case_page.require_current_revision(me, report_id)
-    problem = (
-        _find_problem(case_page, me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
-    )
+    _, handling = mailbox(me, report_id)
+    require_current_revision(me, report_id)
+    problem = _find_problem(me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
     if problem:
-        return case_page.page(me, report_id, ActionResult(wrong=problem, at="hand-over"))
-    note = case_page.message_sealer(me, report_id).note("reason", reason)
+        return case_page(me, report_id, ActionResult(wrong=problem, at="hand-over"))
+    note = message_sealer(me.account, report_id).note("reason", reason)
     if not case_actions.request_transfer(
-        case_page.database, me.account, report_id, target, note, key=me.once, status=me.status
+        services.database, me.account, report_id, target, note, key=me.once, status=me.status
     ):
-        return case_page.page(me, report_id, ActionResult(wrong=ALREADY_ASKED, at="hand-over"))
+        return case_page(me, report_id, ActionResult(wrong=ALREADY_ASKED, at="hand-over"))
     return redirect_with_message(f"/reports/{report_id}", "asked", "hand-over")
 
 
-def missing_confirmation(me: StaffRequest) -> str:
-    """Return a complaint unless the form confirms what cannot be undone: not every browser enforces the tick."""
-    return "" if me.form.get("sure") else NOT_SURE
-
-
-def _find_problem(case_page: CasePage, me: StaffRequest, report_id: str, handling: Handling) -> str:
+def _find_problem(me: StaffRequest, report_id: str, handling: Handling) -> str:
     """Return why the report cannot go there; empty if it can. The scheduler checks again and decides."""
     if Handling.REJECTED not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW
-    targets = case_actions.load_transfer_options(case_page.database, me.account, report_id).left
+    targets = case_actions.load_transfer_options(services.database, me.account, report_id).left
     return "" if me.form.get("to", "") in targets else NOT_THERE

@@ -9,25 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from math import isinf
 from pathlib import Path
 from typing import Any
 
-from flask import Response
+from flask import Blueprint, Response
 
-import locales
-from console.auth.access_control import AUDITOR, LEAD, OPERATOR, PageRoute, PageRouter, StaffRequest
+from console.auth.access_control import AUDITOR, LEAD, OPERATOR, StaffRequest, requires
 from console.responses import page
-from console.services import ConsoleServices
-from flows import catalogues
-from reports.countries.country import Countries, Country
+from console.services import services
+from flows.catalogues import reviewed_and_drafts
 from reports.countries.readiness import (
     READINESS_NAMES,
     READINESS_TITLES,
     STATUS_LABELS,
     STATUS_MARKS,
-    ReadinessItem,
     readiness_items,
 )
 from reports.crypto import key_files
@@ -38,9 +34,9 @@ from reports.store.spool import ENTRY_SUFFIX
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE
 
+bp = Blueprint("operator", __name__)
+
 MAX_ROWS = 500  # older ones are in `tokaut audit`
-VIEWERS = frozenset({LEAD, AUDITOR, OPERATOR})
-CountryReadiness = tuple[Country, tuple[ReadinessItem, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +47,6 @@ class HotlineKey:
     made_on: str
     age_days: int
     older: int
-
-
-def attach(router: PageRouter, parts: ConsoleServices) -> None:
-    """Register the operator's page and the part of it that scripts reload."""
-    router.add(PageRoute("/operator", frozenset({OPERATOR}), reloads=True), partial(_page, parts, "operator.html"))
-    router.add(
-        PageRoute("/operator/now", frozenset({OPERATOR}), quiet=True), partial(_page, parts, "operator_now.html")
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +91,34 @@ def _needs(state: OperatorOverview, spool: int | None, backup: str) -> Iterator[
         yield ActionNeeded("backup", OLD_BACKUP)
 
 
-def _page(parts: ConsoleServices, template: str, me: StaffRequest) -> Response:
-    hotlines = sorted(parts.keys)
-    state = overview.load_overview(parts.database, hotlines, LATE_AFTER)
-    spool, backup = _spool(parts.settings.data / "spool"), _backup(parts)
+@bp.get("/operator")
+@requires(OPERATOR, reloads=True)
+def show_state(me: StaffRequest) -> Response:
+    """Show the state of the installation."""
+    return _render_state("operator.html", me)
+
+
+@bp.get("/operator/now")
+@requires(OPERATOR, quiet=True)
+def reload_state(me: StaffRequest) -> Response:
+    """Return the part of the page that its script reloads."""
+    return _render_state("operator_now.html", me)
+
+
+def _render_state(template: str, me: StaffRequest) -> Response:
+    hotlines = sorted(services.keys)
+    state = overview.load_overview(services.database, hotlines, LATE_AFTER)
+    spool, backup = _spool(services.settings.data / "spool"), _backup()
     needs = tuple(_needs(state, spool, backup))
-    context: dict[str, Any] = {"found": state, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
+    context: dict[str, Any] = {"found": state, "keys": _keys(hotlines), "spool": spool, "backup": backup}
     context |= {"needs": needs, "rows_marked": {need.row for need in needs}}
     return page(template, me=me, minutes=lambda age: age // MINUTE, **context)
 
 
-def _keys(parts: ConsoleServices, hotlines: list[str]) -> list[HotlineKey]:
+def _keys(hotlines: list[str]) -> list[HotlineKey]:
     today, hotline_keys = datetime.now(UTC), []
     for hotline in hotlines:
-        newest, *older = key_files.list_keys(parts.settings.keys, hotline)
+        newest, *older = key_files.list_keys(services.settings.keys, hotline)
         made_at = newest.made_at
         hotline_keys.append(HotlineKey(hotline, f"{made_at:%Y-%m-%d}", max(0, (today - made_at).days), len(older)))
     return hotline_keys
@@ -130,24 +132,23 @@ def _spool(folder: Path) -> int | None:
         return None
 
 
-def _backup(parts: ConsoleServices) -> str:
+def _backup() -> str:
     """Return the minutes since the last backup by its marker, "never", or "" if no marker is visible from here."""
-    if not parts.database.is_sqlite:
+    if not services.database.is_sqlite:
         return ""
-    age = maintenance.backup_age_seconds(maintenance.marker_path(parts.settings.database_url, parts.settings.data))
+    settings = services.settings
+    age = maintenance.backup_age_seconds(maintenance.marker_path(settings.database_url, settings.data))
     return "never" if isinf(age) else str(int(age // 60))
 
 
 # The page of the audit, for leads and auditors: who did what, as acts and ids, never words.
 
 
-def attach_audit(router: PageRouter) -> None:
-    """Register the page of the audit."""
-    router.add(PageRoute("/audit", frozenset({LEAD, AUDITOR})), partial(_audit_page, router))
-
-
-def _audit_page(router: PageRouter, me: StaffRequest) -> Response:
-    rows = accounts.list_acts(router.database, me.account.hotline, MAX_ROWS, me.account.staff_id)
+@bp.get("/audit")
+@requires(LEAD, AUDITOR)
+def show_audit(me: StaffRequest) -> Response:
+    """Show the latest acts of the hotline's people and systems."""
+    rows = accounts.list_acts(services.database, me.account.hotline, MAX_ROWS, me.account.staff_id)
     return page("audit.html", me=me, rows=rows)
 
 
@@ -157,18 +158,14 @@ def _audit_page(router: PageRouter, me: StaffRequest) -> Response:
 # printed.
 
 
-def attach_readiness(router: PageRouter, countries: Countries) -> None:
-    """Register the page of readiness."""
-    screen_catalogues = catalogues.load(locales.FOLDER)
-    by_name = sorted(countries, key=lambda country: country.name)
+@bp.get("/readiness")
+@requires(LEAD, AUDITOR, OPERATOR)
+def show_readiness(me: StaffRequest) -> Response:
+    """Show the items of each country, by its name."""
     country_readiness = [
-        (country, readiness_items(country, *catalogues.reviewed_and_drafts(country.languages, screen_catalogues)))
-        for country in by_name
+        (country, readiness_items(country, *reviewed_and_drafts(country.languages, services.screen_catalogues)))
+        for country in sorted(services.countries, key=lambda country: country.name)
     ]
-    router.add(PageRoute("/readiness", VIEWERS), partial(_readiness_page, country_readiness))
-
-
-def _readiness_page(country_readiness: list[CountryReadiness], me: StaffRequest) -> Response:
     titles = [READINESS_TITLES[name] for name in READINESS_NAMES]
     return page(
         "readiness.html", me=me, found=country_readiness, titles=titles, marks=STATUS_MARKS, stands=STATUS_LABELS

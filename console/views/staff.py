@@ -6,26 +6,27 @@ another one alone could act as two people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-from flask import Response, abort
+from flask import Blueprint, Response, abort
 from werkzeug.exceptions import BadRequest
 
 from console import responses
 from console.auth import cookies, credentials
-from console.auth.access_control import ALL_ROLES, AUDITOR, LEAD, STAFF, PageRoute, PageRouter, StaffRequest
+from console.auth.access_control import AUDITOR, LEAD, STAFF, Form, StaffRequest, known_page, public, requires
 from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, invite, is_valid_name
 from console.auth.login import logout_response
 from console.responses import page, redirect
+from console.services import services
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts, staff_sessions
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY
 
-LEADS = frozenset({LEAD})
+bp = Blueprint("staff", __name__)
+
 ASSIGNABLE_ROLES = (STAFF, LEAD, AUDITOR)  # operators are invited on the command line
 NO_NAME = "A name has 2 to 24 small letters and digits; dots and hyphens may stand between them."
 TAKEN = "Somebody has this name, or had it once. Take another one."
@@ -65,34 +66,23 @@ class PendingDemotion:
     asked_at: int
 
 
-def attach(router: PageRouter, address: str) -> None:
-    """Register the pages of staff accounts. `address`: of the console, for links."""
-
-    def add(rule: str, view: Callable[..., Response]) -> None:
-        router.add(PageRoute(rule, LEADS, post=True, fresh=True, back="/people"), view)
-
-    router.add(
-        PageRoute("/people", LEADS, fresh=True),
-        lambda me: _page(router, me, said=DONE_MESSAGES.get(responses.message_key() or "", "")),
-    )
-    add("/people/invite", partial(_invite, router, address))
-    add("/people/<staff_id>/role", partial(_role, router))
-    router.add(PageRoute("/people/<staff_id>/end", LEADS, fresh=True), partial(_end_page, router))
-    add("/people/<staff_id>/end", partial(_end, router))
-    add("/people/<staff_id>/undo", partial(_restore, router))
-    add("/people/<staff_id>/recover", partial(_recover, router, address))
+@bp.get("/people")
+@requires(LEAD, fresh=True)
+def show_people(me: StaffRequest) -> Response:
+    """Show the accounts of the hotline."""
+    return _render_people(me, said=DONE_MESSAGES.get(responses.message_key() or "", ""))
 
 
-def _page(router: PageRouter, me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
-    people = accounts.list_accounts(router.database, me.account.hotline)
-    recoveries = accounts.list_recoveries(router.database, me.account.hotline)
+def _render_people(me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
+    people = accounts.list_accounts(services.database, me.account.hotline)
+    recoveries = accounts.list_recoveries(services.database, me.account.hotline)
     context: dict[str, object] = {"people": people, "asked": recoveries, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
-    context |= {"said": said, "link": link, "undo_from": router.database.now() - DAY}
-    context["to_be_lowered"] = _pending_demotions(router, me, people)
-    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_pending_leads(router, me, people), **context)
+    context |= {"said": said, "link": link, "undo_from": services.database.now() - DAY}
+    context["to_be_lowered"] = _pending_demotions(me, people)
+    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_pending_leads(me, people), **context)
 
 
-def _pending_leads(router: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
+def _pending_leads(me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
     names = {account.staff_id: account.name for account in people}
     return [
         PendingLead(
@@ -101,11 +91,11 @@ def _pending_leads(router: PageRouter, me: StaffRequest, people: Sequence[Accoun
             names.get(promotion.asked_by, ""),
             promotion.asked_at,
         )
-        for promotion in accounts.list_promotions(router.database, me.account.hotline)
+        for promotion in accounts.list_promotions(services.database, me.account.hotline)
     ]
 
 
-def _pending_demotions(router: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingDemotion]:
+def _pending_demotions(me: StaffRequest, people: Sequence[Account]) -> list[PendingDemotion]:
     names = {account.staff_id: account.name for account in people}
     return [
         PendingDemotion(
@@ -115,106 +105,123 @@ def _pending_demotions(router: PageRouter, me: StaffRequest, people: Sequence[Ac
             names.get(demotion.asked_by, ""),
             demotion.asked_at,
         )
-        for demotion in accounts.list_demotions(router.database, me.account.hotline)
+        for demotion in accounts.list_demotions(services.database, me.account.hotline)
     ]
 
 
-def _invite(router: PageRouter, address: str, me: StaffRequest) -> Response:
+@bp.post("/people/invite")
+@requires(LEAD, fresh=True, back="/people")
+def invite_colleague(me: StaffRequest) -> Response:
+    """Invite somebody, and show the link; another lead must confirm the invitation of a lead."""
     name, role = me.form.get("name", "").strip().lower(), _role_in_form(me)
     if role is None or not is_valid_name(name):
-        return _page(router, me, NO_NAME)
+        return _render_people(me, NO_NAME)
     invited = InvitedAccount(name, me.account.hotline, role)
     if invited.role == LEAD:
-        if accounts.find_by_name(router.database, invited.name):
-            return _page(router, me, TAKEN)
-        if unconfirmed := _request_promotion(router, me, invited.name, invited.name):
+        if accounts.find_by_name(services.database, invited.name):
+            return _render_people(me, TAKEN)
+        if unconfirmed := _request_promotion(me, invited.name, invited.name):
             return unconfirmed
-    link = invite(router.database, address, invited, me.account.actor)
-    return _page(router, me, link=link) if link else _page(router, me, TAKEN)
+    link = _invite(me, invited)
+    return _render_people(me, link=link) if link else _render_people(me, TAKEN)
+
+
+@bp.post("/people/<staff_id>/role")
+@requires(LEAD, fresh=True, back="/people")
+def change_role(me: StaffRequest, staff_id: str) -> Response:
+    """Give a colleague another role; another lead must confirm it if one of the two is lead."""
+    colleague, role = _colleague(me, staff_id), _role_in_form(me) or abort(400)
+    if colleague.role == LEAD != role:
+        if refusal := _request_demotion(me, colleague, role):
+            return refusal
+    elif colleague.staff_id == me.account.staff_id:
+        return _render_people(me, NOT_YOURSELF)
+    if role == LEAD != colleague.role and (unconfirmed := _request_promotion(me, colleague.staff_id, colleague.name)):
+        return unconfirmed
+    accounts.set_role(services.database, colleague, role, me.account.actor)
+    return redirect("/people")
 
 
 def _role_in_form(me: StaffRequest) -> StaffRole | None:
     return next((role for role in ASSIGNABLE_ROLES if role == me.form.get("role")), None)
 
 
-def _role(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    colleague, role = _colleague(router, me, staff_id), _role_in_form(me) or abort(400)
-    if colleague.role == LEAD != role:
-        if refusal := _request_demotion(router, me, colleague, role):
-            return refusal
-    elif colleague.staff_id == me.account.staff_id:
-        return _page(router, me, NOT_YOURSELF)
-    if role == LEAD != colleague.role and (
-        unconfirmed := _request_promotion(router, me, colleague.staff_id, colleague.name)
-    ):
-        return unconfirmed
-    accounts.set_role(router.database, colleague, role, me.account.actor)
-    return redirect("/people")
-
-
-def _request_promotion(router: PageRouter, me: StaffRequest, subject: str, name: str) -> Response | None:
+def _request_promotion(me: StaffRequest, subject: str, name: str) -> Response | None:
     """Request a promotion; return the page that says so, or None if another lead requested it: it is confirmed."""
-    outcome = accounts.request_promotion(router.database, subject, name, me.account)
-    return None if outcome == accounts.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
+    outcome = accounts.request_promotion(services.database, subject, name, me.account)
+    return None if outcome == accounts.CONFIRMED else _render_people(me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _end(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    colleague = _colleague(router, me, staff_id)
+@bp.post("/people/<staff_id>/end")
+@requires(LEAD, fresh=True, back="/people")
+def end_account(me: StaffRequest, staff_id: str) -> Response:
+    """End an account; another lead must confirm it for a lead."""
+    colleague = _colleague(me, staff_id)
     if not me.form.get("sure"):
         return redirect(f"/people/{colleague.staff_id}/end")
-    if colleague.role == LEAD and (refusal := _request_demotion(router, me, colleague, "")):
+    if colleague.role == LEAD and (refusal := _request_demotion(me, colleague, "")):
         return refusal
     if colleague.role != LEAD and colleague.staff_id == me.account.staff_id:
-        return _page(router, me, NOT_YOURSELF)
-    accounts.deactivate(router.database, colleague, me.account.actor)
+        return _render_people(me, NOT_YOURSELF)
+    accounts.deactivate(services.database, colleague, me.account.actor)
     return redirect("/people?said=ended")
 
 
-def _end_page(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+@bp.get("/people/<staff_id>/end")
+@requires(LEAD, fresh=True)
+def confirm_end(me: StaffRequest, staff_id: str) -> Response:
     """Show what ending an account does, before it is done."""
-    return page("end.html", me=me, one=_colleague(router, me, staff_id))
+    return page("end.html", me=me, one=_colleague(me, staff_id))
 
 
-def _request_demotion(
-    router: PageRouter, me: StaffRequest, colleague: Account, role: StaffRole | Literal[""]
-) -> Response | None:
+def _request_demotion(me: StaffRequest, colleague: Account, role: StaffRole | Literal[""]) -> Response | None:
     """Request a demotion; return the page that says so, or None if another lead requested it: it is confirmed.
 
     Leads may confirm what another lead asked about them, but cannot ask for it themselves.
     """
     is_own = colleague.staff_id == me.account.staff_id
-    demotions = accounts.list_demotions(router.database, me.account.hotline)
+    demotions = accounts.list_demotions(services.database, me.account.hotline)
     if is_own and (colleague.staff_id, role) not in [(row.staff_id, row.role) for row in demotions]:
-        return _page(router, me, NOT_YOURSELF)
-    outcome = accounts.request_demotion(router.database, colleague, role, me.account)
-    return None if outcome == accounts.CONFIRMED else _page(router, me, **TWO_LEADS_MESSAGES[outcome])
+        return _render_people(me, NOT_YOURSELF)
+    outcome = accounts.request_demotion(services.database, colleague, role, me.account)
+    return None if outcome == accounts.CONFIRMED else _render_people(me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _restore(router: PageRouter, me: StaffRequest, staff_id: str) -> Response:
-    account = accounts.find_by_id(router.database, staff_id)
+@bp.post("/people/<staff_id>/undo")
+@requires(LEAD, fresh=True, back="/people")
+def restore_account(me: StaffRequest, staff_id: str) -> Response:
+    """Restore an account within 24 hours of its end."""
+    account = accounts.find_by_id(services.database, staff_id)
     if account is None or account.hotline != me.account.hotline:
         abort(404)
-    if not accounts.reactivate(router.database, account, me.account.actor):
-        return _page(router, me, TOO_LATE)
+    if not accounts.reactivate(services.database, account, me.account.actor):
+        return _render_people(me, TOO_LATE)
     return redirect("/people?said=restored")
 
 
-def _recover(router: PageRouter, address: str, me: StaffRequest, staff_id: str) -> Response:
+@bp.post("/people/<staff_id>/recover")
+@requires(LEAD, fresh=True, back="/people")
+def recover_access(me: StaffRequest, staff_id: str) -> Response:
     """Restore access: a lead asks, another confirms and gets the link. Nobody alone can take over an account."""
-    colleague = _colleague(router, me, staff_id)
+    colleague = _colleague(me, staff_id)
     if colleague.staff_id == me.account.staff_id:
-        return _page(router, me, NOT_YOURSELF)
-    outcome = accounts.request_recovery(router.database, colleague, me.account)
+        return _render_people(me, NOT_YOURSELF)
+    outcome = accounts.request_recovery(services.database, colleague, me.account)
     if outcome == accounts.CONFIRMED:
         invited = InvitedAccount(colleague.name, colleague.hotline, colleague.role)
-        link = invite(router.database, address, invited, me.account.actor, colleague.staff_id)
-        return _page(router, me, link=link)
-    return _page(router, me, **TWO_LEADS_MESSAGES[outcome])
+        link = _invite(me, invited, colleague.staff_id)
+        return _render_people(me, link=link)
+    return _render_people(me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _colleague(router: PageRouter, me: StaffRequest, staff_id: str) -> Account:
+def _invite(me: StaffRequest, invited: InvitedAccount, staff_id: str | None = None) -> str:
+    """Return the link of an invitation; empty if the name is taken. `staff_id`: the account to restore."""
+    return invite(services.database, services.settings.console_url or "", invited, me.account.actor, staff_id)
+
+
+def _colleague(me: StaffRequest, staff_id: str) -> Account:
     """Return an active account of the same hotline. Aborts with 404 for any other."""
-    account = accounts.find_by_id(router.database, staff_id)
+    account = accounts.find_by_id(services.database, staff_id)
     if account is None or account.hotline != me.account.hotline or account.ended_at is not None:
         abort(404)
     return account
@@ -223,19 +230,17 @@ def _colleague(router: PageRouter, me: StaffRequest, staff_id: str) -> Account:
 # A person's own page: their sessions, a new password, and the language of the pages.
 
 
-def attach_profile(router: PageRouter, languages: Mapping[str, object]) -> None:
-    """Register a person's own page. `languages`: by tag."""
-    router.add(PageRoute("/me", ALL_ROLES), partial(_profile_page, router))
-    router.add(PageRoute("/me/end", ALL_ROLES, post=True), partial(_end_session, router))
-    router.add(PageRoute("/me/end-all", ALL_ROLES, post=True), partial(_end_all, router))
-    router.add(PageRoute("/me/password", ALL_ROLES, post=True, fresh=True, back="/me"), partial(_password, router))
-    router.add(PageRoute("/language", None, post=True), partial(_language, router, languages))
+@bp.get("/me")
+@requires(*StaffRole)
+def show_profile(me: StaffRequest) -> Response:
+    """Show a person's own page."""
+    return _render_profile(me)
 
 
-def _profile_page(router: PageRouter, me: StaffRequest, problem: str = "") -> Response:
+def _render_profile(me: StaffRequest, problem: str = "") -> Response:
     open_sessions = [
         (session, _short_id(session.session_hash))
-        for session in staff_sessions.list_sessions(router.database, me.account.staff_id)
+        for session in staff_sessions.list_sessions(services.database, me.account.staff_id)
     ]
     is_switched = responses.message_key() == "alarm"
     return page(
@@ -248,34 +253,45 @@ def _short_id(session_hash: bytes) -> str:
     return session_hash[:8].hex()
 
 
-def _end_session(router: PageRouter, me: StaffRequest) -> Response:
-    for session in staff_sessions.list_sessions(router.database, me.account.staff_id):
+@bp.post("/me/end")
+@requires(*StaffRole)
+def end_session(me: StaffRequest) -> Response:
+    """End one of the person's sessions."""
+    for session in staff_sessions.list_sessions(services.database, me.account.staff_id):
         if _short_id(session.session_hash) == me.form.get("session"):
-            staff_sessions.end(router.database, me.account, session.session_hash)
+            staff_sessions.end(services.database, me.account, session.session_hash)
     return redirect("/me")
 
 
-def _end_all(router: PageRouter, me: StaffRequest) -> Response:
-    staff_sessions.end(router.database, me.account)
+@bp.post("/me/end-all")
+@requires(*StaffRole)
+def end_all_sessions(me: StaffRequest) -> Response:
+    """End all of the person's sessions, this one included."""
+    staff_sessions.end(services.database, me.account)
     return logout_response()
 
 
-def _password(router: PageRouter, me: StaffRequest) -> Response:
+@bp.post("/me/password")
+@requires(*StaffRole, fresh=True, back="/me")
+def change_password(me: StaffRequest) -> Response:
     """Change the password and log out everywhere."""
     password = me.form.get("password", "")
     problem = credentials.rejection_reason(password, (me.account.name, me.account.hotline))
     if not problem and password != me.form.get("again"):
         problem = PASSWORDS_DIFFER
     if problem:
-        return _profile_page(router, me, problem)
-    accounts.set_password(router.database, me.account, credentials.hash_password(password))
+        return _render_profile(me, problem)
+    accounts.set_password(services.database, me.account, credentials.hash_password(password))
     return logout_response()
 
 
-def _language(router: PageRouter, languages: Mapping[str, object], form: Mapping[str, str]) -> Response:
+@bp.post("/language")
+@public
+def change_language(form: Form) -> Response:
+    """Change the language of the pages in this browser."""
     tag = form.get("language", "")
-    if tag not in languages:
+    if tag not in services.page_catalogues:
         raise BadRequest
-    response = redirect(router.known_page(form.get("then", "/")))
+    response = redirect(known_page(form.get("then", "/")))
     cookies.set_cookie(response, cookies.LANGUAGE, tag, seconds=cookies.MAX_AGE_SECONDS)
     return response

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from flask import Response, abort
+from flask import Blueprint, Response, abort
 
-from console.auth.access_control import AUDITOR, LEAD, PageRoute, PageRouter, StaffRequest
+from console.auth.access_control import AUDITOR, LEAD, StaffRequest, requires
 from console.responses import HEADERS, page
-from reports.countries.country import Countries, Country
+from console.services import services
+from reports.countries.country import Country
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.statistics import svg_charts
 from reports.statistics.tables import (
@@ -31,7 +31,8 @@ from reports.statistics.tables import (
 from reports.store.operations import quarterly_figures
 from reports.store.staff import accounts
 
-VIEWERS = frozenset({LEAD, AUDITOR})
+bp = Blueprint("statistics", __name__)
+
 TABLES: Mapping[str, Callable[[Sequence[QuarterFigures]], str]] = {"reports": reports_csv, "payments": payments_csv}
 
 
@@ -45,16 +46,12 @@ class SvgChart:
         return self.svg
 
 
-def attach(router: PageRouter, countries: Countries) -> None:
-    """Register the page of statistics and the download."""
-    router.add(PageRoute("/statistics", VIEWERS), partial(_page, router, countries))
-    export = PageRoute("/statistics/export", VIEWERS, post=True, fresh=True, back="/statistics")
-    router.add(export, partial(_export, router, countries))
-
-
-def _page(router: PageRouter, countries: Countries, me: StaffRequest) -> Response:
-    own_countries = _own_countries(countries, me)
-    quarters = _quarters(router, own_countries)
+@bp.get("/statistics")
+@requires(LEAD, AUDITOR)
+def show_statistics(me: StaffRequest) -> Response:
+    """Show the published figures as charts and tables."""
+    own_countries = _own_countries(me)
+    quarters = _quarters(own_countries)
     quarters_by_country = [
         (country, [quarter for quarter in quarters if quarter.country == country.iso]) for country in own_countries
     ]
@@ -68,26 +65,29 @@ def _page(router: PageRouter, countries: Countries, me: StaffRequest) -> Respons
     return page("statistics.html", me=me, several=quarters_by_country, months=by_month, **chart_functions)
 
 
-def _export(router: PageRouter, countries: Countries, me: StaffRequest) -> Response:
+@bp.post("/statistics/export")
+@requires(LEAD, AUDITOR, fresh=True, back="/statistics")
+def export_table(me: StaffRequest) -> Response:
+    """Return a table as CSV. The audit records it first."""
     table = me.form.get("table", "")
     if table not in TABLES:
         abort(400)
-    accounts.record_act(router.database, me.account, "exported:statistics", "figures")
-    body = TABLES[table](_quarters(router, _own_countries(countries, me)))
+    accounts.record_act(services.database, me.account, "exported:statistics", "figures")
+    body = TABLES[table](_quarters(_own_countries(me)))
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="statistics-{table}.csv"'}
     return Response(body, headers=headers, content_type="text/csv; charset=utf-8")
 
 
-def _own_countries(countries: Countries, me: StaffRequest) -> list[Country]:
+def _own_countries(me: StaffRequest) -> list[Country]:
     """Return the countries of this person's hotline."""
-    return [country for country in countries if me.account.hotline in country.hotlines]
+    return [country for country in services.countries if me.account.hotline in country.hotlines]
 
 
-def _quarters(router: PageRouter, own_countries: Sequence[Country]) -> list[QuarterFigures]:
+def _quarters(own_countries: Sequence[Country]) -> list[QuarterFigures]:
     """Load the published figures of these countries; none for no country, because an empty list would ask for all."""
     return (
         group_by_quarter(
-            quarterly_figures.list_published(router.database, [country.iso for country in own_countries]),
+            quarterly_figures.list_published(services.database, [country.iso for country in own_countries]),
             LANGUAGE_NAMES,
         )
         if own_countries

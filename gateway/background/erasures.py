@@ -32,7 +32,7 @@ class ErasureReplay:
     ) -> None:
         self._database = database
         self._journal = journal
-        self._mailroom = reporter_mailbox
+        self._reporter_mailbox = reporter_mailbox
         self._host = host
         self.is_done = False
 
@@ -81,11 +81,11 @@ class ErasureReplay:
         elif erasure.kind == "start":
             opt_outs.remove(self._database, keys)
         else:
-            self._send_again(erasure)
+            self._repeat_erasure(erasure)
 
-    def _send_again(self, erasure: Erasure) -> None:
-        """Send a deletion request or a withdrawal of contact again."""
+    def _repeat_erasure(self, erasure: Erasure) -> None:
+        """Send a deletion request or a withdrawal of contact again, and delete what is scheduled of the report."""
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
             submissions.cancel_pending(self._database, b"", erasure.report_id)
         with suppress(MailboxClosed):
-            self._mailroom.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])
+            self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])

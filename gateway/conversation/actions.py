@@ -84,9 +84,9 @@ class Actions:
         return "made", replace(record, report=await self._run_blocking(self._submitter.open_mailbox, record.report))
 
     async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:
-        """Submit the gathered answers now: the reporter pressed Done."""
+        """Make the gathered answers due now: the reporter pressed Done."""
         if record.report:
-            await self._run_blocking(self._submitter.flush_now, record.report)
+            await self._run_blocking(self._submitter.make_due_now, record.report)
         return "stored", record
 
     async def _open(self, request: TurnRequest, record: Record) -> Outcome:
@@ -110,6 +110,12 @@ class Actions:
         return "noted", replace(record, state=forgotten(record.state))
 
     async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
-        """Ask the hotlines to delete the report, and show nothing of it in this call any more."""
+        """Ask the hotlines to delete the report, and show nothing of it in this call any more.
+
+        What another phone has added and nobody has submitted yet is deleted too: it would reach a hotline afterwards.
+        """
+        report_id = str(record.opened)
+        await self._run_blocking(self._submitter.refuse_spooled, report_id)
         await self._run_blocking(self._mailbox.erase, request, record)
+        await self._run_blocking(self._submitter.cancel_updates, report_id)
         return "erased", replace(record, opened=None)

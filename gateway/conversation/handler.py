@@ -182,7 +182,7 @@ class ConversationHandler:
         except RedisUnavailable:
             return  # the scheduler submits the report when it is due
         if record and record.report:
-            await self._reducer.flush_now(record.report)
+            await self._reducer.make_due_now(record.report)
 
     async def _take(self, request: TurnRequest) -> Reply:
         inbound = request.inbound
@@ -294,7 +294,7 @@ class ConversationHandler:
             raise CannotReplay
         if record is None or record.over or isinstance(kind, turns.NewSession):
             unheard = kind.unheard if isinstance(kind, turns.NewSession) else ""
-            remaining = await self._reducer.submit_gathered(record, drafts)
+            remaining = await self._reducer.make_gathered_due(record, drafts)
             started = self._reducer.begin(request, last_turn, record, unheard=unheard)
             return StepResult(started, remaining if len(remaining) < len(drafts) else None)
         reply = kind.text if isinstance(kind, turns.NextReply) else ""

@@ -244,13 +244,13 @@ class Reducer:
         """Return whether the current screen asks for typed words that are not secret."""
         return bool((typed := self.book.screen(record.state.screen).typed) and not typed.secret)
 
-    async def flush_now(self, report: ReportRef) -> None:
-        """Submit a scheduled revision at once: the call has ended."""
+    async def make_due_now(self, report: ReportRef) -> None:
+        """Make a scheduled revision due now: the call has ended, the reporter has left, or a new call has begun."""
         if report.is_pending:
-            await self._run_blocking(self._submitter.flush_now, report)
+            await self._run_blocking(self._submitter.make_due_now, report)
 
-    async def submit_gathered(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
-        """Submit the answers after Send that an earlier session of this phone gathered. Return the remaining drafts.
+    async def make_gathered_due(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
+        """Make the answers due that an earlier session of this phone gathered after Send. Return the remaining drafts.
 
         Drafts that were not sent stay: a new dial says nothing about them.
         """
@@ -261,7 +261,7 @@ class Reducer:
                 *(earlier for earlier in sent_reports if earlier.report_id != record.report.report_id),
             ]
         for report in sent_reports:
-            await self.flush_now(report)
+            await self.make_due_now(report)
         return [draft for draft in drafts if not draft.is_sent]
 
     # After a step
@@ -318,7 +318,7 @@ class Reducer:
         """Cancel words that were never confirmed, submit answers gathered after Send, and clear the record."""
         record = await self.discard(record)
         if record.report and record.report.is_submitted:
-            await self.flush_now(record.report)
+            await self.make_due_now(record.report)
         return self._cleared(record, kind)
 
     def _cleared(self, record: Record, kind: ChannelKind) -> Record:

@@ -98,7 +98,7 @@ class SmsConversation:
         Nothing is asked before the emergency number and the notice that texts stay on the phone.
         """
         text, keywords = request.inbound.text, self._keywords(request)
-        await self._reducer.submit_gathered(record_before, [])
+        await self._reducer.make_gathered_due(record_before, [])
         keyword = HELP if help_wanted else keywords.exact(text)
         if keyword is None and self._is_for_report(text):
             return await self._first_words(request, record_before, last_turn)
@@ -179,7 +179,7 @@ class SmsConversation:
         Words that wait to be confirmed stay scheduled and can be deleted. A report in danger is as after a dropped
         call, and a sent report stays sent: later answers change neither.
         """
-        await self._reducer.submit_gathered(record, [])
+        await self._reducer.make_gathered_due(record, [])
         home_record = self._reducer.begin(request, last_turn, record)
         if in_danger(record.state) or (record.report and record.report.is_submitted):
             return home_record
@@ -205,7 +205,7 @@ class SmsConversation:
             if result.record.state.unasked == record.state.unasked:
                 return result  # the words could not be stored, and the screen says so
             return replace(result, record=replace(result.record, answer=self._fresh(request, result.record).answer))
-        await self._reducer.submit_gathered(record, [])
+        await self._reducer.make_gathered_due(record, [])
         if self._is_hidden(request, record):
             return await self._next(request, self._fresh(request, record), drafts, record.last, help_wanted=False)
         return await self._first(request, replace(record, report=None), record.last, help_wanted=False)

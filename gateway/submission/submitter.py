@@ -332,7 +332,7 @@ class Submitter:
         return self._delete(report, SubmissionEvent.DELETE)
 
     def _delete(self, report: ReportRef, event: SubmissionEvent) -> DeleteOutcome:
-        spooled = any(report.report_id in name for name in self._spool.names())
+        spooled = self._is_spooled(report.report_id)
         if spooled and not self._spool_deletion(report, event):
             raise DatabaseUnavailable("the spool did not store the deletion")
         cancellation = self.write(
@@ -347,6 +347,18 @@ class Submitter:
             return DeleteOutcome.DELETED
         is_complete = cancellation.stored_completeness == Completeness.COMPLETE and not by_other_session
         return DeleteOutcome.WHOLE if is_complete else DeleteOutcome.TOLD
+
+    def refuse_spooled(self, report_id: str) -> None:
+        """Raise DatabaseUnavailable if the spool holds an update of this report: a deletion would come before it."""
+        if self._is_spooled(report_id):
+            raise DatabaseUnavailable("an update waits in the spool")
+
+    def cancel_updates(self, report_id: str) -> None:
+        """Delete the scheduled updates of a report whose deletion was asked for. Raises DatabaseUnavailable."""
+        self.write(lambda: submissions.cancel_pending(self._database, b"", report_id))
+
+    def _is_spooled(self, report_id: str) -> bool:
+        return any(report_id in name for name in self._spool.names())
 
     def _spool_deletion(self, report: ReportRef, event: SubmissionEvent) -> bool:
         """Queue the deletion behind the spooled revisions, which would otherwise be stored after it."""
@@ -365,8 +377,8 @@ class Submitter:
         revision = revision_for(report, event)
         self._journal.record("draft", report_id=report.report_id, keys=(report.origin_key,), revision=revision)
 
-    def flush_now(self, report: ReportRef) -> None:
-        """Submit the scheduled revision now: the reporter pressed Done, or the network reported the end of the call."""
+    def make_due_now(self, report: ReportRef) -> None:
+        """Make the scheduled revision due now; the scheduler submits it within a second."""
         if report.is_pending:
             try:
                 now = self._database.now()

@@ -2,7 +2,7 @@
 
 Both are derived from a secret of the session. It is never stored outside the sealed session, so a repeated Send shows
 the same code and PIN. The database holds one slow hash of both, so even database and keys together only allow guessing:
-10^11 pairs, some milliseconds each (docs/decisions/0063-codes-come-from-a-secret-of-the-session.md).
+10^11 pairs, some milliseconds each (docs/decisions/0063-derive-code-and-pin-from-a-secret-of-the-session.md).
 """
 
 from __future__ import annotations

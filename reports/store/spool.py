@@ -11,6 +11,7 @@ import base64
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -78,6 +79,7 @@ def _decode_bytes(value: dict[str, Any]) -> Any:
 
 
 ENTRY_SUFFIX = ".box"
+_ENTRY_NAME = re.compile(rf"(\d{{20}})-(.{{36}})-(\d+)(?:-([0-9a-f]{{16}}))?{re.escape(ENTRY_SUFFIX)}")
 MAX_ENTRIES = 10_000
 MAX_BYTES = 256 << 20
 MIN_FREE_BYTES = 200 << 20  # on the disk
@@ -91,13 +93,50 @@ class SpoolWriteError(Exception):
     """The spool did not store an entry: it is full, or the disk failed. The reporter must be told NOT SENT."""
 
 
-def _submission_mark(submission: Submission, kind: str) -> str:
-    """Return the part of a Send's file name by which its session finds it again without opening it; else ""."""
-    return _origin_mark(submission.origin_key) if kind in SUBMIT_KINDS else ""
+@dataclass(frozen=True, slots=True)
+class EntryName:
+    """The file name of an entry: what must be known of all entries without opening each of them.
+
+        <microseconds, 20 digits>-<report id>-<revision>[-<start of the origin key>].box
+
+    A stray file, which has another name, has no report; `drain` moves it to `bad`.
+    """
+
+    text: str
+    at: int = 0  # microseconds; the order in which entries are submitted
+    report_id: str = ""
+    revision: int = 0
+    origin: str = ""  # of a Send: by it its session finds it again
+
+    @classmethod
+    def of(cls, submission: Submission, kind: str, at: int) -> EntryName:
+        """Return the name for a new entry."""
+        origin = _start_of(submission.origin_key) if kind in SUBMIT_KINDS else ""
+        text = f"{at:020d}-{submission.report_id}-{submission.revision}{origin and '-'}{origin}{ENTRY_SUFFIX}"
+        return cls(text, at, submission.report_id, submission.revision, origin)
+
+    @classmethod
+    def parse(cls, text: str) -> EntryName:
+        """Return the parts of a file name."""
+        match = _ENTRY_NAME.fullmatch(text)
+        return cls(text, int(match[1]), match[2], int(match[3]), match[4] or "") if match else cls(text)
+
+    def supersedes(self, other: EntryName, *, sends: bool) -> bool:
+        """Return whether `other` is an earlier entry whose content this one holds, or whose report it deletes.
+
+        `sends`: Sends are superseded too. A Send that the reporter saw as NOT SENT has a lower revision; a confirmed
+        one may have the same, and stays.
+        """
+        is_earlier = other.report_id == self.report_id and other.at < self.at
+        return is_earlier and (
+            other.revision < self.revision
+            if other.origin and sends
+            else not other.origin and other.revision <= self.revision
+        )
 
 
-def _origin_mark(origin_key: bytes) -> str:
-    return f"-{origin_key[:8].hex()}"
+def _start_of(origin_key: bytes) -> str:
+    return origin_key[:8].hex()
 
 
 @dataclass(slots=True)
@@ -105,7 +144,7 @@ class _Listing:
     """Names of the entries, unordered, and most of what this process has put since. `at`: monotonic seconds."""
 
     at: float
-    names: list[str]
+    names: list[EntryName]
     size: int  # bytes
 
 
@@ -161,23 +200,19 @@ class Spool:
         if self._is_full(listing) and self._is_full(self._new_listing()):
             raise SpoolWriteError("full")
         name = self._new_name(entry, listing.names)
-        self._write(name, self._cipher.seal("spool", name.encode(), entry.encode()))
+        self._write(name.text, self._cipher.seal("spool", name.text.encode(), entry.encode()))
         with suppress(OSError):  # if they stay, they are submitted one after the other, which does no harm
-            over_sends = kind in REPLACING_KINDS
-            names = self.names() if over_sends else listing.names  # a slow Send may have arrived during the write
-            for outdated in _outdated_by(name, names, over_sends=over_sends):
-                (self.folder / outdated).unlink(missing_ok=True)
+            sends = kind in REPLACING_KINDS
+            stored = self._names() if sends else listing.names  # a slow Send may have arrived during the write
+            for earlier in stored:
+                if name.supersedes(earlier, sends=sends):
+                    (self.folder / earlier.text).unlink(missing_ok=True)
         self._listing.names.append(name)
 
-    def _new_name(self, entry: SpoolEntry, names: list[str]) -> str:
+    def _new_name(self, entry: SpoolEntry, names: list[EntryName]) -> EntryName:
         """Return a name that sorts after all stored ones, so that the order holds even if the clock is set back."""
-        submission = entry.submission
-        last_time = max(names, default="0")[:20]
-        at = max(time.time_ns() // 1000, int(last_time) + 1)
-        return (
-            f"{at:020d}-{submission.report_id}-{submission.revision}"
-            f"{_submission_mark(submission, entry.kind)}{ENTRY_SUFFIX}"
-        )
+        at = max(time.time_ns() // 1000, *(name.at + 1 for name in names), 0)
+        return EntryName.of(entry.submission, entry.kind, at)
 
     def _write(self, name: str, data: bytes) -> None:
         unfinished = self.folder / (name + ".tmp")
@@ -202,7 +237,8 @@ class Spool:
 
     def _new_listing(self) -> _Listing:
         entries = [entry for entry in os.scandir(self.folder) if entry.name.endswith(ENTRY_SUFFIX)]
-        self._listing = _Listing(time.monotonic(), [entry.name for entry in entries], sum(map(_size, entries)))
+        names = [EntryName.parse(entry.name) for entry in entries]
+        self._listing = _Listing(time.monotonic(), names, sum(map(_size, entries)))
         return self._listing
 
     def names(self) -> list[str]:
@@ -212,6 +248,9 @@ class Spool:
             return []
         return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(ENTRY_SUFFIX))
 
+    def _names(self) -> list[EntryName]:
+        return [EntryName.parse(name) for name in self.names()]
+
     def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
         """Return the report id and the highest revision of a stored Send of this session; None if there is none.
 
@@ -219,13 +258,13 @@ class Spool:
         within the hour and always the same origin key, and an addition in the same session has a higher revision.
         """
         event_loop_guard.check("spool.sent_by")
-        mark = f"{_origin_mark(origin_key)}{ENTRY_SUFFIX}"
+        origin = _start_of(origin_key)
         try:
-            matching = [name.removesuffix(mark) for name in self._recent_listing().names if name.endswith(mark)]
+            stored = [name for name in self._recent_listing().names if name.origin == origin]
         except OSError:  # the folder is unavailable, but the database may work
             return None
-        ids = [(name[21:57], int(name[58:])) for name in matching]
-        return max(ids, key=lambda pair: pair[1]) if ids else None
+        last = max(stored, key=lambda name: name.revision, default=None)
+        return (last.report_id, last.revision) if last else None
 
     def oldest_seconds(self) -> float:
         """Return the age of the oldest entry; 0 if there is none.
@@ -235,7 +274,8 @@ class Spool:
         """
         names, now = self.names(), time.monotonic()
         self._first_seen = {name: self._first_seen.get(name, now) for name in names}
-        age_by_name = time.time() - int(names[0][:20]) / 1_000_000 if names else 0.0
+        named_at = next((name.at for name in map(EntryName.parse, names) if name.at), None)  # not of a stray file
+        age_by_name = time.time() - named_at / 1_000_000 if named_at else 0.0
         return max(age_by_name, *(now - seen_at for seen_at in self._first_seen.values()), 0.0)
 
     def bad(self) -> int:
@@ -256,40 +296,42 @@ class Spool:
         the host drains at a time; the others return 0 at once. An error other than `DatabaseUnavailable` or `OSError`
         is raised at the end.
         """
-        submitted, refused_names, blocked, unexpected = 0, set[str](), set[str](), None
+        submitted, unexpected = 0, None
+        refused, blocked = list[EntryName](), set[str]()
         self.refusal = None
         with self._drain_lock() as has_lock:
             for name in self._drain_order() if has_lock else ():
-                if len(refused_names) == MAX_REFUSED:
+                if len(refused) == MAX_REFUSED:
                     break
-                if any(_report_part(name) == _report_part(refused_name) for refused_name in refused_names):
-                    blocked.add(name)
+                if any(name.report_id == earlier.report_id for earlier in refused):
+                    blocked.add(name.text)
                     continue
+                file_path = self.folder / name.text
                 try:
-                    if entry := self._read(name):
+                    if entry := self._read(name.text):
                         file(entry)
                 except FileNotFoundError:
                     continue  # a later revision has superseded it
                 except Exception as error:
-                    refused_names.add(name)
+                    refused.append(name)
                     self.refusal = error
                     unexpected = unexpected if isinstance(error, DatabaseUnavailable | OSError) else error
                     continue
                 if entry is None:
-                    (self.folder / name).rename(self.folder / "bad" / name)  # never deleted: a person looks at it
+                    file_path.rename(self.folder / "bad" / name.text)  # never deleted: a person looks at it
                     continue
-                (self.folder / name).unlink(missing_ok=True)
+                file_path.unlink(missing_ok=True)
                 filesystem.sync(self.folder)
                 submitted += 1
-            self._refused = self._refused.intersection(self.names()) | refused_names | blocked
+            self._refused = self._refused.intersection(self.names()) | {name.text for name in refused} | blocked
         if unexpected:
             raise unexpected
         return submitted
 
-    def _drain_order(self) -> list[str]:
+    def _drain_order(self) -> list[EntryName]:
         """Return the names, oldest first; reports with a refused entry come after all others."""
-        refused_reports = set(map(_report_part, self._refused))
-        return sorted(self.names(), key=lambda name: (_report_part(name) in refused_reports, name))
+        refused_reports = {EntryName.parse(name).report_id for name in self._refused}
+        return sorted(self._names(), key=lambda name: (name.report_id in refused_reports, name.text))
 
     def _read(self, name: str) -> SpoolEntry | None:
         """Open an entry. Returns None if it is damaged or was sealed under another key."""
@@ -308,37 +350,6 @@ class Spool:
                 yield False
                 return
             yield True
-
-
-def _outdated_by(name: str, names: list[str], *, over_sends: bool) -> list[str]:
-    """Return the earlier entries that `name` supersedes: it holds all of their content, or deletes their report.
-
-    `over_sends`: Sends too. A Send that the reporter saw as NOT SENT has a lower revision; a confirmed one may
-    have the same, and stays.
-    """
-    earlier_names = [
-        earlier_name
-        for earlier_name in names
-        if earlier_name < name and _report_part(earlier_name) == _report_part(name)
-    ]
-    numbers = {
-        earlier_name: _revision(earlier_name) + _is_send(earlier_name)
-        for earlier_name in earlier_names
-        if over_sends or not _is_send(earlier_name)
-    }
-    return [earlier_name for earlier_name, number in numbers.items() if number <= _revision(name)]
-
-
-def _revision(name: str) -> int:
-    return int(name[58:].removesuffix(ENTRY_SUFFIX).partition("-")[0])
-
-
-def _is_send(name: str) -> bool:
-    return "-" in name[58:]
-
-
-def _report_part(name: str) -> str:
-    return name[20:58]
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -346,8 +346,8 @@ def _lock_pending(connection: Connection, submission: Submission) -> Sequence[An
 def _due(database: Database, due_at: int, kind: PendingKind, pending_rows: Sequence[Any]) -> ColumnElement[int]:
     """Return when the new row is due.
 
-    A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update keeps
-    the time of the update that it replaces: answers after Send are collected from the first one on.
+    A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update that
+    replaces an update is due at the earlier of the two times: answers after Send are collected from the first one on.
     """
     new_due_at = database.to_database_time(due_at)
     if not pending_rows:

@@ -74,12 +74,12 @@ def _in_code() -> Iterator[str]:
         case_actions.SECOND_PERSON_NEEDED,
         case_actions.SAME_PERSON,
         case_actions.TOO_NEW,
+        case_actions.NOT_SURE,
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)
     yield from (drills.INVALID_TIME, drills.ALREADY_PLANNED, drills.ALREADY_STARTED)
     yield from (
         handover.NO_REASON,
-        handover.NOT_SURE,
         handover.NOT_THERE,
         handover.NOT_NOW,
         handover.ALREADY_ASKED,

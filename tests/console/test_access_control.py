@@ -1,20 +1,23 @@
-"""Every page has a door: who passes it, what a form has to bring, and what everybody else gets. From the URL map."""
+"""Every route of the URL map: who may use it, what a form has to contain, and what everybody else gets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+from flask import Blueprint, Flask, Response
 from sqlalchemy import select
 
-from console.auth.access_control import PageRoute
+from console import app as console_app
+from console.auth.access_control import AccessRule, CheckedView, UndeclaredAccess, requires
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.staff import staff_sessions
-from tests.console.doors_table import OPEN, ROWS, SYSTEMS
+from tests.console.role_table import OPEN, ROWS, SYSTEMS
 from tests.support.console import Console
-from tests.support.staff import Page, Person, joined, pass_time
+from tests.support.staff import HERE, Page, Person, joined, pass_time
+from tokaut.local_stack.settings import StackPlan
 
 ROLES = ("staff", "lead", "auditor", "operator")
 NOBODY = "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"
@@ -40,8 +43,18 @@ def people(console: Console) -> Mapping[str, Person]:
     return found
 
 
-def doors(console: Console) -> Mapping[str, PageRoute]:
-    return {("POST " if one.post else "GET ") + one.rule: one for one in console.flask.extensions["doors"].all.values()}
+def routes(console: Console) -> Mapping[str, AccessRule]:
+    """Return the access rule of each method and address of the URL map."""
+    found = {}
+    for rule in console.flask.url_map.iter_rules():
+        view = console.flask.view_functions[rule.endpoint]
+        assert isinstance(view, CheckedView), rule
+        found |= {f"{method} {rule}": view.rule for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+    return found
+
+
+def for_staff(console: Console) -> list[str]:
+    return [row for row, rule in routes(console).items() if rule.roles is not None]
 
 
 def filled(rule: str) -> str:
@@ -50,22 +63,71 @@ def filled(rule: str) -> str:
 
 
 def test_every_address_has_a_row_and_every_row_an_address(console: Console) -> None:
-    there = {
-        f"{method} {rule}"
-        for rule in console.flask.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    there = routes(console)
+    assert set(there) == set(ROWS) | set(OPEN) | set(SYSTEMS)
+    assert {row: rule.roles for row, rule in there.items() if rule.roles is not None} == {
+        row: frozenset(roles) for row, roles in ROWS.items()
     }
-    assert there == set(ROWS) | set(OPEN) | set(SYSTEMS)
-    assert set(doors(console)) == set(ROWS) | (set(OPEN) - {"GET /static/<name>"})
+    assert {row for row, rule in there.items() if rule.exempt} == {"GET /static/<name>", *SYSTEMS}
+
+
+def undeclared() -> Response:
+    return Response("planted")
+
+
+def route_without_a_rule(app: Flask | Blueprint) -> None:
+    app.get("/planted")(undeclared)
+
+
+def rule_above_its_route(app: Flask | Blueprint) -> None:
+    requires("lead")(app.get("/planted")(undeclared))
+
+
+@pytest.mark.parametrize("plant", [route_without_a_rule, rule_above_its_route])
+def test_a_view_without_a_rule_refuses_to_start(
+    made: StackPlan, monkeypatch: pytest.MonkeyPatch, plant: Callable[[Blueprint], None]
+) -> None:
+    planted = Blueprint("planted", __name__)
+    plant(planted)
+    monkeypatch.setattr(console_app, "PAGES", (*console_app.PAGES, planted))
+    with pytest.raises(UndeclaredAccess, match=r"planted\.undeclared declares no access rule"):
+        Console({**made.settings, "COUNTRIES": "vu"})
+
+
+@pytest.mark.parametrize("plant", [route_without_a_rule, rule_above_its_route])
+def test_a_view_without_a_rule_that_is_added_later_is_never_called(
+    console: Console, plant: Callable[[Flask], None]
+) -> None:
+    plant(console.flask)
+    page = Person(console.flask, console.parts.database, "stranger").get("/planted")
+    assert page.status == 500 and "planted" not in page.html
+
+
+@pytest.mark.rule("A-20")
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_every_method_that_may_change_something_needs_a_token(console: Console, method: str) -> None:
+    console.flask.route("/planted", methods=[method])(requires(*ROLES)(lambda me: Response("planted")))
+    lead = joined(console.flask, console.parts.database, "lead", "lead")
+    lead.log_in()
+    token = lead.get("/me").token
+    for form, status in (({}, 400), ({"token": token}, 200)):
+        assert lead.client.open("/planted", method=method, data=form, base_url=HERE).status_code == status
+
+
+def test_a_view_whose_rule_names_no_role_is_nobodys() -> None:
+    assert requires()(lambda me: Response()).rule.roles == frozenset()
 
 
 @pytest.mark.rule("A-27")
 def test_without_a_login_every_page_leads_to_it(console: Console) -> None:
     stranger = Person(console.flask, console.parts.database, "stranger")
-    for row in ROWS:
-        method, _, rule = row.partition(" ")
-        page = stranger.get(filled(rule)) if method == "GET" else stranger.post(filled(rule))
-        assert (page.status, page.leads_to) == (303, "/login"), row
+    for row in routes(console):
+        page = asked_blind(stranger, row)
+        if row in ROWS:
+            assert (page.status, page.leads_to) == (303, "/login"), row
+        else:
+            assert row in OPEN or row in SYSTEMS
+            assert page.leads_to != "/login" and page.status in (200, 303, 400, 401, 404), row
 
 
 @pytest.mark.rule("A-35")
@@ -76,8 +138,8 @@ def test_what_a_role_may_not_is_as_if_it_were_not_there(
     one = people[role]
     nowhere = one.get("/nowhere/at/all")
     assert nowhere.status == 404
-    for row, roles in ROWS.items():
-        if role in roles:
+    for row in for_staff(console):
+        if role in ROWS[row]:
             continue
         page = asked(one, row)
         assert (page.status, page.html) == (404, nowhere.html), row
@@ -86,8 +148,8 @@ def test_what_a_role_may_not_is_as_if_it_were_not_there(
 @pytest.mark.rule("A-35")
 @pytest.mark.parametrize("role", ROLES)
 def test_what_a_role_may_answers(console: Console, people: Mapping[str, Person], role: str) -> None:
-    for row, roles in ROWS.items():
-        if role not in roles or "<" in row or row in ("POST /logout", "POST /me/end-all", "POST /lock"):
+    for row in for_staff(console):
+        if role not in ROWS[row] or "<" in row or row in ("POST /logout", "POST /me/end-all", "POST /lock"):
             continue
         page = asked(people[role], row)
         assert page.status in (200, 204, 303, 400, 403), row
@@ -96,7 +158,7 @@ def test_what_a_role_may_answers(console: Console, people: Mapping[str, Person],
 
 @pytest.mark.rule("A-34")
 def test_what_is_sensitive_is_behind_a_re_check(console: Console) -> None:
-    fresh = {row for row, door in doors(console).items() if door.fresh}
+    fresh = {row for row, rule in routes(console).items() if rule.fresh}
     assert {row for row in ROWS if "/people" in row or "export" in row or row == "POST /me/password"} == fresh
 
 
@@ -106,10 +168,12 @@ def asked(one: Person, row: str) -> Page:
 
 
 @pytest.mark.rule("A-20")
-def test_a_form_without_its_token_or_from_elsewhere_does_nothing(people: Mapping[str, Person]) -> None:
+def test_a_form_without_its_token_or_from_elsewhere_does_nothing(
+    console: Console, people: Mapping[str, Person]
+) -> None:
     lead, staff = people["lead"], people["staff"]
-    for row in (*ROWS, "POST /login", "POST /locked", "POST /language"):
-        if not row.startswith("POST"):
+    for row in routes(console):
+        if not row.startswith("POST") or row in SYSTEMS:
             continue
         path = filled(row.removeprefix("POST "))
         own, others = lead.get("/me").token, staff.get("/me").token
@@ -165,7 +229,7 @@ def test_a_get_changes_nothing(console: Console, people: Mapping[str, Person]) -
 
     before = state()
     for one in people.values():
-        for row in (*ROWS, *OPEN):
+        for row in routes(console):
             if row.startswith("GET") and row not in READING:
                 one.get(filled(row.removeprefix("GET ")))
     assert state() == before
@@ -180,8 +244,8 @@ READING = ("GET /reports/<report_id>", "GET /reports/<report_id>/export")  # who
 @pytest.mark.rule("A-19")
 @pytest.mark.rule("A-44")
 def test_every_page_has_all_headers(console: Console, people: Mapping[str, Person]) -> None:
-    for row in (*ROWS, *OPEN):
-        if not row.startswith("GET"):
+    for row in routes(console):
+        if not row.startswith("GET") or row in SYSTEMS:
             continue
         page = people["lead"].get(filled(row.removeprefix("GET ")).replace(f"static/{NOBODY}", "static/console.js"))
         assert {name: page.headers.get(name) for name in HEADERS} == HEADERS, row
@@ -205,7 +269,7 @@ def test_a_failure_inside_says_nothing_and_does_nothing(
     console.flask.config["PROPAGATE_EXCEPTIONS"] = False
     for failing, status in ((broken, 500), (away, 503)):
         monkeypatch.setattr(staff_sessions, "find", failing)
-        for row in ROWS:
+        for row in for_staff(console):
             page = asked_blind(people["lead"], row)
             assert page.status == status, row
             assert "secret" not in page.html and "Traceback" not in page.html, row
@@ -218,6 +282,6 @@ def asked_blind(one: Person, row: str) -> Page:
 
 def test_time_goes_on(console: Console, people: Mapping[str, Person]) -> None:
     pass_time(console.parts.database, 16 * 60)
-    for row in ROWS:
+    for row in for_staff(console):
         page = asked_blind(people["lead"], row)
         assert page.leads_to.partition("?")[0] == "/locked" or page.status == 400, row

@@ -38,7 +38,7 @@ from reports.store.privileges.rights import CLOCK, CONSOLE, WEB, WORKER
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
-from tests.console.doors_table import DRILLS, OPEN, ROWS, SYSTEMS
+from tests.console.role_table import DRILLS, OPEN, ROWS, SYSTEMS
 from tests.console.test_one_language import MADE_UP, untranslated
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App

@@ -121,6 +121,27 @@ def test_an_entry_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(spool: S
     assert (spool.names(), spool.bad()) == ([], 1)
 
 
+@pytest.mark.parametrize("stray", ["copy of an entry.box", "...box", f"{'0' * 20}-another-2.box", f"{10**20}.box"])
+def test_a_stray_file_stops_no_entry_and_makes_none_older(spool: Spool, stray: str) -> None:
+    (spool.folder / stray).write_bytes(b"stray")
+    spool.put(SpoolEntry(submission(), "sent"))
+    assert spool.sent_by(submission().origin_key) == (submission().report_id, 2)
+    assert spool.oldest_seconds() < 60
+    out: list[SpoolEntry] = []
+    assert spool.drain(out.append) == 1
+    assert (out[0].submission, spool.names(), spool.bad()) == (submission(), [], 1)
+
+
+@pytest.mark.parametrize(("kind", "mark"), [("sent", "-0101010101010101"), ("update", "")])
+def test_an_entry_of_the_former_release_is_found_and_submitted(spool: Spool, kind: str, mark: str) -> None:
+    name = f"00001764400000000000-01a211b9-f7d0-7c31-9d5e-000000000001-2{mark}.box"
+    (spool.folder / name).write_bytes(VAULT.seal("spool", name.encode(), SpoolEntry(submission(), kind).encode()))
+    assert spool.sent_by(submission().origin_key) == ((submission().report_id, 2) if mark else None)
+    out: list[SpoolEntry] = []
+    assert spool.drain(out.append) == 1
+    assert (out[0].submission, out[0].kind) == (submission(), kind)
+
+
 def test_what_could_not_be_filed_stays_and_holds_up_no_other(spool: Spool) -> None:
     for n in (1, 2):
         spool.put(SpoolEntry(submission(n), "sent"))

@@ -23,7 +23,8 @@ from reports.crypto.key_files import read_private_key
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, number, thread, walk
+from tests.safeguarding.away import database_away
+from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, TO_SENT, number, thread, walk
 from tests.support.app import App
 from tokaut.__main__ import main
 
@@ -322,6 +323,39 @@ def test_what_was_answered_goes_with_it_and_nothing_more_can_be_put_there(told: 
     assert "the mailbox is closed" in refused.output
     assert [row.report_id for row in told.app.rows(t.answer)] == [other.report_id]
     assert "1 Messages (1)" in other.opened()[0]
+
+
+@pytest.mark.rule("S-35")
+def test_what_was_added_and_not_submitted_is_deleted_too(app: App) -> None:
+    phone = app.ussd(PHONE)
+    found = CODE.search(walk(phone, *TO_SENT)[-1])
+    assert found
+    told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
+    phone.type("Add your words")
+    phone.type("Zorrovik waits near the school")
+    assert app.waiting()
+    assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
+    assert app.waiting() == []
+    app.pass_time(60)
+    assert {kept.revision for kept in app.bodies()} == {1}
+
+
+@pytest.mark.rule("S-35")
+def test_while_something_added_is_in_the_spool_it_is_not_said_to_be_deleted(app: App) -> None:
+    phone = app.ussd(PHONE)
+    found = CODE.search(walk(phone, *TO_SENT)[-1])
+    assert found
+    told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
+    phone.type("Add your words")
+    with database_away(app):
+        phone.type("Zorrovik waits near the school")
+    assert app.parts.spool.names()
+    assert not told.opened("4", "Delete")[-1].startswith("Being deleted here.")
+    assert told.messages() == []
+    app.parts.housekeeping.once()
+    assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
+    app.pass_time(60)
+    assert {kept.revision for kept in app.bodies()} == {1}
 
 
 def test_by_sms_it_says_how_to_delete_the_texts(told: Told) -> None:

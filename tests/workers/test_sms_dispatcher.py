@@ -101,7 +101,7 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     assert text == SmsMessage("+6785550101", "163", "a é €", "link-7", id=sms, seconds=text.seconds)
     assert 590 < text.seconds <= 600
     row = post.row(sms)
-    assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "delivered")
+    assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "accepted")
     assert messages.record_delivery_report(post.desk.database, "id-1", "delivered")
 
 

@@ -27,6 +27,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
+from runtime.deadline import DeadlineExceeded, DeadlinePool
 from workers.failures import NetworkFailure
 from workers.network.allowlist import Target, is_public
 
@@ -312,7 +313,10 @@ def allowed_addresses(host: str, port: int, resolve: Resolver, seconds: float, *
 
     Raises NoResponse if the name does not resolve within `seconds`, or if an address is not allowed.
     """
-    resolved = _resolve_within(seconds, lambda: list(resolve(host, port)))
+    try:  # the system's resolver has no deadline
+        resolved = DeadlinePool(1).within(seconds, lambda: list(resolve(host, port)))
+    except (DeadlineExceeded, OSError, UnicodeError):
+        raise NoResponse("dns") from None
     if not resolved:
         raise NoResponse("dns")
     if not listed and not all(is_public(address) for address in resolved):
@@ -334,20 +338,3 @@ def _failure_class(error: Exception) -> NetworkFailure:
         return "timeout"
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return "not_reached" if isinstance(reason, NewConnectionError) else "reset"
-
-
-def _resolve_within(seconds: float, resolve: Callable[[], list[str]]) -> list[str]:
-    """Resolve a name with a deadline, which the system's resolver does not have.
-
-    On timeout the thread is abandoned and ends when the resolver gives up. Returns an empty list on any failure.
-    """
-    resolved: list[str] = []
-
-    def run() -> None:
-        with suppress(OSError, UnicodeError):
-            resolved.extend(resolve())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return [] if thread.is_alive() else resolved

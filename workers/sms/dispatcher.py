@@ -60,7 +60,7 @@ class Accepted:
     """
 
     provider_id: str | None = None
-    why: Literal["delivered"] = "delivered"
+    why: Literal["accepted"] = "accepted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who may what: written by people, compared with the URL map. A new address without a row here fails."""
+"""The roles that may use each route, written by people and compared with the URL map: a new route needs a row here."""
 
 from __future__ import annotations
 
