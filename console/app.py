@@ -26,7 +26,7 @@ from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
 from reports.store.database_check import WrongDatabase, check_ready
 from reports.store.engine.database import Database, InvalidDatabaseURL
-from reports.store.engine.timing import INTERACTIVE
+from reports.store.engine.timeouts import INTERACTIVE
 from runtime import logs
 from runtime.hardening import harden
 from runtime.security_headers import HEADERS

@@ -43,10 +43,10 @@ from reports.countries import country
 from reports.countries.validation import TRANSLATED_WORDS
 from reports.crypto import PhonePepper, PublicKey, RecordCipher, key_files
 from reports.crypto.phone_pepper import load_pepper
-from reports.retention import ErasureJournal, journal_folder
+from reports.erasure_journal import ErasureJournal, journal_folder
 from reports.store.database_check import WrongDatabase, check_ready, refuse_another_key
 from reports.store.engine.database import Database, InvalidDatabaseURL
-from reports.store.engine.timing import INTERACTIVE
+from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.operations import maintenance
 from reports.store.spool import Spool
 from runtime import event_loop_guard, logs, metrics_files, redis_clients

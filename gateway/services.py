@@ -12,7 +12,7 @@ from gateway.sessions.store import Sessions
 from gateway.submission.submitter import Submitter
 from gateway.threads import BackgroundLoop, BlockingPool
 from gateway.webhooks import Webhooks
-from reports.retention import ErasureJournal
+from reports.erasure_journal import ErasureJournal
 from reports.store.engine.database import Database
 from reports.store.spool import Spool
 from runtime import event_loop_guard

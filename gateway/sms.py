@@ -15,14 +15,15 @@ from msgspec.structs import asdict
 from gateway.messaging.model import Inbound
 from reports.crypto import DecryptError, PhonePepper, PublicKey, RecordCipher, SealContext, keyed_hash, seal_body
 from reports.crypto.key_files import SENDER_KEY
-from reports.escalation import SMS_LIFETIME, Priority
+from reports.erasure_journal import ErasureJournal
+from reports.escalation import Priority
 from reports.facts import Completeness
-from reports.retention import ErasureJournal
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import messages, opt_outs
 from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission
+from reports.time_limits import SMS_LIFETIME
 from runtime.queue import SEND_SMS_JOB, JobQueue
 from runtime.settings import Mode
 from runtime.telephony import DeliveryReportStatus

@@ -1,4 +1,4 @@
-"""Retention periods, each with its reason, and the journal of erasures that survives a restore.
+"""Retention periods: how long each kind of data is kept, and why.
 
 `reports/store/operations/retention.py` has the same rules in SQL; a test compares it with Python.
 
@@ -7,36 +7,19 @@ Data that is undelivered, parked or waits for a person is never purged, in any m
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import structlog
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
-from runtime import filesystem
-from runtime.deadline import DeadlineExceeded, DeadlinePool
-from runtime.settings.processes import sqlite_file
-from runtime.time_units import DAY, SECOND
-
 WARN_DAYS: Final = 30  # days before the purge of a report that nobody closed: the operator is told
 HOLD_WARN_DAYS: Final = 14  # days before a legal hold ends: the operator is told
 MAX_HOLD_DAYS: Final = 731
 LOCAL_KINDS: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy stored here
-FOLDER_NAME = "erasures"
-FILE_SUFFIX = ".jsonl"
-KEEP_DAYS = 35  # as long as backups are kept (tokaut/commands/backup.py)
-DISK_TIMEOUT_SECONDS = 1.0  # the reporter waits for the answer
-MAX_THREADS = 4
 
-ErasureKind = Literal["draft", "report", "contact", "stop", "start"]
 
 log = structlog.get_logger()
 
@@ -135,137 +118,3 @@ class RetentionPolicy:
 # A restored backup is older than some of them, so web applies the journal to it again
 # (gateway/background/erasures.py). Each line is JSON with ids and keyed hashes only: no telephone number, and no
 # words of a reporter.
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """One line of the journal.
-
-    `at`: microseconds. `keys`: the origin key of a draft, or the opt-out keys of a number, in hex. `revision`: the
-    highest revision of the draft that was deleted. `message_id`: of the message to the hotlines.
-    """
-
-    kind: ErasureKind
-    at: int = 0
-    report_id: str = ""
-    keys: tuple[str, ...] = ()
-    revision: int = 0
-    message_id: str = ""
-
-
-def journal_folder(address: str, data: Path) -> Path:
-    """Return the folder of the journal: beside an embedded database, where backups can read it; else in `data`."""
-    database_file = sqlite_file(address)
-    return (database_file.parent if database_file else data) / FOLDER_NAME
-
-
-class ErasureJournal:
-    """Append erasures to one file for each day and host, and read the files of all hosts in the folder.
-
-    Args:
-        folder: may be a mount point of another disk.
-        host: the name of this host.
-        is_shared: whether the group may read the folder, as it may read the embedded database beside it.
-        now: returns the time in microseconds.
-        count: counts the erasures that could not be recorded.
-    """
-
-    def __init__(
-        self, folder: Path, host: str, *, is_shared: bool, now: Callable[[], int], count: Callable[[str], None]
-    ) -> None:
-        self.folder = folder
-        self._host = "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in host)
-        self._folder_mode, self._file_mode = (0o750, 0o640) if is_shared else (0o700, 0o600)
-        self._now = now
-        self._count = count
-        self._io_pool = DeadlinePool(MAX_THREADS)
-
-    def close(self) -> None:
-        """Stop the threads that write."""
-        self._io_pool.close()
-
-    def record(
-        self,
-        kind: ErasureKind,
-        *,
-        report_id: str = "",
-        keys: tuple[bytes, ...] = (),
-        revision: int = 0,
-        message_id: str = "",
-    ) -> None:
-        """Append a line and sync it. Never raises: a failing disk must not prevent the deletion itself."""
-        now = self._now()
-        erasure = Erasure(kind, now, report_id, tuple(key.hex() for key in keys), revision, message_id)
-        try:
-            self._io_pool.within(DISK_TIMEOUT_SECONDS, lambda: self._append(erasure))
-        except (OSError, DeadlineExceeded) as error:
-            self._count("erasures_not_recorded")
-            log.warning("erasure_not_recorded", **{"class": type(error).__name__})
-
-    def _append(self, erasure: Erasure) -> None:
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True)
-            self.folder.chmod(self._folder_mode)  # the umask alone would keep the group out
-        path = self.folder / f"{_day(erasure.at)}-{self._host}{FILE_SUFFIX}"
-        is_new = not path.exists()
-        line = json.dumps(asdict(erasure), separators=(",", ":")).encode() + b"\n"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            if is_new:
-                os.fchmod(descriptor, self._file_mode)
-            size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that a power cut has left incomplete
-                line = b"\n" + line
-            if os.write(descriptor, line) != len(line):
-                raise OSError(errno.ENOSPC, "the line was not written whole")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if is_new:
-            filesystem.sync(self.folder)
-
-    def since(self, at: int) -> list[Erasure]:
-        """Return the erasures of all hosts from this time on, oldest first. Raises OSError."""
-        paths = sorted(self.folder.glob(f"*{FILE_SUFFIX}")) if self.folder.exists() else []
-        entries = [entry for path in paths for entry in _lines(path) if entry.at >= at]
-        return sorted(entries, key=lambda entry: entry.at)
-
-    def delete_expired(self) -> None:
-        """Delete the files of days for which no backup is left. Raises OSError."""
-        oldest = _day(self._now() - (KEEP_DAYS + 1) * DAY)
-        for path in self.folder.glob(f"*{FILE_SUFFIX}") if self.folder.exists() else ():
-            if path.name[:8] < oldest:
-                path.unlink(missing_ok=True)
-
-
-def copy_journal(source: Path, target: Path) -> None:
-    """Copy the journal to the folder of the backups, and delete older files there. Raises OSError."""
-    names = {path.name for path in source.glob(f"*{FILE_SUFFIX}")} if source.exists() else set()
-    if names:
-        target.mkdir(mode=0o700, exist_ok=True)
-    for name in names:
-        part = target / (name + ".part")
-        with (source / name).open("rb") as reader, part.open("wb") as writer:
-            shutil.copyfileobj(reader, writer)
-            writer.flush()
-            os.fsync(writer.fileno())
-        part.rename(target / name)
-    if names:
-        filesystem.sync(target)
-    for path in target.glob(f"*{FILE_SUFFIX}"):
-        if path.name < min(names, default=""):
-            path.unlink()
-
-
-def _lines(path: Path) -> Iterator[Erasure]:
-    """Yield the erasures of a file, without lines that a power cut has left incomplete."""
-    for line in path.read_bytes().splitlines():
-        try:
-            row = json.loads(line)
-            yield Erasure(**{**row, "keys": tuple(row["keys"])})
-        except (ValueError, TypeError, KeyError):
-            continue
-
-
-def _day(at: int) -> str:
-    return f"{datetime.fromtimestamp(at // SECOND, UTC):%Y%m%d}"

@@ -10,7 +10,7 @@ from contextlib import suppress
 import structlog
 
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
-from reports.retention import Erasure, ErasureJournal
+from reports.erasure_journal import Erasure, ErasureJournal
 from reports.store import submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import MailboxClosed

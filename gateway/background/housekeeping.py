@@ -6,13 +6,11 @@ Once a day the counts of the day before are saved in the database. In training i
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,20 +23,18 @@ from gateway.conversation.handler import day_of
 from gateway.messaging.model import Channel, Inbound
 from gateway.sessions import store
 from gateway.sessions.store import Sessions
-from gateway.sms import START, STOP, SmsInbox
+from gateway.sms import SmsInbox
+from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent
 from reports.countries.country import Countries, Country, CountryError, load_country
 from reports.countries.numbers import withdraw, withdrawn_ids
-from reports.escalation import LEASES, PendingKind
-from reports.facts import Completeness
-from reports.store import submissions
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.operations.spool_status import SpoolStatus
-from reports.store.sms import opt_outs
-from reports.store.spool import CANCEL_KINDS, SUBMIT_KINDS, Spool, SpoolEntry
+from reports.store.spool import Spool
+from reports.time_limits import LEASES
 from runtime.time_units import DAY_SECONDS, HOUR_SECONDS, SECOND
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
@@ -67,35 +63,6 @@ def give_back() -> None:
 
 
 # Submit the entries of the spool once the database is back, whatever was stored in the meantime.
-
-
-def submit_late(database: Database, entry: SpoolEntry) -> None:
-    """Submit one entry of the spool. Raises DatabaseUnavailable."""
-    submission, mailbox = entry.submission, entry.mailbox
-    if entry.kind in CANCEL_KINDS:
-        submissions.cancel_pending(database, submission.origin_key, submission.report_id, up_to=submission.revision)
-        return
-    if entry.kind == STOP:
-        opt_outs.add(database, submission.origin_key)
-        return
-    if entry.kind == START:
-        opt_outs.remove(database, [submission.origin_key])
-        return
-    if entry.kind in SUBMIT_KINDS:
-        result = submissions.commit(database, submission, mailbox, unsent=entry.kind == "anew")
-        is_done = (
-            result.completeness == Completeness.COMPLETE
-            and not result.replaces_unsent
-            and (entry.kind == "sent" or result.by_this_session)
-        )
-        if not (result.is_new or is_done) and result.report_id != submission.report_id:
-            # The session continued a draft in Redis, while another Send of that call was submitted without that draft.
-            derived_key = hashlib.sha256(submission.origin_key + submission.report_id.encode()).digest()
-            result = submissions.commit(database, replace(submission, origin_key=derived_key))
-        if result.is_new or is_done:
-            return
-    kind = PendingKind.UPDATE if entry.kind in SUBMIT_KINDS else PendingKind(entry.kind)
-    submissions.schedule_from_spool(database, submission, kind, entry.due_at)
 
 
 class Housekeeping:

@@ -23,10 +23,10 @@ from reports.countries.hotline import Hotline
 from reports.countries.numbers import redact_withdrawn
 from reports.countries.opening_hours import first_to_open
 from reports.crypto import RecordCipher
+from reports.erasure_journal import ErasureJournal, ErasureKind
 from reports.escalation import URGENT
 from reports.json_bodies import NO_CONTACT, MessageKind, message_json
 from reports.report import contact_details
-from reports.retention import ErasureJournal, ErasureKind
 from reports.store import mailbox_access
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import correspondence

@@ -1,4 +1,4 @@
-"""Sessions in Redis: sealed, short-lived, and updated by one compare-and-set script; with a circuit breaker.
+"""Sessions in Redis: sealed, short-lived, and updated by one compare-and-set script, so that no step is taken twice.
 
 A key is an HMAC: Redis never sees a telephone number. A value is an 8-byte version, then the sealed session. Each write
 draws a new version; `keep` writes only over the version that was loaded, and otherwise returns the stored value. A
@@ -8,14 +8,13 @@ screen takes two round trips: one to load, one to save.
 from __future__ import annotations
 
 import os
-import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 from redis.exceptions import RedisError
 
+from gateway.circuit_breaker import CircuitBreaker
 from gateway.sessions import keys as session_keys
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
@@ -66,30 +65,6 @@ COUNT_SECONDS = 24 * 3600
 
 
 # A circuit breaker: after several failures a service is not called for a while, so that reporters need not wait.
-
-
-class CircuitBreaker:
-    """Opens for `rest` seconds after `failures` within `window` seconds. Monotonic time; one for each process."""
-
-    def __init__(self, failures: int, window: float, rest: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._window = window
-        self._rest = rest
-        self._clock = clock
-        self._failures: deque[float] = deque(maxlen=failures)
-        self._open_until = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        """Return whether the service must not be called now."""
-        return self._clock() < self._open_until
-
-    def failed(self) -> None:
-        """Count a failure, and open after too many."""
-        now = self._clock()
-        self._failures.append(now)
-        if len(self._failures) == self._failures.maxlen and now - self._failures[0] <= self._window:
-            self._open_until = now + self._rest
-            self._failures.clear()
 
 
 class RedisUnavailable(Exception):

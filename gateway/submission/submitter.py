@@ -12,14 +12,14 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.circuit_breaker import CircuitBreaker
 from gateway.sessions.report_ref import CodeState, PerhapsScheduled, ReportRef, Submitted
-from gateway.sessions.store import CircuitBreaker
 from gateway.submission.builder import ReportBuilder, ReportInput
 from gateway.submission.transitions import SubmissionEvent, after_event, known_up_to, revision_for
 from reports.crypto import RecordCipher
+from reports.erasure_journal import ErasureJournal
 from reports.escalation import PendingKind, Priority, queue_of
 from reports.facts import Completeness
-from reports.retention import ErasureJournal
 from reports.routing import Recipient
 from reports.store import mailbox_access, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable

@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, exists, or_, select, update
 
 from reports.delivery import DeliveryState
-from reports.escalation import CLOCK_SLACK, HOTLINE_PAUSE, Priority
+from reports.escalation import Priority
 from reports.store.engine.database import Database
-from reports.store.engine.timing import is_ahead, is_due
+from reports.store.engine.time_expressions import is_ahead, is_due
 from reports.store.schema import tables as t
+from reports.time_limits import CLOCK_SLACK, HOTLINE_PAUSE
 from runtime.time_units import SECOND
 
 FAILURE_THRESHOLD = 5  # failures in a row

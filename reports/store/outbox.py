@@ -27,11 +27,12 @@ from sqlalchemy import (
 )
 
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType
-from reports.escalation import DELIVERY_ATTEMPT, LEASE_TIME, URGENT, Priority
+from reports.escalation import LEASE_TIME, URGENT, Priority
 from reports.store import audit_log, circuit_breakers, deliveries
 from reports.store.engine.database import Database
-from reports.store.engine.timing import is_ahead, is_due, period_by_column
+from reports.store.engine.time_expressions import is_ahead, is_due, period_by_column
 from reports.store.schema import tables as t
+from reports.time_limits import DELIVERY_ATTEMPT
 from runtime.settings import Mode
 
 LEASED_COLUMNS = (

@@ -15,17 +15,18 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from reports.case_state import ACKNOWLEDGED, Handling, ReportState
 from reports.delivery import IMMEDIATE_ROLES, REPORT_TYPES, DeliveryState, DeliveryType
-from reports.escalation import PENDING_REVISION, URGENT, PendingKind, Priority
+from reports.escalation import URGENT, PendingKind, Priority
 from reports.facts import Completeness
 from reports.retention import ERASED
 from reports.store import audit_log, deliveries
 from reports.store.deliveries import is_on_latest_route, new_delivery
 from reports.store.engine.database import Database
-from reports.store.engine.timing import is_due, period_by_column
+from reports.store.engine.time_expressions import is_due, period_by_column
 from reports.store.escalation import steps
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
 from reports.store.submissions import HELD
+from reports.time_limits import PENDING_REVISION
 
 COMPLETENESS_ORDER = tuple(Completeness)
 AUDIT_ACTS = {

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.strategies import booleans, sampled_from
 from sqlalchemy import Connection, select
 
-from gateway.background.housekeeping import submit_late
+from gateway.circuit_breaker import CircuitBreaker
 from gateway.sessions.report_ref import (
     NotSubmitted,
     PerhapsScheduled,
@@ -29,15 +29,15 @@ from gateway.sessions.report_ref import (
     SubmissionUncertain,
     Submitted,
 )
-from gateway.sessions.store import CircuitBreaker
 from gateway.submission.builder import ReportBuilder, ReportInput
+from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import LEAP, PER_REPLY, TABLE, SubmissionEvent, after_event, known_up_to
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import create_key_pair, read_private_key
+from reports.erasure_journal import ErasureJournal
 from reports.facts import GivenAnswer
 from reports.narrative import UnaskedText
-from reports.retention import ErasureJournal
 from reports.routing import Recipient
 from reports.store import pending_submissions, spool
 from reports.store.engine import sqlite

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from gateway.app import create_app
-from gateway.background.housekeeping import submit_late
 from gateway.services import Services
 from gateway.sessions import store
 from gateway.sessions.redis_client import Command
+from gateway.submission.spool_drain import submit_late
 from reports.store.engine.database import Database, DatabaseUnavailable
 from tests.faults.story import ALREADY_SENT, kept_words
 from tests.support.app import App, Http

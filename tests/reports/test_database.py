@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from reports.store.engine import leases, sqlite
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
 from reports.store.engine.sqlite import begin_immediate
-from reports.store.engine.timing import BACKGROUND, INTERACTIVE, Timeouts
+from reports.store.engine.timeouts import BACKGROUND, INTERACTIVE, Timeouts
 from reports.store.schema import tables as t
 
 

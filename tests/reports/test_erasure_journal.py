@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from reports.retention import KEEP_DAYS, ErasureJournal, copy_journal
+from reports.erasure_journal import KEEP_DAYS, ErasureJournal, copy_journal
 from runtime.time_units import DAY
 
 NOW = 1_800_000_000_000_000  # 2027-01-15

@@ -19,7 +19,7 @@ from gateway.submission.submitter import Submitter
 from reports.crypto import RecordCipher
 from reports.store import mailbox_access
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.engine.timing import INTERACTIVE
+from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.schema import tables as t
 from tests.support.databases import with_tables
 from tests.support.postgres import Postgres

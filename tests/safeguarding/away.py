@@ -13,8 +13,8 @@ from unittest.mock import patch
 import redis
 import time_machine
 
+from gateway.circuit_breaker import CircuitBreaker
 from gateway.sessions import store
-from gateway.sessions.store import CircuitBreaker
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 

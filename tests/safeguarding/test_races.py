@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from gateway.sessions.store import CircuitBreaker
+from gateway.circuit_breaker import CircuitBreaker
 from reports.store.engine.sqlite import SQLiteWriter
 from reports.store.schema import tables as t
 from runtime.deadline import DeadlineExceeded

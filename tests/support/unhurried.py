@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from unittest.mock import patch
 
-from reports.store.engine.timing import BACKGROUND
+from reports.store.engine.timeouts import BACKGROUND
 
 
 @contextmanager

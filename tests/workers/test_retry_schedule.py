@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import escalation
+from reports import time_limits
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers import retry_policy
 
@@ -40,7 +40,7 @@ def test_jitter_stays_within_its_bounds_and_nothing_waits_three_hours(
     plain = retry_policy.delay_after_failure(priority, attempt, waited, 0)
     part = 0.1 if priority == "P1" else 0.2
     assert plain * (1 - part) <= delay + 1
-    assert delay <= escalation.DELIVERY_ATTEMPT[priority] + 1
+    assert delay <= time_limits.DELIVERY_ATTEMPT[priority] + 1
     if retry_after is None:
         assert delay <= plain * (1 + part) + 1
 

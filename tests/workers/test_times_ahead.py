@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select, update
 
-from reports import escalation
+from reports import time_limits
 from reports.store import circuit_breakers, outbox, pending_submissions, submissions
 from reports.store.engine import leases
 from reports.store.mailboxes.pin_throttle import PinGuess, verify_pair
@@ -41,10 +41,10 @@ def test_the_clock_leads_within_its_first_tick(desk: Desk, ahead: int) -> None:
     now.jobs.finish()
 
 
-@pytest.mark.parametrize("kind", escalation.PENDING_REVISION)
+@pytest.mark.parametrize("kind", time_limits.PENDING_REVISION)
 def test_what_files_itself_is_due_where_it_lies_beyond_its_period(desk: Desk, kind: str) -> None:
     database = desk.database
-    longest = escalation.PENDING_REVISION[kind]
+    longest = time_limits.PENDING_REVISION[kind]
     submissions.schedule_pending(database, desk.sealed(completeness="incomplete"), kind, database.now() + longest)
     assert (pending_submissions.list_due(database) == []) == (longest > 0), "within its period it waits"
     far = desk.sealed(completeness="incomplete")
@@ -53,11 +53,11 @@ def test_what_files_itself_is_due_where_it_lies_beyond_its_period(desk: Desk, ki
     assert pending_submissions.submit_due(database, far.origin_key)
 
 
-@pytest.mark.parametrize("priority", escalation.DELIVERY_ATTEMPT)
+@pytest.mark.parametrize("priority", time_limits.DELIVERY_ATTEMPT)
 def test_an_attempt_is_due_where_it_lies_beyond_its_period(desk: Desk, priority: str) -> None:
     """P1 waits a minute at most, and no longer because P4 may wait for hours."""
     [waits], [far] = desk.file(priority=priority), desk.file(priority=priority)
-    longest = escalation.DELIVERY_ATTEMPT[priority]
+    longest = time_limits.DELIVERY_ATTEMPT[priority]
     for one, wait in ((waits, longest), (far, longest + 5 * SECOND)):
         put(desk, one, next_at=desk.database.now() + wait)
     assert [one for one, _ in outbox.list_due(desk.database, (priority,))] == [far]
@@ -66,7 +66,7 @@ def test_an_attempt_is_due_where_it_lies_beyond_its_period(desk: Desk, priority:
     assert leased.delivery_id == far
 
 
-@pytest.mark.parametrize("priority", escalation.DELIVERY_ATTEMPT)
+@pytest.mark.parametrize("priority", time_limits.DELIVERY_ATTEMPT)
 def test_no_delay_of_the_schedule_is_longer_than_its_period(priority: str) -> None:
     delays = [
         retry_policy.delay_after_failure(priority, attempt, waited, 1, asked)
@@ -74,7 +74,7 @@ def test_no_delay_of_the_schedule_is_longer_than_its_period(priority: str) -> No
         for waited in (0, 2 * DAY)
         for asked in (None, 10**6)
     ]
-    assert max(*delays, retry_policy.delay_after_own_fault(priority)) == escalation.DELIVERY_ATTEMPT[priority]
+    assert max(*delays, retry_policy.delay_after_own_fault(priority)) == time_limits.DELIVERY_ATTEMPT[priority]
 
 
 def test_a_lease_of_a_row_that_ends_in_the_future_holds_nobody_up(desk: Desk) -> None:
@@ -95,12 +95,12 @@ def test_a_hotline_that_rests_until_tomorrow_is_tried(desk: Desk) -> None:
 
 def test_a_text_is_sent_and_lives_no_longer_than_ten_minutes(desk: Desk) -> None:
     now = desk.database.now() + AHEAD
-    sms = OutgoingSms("a" * 36, "kannel", "demo", "k", b"w", b"s", now, now + escalation.SMS_LIFETIME)
+    sms = OutgoingSms("a" * 36, "kannel", "demo", "k", b"w", b"s", now, now + time_limits.SMS_LIFETIME)
     messages.enqueue_outgoing(desk.database, sms)
     assert messages.list_due(desk.database) == [sms.id]
     leased = messages.lease(desk.database, sms.id, "here/urgent/1")
     assert leased is not None
-    assert leased.lives <= escalation.SMS_LIFETIME, "the provider is told for how long"
+    assert leased.lives <= time_limits.SMS_LIFETIME, "the provider is told for how long"
     assert messages.mark_failed(desk.database, leased, "timeout", 5 * SECOND, "here/urgent/1")
     Room(desk).jobs.repair_times()
     later = desk.later(minutes=11).database

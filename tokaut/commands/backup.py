@@ -13,7 +13,7 @@ import click
 from rich.progress import Progress
 
 from reports.crypto.key_files import readable_private_keys
-from reports.retention import FOLDER_NAME, copy_journal, journal_folder
+from reports.erasure_journal import FOLDER_NAME, copy_journal, journal_folder
 from reports.store.operations.maintenance import BackupError, copy_database, marker_path, touch_marker
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, Mode, SettingError, load_settings

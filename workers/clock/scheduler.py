@@ -13,9 +13,10 @@ from typing import Protocol
 
 import structlog
 
-from reports.escalation import CLOCK_JUMP, LEASES, Priority
+from reports.escalation import Priority
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.time_limits import CLOCK_JUMP, LEASES
 from runtime.time_units import DAY_SECONDS, SECOND
 from workers.clock.jobs import ClockJobs
 from workers.jobs.alerts import AlertSender

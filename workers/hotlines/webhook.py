@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 import structlog
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports.escalation import CLOCK_JUMP
+from reports.time_limits import CLOCK_JUMP
 from runtime.settings import Secret, env, from_environment, parsers
 from runtime.settings.parsers import webhook_secret_field
 from runtime.time_units import SECOND

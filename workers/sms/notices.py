@@ -12,11 +12,11 @@ import structlog
 
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import SENDER_KEY, KeyFileError, load_public_keys
-from reports.escalation import SMS_LIFETIME
 from reports.store.engine.database import Database
 from reports.store.sms import messages
 from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import OutgoingSms
+from reports.time_limits import SMS_LIFETIME
 from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.sms.dispatcher import Accepted, SmsDispatcher, SmsMessage

@@ -40,7 +40,8 @@ from reports.store.engine.sqlite import (
     begin_immediate,
     is_read_only,
 )
-from reports.store.engine.timing import BACKGROUND, Timeouts, deferred_number
+from reports.store.engine.time_expressions import deferred_number
+from reports.store.engine.timeouts import BACKGROUND, Timeouts
 from runtime import event_loop_guard
 from runtime.deadline import DeadlineExceeded
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import or_, select, update
 
 from reports.store.engine.database import Database
-from reports.store.engine.timing import is_ahead
+from reports.store.engine.time_expressions import is_ahead
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from reports.store.engine.timing import INTERACTIVE, Timeouts
+from reports.store.engine.timeouts import INTERACTIVE, Timeouts
 
 if TYPE_CHECKING:
     from reports.store.engine.postgresql_connection import DeadlineConnection

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen, PQGenConn
 
-from reports.store.engine.timing import BACKGROUND, INTERACTIVE
+from reports.store.engine.timeouts import BACKGROUND, INTERACTIVE
 
 T = TypeVar("T")
 

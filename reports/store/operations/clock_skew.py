@@ -17,25 +17,22 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
 
 from reports.delivery import DeliveryState
-from reports.escalation import (
+from reports.escalation import LEASE_TIME, URGENT, Priority, StepName
+from reports.store.engine.database import Database
+from reports.store.engine.time_expressions import is_too_far, period_by_column
+from reports.store.schema import tables as t
+from reports.store.sms.messages import SmsState
+from reports.time_limits import (
     CLOCK_JUMP,
     CLOCK_SLACK,
     DELIVERY_ATTEMPT,
     HOTLINE_PAUSE,
-    LEASE_TIME,
     LEASES,
     PENDING_REVISION,
     SMS_ATTEMPT,
     SMS_LIFETIME,
     STEP_CLAIM,
-    URGENT,
-    Priority,
-    StepName,
 )
-from reports.store.engine.database import Database
-from reports.store.engine.timing import is_too_far, period_by_column
-from reports.store.schema import tables as t
-from reports.store.sms.messages import SmsState
 from runtime.time_units import HOUR, MINUTE, SECOND
 
 CLOCK_LEASE = "clock"

@@ -12,12 +12,12 @@ from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, 
 
 from reports.case_state import ReportState
 from reports.delivery import REPORT_TYPES
-from reports.escalation import ANSWER_NOTICE
 from reports.store import audit_log
 from reports.store.engine.database import Database
-from reports.store.engine.timing import is_due
+from reports.store.engine.time_expressions import is_due
 from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
+from reports.time_limits import ANSWER_NOTICE
 from runtime.settings import Mode
 
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended

@@ -14,10 +14,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, select, update
 
-from reports.escalation import LEASE_TIME, SMS_ATTEMPT, SMS_LIFETIME
+from reports.escalation import LEASE_TIME
 from reports.store.engine.database import Database
-from reports.store.engine.timing import is_ahead, is_due
+from reports.store.engine.time_expressions import is_ahead, is_due
 from reports.store.schema import tables as t
+from reports.time_limits import SMS_ATTEMPT, SMS_LIFETIME
 from runtime.settings import Mode
 from runtime.telephony import DeliveryReportStatus
 

@@ -13,13 +13,14 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, inse
 
 from reports.case_state import Handling
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
-from reports.escalation import CLOCK_SLACK, URGENT, Priority, StepName
+from reports.escalation import URGENT, Priority, StepName
 from reports.store import audit_log, deliveries
 from reports.store.cases import case_status
 from reports.store.engine.database import Database
-from reports.store.engine.timing import is_due
+from reports.store.engine.time_expressions import is_due
 from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
+from reports.time_limits import CLOCK_SLACK
 from runtime.time_units import HOUR
 
 WRONG, SUPERSEDED = 1, 2  # no text of the hotline has this code; its report has become more urgent since that text

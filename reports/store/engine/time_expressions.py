@@ -1,17 +1,16 @@
-"""Time in SQL: "now" as a bind parameter, whether a moment is due, and how long the database may take.
+"""Time in SQL: a bind parameter for "now" in cached statements, and whether a moment is due.
 
-A moment further ahead than its own period counts as due, too: see reports/escalation.py.
+A moment further ahead than its own period counts as due, too: see reports/time_limits.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, literal, or_
 
-from reports.escalation import CLOCK_SLACK
+from reports.time_limits import CLOCK_SLACK
 
 
 def deferred_number(number: Callable[[], int]) -> ColumnElement[int]:
@@ -49,21 +48,3 @@ def period_by_column(periods: Mapping[Any, int], by: ColumnElement[str]) -> Colu
 
 
 # How long the database may take, depending on whether a reporter waits.
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds for a new connection, for all statements of one transaction together, and for its COMMIT."""
-
-    connect: float
-    statements: float
-    commit: float
-
-    @property
-    def whole(self) -> float:
-        """Seconds for one use on an open connection: statements and COMMIT."""
-        return self.statements + self.commit
-
-
-INTERACTIVE = Timeouts(connect=1, statements=1.5, commit=1)  # opening a connection counts as a statement
-BACKGROUND = Timeouts(connect=5, statements=15, commit=5)  # no reporter waits meanwhile

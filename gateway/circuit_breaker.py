@@ -1,0 +1,31 @@
+"""A circuit breaker: after several failures a service is not called for a while, so that reporters need not wait."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+
+class CircuitBreaker:
+    """Opens for `rest` seconds after `failures` within `window` seconds. Monotonic time; one for each process."""
+
+    def __init__(self, failures: int, window: float, rest: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._window = window
+        self._rest = rest
+        self._clock = clock
+        self._failures: deque[float] = deque(maxlen=failures)
+        self._open_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the service must not be called now."""
+        return self._clock() < self._open_until
+
+    def failed(self) -> None:
+        """Count a failure, and open after too many."""
+        now = self._clock()
+        self._failures.append(now)
+        if len(self._failures) == self._failures.maxlen and now - self._failures[0] <= self._window:
+            self._open_until = now + self._rest
+            self._failures.clear()
