@@ -192,7 +192,13 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
     note_texts: dict[NoteKind, str | None] = {"reason": callback.reason, "answer": callback.message if answer else None}
     notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
     action = CaseAction(
-        hotline, report_id, Handling(callback.state), f"staff:{hotline}/call_back", answer, notes, once=idempotency_key
+        hotline,
+        report_id,
+        Handling(callback.state),
+        f"staff:{hotline}/call_back",
+        answer,
+        notes,
+        idempotency_key=idempotency_key,
     )
     return _json(200, {"state": case_actions.perform(services.database, action), **reply_fields})
 
@@ -206,11 +212,11 @@ def _seal_message(message_sealer: MessageSealer, message: str | None) -> tuple[d
     if message is None:
         return {}, None
     check = bodies.check_message(message.strip(), _country(message_sealer.box))
-    if check.refused:
-        raise InvalidCallback(" ".join(f"Nothing was kept, for the message: {reason}." for reason in check.refused))
+    if check.refusals:
+        raise InvalidCallback(" ".join(f"Nothing was kept, for the message: {reason}." for reason in check.refusals))
     if reason := bodies.unreachable_reason(message_sealer.box):
         return {"message": reason}, None
-    return {"message": "sealed for the reporter", "remarks": check.asked}, message_sealer.answer(message.strip())
+    return {"message": "sealed for the reporter", "remarks": check.doubts}, message_sealer.answer(message.strip())
 
 
 def _country(target: AnswerTarget) -> Country:

@@ -180,10 +180,10 @@ def _value_or_default(value: Any, default: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class MessageCheck:
-    """The result of a check. `refused`: reasons not to send it. `asked`: doubts that the author may overrule."""
+    """The result of a check. `refusals`: reasons not to send it. `doubts`: doubts that the author may overrule."""
 
-    refused: tuple[str, ...]
-    asked: tuple[str, ...]
+    refusals: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 NO_CODE = "no code was ever shown for this report, so nobody could read it"

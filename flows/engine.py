@@ -59,16 +59,16 @@ Index = Annotated[int, Meta(ge=0)]
 class EngineStep(Struct, frozen=True):
     """The result of a reply.
 
-    `effect`: must be carried out before `apply_outcome`. `left`: the reporter left by `00`, or by `0` where there is no
-    way back. `sorry`: the reply was not valid here. `answered`: the answer that was just given.
+    `effect`: must be carried out before `apply_outcome`. `has_left`: the reporter left by `00`, or by `0` where there
+    is no way back. `is_invalid`: the reply was not valid here. `answer`: the answer that was just given.
     """
 
     state: FlowState
     effect: str | None = None
     accepted: bool = True
-    left: bool = False
-    sorry: bool = False
-    answered: Answer | None = None
+    has_left: bool = False
+    is_invalid: bool = False
+    answer: Answer | None = None
 
 
 def initial_state(book: FlowBook, at: str = "home.home") -> FlowState:
@@ -123,7 +123,7 @@ class _Turn(Struct, frozen=True):
         elif screen.typed.secret:
             key = key.strip()
         if key == "00" or screen.end:
-            return EngineStep(self.state, left=True)
+            return EngineStep(self.state, has_left=True)
         if notice := overlay_of(self.book, self.state):
             return self.show_current(notice, key)
         if key == "0":
@@ -160,7 +160,7 @@ class _Turn(Struct, frozen=True):
         if screen.zero:
             return self.walked(screen.zero, None)
         if screen.start or not state.trail:
-            return EngineStep(state, left=True)
+            return EngineStep(state, has_left=True)
         before = state.trail[-1][0]
         if again := self.book.screens[before].again:
             return EngineStep(state.at(again))
@@ -212,9 +212,9 @@ class _Turn(Struct, frozen=True):
         trail = (*state.trail, (state.screen, len(state.answers) if answer else -1))
         state = FlowState(state.screen, trail, answers, state.unasked, state.page)
         if choice.do:
-            return EngineStep(state, effect=choice.do, answered=answer)
+            return EngineStep(state, effect=choice.do, answer=answer)
         go = choice.go or self.book.screens[state.screen].go
-        return EngineStep(_onward(self.book, state, go, self.context_for), answered=answer)
+        return EngineStep(_onward(self.book, state, go, self.context_for), answer=answer)
 
     def wrong(self) -> EngineStep:
         """Count a wrong reply. Free text is stored even if a choice or a code was asked: it was meant."""
@@ -226,7 +226,7 @@ class _Turn(Struct, frozen=True):
         )
         wrong = state.wrong if self.more else min(state.wrong + 1, MAX_WRONG_REPLIES)
         state = replace(state, unasked=state.unasked + texts, wrong=wrong)
-        return EngineStep(state, accepted=False, sorry=not self.more)
+        return EngineStep(state, accepted=False, is_invalid=not self.more)
 
 
 def _undone(state: FlowState) -> FlowState:

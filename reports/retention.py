@@ -27,14 +27,14 @@ log = structlog.get_logger()
 class RetentionRule(NamedTuple):
     """One rule, in the words that the documentation prints.
 
-    `what`: the data that is purged, `days` days after the event `since`; `why`: the reason.
+    `data`: the data that is purged, `days` days after the event `counted_from`; `reason`: the reason.
     """
 
     name: str
-    what: str
+    data: str
     days: int
-    since: str
-    why: str
+    counted_from: str
+    reason: str
 
 
 ERASED = RetentionRule(

@@ -155,7 +155,7 @@ def _expect_accepted(name: str, deliver: Callable[..., DeliveryOutcome], *argume
     if isinstance(outcome, Delivered):
         return ConformanceResult(name, True, f"{outcome.status or 'taken'} {duration}")
     status = "" if isinstance(outcome, Undeliverable) or outcome.status is None else f"{outcome.status}: "
-    return ConformanceResult(name, False, status + _advice_for(outcome.why))
+    return ConformanceResult(name, False, status + _advice_for(outcome.reason))
 
 
 def _advice_for(why: str) -> str:
@@ -188,7 +188,7 @@ def _send(connector: WebhookConnector, body: bytes, headers: dict[str, str]) -> 
     try:
         reply = connector.send(body, headers)
     except NoResponse as no_response:
-        return Unavailable(no_response.why)
+        return Unavailable(no_response.reason)
     return outcome_of_status(reply.status, knows_it=reply.headers.get("webhook-id") == headers["webhook-id"])
 
 
@@ -224,7 +224,7 @@ def _expect_refused(name: str, connector: WebhookConnector, body: bytes, headers
     try:
         status = connector.send(body, headers).status
     except NoResponse as no_response:
-        return ConformanceResult(name, False, f"{_advice_for(no_response.why)} It must answer 401.")
+        return ConformanceResult(name, False, f"{_advice_for(no_response.reason)} It must answer 401.")
     if 400 <= status < 500:
         return ConformanceResult(name, True, str(status))
     if 200 <= status < 300:
@@ -261,7 +261,7 @@ def _callback_result(
     except BadTarget as bad_target:
         return ConformanceResult(name, False, f"CONSOLE_URL {bad_target}")
     except NoResponse as no_response:
-        return ConformanceResult(name, False, f"The console does not answer ({no_response.why}). {CALLBACK_ADVICE}")
+        return ConformanceResult(name, False, f"The console does not answer ({no_response.reason}). {CALLBACK_ADVICE}")
     return ConformanceResult(
         name,
         status == expected,

@@ -29,56 +29,56 @@ MAX_REFUSAL_DELAY = 20 * SECOND
 class RetryPolicy:
     """When deliveries of one priority are retried, get a fallback and are reported to a person."""
 
-    first: tuple[int, ...]  # delay after the 1st, 2nd, … failed attempt
-    then: int  # delay after each further attempt on the first day
-    later: int  # the same, from the second day on
+    first_delays: tuple[int, ...]  # delay after the 1st, 2nd, … failed attempt
+    same_day_delay: int  # delay after each further attempt on the first day
+    later_delay: int  # the same, from the second day on
     jitter: float  # fraction of the delay, added or subtracted
-    fallback: int  # without a receipt for so long: the next hotline gets the report too
-    tell: int  # without a receipt for so long: a person is notified
-    again: int  # interval of further notifications
-    heed: int  # the longest Retry-After that is respected
+    fallback_after: int  # without a receipt for so long: the next hotline gets the report too
+    notify_after: int  # without a receipt for so long: a person is notified
+    notify_interval: int  # interval of further notifications
+    max_retry_after: int  # the longest Retry-After that is respected
 
 
 POLICIES: Mapping[Priority, RetryPolicy] = {
     Priority.P1: RetryPolicy(
-        first=(5 * SECOND, 15 * SECOND, 30 * SECOND, 60 * SECOND),
-        then=60 * SECOND,
-        later=60 * SECOND,
+        first_delays=(5 * SECOND, 15 * SECOND, 30 * SECOND, 60 * SECOND),
+        same_day_delay=60 * SECOND,
+        later_delay=60 * SECOND,
         jitter=0.1,
-        fallback=ESCALATION_TIMES[Priority.P1].fallback,
-        tell=ESCALATION_TIMES[Priority.P1].received,
-        again=15 * MINUTE,
-        heed=60 * SECOND,
+        fallback_after=ESCALATION_TIMES[Priority.P1].fallback,
+        notify_after=ESCALATION_TIMES[Priority.P1].received,
+        notify_interval=15 * MINUTE,
+        max_retry_after=60 * SECOND,
     ),
     Priority.P2: RetryPolicy(
-        first=(5 * SECOND, 30 * SECOND, 2 * MINUTE, 5 * MINUTE),
-        then=5 * MINUTE,
-        later=15 * MINUTE,
+        first_delays=(5 * SECOND, 30 * SECOND, 2 * MINUTE, 5 * MINUTE),
+        same_day_delay=5 * MINUTE,
+        later_delay=15 * MINUTE,
         jitter=0.2,
-        fallback=ESCALATION_TIMES[Priority.P2].fallback,
-        tell=ESCALATION_TIMES[Priority.P2].received,
-        again=2 * HOUR,
-        heed=HOUR,
+        fallback_after=ESCALATION_TIMES[Priority.P2].fallback,
+        notify_after=ESCALATION_TIMES[Priority.P2].received,
+        notify_interval=2 * HOUR,
+        max_retry_after=HOUR,
     ),
     Priority.P3: RetryPolicy(
-        first=(30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE),
-        then=HOUR,
-        later=HOUR,
+        first_delays=(30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE),
+        same_day_delay=HOUR,
+        later_delay=HOUR,
         jitter=0.2,
-        fallback=ESCALATION_TIMES[Priority.P3].fallback,
-        tell=ESCALATION_TIMES[Priority.P3].received,
-        again=DAY,
-        heed=HOUR,
+        fallback_after=ESCALATION_TIMES[Priority.P3].fallback,
+        notify_after=ESCALATION_TIMES[Priority.P3].received,
+        notify_interval=DAY,
+        max_retry_after=HOUR,
     ),
     Priority.P4: RetryPolicy(
-        first=(MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR),
-        then=2 * HOUR,
-        later=2 * HOUR,
+        first_delays=(MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR),
+        same_day_delay=2 * HOUR,
+        later_delay=2 * HOUR,
         jitter=0.2,
-        fallback=ESCALATION_TIMES[Priority.P4].fallback,
-        tell=ESCALATION_TIMES[Priority.P4].received,
-        again=DAY,
-        heed=HOUR,
+        fallback_after=ESCALATION_TIMES[Priority.P4].fallback,
+        notify_after=ESCALATION_TIMES[Priority.P4].received,
+        notify_interval=DAY,
+        max_retry_after=HOUR,
     ),
 }
 
@@ -91,17 +91,17 @@ def delay_after_failure(
     `chance`: jitter in [-1, 1]. `retry_after`: seconds.
     """
     policy = POLICIES[priority]
-    usual = policy.later if waited >= DAY else policy.then
-    delay = policy.first[attempt - 1] if attempt <= len(policy.first) else usual
+    usual = policy.later_delay if waited >= DAY else policy.same_day_delay
+    delay = policy.first_delays[attempt - 1] if attempt <= len(policy.first_delays) else usual
     delay += round(delay * policy.jitter * chance)
     if retry_after is None:
         return delay
-    return max(delay, min(retry_after * SECOND, policy.heed))
+    return max(delay, min(retry_after * SECOND, policy.max_retry_after))
 
 
 def delay_after_own_fault(priority: Priority) -> int:
     """Return the delay after a fault of this worker: the longest of this priority, at most an hour."""
-    return POLICIES[priority].heed
+    return POLICIES[priority].max_retry_after
 
 
 def delay_after_refusal(priority: Priority, attempt: int, chance: float) -> int:
@@ -111,7 +111,7 @@ def delay_after_refusal(priority: Priority, attempt: int, chance: float) -> int:
 
 def is_fallback_due(priority: Priority, waited: int) -> bool:
     """Return whether the next hotline gets the report too."""
-    return waited >= POLICIES[priority].fallback
+    return waited >= POLICIES[priority].fallback_after
 
 
 def parse_retry_after(value: str | None, now: int) -> int | None:

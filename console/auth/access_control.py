@@ -47,8 +47,8 @@ Form = Mapping[str, str]
 class StaffRequest:
     """A request of a logged-in person.
 
-    `token`: for the forms of this session. `is_fresh`: password and code were given within RECHECK_WINDOW. `once`: the
-    idempotency key of the form; None if it has none.
+    `token`: for the forms of this session. `is_fresh`: password and code were given within RECHECK_WINDOW.
+    `idempotency_key`: the idempotency key of the form; None if it has none.
     """
 
     account: Account
@@ -56,7 +56,7 @@ class StaffRequest:
     token: str
     form: Form = field(default_factory=dict)
     is_fresh: bool = False
-    once: bytes | None = None
+    idempotency_key: bytes | None = None
 
     @property
     def seen(self) -> int | None:

@@ -34,9 +34,9 @@ from runtime.time_units import DAY_SECONDS, HOUR, MINUTE_SECONDS
 
 bp = Blueprint("login", __name__)
 
-NAME_LIMIT = LoginLimit(tries=5, within=DAY_SECONDS, locked=15 * MINUTE_SECONDS, max_locked=DAY_SECONDS)
+NAME_LIMIT = LoginLimit(max_attempts=5, period=DAY_SECONDS, lock_time=15 * MINUTE_SECONDS, max_lock_time=DAY_SECONDS)
 ADDRESS_LIMIT = LoginLimit(
-    tries=20, within=10 * MINUTE_SECONDS, locked=10 * MINUTE_SECONDS, max_locked=60 * MINUTE_SECONDS
+    max_attempts=20, period=10 * MINUTE_SECONDS, lock_time=10 * MINUTE_SECONDS, max_lock_time=60 * MINUTE_SECONDS
 )
 SESSION_LIFETIME = 10 * HOUR
 BROWSERS = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}  # the first match counts

@@ -50,14 +50,14 @@ OUTCOMES = {
 class MessageDraft:
     """A message that somebody is writing to the reporter, and the result of its check.
 
-    `shown`: the page shows this text instead of the stored draft.
+    `replaces_stored`: the page shows this text instead of the stored draft.
     """
 
     text: str = ""
-    refused: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
-    shown: bool = False
-    ready: str = ""  # key of the ready sentence to append; empty for none
+    refusals: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    replaces_stored: bool = False
+    ready_sentence: str = ""  # key of the ready sentence to append; empty for none
 
     @property
     def size(self) -> int:
@@ -72,11 +72,11 @@ class MessageDraft:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """The result of an action, for the page after it. `wrong`: why it was refused; `done`: that it was done."""
+    """The result of an action, for the page after it. `error`: why it was refused; `confirmation`: that it was done."""
 
-    wrong: str = ""
-    done: str = ""
-    at: str = ""  # the form beside which it is shown; empty: at the top
+    error: str = ""
+    confirmation: str = ""
+    form: str = ""  # the form beside which it is shown; empty: at the top
     fields: Mapping[str, str] = field(default_factory=dict)  # for the placeholders of `wrong`
     draft: MessageDraft = field(default_factory=MessageDraft)
 
@@ -122,7 +122,7 @@ def show_case(me: StaffRequest, report_id: str) -> Response:
     if (key := responses.message_key()) is None:
         return case_page(me, report_id, is_read=True)
     sentence, at = responses.MESSAGES.get(key, ("", ""))
-    return case_page(me, report_id, ActionResult(done=sentence, at=at))
+    return case_page(me, report_id, ActionResult(confirmation=sentence, form=at))
 
 
 @bp.get("/reports/<report_id>/news")
@@ -187,9 +187,9 @@ def case_page(
     }
     said = _append_ready_sentence(said or ActionResult(), target, fields["tongue"])
     fields["drafts"] = _load_drafts(me, report_id)
-    if not said.draft.shown:
+    if not said.draft.replaces_stored:
         said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
-    return page("report.html", 400 if said.wrong else 200, me=me, said=said, **fields)
+    return page("report.html", 400 if said.error else 200, me=me, said=said, **fields)
 
 
 def _reach_fields(
@@ -243,11 +243,11 @@ def _reply_catalogue(decrypted: DecryptedReport) -> Catalogue:
 
 
 def _append_ready_sentence(result: ActionResult, target: AnswerTarget, catalogue: Catalogue) -> ActionResult:
-    if result.draft.ready not in READY_SENTENCES:
+    if result.draft.ready_sentence not in READY_SENTENCES:
         return result
-    text = "\n".join(filter(None, (result.draft.text, catalogue.say(READY_SENTENCES[result.draft.ready]))))
+    text = "\n".join(filter(None, (result.draft.text, catalogue.say(READY_SENTENCES[result.draft.ready_sentence]))))
     check = bodies.check_message(text, report_country(target.country))
-    return replace(result, draft=replace(result.draft, text=text, refused=check.refused, asked=check.asked))
+    return replace(result, draft=replace(result.draft, text=text, refusals=check.refusals, doubts=check.doubts))
 
 
 def require_current_revision(me: StaffRequest, report_id: str) -> None:

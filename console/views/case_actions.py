@@ -63,18 +63,18 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
         @wraps(action)
         def run(me: StaffRequest, report_id: str) -> Response:
             theirs(me, report_id)
-            if case_actions.was_key_used(services.database, me.once):
+            if case_actions.was_key_used(services.database, me.idempotency_key):
                 return redirect_with_message(f"/reports/{report_id}", "before")
             try:
                 return action(me, report_id)
             except CaseNotFound:
                 abort(404)
             except TransitionNotAllowed:
-                return case_page(me, report_id, ActionResult(wrong=NOT_NOW))
+                return case_page(me, report_id, ActionResult(error=NOT_NOW))
             except OutdatedRevision:
-                return case_page(me, report_id, ActionResult(wrong=WROTE_MORE))
+                return case_page(me, report_id, ActionResult(error=WROTE_MORE))
             except StatusConflict as error:
-                draft = MessageDraft(me.form.get("words", ""), shown=True) if keeps_words else MessageDraft()
+                draft = MessageDraft(me.form.get("words", ""), replaces_stored=True) if keeps_words else MessageDraft()
                 return case_page(me, report_id, _conflict_result(error, conflict, draft))
 
         return run
@@ -89,20 +89,26 @@ def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft
         problem = CLOSED_MEANWHILE
     elif conflict.holder and conflict.holder != conflict.by:
         problem = PASSED_MEANWHILE
-    return ActionResult(wrong=problem, fields=fields, draft=draft)
+    return ActionResult(error=problem, fields=fields, draft=draft)
 
 
 def _set_handling(me: StaffRequest, report_id: str, to_: Handling, **more: Any) -> Handling:
     """Set the handling state and return the new one, in one transaction. `more`: fields of CaseAction."""
     action_data = CaseAction(
-        me.account.hotline, report_id, to_, me.account.actor, once=me.once, status=me.status, **more
+        me.account.hotline,
+        report_id,
+        to_,
+        me.account.actor,
+        idempotency_key=me.idempotency_key,
+        seen_status=me.status,
+        **more,
     )
     return case_actions.perform(services.database, action_data)
 
 
 def _save_change(me: StaffRequest, report_id: str, change: CaseChange) -> None:
     require_current_revision(me, report_id)
-    case_view.save_change(services.database, me.account, report_id, change, me.once, status=me.status)
+    case_view.save_change(services.database, me.account, report_id, change, me.idempotency_key, status=me.status)
 
 
 def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
@@ -114,7 +120,9 @@ def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
 @case_action(conflict=TAKE_OVER)
 def acknowledge(me: StaffRequest, report_id: str) -> Response:
     """Acknowledge the report, also a colleague's, who sees it in the history; not if it is transferred or closed."""
-    _set_handling(me, report_id, Handling.ACCEPTED, kept=_held_by_me(me), seen=me.seen, stays=ACTIVE)
+    _set_handling(
+        me, report_id, Handling.ACCEPTED, column_changes=_held_by_me(me), seen_revision=me.seen, unless_in=ACTIVE
+    )
     return redirect_with_message(f"/reports/{report_id}", "taken")
 
 
@@ -123,7 +131,13 @@ def acknowledge(me: StaffRequest, report_id: str) -> Response:
 @case_action(conflict=TAKE_OVER)
 def start_work(me: StaffRequest, report_id: str) -> Response:
     """Mark the report as in progress; this reopens a closed one."""
-    _set_handling(me, report_id, Handling.IN_PROGRESS, kept=_held_by_me(me, outcome=None, hoax_by=None), seen=me.seen)
+    _set_handling(
+        me,
+        report_id,
+        Handling.IN_PROGRESS,
+        column_changes=_held_by_me(me, outcome=None, hoax_by=None),
+        seen_revision=me.seen,
+    )
     return redirect_with_message(f"/reports/{report_id}", "working")
 
 
@@ -134,15 +148,19 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     """Show the message first as the phone will show it; then send it."""
     text, (target, handling) = me.form.get("words", "").strip(), mailbox(me, report_id)
     if reason := bodies.unreachable_reason(target):
-        return case_page(me, report_id, ActionResult(wrong=reason, at="message"))
+        return case_page(me, report_id, ActionResult(error=reason, form="message"))
     if me.form.get("do") == "put":
         return case_page(
-            me, report_id, ActionResult(draft=MessageDraft(text, shown=True, ready=me.form.get("ready", "")))
+            me,
+            report_id,
+            ActionResult(draft=MessageDraft(text, replaces_stored=True, ready_sentence=me.form.get("ready", ""))),
         )
     check = bodies.check_message(text, report_country(target.country))
-    unconfirmed = () if me.form.get("anyway") else check.asked
-    if me.form.get("do") != "send" or check.refused or unconfirmed:
-        return case_page(me, report_id, ActionResult(draft=MessageDraft(text, check.refused, check.asked, shown=True)))
+    unconfirmed = () if me.form.get("anyway") else check.doubts
+    if me.form.get("do") != "send" or check.refusals or unconfirmed:
+        return case_page(
+            me, report_id, ActionResult(draft=MessageDraft(text, check.refusals, check.doubts, replaces_stored=True))
+        )
     new_state = _save_message(me, report_id, text, is_free=handling == Handling.NONE)
     drafts.discard(services.database, me.account, report_id, drafts.MESSAGE)
     return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == Handling.NONE else "left")
@@ -154,13 +172,24 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
     If the author has not read the latest revision, the message is saved without that, and the deadline still runs.
     """
     sealer = message_sealer(me.account, report_id)
-    message_fields = {"answer": sealer.answer(text), "notes": (sealer.note("answer", text),), "stays": HANDLING_STATES}
+    message_fields = {
+        "answer": sealer.answer(text),
+        "notes": (sealer.note("answer", text),),
+        "unless_in": HANDLING_STATES,
+    }
     is_reassigned = case_view.load_holding(services.database, me.account, report_id)["handed_by"] is not None
     if is_free:
         with suppress(OutdatedRevision):
-            return _set_handling(me, report_id, Handling.ACCEPTED, kept=_held_by_me(me), seen=me.seen, **message_fields)
+            return _set_handling(
+                me,
+                report_id,
+                Handling.ACCEPTED,
+                column_changes=_held_by_me(me),
+                seen_revision=me.seen,
+                **message_fields,
+            )
     return _set_handling(
-        me, report_id, Handling.NONE, kept=_held_by_me(me) if is_reassigned else None, **message_fields
+        me, report_id, Handling.NONE, column_changes=_held_by_me(me) if is_reassigned else None, **message_fields
     )
 
 
@@ -188,9 +217,9 @@ def decline(me: StaffRequest, report_id: str) -> Response:
     """Transfer the report to the next hotline that the reporter was shown before Send; its deadline still runs."""
     reason = me.form.get("reason", "").strip()[:MAX_NOTE_LENGTH]
     if problem := ("" if reason else NO_REASON) or missing_confirmation(me):
-        return case_page(me, report_id, ActionResult(wrong=problem, at="decline"))
+        return case_page(me, report_id, ActionResult(error=problem, form="decline"))
     notes = (message_sealer(me.account, report_id).note("reason", reason),)
-    _set_handling(me, report_id, Handling.REJECTED, notes=notes, seen=me.seen)
+    _set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
     return redirect_with_message("/", "declined")
 
 
@@ -206,24 +235,24 @@ def close(me: StaffRequest, report_id: str) -> Response:
     """Close the report with an outcome; as a hoax only if two people say so whose accounts are older than it."""
     outcome = me.form.get("outcome", "")
     if not outcome:
-        return case_page(me, report_id, ActionResult(wrong=NO_OUTCOME, at="close"))
+        return case_page(me, report_id, ActionResult(error=NO_OUTCOME, form="close"))
     if outcome not in OUTCOMES:
         abort(400)
     if outcome == CaseOutcome.HOAX:
         if not case_view.account_predates_report(services.database, me.account, report_id):
-            return case_page(me, report_id, ActionResult(wrong=TOO_NEW, at="close"))
+            return case_page(me, report_id, ActionResult(error=TOO_NEW, form="close"))
         first_person = case_view.load_holding(services.database, me.account, report_id)["hoax_by"]
         if first_person is None:
             _save_change(me, report_id, CaseChange("hoax_said", {"hoax_by": me.account.staff_id}))
-            return case_page(me, report_id, ActionResult(done=SECOND_PERSON_NEEDED, at="close"))
+            return case_page(me, report_id, ActionResult(confirmation=SECOND_PERSON_NEEDED, form="close"))
         if first_person == me.account.staff_id:
-            return case_page(me, report_id, ActionResult(wrong=SAME_PERSON, at="close"))
+            return case_page(me, report_id, ActionResult(error=SAME_PERSON, form="close"))
     _set_handling(
         me,
         report_id,
         Handling.CLOSED,
-        kept=CaseChange(f"closed:{outcome}"[:24], {"outcome": outcome}),
-        seen=me.seen,
+        column_changes=CaseChange(f"closed:{outcome}"[:24], {"outcome": outcome}),
+        seen_revision=me.seen,
     )
     return redirect_with_message("/", "closed")
 
@@ -235,8 +264,10 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
     """Add a note for colleagues."""
     text = me.form.get("note", me.form.get("words", "")).strip()[:MAX_NOTE_LENGTH]
     if not text:
-        return case_page(me, report_id, ActionResult(wrong=NO_WORDS, at="note"))
-    case_view.add_note(services.database, me.account, message_sealer(me.account, report_id).note("note", text), me.once)
+        return case_page(me, report_id, ActionResult(error=NO_WORDS, form="note"))
+    case_view.add_note(
+        services.database, me.account, message_sealer(me.account, report_id).note("note", text), me.idempotency_key
+    )
     drafts.discard(services.database, me.account, report_id, drafts.NOTE)
     return redirect_with_message(f"/reports/{report_id}", "noted")
 

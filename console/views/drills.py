@@ -49,16 +49,16 @@ TIME_PATTERN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 class DrillOffer:
     """A script whose report this hotline gets at once.
 
-    `limit`: minutes until somebody must have acknowledged it. `at_once`, `then`: hotlines that get it at once, and as
-    fallback.
+    `acknowledge_minutes`: minutes until somebody must have acknowledged it. `first_hotlines`, `fallback_hotlines`:
+    hotlines that get it at once, and as fallback.
     """
 
     name: str
     title: str
     priority: Priority
-    limit: int
-    at_once: tuple[str, ...]
-    then: tuple[str, ...]
+    acknowledge_minutes: int
+    first_hotlines: tuple[str, ...]
+    fallback_hotlines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class DrillCell:
     """One stage of a drill.
 
     `minutes`: since the report arrived; None if the stage was not reached. `verdict`: if the stage has a time limit.
-    `others`: other hotlines that reached it too.
+    `other_hotlines`: other hotlines that reached it too.
     """
 
     minutes: int | None
     verdict: str = ""
-    others: tuple[str, ...] = ()
+    other_hotlines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _cell(drill: Drill, name: str, clock: EscalationTimes, now: int) -> DrillCel
     limit = getattr(clock, STAGE_LIMITS[name]) if name in STAGE_LIMITS else None
     if limit is None:
         return DrillCell(minutes(arrived, at))
-    others = drill.others if name == "taken" else ()
+    others = drill.other_hotlines if name == "taken" else ()
     if at is None:
         return DrillCell(None, LATE if now - arrived > limit else NOT_YET, others)
     return DrillCell(minutes(arrived, at), LATE if at - arrived > limit else IN_TIME, others)

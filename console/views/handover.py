@@ -35,12 +35,12 @@ def hand_over(me: StaffRequest, report_id: str) -> Response:
     require_current_revision(me, report_id)
     problem = _find_problem(me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
     if problem:
-        return case_page(me, report_id, ActionResult(wrong=problem, at="hand-over"))
+        return case_page(me, report_id, ActionResult(error=problem, form="hand-over"))
     note = message_sealer(me.account, report_id).note("reason", reason)
     if not case_actions.request_transfer(
-        services.database, me.account, report_id, target, note, key=me.once, status=me.status
+        services.database, me.account, report_id, target, note, key=me.idempotency_key, status=me.status
     ):
-        return case_page(me, report_id, ActionResult(wrong=ALREADY_ASKED, at="hand-over"))
+        return case_page(me, report_id, ActionResult(error=ALREADY_ASKED, form="hand-over"))
     return redirect_with_message(f"/reports/{report_id}", "asked", "hand-over")
 
 
@@ -48,5 +48,5 @@ def _find_problem(me: StaffRequest, report_id: str, handling: Handling) -> str:
     """Return why the report cannot go there; empty if it can. The scheduler checks again and decides."""
     if Handling.REJECTED not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW
-    targets = case_actions.load_transfer_options(services.database, me.account, report_id).left
+    targets = case_actions.load_transfer_options(services.database, me.account, report_id).available
     return "" if me.form.get("to", "") in targets else NOT_THERE

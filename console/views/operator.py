@@ -51,11 +51,11 @@ class HotlineKey:
 
 @dataclass(frozen=True, slots=True)
 class ActionNeeded:
-    """Something to act on. `row`: the row of the page that shows it. `about`: a priority or a hotline id."""
+    """Something to act on. `row_key`: the row of the page that shows it. `subject`: a priority or a hotline id."""
 
-    row: str
+    row_key: str
     sentence: str
-    about: str = ""
+    subject: str = ""
     count: int = 0
 
 
@@ -111,7 +111,7 @@ def _render_state(template: str, me: StaffRequest) -> Response:
     spool, backup = _spool(services.settings.data / "spool"), _backup()
     needs = tuple(_needs(state, spool, backup))
     context: dict[str, Any] = {"found": state, "keys": _keys(hotlines), "spool": spool, "backup": backup}
-    context |= {"needs": needs, "rows_marked": {need.row for need in needs}}
+    context |= {"needs": needs, "rows_marked": {need.row_key for need in needs}}
     return page(template, me=me, minutes=lambda age: age // MINUTE, **context)
 
 

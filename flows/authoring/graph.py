@@ -61,16 +61,16 @@ def build_graph(book: FlowBook, flow: str, walked: Sequence[StateGraph]) -> Flow
     shown: dict[str, StateNode] = {}
     seen_by: dict[str, set[str]] = {}
     for ways in walked:
-        for key, spot in ways.spots.items():
+        for key, spot in ways.nodes.items():
             name = spot.state.screen
             shown.setdefault(name, spot)
-            seen_by.setdefault(name, set()).add(ways.where.channel)
-            for way in ways.ways.get(key, ()):
+            seen_by.setdefault(name, set()).add(ways.combination.channel)
+            for way in ways.transitions.get(key, ()):
                 if not way.back:
-                    to = ways.spots[way.to].state.screen
+                    to = ways.nodes[way.to].state.screen
                     replies = replies_by_pair.setdefault((name, to), {})
-                    replies.setdefault(_reply_text(spot, way), set()).add(ways.where.channel)
-        for view in ways.views.values():
+                    replies.setdefault(_reply_text(spot, way), set()).add(ways.combination.channel)
+        for view in ways.shown_nodes.values():
             shown.setdefault(view.state.screen, view)
     names = [name for name in book.flows[flow].screens if name in shown]
     labels = {
@@ -91,14 +91,14 @@ def _without_flow(name: str) -> str:
 
 
 def _node(book: FlowBook, spot: StateNode, labels: dict[tuple[str, str], str]) -> GraphNode:
-    screen = spot.laid.screen
+    screen = spot.layout.screen
     others = [
         (label, to) for (at, to), label in labels.items() if at == screen.id and not to.startswith(f"{screen.flow}.")
     ]
     exits = tuple(f"{label} → {to}" for label, to in sorted(others))
-    first = spot.laid.pages[0]
+    first = spot.layout.pages[0]
     text_lines = [line for line in first.text.split("\n") if line not in _choices(spot)]
-    choices = tuple(f"{line.key} {line.say}" for page in spot.laid.pages for line in page.lines)
+    choices = tuple(f"{line.key} {line.say}" for page in spot.layout.pages for line in page.lines)
     name, start = _without_flow(screen.id), screen.start or screen.called
     words, only = "\n".join(text_lines), condition_text(screen.when)
     return GraphNode(name, words, tuple(dict.fromkeys(choices)), only, screen.end, start, exits)
@@ -106,14 +106,14 @@ def _node(book: FlowBook, spot: StateNode, labels: dict[tuple[str, str], str]) -
 
 def _choices(spot: StateNode) -> set[str]:
     """Return the lines of the first page that are keys or choices."""
-    page = spot.laid.pages[0]
+    page = spot.layout.pages[0]
     own = [line for line in page.text.split("\n") if re.match("(0|00|98|1 =) ", line)]
     return {*own, *(f"{line.key} {line.say}" for line in page.lines)}
 
 
 def _reply_text(spot: StateNode, way: Transition) -> str:
-    reply = "typed" if way.typed else "any" if spot.laid.screen.lists else way.reply
-    several = way.outcome and len(set(spot.laid.screen.outcomes)) > 1
+    reply = "typed" if way.typed else "any" if spot.layout.screen.lists else way.reply
+    several = way.outcome and len(set(spot.layout.screen.outcomes)) > 1
     return f"{reply}: {way.outcome}" if several else reply
 
 

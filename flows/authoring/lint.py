@@ -55,12 +55,12 @@ def page_faults(book: FlowBook, ways: StateGraph, where: Combination) -> tuple[i
     """Return how many pages were checked, and their faults, in the language of `where`."""
     pages = 0
     findings: list[Finding] = []
-    for view in ways.views.values():
-        world = view.context_for(where, where.longest)
+    for view in ways.shown_nodes.values():
+        world = view.context_for(where, where.longest_values)
         for state in (view.state, *_other_states(book, where, view, world)):
             node = view if state is view.state else structs.replace(view, state=state)
-            context = world if node is view else node.context_for(where, where.longest)
-            laid = lay_out(view.laid.screen, state.values, context, where.limit)
+            context = world if node is view else node.context_for(where, where.longest_values)
+            laid = lay_out(view.layout.screen, state.values, context, where.limit)
             pages += len(laid.pages)
             findings += _layout_faults(book, where, laid, state, context)
     return pages, findings
@@ -68,15 +68,15 @@ def page_faults(book: FlowBook, ways: StateGraph, where: Combination) -> tuple[i
 
 def _other_states(book: FlowBook, where: Combination, view: StateNode, world: ScreenContext) -> Iterator[FlowState]:
     """Yield the same screen after each other answer that fills its list: each group of places has its own list."""
-    for name in view.laid.screen.lists:
-        if len(questions := where.depends.get(name, frozenset())) != 1:
+    for name in view.layout.screen.lists:
+        if len(questions := where.dependencies.get(name, frozenset())) != 1:
             continue
         for screen in book.screens.values():
             if screen.question in questions:
                 for option in next(filter(None, map(world.lists.get, screen.lists)), ()):
                     answer = Answer(screen.id, str(screen.question), option.value, typed=False, at=NOON)
                     state = structs.replace(view.state, answers=(answer,), trail=((screen.id, 0),))
-                    if any(map(where.context_for(state).lists.get, view.laid.screen.lists)):
+                    if any(map(where.context_for(state).lists.get, view.layout.screen.lists)):
                         yield state
 
 
@@ -177,7 +177,7 @@ def _all_texts(text: ScreenText) -> Iterator[str]:
 
 def path_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
     """Yield the faults of the paths of one combination."""
-    for unhandled in ways.lost:
+    for unhandled in ways.unhandled:
         screen = book.screens[unhandled.screen]
         yield finding_at(
             book,
@@ -206,13 +206,13 @@ def unreached(book: FlowBook, shown: Collection[str], offered: Collection[tuple[
 
 
 def _state_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
-    for spot in ways.spots.values():
-        screen = spot.laid.screen
-        if screen.choices and not spot.laid.offers and not screen.end:
+    for spot in ways.nodes.values():
+        screen = spot.layout.screen
+        if screen.choices and not spot.layout.offers and not screen.end:
             yield finding_at(
                 book, screen, "a dead end: none of its choices holds after some answers; let one hold always"
             )
-        for offer in spot.laid.offers:
+        for offer in spot.layout.offers:
             missing = [
                 name for name in REQUIRED_BEFORE_EFFECT.get(offer.choice.do or "", ()) if name not in spot.state.values
             ]
@@ -223,7 +223,7 @@ def _state_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
                     f"{missing[0]!r} may be unanswered here; ask it on every way before this",
                     offer.choice.at,
                 )
-        if screen.zero and any(way.reply == "0" and way.to == spot.key for way in ways.ways[spot.key]):
+        if screen.zero and any(way.reply == "0" and way.to == spot.key for way in ways.transitions[spot.key]):
             yield finding_at(
                 book, screen, "`0` leads to the screen itself: no way back; lead its `zero:` elsewhere", screen.zero.at
             )
@@ -231,7 +231,7 @@ def _state_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
 
 def _screen_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
     """Check the keys that each screen has, and the limits of typed text."""
-    for name, spot in {spot.state.screen: spot for spot in ways.spots.values()}.items():
+    for name, spot in {spot.state.screen: spot for spot in ways.nodes.values()}.items():
         screen = book.screens[name]
         if not _leaves(book, ways, spot):
             yield finding_at(book, screen, "`00` does not leave; give no choice that key")
@@ -242,14 +242,14 @@ def _screen_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
 
 
 def _leaves(book: FlowBook, ways: StateGraph, spot: StateNode) -> bool:
-    limit = ways.where.limit
-    return step(book, spot.state, "00", lambda _: spot.context_for(ways.where), limit=limit, now=NOON).left
+    limit = ways.combination.limit
+    return step(book, spot.state, "00", lambda _: spot.context_for(ways.combination), limit=limit, now=NOON).has_left
 
 
 def _endless_loops(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
     """Find states from which no forward path leads to an end, a beginning or a state without replies."""
-    onward = {key: [way.to for way in replies if not way.back] for key, replies in ways.ways.items()}
-    with_exit = {key for key, spot in ways.spots.items() if _is_exit(spot.laid.screen) or not onward[key]}
+    onward = {key: [way.to for way in replies if not way.back] for key, replies in ways.transitions.items()}
+    with_exit = {key for key, spot in ways.nodes.items() if _is_exit(spot.layout.screen) or not onward[key]}
     predecessors: dict[StateKey, list[StateKey]] = {}
     for key, targets in onward.items():
         for target in targets:
@@ -260,7 +260,7 @@ def _endless_loops(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
             if key not in with_exit:
                 with_exit.add(key)
                 waiting.append(key)
-    for screen in {ways.spots[key].state.screen for key in ways.spots.keys() - with_exit}:
+    for screen in {ways.nodes[key].state.screen for key in ways.nodes.keys() - with_exit}:
         yield finding_at(
             book, book.screens[screen], "after some answers one walks in a circle from here; lead it to an `end: true`"
         )
@@ -326,7 +326,7 @@ class Linter:
             pages, found = page_faults(self._book, ways, where)
             self._note(found, where)
             self.report.lines += 1
-            self.report.screens += len(ways.views)
+            self.report.screens += len(ways.shown_nodes)
             self.report.pages += pages
         if first.channel == "ussd":
             self._time(ways)
@@ -345,11 +345,11 @@ class Linter:
                 combinations.append(str(where))
 
     def _count(self, ways: StateGraph) -> None:
-        self.report.spots += len(ways.spots)
-        self.report.replies += sum(map(len, ways.ways.values()))
-        for view in ways.views.values():
+        self.report.spots += len(ways.nodes)
+        self.report.replies += sum(map(len, ways.transitions.values()))
+        for view in ways.shown_nodes.values():
             self._shown.add(view.state.screen)
-            self._offered.update((view.state.screen, offer.choice.key) for offer in view.laid.offers)
+            self._offered.update((view.state.screen, offer.choice.key) for offer in view.layout.offers)
 
     def _time(self, ways: StateGraph) -> None:
         known = self.report.sequences
@@ -364,7 +364,9 @@ def _soonest(ways: StateGraph) -> Iterator[tuple[str, float]]:
     """Yield each screen with the fastest time until it can be answered, in seconds."""
     best: dict[str, float] = {}
     for key, seconds in fastest_seconds(ways).items():
-        spot, replies = ways.spots[key], ways.ways.get(key, ())
-        answered_after = seconds + min((screen_seconds(spot.laid, way) for way in replies if not way.back), default=0.0)
+        spot, replies = ways.nodes[key], ways.transitions.get(key, ())
+        answered_after = seconds + min(
+            (screen_seconds(spot.layout, way) for way in replies if not way.back), default=0.0
+        )
         best[spot.state.screen] = min(answered_after, best.get(spot.state.screen, answered_after))
     yield from best.items()

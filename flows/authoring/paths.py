@@ -30,13 +30,13 @@ NOON = 1_795_000_000  # Unix time in seconds; nothing depends on it
 class Combination:
     """A country, a language and a channel.
 
-    `begin`: states in which a session may begin. `notices`: screens that are shown outside of sessions. `lines`: the
-    sets of facts that differ from one telephone line to another.
+    `starts`: states in which a session may begin. `notices`: screens that are shown outside of sessions. `phone_lines`:
+    the sets of facts that differ from one telephone line to another.
 
-    `depends`: the facts, fields and lists of the context that change with answers, each with the questions they depend
-    on. `equivalence_key`: what the context takes from the answer to a question; answers with the same key are
-    equivalent. `longest`: fields with their longest possible texts. `translation_source`: file and line of a message's
-    translation.
+    `dependencies`: the facts, fields and lists of the context that change with answers, each with the questions they
+    depend on. `equivalence_key`: what the context takes from the answer to a question; answers with the same key are
+    equivalent. `longest_values`: fields with their longest possible texts. `translation_source`: file and line of a
+    message's translation.
     """
 
     country: str
@@ -44,12 +44,12 @@ class Combination:
     channel: ChannelKind
     limit: ScreenLimit
     context_for: ContextFor
-    begin: tuple[FlowState, ...]
+    starts: tuple[FlowState, ...]
     notices: tuple[str, ...]
-    depends: Mapping[str, frozenset[str]]
+    dependencies: Mapping[str, frozenset[str]]
     equivalence_key: Callable[[str, str | None, FlowState], Hashable]
-    lines: tuple[FactPairs, ...] = ((),)
-    longest: Mapping[str, str] = field(default_factory=dict)
+    phone_lines: tuple[FactPairs, ...] = ((),)
+    longest_values: Mapping[str, str] = field(default_factory=dict)
     translation_source: Callable[[str], tuple[str, int] | None] = lambda _: None
 
     def __str__(self) -> str:
@@ -59,19 +59,19 @@ class Combination:
 class StateNode(Struct, frozen=True):
     """A screen with the answers that matter from there on. `state`: the shortest path to it.
 
-    `told`: the facts that are special about the line, and those that effects have set.
+    `facts`: the facts that are special about the line, and those that effects have set.
     """
 
     key: StateKey
     state: FlowState
-    told: FactPairs
-    laid: ScreenLayout
+    facts: FactPairs
+    layout: ScreenLayout
 
     def context_for(self, where: Combination, fields: Mapping[str, str] | None = None) -> ScreenContext:
         """Return the context here, in the language of `where`; `fields` replace existing ones."""
         world = where.context_for(self.state)
         named = {name: words for name, words in (fields or {}).items() if name in world.fields}
-        return replace(world, facts={**world.facts, **dict(self.told)}, fields={**world.fields, **named})
+        return replace(world, facts={**world.facts, **dict(self.facts)}, fields={**world.fields, **named})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +103,16 @@ class UnhandledReply:
 class StateGraph:
     """All states of a combination, and the replies that lead from one to another.
 
-    `spots`: the states by key. `ways`: the replies to each. `views`: the states that differ in what they show. `begin`:
-    the states that a session begins in. `lost`: replies that lead nowhere.
+    `nodes`: the states by key. `transitions`: the replies to each. `shown_nodes`: the states that differ in what they
+    show. `starts`: the states that a session begins in. `unhandled`: replies that lead nowhere.
     """
 
-    where: Combination
-    spots: dict[StateKey, StateNode] = field(default_factory=dict)
-    ways: dict[StateKey, list[Transition]] = field(default_factory=dict)
-    views: dict[StateKey, StateNode] = field(default_factory=dict)
-    begin: list[StateKey] = field(default_factory=list)
-    lost: list[UnhandledReply] = field(default_factory=list)
+    combination: Combination
+    nodes: dict[StateKey, StateNode] = field(default_factory=dict)
+    transitions: dict[StateKey, list[Transition]] = field(default_factory=dict)
+    shown_nodes: dict[StateKey, StateNode] = field(default_factory=dict)
+    starts: list[StateKey] = field(default_factory=list)
+    unhandled: list[UnhandledReply] = field(default_factory=list)
 
 
 SAMPLE_WORDS = "Somebody writes to me every day"
@@ -146,27 +146,27 @@ class _Explorer:
         self._graph = StateGraph(where)
         self._worlds: dict[StateKey, ScreenContext] = {}
         self._answers: dict[tuple[int, int], _Answers] = {}  # of the states around one node
-        special = {name for line in where.lines for name, _ in line}
+        special = {name for line in where.phone_lines for name, _ in line}
         self._by_line = {name.partition(".")[0] for name, own in uses.own.items() if own & special}
         self._seen_backs: set[tuple[str, str]] = set()
-        self._context_questions = tuple(sorted(frozenset[str]().union(*where.depends.values())))
+        self._context_questions = tuple(sorted(frozenset[str]().union(*where.dependencies.values())))
         self._waiting: deque[StateNode] = deque()
         screens = book.screens
         self._shown = {name: self._questions(uses.shown[name]) for name in screens}
-        known = {*where.context_for(where.begin[0]).facts, *where.depends} if where.begin else set()
+        known = {*where.context_for(where.starts[0]).facts, *where.dependencies} if where.starts else set()
         self._unset_facts = {name: facts_from_effects(uses.later[name], known) for name in screens}
         self._later = {name: self._questions(uses.later[name]) for name in screens}
 
     def walked(self) -> StateGraph:
         graph = self._graph
         for name in self._where.notices:
-            self._view(FlowState(name), self._where.lines[0])
-        for line in self._where.lines:  # the first line completely, before the others reach the same states
-            graph.begin += [self._add_state(state, line) for state in self._where.begin]
+            self._view(FlowState(name), self._where.phone_lines[0])
+        for line in self._where.phone_lines:  # the first line completely, before the others reach the same states
+            graph.starts += [self._add_state(state, line) for state in self._where.starts]
             while self._waiting:
                 spot = self._waiting.popleft()
                 self._answers.clear()
-                graph.ways[spot.key] = list(self._transitions(spot)) if self._is_of_interest(spot) else []
+                graph.transitions[spot.key] = list(self._transitions(spot)) if self._is_of_interest(spot) else []
         return graph
 
     def context_for(self, told: FactPairs) -> ContextFor:
@@ -193,7 +193,7 @@ class _Explorer:
 
         Each comes with whether conditions compare it, and whether the context depends on it.
         """
-        depends = self._where.depends
+        depends = self._where.dependencies
         by_world = frozenset[str]().union(*(depends[name] for name in names if name in depends))
         compared = {name for name in names if name in self._dependencies.values and name not in FACTS}
         return tuple((name, name in compared, name in by_world) for name in sorted(compared | by_world))
@@ -210,14 +210,14 @@ class _Explorer:
     def _add_state(self, state: FlowState, told: FactPairs) -> StateKey:
         name = state.screen
         key = (name, _only(told, self._dependencies.later[name]), *self._relevant_values(state, self._later[name]))
-        if key not in self._graph.spots:
-            spot = StateNode(key, state, told, self._view(state, told).laid)
-            self._graph.spots[key] = spot
+        if key not in self._graph.nodes:
+            spot = StateNode(key, state, told, self._view(state, told).layout)
+            self._graph.nodes[key] = spot
             self._waiting.append(spot)
         return key
 
     def _view(self, state: FlowState, told: FactPairs) -> StateNode:
-        name, views = state.screen, self._graph.views
+        name, views = state.screen, self._graph.shown_nodes
         key = (name, _only(told, self._dependencies.shown[name]), *self._relevant_values(state, self._shown[name]))
         if key not in views:
             laid = lay_out(self._book.screens[name], state.values, self.context_for(told)(state), self._where.limit)
@@ -227,41 +227,43 @@ class _Explorer:
     # Which replies are possible
 
     def _transitions(self, spot: StateNode) -> Iterator[Transition]:
-        screen = spot.laid.screen
+        screen = spot.layout.screen
         for reply, page, letters in self._replies(spot):
             try:
-                result = self._step(replace(spot.state, page=page), reply, spot.told)
-                if not result.accepted or result.left:
+                result = self._step(replace(spot.state, page=page), reply, spot.facts)
+                if not result.accepted or result.has_left:
                     raise LookupError("the engine does not take it")
                 back = reply == "0" and not screen.zero
                 for to, outcome in self._next_states(result, spot):
                     yield Transition(reply, page, to, result.effect, outcome, letters, back)
             except (LookupError, StopIteration) as error:
-                self._graph.lost.append(UnhandledReply(screen.id, reply, f"{type(error).__name__} {error}".strip()))
+                self._graph.unhandled.append(
+                    UnhandledReply(screen.id, reply, f"{type(error).__name__} {error}".strip())
+                )
 
     def _replies(self, spot: StateNode) -> Iterator[tuple[str, int, int]]:
         """Yield the replies to try.
 
         On the lines after the first one only Send matters once it is offered; everything else is as on the first line.
         """
-        sends = [offer.key for offer in spot.laid.offers if offer.choice.do == "send"]
+        sends = [offer.key for offer in spot.layout.offers if offer.choice.do == "send"]
         other = self._is_on_another_line(spot)
-        for reply in _replies(spot.laid):
+        for reply in _replies(spot.layout):
             if not (other and sends) or reply[0] in sends:
                 yield reply
-        if spot.laid.screen.zero or (spot.state.trail and not spot.laid.screen.start and self._is_new_back(spot)):
+        if spot.layout.screen.zero or (spot.state.trail and not spot.layout.screen.start and self._is_new_back(spot)):
             yield "0", 0, 0
 
     def _is_on_another_line(self, spot: StateNode) -> bool:
-        first = dict(self._where.lines[0])
-        return any(name in first and first[name] != value for name, value in spot.told)
+        first = dict(self._where.phone_lines[0])
+        return any(name in first and first[name] != value for name, value in spot.facts)
 
     def _is_of_interest(self, spot: StateNode) -> bool:
         """Return whether to try the replies.
 
         On the lines after the first one that is only where a flow depends on the facts of the line.
         """
-        screen = spot.laid.screen
+        screen = spot.layout.screen
         off = self._is_on_another_line(spot) and not screen.start and screen.flow not in self._by_line
         return not (screen.end or off)
 
@@ -278,9 +280,9 @@ class _Explorer:
 
     def _next_states(self, result: EngineStep, spot: StateNode) -> Iterator[tuple[StateKey, str | None]]:
         if not result.effect:
-            yield self._add_state(result.state, spot.told), None
+            yield self._add_state(result.state, spot.facts), None
             return
-        for outcome in _outcomes(spot.laid.screen, result.effect):
+        for outcome in _outcomes(spot.layout.screen, result.effect):
             for told in self._possible_facts(spot):
                 yield (
                     self._add_state(apply_outcome(self._book, result.state, outcome, self.context_for(told)), told),
@@ -289,7 +291,7 @@ class _Explorer:
 
     def _possible_facts(self, spot: StateNode) -> Iterator[FactPairs]:
         """Yield each combination of values that an effect may give to facts which are not set yet."""
-        known = dict(spot.told)
+        known = dict(spot.facts)
         names = [name for name in self._unset_facts[spot.state.screen] if name not in known]
         for values in itertools.product(*(sorted(FACTS[name]) for name in names)):
             yield tuple(sorted({**known, **dict(zip(names, values, strict=True))}.items()))

@@ -49,21 +49,21 @@ def fastest_seconds(ways: StateGraph) -> dict[StateKey, float]:
     """Return the seconds from dialling to each state by the fastest path."""
     counter = itertools.count()
     fastest: dict[StateKey, float] = {}
-    waiting = [(0.0, next(counter), key) for key in ways.begin]
+    waiting = [(0.0, next(counter), key) for key in ways.starts]
     while waiting:
         seconds, _, key = heapq.heappop(waiting)
         if key in fastest:
             continue
         fastest[key] = seconds
-        for way in ways.ways.get(key, ()):
+        for way in ways.transitions.get(key, ()):
             if way.to not in fastest:
-                heapq.heappush(waiting, (seconds + screen_seconds(ways.spots[key].laid, way), next(counter), way.to))
+                heapq.heappush(waiting, (seconds + screen_seconds(ways.nodes[key].layout, way), next(counter), way.to))
     return fastest
 
 
 def paths_to_send(ways: StateGraph) -> list[PathToSend]:
     """Return all sequences of screens from the first of the flow that sends to the first that offers Send."""
-    sending = {spot.laid.screen.flow for spot in ways.spots.values() if _sends(spot.laid)}
+    sending = {spot.layout.screen.flow for spot in ways.nodes.values() if _sends(spot.layout)}
     longest: dict[tuple[str, ...], float] = {}
     for key, seconds in _entries(ways, sending):
         for screens, path_seconds in _sequences(ways, key, seconds):
@@ -79,20 +79,20 @@ def _entries(ways: StateGraph, sending: set[str]) -> Iterator[tuple[StateKey, fl
     """Yield the states that enter the flow that sends, with the fastest time to each."""
     arrival = fastest_seconds(ways)
     entries: dict[StateKey, float] = {}
-    for key, replies in ways.ways.items():
-        if ways.spots[key].laid.screen.flow in sending or key not in arrival:
+    for key, replies in ways.transitions.items():
+        if ways.nodes[key].layout.screen.flow in sending or key not in arrival:
             continue
         for way in replies:
-            if ways.spots[way.to].laid.screen.flow in sending and not way.back:
-                seconds = arrival[key] + screen_seconds(ways.spots[key].laid, way)
+            if ways.nodes[way.to].layout.screen.flow in sending and not way.back:
+                seconds = arrival[key] + screen_seconds(ways.nodes[key].layout, way)
                 entries[way.to] = min(seconds, entries.get(way.to, seconds))
-    at_start = {key: 0.0 for key in ways.begin if ways.spots[key].laid.screen.flow in sending}
+    at_start = {key: 0.0 for key in ways.starts if ways.nodes[key].layout.screen.flow in sending}
     yield from (entries | at_start).items()
 
 
 def _counted_screens(ways: StateGraph, key: StateKey) -> tuple[str, ...]:
     """Return the screen if it counts on the path to Send; the first screen of a session does not."""
-    screen = ways.spots[key].laid.screen
+    screen = ways.nodes[key].layout.screen
     return () if screen.start else (screen.id,)
 
 
@@ -104,12 +104,12 @@ def _sequences(ways: StateGraph, key: StateKey, seconds: float) -> Iterator[tupl
         if slowest.get((key, screens), -1.0) >= seconds:
             continue
         slowest[key, screens] = seconds
-        laid = ways.spots[key].laid
+        laid = ways.nodes[key].layout
         if _sends(laid):
             yield screens, seconds + reading_seconds(laid, 0) + KEY_SECONDS
         elif len(screens) < _MAX_LENGTH:
             waiting += [
                 (way.to, screens + _counted_screens(ways, way.to), seconds + screen_seconds(laid, way))
-                for way in ways.ways.get(key, ())
+                for way in ways.transitions.get(key, ())
                 if not way.back
             ]

@@ -73,7 +73,7 @@ class Actions:
         report = record.report
         outcome = await self._run_blocking(self._submitter.delete, report) if report else DeleteOutcome.DELETED
         if report and outcome is DeleteOutcome.WHOLE:
-            await self._run_blocking(self._mailbox.erase, request, replace(record, opened=report.report_id))
+            await self._run_blocking(self._mailbox.erase, request, replace(record, opened_report=report.report_id))
         if outcome is DeleteOutcome.DELETED and has_stored_excess(record.state):
             outcome = DeleteOutcome.TOLD
         return outcome, replace(record, report=None, words=None)
@@ -93,9 +93,9 @@ class Actions:
         values = record.state.values
         code_and_pin = values.get("code") or "", values.get("pin") or ""
         attempt = await self._run_blocking(self._mailbox.open, *code_and_pin, request.wrong_pairs)
-        if attempt.counted:
-            record = replace(record, guessed=True)
-        return ("open" if attempt.report_id else "wrong"), replace(record, opened=attempt.report_id)
+        if attempt.is_counted:
+            record = replace(record, has_wrong_pair=True)
+        return ("open" if attempt.report_id else "wrong"), replace(record, opened_report=attempt.report_id)
 
     async def _write(self, request: TurnRequest, record: Record) -> Outcome:
         words = record.state.values["my_words"]
@@ -114,8 +114,8 @@ class Actions:
 
         What another phone has added and nobody has submitted yet is deleted too: it would reach a hotline afterwards.
         """
-        report_id = str(record.opened)
+        report_id = str(record.opened_report)
         await self._run_blocking(self._submitter.refuse_spooled, report_id)
         await self._run_blocking(self._mailbox.erase, request, record)
         await self._run_blocking(self._submitter.cancel_updates, report_id)
-        return "erased", replace(record, opened=None)
+        return "erased", replace(record, opened_report=None)

@@ -101,30 +101,30 @@ class RenderContext(Struct, frozen=True):
     country_contexts: Mapping[str, CountryContext]  # by language; a call begins in the first
     kind: ChannelKind
     contactable: bool  # the provider gave a number that can be called
-    live: Collection[str]  # hotlines whose delivery is set up
+    reachable_hotlines: Collection[str]  # hotlines whose delivery is set up
     drill: bool = False
     words_before_send: bool = False  # on USSD only if the service code in the country file allows it
-    said: Mapping[str, str] = field(default_factory=dict)  # fields known only now: code, PIN
-    told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
-    letters: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
-    routed: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
-    common: Mapping[str, LayoutCache] = field(default_factory=dict)  # by language
+    late_fields: Mapping[str, str] = field(default_factory=dict)  # fields known only now: code, PIN
+    late_facts: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
+    staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
+    route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
+    layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # by language
     # Private: the last screen context returned.
-    made: list[tuple[FlowState, ScreenContext, bool]] = field(default_factory=list)
+    cached: list[tuple[FlowState, ScreenContext, bool]] = field(default_factory=list)
 
-    def knowing(self, **more: Any) -> RenderContext:
-        """Return a copy with more `said`, `told` or `letters`. A plain `replace` would keep the cache in `made`."""
-        return replace(self, **more, made=[])
+    def with_values(self, **more: Any) -> RenderContext:
+        """Return a copy with other values. A plain `replace` would keep the cache in `cached`."""
+        return replace(self, **more, cached=[])
 
     def __call__(self, state: FlowState) -> ScreenContext:
         """Return what the screens may show in this state."""
-        routed = self.routed is None or state.screen in self.routed
-        if self.made:
-            cached_state, screen_context, was_routed = self.made[-1]
+        routed = self.route_screens is None or state.screen in self.route_screens
+        if self.cached:
+            cached_state, screen_context, was_routed = self.cached[-1]
             if cached_state.trail is state.trail and cached_state.answers is state.answers and was_routed >= routed:
                 return screen_context
         screen_context = self._screen_context(state, routed=routed)
-        self.made[:] = [(state, screen_context, routed)]
+        self.cached[:] = [(state, screen_context, routed)]
         return screen_context
 
     def _screen_context(self, state: FlowState, *, routed: bool) -> ScreenContext:
@@ -136,10 +136,10 @@ class RenderContext(Struct, frozen=True):
             "contactable": _yes(self.contactable),
             "words_before_send": _yes(self.words_before_send),
             "drill": _yes(self.drill),
-            **self.told,
+            **self.late_facts,
         }
-        fields = {**country_context.fields, **self.said}
-        if "report_state" in self.told:
+        fields = {**country_context.fields, **self.late_fields}
+        if "report_state" in self.late_facts:
             facts |= self._letter_facts(state, fields)
         lists = {**country_context.lists, "places_in_group": country_context.inside.get(values.get("place") or "", ())}
         if not routed:
@@ -157,7 +157,7 @@ class RenderContext(Struct, frozen=True):
                 Option(recipient.hotline, hotlines[recipient.hotline].screen_name) for recipient in recipients
             )
         return ScreenContext(
-            facts, fields, lists, country_context.language.say, self.common.get(country_context.language.tag)
+            facts, fields, lists, country_context.language.say, self.layout_caches.get(country_context.language.tag)
         )
 
     def _letter_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
@@ -166,10 +166,10 @@ class RenderContext(Struct, frozen=True):
         Each message screen just before this one in the trail was one message.
         """
         letter_screens = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
-        read_count, letter_count = sum(1 for _ in letter_screens), len(self.letters)
+        read_count, letter_count = sum(1 for _ in letter_screens), len(self.staff_messages)
         fields |= {
             "messages": str(letter_count),
-            "message": self.letters[min(read_count, letter_count - 1)] if letter_count else "",
+            "message": self.staff_messages[min(read_count, letter_count - 1)] if letter_count else "",
         }
         return {"messages": "some" if letter_count else "none", "another": _yes(read_count + 1 < letter_count)}
 
@@ -193,7 +193,9 @@ class RenderContext(Struct, frozen=True):
             completeness == Completeness.INCOMPLETE
         ):  # no screen names the recipient, so a hotline that was ever left out stays out
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
-        return find_route(country, facts, live=self.live, avoid=avoid, completeness=completeness).recipients
+        return find_route(
+            country, facts, live=self.reachable_hotlines, avoid=avoid, completeness=completeness
+        ).recipients
 
 
 def _yes(holds: bool) -> str:
@@ -255,7 +257,7 @@ class TurnRequest(Struct, frozen=True):
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
     more: bool = False  # it continues the words just sent, and need not be an answer
     wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today
-    crowded: bool = False  # the process is overloaded: optional screens are refused
+    is_crowded: bool = False  # the process is overloaded: optional screens are refused
 
     @property
     def kind(self) -> ChannelKind:

@@ -195,7 +195,9 @@ class Dispatcher:
         )
         limit = ScreenLimit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._blocking.is_crowded
-        return TurnRequest(inbound, sender, country, render_context, limit, channel.is_simulator, now, crowded=crowded)
+        return TurnRequest(
+            inbound, sender, country, render_context, limit, channel.is_simulator, now, is_crowded=crowded
+        )
 
     def render_context(
         self, country: Country, kind: ChannelKind, *, contactable: bool, words_before_send: bool
@@ -208,8 +210,8 @@ class Dispatcher:
             self._live,
             self._drill,
             words_before_send,
-            routed=self._routed,
-            common=self._common[country.iso, kind],
+            route_screens=self._routed,
+            layout_caches=self._common[country.iso, kind],
         )
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:

@@ -85,15 +85,15 @@ def _day(days: int) -> str:
 def _names(kind: ChannelKind, record_before: Record | None, record_after: Record) -> Iterator[tuple[str, int]]:
     """Yield the names to count. A screen that is shown again counts once: a typing error is no second visit."""
     old_screen, new_screen = (
-        record_before.state.screen if record_before and not record_before.over else "",
+        record_before.state.screen if record_before and not record_before.has_ended else "",
         record_after.state.screen,
     )
-    if old_screen != new_screen and new_screen in STEPS and (STEPS[new_screen] == "sent" or not record_after.over):
+    if old_screen != new_screen and new_screen in STEPS and (STEPS[new_screen] == "sent" or not record_after.has_ended):
         yield STEPS[new_screen], 1
     if (
         old_screen in STEPS
         and old_screen != new_screen
-        and not record_after.over
+        and not record_after.has_ended
         and not new_screen.startswith("home.")
     ):
         yield STEPS[old_screen] + ON, 1
@@ -200,16 +200,16 @@ class ConversationHandler:
             kind = turns.classify(inbound, record.last if record else None, key, request.code)
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
                 return await self._repeated_answer(request, record, kind)
-            if loaded.seen:  # an SMS from before the last turn; it was answered then
+            if loaded.is_known:  # an SMS from before the last turn; it was answered then
                 return Reply("", expects_reply=True)
             if isinstance(kind, turns.NextReply) and request.kind == "ussd":  # an SMS may ask for another screen
                 self._shed_load(request, record)
             drafts = unpack_drafts(loaded.drafts)
-            request = replace(request, wrong_pairs=loaded.guessed) if loaded.guessed else request
+            request = replace(request, wrong_pairs=loaded.wrong_pairs) if loaded.wrong_pairs else request
             result = await self._step(request, record, drafts, kind, key)
             if not (request.kind == "sms" and load_shedding.acts_at_once(record.state.screen if record else "")):
                 self._shed_load(request, result.record)
-            self._rate_limit(request, loaded.read, result.record)
+            self._rate_limit(request, loaded.reads, result.record)
             try:
                 if await self._save(request, keys, loaded, (record, result)):
                     if request.kind == "ussd" and _has_ended(record, result.record):
@@ -231,7 +231,7 @@ class ConversationHandler:
         """
         if (
             record
-            and request.crowded
+            and request.is_crowded
             and load_shedding.can_wait(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
@@ -278,7 +278,7 @@ class ConversationHandler:
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
     ) -> StepResult:
         result = await self._dispatch(request, record, drafts, kind, key)
-        if result.record.guessed:
+        if result.record.has_wrong_pair:
             self._count("access_code_failures")
         return result
 
@@ -292,8 +292,8 @@ class ConversationHandler:
             return await self._replay(request, drafts, kind.parts, last_turn)
         if isinstance(kind, turns.Unreplayable):
             raise CannotReplay
-        if record is None or record.over or isinstance(kind, turns.NewSession):
-            unheard = kind.unheard if isinstance(kind, turns.NewSession) else ""
+        if record is None or record.has_ended or isinstance(kind, turns.NewSession):
+            unheard = kind.early_reply if isinstance(kind, turns.NewSession) else ""
             remaining = await self._reducer.make_gathered_due(record, drafts)
             started = self._reducer.begin(request, last_turn, record, unheard=unheard)
             return StepResult(started, remaining if len(remaining) < len(drafts) else None)
@@ -374,7 +374,7 @@ class ConversationHandler:
             drafts,
             draft_seconds=DRAFT_SECONDS[request.kind],
             read=is_read,
-            guessed=record.guessed,
+            guessed=record.has_wrong_pair,
             tally=counts,
         )
 
@@ -420,7 +420,7 @@ def seconds_of(request: TurnRequest, record: Record) -> int:
 def _has_ended(record_before: Record | None, record_after: Record) -> bool:
     """Return whether a call reached "Sent" in this turn, or its last screen without it."""
     was_sent = record_before is not None and _is_sent(record_before)
-    return not was_sent and (_is_sent(record_after) or record_after.over)
+    return not was_sent and (_is_sent(record_after) or record_after.has_ended)
 
 
 def _is_sent(record: Record) -> bool:

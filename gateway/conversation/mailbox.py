@@ -68,7 +68,7 @@ class ReporterMailbox:
 
     def render_context(self, render_context: RenderContext, record: Record) -> RenderContext:
         """Return the render context with the report's state and the answers of staff, after code and PIN were right."""
-        report_id = record.opened
+        report_id = record.opened_report
         if report_id is None or not is_open(record):
             return render_context
         values = record.state.values
@@ -85,13 +85,13 @@ class ReporterMailbox:
         # The hotline may have left the country file since: the line with the number must stay.
         hotline_name = self.names.get(view.desk or "", UNNAMED)
         fields, facts = (
-            {**render_context.said, "desk": hotline_name},
-            {**render_context.told, "report_state": view.state},
+            {**render_context.late_fields, "desk": hotline_name},
+            {**render_context.late_facts, "report_state": view.state},
         )
         if opening := self._first_opening(view):
             fields |= {"desk": opening[0].screen_name, "opens": opening[1]}
             facts |= {"report_state": "opens"}
-        return render_context.knowing(said=fields, told=facts, letters=answers)
+        return render_context.with_values(late_fields=fields, late_facts=facts, staff_messages=answers)
 
     def _first_opening(self, view: MailboxView) -> tuple[Hotline, str] | None:
         """Return the hotline that opens first and when; None if the report was read or a hotline is open now."""
@@ -112,7 +112,7 @@ class ReporterMailbox:
 
     def set_contact(self, request: TurnRequest, record: Record, chosen: str) -> None:
         """Allow or withdraw contact by this phone. It holds from now on, for reports sealed before as well."""
-        country = self.countries.get(self._routed(record.opened or "")[0]) or request.country
+        country = self.countries.get(self._routed(record.opened_report or "")[0]) or request.country
         number = request.sender.e164 if request.sender.valid else None
         contact = contact_details(chosen, country, number)
         kind = MessageKind.CONTACT_GIVEN if contact["allowed"] else MessageKind.CONTACT_WITHDRAWN
@@ -132,7 +132,7 @@ class ReporterMailbox:
         text: str | None = None,
         contact: Mapping[str, object] | None = None,
     ) -> None:
-        report_id = record.opened
+        report_id = record.opened_report
         if report_id is None:
             raise LookupError("nothing is open")  # the flow lint ensures that code and PIN come first
         digest = self.cipher.mac("message", report_id, kind, *turn)
@@ -201,7 +201,7 @@ class ReporterMailbox:
 
 def is_open(record: Record) -> bool:
     """Return whether code and PIN were right, and the session has not gone back before them."""
-    if record.opened is None:
+    if record.opened_report is None:
         return False
     values = record.state.values
     return bool(values.get("code") and values.get("pin"))
@@ -210,7 +210,7 @@ def is_open(record: Record) -> bool:
 def _turn(request: TurnRequest, record: Record) -> tuple[str, ...]:
     """Return the parts of this turn's idempotency key, the same for a repeat."""
     i = request.inbound
-    return (i.channel, i.code, i.session, record.seed, record.last.turn)
+    return (i.channel, i.code, i.session, record.seed, record.last.turn_id)
 
 
 def forgotten(state: FlowState) -> FlowState:

@@ -132,7 +132,7 @@ class Reducer:
             result = engine.step(
                 self.book, record.state, reply, render_context, limit=limit, now=request.now, more=request.more
             )
-            if result.left:
+            if result.has_left:
                 return await self.leave(request, record)
             if is_open(record) and result.state.unasked != record_before.state.unasked:
                 return await self._add_for_staff(request, record, drafts, result.state.unasked[-1].text)
@@ -146,11 +146,11 @@ class Reducer:
             # words or media that were not an answer are stored all the same
             unprompted_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
             if (result.accepted or unprompted_input) and not quiet:
-                answered = unprompted_input or result.answered is not None
-                in_words = unprompted_input or (result.answered is not None and result.answered.typed)
+                answered = unprompted_input or result.answer is not None
+                in_words = unprompted_input or (result.answer is not None and result.answer.typed)
                 report = await self._store_answer(request, record, answered=answered, in_words=in_words)
                 record = replace(record, report=report)
-            return await self._shown(request, record, drafts, sorry=result.sorry, accepted=result.accepted)
+            return await self._shown(request, record, drafts, sorry=result.is_invalid, accepted=result.accepted)
         except (NotSent, DatabaseUnavailable) as error:
             if reply.strip() == "00":
                 return await self.leave(request, record_before)
@@ -255,7 +255,7 @@ class Reducer:
         Drafts that were not sent stay: a new dial says nothing about them.
         """
         sent_reports = [draft.report for draft in drafts if draft.is_sent]
-        if record and not record.over and record.report and record.report.is_submitted:
+        if record and not record.has_ended and record.report and record.report.is_submitted:
             sent_reports = [
                 record.report,
                 *(earlier for earlier in sent_reports if earlier.report_id != record.report.report_id),
@@ -287,10 +287,10 @@ class Reducer:
         render_context, report = request.render_context, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
-            render_context = render_context.knowing(said={"code": format_code(code), "pin": pin})
+            render_context = render_context.with_values(late_fields={"code": format_code(code), "pin": pin})
         if report and report.is_submitted:
-            render_context = render_context.knowing(
-                told={**render_context.told, "report_code": _code_status(report, request.now)}
+            render_context = render_context.with_values(
+                late_facts={**render_context.late_facts, "report_code": _code_status(report, request.now)}
             )
         return (
             await self._run_blocking(self._mailbox.render_context, render_context, record)
@@ -328,7 +328,7 @@ class Reducer:
         """
         home = engine.initial_state(self.book, HOME[kind])
         report = None if record.report and record.report.is_submitted else record.report
-        return replace(record, state=home, report=report, words=None, opened=None, over=True, media=())
+        return replace(record, state=home, report=report, words=None, opened_report=None, has_ended=True, media=())
 
     # The report
 
@@ -344,7 +344,7 @@ class Reducer:
     def begin_report(self, request: TurnRequest, record: Record) -> ReportRef:
         """Begin a report whose id follows from this session, so that a repeat begins the same report."""
         i = request.inbound
-        conversation = (i.session, record.seed) if request.kind == "ussd" else (record.last.turn,)
+        conversation = (i.session, record.seed) if request.kind == "ussd" else (record.last.turn_id,)
         origin = (i.channel, i.code, *conversation, request.sender.key, str(record.reports))
         return self._submitter.begin(request.now, *origin, is_replayable=i.path and is_unguessable(i.session))
 
@@ -359,10 +359,10 @@ class Reducer:
             if not report.is_submitted:
                 return report
             # It was sent, and the session in Redis did not record it.
-            report = replace(report, recipients=request.render_context.recipients(record.state))
+            report = replace(report, named_recipients=request.render_context.recipients(record.state))
         content = report_input(request, record, self._flow_version)
         if report.is_unconfirmed:  # stored late, and Send was not pressed again
-            report = replace(report, recipients=request.render_context.recipients(record.state))
+            report = replace(report, named_recipients=request.render_context.recipients(record.state))
             content = replace(content, msisdn=None)
         return (
             await self._run_blocking(self._submitter.update, content, report, at_once=in_words) if answered else report
@@ -377,10 +377,11 @@ class Reducer:
             return await self._run_blocking(schedule, report_input(request, record, self._flow_version), report, route)
         # a hotline that the reporter leaves out must never receive it
         if not report.is_pending:
-            return replace(report, floor=None)
+            return replace(report, min_priority=None)
         cancel = self._submitter.cancel if danger or has_words else self._submitter.cancel_or_spool
         was_waiting = await self._run_blocking(cancel, report)
-        return replace(after_event(report, SubmissionEvent.CANCEL), floor=None if was_waiting else report.floor)
+        min_priority = None if was_waiting else report.min_priority
+        return replace(after_event(report, SubmissionEvent.CANCEL), min_priority=min_priority)
 
 
 def code_seen(record: Record) -> Record:

@@ -82,7 +82,7 @@ class SmsConversation:
             return await self._stop(request, record, last)
         if carrier_word == "start":
             await self._start(request)
-        if record is None or record.over or request.now - record.at > SILENT_SECONDS:
+        if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
             result = await self._first(request, record, last, help_wanted=carrier_word == "help")
         else:
             result = await self._next(request, record, drafts, last, help_wanted=carrier_word == "help")
@@ -240,7 +240,9 @@ class SmsConversation:
         labels = self._keywords(request).labels[request.render_context.country_context(record.state).language.tag]
         if keyword not in labels:
             return None
-        render_context = request.render_context.knowing(said={**request.render_context.said, "meant": labels[keyword]})
+        render_context = request.render_context.with_values(
+            late_fields={**request.render_context.late_fields, "meant": labels[keyword]}
+        )
         question = self._reducer.notice(replace(request, render_context=render_context), DID_YOU_MEAN, record.state)
         return replace(question, expects_reply=True)
 

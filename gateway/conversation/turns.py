@@ -27,7 +27,7 @@ class NewSession(Struct, frozen=True):
     """A new session: the home screen is shown."""
 
     skip: int = 0
-    unheard: str = ""  # a reply without a session; words in it are stored all the same
+    early_reply: str = ""  # a reply without a session; words in it are stored all the same
 
 
 class Duplicate(Struct, frozen=True):
@@ -79,7 +79,7 @@ def classify(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") 
 
     `last` is None if the session is not known; `code` is the country's service code, used if the provider names none.
     """
-    if last is not None and last.turn == key:
+    if last is not None and last.turn_id == key:
         return Duplicate()
     if inbound.path:
         dialled = inbound.code or code
@@ -87,8 +87,8 @@ def classify(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") 
     if inbound.event == "new" or (inbound.kind == "ussd" and is_dial(inbound, code)):
         return NewSession()
     if last is None:
-        return NewSession(unheard=inbound.text)
-    if inbound.kind == "ussd" and 0 < _number(inbound.id) < last.seen:
+        return NewSession(early_reply=inbound.text)
+    if inbound.kind == "ussd" and 0 < _number(inbound.id) < last.path_length:
         return OutOfOrder()
     return NextReply(inbound.text)
 
@@ -101,7 +101,7 @@ def after(found: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) ->
     seen = len(inbound.text) if inbound.path else _number(inbound.id)
     if isinstance(found, NewSession | Replay):
         return LastTurn(key, seen, found.skip)
-    return LastTurn(key, seen, last.skip if last else 0)
+    return LastTurn(key, seen, last.prefix_length if last else 0)
 
 
 def starts(code: str) -> Iterator[str]:
@@ -179,12 +179,15 @@ def _first_path(text: str, dialled: str) -> TurnKind:
 
 
 def _continued_path(text: str, last_turn: LastTurn, dialled: str) -> TurnKind:
-    if len(text) == last_turn.skip and _skip(text, dialled) == last_turn.skip:
-        return NewSession(last_turn.skip)  # only the service code again: a new dial that reuses the session id
-    if last_turn.seen == 0:
+    if len(text) == last_turn.prefix_length and _skip(text, dialled) == last_turn.prefix_length:
+        return NewSession(last_turn.prefix_length)  # only the service code again: a new dial that reuses the session id
+    if last_turn.path_length == 0:
         return NextReply(text)
-    if text[last_turn.seen : last_turn.seen + 1] == "*" and _path_key(text[: last_turn.seen]) == last_turn.turn:
-        return NextReply(text[last_turn.seen + 1 :])
+    if (
+        text[last_turn.path_length : last_turn.path_length + 1] == "*"
+        and _path_key(text[: last_turn.path_length]) == last_turn.turn_id
+    ):
+        return NextReply(text[last_turn.path_length + 1 :])
     is_dialled = not text or text in forms(dialled)  # likewise, with the service code in another form
     return NewSession(_skip(text, dialled)) if is_dialled else OutOfOrder()
 

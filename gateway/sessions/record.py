@@ -97,9 +97,9 @@ def _kind(content_type: str) -> str:
 class LastTurn(Struct, frozen=True, array_like=True):
     """The last turn taken, as the session stores it: of constant size, however long the path has grown."""
 
-    turn: str  # its idempotency key; for a path, a digest of the whole path
-    seen: int = 0  # the path's length in characters; else the provider's number of the turn
-    skip: int = 0  # how many characters at the path's start are the service code, not a reply
+    turn_id: str  # its idempotency key; for a path, a digest of the whole path
+    path_length: int = 0  # the path's length in characters; else the provider's number of the turn
+    prefix_length: int = 0  # how many characters at the path's start are the service code, not a reply
 
 
 class Draft(Struct, frozen=True, array_like=True):
@@ -134,12 +134,12 @@ class Record(Struct, frozen=True):
     reports: int = 0
     words: str | None = None
     loop: ReplyLoop = ReplyLoop()
-    over: bool = False  # left or ended; the next SMS begins anew
-    opened: str | None = None  # id of the report that was opened with code and PIN
+    has_ended: bool = False  # left or ended; the next SMS begins anew
+    opened_report: str | None = None  # id of the report that was opened with code and PIN
     seed: str = ""  # distinguishes this session from another under the same provider id
     repeat_of: int | None = None  # earlier reports from this number in 24 hours; for staff only
     media: Media = ()
-    guessed: bool = False  # a wrong pair of code and PIN came in this turn; not stored
+    has_wrong_pair: bool = False  # a wrong pair of code and PIN came in this turn; not stored
 
 
 def in_danger(state: FlowState) -> bool:
@@ -214,8 +214,8 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     reports: int
     words: str | None
     loop: ReplyLoop
-    over: bool
-    opened: str | None
+    has_ended: bool
+    opened_report: str | None
     seed: str
     repeat_of: int | None
     media: Media
@@ -229,7 +229,7 @@ _DRAFTS: Final = Decoder(list[Draft])
 def pack_record(r: Record) -> bytes:
     """Encode a record for `Sessions.keep`."""
     answer = r.answer.text, r.answer.expects_reply
-    later_fields = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
+    later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media
     return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields))
 
 
@@ -246,8 +246,8 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         stored.reports,
         stored.words,
         stored.loop,
-        stored.over,
-        stored.opened,
+        stored.has_ended,
+        stored.opened_report,
         stored.seed,
         stored.repeat_of,
         stored.media,

@@ -75,8 +75,8 @@ class ReportRef(Struct, frozen=True, array_like=True):
     origin_key: bytes  # the idempotency key: a repeated Send of one session is the same report
     created_at: int  # Unix time
     state: SubmissionState = NotSubmitted()
-    floor: Priority | None = None  # the highest priority reached
-    recipients: tuple[Recipient, ...] = ()  # the hotlines named on the Send screen; no others get it
+    min_priority: Priority | None = None  # the highest priority reached
+    named_recipients: tuple[Recipient, ...] = ()  # the hotlines named on the Send screen; no others get it
     resumed: bool = False  # it continues an earlier session of this phone
     secret: bytes = b""  # of this session only; code and PIN are derived from it; dropped once they were seen
 

@@ -91,9 +91,9 @@ class LoadedRecord(Struct, frozen=True):
     version: bytes
     session: bytes | None
     drafts: bytes | None
-    seen: bool
-    read: int = 0
-    guessed: int = 0
+    is_known: bool
+    reads: int = 0
+    wrong_pairs: int = 0
 
 
 class FunnelCounts(Struct, frozen=True):
@@ -143,9 +143,9 @@ class Sessions:
             version=session[:8] if session else b"",
             session=self._open(keys.session, session[8:] if session else None),
             drafts=self._open(keys.draft, values.get(keys.draft)),
-            seen=values.get(keys.seen) is not None,
-            read=int(values.get(keys.read) or 0),
-            guessed=int(values.get(keys.guessed) or 0),
+            is_known=values.get(keys.seen) is not None,
+            reads=int(values.get(keys.read) or 0),
+            wrong_pairs=int(values.get(keys.guessed) or 0),
         )
 
     async def keep(

@@ -161,7 +161,7 @@ def _report(
         attachments=len(content.media),
         attachment_types=kinds_of(content.media),
         repeat_of=content.repeat_of,
-        floor=ref.floor,
+        floor=ref.min_priority,
         words_only=content.words is not None and not complete and not content.given,
     )
     return build_report(content.given, metadata)

@@ -119,7 +119,7 @@ class Submitter:
         """Store the report as complete for `recipients`, and return its new state. Raises NotSent."""
         if spooled_send := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
             report = known_up_to(replace(report, report_id=spooled_send[0]), max(report.revision, spooled_send[1]))
-        report = _with_secret(replace(report, recipients=recipients))
+        report = _with_secret(replace(report, named_recipients=recipients))
         mailbox = mailbox_access.create_mailbox(self._cipher, report.secret) if with_code else None
         try:
             # Checked before the report is sealed; it goes to the spool instead.
@@ -149,15 +149,15 @@ class Submitter:
             self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(submission.priority))
         code_state = CodeState.SHOWN if result.has_code else CodeState.NONE
         state = Submitted(result.revision, report.sent_at or content.now, code=code_state)
-        return replace(report, report_id=result.report_id, state=state, floor=submission.priority)
+        return replace(report, report_id=result.report_id, state=state, min_priority=submission.priority)
 
     def _seal(self, content: ReportInput, report: ReportRef, revision: int, completeness: Completeness) -> Submission:
-        return self._builder.seal(content, report, revision, report.recipients, completeness)
+        return self._builder.seal(content, report, revision, report.named_recipients, completeness)
 
     def _complete(self, content: ReportInput, report: ReportRef, result: SubmissionResult) -> SubmissionResult:
         """Complete a report stored as incomplete, or one stored late with fewer answers than are sent now."""
         report, revision = replace(report, report_id=result.report_id), max(report.revision, result.revision) + 1
-        pending = self._put_pending(content, report, revision, report.recipients, PendingKind.UPDATE, seconds=0)
+        pending = self._put_pending(content, report, revision, report.named_recipients, PendingKind.UPDATE, seconds=0)
         return replace(result, revision=pending.revision)
 
     def _spool_sent(
@@ -230,7 +230,8 @@ class Submitter:
             if pending.was_submitted:
                 state = Submitted(pending.revision, content.now, confirmed=not report.is_unconfirmed)
                 return replace(report, state=state)
-            return replace(after_event(report, SubmissionEvent.SCHEDULE, pending.revision), floor=pending.priority)
+            scheduled = after_event(report, SubmissionEvent.SCHEDULE, pending.revision)
+            return replace(scheduled, min_priority=pending.priority)
         try:
             self._put_in_spool(
                 entry, lost="reports_not_stored" if kind == PendingKind.WORDS else "incomplete_reports_not_stored"
@@ -252,16 +253,16 @@ class Submitter:
         try:
             revision = revision_for(report, SubmissionEvent.ADD)
             pending = self._put_pending(
-                content, report, revision, report.recipients, PendingKind.UPDATE, seconds=seconds
+                content, report, revision, report.named_recipients, PendingKind.UPDATE, seconds=seconds
             )
-            report = replace(report, report_id=pending.report_id, floor=pending.priority)
+            report = replace(report, report_id=pending.report_id, min_priority=pending.priority)
             return after_event(report, SubmissionEvent.ADD, pending.revision)
         except DatabaseUnavailable:
             submission = self._seal(
                 content, report, revision_for(report, SubmissionEvent.ADD_SPOOLED), Completeness.COMPLETE
             )
             self._put_in_spool(SpoolEntry(submission, PendingKind.UPDATE, due_at=self._database.now()))
-            return replace(after_event(report, SubmissionEvent.ADD_SPOOLED), floor=submission.priority)
+            return replace(after_event(report, SubmissionEvent.ADD_SPOOLED), min_priority=submission.priority)
 
     def _put_pending(
         self,
@@ -284,7 +285,9 @@ class Submitter:
             recipients,
             Completeness.COMPLETE if kind == PendingKind.UPDATE else Completeness.INCOMPLETE,
         )
-        priority_rose = report.floor is not None and submission.priority < report.floor and kind == PendingKind.UPDATE
+        priority_rose = (
+            report.min_priority is not None and submission.priority < report.min_priority and kind == PendingKind.UPDATE
+        )
         due_at = self._database.now() + (0 if priority_rose else seconds * 1_000_000)
         existing = self.write(lambda: submissions.schedule_pending(self._database, submission, kind, due_at))
         if existing is None:
@@ -342,7 +345,7 @@ class Submitter:
         if cancellation.stored_completeness != Completeness.COMPLETE or by_other_session:
             self._record(report, event)
         if not cancellation.stored_completeness or (
-            by_other_session and (cancellation.waited or spooled or not report.is_pending)
+            by_other_session and (cancellation.was_pending or spooled or not report.is_pending)
         ):
             return DeleteOutcome.DELETED
         is_complete = cancellation.stored_completeness == Completeness.COMPLETE and not by_other_session

@@ -49,15 +49,15 @@ class SubmissionEvent(StrEnum):
 class Rule(Struct, frozen=True):
     """How one state answers one event.
 
-    The revision is that of the state, at least `least`, plus `add`. `if_pending` replaces `add` while a revision is
-    scheduled; `if_resumed` replaces it for a report that continues an earlier session. `told` is for
-    docs/submission.md.
+    The revision is that of the state, at least `min_revision`, plus `added_revisions`. `if_pending` replaces
+    `added_revisions` while a revision is scheduled; `if_resumed` replaces it for a report that continues an earlier
+    session. `told_reporter` is for docs/submission.md.
     """
 
-    then: Callable[[SubmissionState, int], SubmissionState]
-    told: str
-    least: int = 0
-    add: int = 0
+    next_state: Callable[[SubmissionState, int], SubmissionState]
+    told_reporter: str
+    min_revision: int = 0
+    added_revisions: int = 0
     if_pending: int | None = None
     if_resumed: int | None = None
 
@@ -65,18 +65,18 @@ class Rule(Struct, frozen=True):
 def revision_for(report: ReportRef, event: SubmissionEvent) -> int:
     """Return the revision that `event` stores, or up to which it deletes. Raises KeyError for an impossible event."""
     rule = TABLE[type(report.state), event]
-    add = rule.add
+    add = rule.added_revisions
     if rule.if_pending is not None and report.is_pending:
         add = rule.if_pending
     if rule.if_resumed is not None and report.resumed:
         add = rule.if_resumed
-    return max(report.revision, rule.least) + add
+    return max(report.revision, rule.min_revision) + add
 
 
 def after_event(report: ReportRef, event: SubmissionEvent, revision: int | None = None) -> ReportRef:
     """Return the report after `event`. `revision`: the stored revision, if it is not the one of the table."""
     stored_revision = revision_for(report, event) if revision is None else revision
-    return replace(report, state=TABLE[type(report.state), event].then(report.state, stored_revision))
+    return replace(report, state=TABLE[type(report.state), event].next_state(report.state, stored_revision))
 
 
 def known_up_to(report: ReportRef, revision: int) -> ReportRef:
@@ -159,43 +159,59 @@ AFTER_SEND = "nothing; answers after Send are submitted after 20 s at most, type
 AS_INCOMPLETE = "nothing; a hotline gets it as INCOMPLETE after 2 minutes (SMS 10, a first text 30)"
 
 TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
-    (NotSubmitted, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, add=1),
-    (NotSubmitted, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2),
-    (NotSubmitted, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1),
-    (NotSubmitted, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (NotSubmitted, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
+    (NotSubmitted, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, added_revisions=1),
+    (NotSubmitted, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, added_revisions=2),
+    (NotSubmitted, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1),
+    (NotSubmitted, SubmissionEvent.SEND_SPOOLED): Rule(
+        _submitted, SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
+    (NotSubmitted, SubmissionEvent.NOT_STORED): Rule(
+        _uncertain, NOT_SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
     (NotSubmitted, SubmissionEvent.REPLAY): Rule(_replayed, NEXT),
     (NotSubmitted, SubmissionEvent.DROP): Rule(_unchanged, NOTHING),
-    (PerhapsScheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, add=LEAP),
-    (PerhapsScheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=LEAP),
-    (PerhapsScheduled, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1),
-    (PerhapsScheduled, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=LEAP),
-    (PerhapsScheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=LEAP),
-    (PerhapsScheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, add=LEAP),
-    (PerhapsScheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, add=LEAP),
+    (PerhapsScheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, added_revisions=LEAP),
+    (PerhapsScheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, added_revisions=LEAP),
+    (PerhapsScheduled, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1),
+    (PerhapsScheduled, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, min_revision=1, added_revisions=LEAP),
+    (PerhapsScheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, min_revision=1, added_revisions=LEAP),
+    (PerhapsScheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, added_revisions=LEAP),
+    (PerhapsScheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, added_revisions=LEAP),
     (PerhapsScheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
-    (Scheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, least=1),
-    (Scheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, least=1, add=1),
-    (Scheduled, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1),
-    (Scheduled, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (Scheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
-    (Scheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, least=1),
-    (Scheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, least=1),
+    (Scheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, min_revision=1),
+    (Scheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, min_revision=1, added_revisions=1),
+    (Scheduled, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1),
+    (Scheduled, SubmissionEvent.SEND_SPOOLED): Rule(
+        _submitted, SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
+    (Scheduled, SubmissionEvent.NOT_STORED): Rule(
+        _uncertain, NOT_SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
+    (Scheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, min_revision=1),
+    (Scheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, min_revision=1),
     (Scheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
-    (SubmissionUncertain, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, add=1, if_pending=0),
-    (SubmissionUncertain, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2, if_pending=1),
-    (SubmissionUncertain, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1, add=1),
-    (SubmissionUncertain, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (SubmissionUncertain, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
-    (SubmissionUncertain, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, least=1),
-    (SubmissionUncertain, SubmissionEvent.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
+    (SubmissionUncertain, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, added_revisions=1, if_pending=0),
+    (SubmissionUncertain, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, added_revisions=2, if_pending=1),
+    (SubmissionUncertain, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1, added_revisions=1),
+    (SubmissionUncertain, SubmissionEvent.SEND_SPOOLED): Rule(
+        _submitted, SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
+    (SubmissionUncertain, SubmissionEvent.NOT_STORED): Rule(
+        _uncertain, NOT_SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
+    (SubmissionUncertain, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, min_revision=1),
+    (SubmissionUncertain, SubmissionEvent.DELETE): Rule(
+        _deleted, GONE, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
     (SubmissionUncertain, SubmissionEvent.REPLAY): Rule(_replayed, NEXT),
     (SubmissionUncertain, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
-    (Submitted, SubmissionEvent.SEND): Rule(_submitted, SENT, least=1, add=1),
-    (Submitted, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
-    (Submitted, SubmissionEvent.NOT_STORED): Rule(_submitted, NOT_SENT, add=ADDITION),
-    (Submitted, SubmissionEvent.ADD): Rule(_updated, NEXT, add=1, if_pending=0),
-    (Submitted, SubmissionEvent.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, add=2, if_pending=1),
-    (Submitted, SubmissionEvent.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
+    (Submitted, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1, added_revisions=1),
+    (Submitted, SubmissionEvent.SEND_SPOOLED): Rule(
+        _submitted, SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
+    ),
+    (Submitted, SubmissionEvent.NOT_STORED): Rule(_submitted, NOT_SENT, added_revisions=ADDITION),
+    (Submitted, SubmissionEvent.ADD): Rule(_updated, NEXT, added_revisions=1, if_pending=0),
+    (Submitted, SubmissionEvent.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, added_revisions=2, if_pending=1),
+    (Submitted, SubmissionEvent.DELETE): Rule(_deleted, GONE, min_revision=1, added_revisions=1, if_resumed=LEAP),
     (Submitted, SubmissionEvent.DROP): Rule(_unchanged, AFTER_SEND),
 }

@@ -49,12 +49,12 @@ WEB_ADDRESS = re.compile(r"https?://[^\s;()]+")
 class ReadinessItem:
     """One item of the readiness of a country.
 
-    `short`: its status, for a table over many countries. `found`, `missing`: what is there and what is not, in words.
+    `summary`: its status, for a table over many countries. `found`, `missing`: what is there and what is not, in words.
     """
 
     name: str
     status: ReadinessStatus
-    short: str
+    summary: str
     found: tuple[str, ...]
     missing: tuple[str, ...]
     sources: tuple[str, ...]

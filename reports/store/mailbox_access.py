@@ -61,7 +61,7 @@ def find_report(
         bucket = int.from_bytes(cipher.mac("code-tried", digits)[:2], "big") % BUCKETS
     lookups = [keyed_hash(hashed, "lookup") for hashed in _slow_hashes(cipher, (digits or "", secret or ""))]
     result = verify_pair(database, PinGuess(bucket, lookups, before))
-    if result.locked:
+    if result.is_locked:
         log.warning("access_code_locked")  # somebody is guessing, or the reporter has forgotten the PIN
     return result
 

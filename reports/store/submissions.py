@@ -273,12 +273,12 @@ _FIND_SUBMITTED, _DELETE_PENDING, _INSERT_BODIES, _INSERT_ROUTE = (
 
 @dataclass(frozen=True, slots=True)
 class CancelResult:
-    """`waited`: a pending revision was deleted.
+    """`was_pending`: a pending revision was deleted.
 
     `stored_completeness`: completeness of the stored report; None if none is stored.
     """
 
-    waited: bool
+    was_pending: bool
     stored_completeness: Completeness | None
 
 

@@ -79,13 +79,15 @@ class Setting:
     """How one setting is read from the environment, and what the documentation says of it."""
 
     name: str
-    read: Callable[[str], Any]
+    parse: Callable[[str], Any]
     meaning: str
     default: str | None  # as text, like in the environment; None: the value of a setting that is not set is None
     demo: str | None  # the default in demo mode, if it has one of its own
-    live: Callable[[Any], str | None]  # returns what live mode finds wrong with the value, worded like InvalidValue
+    live_fault: Callable[
+        [Any], str | None
+    ]  # returns what live mode finds wrong with the value, worded like InvalidValue
     secret: bool
-    make: str  # what to do when it is missing
+    how_to_make: str  # what to do when it is missing
 
     @property
     def required(self) -> bool:
@@ -216,9 +218,9 @@ def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
     raw = raw_value(setting, environ)
     text = setting.default_in(mode) if raw is None else raw
     if text == _REQUIRED or raw == "":
-        raise InvalidValue(f"is {'not set' if raw is None else 'empty'}; {setting.make or setting.meaning}")
-    value = None if text is None else setting.read(text)
-    if mode is Mode.LIVE and (live_fault := setting.live(value)):
+        raise InvalidValue(f"is {'not set' if raw is None else 'empty'}; {setting.how_to_make or setting.meaning}")
+    value = None if text is None else setting.parse(text)
+    if mode is Mode.LIVE and (live_fault := setting.live_fault(value)):
         raise InvalidValue(live_fault)
     return value
 

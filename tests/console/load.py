@@ -93,7 +93,7 @@ class Place:
 
     def callers(self, walk: str) -> Figures:
         address = f"/hooks/africastalking/{self.town.token('africastalking')}/ussd"
-        shows = [(step.reply, step.shows) for step in WALKS[walk]]
+        shows = [(step.reply, step.expected_text) for step in WALKS[walk]]
         size, port = self.size, self.town.plan.where.web_port
         order = load_client.LoadOrder(port, address, shows, size.callers, size.seconds, size.warm, size.rate)
         found: Figures = _run("tokaut.bench.load_client", asdict(order))

@@ -265,7 +265,7 @@ def test_one_that_web_missed_says_so_and_can_be_taken_from_the_list(house: House
     page = house["ana"].get("/drills")
     assert "It was not held" in page.text and house.reports() == []
     assert house.plan("no_contact").leads_to == "/drills", "it keeps no other one away"
-    missed = next(one for one in house.drills() if one.missed)
+    missed = next(one for one in house.drills() if one.was_missed)
     assert house["ana"].post(f"/drills/{missed.drill_id}/off", at="/drills").leads_to == "/drills"
     house.plan("danger_now")
     house.pass_time(8 * 24 * 3600)
@@ -447,7 +447,7 @@ def test_its_words_are_in_the_language_of_the_page(made_up: None, house: House) 
     assert "drill_on" in look().text and english(look()) == english(look("aud")) == []
     house.plan("missing")
     house.pass_time(61 * 60)
-    assert house.drills()[0].missed and english(look()) == []
+    assert house.drills()[0].was_missed and english(look()) == []
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, 1), (1, 1), (60, 1), (61, 2), (420, 7), (421, 8)])

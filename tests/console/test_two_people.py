@@ -126,7 +126,13 @@ def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.Fixtu
     def take(name: str) -> None:
         kept = CaseChange("holds", {"holder": name})
         step = CaseAction(
-            HOTLINE, report_id, "accepted", f"staff:{HOTLINE}/{name}", kept=kept, stays=HELD, status="none.0"
+            HOTLINE,
+            report_id,
+            "accepted",
+            f"staff:{HOTLINE}/{name}",
+            column_changes=kept,
+            unless_in=HELD,
+            seen_status="none.0",
         )
         start.wait(20)
         try:

@@ -71,7 +71,7 @@ def _also(of: Country) -> Iterable[str]:
         "missing_child": "find a police desk for missing children",
         "fault": "fix the file",
     }
-    found = Counter(step.key for step in steps(of, [], date.fromisoformat(of.as_of)) if step.stops)
+    found = Counter(step.key for step in steps(of, [], date.fromisoformat(of.as_of)) if step.is_blocking)
     silent = sum(not one.show.phone and not one.verified() for one in of.hotlines.values())
     offices = "1 office" if silent == 1 else f"{silent} offices"
     line = [words[key].format(offices) for key in words if found[key]]

@@ -169,7 +169,10 @@ def rows_table() -> str:
 
 def retention_table() -> str:
     rows = ["| rule | what | kept | since | why |", "|---|---|---|---|---|"]
-    rows += [f"| `{one.name}` | {one.what} | {one.days} days | {one.since} | {one.why} |" for one in RETENTION_RULES]
+    rows += [
+        f"| `{one.name}` | {one.data} | {one.days} days | {one.counted_from} | {one.reason} |"
+        for one in RETENTION_RULES
+    ]
     return "\n".join(rows) + "\n"
 
 

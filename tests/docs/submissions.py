@@ -32,9 +32,10 @@ def table() -> str:
         for event in SubmissionEvent:
             rule = TABLE.get((type(example), event))
             if rule is not None:
-                after = type(rule.then(example, example.revision if event is SubmissionEvent.REPLAY else 7))
+                after = type(rule.next_state(example, example.revision if event is SubmissionEvent.REPLAY else 7))
                 rows.append(
-                    f"| {_words(type(example))} | {event} | {_revision(event, rule)} | {_words(after)} | {rule.told} |"
+                    f"| {_words(type(example))} | {event} | {_revision(event, rule)} | {_words(after)} | "
+                    f"{rule.told_reporter} |"
                 )
     return "\n".join(rows) + "\n"
 
@@ -47,7 +48,7 @@ def _words(state: type[SubmissionState]) -> str:
 def _revision(event: SubmissionEvent, rule: Rule) -> str:
     if event in STORES_NOTHING:
         return "–"
-    parts = [_sum(rule, rule.add)]
+    parts = [_sum(rule, rule.added_revisions)]
     if rule.if_pending is not None:
         parts.append(f"while one is pending {_sum(rule, rule.if_pending)}")
     if rule.if_resumed is not None:
@@ -56,5 +57,5 @@ def _revision(event: SubmissionEvent, rule: Rule) -> str:
 
 
 def _sum(rule: Rule, add: int) -> str:
-    known = f"max(r, {rule.least})" if rule.least else "r"
+    known = f"max(r, {rule.min_revision})" if rule.min_revision else "r"
     return f"{known} + {add}" if add else known

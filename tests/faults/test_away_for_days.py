@@ -27,7 +27,9 @@ ON_CALL = "+6785550190"
 FIRST = "vu-pikinini"
 OTHERS = ("vu-womens-centre", "vu-police")
 DANGER_NOW = ("1", "1", "1", "7", "4", "1", "2", "1")  # now, Go on, bullying, Shefa, me, SMS; Send
-LONGEST = retry_policy.POLICIES["P2"].later * (1 + retry_policy.POLICIES["P2"].jitter)  # microseconds between two tries
+LONGEST = retry_policy.POLICIES["P2"].later_delay * (
+    1 + retry_policy.POLICIES["P2"].jitter
+)  # microseconds between two tries
 
 
 class TwoDesks(City):

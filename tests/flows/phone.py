@@ -152,15 +152,15 @@ class Phone:
             self.effects.append(took.effect)
             state = apply_outcome(self.flows, state, self.outcomes[took.effect], self.context_for)
         self.last = took
-        self.over = took.left
+        self.over = took.has_left
         self.state = unpack(pack(state), self.flows)
         assert self.state == state
         self.text = (
-            render_notice(self.flows, "home.goodbye", self.world, self.limit).text if took.left else self._shown()
+            render_notice(self.flows, "home.goodbye", self.world, self.limit).text if took.has_left else self._shown()
         )
 
     def _shown(self) -> str:
-        sorry = bool(self.last and self.last.sorry)
+        sorry = bool(self.last and self.last.is_invalid)
         shown = render(self.flows, self.state, self.context_for(self.state), self.limit, sorry=sorry)
         self.over = self.over or not shown.expects_reply
         return shown.text

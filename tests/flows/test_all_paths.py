@@ -135,7 +135,7 @@ NOT_IN_VANUATU = {"more.place", "law.unknown"}
 
 
 def test_every_screen_is_walked_to_or_shown_as_a_notice() -> None:
-    shown = {channel: {view.state.screen for view in ways(channel).views.values()} for channel in LIMITS}
+    shown = {channel: {view.state.screen for view in ways(channel).shown_nodes.values()} for channel in LIMITS}
     assert shown["ussd"] | shown["sms"] == set(book().screens) - NOT_IN_VANUATU
     assert shown["ussd"] - shown["sms"] == set(ON_ONE_CHANNEL["ussd"].split())
     assert shown["sms"] - shown["ussd"] == set(ON_ONE_CHANNEL["sms"].split())
@@ -193,5 +193,5 @@ def test_the_lines_of_a_channel_differ_in_what_flows_may_compare() -> None:
     names = {name for lines_ in LINE_FACTS.values() for facts in lines_ for name, _ in facts}
     assert names == {"contactable", "words_before_send"}
     first = next(combinations(book(), [country("VU")], load_catalogues()))
-    assert names <= set(first.context_for(first.begin[0]).facts)
+    assert names <= set(first.context_for(first.starts[0]).facts)
     assert len(set(itertools.chain.from_iterable(LINE_FACTS["ussd"]))) == 4

@@ -42,7 +42,7 @@ def test_a_category_is_taken_on_either_page(reply: str) -> None:
 )
 def test_what_is_no_choice_is_not_guessed_at(reply: str) -> None:
     found = step(book(), at("report.category"), reply, lambda _: world(), limit=USSD, now=NOON)
-    assert found.sorry and not found.accepted and not found.left
+    assert found.is_invalid and not found.accepted and not found.has_left
     assert found.state.screen == "report.category" and found.state.answers == ()
     assert render(book(), found.state, world(), USSD, sorry=True).text.startswith(
         ("Sorry, try again.", "What happened?")
@@ -59,11 +59,11 @@ def test_back_more_done_and_leave_are_understood_as_words_too() -> None:
     assert took("report.category", "Back").screen == "home.home"
     assert took("report.category", "more").page == 1
     assert took("report.sent", "done").screen == "home.goodbye"
-    assert step(book(), at("report.danger"), "leave", lambda _: world(), limit=USSD, now=NOON).left
+    assert step(book(), at("report.danger"), "leave", lambda _: world(), limit=USSD, now=NOON).has_left
     first = step(
         book(), initial_state(book(), "home.first_words"), "delete it", lambda _: world(), limit=USSD, now=NOON
     )
-    assert first.left
+    assert first.has_left
 
 
 def test_labels_are_understood_in_the_language_shown() -> None:
@@ -74,8 +74,8 @@ def test_labels_are_understood_in_the_language_shown() -> None:
 def test_ninety_eight_acts_only_where_it_is_shown() -> None:
     assert took("report.category", "98").page == 1
     last = step(book(), at("report.category", page=1), "98", lambda _: world(), limit=USSD, now=NOON)
-    assert last.sorry and last.state.page == 1
-    assert step(book(), at("report.danger"), "98", lambda _: world(), limit=USSD, now=NOON).sorry
+    assert last.is_invalid and last.state.page == 1
+    assert step(book(), at("report.danger"), "98", lambda _: world(), limit=USSD, now=NOON).is_invalid
 
 
 # Typed answers
@@ -91,9 +91,9 @@ def test_ninety_eight_acts_only_where_it_is_shown() -> None:
 )
 def test_words_are_kept_as_typed(words: str) -> None:
     found = step(book(), at("more.narrative"), words, lambda _: world(), limit=USSD, now=NOON)
-    assert found.accepted and found.answered
+    assert found.accepted and found.answer
     assert found.state.values == {"narrative": words}
-    assert found.answered.typed
+    assert found.answer.typed
 
 
 def test_nul_alone_is_replaced() -> None:
@@ -110,12 +110,12 @@ def test_one_skips_where_the_screen_says_so(reply: str) -> None:
 @pytest.mark.parametrize("reply", ["", " ", "\t\n"])
 def test_nothing_typed_shows_the_screen_again_and_is_never_a_skip(reply: str) -> None:
     found = step(book(), at("more.narrative"), reply, lambda _: world(), limit=USSD, now=NOON)
-    assert found.sorry and found.state.screen == "more.narrative" and found.state.answers == ()
+    assert found.is_invalid and found.state.screen == "more.narrative" and found.state.answers == ()
 
 
 def test_zero_and_double_zero_as_the_whole_reply_go_back_and_leave() -> None:
     assert took("more.narrative", "0").screen == "home.home"
-    assert step(book(), at("more.narrative"), "00", lambda _: world(), limit=USSD, now=NOON).left
+    assert step(book(), at("more.narrative"), "00", lambda _: world(), limit=USSD, now=NOON).has_left
 
 
 # Back
@@ -145,7 +145,7 @@ def test_back_goes_through_pages_first() -> None:
 
 def test_zero_leaves_where_a_conversation_begins() -> None:
     for screen in ("home.home", "home.home_sms", "home.first_words"):
-        assert step(book(), initial_state(book(), screen), "0", lambda _: world(), limit=USSD, now=NOON).left
+        assert step(book(), initial_state(book(), screen), "0", lambda _: world(), limit=USSD, now=NOON).has_left
     phone = Phone()
     assert phone.types("1", "0", "0") == "Thank you. Goodbye."
 
@@ -214,22 +214,22 @@ def test_a_wrong_key_is_said_on_a_full_screen_too_and_pushes_no_choice_away() ->
 )
 def test_words_of_twelve_letters_are_kept(reply: str, meant: bool) -> None:
     found = step(book(), at("report.danger"), reply, lambda _: world(), limit=USSD, now=NOON)
-    assert found.sorry
+    assert found.is_invalid
     assert [one.text for one in found.state.unasked] == ([reply] if meant else [])
     assert is_free_text(reply) is meant
     covered = step(book(), at("report.danger", wrong=3), reply, lambda _: world(), limit=USSD, now=NOON)
     assert bool(covered.state.unasked) is meant
     home = step(book(), initial_state(book(), "home.home_sms"), reply, lambda _: world(), limit=USSD, now=NOON)
-    assert home.sorry and bool(home.state.unasked) is meant
+    assert home.is_invalid and bool(home.state.unasked) is meant
 
 
 @pytest.mark.parametrize("screen", ["my.code", "my.pin"])
 def test_words_where_a_code_was_asked_are_kept_and_try_no_code(screen: str) -> None:
     """Seen in the fuzz: they were taken for a code, and forgotten as codes are."""
     found = step(book(), at(screen), "he is at the door again", lambda _: world(), limit=USSD, now=NOON)
-    assert found.sorry and found.effect is None
+    assert found.is_invalid and found.effect is None
     assert [one.text for one in found.state.unasked] == ["he is at the door again"]
-    assert not step(book(), at(screen), "4821 9303", lambda _: world(), limit=USSD, now=NOON).sorry
+    assert not step(book(), at(screen), "4821 9303", lambda _: world(), limit=USSD, now=NOON).is_invalid
 
 
 def test_digits_and_signs_are_no_letters() -> None:
@@ -253,7 +253,7 @@ def test_delete_stands_away_from_send_and_ends() -> None:
     phone = Phone()
     phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No")
     phone.types("3")
-    assert phone.last and phone.last.sorry
+    assert phone.last and phone.last.is_invalid
     assert phone.types("9") == "Deleted."
     assert phone.effects == ["delete"] and phone.over
 

@@ -66,9 +66,9 @@ def test_every_reply_that_was_tried_is_an_arrow_or_names_the_other_flow(flow: st
     text = mermaid(graphs()[flow])
     nodes, edges, found = drawn_nodes(text), drawn_edges(text), set()
     for ways in walked():
-        for key, replies in ways.ways.items():
-            at_flow, _, at = ways.spots[key].state.screen.partition(".")
-            for to in {ways.spots[reply.to].state.screen for reply in replies if not reply.back and at_flow == flow}:
+        for key, replies in ways.transitions.items():
+            at_flow, _, at = ways.nodes[key].state.screen.partition(".")
+            for to in {ways.nodes[reply.to].state.screen for reply in replies if not reply.back and at_flow == flow}:
                 to_flow, _, name = to.partition(".")
                 if to_flow == flow:
                     found.add((at, name))

@@ -64,11 +64,11 @@ def line(
         channel="ussd",
         limit=LIMITS["ussd"],
         context_for=lambda _: here,
-        begin=(initial_state(book, "home.home"),),
+        starts=(initial_state(book, "home.home"),),
         notices=(),
-        depends={},
+        dependencies={},
         equivalence_key=lambda *_: None,
-        lines=lines,
+        phone_lines=lines,
     )
     return replace(made, **other)  # type: ignore[arg-type]  # any of its fields
 

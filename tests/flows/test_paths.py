@@ -50,7 +50,7 @@ def test_leaving_works_on_every_screen_and_is_never_asked_about(reply: str) -> N
         state = FlowState(name, trail=(("home.home", -1),))
         for at in (state, FlowState(name, wrong=3)):
             took = step(book(), at, typed, lambda _: here, limit=LIMITS["ussd"], now=NOON)
-            assert took.left and took.state.answers == (), name
+            assert took.has_left and took.state.answers == (), name
 
 
 @pytest.mark.parametrize("channel", ["ussd", "sms"])

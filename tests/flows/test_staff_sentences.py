@@ -33,7 +33,7 @@ def test_each_can_be_left_as_it_is(language: Catalogue) -> None:
     for country in COUNTRIES:
         for words in REPLY_TEMPLATES:
             found = check_message(language.say(words), country)
-            assert (found.refused, found.asked) == ((), ()), (country.iso, language.say(words))
+            assert (found.refusals, found.doubts) == ((), ()), (country.iso, language.say(words))
 
 
 @pytest.mark.parametrize("language", [LANGUAGES[tag] for tag in HAVE_THEM], ids=lambda one: one.tag)
@@ -58,4 +58,4 @@ def test_they_are_easy_to_read() -> None:
 
 def test_the_check_finds_a_planted_one() -> None:
     found = check_message("Tell us about the abuse. We promise to come.", next(iter(COUNTRIES)))
-    assert len(found.asked) == 2
+    assert len(found.doubts) == 2

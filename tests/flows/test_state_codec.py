@@ -130,12 +130,12 @@ class AnybodyOnThePhone(RuleBasedStateMachine):
     @rule(reply=st.one_of(KEYS, KEYS, KEYS, st.text(max_size=300)), pick=st.integers(0, 1))
     def types(self, reply: str, pick: int) -> None:
         took = step(book(), self.state, reply, self.context_for, limit=self.limit, now=NOON)
-        assert took.accepted is not took.sorry
+        assert took.accepted is not took.is_invalid
         self.state = took.state
         if took.effect:
             outcomes = OUTCOMES[took.effect]
             self.state = apply_outcome(book(), took.state, outcomes[pick % len(outcomes)], self.context_for)
-        if took.left:
+        if took.has_left:
             self.state = initial_state(book())
 
     @invariant()

@@ -47,13 +47,14 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     room = ReporterMailbox(
         at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing
     )
-    record = Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened=REPORT)
+    record = Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened_report=REPORT)
     render_context = room.render_context(AROUND, record)
-    assert render_context.told["report_state"] == "accepted"
-    world = ScreenContext({}, {"emergency": "police 111", **render_context.said}, {}, str)
+    assert render_context.late_facts["report_state"] == "accepted"
+    world = ScreenContext({}, {"emergency": "police 111", **render_context.late_fields}, {}, str)
     assert fill(STATE, world) == f"Read by {named}. In danger? Call police 111."
     assert (
-        "desk" not in room.render_context(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1)).said
+        "desk"
+        not in room.render_context(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1)).late_fields
     )
 
 
@@ -94,10 +95,10 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     names = {name: one.screen_name for name, one in hotlines.items()}
     room = ReporterMailbox(at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries((land,)), names, nothing)
     render_context = room.render_context(
-        AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened=REPORT)
+        AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened_report=REPORT)
     )
-    facts = {"report_state": render_context.told["report_state"], "has_helpline": "yes"}
-    fields = {"emergency": "police 111", "helpline_number": "163", **render_context.said}
+    facts = {"report_state": render_context.late_facts["report_state"], "has_helpline": "yes"}
+    fields = {"emergency": "police 111", "helpline_number": "163", **render_context.late_fields}
     said_all = fill_all(book().screen("my.state").words, {}, ScreenContext(facts, fields, {}, str))
     assert said_all[0].startswith(said)
 
@@ -106,15 +107,15 @@ def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
     routed = screens_reading(book(), ROUTED)
     assert {"report.send", "report.who_else"} <= routed
     assert "report.about" not in routed
-    render_context = AROUND.knowing(live=COUNTRIES["VU"].hotlines, routed=routed)
+    render_context = AROUND.with_values(reachable_hotlines=COUNTRIES["VU"].hotlines, route_screens=routed)
     harm = FlowState(
         "report.about", (("report.category", 0),), (Answer("report.category", "category", "harm", False, 1),)
     )
     assert render_context(harm.at("report.send")).facts["send_to"] == "one"
     assert render_context(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago
-    fresh = render_context.knowing(said={})
+    fresh = render_context.with_values(late_fields={})
     assert fresh(harm.at("report.send")).facts == render_context(harm.at("report.send")).facts
     with pytest.raises(LookupError, match="not worked out"):
         Condition(((("send_to", frozenset({"one"})),),)).holds(
-            {}, render_context.knowing()(harm.at("report.about")).facts
+            {}, render_context.with_values()(harm.at("report.about")).facts
         )

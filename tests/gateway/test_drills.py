@@ -165,7 +165,7 @@ def test_what_was_filed_and_not_noted_for_an_hour_is_not_missed(
     ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
     (drill,) = drill_runs.list_drills(app.database, ana)
     (report,) = app.rows(t.report)
-    assert (drill.report_id, drill.missed, drill.priority) == (report.report_id, False, "P1")
+    assert (drill.report_id, drill.was_missed, drill.priority) == (report.report_id, False, "P1")
     assert not drill_runs.cancel(app.database, ana, drill_id)
     pass_time(app.database, 7 * 86_400)
     assert drill_runs.delete_missed(app.database) == 0, "it goes with its report"
@@ -176,9 +176,9 @@ def test_what_was_begun_and_never_filed_is_missed_and_goes(app: App, monkeypatch
     monkeypatch.setattr(DrillRunner, "_told", lambda *_: None)
     hold(app)
     ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
-    assert [one.missed for one in drill_runs.list_drills(app.database, ana)] == [False]
+    assert [one.was_missed for one in drill_runs.list_drills(app.database, ana)] == [False]
     pass_time(app.database, 3601)
-    assert [one.missed for one in drill_runs.list_drills(app.database, ana)] == [True]
+    assert [one.was_missed for one in drill_runs.list_drills(app.database, ana)] == [True]
     pass_time(app.database, 7 * 86_400)
     assert drill_runs.delete_missed(app.database) == 1
 

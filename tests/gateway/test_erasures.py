@@ -33,7 +33,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 def start_again(app: App) -> ErasureReplay:
     """What web does when it starts."""
-    mailroom = app.parts.housekeeping._erasing._mailroom
+    mailroom = app.parts.housekeeping._erasing._reporter_mailbox
     erasing = ErasureReplay(app.database, app.parts.journal, mailroom, HOST)
     erasing.reapply()
     return erasing

@@ -53,8 +53,8 @@ BEGUN = ReportRef(
     bytes(range(32)),
     1000,
     Submitted(3, 1020, has_update=True, code=CodeState.SHOWN),
-    floor="P2",
-    recipients=(Recipient("vu-pikinini", "primary", "CATEGORY_FIRST"),),
+    min_priority="P2",
+    named_recipients=(Recipient("vu-pikinini", "primary", "CATEGORY_FIRST"),),
     resumed=True,
     secret=b"s" * 32,
 )

@@ -69,7 +69,7 @@ def test_what_was_kept_is_loaded_again(sessions: Kept) -> None:
     assert sessions.load(KEYS).session is None
     assert sessions.keep(KEYS, b"", WORDS, 60, drafts=b"draft")
     found = sessions.load(KEYS)
-    assert (found.session, found.drafts, found.seen, len(found.version)) == (WORDS, b"draft", True, 8)
+    assert (found.session, found.drafts, found.is_known, len(found.version)) == (WORDS, b"draft", True, 8)
 
 
 @pytest.mark.rule("S-40")

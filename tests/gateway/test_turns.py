@@ -156,7 +156,7 @@ def test_a_path_too_long_to_walk_is_lost_but_a_long_reply_is_not() -> None:
     assert session.take(path("1*" + stars)) == NextReply(stars)
     assert session.take(path("1*" + stars + "*2")) == NextReply("2")
     assert session.last is not None
-    assert len(session.last.turn) == 22, "the session does not grow with the path"
+    assert len(session.last.turn_id) == 22, "the session does not grow with the path"
 
 
 @pytest.mark.rule("A-10")
@@ -234,12 +234,12 @@ def test_with_numbers_a_repeat_is_certain_and_an_older_turn_is_odd() -> None:
 
 
 def test_a_reply_to_a_session_that_is_not_known_begins_and_its_words_are_handed_on() -> None:
-    assert Session().take(plain("my own words")) == NewSession(unheard="my own words")
+    assert Session().take(plain("my own words")) == NewSession(early_reply="my own words")
 
 
 def test_texts_are_told_apart_by_their_id() -> None:
     session = Session()
-    assert session.take(replace(SMS, text="hello there")) == NewSession(unheard="hello there")
+    assert session.take(replace(SMS, text="hello there")) == NewSession(early_reply="hello there")
     assert session.take(replace(SMS, text="hello there")) == Duplicate()
     assert session.take(replace(SMS, text="1", id="m2")) == NextReply("1")
     assert session.take(replace(SMS, text="1", id="m3")) == NextReply("1")
@@ -248,7 +248,7 @@ def test_texts_are_told_apart_by_their_id() -> None:
 def test_texts_without_id_are_told_apart_by_their_time() -> None:
     session = Session()
     first = replace(SMS, text="1", id="", sent_at=1_800_000_000)
-    assert session.take(first) == NewSession(unheard="1")
+    assert session.take(first) == NewSession(early_reply="1")
     assert session.take(first) == Duplicate()
     assert session.take(replace(first, sent_at=1_800_000_009)) == NextReply("1")
     assert session.take(replace(first, sent_at=None)) == NextReply("1")

@@ -147,37 +147,37 @@ def test_a_lock_ends_though_the_clock_was_set_back(database: Database) -> None:
 
 @pytest.mark.rule("X-07")
 def test_after_ten_wrong_pairs_a_number_is_never_told_that_one_is_right(database: Database) -> None:
-    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number - 1) == REPORT
-    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number) is None
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.per_number - 1) == REPORT
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.per_number) is None
     assert opens(database, code(), pin()) == REPORT, "from another phone"
 
 
 @pytest.mark.rule("X-07")
 def test_a_number_over_its_limit_locks_no_code_of_others(database: Database) -> None:
     for _ in range(6):
-        opens(database, code(), wrong_pin(), before=DEFAULT_LIMIT.number)
+        opens(database, code(), wrong_pin(), before=DEFAULT_LIMIT.per_number)
     assert count_locked_codes(database) == 0
     assert opens(database, code(), pin()) == REPORT
 
 
 @pytest.mark.rule("X-07")
 def test_while_many_guess_each_number_has_fewer_tries_and_the_right_pair_opens(database: Database) -> None:
-    for n in range(DEFAULT_LIMIT.all + 1):
+    for n in range(DEFAULT_LIMIT.in_total + 1):
         verify_pair(database, PinGuess(n, [b"wrong"]))
-    assert count_recent_failures(database) == DEFAULT_LIMIT.all + 1
+    assert count_recent_failures(database) == DEFAULT_LIMIT.in_total + 1
     assert opens(database, code(), pin()) == REPORT, "nobody is locked out by what others do"
-    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number_under_attack - 1) == REPORT
-    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number_under_attack) is None
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.per_number_under_attack - 1) == REPORT
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.per_number_under_attack) is None
     database.offset = (HOUR + 1) * 1_000_000
     assert count_recent_failures(database) == 0
-    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number_under_attack) == REPORT
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.per_number_under_attack) == REPORT
 
 
 def test_what_cannot_be_a_code_is_not_counted(database: Database) -> None:
     for digits, secret in ((None, pin()), (code(), None)):
-        assert not mailbox_access.find_report(database, VAULT, digits, secret).counted
+        assert not mailbox_access.find_report(database, VAULT, digits, secret).is_counted
     assert count_recent_failures(database) == 0
-    assert mailbox_access.find_report(database, VAULT, code(), wrong_pin()).counted
+    assert mailbox_access.find_report(database, VAULT, code(), wrong_pin()).is_counted
     assert count_recent_failures(database) == 1
 
 
@@ -207,7 +207,7 @@ def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
         with suppress(DatabaseUnavailable):  # no answer is no hint
             tried = mailbox_access.find_report(busy, VAULT, code(), f"{(int(pin()) + n) % 10000:04d}")
             assert tried.report_id is None
-            locks.append(tried.locked)
+            locks.append(tried.is_locked)
 
     threads = [threading.Thread(target=guess, args=(n,)) for n in range(1, 25)]
     for thread in threads:
@@ -215,5 +215,5 @@ def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
     for thread in threads:
         thread.join()
     assert sum(locks) <= 1
-    if len(locks) >= DEFAULT_LIMIT.code:
+    if len(locks) >= DEFAULT_LIMIT.per_code:
         assert opens(busy, code(), pin()) is None

@@ -79,8 +79,8 @@ def test_on_call_and_watch_are_told(tmp_path: Path, said: SpoolStatus, why: list
     database = databases.with_tables(f"sqlite:///{tmp_path}/tokaut.db")
     spool_status.save_status(database, said)
     room = Room(Desk.at(database, tmp_path / "keys"))
-    assert sorted(alert.why for alert in room.tell()) == why
-    assert all("host-a" in alert.about for alert in room.notifier.alerts)
+    assert sorted(alert.reason for alert in room.tell()) == why
+    assert all("host-a" in alert.subject_id for alert in room.notifier.alerts)
     shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
     assert ("docs/operating/spool.md" in shown) == bool(why)
     database.close()

@@ -139,11 +139,11 @@ def test_a_person_hears_once_a_week_what_goes_soon_and_which_hold_ends(room: Roo
     retention.place_hold(room.database, LegalHold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
     room.pass_time(301)
     room.pass_time(3600)
-    assert [(one.why, one.reports) for one in room.heard.alerts] == [
+    assert [(one.reason, one.reports) for one in room.heard.alerts] == [
         ("not_closed", (soon.report_id,)),
         ("hold_ends", (held.report_id,)),
     ]
-    assert all("tokaut hold put" in one.todo for one in room.heard.alerts)
+    assert all("tokaut hold put" in one.action for one in room.heard.alerts)
 
 
 @pytest.mark.rule("X-24")

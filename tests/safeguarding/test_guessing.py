@@ -35,16 +35,18 @@ def guessed(app: App) -> int:
 def test_after_ten_wrong_pairs_a_number_gets_the_same_answer_for_the_right_one(app: App, channel: str) -> None:
     pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
     before = guessed(app)
-    wrong = {walk(app.ussd(GUESSER, channel), "My report", *one)[-1] for one in pairs(DEFAULT_LIMIT.number, pair[0])}
+    wrong = {
+        walk(app.ussd(GUESSER, channel), "My report", *one)[-1] for one in pairs(DEFAULT_LIMIT.per_number, pair[0])
+    }
     assert len(wrong) == 1
-    assert guessed(app) - before == DEFAULT_LIMIT.number
+    assert guessed(app) - before == DEFAULT_LIMIT.per_number
     assert walk(app.ussd(GUESSER, channel), "My report", *pair)[-1] == wrong.pop()
     assert walk(app.ussd(ANOTHER, channel), "My report", *pair)[-1].startswith(OPEN)
 
 
 def test_a_reporter_who_mistypes_nine_times_still_gets_in(app: App) -> None:
     pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
-    for one in pairs(DEFAULT_LIMIT.number - 1, pair[0]):
+    for one in pairs(DEFAULT_LIMIT.per_number - 1, pair[0]):
         walk(app.ussd(REPORTER), "My report", *one)
     slipped = pair[0][:7] + str((int(pair[0][7]) + 1) % 10)
     for _ in range(3):  # no check digit fits: that is no guess
@@ -54,7 +56,7 @@ def test_a_reporter_who_mistypes_nine_times_still_gets_in(app: App) -> None:
 
 def test_without_redis_nobody_is_locked_out(app: App, redis_url: str) -> None:
     pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
-    for one in pairs(DEFAULT_LIMIT.number, pair[0]):
+    for one in pairs(DEFAULT_LIMIT.per_number, pair[0]):
         walk(app.ussd(REPORTER), "My report", *one)
     phone = app.ussd(ANOTHER, "africastalking")
     phone.dial()
@@ -68,6 +70,6 @@ def test_without_redis_nobody_is_locked_out(app: App, redis_url: str) -> None:
 def test_who_has_no_number_shares_no_limit(app: App) -> None:
     """A network that hides numbers shows many people as one: none of them may lock out the others."""
     pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
-    for one in pairs(DEFAULT_LIMIT.number, pair[0]):
+    for one in pairs(DEFAULT_LIMIT.per_number, pair[0]):
         walk(app.ussd("hidden"), "My report", *one)
     assert walk(app.ussd("hidden"), "My report", *pair)[-1].startswith(OPEN)

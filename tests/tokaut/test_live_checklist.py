@@ -66,7 +66,7 @@ def test_every_thing_that_is_unmet_is_said(iso: str) -> None:
     assert ("helpline" in found) == (iso in NO_HELPLINE)
     assert ("cut_off" in found) == (iso in NOBODY_FOR_WHAT_WAS_CUT_OFF)
     assert ("missing_child" in found) == (iso in NO_POLICE_DESK)
-    unknown = next((step.what for step in of(ALL[iso]) if step.key == "law"), "")
+    unknown = next((step.title for step in of(ALL[iso]) if step.key == "law"), "")
     assert (unknown.count("whether") == 4 and "what counts" in unknown) == (iso in LAW_WHOLLY_UNKNOWN)
 
 
@@ -89,9 +89,9 @@ def test_the_command_says_it_to_people_with_what_to_do_next(iso: str) -> None:
 @each
 def test_each_step_is_two_sentences_for_people(iso: str) -> None:
     for step in of(ALL[iso], DRAFT):
-        assert step.what.endswith(".") and step.what[0].isupper(), step
-        assert re.match(r"(Ask|Have|Meet|Agree|Find|Translate|Fix)\b", step.do), step
-        assert "  " not in step.what + step.do
+        assert step.title.endswith(".") and step.title[0].isupper(), step
+        assert re.match(r"(Ask|Have|Meet|Agree|Find|Translate|Fix)\b", step.action), step
+        assert "  " not in step.title + step.action
 
 
 @each
@@ -99,7 +99,7 @@ def test_what_live_mode_refuses_is_what_is_said_to_stop(iso: str) -> None:
     """No line of the check is without its step, and no step that stops is without a line."""
     country = ALL[iso]
     lines = "\n".join(country.problems("live"))
-    stops = {step.key: step for step in of(country) if step.stops}
+    stops = {step.key: step for step in of(country) if step.is_blocking}
     said = {
         "dialled": "no verified_on", "source": "no source_date", "dispute": "", "grade": "only the grade",
         "confirmed": "has no verified_on and verified_by", "card": "the partner card lacks",
@@ -117,7 +117,7 @@ def test_a_country_that_is_ready_has_nothing_that_stops_it() -> None:
     country = ready()
     assert country.problems("live") == []
     found = of(country, DRAFT)
-    assert [step for step in found if step.stops] == []
+    assert [step for step in found if step.is_blocking] == []
     assert {step.key for step in found} == {"code", "draft", "no_words", "law", "duty"}
     lines = list(explain_country(country, TODAY))
     assert lines[0] == "Vanuatu can go live. 4 things are worth settling."
@@ -150,8 +150,8 @@ def test_each_thing_that_a_number_can_lack(changes: dict[str, object], key: str,
     first = replace(country.emergency[0], **changes)  # type: ignore[arg-type]
     found = of(replace(country, emergency=(first, *country.emergency[1:])))
     [step] = [step for step in found if step.key == key]
-    assert said in step.what
-    assert step.stops == (key != "again"), "a restart must work after a number was withdrawn"
+    assert said in step.title
+    assert step.is_blocking == (key != "again"), "a restart must work after a number was withdrawn"
 
 
 def test_other_things_that_a_country_can_lack() -> None:
@@ -159,15 +159,15 @@ def test_other_things_that_a_country_can_lack() -> None:
     card = country.hotlines["vu-police"].card
     few = replace(country.hotlines["vu-police"], card=replace(card, hours="", drill_on=""))
     [step] = [one for one in of(replace(country, hotlines={**country.hotlines, "vu-police": few})) if one.key == "card"]
-    assert step.what.endswith("its partner card lacks hours and drill_on.")
+    assert step.title.endswith("its partner card lacks hours and drill_on.")
     old = replace(country.hotlines["vu-police"], verified_on="2024-01-01")
     [step] = [
         one for one in of(replace(country, hotlines={**country.hotlines, "vu-police": old})) if one.key == "again"
     ]
-    assert "was last confirmed on 2024-01-01" in step.what and step.do == "Have it dialled again."
+    assert "was last confirmed on 2024-01-01" in step.title and step.action == "Have it dialled again."
     assert "off_menu" in keys(country, replace(DRAFT, lacking=("report.danger",)))
     [step] = [one for one in of(replace(country, duty_to_report=True)) if one.key == "fault"]
-    assert step.stops and "duty_source" in step.what
+    assert step.is_blocking and "duty_source" in step.title
 
 
 @pytest.mark.rule("S-34")
@@ -201,4 +201,4 @@ def test_a_test_delivery_of_more_than_a_week_ago_is_named_before_the_first_day_a
         old = replace(police, card=replace(police.card, tested_on=tested_on))
         found = of(replace(country, hotlines={**country.hotlines, "vu-police": old}))
         steps = [step for step in found if step.key == "tested"]
-        assert [("vu-police" in step.do, step.stops) for step in steps] == ([(True, False)] if named else [])
+        assert [("vu-police" in step.action, step.is_blocking) for step in steps] == ([(True, False)] if named else [])

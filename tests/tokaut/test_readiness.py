@@ -53,7 +53,7 @@ def test_nothing_shipped_is_said_to_be_ready() -> None:
     ],
 )
 def test_the_short_form_says_the_fact(iso: str, name: str, short: str) -> None:
-    assert of(iso)[name].short == short
+    assert of(iso)[name].summary == short
 
 
 def test_what_is_not_known_of_the_law_is_to_be_found_out_and_never_a_no() -> None:
@@ -65,7 +65,7 @@ def test_what_is_not_known_of_the_law_is_to_be_found_out_and_never_a_no() -> Non
 def test_a_number_that_was_dialled_counts() -> None:
     dialled = ('verified_on = ""', 'verified_on = "2026-11-02"'), ('verified_by = ""', 'verified_by = "A Ministry"')
     numbers = of("vu", *dialled)["numbers"]
-    assert (numbers.status, numbers.short) == ("there", "6 of 6")
+    assert (numbers.status, numbers.summary) == ("there", "6 of 6")
 
 
 def test_the_page_stands_by_itself_and_links_only_within(tmp_path: Path) -> None:

@@ -63,8 +63,10 @@ def waits(
 )
 def test_a_line(one: UnacknowledgedReport, said: str) -> None:
     found = watch_row(one, NOW)
-    how = "late" if found.late else "soon" if found.soon else "good"
-    assert f"{found.priority} {found.waits} | {found.desks} | {found.left} | {found.following} | {how}" == said
+    how = "late" if found.is_late else "soon" if found.is_due_soon else "good"
+    assert (
+        f"{found.priority} {found.waiting} | {found.hotlines} | {found.time_left} | {found.next_step} | {how}" == said
+    )
 
 
 def test_an_incomplete_one_says_so() -> None:
@@ -178,7 +180,7 @@ def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:
         desk.file(LEGS)
     begin(desk)
     sight = watch.take_snapshot(desk.database, at_most=3)
-    assert (len(sight.lines), sight.hidden) == (3, 1)
+    assert (len(sight.rows), sight.hidden) == (3, 1)
     console = Console(width=160, record=True)
     console.print(watch._drawn(sight))
     assert "and 1 more" in console.export_text()

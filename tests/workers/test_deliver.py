@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 SECRET = "whsec_" + "b2xkc2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
 NEWER = "whsec_" + "bmV3c2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
-LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.2)  # a busy machine answers late; a hung one never
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.2)  # a busy machine answers late; a hung one never
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ ODD = [100, 103, 408, 418, 423, 425, 429, 500, 502, 503, 504, 505, 507, 511, 599
         *((status, Unavailable("busy", status)) for status in ODD),
         (404, Unavailable("not_found", 404)),
         (409, Unavailable("conflict", 409)),
-        (410, Refused("gone", 410, at_once=True, gone=True)),
+        (410, Refused("gone", 410, at_once=True, is_gone=True)),
         (413, Refused("too_large", 413, at_once=True)),
     ],
 )

@@ -272,7 +272,7 @@ def test_a_dead_number_is_tried_again_and_the_operator_hears_of_it(desk: Desk) -
     night.dead = {OFFICER}
     night.until(8)
     assert story(night) == ""
-    assert [(alert.about, alert.why) for alert in night.worries] == [(ONE, "not_told")] * 4
+    assert [(alert.subject_id, alert.reason) for alert in night.worries] == [(ONE, "not_told")] * 4
     night.dead.clear()
     night.until(9)
     assert story(night) == "9 duty officer"

@@ -39,7 +39,7 @@ def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[ConsoleConne
 
     def enlist(hotline: str, phones: OnCallPhones) -> Notify:
         enlisted[hotline] = phones
-        return lambda _: Delivered(why="delivered")
+        return lambda _: Delivered(reason="delivered")
 
     means = HotlineDependencies(Mode.LIVE, listed(*duty), SERVER if mail else None, None, ("kannel",), enlist)
     return build(load_settings(Settings, LINE if line else {}, "X_"), means), enlisted

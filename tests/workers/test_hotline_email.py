@@ -26,7 +26,7 @@ ID = "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c"
 WORDS = {"narrative": "the neighbour's boat is blue", "place": "VU-SEE", "contact": {"msisdn": "+6785550101"}}
 PARCEL = DeliveryRequest("d-1", "created", "vu-one", json.dumps({"data": WORDS}).encode(), 1, "P1", ID)
 LISTED = Listed(id="vu-one", name="One", screen_name="One", kind="regional", grade="unverified", delivery="email")
-LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.3)
 
 
 def means(mode: Mode = Mode.LIVE, mail: MailServer | None = None) -> HotlineDependencies:

@@ -34,7 +34,7 @@ from workers.network.http_client import HttpClient, HttpTimeouts
 
 pytestmark = pytest.mark.slow
 
-LIMITS = HttpTimeouts(resolve=2, connect=2, read=1, whole=2, rest=0.5)
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=1, total=2, drain=0.5)
 REPORT = IDS[0]
 
 

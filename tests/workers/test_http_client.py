@@ -12,7 +12,7 @@ from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts
 
 pytestmark = pytest.mark.slow
 
-SHORT = HttpTimeouts(resolve=1, connect=1, read=1, whole=2, rest=0.2)
+SHORT = HttpTimeouts(resolve=1, connect=1, read=1, total=2, drain=0.2)
 
 
 def to(hotline: LyingHotline) -> Target:
@@ -62,7 +62,7 @@ def test_a_status_stands_however_the_body_goes_on(how: str) -> None:  # B-60
 def test_no_status_is_no_answer(how: str, why: str) -> None:
     with LyingHotline([Answer(200, how=how)]) as hotline, pytest.raises(NoResponse) as caught:
         post(hotline)
-    assert caught.value.why == why
+    assert caught.value.reason == why
     assert caught.value.sent
 
 
@@ -96,7 +96,7 @@ def test_nobody_listens(free_port: int) -> None:
     target = parse_target(f"http://127.0.0.1:{free_port}/", [f"127.0.0.1:{free_port}"], live=False)
     with pytest.raises(NoResponse) as caught:
         HttpClient(limits=SHORT).post(target, b"{}", {})
-    assert (caught.value.why, caught.value.sent) == ("not_reached", False)
+    assert (caught.value.reason, caught.value.sent) == ("not_reached", False)
 
 
 @pytest.mark.rule("F25")
@@ -116,7 +116,7 @@ def test_every_address_of_a_name_must_be_public(addresses: list[str], why: str) 
     target = parse_target("https://hotline.example/reports", live=True)
     with pytest.raises(NoResponse) as caught:
         HttpClient(resolve=lambda *_: addresses, limits=SHORT).post(target, b"{}", {})
-    assert (caught.value.why, caught.value.sent) == (why, False)
+    assert (caught.value.reason, caught.value.sent) == (why, False)
 
 
 @pytest.mark.rule("F25")

@@ -126,7 +126,7 @@ def test_a_desk_that_has_only_phones_is_tried_again_and_the_operator_hears_of_it
     provider = enlisted(night, desk)
     del night.senders[CHANNEL]
     night.until(8)
-    assert [(alert.about, alert.why) for alert in night.worries] == [(ONE, "not_told")] * 4
+    assert [(alert.subject_id, alert.reason) for alert in night.worries] == [(ONE, "not_told")] * 4
     night.senders[CHANNEL] = provider
     night.until(9)
     assert [text.to for text in provider.texts] == [OFFICER]

@@ -168,14 +168,14 @@ def test_one_alert_for_each_hotline_and_class_the_most_urgent_first() -> None:
             row(6, why=""),
         ]
     )
-    assert [(a.about, a.why, a.priority, len(a.reports)) for a in alerts] == [
+    assert [(a.subject_id, a.reason, a.priority, len(a.reports)) for a in alerts] == [
         ("two", "timeout", "P1", 1),
         ("one", "timeout", "P2", 2),
         ("one", "refused", "P2", 1),
         ("one", "parked", "P2", 1),
         ("one", "not_tried", "P2", 1),
     ]
-    assert all(alert.todo for alert in alerts)
+    assert all(alert.action for alert in alerts)
 
 
 def test_a_long_list_is_cut() -> None:

@@ -23,7 +23,7 @@ from workers.jobs.recipients import next_fallback
 
 CHAIN = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
 LONG = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
-WAITS = {priority: pace.fallback for priority, pace in retry_policy.POLICIES.items()}
+WAITS = {priority: pace.fallback_after for priority, pace in retry_policy.POLICIES.items()}
 
 
 def tried(

@@ -96,4 +96,7 @@ def test_three_refusals_are_within_a_minute(priority: str) -> None:
 def test_fallback_and_telling(priority: str, fallback: int, tell: int, again: int) -> None:
     assert not retry_policy.is_fallback_due(priority, fallback - 1)
     assert retry_policy.is_fallback_due(priority, fallback)
-    assert (retry_policy.POLICIES[priority].tell, retry_policy.POLICIES[priority].again) == (tell, again)
+    assert (retry_policy.POLICIES[priority].notify_after, retry_policy.POLICIES[priority].notify_interval) == (
+        tell,
+        again,
+    )

@@ -222,7 +222,7 @@ def test_back_an_hour_what_lies_too_far_ahead_is_mended(room: Room) -> None:
 
 def test_a_time_that_the_schedule_sets_is_left_alone(room: Room) -> None:
     [delivery] = room.desk.file(priority="P4")
-    longest = int(retry_policy.POLICIES["P4"].then * 1.2)
+    longest = int(retry_policy.POLICIES["P4"].same_day_delay * 1.2)
     with room.desk.database.write() as connection:
         next_at = room.desk.database.now() + longest
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(next_at=next_at))

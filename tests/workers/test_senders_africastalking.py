@@ -18,7 +18,7 @@ from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsMessage,
 pytestmark = pytest.mark.slow
 
 TEXT = SmsMessage(to="+6785550101", sender="22384", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €")
-LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.3)  # a busy machine answers late; a hung one never
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 TEXT = SmsMessage(
     to="+6785550101", sender="163", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €", id="m-1", seconds=540
 )
-LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.3)  # a busy machine answers late; a hung one never
 ACCEPTED = Answer(202, {"Content-Type": "text/html"}, b"0: Accepted for delivery")
 LIVE = {
     "TOKAUT_MODE": "live",

@@ -25,7 +25,7 @@ SID = "SM" + "1" * 32
 TEXT = SmsMessage(
     to="+6785550101", sender="+6785550000", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €", id="ours-1"
 )
-LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.3)  # a busy machine answers late; a hung one never
 
 
 @pytest.fixture

@@ -110,8 +110,8 @@ def test_given_once_and_only_to_who_is_left(desk: Desk) -> None:
     row = later.delivery(made[0])
     assert (row.hotline, row.role, row.why, row.state) == (TWO, "fallback", "NO_ACK", "due")
     assert steps.give_to_fallback(later.database, step, THREE, "NO_ACK") is None
-    assert [one.hotline for one in steps.load_state(desk.database, report_id).given] == [ONE, TWO]
-    assert steps.load_state(desk.database, report_id).left == (THREE,)
+    assert [one.hotline for one in steps.load_state(desk.database, report_id).recipients] == [ONE, TWO]
+    assert steps.load_state(desk.database, report_id).remaining == (THREE,)
 
 
 @pytest.mark.parametrize("handling", ["accepted", "in_progress", "closed"])

@@ -35,7 +35,7 @@ def test_a_person_is_told_in_time_and_again_until_it_is_through(
     assert room.tell() == []
     room.pass_time(SLOW + 1)
     [alert] = room.tell()
-    assert (alert.about, alert.why, alert.priority, alert.deliveries) == (ONE, "timeout", priority, (delivery,))
+    assert (alert.subject_id, alert.reason, alert.priority, alert.deliveries) == (ONE, "timeout", priority, (delivery,))
     assert room.desk.acts(delivery) == ["told"]
     room.pass_time(again - SLOW)
     assert room.tell() == []
@@ -51,7 +51,7 @@ def test_some_failures_are_told_by_their_class(room: Room, why: str, at: int) ->
         assert room.tell() == []
     fail(room.desk, delivery, why)
     [alert] = room.tell()
-    assert alert.why == why
+    assert alert.reason == why
     assert room.tell() == [], "once, until its time"
 
 
@@ -65,7 +65,7 @@ def test_refused_parked_and_gone_are_told_though_they_were_told_before(room: Roo
         room.desk.database, leased, DeliveryFailure("gone", 410, None, gone=True), "w/urgent/1", "worker"
     )
     [alert] = room.tell()
-    assert alert.why == "gone"
+    assert alert.reason == "gone"
     room.pass_time(86_401)
     assert len(room.tell()) == 1, "nobody has it: again, until somebody acts"
 
@@ -107,26 +107,26 @@ def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room)
     room.alert_sender.tell()
     room.alert_sender.finish()
     [alert] = room.notifier.alerts
-    assert (alert.why, alert.reports) == ("needs_person", (held.report_id,))
+    assert (alert.reason, alert.reports) == ("needs_person", (held.report_id,))
 
 
 @pytest.mark.rule("B-58")
 def test_five_wrong_pins_are_told_once_a_day_and_name_no_report(room: Room) -> None:
     web.commit(room.desk.database, room.desk.sealed(), MailboxRecord(bytes(32), b"public", b"sealed"))
-    for _ in range(DEFAULT_LIMIT.code):
+    for _ in range(DEFAULT_LIMIT.per_code):
         verify_pair(room.desk.database, PinGuess(7, [b"wrong"]))
     [alert] = told_in_two_rounds(room)
-    assert (alert.why, alert.reports, alert.priority) == ("pin_guessed", (), "P3")
+    assert (alert.reason, alert.reports, alert.priority) == ("pin_guessed", (), "P3")
 
 
 @pytest.mark.rule("X-07")
 def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(room: Room) -> None:
-    for n in range(DEFAULT_LIMIT.all):
+    for n in range(DEFAULT_LIMIT.in_total):
         verify_pair(room.desk.database, PinGuess(n, [b"wrong"]))
     assert room.tell() == []
-    verify_pair(room.desk.database, PinGuess(DEFAULT_LIMIT.all, [b"wrong"]))
+    verify_pair(room.desk.database, PinGuess(DEFAULT_LIMIT.in_total, [b"wrong"]))
     [alert] = told_in_two_rounds(room)
-    assert (alert.why, alert.reports, alert.priority) == ("code_guessed", (), "P2")
+    assert (alert.reason, alert.reports, alert.priority) == ("code_guessed", (), "P2")
     assert alert.subject() == "Tokaut: P2, needs a person"
     room.pass_time(3601)
     assert room.tell() == []

@@ -74,11 +74,11 @@ def test_the_report_is_held_before_its_deliveries(desk: Desk, report: str) -> No
 def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:
     answer = SealedAnswer("a" * 36, report, ONE, b"sealed")
     note = SealedNote("n" * 36, report, ONE, "reason", "k" * 16, b"w", b"s")
-    case_actions.perform(desk.database, step(report, "rejected", answer=answer, notes=(note,), once=KEY))
+    case_actions.perform(desk.database, step(report, "rejected", answer=answer, notes=(note,), idempotency_key=KEY))
     assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
     assert [(row.kind, row.actor) for row in rows(desk, t.note)] == [("reason", f"staff:{ONE}/call_back")]
     with pytest.raises(TransitionNotAllowed):
-        case_actions.perform(desk.database, step(report, "closed", answer=answer, once=b"x" * 32))
+        case_actions.perform(desk.database, step(report, "closed", answer=answer, idempotency_key=b"x" * 32))
     assert [row.call_key for row in rows(desk, t.callback)] == [KEY]
 
 
@@ -89,21 +89,26 @@ def test_words_alone_take_nothing_on(desk: Desk, report: str) -> None:
         case_status.save_values(connection, desk.database, ONE, report, held)
     mine = CaseChange("holds", {"holder": "ana"})
     assert (
-        case_actions.perform(desk.database, step(report, "none", answer=answer, kept=mine, stays=HANDLING_STATES))
+        case_actions.perform(
+            desk.database, step(report, "none", answer=answer, column_changes=mine, unless_in=HANDLING_STATES)
+        )
         == "none"
     )
     assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
     assert {row.handling for row in desk.deliveries()} == {"none"}
     assert [(row.holder, row.handed_by) for row in rows(desk, t.holding)] == [("mere", "nia")]
     case_actions.perform(desk.database, step(report, "accepted"))
-    assert case_actions.perform(desk.database, step(report, "none", kept=mine, stays=HANDLING_STATES)) == "accepted"
+    assert (
+        case_actions.perform(desk.database, step(report, "none", column_changes=mine, unless_in=HANDLING_STATES))
+        == "accepted"
+    )
     assert [row.holder for row in rows(desk, t.holding)] == ["ana"]
 
 
 @pytest.mark.parametrize("before", ["accepted", "in_progress", "rejected", "closed"])
 def test_who_has_it_by_now_is_taken_over_from_and_nobody_else(desk: Desk, report: str, before: str) -> None:
-    case_actions.perform(desk.database, step(report, before, kept=CaseChange("holds", {"holder": "mere"})))
-    mine = step(report, "accepted", kept=CaseChange("holds", {"holder": "nia"}), stays=ACTIVE)
+    case_actions.perform(desk.database, step(report, before, column_changes=CaseChange("holds", {"holder": "mere"})))
+    mine = step(report, "accepted", column_changes=CaseChange("holds", {"holder": "nia"}), unless_in=ACTIVE)
     if before in ACTIVE:
         assert case_actions.perform(desk.database, mine) == before
     else:
@@ -127,7 +132,7 @@ def test_the_same_call_many_times_at_once(desk: Desk, report: str) -> None:
     came: list[str] = []
 
     def call() -> None:
-        came.append(case_actions.perform(desk.database, step(report, "accepted", once=KEY)))
+        came.append(case_actions.perform(desk.database, step(report, "accepted", idempotency_key=KEY)))
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
@@ -164,7 +169,7 @@ def test_a_receipt_is_left_to_whoever_waits_for_it_just_now(desk: Desk, report: 
 
 def test_calls_are_forgotten_after_their_time(desk: Desk, report: str) -> None:
     month = 30 * 86400 * 1_000_000
-    case_actions.perform(desk.database, step(report, "accepted", once=KEY))
+    case_actions.perform(desk.database, step(report, "accepted", idempotency_key=KEY))
     assert case_actions.delete_old_keys(desk.later(days=29).database, month) == 0
     assert case_actions.delete_old_keys(desk.later(days=31).database, month) == 1
     assert rows(desk, t.callback) == []

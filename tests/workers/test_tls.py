@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 NAME = "hotline.example"
 NOW = datetime.now(UTC)
-LIMITS = HttpTimeouts(connect=2, read=2, whole=5, rest=0.3)
+LIMITS = HttpTimeouts(connect=2, read=2, total=5, drain=0.3)
 X = Listed(id="x", name="X", screen_name="X", kind="regional", grade="unverified", delivery="webhook")
 
 
@@ -92,7 +92,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(tmp_path: Path, name: str
         with pytest.raises(NoResponse) as caught:
             call(tmp_path, hotline, trusted=trusted)
         assert hotline.taken == []
-    assert (caught.value.why, caught.value.sent) == ("tls", False)
+    assert (caught.value.reason, caught.value.sent) == ("tls", False)
 
 
 @pytest.mark.rule("A-41")

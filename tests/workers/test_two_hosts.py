@@ -21,7 +21,7 @@ from workers.clock.scheduler import LEAD_SECONDS, LEASE_NAME
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("F28")]
 TEN_MINUTES = 600 * SECOND
-WAITS = {priority: pace.fallback for priority, pace in retry_policy.POLICIES.items()}
+WAITS = {priority: pace.fallback_after for priority, pace in retry_policy.POLICIES.items()}
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ class BenchEnvironment:
 
         The baseline gets the same requests as web, but always answers the same.
         """
-        expected = [(step.reply, "CON " if name == BASELINE else step.shows) for step in steps]
+        expected = [(step.reply, "CON " if name == BASELINE else step.expected_text) for step in steps]
         order = LoadOrder(self.ports[name], self._hook_path("ussd"), expected, callers, seconds, warm, rate)
         result = subprocess.run(
             python_command("tokaut.bench.load_client"),

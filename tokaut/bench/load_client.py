@@ -31,7 +31,7 @@ class BenchStep:
     """A reply, and the text that the next screen must contain: a fast answer that is wrong does not count."""
 
     reply: str
-    shows: str
+    expected_text: str
 
 
 def _steps(*pairs: tuple[str, str]) -> tuple[BenchStep, ...]:
@@ -109,7 +109,7 @@ class LoadOrder:
     steps: Sequence[tuple[str, str]]
     callers: int
     seconds: float
-    warm: float  # seconds of load before the measurement
+    warmup_seconds: float  # seconds of load before the measurement
     rate: float = 0  # screens a second of all callers together, evenly spaced; 0: as fast as answers come
 
 
@@ -136,9 +136,9 @@ class LoadResult:
 class LoadCounts:
     """Counts while the load runs. took: seconds for each answer."""
 
-    took: list[float] = field(default_factory=list)
-    walks: int = 0
-    wrong: int = 0
+    latencies: list[float] = field(default_factory=list)
+    completed_calls: int = 0
+    wrong_answers: int = 0
 
 
 class VirtualCaller:
@@ -177,9 +177,9 @@ class VirtualCaller:
 
     def tally(self, tally: LoadCounts) -> None:
         """Add the answer to the counts."""
-        tally.took.append(time.perf_counter() - self.asked_at)
-        tally.walks += self._step == len(self.load.texts) - 1
-        tally.wrong += self.load.shows[self._step] not in self._answer
+        tally.latencies.append(time.perf_counter() - self.asked_at)
+        tally.completed_calls += self._step == len(self.load.texts) - 1
+        tally.wrong_answers += self.load.shows[self._step] not in self._answer
 
 
 class LoadRun:
@@ -221,15 +221,15 @@ class LoadRun:
                 caller.due = self._interval and started + self._interval * self._offset(number)
                 self._schedule(caller)
             warm_up, counts = LoadCounts(), LoadCounts()
-            self._run_for(selector, self.order.warm, warm_up)
+            self._run_for(selector, self.order.warmup_seconds, warm_up)
             cpu, started = time.process_time(), time.perf_counter()
             self._run_for(selector, self.order.seconds, counts)
             seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
             self._drain(selector)
             for caller in callers:
                 caller.socket.close()
-        counts.wrong += warm_up.wrong
-        return _result(counts, seconds, cpu, answered=len(warm_up.took) + len(counts.took) + len(callers))
+        counts.wrong_answers += warm_up.wrong_answers
+        return _result(counts, seconds, cpu, answered=len(warm_up.latencies) + len(counts.latencies) + len(callers))
 
     def _run_for(self, selector: selectors.BaseSelector, seconds: float, counts: LoadCounts) -> None:
         end = time.perf_counter() + seconds
@@ -263,15 +263,15 @@ class LoadRun:
 
 
 def _result(counts: LoadCounts, seconds: float, cpu: float, *, answered: int) -> LoadResult:
-    took = sorted(counts.took) or [0.0]
+    took = sorted(counts.latencies) or [0.0]
 
     def percentile(fraction: float) -> float:
         return round(took[min(len(took) - 1, int(len(took) * fraction))] * 1000, 2)
 
     return LoadResult(
-        screens=len(counts.took),
-        walks=counts.walks,
-        wrong=counts.wrong,
+        screens=len(counts.latencies),
+        walks=counts.completed_calls,
+        wrong=counts.wrong_answers,
         seconds=round(seconds, 3),
         p50=percentile(0.5),
         p95=percentile(0.95),

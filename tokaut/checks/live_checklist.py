@@ -37,9 +37,9 @@ class ChecklistItem:
     """
 
     key: str
-    what: str
-    do: str
-    stops: bool = True
+    title: str
+    action: str
+    is_blocking: bool = True
 
 
 def steps(country: Country, languages: Sequence[CatalogueCoverage], today: date) -> tuple[ChecklistItem, ...]:
@@ -56,7 +56,7 @@ def steps(country: Country, languages: Sequence[CatalogueCoverage], today: date)
         *_languages(country, languages),
         *_law(country),
     ]
-    return tuple(sorted(items, key=lambda item: not item.stops))
+    return tuple(sorted(items, key=lambda item: not item.is_blocking))
 
 
 def _faults(country: Country) -> Iterator[ChecklistItem]:
@@ -148,7 +148,7 @@ def _dates(country: Country, today: date) -> Iterator[ChecklistItem]:
     for line in country.overdue(today):
         what, _, do = line.removeprefix(f"{country.file}: ").partition("; ")
         yield ChecklistItem(
-            "again", what[:1].upper() + what[1:].rstrip(".") + ".", do[:1].upper() + do[1:], stops=False
+            "again", what[:1].upper() + what[1:].rstrip(".") + ".", do[:1].upper() + do[1:], is_blocking=False
         )
     for hotline in country.hotlines.values():
         if is_overdue(hotline.card.tested_on, TEST_MAX_AGE, today):
@@ -157,7 +157,7 @@ def _dates(country: Country, today: date) -> Iterator[ChecklistItem]:
                 f"The last test delivery to {hotline.name} was on {hotline.card.tested_on}.",
                 f"Within the week before the first day: tokaut hotline test {hotline.id}, and note the day as "
                 "`tested_on`.",
-                stops=False,
+                is_blocking=False,
             )
 
 
@@ -172,7 +172,7 @@ def _codes(country: Country) -> Iterator[ChecklistItem]:
             "service.",
             "Ask each company for one that is free to call and on no bill, put it under `[[code]]`, and take the note "
             "away.",
-            stops=False,
+            is_blocking=False,
         )  # fmt: skip
 
 
@@ -186,7 +186,7 @@ def _helpline(country: Country) -> Iterator[ChecklistItem]:
             "police or the emergency service.",
             "Ask the ministry for children and the telephone companies. If there is one, add it with its source. If "
             "there is none, leave it out: never a number from another country.",
-            stops=False,
+            is_blocking=False,
         )
 
 
@@ -197,7 +197,7 @@ def _languages(country: Country, coverages: Sequence[CatalogueCoverage]) -> Iter
             "no_words",
             f"The screens have not been translated into {_list(untranslated)}.",
             "Have them translated, the most spoken first: docs/add-a-language.md.",
-            stops=False,
+            is_blocking=False,
         )
     if drafts := [coverage.tag for coverage in coverages if not coverage.reviewed_by]:
         sheets = "; ".join(f"tokaut locales sheet {tag} --country {country.iso.lower()}" for tag in drafts)
@@ -207,7 +207,7 @@ def _languages(country: Country, coverages: Sequence[CatalogueCoverage]) -> Iter
             f"{_list(map(language_name, drafts))}. Until then "
             "live mode offers English alone, unless the operator switches a draft on by name.",
             f"Have a native speaker and a child-protection worker read it together and sign. Print it: {sheets}",
-            stops=False,
+            is_blocking=False,
         )
     for coverage in coverages:
         if coverage.lacking:
@@ -216,7 +216,7 @@ def _languages(country: Country, coverages: Sequence[CatalogueCoverage]) -> Iter
                 f"{language_name(coverage.tag)} is on no menu: safety screens are not translated "
                 f"({', '.join(coverage.lacking)}).",
                 f"Translate them in locales/{coverage.tag}.po.",
-                stops=False,
+                is_blocking=False,
             )
 
 
@@ -230,7 +230,7 @@ def _law(country: Country) -> Iterator[ChecklistItem]:
             'The screen says "we do not know", which never means that it is allowed.',
             "Ask the attorney general's office or a lawyer there, and write the answer with its source under "
             "`[law.latest]`.",
-            stops=False,
+            is_blocking=False,
         )
     if country.duty_to_report is None:
         yield ChecklistItem(
@@ -238,7 +238,7 @@ def _law(country: Country) -> Iterator[ChecklistItem]:
             "It is not known whether the law makes a hotline tell police or child welfare. Screens say that it may "
             "have to.",
             "Ask a lawyer there, and fill in `duty_to_report` and `duty_source`.",
-            stops=False,
+            is_blocking=False,
         )
 
 
@@ -270,12 +270,12 @@ def _list(names: Iterable[str]) -> str:
 def explain_country(of: Country, today: date) -> Iterator[str]:
     """Yield lines of text. Steps are numbered, so that people can refer to them on the phone."""
     items = steps(of, _translated(of), today)
-    stops = sum(item.stops for item in items)
+    stops = sum(item.is_blocking for item in items)
     yield _head(of, stops, len(items) - stops)
     number = 0
     for title, section in (
-        ("Before it can go live", [item for item in items if item.stops]),
-        ("It can go live without these; settle them too", [item for item in items if not item.stops]),
+        ("Before it can go live", [item for item in items if item.is_blocking]),
+        ("It can go live without these; settle them too", [item for item in items if not item.is_blocking]),
     ):
         if section:
             yield f"\n{title}:"
@@ -298,8 +298,8 @@ def _count_text(count: int) -> str:
 
 
 def _step(number: int, item: ChecklistItem) -> Iterator[str]:
-    yield from _wrapped(f"{number:>2}. {item.what}")
-    yield from _wrapped(f"    Next: {item.do}")
+    yield from _wrapped(f"{number:>2}. {item.title}")
+    yield from _wrapped(f"    Next: {item.action}")
 
 
 def _wrapped(text: str) -> Iterable[str]:

@@ -30,7 +30,7 @@ def explored(book: FlowBook) -> list[StateGraph]:
     languages = menu_languages(country, catalogues)
     dependencies = dependencies_of(book)
     combinations = [combination(book, country, catalogues["en"], channel, languages) for channel in LIMITS]
-    return [explore(book, dependencies, replace(where, lines=where.lines[:1])) for where in combinations]
+    return [explore(book, dependencies, replace(where, phone_lines=where.phone_lines[:1])) for where in combinations]
 
 
 def flow_graphs(book: FlowBook) -> Mapping[str, FlowGraph]:

@@ -44,7 +44,7 @@ class PlaySession:
     def context_for(self, state: FlowState) -> ScreenContext:
         """Return the screen context in this state."""
         context = self.where.context_for(state)
-        fields = {**self.where.longest, **context.fields}
+        fields = {**self.where.longest_values, **context.fields}
         return replace(context, facts={**EFFECT_FACTS, **context.facts, **self.facts}, fields=fields)
 
     def take(self, reply: str) -> None:
@@ -62,7 +62,7 @@ class PlaySession:
     @property
     def left(self) -> bool:
         """Return whether the last reply left the conversation."""
-        return bool(self.took and self.took.left)
+        return bool(self.took and self.took.has_left)
 
     def lines(self) -> Iterator[str]:
         """Yield the screen, and below it what the phone does not show."""
@@ -70,7 +70,7 @@ class PlaySession:
         if self.left and self.where.channel == "sms":
             yield "    (nothing is sent: a phone would make a sound)"
             return
-        sorry = bool(self.took and self.took.sorry)
+        sorry = bool(self.took and self.took.is_invalid)
         rendered = (
             render_notice(self.book, "home.goodbye", context, limit)
             if self.left

@@ -98,10 +98,10 @@ def _country(mailbox: AnswerTarget) -> Country:
 
 def _check_words(words: str, country: Country, *, anyway: bool) -> None:
     result = writing.check_message(words, country)
-    questions = () if anyway else result.asked
-    if result.refused or questions:
-        lines = [f"Not put: {reason}." for reason in result.refused] + [
+    questions = () if anyway else result.doubts
+    if result.refusals or questions:
+        lines = [f"Not put: {reason}." for reason in result.refusals] + [
             f"Is this meant? {reason}." for reason in questions
         ]
-        advice = "Write it otherwise." if result.refused else "Write it otherwise, or put it with --anyway."
+        advice = "Write it otherwise." if result.refusals else "Write it otherwise, or put it with --anyway."
         raise CommandError("\n".join([*lines, advice]))

@@ -46,7 +46,7 @@ def purge(*, really: bool, dry_run: bool) -> None:
         counts = due.counted()
         for rule in RETENTION_RULES:
             if counts.get(rule.name):
-                echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
+                echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.data}: {rule.days} days since {rule.counted_from}")
         total = sum(counts.values())
         echo(f"{total:>7}  reports are over. {len(retention.list_holds(database))} are held.")
         if not really:

@@ -40,7 +40,7 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
         for sheet_country, items in sheets:
             echo(sheet_country.name)
             for item in items:
-                echo(f"  {STATUS_MARKS[item.status]} {item.title:<28}{item.short}")
+                echo(f"  {STATUS_MARKS[item.status]} {item.title:<28}{item.summary}")
         return
     try:
         out.write_text(readiness_html(sheets, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}"), encoding="utf-8")

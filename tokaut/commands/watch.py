@@ -51,12 +51,12 @@ class WatchRow:
 
     priority: Priority
     report: str
-    waits: str
-    desks: str
-    left: str
-    following: str
-    late: bool
-    soon: bool
+    waiting: str
+    hotlines: str
+    time_left: str
+    next_step: str
+    is_late: bool
+    is_due_soon: bool
 
 
 def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
@@ -160,8 +160,8 @@ class WatchSnapshot:
     hidden: how many more reports wait than are shown. left_out: hotlines that the worker could not set up.
     """
 
-    lines: tuple[WatchRow, ...]
-    todo: str
+    rows: tuple[WatchRow, ...]
+    next_action: str
     hidden: int = 0
     left_out: tuple[str, ...] = ()
 
@@ -223,13 +223,13 @@ def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = 
 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
-    parts: list[RenderableType] = [Text(snapshot.todo, "bold")]
+    parts: list[RenderableType] = [Text(snapshot.next_action, "bold")]
     parts += [Text(f"{hotline} {LEFT_OUT}", "bold red") for hotline in snapshot.left_out]
-    if snapshot.lines:
+    if snapshot.rows:
         table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)
-        for row in snapshot.lines:
-            cells = (row.priority, row.report, row.waits, row.desks, row.left, row.following)
-            table.add_row(*map(Text, cells), style="bold red" if row.late else "yellow" if row.soon else "")
+        for row in snapshot.rows:
+            cells = (row.priority, row.report, row.waiting, row.hotlines, row.time_left, row.next_step)
+            table.add_row(*map(Text, cells), style="bold red" if row.is_late else "yellow" if row.is_due_soon else "")
         parts.append(table)
     if snapshot.hidden:
         parts.append(Text(f"and {snapshot.hidden} more"))

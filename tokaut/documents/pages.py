@@ -89,7 +89,7 @@ def _overview(sheets: Sequence[CountrySheet]) -> str:
     heads = "".join(f'<th scope="col">{escape(READINESS_TITLES[name])}</th>' for name in READINESS_NAMES)
     rows = "".join(
         f'<tr><th scope="row"><a href="#{country.iso.lower()}">{escape(country.name)}</a></th>'
-        + "".join(f"<td>{_mark(item)} {escape(item.short)}</td>" for item in items)
+        + "".join(f"<td>{_mark(item)} {escape(item.summary)}</td>" for item in items)
         + "</tr>"
         for country, items in sheets
     )
@@ -109,7 +109,7 @@ def _sheet(country: Country, items: Sequence[ReadinessItem]) -> str:
 
 def _item_section(item: ReadinessItem) -> str:
     return (
-        f'<div class="pillar"><h3>{_mark(item)} {escape(item.title)}: {escape(item.short)}</h3>'
+        f'<div class="pillar"><h3>{_mark(item)} {escape(item.title)}: {escape(item.summary)}</h3>'
         f"{_list('', item.found)}{_list('Missing', item.missing)}{_list('Sources', item.sources)}</div>"
     )
 
@@ -125,7 +125,7 @@ def _list(title: str, lines: Iterable[str]) -> str:
 def overview_rows(sheets: Iterable[CountrySheet]) -> Iterator[list[str]]:
     """Yield the rows of the table as text: the country, then the status of each item."""
     for country, items in sheets:
-        yield [country.name, *(f"{STATUS_MARKS[item.status]} {item.short}" for item in items)]
+        yield [country.name, *(f"{STATUS_MARKS[item.status]} {item.summary}" for item in items)]
 
 
 # The statistics as one self-contained page: for a web server, by mail, on paper. No script, no link to elsewhere.

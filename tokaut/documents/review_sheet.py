@@ -128,8 +128,8 @@ def _rows(screen: ReviewScreen, number: int, tag: str) -> str:
 
 def _page(page: ReviewPage) -> str:
     unit = "septets" if page.alphabet == "gsm7" else "units, of letters that need more room"
-    full = ' <span class="full">full</span>' if page.size == page.room else ""
-    return f'<p class="phone">{escape(page.text)}</p><p class="count">{page.size} of {page.room} {unit}{full}</p>'
+    full = ' <span class="full">full</span>' if page.size == page.max_size else ""
+    return f'<p class="phone">{escape(page.text)}</p><p class="count">{page.size} of {page.max_size} {unit}{full}</p>'
 
 
 def _fields(fields: Sequence[tuple[str, str, str]]) -> Iterator[str]:

@@ -91,7 +91,7 @@ def combination(
     """Build one combination. All hotlines of the country count as set up, and have their real names."""
     country_context = CountryContext.of(country, language, tuple(languages))
     context = RenderContext(
-        {language.tag: country_context}, channel, True, country.hotlines, said=sample_fields(country, language)
+        {language.tag: country_context}, channel, True, country.hotlines, late_fields=sample_fields(country, language)
     )
     return Combination(
         country=country.iso,
@@ -99,12 +99,14 @@ def combination(
         channel=channel,
         limit=LIMITS[channel],
         context_for=context,
-        begin=tuple(initial_state(book, name) for name in _start_screens(book, channel)),
+        starts=tuple(initial_state(book, name) for name in _start_screens(book, channel)),
         notices=tuple(_notices(book, channel)),
-        depends=CONTEXT_DEPENDENCIES,
+        dependencies=CONTEXT_DEPENDENCIES,
         equivalence_key=_AnswerKeys(country, context),
-        lines=LINE_FACTS[channel],
-        longest={name: longest_hotline_name(country, place) for place, name in enumerate(("send_to_1", "send_to_2"))},
+        phone_lines=LINE_FACTS[channel],
+        longest_values={
+            name: longest_hotline_name(country, place) for place, name in enumerate(("send_to_1", "send_to_2"))
+        },
         translation_source=_TranslationSources(language.tag),
     )
 

@@ -57,7 +57,7 @@ class ReviewPage:
 
     text: str
     size: int
-    room: int
+    max_size: int
     alphabet: str
 
 

@@ -135,7 +135,7 @@ class ClockJobs:
 
     def fallbacks(self) -> None:
         """Deliver a report to the next fallback if the hotlines before it did not accept it."""
-        waits = {priority: policy.fallback for priority, policy in retry_policy.POLICIES.items()}
+        waits = {priority: policy.fallback_after for priority, policy in retry_policy.POLICIES.items()}
         for report_id in fallbacks.list_stuck(self._database, waits):
             fallback = next_fallback(fallbacks.load_chain(self._database, report_id))
             delivery = fallbacks.add_fallback(self._database, report_id, *fallback) if fallback else None

@@ -39,14 +39,14 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class ScheduledJob:
-    """A job and its interval. `every` and `next_at` are seconds of the monotonic clock.
+    """A job and its interval. `interval` and `next_at` are seconds of the monotonic clock.
 
-    `do` returns whether there is more to do at once.
+    `run` returns whether there is more to do at once.
     """
 
     name: str
-    every: float
-    do: Callable[[], bool | None]
+    interval: float
+    run: Callable[[], bool | None]
     next_at: float = 0.0
 
 
@@ -58,8 +58,8 @@ class BackgroundJob(Protocol):
     """
 
     name: str
-    every: int  # seconds
-    after: int  # seconds from the clock's start
+    interval: int  # seconds
+    start_delay: int  # seconds from the clock's start
     trusts_the_time: bool
 
     def start(self) -> None:
@@ -125,7 +125,7 @@ class Scheduler:
         yield ScheduledJob("park", 3600, self._unless_quiet(self._jobs.park), next_at=now + 60)
         for background in self._background_jobs:
             start = self._unless_quiet(background.start) if background.trusts_the_time else background.start
-            yield ScheduledJob(background.name, background.every, start, next_at=now + background.after)
+            yield ScheduledJob(background.name, background.interval, start, next_at=now + background.start_delay)
 
     def run(self, stopping: threading.Event) -> None:
         """Run until `stopping` is set, then finish the work in progress and release the lease."""
@@ -152,14 +152,14 @@ class Scheduler:
             now = self._monotonic()
             if now >= job.next_at:
                 has_more = self._run_job(job)
-                job.next_at = now + (0 if has_more else job.every)
+                job.next_at = now + (0 if has_more else job.interval)
                 more |= has_more
         return more
 
     def _run_job(self, job: ScheduledJob) -> bool:
         """Run one job. A job that fails does not stop the others."""
         try:
-            return bool(job.do())
+            return bool(job.run())
         except DatabaseUnavailable:
             self._metrics.faults.labels(job.name).inc()
             log.warning("database_unavailable", job=job.name)

@@ -30,14 +30,14 @@ class Delivered:
     """The hotline accepted the delivery. `status`: the receipt, None if this kind of hotline has no status codes."""
 
     status: int | None = None
-    why: Literal["delivered"] = "delivered"
+    reason: Literal["delivered"] = "delivered"
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """The hotline did not accept it now: retry by the schedule, not before `retry_after` seconds."""
 
-    why: DeliveryFailureClass
+    reason: DeliveryFailureClass
     status: int | None = None
     retry_after: int | None = None
 
@@ -46,13 +46,13 @@ class Unavailable:
 class Refused:
     """The hotline refused the delivery; a person at the hotline or here has to correct something.
 
-    `at_once`: more attempts would not help. `gone`: the hotline accepts no reports any more.
+    `at_once`: more attempts would not help. `is_gone`: the hotline accepts no reports any more.
     """
 
-    why: DeliveryFailureClass
+    reason: DeliveryFailureClass
     status: int | None = None
     at_once: bool = False
-    gone: bool = False
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Undeliverable:
     The failure does not count against the hotline.
     """
 
-    why: DeliveryFailureClass
+    reason: DeliveryFailureClass
 
 
 DeliveryOutcome = Delivered | Unavailable | Refused | Undeliverable
@@ -135,7 +135,7 @@ def outcome_of_status(status: int, *, retry_after: int | None = None, knows_it: 
     if 200 <= status < 300 or (status == 409 and knows_it):
         return Delivered(status)
     if status == 410:
-        return Refused("gone", status, at_once=True, gone=True)
+        return Refused("gone", status, at_once=True, is_gone=True)
     if status == 413:
         return Refused("too_large", status, at_once=True)
     if status in _REFUSED:

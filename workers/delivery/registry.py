@@ -290,6 +290,6 @@ def send_mail(post: SmtpClient, parcel: DeliveryRequest, means: HotlineDependenc
     try:
         return Delivered(post.send(to, build_mail(parcel, means, post.server.sender, to)))
     except MailNotAccepted as error:
-        if error.why == "refused":
-            return Refused(error.why, error.code)
-        return Unavailable(error.why, error.code)
+        if error.reason == "refused":
+            return Refused(error.reason, error.code)
+        return Unavailable(error.reason, error.code)

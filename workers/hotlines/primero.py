@@ -60,13 +60,16 @@ def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
 
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
-    """What one delivery changes in a case. `withdrawn`: the reporter withdrew the permission to be contacted."""
+    """What one delivery changes in a case.
+
+    `consent_withdrawn`: the reporter withdrew the permission to be contacted.
+    """
 
     kind: DeliveryType
     case: str
     fields: Mapping[str, Any]
     note: Mapping[str, str]
-    withdrawn: bool
+    consent_withdrawn: bool
 
     @classmethod
     def by(cls, parcel: DeliveryRequest) -> CaseUpdate:
@@ -106,7 +109,7 @@ class PrimeroConnector:
                 else _add(session, update)
             )
         except NoResponse as error:
-            return Unavailable(error.why)
+            return Unavailable(error.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +148,8 @@ def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) ->
     stored_case = _case_data(response)
     if _has_note(stored_case, update):
         return Delivered(response.status)
-    new = case_changes(update.fields, stored_case, withdrawn=update.withdrawn)
-    notes = [*(redact_numbers(stored_case.get(NOTES)) if update.withdrawn else ()), update.note]
+    new = case_changes(update.fields, stored_case, withdrawn=update.consent_withdrawn)
+    notes = [*(redact_numbers(stored_case.get(NOTES)) if update.consent_withdrawn else ()), update.note]
     return _check_stored(session, update, _write(session, "PATCH", f"{CASES}/{update.case}", {**new, NOTES: notes}))
 
 

@@ -80,7 +80,7 @@ class WebhookConnector:
                 log.warning("clock_skew_detected", hotline=parcel.hotline, count=ahead)
                 reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body, ahead=ahead))
         except NoResponse as error:
-            return Unavailable(error.why)
+            return Unavailable(error.reason)
         return self._outcome(reply, parcel)
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> ClientResponse:

@@ -46,7 +46,7 @@ class AlertSender:
 
     def add_hourly(self, alert: Alert) -> None:
         """Queue an alert of a state that lasts, at most once an hour."""
-        if alert not in self._waiting and self._is_due(alert.why, alert.about, HOUR):
+        if alert not in self._waiting and self._is_due(alert.reason, alert.subject_id, HOUR):
             self.add(alert)
 
     def tell(self) -> None:
@@ -78,11 +78,11 @@ class AlertSender:
         if alert.deliveries:
             delivery_alerts.mark_alerted(self._database, alert.deliveries)
         else:
-            self._told_at[alert.why, alert.reports[0] if alert.reports else alert.about] = self._monotonic()
+            self._told_at[alert.reason, alert.reports[0] if alert.reports else alert.subject_id] = self._monotonic()
 
     def _unroutable(self) -> list[Alert]:
         rows = delivery_alerts.list_unroutable(self._database)
-        due = [row for row in rows if self._is_due("needs_person", row[0], POLICIES[row[1]].again)]
+        due = [row for row in rows if self._is_due("needs_person", row[0], POLICIES[row[1]].notify_interval)]
         return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
 
     def _pin_failures(self) -> list[Alert]:
@@ -91,12 +91,12 @@ class AlertSender:
         It may be guessing or a forgotten PIN; which report was meant is not known.
         """
         alerts = []
-        if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.all and self._is_due(
+        if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.in_total and self._is_due(
             "code_guessed", "", HOUR
         ):
-            alerts.append(Alert("", "code_guessed", Priority.P2, ALERT_ADVICE["code_guessed"], what="guessed at"))
+            alerts.append(Alert("", "code_guessed", Priority.P2, ALERT_ADVICE["code_guessed"], problem="guessed at"))
         if pin_throttle.count_locked_codes(self._database) and self._is_due("pin_guessed", "", DAY):
-            alerts.append(Alert("", "pin_guessed", Priority.P3, ALERT_ADVICE["pin_guessed"], what="locked"))
+            alerts.append(Alert("", "pin_guessed", Priority.P3, ALERT_ADVICE["pin_guessed"], problem="locked"))
         return alerts
 
     def _spools(self) -> list[Alert]:

@@ -36,15 +36,15 @@ log = structlog.get_logger()
 class AnswerNotice:
     """An SMS that may be sent from `due_at` on (Unix time in microseconds).
 
-    `unless`: the hashes of the number under which an opt-out would be stored.
+    `opt_out_keys`: the hashes of the number under which an opt-out would be stored.
     """
 
     due_at: int
     number: str
-    line: SmsRoute
-    said: str
+    route: SmsRoute
+    text: str
     facts: NoticeFacts
-    unless: tuple[bytes, ...] = ()
+    opt_out_keys: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ class AnswerNotices:
             sms = seal_sms(
                 self.database,
                 self.folder,
-                notice.line,
+                notice.route,
                 notice.number,
-                said=notice.said,
+                said=notice.text,
                 mode=mode,
                 sms_id=answer_id,
-                unless=notice.unless,
+                unless=notice.opt_out_keys,
                 yes=NoticePermission(report_id, notice.facts.revision, notice.facts.since),
             )
         except KeyFileError:
@@ -126,7 +126,7 @@ class AnswerNotices:
 
     def _unless_opted_out(self, notice: AnswerNotice, keys: Sequence[bytes]) -> AnswerNotice | None:
         hashes = tuple(keyed_hash(key, notice.number) for key in keys)
-        return None if opt_outs.is_opted_out(self.database, hashes) else replace(notice, unless=hashes)
+        return None if opt_outs.is_opted_out(self.database, hashes) else replace(notice, opt_out_keys=hashes)
 
     def _optout_keys(self) -> Sequence[bytes]:
         """Return the keys by which `web` hashes the numbers that opted out.

@@ -100,7 +100,7 @@ class DeliveryRunner:
         request = self._build_request(leased)
         outcome = self._send(request, leased.hotline) if isinstance(request, DeliveryRequest) else request
         body = request.body if isinstance(request, DeliveryRequest) else b""
-        self.metrics.attempts.labels(leased.hotline, outcome.why).inc()
+        self.metrics.attempts.labels(leased.hotline, outcome.reason).inc()
         try:
             retry_commit(lambda: self._record_outcome(leased, outcome, body), self.pause)
         except DatabaseUnavailable:
@@ -142,7 +142,7 @@ class DeliveryRunner:
 
     def _record_outcome(self, leased: LeasedDelivery, outcome: DeliveryOutcome, body: bytes) -> None:
         if isinstance(outcome, Delivered):
-            receipt = DeliveryReceipt(outcome.why, outcome.status, hashlib.sha256(body).digest())
+            receipt = DeliveryReceipt(outcome.reason, outcome.status, hashlib.sha256(body).digest())
             if outbox.mark_delivered(self.database, leased, receipt, self.actor):
                 waited = self.database.now() - leased.created_at
                 self.metrics.send_to_hotline.observe(max(0, waited) / SECOND)
@@ -152,18 +152,18 @@ class DeliveryRunner:
 
     def _failure(self, leased: LeasedDelivery, outcome: Unavailable | Refused | Undeliverable) -> DeliveryFailure:
         if isinstance(outcome, Undeliverable):
-            return DeliveryFailure(outcome.why, None, retry_policy.delay_after_own_fault(leased.priority))
+            return DeliveryFailure(outcome.reason, None, retry_policy.delay_after_own_fault(leased.priority))
         if isinstance(outcome, Unavailable):
             waited = leased.now - leased.created_at
             delay = retry_policy.delay_after_failure(
                 leased.priority, leased.attempt, waited, self.chance(), retry_after=outcome.retry_after
             )
-            return DeliveryFailure(outcome.why, outcome.status, delay, counts=True)
+            return DeliveryFailure(outcome.reason, outcome.status, delay, counts=True)
         refusals = refusal_count(leased.last_class) + 1
         if outcome.at_once or refusals >= retry_policy.MAX_REFUSALS:
-            return DeliveryFailure(outcome.why, outcome.status, None, gone=outcome.gone)
+            return DeliveryFailure(outcome.reason, outcome.status, None, gone=outcome.is_gone)
         delay = retry_policy.delay_after_refusal(leased.priority, refusals, self.chance())
-        return DeliveryFailure(f"{outcome.why} {refusals}", outcome.status, delay)
+        return DeliveryFailure(f"{outcome.reason} {refusals}", outcome.status, delay)
 
 
 def _seal_context(mode: Mode, leased: LeasedDelivery, message_id: str) -> SealContext:
@@ -201,6 +201,6 @@ def _log(leased: LeasedDelivery, outcome: DeliveryOutcome, ms: int) -> None:
         priority=leased.priority,
         attempt=leased.attempt,
         status=None if isinstance(outcome, Undeliverable) else outcome.status,
-        reason=outcome.why,
+        reason=outcome.reason,
         ms=ms,
     )

@@ -51,7 +51,7 @@ class MonitoredPart:
     name: str
     priority: Priority
     probe: Callable[[], str]
-    to_do: str
+    action: str
 
 
 @dataclass(slots=True)
@@ -62,8 +62,8 @@ class PartState:
     answered_at: float
     reason: str = "no answer"
     unavailable: float = 0.0  # seconds
-    tell_at: float = TELL_AFTER_SECONDS  # the value of `unavailable` at which the next alert is sent
-    is_told: bool = False
+    alert_at: float = TELL_AFTER_SECONDS  # the value of `unavailable` at which the next alert is sent
+    is_notified: bool = False
 
 
 @dataclass(slots=True)
@@ -121,16 +121,16 @@ class OutageMonitor:
                 self._unavailable(state)
 
     def _unavailable(self, state: PartState) -> None:
-        if state.unavailable < state.tell_at:
+        if state.unavailable < state.alert_at:
             return
         was_told = self._notify(self._outage_text(state))
-        state.is_told |= was_told
-        state.tell_at = state.unavailable + (TELL_AGAIN_SECONDS if was_told else RETRY_SECONDS)
+        state.is_notified |= was_told
+        state.alert_at = state.unavailable + (TELL_AGAIN_SECONDS if was_told else RETRY_SECONDS)
 
     def _available(self, state: PartState) -> None:
-        if state.is_told and not self._notify(self._recovery_text(state)):
+        if state.is_notified and not self._notify(self._recovery_text(state)):
             return  # retried at the next check
-        state.unavailable, state.tell_at, state.is_told = 0.0, TELL_AFTER_SECONDS, False
+        state.unavailable, state.alert_at, state.is_notified = 0.0, TELL_AFTER_SECONDS, False
 
     def _notify(self, notification: Notification) -> bool:
         return self.notifier.say(self.notifier.contact_order(notification.priority), notification) > 0
@@ -138,9 +138,9 @@ class OutageMonitor:
     def _outage_text(self, state: PartState) -> Notification:
         part, minutes = state.part, int(state.unavailable // 60)
         what = f"{part.name} on {self.host} has been unavailable for {minutes} min"
-        text = f"Priority: {part.priority}\nWhat: {what} ({state.reason or 'no answer'}).\nTo do: {part.to_do}\n"
+        text = f"Priority: {part.priority}\nWhat: {what} ({state.reason or 'no answer'}).\nTo do: {part.action}\n"
         return Notification(
-            f"Tokaut: {part.priority}, {what}", text, f"Tokaut: {part.priority}, {what}. {part.to_do}", part.priority
+            f"Tokaut: {part.priority}, {what}", text, f"Tokaut: {part.priority}, {what}. {part.action}", part.priority
         )
 
     def _recovery_text(self, state: PartState) -> Notification:
@@ -206,7 +206,7 @@ def _is_read_only(folder: Path) -> bool:
 class RedisRewriteJob:
     """Asks Redis for a rewrite, and records when the last one succeeded."""
 
-    name, every, after, trusts_the_time = "rewrite", 1800, 60, False
+    name, interval, start_delay, trusts_the_time = "rewrite", 1800, 60, False
 
     def __init__(self, redis: Redis, metrics: WorkerMetrics) -> None:
         self._redis = redis

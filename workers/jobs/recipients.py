@@ -25,34 +25,34 @@ def next_hotline(step: StepName, waiting: EscalationState, country: Country, now
     """Return (the hotline that gets the report too, the reason), or the outcome of the step if there is none."""
     if step == StepName.CLOSED:
         return _first_open(waiting, country, now)
-    if not waiting.left:
+    if not waiting.remaining:
         return StepOutcome.NOBODY
     for hotline in _preferred(step, waiting, country, now):
-        if hotline in waiting.left:
+        if hotline in waiting.remaining:
             return hotline, "NO_ACK"
-    return waiting.left[0], "NO_ACK"
+    return waiting.remaining[0], "NO_ACK"
 
 
 def _first_open(waiting: EscalationState, country: Country, now: int) -> tuple[str, str] | StepOutcome:
     """Choose the first open hotline if all that have the report are closed: a report must not wait for the morning."""
     if any(
         is_open(country, recipient.hotline, now)
-        for recipient in waiting.given
+        for recipient in waiting.recipients
         if recipient.handling != Handling.REJECTED
     ):
         return StepOutcome.PASSED
-    open_hotline = next((hotline for hotline in waiting.left if is_open(country, hotline, now)), "")
+    open_hotline = next((hotline for hotline in waiting.remaining if is_open(country, hotline, now)), "")
     return (open_hotline, REASONS_BY_STEP[StepName.CLOSED]) if open_hotline else StepOutcome.NOBODY
 
 
 def _preferred(step: StepName, waiting: EscalationState, country: Country, now: int) -> Iterator[str]:
     """Yield the hotline that the first hotline's card names; an urgent report goes to an open one first."""
-    card = country.hotlines[waiting.given[0].hotline].card if _is_known(waiting, country) else None
+    card = country.hotlines[waiting.recipients[0].hotline].card if _is_known(waiting, country) else None
     named = "" if card is None else (card.backup if step == StepName.BACKUP else card.regional)
     if waiting.priority not in URGENT:
         yield named
         return
-    open_now = [hotline for hotline in waiting.left if is_open(country, hotline, now)]
+    open_now = [hotline for hotline in waiting.remaining if is_open(country, hotline, now)]
     if named in open_now:
         yield named
     yield from open_now
@@ -60,7 +60,7 @@ def _preferred(step: StepName, waiting: EscalationState, country: Country, now: 
 
 
 def _is_known(waiting: EscalationState, country: Country) -> bool:
-    return bool(waiting.given) and waiting.given[0].hotline in country.hotlines
+    return bool(waiting.recipients) and waiting.recipients[0].hotline in country.hotlines
 
 
 def is_open(country: Country, hotline: str, now: int) -> bool:
@@ -73,7 +73,7 @@ def silent_hotlines(waiting: EscalationState, country: Country) -> list[Hotline]
     """Return the hotlines that have the report and have not responded."""
     silent = (
         recipient.hotline
-        for recipient in waiting.given
+        for recipient in waiting.recipients
         if recipient.state == DeliveryState.DELIVERED and recipient.handling == Handling.NONE
     )
     return [country.hotlines[hotline] for hotline in silent if hotline in country.hotlines]
@@ -91,7 +91,7 @@ def next_fallback(chain: FallbackChain) -> tuple[str, str] | None:
 
     None if a hotline has it, no fallback is left, or it is too early.
     """
-    if not chain.left or not chain.tried:
+    if not chain.remaining or not chain.tried:
         return None
     if any(
         recipient.state == DeliveryState.DELIVERED and recipient.handling != Handling.REJECTED
@@ -99,7 +99,7 @@ def next_fallback(chain: FallbackChain) -> tuple[str, str] | None:
     ):
         return None
     why = _fallback_reason(chain.priority, chain.tried[-1])
-    return (chain.left[0], why) if why else None
+    return (chain.remaining[0], why) if why else None
 
 
 def _fallback_reason(priority: Priority, last: TriedHotline) -> str | None:

@@ -40,7 +40,7 @@ log = structlog.get_logger()
 class RetentionJob:
     """Purges what the retention rules end, signs an audit checkpoint and warns of reports that expire soon."""
 
-    name, every, after, trusts_the_time = "purge", 3600, 300, True
+    name, interval, start_delay, trusts_the_time = "purge", 3600, 300, True
 
     def __init__(
         self, database: Database, policy: RetentionPolicy, keys: Path, alert_sender: AlertSender, metrics: WorkerMetrics
@@ -134,7 +134,7 @@ class ErasureJob:
     No retention period is involved, so it also runs after a clock jump.
     """
 
-    name, every, after, trusts_the_time = "erase", 10, 10, False
+    name, interval, start_delay, trusts_the_time = "erase", 10, 10, False
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ class StatisticsJob:
     Outside live mode no minimum count applies, because the counted reports are not real and are deleted after a week.
     """
 
-    name, every, after, trusts_the_time = "statistics", 86_400, 600, True
+    name, interval, start_delay, trusts_the_time = "statistics", 86_400, 600, True
 
     def __init__(self, database: Database, keys: KeyRing, of: StatisticsScope, metrics: WorkerMetrics) -> None:
         self._database = database
@@ -188,7 +188,7 @@ def _offered_languages(
 class ChangeDetectionJob:
     """Compares each country's digest with the one in the audit, once an hour."""
 
-    name, every, after, trusts_the_time = "swaps", 3600, 0, False
+    name, interval, start_delay, trusts_the_time = "swaps", 3600, 0, False
 
     def __init__(self, database: Database, read: Callable[[], Countries], keys: Path, notifier: Notifier) -> None:
         self._database = database

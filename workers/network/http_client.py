@@ -229,23 +229,23 @@ class PinnedAdapter(HTTPAdapter):
 
 
 class NoResponse(Exception):
-    """The request got no status. `why`: class of failure; `sent`: the server may have received it all the same."""
+    """The request got no status. `reason`: class of failure; `sent`: the server may have received it all the same."""
 
-    def __init__(self, why: NetworkFailure, *, sent: bool = False) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: NetworkFailure, *, sent: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.sent = sent
 
 
 @dataclass(frozen=True, slots=True)
 class HttpTimeouts:
-    """Limits in seconds. `rest`: for what follows the headers of a response, as only its status counts."""
+    """Limits in seconds. `drain`: for what follows the headers of a response, as only its status counts."""
 
     resolve: float = 3
     connect: float = 3
     read: float = 10
-    whole: float = 20
-    rest: float = 2
+    total: float = 20
+    drain: float = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,13 +292,13 @@ class HttpClient:
         addresses = allowed_addresses(
             target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed
         )
-        connection = PinnedConnection(addresses, self._limits.connect, Watchdog(self._limits.whole))
+        connection = PinnedConnection(addresses, self._limits.connect, Watchdog(self._limits.total))
         adapter = PinnedAdapter(self._tls, connection)
         try:
             request = requests.Request(method, target.url, headers=HEADERS | dict(headers), data=body).prepare()
             limits = (self._limits.connect, self._limits.read)
             response = adapter.send(request, stream=True, timeout=limits, verify=True)
-            connection.watchdog.shorten_to(self._limits.rest)
+            connection.watchdog.shorten_to(self._limits.drain)
             return ClientResponse(response.status_code, response.headers, _read(response.raw, largest))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             why = "timeout" if connection.watchdog.fired else _failure_class(error)

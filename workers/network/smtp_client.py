@@ -29,11 +29,11 @@ from workers.network.http_client import (
 
 
 class MailNotAccepted(Exception):
-    """The server did not accept the mail. `why`: class of failure. `code`: the SMTP code, None if there was none."""
+    """The server did not accept the mail. `reason`: class of failure. `code`: the SMTP code, None if there was none."""
 
-    def __init__(self, why: MailFailure, code: int | None = None) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: MailFailure, code: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.code = code
 
 
@@ -85,7 +85,7 @@ class SmtpClient:
 
     def send(self, address: str, message: EmailMessage) -> int:
         """Send the mail and return the server's code, 250. Raises MailNotAccepted."""
-        connection = PinnedConnection(self._addresses(), self._limits.connect, Watchdog(self._limits.whole))
+        connection = PinnedConnection(self._addresses(), self._limits.connect, Watchdog(self._limits.total))
         try:
             self._send(connection, address, message)
         except (smtplib.SMTPException, OSError) as error:
@@ -102,14 +102,14 @@ class SmtpClient:
                 server.host, server.port, self._resolve, self._limits.resolve, listed=private_allowed
             )
         except NoResponse as error:
-            raise MailNotAccepted(error.why) from None
+            raise MailNotAccepted(error.reason) from None
 
     def _send(self, connection: PinnedConnection, address: str, message: EmailMessage) -> None:
         with _SmtpSession(self.server, connection, self._tls, self._limits.read) as session:
             self._authenticate(session)
             session.send_message(message, self.server.sender, [address])
             # The mail is accepted; the end of the SMTP session does not matter.
-            connection.watchdog.shorten_to(self._limits.rest)
+            connection.watchdog.shorten_to(self._limits.drain)
 
     def _authenticate(self, session: _SmtpSession) -> None:
         session.ehlo()

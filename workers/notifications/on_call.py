@@ -184,7 +184,7 @@ class Notifier:
             if notified >= most:
                 break
         if not notified:
-            log.warning("alert_failed", hotline=said.about or None, priority=said.priority)
+            log.warning("alert_failed", hotline=said.subject_id or None, priority=said.priority)
         return notified
 
     def _notify(self, contact: str, notification: Notification) -> bool:
@@ -196,7 +196,7 @@ class Notifier:
         if is_sent:
             log.info(
                 "alert_sent",
-                hotline=notification.about or None,
+                hotline=notification.subject_id or None,
                 priority=notification.priority,
                 count=notification.count,
             )
@@ -211,7 +211,7 @@ class Notifier:
         try:
             SmtpClient(self.server, strict=False).send(address, self._message(self.server, address, notification))
         except MailNotAccepted as error:
-            log.warning("alert_failed", reason=error.why, status=error.code, hotline=notification.about or None)
+            log.warning("alert_failed", reason=error.reason, status=error.code, hotline=notification.subject_id or None)
             return False
         return True
 

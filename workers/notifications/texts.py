@@ -24,8 +24,8 @@ from workers.retry_policy import POLICIES
 
 MAX_LISTED_REPORTS = 20  # report ids in one message
 ALERT_RULES = AlertRules(
-    after={priority: pace.tell for priority, pace in POLICIES.items()},
-    again={priority: pace.again for priority, pace in POLICIES.items()},
+    first_after={priority: pace.notify_after for priority, pace in POLICIES.items()},
+    repeat_every={priority: pace.notify_interval for priority, pace in POLICIES.items()},
     at_attempt=ALERT_AT_ATTEMPT,
 )
 NEXT_STEP = "Next: tokaut watch"
@@ -54,7 +54,7 @@ SMS_ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one person receives: as a mail, or as one SMS of GSM-7. `about`: a hotline, a channel, or "".
+    """What one person receives: as a mail, or as one SMS of GSM-7. `subject_id`: a hotline, a channel, or "".
 
     Neither contains anything of what a report is about.
     """
@@ -63,25 +63,25 @@ class Notification:
     text: str
     sms: str
     priority: Priority
-    about: str = ""
+    subject_id: str = ""
     count: int = 0  # reports
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert to the operator. `about`: a hotline, a channel or "". `deliveries`: marked once it was accepted."""
+    """An alert to the operator. `subject_id`: a hotline, a channel or "". `deliveries`: marked once it was accepted."""
 
-    about: str
-    why: str
+    subject_id: str
+    reason: str
     priority: Priority
-    todo: str
+    action: str
     reports: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
-    what: str = "not delivered"
+    problem: str = "not delivered"
 
     def said(self) -> Notification:
         """Return the alert as a notification."""
-        return Notification(self.subject(), self.text(), self.sms(), self.priority, self.about, len(self.reports))
+        return Notification(self.subject(), self.text(), self.sms(), self.priority, self.subject_id, len(self.reports))
 
     def sms(self) -> str:
         """Return the SMS, without the hotline's name: a name can say what a report is about."""
@@ -90,16 +90,21 @@ class Alert:
 
     def _what(self) -> str:
         count = len(self.reports)
-        return f"{count} report{'s' if count != 1 else ''} {self.what}" if count else "needs a person"
+        return f"{count} report{'s' if count != 1 else ''} {self.problem}" if count else "needs a person"
 
     def subject(self) -> str:
         """Return the subject of the mail."""
         what = self._what()
-        return f"Tokaut: {self.priority}, {what}{f', {self.about}' if self.about else ''}"
+        return f"Tokaut: {self.priority}, {what}{f', {self.subject_id}' if self.subject_id else ''}"
 
     def text(self) -> str:
         """Return the body of the mail."""
-        lines = [f"Priority: {self.priority}", f"Who: {self.about or '-'}", f"What: {self.why}", f"To do: {self.todo}"]
+        lines = [
+            f"Priority: {self.priority}",
+            f"Who: {self.subject_id or '-'}",
+            f"What: {self.reason}",
+            f"To do: {self.action}",
+        ]
         lines += ["", *(f"Report {report_id}" for report_id in self.reports[:MAX_LISTED_REPORTS])]
         if len(self.reports) > MAX_LISTED_REPORTS:
             lines.append(f"and {len(self.reports) - MAX_LISTED_REPORTS} more: tokaut deliveries list")
@@ -148,7 +153,7 @@ def operator_reminder(waiting: EscalationState, country: Country | None, now: in
     line = f"{_waits_since(waiting, zone, now)}. Nobody has taken it on."
     recipients = ", ".join(
         f"{recipient.hotline} ({recipient.handling if recipient.handling != 'none' else recipient.state})"
-        for recipient in waiting.given
+        for recipient in waiting.recipients
     )
     return Notification(
         f"Tokaut: {waiting.priority}, 1 report not taken on",

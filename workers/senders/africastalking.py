@@ -20,7 +20,7 @@ from workers.network.allowlist import parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
 from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-TIMEOUTS = HttpTimeouts(rest=10)  # the result is in the body
+TIMEOUTS = HttpTimeouts(drain=10)  # the result is in the body
 
 # recipients[].statusCode
 CODES: Mapping[int, SmsOutcome] = {
@@ -95,7 +95,7 @@ class Sender:
         try:
             reply: ClientResponse = self._ask(text)
         except NoResponse as error:
-            return DoNotRetry(error.why) if error.sent else RetryLater(error.why)
+            return DoNotRetry(error.reason) if error.sent else RetryLater(error.reason)
         return _outcome(reply)
 
     def _ask(self, text: SmsMessage) -> Any:

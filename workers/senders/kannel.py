@@ -17,7 +17,7 @@ from workers.network.allowlist import DEFAULT_PORTS, Target, parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
 from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-TIMEOUTS = HttpTimeouts(rest=5)  # the result is in the body
+TIMEOUTS = HttpTimeouts(drain=5)  # the result is in the body
 SENDER_PATTERN = re.compile(r"[0-9A-Za-z+*#]{0,20}")
 ALL_REPORTS = "31"  # dlr-mask: all bits
 UCS2 = "2"
@@ -109,7 +109,7 @@ class Sender:
         try:
             reply = self._client.post(self._target, text.words.encode("utf-8", "replace"), self._headers(text))
         except NoResponse as error:
-            return DoNotRetry(error.why) if error.sent else RetryLater(error.why)
+            return DoNotRetry(error.reason) if error.sent else RetryLater(error.reason)
         return _outcome(reply, text)
 
     def _headers(self, text: SmsMessage) -> dict[str, str]:

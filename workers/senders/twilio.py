@@ -22,7 +22,7 @@ from workers.network.allowlist import parse_target
 from workers.network.http_client import HttpClient, HttpTimeouts, NoResponse
 from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-TIMEOUTS = HttpTimeouts(rest=10)  # the result is in the body
+TIMEOUTS = HttpTimeouts(drain=10)  # the result is in the body
 SID_PATTERN = re.compile(r"[SM]M[0-9a-f]{32}")
 LEAST_SECONDS, MOST_SECONDS = 5, 36_000  # Twilio's limits of the validity period
 
@@ -99,7 +99,7 @@ class Sender:
         try:
             message = self._sdk.messages.create(**self._parameters(text))
         except NoResponse as no_response:
-            return DoNotRetry(no_response.why) if no_response.sent else RetryLater(no_response.why)
+            return DoNotRetry(no_response.reason) if no_response.sent else RetryLater(no_response.reason)
         except (TwilioRestException, TwilioServiceException) as error:
             return _outcome_of_error(error.code, error.status)
         except (ValueError, TypeError, KeyError, AttributeError):

@@ -60,14 +60,14 @@ class Accepted:
     """
 
     provider_id: str | None = None
-    why: Literal["accepted"] = "accepted"
+    reason: Literal["accepted"] = "accepted"
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
     """The SMS was certainly not sent, or with `once` most likely not: then there is only one more attempt."""
 
-    why: SmsFailure
+    reason: SmsFailure
     once: bool = False
 
 
@@ -75,7 +75,7 @@ class RetryLater:
 class DoNotRetry:
     """The SMS must not be tried again: it cannot be sent, or it is not known whether it was."""
 
-    why: SmsFailure
+    reason: SmsFailure
 
 
 SmsOutcome = Accepted | RetryLater | DoNotRetry
@@ -132,22 +132,22 @@ class SmsDispatcher:
 
     def _send(self, leased: LeasedSms) -> None:
         outcome, number_hash = self._send_by_provider(leased)
-        self.metrics.sms.labels(leased.channel, outcome.why).inc()
+        self.metrics.sms.labels(leased.channel, outcome.reason).inc()
         if isinstance(outcome, Accepted):
             self._mark_sent(leased, outcome)
         else:
-            messages.mark_failed(self.database, leased, outcome.why, self._delay(leased, outcome), self.holder)
-        if outcome.why == "opt_out" and number_hash:
+            messages.mark_failed(self.database, leased, outcome.reason, self._delay(leased, outcome), self.holder)
+        if outcome.reason == "opt_out" and number_hash:
             opt_outs.add(self.database, number_hash)
         event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
-        log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
+        log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.reason)
 
     def _mark_sent(self, leased: LeasedSms, outcome: Accepted) -> None:
         """Record that the SMS was sent. Raises DatabaseUnavailable.
 
         Sent twice, an old screen would arrive after newer ones, and a "1" in reply would answer another question.
         """
-        retry_commit(lambda: messages.mark_sent(self.database, leased, outcome.provider_id, outcome.why), self.pause)
+        retry_commit(lambda: messages.mark_sent(self.database, leased, outcome.provider_id, outcome.reason), self.pause)
 
     def _send_by_provider(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
         if leased.mode != self.mode:

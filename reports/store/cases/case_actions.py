@@ -94,25 +94,25 @@ class SealedNote:
 class CaseAction:
     """A change of a report's handling state, with an answer to the reporter and notes for colleagues.
 
-    `to`: the new state; "none": only texts are stored, and nobody acknowledges the report.
-    `once`: idempotency key of a call-back or a form; a second action with the same key has no effect.
-    `kept`: other columns of `holding` to change; not used where `to` is "none".
-    `seen`: the revision that the actor had read; None: it is not compared.
-    `stays`: a report that is already in one of these states stays in it.
-    `status`: the key of the status that the page showed; None: it is not compared.
+    `new_state`: the new state; "none": only texts are stored, and nobody acknowledges the report.
+    `idempotency_key`: idempotency key of a call-back or a form; a second action with the same key has no effect.
+    `column_changes`: other columns of `holding` to change; not used where `new_state` is "none".
+    `seen_revision`: the revision that the actor had read; None: it is not compared.
+    `unless_in`: a report that is already in one of these states stays in it.
+    `seen_status`: the key of the status that the page showed; None: it is not compared.
     """
 
     hotline: str
     report_id: str
-    to: Handling
+    new_state: Handling
     actor: str
     answer: SealedAnswer | None = None
     notes: tuple[SealedNote, ...] = ()
-    once: bytes | None = None
-    kept: CaseChange | None = None
-    seen: int | None = None
-    stays: tuple[Handling, ...] = ()
-    status: str | None = None
+    idempotency_key: bytes | None = None
+    column_changes: CaseChange | None = None
+    seen_revision: int | None = None
+    unless_in: tuple[Handling, ...] = ()
+    seen_status: str | None = None
 
     @property
     def whose(self) -> CaseRef:
@@ -145,16 +145,18 @@ def perform(database: Database, step: CaseAction) -> Handling:
         rows = connection.execute(_own_deliveries(step.hotline, step.report_id).with_for_update()).all()
         if not rows:
             raise CaseNotFound
-        if not claim_key(connection, database, step.once):
+        if not claim_key(connection, database, step.idempotency_key):
             return Handling(rows[-1].handling)
-        if step.seen is not None and step.seen < _latest_revision(connection, step.hotline, step.report_id):
+        if step.seen_revision is not None and step.seen_revision < _latest_revision(
+            connection, step.hotline, step.report_id
+        ):
             raise OutdatedRevision
-        if rows[-1].handling in step.stays:
-            step = replace(step, to=rows[-1].handling)
-        if not may_change(rows[-1].handling, step.to):
+        if rows[-1].handling in step.unless_in:
+            step = replace(step, new_state=rows[-1].handling)
+        if not may_change(rows[-1].handling, step.new_state):
             raise TransitionNotAllowed(rows[-1].handling)
-        if step.status is not None:
-            case_status.check_unchanged(connection, database, step.whose, rows[-1].handling, step.status)
+        if step.seen_status is not None:
+            case_status.check_unchanged(connection, database, step.whose, rows[-1].handling, step.seen_status)
         row_security.reveal_report(database, connection, step.report_id)
         for row in rows:
             _change_handling(connection, row, step, now)
@@ -163,13 +165,13 @@ def perform(database: Database, step: CaseAction) -> Handling:
             connection.execute(insert(t.note), [asdict(note) | authorship for note in step.notes])
         if step.answer:
             save_answer(connection, step.answer, step.actor, now)
-        if step.to != Handling.NONE:
+        if step.new_state != Handling.NONE:
             case_status.clear_reassignment(connection, step.hotline, step.report_id)
-        if step.kept and step.to != Handling.NONE:
-            case_status.save_change(connection, database, step.whose, step.kept)
-        if step.to != Handling.NONE and (step.kept or step.to != rows[-1].handling):
+        if step.column_changes and step.new_state != Handling.NONE:
+            case_status.save_change(connection, database, step.whose, step.column_changes)
+        if step.new_state != Handling.NONE and (step.column_changes or step.new_state != rows[-1].handling):
             case_status.record_change(connection, database, step.whose)
-    return step.to
+    return step.new_state
 
 
 def latest_revision(database: Database, hotline: str, report_id: str) -> int:
@@ -193,11 +195,11 @@ def _own_deliveries(hotline: str, report_id: str) -> Select[Any]:
 
 
 def _change_handling(connection: Connection, row: Any, step: CaseAction, now: int) -> None:
-    if row.handling == step.to:
+    if row.handling == step.new_state:
         return
     same_delivery = t.delivery.c.delivery_id == row.delivery_id
-    connection.execute(update(t.delivery).where(same_delivery).values(handling=step.to))
-    outbox.record_change(connection, row.delivery_id, row.report_id, act=step.to, actor=step.actor, now=now)
+    connection.execute(update(t.delivery).where(same_delivery).values(handling=step.new_state))
+    outbox.record_change(connection, row.delivery_id, row.report_id, act=step.new_state, actor=step.actor, now=now)
 
 
 def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
@@ -245,16 +247,17 @@ def delete_old_keys(database: Database, older: int) -> int:
 class TransferOptions:
     """The hotlines that a report can be transferred to, and this hotline's last request for it.
 
-    `left`: the hotlines, in the order of the route. `asked`: the row of `handover`; None: nothing was requested.
+    `available`: the hotlines, in the order of the route. `last_request`: the row of `handover`; None: nothing was
+    requested.
     """
 
-    left: tuple[str, ...]
-    asked: Any | None
+    available: tuple[str, ...]
+    last_request: Any | None
 
     @property
     def waits(self) -> bool:
         """Return whether the scheduler has yet to carry out the request."""
-        return self.asked is not None and self.asked.outcome is None
+        return self.last_request is not None and self.last_request.outcome is None
 
 
 def load_transfer_options(database: Database, account: Account, report_id: str) -> TransferOptions:

@@ -182,7 +182,7 @@ class Database:
     @contextmanager
     def shared_deadline(self) -> Iterator[None]:
         """Limit all uses of PostgreSQL within the block, together, to the time of a single use."""
-        token = _shared_deadline.set(time.monotonic() + self.timeouts.whole)
+        token = _shared_deadline.set(time.monotonic() + self.timeouts.total)
         try:
             yield
         finally:

@@ -14,7 +14,7 @@ class Timeouts:
     commit: float
 
     @property
-    def whole(self) -> float:
+    def total(self) -> float:
         """Seconds for one use on an open connection: statements and COMMIT."""
         return self.statements + self.commit
 

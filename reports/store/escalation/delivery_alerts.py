@@ -19,13 +19,13 @@ from reports.store.schema import tables as t
 class AlertRules:
     """When a person is alerted about a delivery.
 
-    `after`: priority → microseconds without a receipt.
-    `again`: priority → microseconds until the alert is repeated.
+    `first_after`: priority → microseconds without a receipt.
+    `repeat_every`: priority → microseconds until the alert is repeated.
     `at_attempt`: class of the failure → the attempt at which a person is alerted.
     """
 
-    after: Mapping[str, int]
-    again: Mapping[str, int]
+    first_after: Mapping[str, int]
+    repeat_every: Mapping[str, int]
     at_attempt: Mapping[str, int]
 
 
@@ -50,10 +50,10 @@ def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[
     now = database.now_sql()
     never_alerted = d.told_at.is_(None)
     repeat_due = or_(
-        *(and_(d.priority == priority, d.told_at <= now - delay) for priority, delay in rules.again.items())
+        *(and_(d.priority == priority, d.told_at <= now - delay) for priority, delay in rules.repeat_every.items())
     )
     is_late = or_(
-        *(and_(d.priority == priority, d.created_at <= now - delay) for priority, delay in rules.after.items())
+        *(and_(d.priority == priority, d.created_at <= now - delay) for priority, delay in rules.first_after.items())
     )
     has_failed = or_(
         *(

@@ -38,13 +38,14 @@ class TriedHotline:
 class FallbackChain:
     """The hotlines that were tried for a report, and those that are left.
 
-    `tried`: in the order in which the deliveries were made. `left`: fallbacks that were not given the report, in order.
+    `tried`: in the order in which the deliveries were made. `remaining`: fallbacks that were not given the report, in
+    order.
     """
 
     report_id: str
     priority: Priority
     tried: tuple[TriedHotline, ...]
-    left: tuple[str, ...]
+    remaining: tuple[str, ...]
 
 
 def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int = 200) -> list[str]:
@@ -188,7 +189,7 @@ def insert_fallback(
     revision_query = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
     chain = _chain(connection, database, report_id)
     revision = connection.execute(revision_query).scalar()
-    if hotline not in chain.left or revision is None:
+    if hotline not in chain.remaining or revision is None:
         return None
     now = database.moment(connection)
     row = new_delivery(

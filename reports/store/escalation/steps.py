@@ -70,16 +70,16 @@ class RoutedHotline:
 class EscalationState:
     """A report that nobody has acknowledged.
 
-    `since`: when its escalation started, in microseconds. `given`: hotlines in the order of their deliveries. `left`:
-    fallbacks that were not given the report.
+    `since`: when its escalation started, in microseconds. `recipients`: hotlines in the order of their deliveries.
+    `remaining`: fallbacks that were not given the report.
     """
 
     report_id: str
     priority: Priority
     country: str
     since: int
-    given: tuple[RoutedHotline, ...]
-    left: tuple[str, ...]
+    recipients: tuple[RoutedHotline, ...]
+    remaining: tuple[str, ...]
 
 
 _TAKEN = t.delivery.alias("taken").c  # slow to make: once

@@ -32,15 +32,15 @@ class PinLimit:
         code: wrong PINs that lock one code.
         locked: for how long, in microseconds.
         number: wrong pairs of one telephone number in a day; from then on it is never told that a pair is right.
-        all: wrong pairs of all numbers in an hour; above it `number_under_attack` applies instead of `number`.
-        number_under_attack: as `number`, while somebody seems to guess. The right pair is still accepted.
+        all: wrong pairs of all numbers in an hour; above it `per_number_under_attack` applies instead of `per_number`.
+        number_under_attack: as `per_number`, while somebody seems to guess. The right pair is still accepted.
     """
 
-    code: int = 5
-    locked: int = DAY
-    number: int = 10
-    all: int = 100
-    number_under_attack: int = 3
+    per_code: int = 5
+    lock_time: int = DAY
+    per_number: int = 10
+    in_total: int = 100
+    per_number_under_attack: int = 3
 
 
 DEFAULT_LIMIT: Final = PinLimit()
@@ -51,24 +51,25 @@ class PinGuess:
     """One pair as it was typed.
 
     `bucket`: from the code's keyed hash; None if it cannot be a code. `lookups`: hashes of the pair, one for each store
-    key. `before`: wrong pairs that came from this telephone number today.
+    key. `wrong_pairs_today`: wrong pairs that came from this telephone number today.
     """
 
     bucket: int | None
     lookups: Sequence[bytes]
-    before: int = 0
+    wrong_pairs_today: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PinResult:
     """The outcome of a guess.
 
-    `report_id`: None if the pair opens nothing. `counted`: it was a wrong guess. `locked`: this guess locked the code.
+    `report_id`: None if the pair opens nothing. `is_counted`: it was a wrong guess. `is_locked`: this guess locked the
+    code.
     """
 
     report_id: str | None
-    counted: bool = False
-    locked: bool = False
+    is_counted: bool = False
+    is_locked: bool = False
 
 
 def verify_pair(database: Database, guess: PinGuess, limit: PinLimit = DEFAULT_LIMIT) -> PinResult:
@@ -80,8 +81,10 @@ def verify_pair(database: Database, guess: PinGuess, limit: PinLimit = DEFAULT_L
     m = t.mailbox.c
     with database.write() as connection:
         now = database.moment(connection)
-        max_wrong = limit.number_under_attack if _wrong_pairs(connection, now) > limit.all else limit.number
-        is_allowed = guess.bucket is not None and guess.before < max_wrong
+        max_wrong = (
+            limit.per_number_under_attack if _wrong_pairs(connection, now) > limit.in_total else limit.per_number
+        )
+        is_allowed = guess.bucket is not None and guess.wrong_pairs_today < max_wrong
         bucket = guess.bucket if is_allowed and guess.bucket is not None else INVALID_CODE
         tries = _count(database, connection, bucket, limit, now)
         lookup_query = select(m.report_id).where(m.lookup.in_(guess.lookups), m.public_key != NO_KEY)
@@ -92,7 +95,7 @@ def verify_pair(database: Database, guess: PinGuess, limit: PinLimit = DEFAULT_L
         reset_query = update(t.code_try).where(c.bucket == (bucket if report_id else INVALID_CODE))
         connection.execute(reset_query.values(tries=0, locked_until=0))
         _count_all(connection, int(is_wrong), now)
-    return PinResult(report_id, is_wrong, is_wrong and is_allowed and (tries or 0) >= limit.code)
+    return PinResult(report_id, is_wrong, is_wrong and is_allowed and (tries or 0) >= limit.per_code)
 
 
 def count_recent_failures(database: Database) -> int:
@@ -107,7 +110,7 @@ def count_locked_codes(database: Database, limit: PinLimit = DEFAULT_LIMIT) -> i
     with database.read() as connection:
         now = database.moment(connection)
         locked = select(c.bucket).where(
-            c.bucket < BUCKETS, c.locked_until > now, c.locked_until <= now + limit.locked + CLOCK_TOLERANCE
+            c.bucket < BUCKETS, c.locked_until > now, c.locked_until <= now + limit.lock_time + CLOCK_TOLERANCE
         )
         return len(connection.execute(locked).all())
 
@@ -125,15 +128,15 @@ def _count(database: Database, connection: Connection, bucket: int, limit: PinLi
         {"bucket": row_number, "tries": 0, "since": now, "locked_until": 0} for row_number in (bucket, ALL_CODES)
     ]
     connection.execute(database.insert_or_ignore(t.code_try), new_rows)
-    restarts = or_(_is_over(c, now, DAY), c.tries >= limit.code)
+    restarts = or_(_is_over(c, now, DAY), c.tries >= limit.per_code)
     tries = case((restarts, 1), else_=c.tries + 1)
     values = {
         "tries": tries,
         "since": case((restarts, now), else_=c.since),
-        "locked_until": case((tries >= limit.code, now + limit.locked), else_=0),
+        "locked_until": case((tries >= limit.per_code, now + limit.lock_time), else_=0),
     }
     # A lock that ends later than any lock lasts was set before the clock was set back: it does not count.
-    is_unlocked = or_(c.locked_until <= now, c.locked_until > now + limit.locked + CLOCK_TOLERANCE)
+    is_unlocked = or_(c.locked_until <= now, c.locked_until > now + limit.lock_time + CLOCK_TOLERANCE)
     counted = update(t.code_try).where(c.bucket == bucket, is_unlocked).values(values).returning(c.tries)
     return connection.execute(counted).scalar()
 

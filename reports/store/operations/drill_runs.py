@@ -37,8 +37,8 @@ DrillTimes = Mapping[
 class Drill:
     """A drill and how its hotline handled it.
 
-    `report_id`: None if it was not started. `missed`: no report has arrived, and none will. `priority`: "" until a
-    report has arrived. `others`: other hotlines that have acknowledged the report.
+    `report_id`: None if it was not started. `was_missed`: no report has arrived, and none will. `priority`: "" until a
+    report has arrived. `other_hotlines`: other hotlines that have acknowledged the report.
     """
 
     drill_id: str
@@ -46,10 +46,10 @@ class Drill:
     actor: str
     at: int
     report_id: str | None
-    missed: bool = False
+    was_missed: bool = False
     priority: Priority | Literal[""] = ""
     moments: DrillTimes = field(default_factory=dict)
-    others: tuple[str, ...] = ()
+    other_hotlines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def list_drills(database: Database, account: Account) -> list[Drill]:
     return [
         Drill(
             *row,
-            missed=row.report_id not in milestones and row.at <= now - MAX_DELAY,
+            was_missed=row.report_id not in milestones and row.at <= now - MAX_DELAY,
             **milestones.get(row.report_id, {}),
         )
         for row in rows

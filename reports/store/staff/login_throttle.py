@@ -24,14 +24,14 @@ IDLE_PERIOD = 48 * HOUR  # a bucket is deleted after so long without an attempt
 class LoginLimit:
     """How many attempts are allowed; times in seconds.
 
-    `tries` attempts within `within` seconds are allowed. After that the bucket is locked for `locked` seconds, each
-    further time twice as long, up to `max_locked`.
+    `max_attempts` attempts within `period` seconds are allowed. After that the bucket is locked for `lock_time`
+    seconds, each further time twice as long, up to `max_lock_time`.
     """
 
-    tries: int
-    within: int
-    locked: int
-    max_locked: int
+    max_attempts: int
+    period: int
+    lock_time: int
+    max_lock_time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _count(database: Database, connection: Connection, attempt: LoginAttempt, no
     new_row = {"bucket": attempt.bucket, "tries": 0, "since": now, "locks": 0, "locked_until": 0}
     connection.execute(database.insert_or_ignore(s.staff_try).values(new_row))
     same_bucket = s.staff_try.c.bucket == attempt.bucket
-    is_over = c.since < now - limit.within * SECOND
+    is_over = c.since < now - limit.period * SECOND
     counted = case((is_over, 1), else_=c.tries + 1)
     values = {"tries": counted, "since": case((is_over, now), else_=c.since)}
     # The update locks the row: another attempt at the same moment waits and is counted after it.
@@ -92,12 +92,12 @@ def _count(database: Database, connection: Connection, attempt: LoginAttempt, no
     if connection.execute(unlocked).rowcount == 0:
         return False
     row = connection.execute(select(c.tries, c.locks).where(same_bucket)).one()
-    if row.tries > limit.tries:
+    if row.tries > limit.max_attempts:
         connection.execute(update(s.staff_try).where(same_bucket).values(_locked(row.locks, limit, now)))
         return False
     return True
 
 
 def _locked(locks: int, limit: LoginLimit, now: int) -> dict[str, int]:
-    seconds = min(limit.locked * 2 ** min(locks, 16), limit.max_locked)
+    seconds = min(limit.lock_time * 2 ** min(locks, 16), limit.max_lock_time)
     return {"tries": 0, "since": now, "locks": locks + 1, "locked_until": now + seconds * SECOND}

@@ -22,6 +22,7 @@ def apply() -> None:
     ) -> ReportRef:
         threading.Timer(BEHIND_SECONDS, write, (self, content, report, recipients), {"with_code": with_code}).start()
         code = CodeState.SHOWN if with_code else CodeState.NONE
-        return replace(report, recipients=recipients, state=Submitted(max(report.revision, 1), content.now, code=code))
+        state = Submitted(max(report.revision, 1), content.now, code=code)
+        return replace(report, named_recipients=recipients, state=state)
 
     Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is
