@@ -215,8 +215,8 @@ def unreachable_reason(box: AnswerTarget) -> str | None:
     return UNREACHABLE_REASONS.get(no_mailbox_reason(box.public_key))
 
 
-def seal_reply(box: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
-    """Seal an answer to a mailbox that can be reached. Afterwards neither the hotline nor this program can open it."""
+def seal_answer_to(box: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
+    """Seal a hotline's answer to the reporter's mailbox. Afterwards only code and PIN open it, not the hotline."""
     answer_id = new_id(now)
     sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
     return SealedAnswer(answer_id, report_id, hotline, sealed)
@@ -234,7 +234,7 @@ class MessageSealer:
 
     def answer(self, words: str) -> SealedAnswer:
         """Seal an answer to the reporter."""
-        return seal_reply(self.box, self.report_id, self.hotline, words, self.now)
+        return seal_answer_to(self.box, self.report_id, self.hotline, words, self.now)
 
     def note(self, kind: NoteKind | DraftKind, text: str) -> SealedNote:
         """Seal a note or a draft to the hotline's own staff."""

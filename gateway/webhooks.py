@@ -157,7 +157,7 @@ class Webhooks:
         except NotStored:
             return _SEND_AGAIN
         except DatabaseUnavailable:  # the request ran out of time; it may be an SMS or an opt-out
-            return _SEND_AGAIN if endpoint.opens != "ussd" else self._fallback(channel, name, endpoint, wire)
+            return _SEND_AGAIN if endpoint.kind != "ussd" else self._fallback(channel, name, endpoint, wire)
         except Exception:  # a bug must neither show a reporter an error page nor lose an SMS
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel=channel.name)
@@ -167,7 +167,7 @@ class Webhooks:
         channel, name, endpoint = request.channel, request.name, request.endpoint
         if _is_signed(channel):
             fields = await self._verified_fields(channel, endpoint, wire)
-        elif endpoint.opens != "ussd" or len(wire.body) > MOST_READ_AT_ONCE:
+        elif endpoint.kind != "ussd" or len(wire.body) > MOST_READ_AT_ONCE:
             fields = await self._blocking.run(_read_fields, channel, endpoint, wire)
         else:
             fields = _read_fields(channel, endpoint, wire)
@@ -202,10 +202,10 @@ class Webhooks:
         return channel.answer(name, self._dispatcher.busy(channel, inbound))
 
     async def _unreadable(self, channel: Channel, name: str, endpoint: Endpoint, wire: RawRequest) -> HttpResponse:
-        if endpoint.opens == "ussd":
+        if endpoint.kind == "ussd":
             self._metrics.count("ussd_requests_unparsed")
             return channel.answer(name, self._not_working(channel, endpoint, wire))
-        if endpoint.opens == "notice":
+        if endpoint.kind == "notice":
             self._metrics.count("provider_events_unparsed")
             return channel.answer(name, None)
         try:
@@ -218,9 +218,9 @@ class Webhooks:
         return channel.answer(name, None)
 
     def _fallback(self, channel: Channel, name: str, endpoint: Endpoint, wire: RawRequest) -> HttpResponse:
-        if endpoint.opens == "sms":
+        if endpoint.kind == "sms":
             return _SEND_AGAIN
-        if endpoint.opens == "notice":
+        if endpoint.kind == "notice":
             return channel.answer(name, None)
         return channel.answer(name, self._not_working(channel, endpoint, wire))
 

@@ -55,7 +55,7 @@ class PendingKind(StrEnum):
     """Why a revision waits to be submitted by the scheduler."""
 
     RESCUE = "rescue"  # the session dropped in danger
-    WORDS = "words"  # SMS words that were never confirmed
+    UNCONFIRMED_TEXT = "words"  # SMS words that were never confirmed
     UPDATE = "update"  # answers after Send, or a Send after an incomplete report
     UNREAD = "unread"  # an input that could not be read
 

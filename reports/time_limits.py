@@ -28,7 +28,7 @@ DELIVERY_ATTEMPT: Mapping[Priority, int] = {
 # gateway/submission/submitter.py.
 PENDING_REVISION: Mapping[PendingKind, int] = {
     PendingKind.RESCUE: 10 * MINUTE,
-    PendingKind.WORDS: 30 * MINUTE,
+    PendingKind.UNCONFIRMED_TEXT: 30 * MINUTE,
     PendingKind.UPDATE: 2 * MINUTE,
     PendingKind.UNREAD: 0,
 }

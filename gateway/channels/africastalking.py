@@ -83,10 +83,10 @@ def _ussd(fields: Fields) -> Inbound:
     return Inbound(
         kind="ussd",
         channel=Channel.name,
-        sender=fields.who("phoneNumber"),
+        sender=fields.identifier("phoneNumber"),
         code=fields.get("serviceCode"),
         text=fields.get("text"),
-        session=fields.must("sessionId"),
+        session=fields.required("sessionId"),
         path=True,
         network=fields.get("networkCode"),
     )
@@ -97,9 +97,9 @@ def _ussd_end(fields: Fields) -> ProviderEvent:
     return ProviderEvent(
         "ended",
         Channel.name,
-        sender=fields.who("phoneNumber"),
+        sender=fields.identifier("phoneNumber"),
         code=fields.get("serviceCode"),
-        session=fields.must("sessionId"),
+        session=fields.required("sessionId"),
     )
 
 
@@ -107,10 +107,10 @@ def _sms(fields: Fields) -> Inbound:
     return Inbound(
         kind="sms",
         channel=Channel.name,
-        sender=fields.who("from"),
+        sender=fields.identifier("from"),
         code=fields.get("to"),
         text=fields.get("text"),
-        id=fields.who("id"),
+        id=fields.identifier("id"),
         sent_at=_sent_at(fields.get("date")),
         network=fields.get("networkCode"),
         link=fields.get("linkId"),
@@ -121,14 +121,14 @@ def _delivery(fields: Fields) -> ProviderEvent:
     return ProviderEvent(
         "delivery",
         Channel.name,
-        sender=fields.who("phoneNumber"),
-        id=fields.must("id"),
+        sender=fields.identifier("phoneNumber"),
+        id=fields.required("id"),
         status=STATUS.get(fields.get("status"), "unknown"),
     )
 
 
 def _optout(fields: Fields) -> ProviderEvent:
-    return ProviderEvent("optout", Channel.name, sender=fields.must("phoneNumber"), code=fields.get("senderId"))
+    return ProviderEvent("optout", Channel.name, sender=fields.required("phoneNumber"), code=fields.get("senderId"))
 
 
 _RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {

@@ -98,10 +98,10 @@ def _sms(fields: Fields) -> Inbound:
     return Inbound(
         kind="sms",
         channel=Channel.name,
-        sender=fields.who("from"),
+        sender=fields.identifier("from"),
         code=fields.get("to"),
         text=_text(fields),
-        id=fields.who("id"),
+        id=fields.identifier("id"),
         sent_at=_sent_at(fields),
         network=fields.get("smsc"),
     )
@@ -116,7 +116,7 @@ def _ussd(fields: Fields) -> Inbound | ProviderEvent:
     """
     meta = _numbers(fields.get("meta"))
     operation, info = meta.get(OPERATION), meta.get(SESSION)
-    sender, code, text = fields.must("from"), fields.get("to"), _text(fields)
+    sender, code, text = fields.required("from"), fields.get("to"), _text(fields)
     session = "-" if info is None else str(info >> 8)
     if info is not None and info & ENDED and operation not in STARTS:
         return ProviderEvent("ended", Channel.name, sender=sender, code=code, session=session)
@@ -129,7 +129,7 @@ def _ussd(fields: Fields) -> Inbound | ProviderEvent:
         text=text,
         session=session,
         event=event,
-        id=fields.who("id"),
+        id=fields.identifier("id"),
         network=fields.get("smsc"),
         blind=operation is None and info is None,
         link=_link(meta),
@@ -140,7 +140,10 @@ def _delivery(fields: Fields) -> ProviderEvent:
     """Convert a delivery report. A POST has its fields in the address, and an empty body."""
     report_fields = fields if fields.values else replace(fields, values=fields.query)
     return ProviderEvent(
-        "delivery", Channel.name, id=report_fields.must("id"), status=STATUS.get(report_fields.get("type"), "unknown")
+        "delivery",
+        Channel.name,
+        id=report_fields.required("id"),
+        status=STATUS.get(report_fields.get("type"), "unknown"),
     )
 
 

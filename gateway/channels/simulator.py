@@ -64,10 +64,10 @@ class Channel:
         return Inbound(
             kind="sms",
             channel=self.name,
-            sender=fields.who("phone"),
+            sender=fields.identifier("phone"),
             code=fields.get("service_code"),
             text=fields.get("sms"),
-            id=fields.who("id"),
+            id=fields.identifier("id"),
             network=fields.get("network"),
         )
 

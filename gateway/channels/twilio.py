@@ -139,7 +139,7 @@ class Channel:
 
 
 def _is_whole(endpoint: str, fields: Fields) -> bool:
-    """Return whether no parameter was folded into another: each is separate and has the form that Twilio uses."""
+    """Return whether each parameter is separate and has the form that Twilio uses; see the module's docstring."""
     parameters = fields.values
     return (
         _NEEDED.get(endpoint, frozenset()) <= parameters.keys()
@@ -176,10 +176,10 @@ def _sms(fields: Fields) -> Inbound:
     return Inbound(
         kind="sms",
         channel=Channel.name,
-        sender=fields.who("From"),
-        code=fields.who("To"),
+        sender=fields.identifier("From"),
+        code=fields.identifier("To"),
         text=fields.get("Body"),
-        id=fields.must("MessageSid"),
+        id=fields.required("MessageSid"),
         word=WORDS.get(fields.get("OptOutType"), ""),
         media=tuple(_media(fields)),
     )
@@ -196,9 +196,9 @@ def _status(fields: Fields) -> ProviderEvent:
     return ProviderEvent(
         "delivery",
         Channel.name,
-        sender=fields.who("To"),
+        sender=fields.identifier("To"),
         code=fields.get("From"),
-        id=fields.must("MessageSid"),
+        id=fields.required("MessageSid"),
         status=STATUS.get(fields.get("MessageStatus"), "unknown"),
         ours="".join(fields.query.get("id", ())[:1]),
         opted_out=fields.get("ErrorCode") == OPTED_OUT,

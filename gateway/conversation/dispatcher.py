@@ -84,9 +84,10 @@ class Dispatcher:
         self._contexts, self._common, self.countries = contexts, layouts, countries
 
     async def take(self, channel: Channel, inbound: Inbound) -> Reply:
-        """Handle an inbound message and return the reply; an empty one if the reply is sent in another way.
+        """Handle an inbound message and return the reply.
 
-        Raises NotStored if the message could not be stored.
+        It is empty if nothing is to be said in this answer: the worker sends the reply, the sender cannot be answered,
+        or the text came from a hotline's phone. Raises NotStored if the message could not be stored.
         """
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
@@ -183,7 +184,7 @@ class Dispatcher:
         return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
 
     def country(self, kind: ChannelKind, code: str) -> Country:
-        """Return the country that a service code belongs to."""
+        """Return the country of a service or short code; the first country if no country has this code."""
         return self.countries.by_service_code(kind, code)
 
     def _caller(self, channel: Channel, inbound: Inbound) -> TurnRequest:

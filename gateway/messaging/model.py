@@ -64,7 +64,7 @@ class Fields(Struct, frozen=True):
             raise UnreadableRequest("no text", "not_text", name)
         return "\n".join(self.values.get(name, ()))
 
-    def who(self, name: str) -> str:
+    def identifier(self, name: str) -> str:
         """Return an identifying field. Raises UnreadableRequest for two different values: not both can be right."""
         value = self.get(name)
         if len(self.values.get(name, ())) > 1:
@@ -73,9 +73,9 @@ class Fields(Struct, frozen=True):
             raise UnreadableRequest(f"longer than {LONGEST_NAME} characters", "too_long", name)
         return value
 
-    def must(self, name: str) -> str:
+    def required(self, name: str) -> str:
         """Return a required identifying field. Raises UnreadableRequest if it is missing."""
-        value = self.who(name)
+        value = self.identifier(name)
         if not value:
             raise UnreadableRequest("missing", "no_session" if name == "session" else "missing_field", name)
         return value
@@ -137,7 +137,7 @@ class Endpoint(Struct, frozen=True):
     """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
     # Decides how an unreadable body is handled: "ussd" shows a notice, "sms" is stored for staff, "notice" is counted.
-    opens: ChannelKind | Literal["notice"]
+    kind: ChannelKind | Literal["notice"]
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
     most_bytes: int = 256 * 1024  # of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090

@@ -16,7 +16,7 @@ def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
     `session` is required. `turn`, the sender's own running number, is optional; with it repeats are always recognised.
     """
     event = fields.get("event")
-    session, sender, code = fields.must("session"), fields.who("phone"), fields.get("service_code")
+    session, sender, code = fields.required("session"), fields.identifier("phone"), fields.get("service_code")
     if event == "close":
         return ProviderEvent("ended", channel, sender=sender, code=code, session=session)
     if event not in _EVENTS:
@@ -29,7 +29,7 @@ def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
         text=fields.get("text"),
         session=session,
         event=_EVENTS[event],
-        id=fields.who("turn"),
+        id=fields.identifier("turn"),
         network=fields.get("network"),
     )
 

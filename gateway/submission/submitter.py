@@ -200,7 +200,7 @@ class Submitter:
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
     ) -> ReportRef:
         """Schedule words that were texted and never confirmed, without the telephone number. Raises NotSent."""
-        return self._schedule(content, report, recipients, PendingKind.WORDS, UNCONFIRMED_TEXT_SECONDS)
+        return self._schedule(content, report, recipients, PendingKind.UNCONFIRMED_TEXT, UNCONFIRMED_TEXT_SECONDS)
 
     def _schedule(
         self,
@@ -234,10 +234,11 @@ class Submitter:
             return replace(scheduled, min_priority=pending.priority)
         try:
             self._put_in_spool(
-                entry, lost="reports_not_stored" if kind == PendingKind.WORDS else "incomplete_reports_not_stored"
+                entry,
+                lost="reports_not_stored" if kind == PendingKind.UNCONFIRMED_TEXT else "incomplete_reports_not_stored",
             )
         except NotSent:
-            if kind == PendingKind.WORDS:  # the screen said that a hotline gets them
+            if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen said that a hotline gets them
                 raise
         return after_event(
             report, SubmissionEvent.SCHEDULE_SPOOLED

@@ -231,7 +231,7 @@ def seal_answer(public: bytes, mode: Mode, report_id: str, answer_id: str, words
 
 
 def open_answer(private: PrivateKey, mode: Mode, report_id: str, answer_id: str, sealed: bytes) -> str:
-    """Open an answer. Raises DecryptError."""
+    """Open a hotline's answer with the private key of the reporter's mailbox. Raises DecryptError."""
     return private.open(sealed, _info(mode, report_id, answer_id)).decode(errors="replace")
 
 

@@ -31,7 +31,7 @@ from reports.time_limits import PENDING_REVISION
 COMPLETENESS_ORDER = tuple(Completeness)
 AUDIT_ACTS = {
     PendingKind.RESCUE: "rescued",
-    PendingKind.WORDS: "words_filed",
+    PendingKind.UNCONFIRMED_TEXT: "words_filed",
     PendingKind.UPDATE: "updated",
     PendingKind.UNREAD: "unread_filed",
 }

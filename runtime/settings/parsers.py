@@ -178,7 +178,7 @@ def require_private_folder(path: Path) -> str | None:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Parse file names with commas: lower case, each once, in the order given."""
+    """Parse names of files, separated by commas: lower case, each once, in the order given."""
     entries = _split_list(text)
     if invalid := [name for name in entries if not _NAME.fullmatch(name)]:
         raise InvalidValue(f"holds {invalid[0]!r}; names are lower case and stand with commas between them")

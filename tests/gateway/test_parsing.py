@@ -62,13 +62,13 @@ def test_what_is_not_utf8_is_windows_1252_or_latin_1(body: bytes, text: str) -> 
 
 def test_a_field_that_says_who_cannot_be_two() -> None:
     read = parsing.read_form(b"phone=1&phone=2&id=7&id=7&long=" + b"x" * 129)
-    assert read.who("id") == "7"
-    assert read.who("absent") == ""
+    assert read.identifier("id") == "7"
+    assert read.identifier("absent") == ""
     for name, rule in (("phone", "two different"), ("long", "longer than 128")):
         with pytest.raises(UnreadableRequest, match=rule):
-            read.who(name)
+            read.identifier(name)
     with pytest.raises(UnreadableRequest, match="absent: missing"):
-        read.must("absent")
+        read.required("absent")
 
 
 def test_two_hundred_fields_and_no_more() -> None:
@@ -112,21 +112,21 @@ def test_json_is_read_whatever_the_type_says_but_not_packed() -> None:
 def test_a_get_is_read_from_its_query() -> None:
     asked = wire(method="GET", target="/hooks/x/sms?id=7&text=a+b%26c&from=%2B678")
     assert parsing.read(FORM, asked).get("text") == "a b&c"
-    assert parsing.read(TEXT, asked).who("from") == "+678"
+    assert parsing.read(TEXT, asked).identifier("from") == "+678"
 
 
 def test_words_that_are_the_body_itself() -> None:
     headers = {"x-from": "+678", "Content-Type": "application/octet-stream"}
     sent = wire("T\u0113n\u0101 & a=b".encode(), headers, target="/hooks/x/sms?id=7&text=no")
     read = parsing.read(TEXT, sent)
-    assert (read.get("text"), read.who("id"), read.who("from")) == ("T\u0113n\u0101 & a=b", "7", "+678")
+    assert (read.get("text"), read.identifier("id"), read.identifier("from")) == ("T\u0113n\u0101 & a=b", "7", "+678")
     assert "to" not in read  # a header that is absent is no field
 
 
 def test_a_form_at_a_door_for_words() -> None:
     sent = wire(b"id=7&from=%2B678&text=at+home", {"Content-Type": "application/x-www-form-urlencoded"})
     read = parsing.read(TEXT, sent)
-    assert (read.get("text"), read.who("id"), read.who("from")) == ("at home", "7", "+678")
+    assert (read.get("text"), read.identifier("id"), read.identifier("from")) == ("at home", "7", "+678")
 
 
 @pytest.mark.parametrize("words", [bytes(range(256)), "T\u0113n\u0101".encode("utf-16-be"), "n\u0101".encode(), b""])

@@ -54,7 +54,7 @@ def put(report_id: str, hotline: str | None, anyway: bool) -> None:
         writer = _writer(mailbox, hotline)
         _check_words(words, _country(mailbox), anyway=anyway)
         correspondence.send_answer(
-            database, writing.seal_reply(mailbox, report_id, writer, words, database.now()), actor
+            database, writing.seal_answer_to(mailbox, report_id, writer, words, database.now()), actor
         )
     echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
 

@@ -46,7 +46,7 @@ def is_local(address: str) -> bool:
         return False
 
 
-def stays_private(address: str) -> str | None:
+def public_http_fault(address: str) -> str | None:
     """Return what is wrong with a URL in live mode: without TLS, texts and passwords may only go to this host."""
     if address.startswith("https://") or is_local(address):
         return None
@@ -66,7 +66,7 @@ class Settings:
         "KANNEL_SENDSMS_URL",
         parsers.web_address,
         demo="http://127.0.0.1:1/cgi-bin/sendsms",  # a demo calls nobody by itself
-        live=stays_private,
+        live=public_http_fault,
         meaning="where smsbox takes SMS to send: http://127.0.0.1:13013/cgi-bin/sendsms",
     )
     username: str = env("KANNEL_SENDSMS_USER", demo="demo", meaning="username of the sendsms-user in kannel.conf")
@@ -83,7 +83,7 @@ class Settings:
         report_address,
         default=None,
         secret=True,
-        live=lambda address: stays_private(address.reveal()) if address else None,
+        live=lambda address: public_http_fault(address.reveal()) if address else None,
         meaning="where Kannel tells what became of an SMS: …/hooks/kannel/<token>/dlr; without it, it is not asked",
     )
 

@@ -57,7 +57,7 @@ class ClockSkew:
 
     @property
     def has_no_leader(self) -> bool:
-        """Whether a scheduler has led, and its lease has expired or was taken while a clock was wrong."""
+        """Return whether nobody leads although a scheduler did: its lease has expired, or a clock was wrong."""
         return self.leader_until is not None and not -MINUTE <= self.leader_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
 
     def faults(self) -> Iterator[str]:
