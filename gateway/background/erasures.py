@@ -11,7 +11,7 @@ import structlog
 
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
 from reports.erasure_journal import Erasure, ErasureJournal
-from reports.store import submissions
+from reports.store import pending_submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import MailboxClosed
 from reports.store.operations import spool_status
@@ -75,7 +75,7 @@ class ErasureReplay:
     def _apply(self, erasure: Erasure) -> None:
         keys = [bytes.fromhex(key) for key in erasure.keys]
         if erasure.kind == "draft":
-            submissions.cancel_pending(self._database, keys[0], erasure.report_id, up_to=erasure.revision)
+            pending_submissions.cancel_pending(self._database, keys[0], erasure.report_id, up_to=erasure.revision)
         elif erasure.kind == "stop":
             opt_outs.add(self._database, keys[0])
         elif erasure.kind == "start":
@@ -86,6 +86,6 @@ class ErasureReplay:
     def _repeat_erasure(self, erasure: Erasure) -> None:
         """Send a deletion request or a withdrawal of contact again, and delete what is scheduled of the report."""
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
-            submissions.cancel_pending(self._database, b"", erasure.report_id)
+            pending_submissions.cancel_pending(self._database, b"", erasure.report_id)
         with suppress(MailboxClosed):
             self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])

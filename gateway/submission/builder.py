@@ -22,9 +22,10 @@ from reports.report import Report, ReportChannel, ReportMetadata, build_report, 
 from reports.routing import Recipient, Route, avoided_hotlines, incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.pending_submissions import schedule_pending
 from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
-from reports.store.submissions import HELD, CopyRole, SealedCopy, Submission, schedule_pending
+from reports.store.submissions import HELD, CopyRole, SealedCopy, Submission
 from runtime.settings import Mode
 from runtime.telephony import ChannelKind
 from runtime.time_units import DAY, SECOND

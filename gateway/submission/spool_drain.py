@@ -8,7 +8,7 @@ from dataclasses import replace
 from gateway.sms import START, STOP
 from reports.escalation import PendingKind
 from reports.facts import Completeness
-from reports.store import submissions
+from reports.store import pending_submissions, submissions
 from reports.store.engine.database import Database
 from reports.store.sms import opt_outs
 from reports.store.spool import CANCEL_KINDS, SUBMIT_KINDS, SpoolEntry
@@ -18,7 +18,9 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
     """Submit one entry of the spool. Raises DatabaseUnavailable."""
     submission, mailbox = entry.submission, entry.mailbox
     if entry.kind in CANCEL_KINDS:
-        submissions.cancel_pending(database, submission.origin_key, submission.report_id, up_to=submission.revision)
+        pending_submissions.cancel_pending(
+            database, submission.origin_key, submission.report_id, up_to=submission.revision
+        )
         return
     if entry.kind == STOP:
         opt_outs.add(database, submission.origin_key)
@@ -40,4 +42,4 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
         if result.is_new or is_done:
             return
     kind = PendingKind.UPDATE if entry.kind in SUBMIT_KINDS else PendingKind(entry.kind)
-    submissions.schedule_from_spool(database, submission, kind, entry.due_at)
+    pending_submissions.schedule_from_spool(database, submission, kind, entry.due_at)

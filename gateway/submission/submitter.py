@@ -21,7 +21,7 @@ from reports.erasure_journal import ErasureJournal
 from reports.escalation import PendingKind, Priority, queue_of
 from reports.facts import Completeness
 from reports.routing import Recipient
-from reports.store import mailbox_access, submissions
+from reports.store import mailbox_access, pending_submissions, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
@@ -290,7 +290,7 @@ class Submitter:
             report.min_priority is not None and submission.priority < report.min_priority and kind == PendingKind.UPDATE
         )
         due_at = self._database.now() + (0 if priority_rose else seconds * 1_000_000)
-        existing = self.write(lambda: submissions.schedule_pending(self._database, submission, kind, due_at))
+        existing = self.write(lambda: pending_submissions.schedule_pending(self._database, submission, kind, due_at))
         if existing is None:
             return _Pending(report.report_id, revision, submission.priority)
         if existing.complete and kind != PendingKind.UPDATE:  # already sent: no INCOMPLETE revision may follow
@@ -340,7 +340,7 @@ class Submitter:
         if spooled and not self._spool_deletion(report, event):
             raise DatabaseUnavailable("the spool did not store the deletion")
         cancellation = self.write(
-            lambda: submissions.cancel_pending(self._database, report.origin_key, report.report_id)
+            lambda: pending_submissions.cancel_pending(self._database, report.origin_key, report.report_id)
         )
         by_other_session = report.resumed or isinstance(report.state, PerhapsScheduled)
         if cancellation.stored_completeness != Completeness.COMPLETE or by_other_session:
@@ -359,7 +359,7 @@ class Submitter:
 
     def cancel_updates(self, report_id: str) -> None:
         """Delete the scheduled updates of a report whose deletion was asked for. Raises DatabaseUnavailable."""
-        self.write(lambda: submissions.cancel_pending(self._database, b"", report_id))
+        self.write(lambda: pending_submissions.cancel_pending(self._database, b"", report_id))
 
     def _is_spooled(self, report_id: str) -> bool:
         return any(report_id in name for name in self._spool.names())
@@ -387,7 +387,9 @@ class Submitter:
             try:
                 now = self._database.now()
                 self.write(
-                    lambda: submissions.expedite_pending(self._database, report.origin_key, report.report_id, now)
+                    lambda: pending_submissions.expedite_pending(
+                        self._database, report.origin_key, report.report_id, now
+                    )
                 )
             except DatabaseUnavailable:
                 self._count("pending_reports_not_flushed")  # the scheduler submits it when it is due

@@ -1,4 +1,6 @@
-"""Submit pending revisions that are due: a session dropped in danger, words never sent, answers after Send.
+"""Pending revisions, one row for each hotline: web schedules them, and the scheduler submits those that are due.
+
+They are a session dropped in danger, words never sent, answers after Send.
 
 `web` has sealed and routed the rows of `pending`; nothing is routed or opened here. The rows are deleted first, in the
 same transaction, so that `web`, replacing them at that moment, succeeds or fails completely.
@@ -8,10 +10,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from reports.case_state import ACKNOWLEDGED, Handling, ReportState
 from reports.delivery import IMMEDIATE_ROLES, REPORT_TYPES, DeliveryState, DeliveryType
@@ -25,7 +41,7 @@ from reports.store.engine.time_expressions import is_due, period_by_column
 from reports.store.escalation import steps
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
-from reports.store.submissions import HELD
+from reports.store.submissions import HELD, Submission, find_submitted, same_report
 from reports.time_limits import PENDING_REVISION
 
 COMPLETENESS_ORDER = tuple(Completeness)
@@ -213,3 +229,146 @@ def _delivery_type(row: Any, had_report: bool) -> DeliveryType | None:
     if row.role not in IMMEDIATE_ROLES:
         return None
     return DeliveryType.UNREAD if row.kind == PendingKind.UNREAD else DeliveryType.CREATED
+
+
+# What web does: schedule, cancel, make due now.
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    """`was_pending`: a pending revision was deleted.
+
+    `stored_completeness`: completeness of the stored report; None if none is stored.
+    """
+
+    was_pending: bool
+    stored_completeness: Completeness | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedRevision:
+    """The report is stored already: under this id, and up to this revision."""
+
+    report_id: str
+    revision: int
+    complete: bool = True
+
+
+def schedule_pending(
+    database: Database, submission: Submission, kind: PendingKind, due_at: int
+) -> SubmittedRevision | None:
+    """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
+
+    Writes nothing, and returns the stored revision, if the report was stored meanwhile under another id, at this
+    revision or a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a
+    submission, so the caller has to seal it again as the next revision of the stored report.
+    """
+    with database.write() as connection:
+        pending_rows = _lock_pending(connection, submission)
+        row = find_submitted(connection, submission)
+        is_complete = row is not None and row.completeness == Completeness.COMPLETE
+        if row and (
+            row.report_id != submission.report_id
+            or row.revision >= submission.revision
+            or (is_complete and kind != PendingKind.UPDATE)
+        ):
+            return SubmittedRevision(row.report_id, row.revision, is_complete)
+        _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
+    return None
+
+
+def schedule_from_spool(database: Database, submission: Submission, kind: PendingKind, due_at: int) -> None:
+    """Schedule a revision from the spool. Never overwrite a newer revision, nor a complete one with an incomplete one.
+
+    A later revision holds all that this one does. An incomplete report (rescue) is dropped if a complete one is known.
+    """
+    with database.write() as connection:
+        pending_rows = _lock_pending(connection, submission)
+        submitted = find_submitted(connection, submission)
+        known_revisions = [(row.revision, row.kind == PendingKind.UPDATE) for row in pending_rows]
+        known_revisions += [(submitted.revision, submitted.completeness == Completeness.COMPLETE)] if submitted else []
+        if kind == PendingKind.RESCUE and any(is_complete for _, is_complete in known_revisions):
+            return
+        blocking = [
+            revision
+            for revision, is_complete in known_revisions
+            if is_complete or submission.completeness != Completeness.COMPLETE
+        ]
+        if submission.revision > max(blocking, default=0):
+            _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
+
+
+def _lock_pending(connection: Connection, submission: Submission) -> Sequence[Any]:
+    """Return the pending rows (revision, kind, due_at), locked.
+
+    If the scheduler is submitting them at this moment, this waits for its COMMIT and then sees the result.
+    """
+    return connection.execute(_LOCK_PENDING, {"origin": submission.origin_key, "report": submission.report_id}).all()
+
+
+def _due(database: Database, due_at: int, kind: PendingKind, pending_rows: Sequence[Any]) -> ColumnElement[int]:
+    """Return when the new row is due.
+
+    A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update that
+    replaces an update is due at the earlier of the two times: answers after Send are collected from the first one on.
+    """
+    new_due_at = database.to_database_time(due_at)
+    if not pending_rows:
+        return new_due_at
+    earliest = literal(min(row.due_at for row in pending_rows), BigInteger)
+    is_collecting = kind == PendingKind.UPDATE and all(row.kind == PendingKind.UPDATE for row in pending_rows)
+    keeps_time = earliest < new_due_at if is_collecting else and_(earliest <= database.now_sql(), earliest < new_due_at)
+    return case((keeps_time, earliest), else_=new_due_at)
+
+
+def _replace_pending(
+    connection: Connection, submission: Submission, kind: PendingKind, due: ColumnElement[int]
+) -> None:
+    """Replace the pending revision of a report; a report of an earlier session takes the origin key of this one."""
+    for statement in (_ADOPT_REPORT, _DELETE_REPLACED):
+        connection.execute(statement, {"origin": submission.origin_key, "report": submission.report_id})
+    shared_fields = asdict(submission)
+    del shared_fields["parts"]
+    rows = [
+        {**shared_fields, "kind": kind, "recipient": part.hotline, "role": part.role, "rank": rank}
+        | {"why": part.why, "key_id": part.key_id, "wrap": part.wrap, "head": part.head, "sealed": part.sealed}
+        for rank, part in enumerate(submission.parts)
+    ]
+    if rows:
+        connection.execute(insert(t.pending).values(due_at=due), rows)
+
+
+def cancel_pending(database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None) -> CancelResult:
+    """Delete the pending revision of a report. `up_to`: only revisions up to this one."""
+    is_same_report = same_report(t.pending.c, origin_key, report_id)
+    if up_to is not None:  # the reporter has answered again since
+        is_same_report = and_(is_same_report, t.pending.c.revision <= up_to)
+    completeness_query = select(t.report.c.completeness).where(same_report(t.report.c, origin_key, report_id))
+    with database.write() as connection:
+        deleted = connection.execute(delete(t.pending).where(is_same_report)).rowcount
+        return CancelResult(bool(deleted), connection.execute(completeness_query.limit(1)).scalar())
+
+
+def expedite_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:
+    """Make a pending revision due at `due_at`: the reporter chose Done, or the network reported the session's end."""
+    due = database.to_database_time(due_at)
+    is_later = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due)
+    with database.write() as connection:
+        connection.execute(update(t.pending).where(is_later).values(due_at=due))
+
+
+def _adopt_query() -> Update:
+    r, origin = t.report.c, bindparam("origin", type_=t.report.c.origin_key.type)
+    is_earlier = (r.report_id == bindparam("report")) & (r.origin_key != origin)
+    is_unused = ~exists(select(r.report_id).where(r.origin_key == origin).correlate(None))
+    return update(t.report).where(is_earlier, is_unused).values(origin_key=origin)
+
+
+def _same_pending() -> ColumnElement[bool]:
+    return same_report(t.pending.c, bindparam("origin"), bindparam("report"))
+
+
+_LOCK_PENDING = (
+    select(t.pending.c.revision, t.pending.c.kind, t.pending.c.due_at).where(_same_pending()).with_for_update()
+)
+_ADOPT_REPORT, _DELETE_REPLACED = _adopt_query(), delete(t.pending).where(_same_pending())

@@ -12,7 +12,7 @@ from console.responses import MESSAGES
 from console.views.case_actions import NOT_NOW, WROTE_MORE
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
-from reports.store import pending_submissions, submissions
+from reports.store import pending_submissions
 from reports.store.cases import case_actions
 from reports.store.operations import delivery_actions
 from reports.store.schema import tables as t
@@ -53,7 +53,7 @@ def more(made: StackPlan, console: Console, report_id: str, priority: str = "P1"
     submission = Submission(
         report_id, row.origin_key, revision, row.created_at, "VU", "demo", priority, "complete", (sealed,)
     )
-    submissions.schedule_pending(database, submission, "update", database.now())
+    pending_submissions.schedule_pending(database, submission, "update", database.now())
     for key in pending_submissions.list_due(database):
         pending_submissions.submit_due(database, key)
 

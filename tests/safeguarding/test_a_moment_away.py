@@ -28,7 +28,7 @@ IN_TIME = IN_DANGER[:4]  # as soon as there is a category, the helpline is promi
 @contextmanager
 def committed_all_the_same() -> Iterator[None]:
     """COMMIT was too slow for an answer, and came."""
-    put = submitter.submissions.schedule_pending
+    put = submitter.pending_submissions.schedule_pending
 
     def late(*given: Any) -> None:
         put(*given)

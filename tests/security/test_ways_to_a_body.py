@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from reports.store import submissions
+from reports.store import pending_submissions, submissions
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from reports.store.privileges.rights import OWNER, WEB
@@ -190,7 +190,7 @@ def fill(address: str) -> None:
         now = database.now()
         report = Submission(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P1", "complete", (part,))
         if n:
-            submissions.schedule_pending(database, report, "rescue", now + 10**9)
+            pending_submissions.schedule_pending(database, report, "rescue", now + 10**9)
         else:
             submissions.commit(database, report)
     database.close()

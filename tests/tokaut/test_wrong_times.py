@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from reports.store import submissions
+from reports.store import pending_submissions
 from reports.store.engine import leases
 from reports.store.operations import clock_skew
 from reports.store.operations.clock_skew import ClockSkew, format_duration
@@ -78,7 +78,7 @@ def test_what_a_clock_that_was_ahead_has_left_is_seen(desk: Desk, ahead: int) ->
     assert leases.acquire(before.database, "clock", "one", 15)
     before.file()
     rescue = before.sealed(completeness="incomplete")
-    submissions.schedule_pending(before.database, rescue, "rescue", before.database.now() + 120 * SECOND)
+    pending_submissions.schedule_pending(before.database, rescue, "rescue", before.database.now() + 120 * SECOND)
     found = clock_skew.measure_skew(desk.database)
     assert found.has_no_leader, "though the lease says so"
     assert found.rows_ahead == 2

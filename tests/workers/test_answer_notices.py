@@ -17,7 +17,7 @@ from gateway.sms import OptOuts
 from reports.countries.country import load_countries
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_private_keys, load_public_keys, read_private_key
-from reports.store import pending_submissions, submissions
+from reports.store import pending_submissions
 from reports.store.cases import case_actions
 from reports.store.mailboxes import correspondence
 from reports.store.operations import key_rotation
@@ -169,7 +169,7 @@ def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, n
     delivered(desk)
     [report] = desk.reports()
     second = desk.sealed(((TWO, "primary"),), before=report, revision=2, priority="P2")
-    submissions.schedule_pending(desk.database, second, "update", desk.database.now())
+    pending_submissions.schedule_pending(desk.database, second, "update", desk.database.now())
     for key in pending_submissions.list_due(desk.database):
         pending_submissions.submit_due(desk.database, key)
     assert [row.hotline for row in desk.deliveries()] == [ONE, TWO]
@@ -262,7 +262,7 @@ def withdrawn(desk: Desk, report_id: str, how: str) -> None:
     elif how == "Add more":
         [report] = desk.reports()
         revision = desk.sealed(((ONE, "primary"),), before=report, revision=2, priority="P2")
-        submissions.schedule_pending(desk.database, revision, "update", desk.database.now())
+        pending_submissions.schedule_pending(desk.database, revision, "update", desk.database.now())
         for key in pending_submissions.list_due(desk.database):
             pending_submissions.submit_due(desk.database, key)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from reports.store import deliveries, pending_submissions, submissions
+from reports.store import deliveries, pending_submissions
 from reports.store.cases import case_status
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission
@@ -15,7 +15,7 @@ from tests.workers.test_escalation import at, story
 
 
 def filed_later(desk: Desk, sealed: Submission) -> None:
-    submissions.schedule_pending(desk.database, sealed, "update", desk.database.now())
+    pending_submissions.schedule_pending(desk.database, sealed, "update", desk.database.now())
     for key in pending_submissions.list_due(desk.database):
         pending_submissions.submit_due(desk.database, key)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, text
 
-from reports.store import outbox, pending_submissions, submissions
+from reports.store import outbox, pending_submissions
 from reports.store import submissions as web
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
@@ -25,7 +25,7 @@ WHOLE = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
 
 
 def put(desk: Desk, submission: Submission, kind: str, seconds: float = 120) -> None:
-    submissions.schedule_pending(desk.database, submission, kind, desk.database.now() + int(seconds * SECOND))
+    pending_submissions.schedule_pending(desk.database, submission, kind, desk.database.now() + int(seconds * SECOND))
 
 
 def mature(desk: Desk) -> list[tuple[str, str]]:
@@ -77,7 +77,7 @@ def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind:
 def test_deleted_before_its_time_is_never_filed(desk: Desk) -> None:
     submission = desk.sealed(completeness="incomplete")
     put(desk, submission, "rescue")
-    submissions.cancel_pending(desk.database, submission.origin_key, submission.report_id)
+    pending_submissions.cancel_pending(desk.database, submission.origin_key, submission.report_id)
     assert mature(desk.later(hours=1)) == []
     assert desk.reports() == []
 
@@ -159,11 +159,11 @@ def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
     put(desk, first, "rescue", seconds=0)
     mature(desk)
     other = replace(desk.sealed(revision=2), origin_key=first.origin_key)
-    assert submissions.schedule_pending(desk.database, other, "update", 0) == submissions.SubmittedRevision(
-        first.report_id, 1, complete=False
-    )
+    assert pending_submissions.schedule_pending(
+        desk.database, other, "update", 0
+    ) == pending_submissions.SubmittedRevision(first.report_id, 1, complete=False)
     assert waiting(desk) == []
-    submissions.schedule_from_spool(
+    pending_submissions.schedule_from_spool(
         desk.database, other, "update", desk.database.now()
     )  # from a spool, it cannot be made anew
     mature(desk)
@@ -177,8 +177,8 @@ def test_what_is_whole_gives_way_to_nothing_that_is_not(desk: Desk) -> None:
     put(desk, rescue, "rescue", seconds=0)
     mature(desk)
     sent_whole = desk.sealed(WHOLE, before=rescue, revision=2)
-    submissions.schedule_from_spool(desk.database, sent_whole, "update", desk.database.now())
-    submissions.schedule_from_spool(
+    pending_submissions.schedule_from_spool(desk.database, sent_whole, "update", desk.database.now())
+    pending_submissions.schedule_from_spool(
         desk.database, desk.sealed(before=rescue, revision=6, completeness="incomplete"), "rescue", 0
     )
     mature(desk)
@@ -193,7 +193,7 @@ def test_what_waits_of_a_report_is_found_without_looking_at_all_that_waits(tmp_p
     upgrade(database, "demo")
     asked: list[tuple[str, Any]] = []
     event.listen(database.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
-    submissions.cancel_pending(database, b"k" * 32, "r")
+    pending_submissions.cancel_pending(database, b"k" * 32, "r")
     looks = [one for one in asked if "pending" in one[0]]
     with database.read() as connection:
         plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", given).all() for one, given in looks]
@@ -237,9 +237,9 @@ def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     submission = desk.sealed(completeness="incomplete")
     put(desk, submission, "rescue", seconds=0)
     [key] = pending_submissions.list_due(desk.database)
-    found: list[submissions.SubmittedRevision | None] = []
+    found: list[pending_submissions.SubmittedRevision | None] = []
     answer = threading.Thread(
-        target=lambda: found.append(submissions.schedule_pending(desk.database, submission, "rescue", 0))
+        target=lambda: found.append(pending_submissions.schedule_pending(desk.database, submission, "rescue", 0))
     )
     submit = pending_submissions._submit
 
@@ -251,7 +251,7 @@ def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     monkeypatch.setattr(pending_submissions, "_submit", overtaken)
     assert len(pending_submissions.submit_due(desk.database, key)) == 1
     answer.join()
-    assert found == [submissions.SubmittedRevision(submission.report_id, 1, complete=False)]
+    assert found == [pending_submissions.SubmittedRevision(submission.report_id, 1, complete=False)]
 
 
 def _somebody_waits(desk: Desk) -> bool:
@@ -277,7 +277,7 @@ def test_a_deletion_out_of_the_spool_takes_nothing_that_was_said_since(
 ) -> None:
     submission = desk.sealed(completeness="incomplete", revision=2)
     put(desk, submission, "rescue")
-    submissions.cancel_pending(desk.database, submission.origin_key, submission.report_id, up_to=up_to)
+    pending_submissions.cancel_pending(desk.database, submission.origin_key, submission.report_id, up_to=up_to)
     assert len(waiting(desk)) == left
 
 

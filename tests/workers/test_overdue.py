@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from reports.store import pending_submissions, submissions
+from reports.store import pending_submissions
 from reports.store import submissions as web
 from reports.store.escalation import steps
 from reports.store.mailboxes import correspondence
@@ -67,7 +67,7 @@ def test_by_the_quicker_clock_after_a_rise(desk: Desk) -> None:
     later = desk.later(hours=2)
     [report] = desk.reports()
     more = later.sealed(LEGS, before=report, revision=2, priority="P1")
-    submissions.schedule_pending(later.database, more, "update", later.database.now())
+    pending_submissions.schedule_pending(later.database, more, "update", later.database.now())
     for key in pending_submissions.list_due(later.database):
         pending_submissions.submit_due(later.database, key)
     begin(later)

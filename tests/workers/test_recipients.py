@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from reports.store import outbox, pending_submissions, submissions
+from reports.store import outbox, pending_submissions
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.escalation.fallbacks import FallbackChain, TriedHotline
@@ -192,7 +192,7 @@ def test_incomplete_goes_to_nobody_else(desk: Desk) -> None:
 def test_a_fallback_gets_the_newest_words(desk: Desk) -> None:
     desk.file(CHAIN, priority="P2")
     [report] = desk.reports()
-    submissions.schedule_pending(
+    pending_submissions.schedule_pending(
         desk.database, desk.sealed(CHAIN, before=report, revision=2, priority="P2"), "update", desk.database.now()
     )
     for key in pending_submissions.list_due(desk.database):
@@ -215,7 +215,7 @@ def update_of(desk: Desk, recipients: Sequence[tuple[str, str]], revision: int, 
     """The next revision of the one report there is, filed."""
     [report] = desk.reports()
     submission = desk.sealed(recipients, before=report, revision=revision, priority=priority)
-    submissions.schedule_pending(desk.database, submission, "update", desk.database.now())
+    pending_submissions.schedule_pending(desk.database, submission, "update", desk.database.now())
     for key in pending_submissions.list_due(desk.database):
         pending_submissions.submit_due(desk.database, key)
 

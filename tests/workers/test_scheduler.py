@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from sqlalchemy import select, update
 
 from reports.audit import chain_rows, verify_chain
-from reports.store import audit_log, circuit_breakers, outbox, submissions
+from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.sms import messages
@@ -146,7 +146,7 @@ def test_what_rests_or_is_held_is_not_queued(room: Room) -> None:
 
 def test_rescue_and_fallback_go_on_the_queue(room: Room) -> None:
     rescue = room.desk.sealed(completeness="incomplete")
-    submissions.schedule_pending(room.desk.database, rescue, "rescue", room.desk.database.now())
+    pending_submissions.schedule_pending(room.desk.database, rescue, "rescue", room.desk.database.now())
     room.jobs.submit_pending()
     room.desk.file([(ONE, "primary"), (TWO, "fallback")])
     room.desk.database.offset += 31 * SECOND

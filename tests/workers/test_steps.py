@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from reports.escalation import ESCALATION_TIMES
-from reports.store import outbox, pending_submissions, submissions
+from reports.store import outbox, pending_submissions
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationStep
 from reports.store.outbox import DeliveryReceipt
@@ -150,7 +150,7 @@ def test_a_rise_begins_a_quicker_clock_at_the_time_of_the_revision(desk: Desk) -
     hours = desk.later(hours=13)
     [report] = desk.reports()
     update_ = hours.sealed(LEGS, before=report, revision=2, priority="P1")
-    submissions.schedule_pending(hours.database, update_, "update", hours.database.now())
+    pending_submissions.schedule_pending(hours.database, update_, "update", hours.database.now())
     for key in pending_submissions.list_due(hours.database):
         pending_submissions.submit_due(hours.database, key)
     assert begin(hours.later(minutes=3)) == ["P1"], "the clock was away for three minutes"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from reports import time_limits
-from reports.store import circuit_breakers, outbox, pending_submissions, submissions
+from reports.store import circuit_breakers, outbox, pending_submissions
 from reports.store.engine import leases
 from reports.store.mailboxes.pin_throttle import PinGuess, verify_pair
 from reports.store.schema import tables as t
@@ -45,10 +45,12 @@ def test_the_clock_leads_within_its_first_tick(desk: Desk, ahead: int) -> None:
 def test_what_files_itself_is_due_where_it_lies_beyond_its_period(desk: Desk, kind: str) -> None:
     database = desk.database
     longest = time_limits.PENDING_REVISION[kind]
-    submissions.schedule_pending(database, desk.sealed(completeness="incomplete"), kind, database.now() + longest)
+    pending_submissions.schedule_pending(
+        database, desk.sealed(completeness="incomplete"), kind, database.now() + longest
+    )
     assert (pending_submissions.list_due(database) == []) == (longest > 0), "within its period it waits"
     far = desk.sealed(completeness="incomplete")
-    submissions.schedule_pending(database, far, kind, database.now() + longest + 5 * SECOND)
+    pending_submissions.schedule_pending(database, far, kind, database.now() + longest + 5 * SECOND)
     assert far.origin_key in pending_submissions.list_due(database)
     assert pending_submissions.submit_due(database, far.origin_key)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.store import outbox, pending_submissions, submissions
+from reports.store import outbox, pending_submissions
 from reports.store import submissions as web
 from reports.store.engine import leases
 from reports.store.engine.database import Database
@@ -76,21 +76,21 @@ def test_neither_gives_up_too_soon(host: Desk, desk: Desk) -> None:
 
 def test_what_files_itself_does_so_in_its_time(host: Desk, desk: Desk) -> None:
     waits = host.sealed(completeness="incomplete")
-    submissions.schedule_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
+    pending_submissions.schedule_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
     assert pending_submissions.list_due(desk.later(seconds=100).database) == []
     assert pending_submissions.list_due(desk.later(seconds=121).database) == [waits.origin_key]
 
 
 def test_what_is_hurried_files_itself_at_once(host: Desk, desk: Desk) -> None:
     waits = host.sealed(completeness="incomplete")
-    submissions.schedule_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
-    submissions.expedite_pending(host.database, waits.origin_key, waits.report_id, host.database.now())
+    pending_submissions.schedule_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
+    pending_submissions.expedite_pending(host.database, waits.origin_key, waits.report_id, host.database.now())
     assert pending_submissions.list_due(desk.database) == [waits.origin_key]
 
 
 def test_a_report_that_waited_in_a_hosts_spool_is_due_when_it_said(host: Desk, desk: Desk) -> None:
     waits = host.sealed(completeness="incomplete")
-    submissions.schedule_from_spool(host.database, waits, "rescue", host.database.now() - 30 * SECOND)
+    pending_submissions.schedule_from_spool(host.database, waits, "rescue", host.database.now() - 30 * SECOND)
     assert pending_submissions.list_due(desk.database) == [waits.origin_key]
 
 
