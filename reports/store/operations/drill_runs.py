@@ -110,7 +110,7 @@ def list_drills(database: Database, account: Account) -> list[Drill]:
         milestones = _milestones(connection, hotline, {row.report_id for row in rows if row.report_id})
         for report_id, outcome in milestones.items():
             reveal_report(database, connection, report_id)
-            outcome["others"] = _other_hotlines(connection, hotline, report_id)
+            outcome["other_hotlines"] = _other_hotlines(connection, hotline, report_id)
     return [
         Drill(
             *row,
