@@ -42,7 +42,7 @@ demo: setup ## the whole main job on this machine; ONCE=1 stops after the report
 	@$(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 # What the tests start reads compiled modules: a thousand processes would each compile all that they import.
-test: setup ## all tests, against a real Valkey and a real PostgreSQL that the tests start
+test: setup ## the tests, against a real Valkey and a real PostgreSQL that they start; of large products a part a day
 	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
 
 test-full: setup ## all tests with all cases of the large products, of which `make test` runs a part a day

@@ -346,6 +346,7 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
         ("TOKAUT_MODE", "Live ", "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
         ("TOKAUT_MODE", "training", "TOKAUT_MODE is training; a demo is always in demo mode"),
         ("COUNTRIES", "xx", "COUNTRIES: there is no country file xx.toml"),
+        ("CHANNELS", "simulator", "CHANNELS leaves out africastalking, over which the demo's reporter dials."),
     ],
 )
 def test_a_wrong_setting_is_one_line(

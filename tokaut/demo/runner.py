@@ -27,6 +27,7 @@ from tokaut.local_stack.valkey import ValkeyMissing
 from tokaut.terminal import CommandError, echo
 
 SCREEN_SECONDS = 1.6  # for a person to read a screen
+DEMO_CHANNEL = "africastalking"  # of UssdPhone
 
 STOPPING = "\nStopping."
 STARTING = "Starting Valkey, the database, web, two workers, the clock, the console and a hotline, here."
@@ -64,6 +65,10 @@ def run_demo(*, once: bool, port: int) -> None:
                 f"TOKAUT_MODE is {mode}; a demo is always in demo mode and makes its own settings. Unset it."
             )
         common = load_settings([CommonSettings], os.environ)[CommonSettings]
+        if DEMO_CHANNEL not in common.channels:
+            raise CommandError(
+                f"CHANNELS leaves out {DEMO_CHANNEL}, over which the demo's reporter dials. Add it, or unset CHANNELS."
+            )
         _run(common, once=once, port=port)
         echo(STOPPED)
     except (
