@@ -57,7 +57,7 @@ class CallbackBody:
 
 
 class InvalidCallback(ValueError):
-    """The body is refused. The text is for the hotline's developer and contains only field names and rules."""
+    """A callback's body is invalid. The text is for the hotline's developer and contains only field names and rules."""
 
 
 class InvalidCallbackJson(InvalidCallback):
@@ -126,7 +126,7 @@ class CallbackSignatures:
         }
 
     def verify_signature(self, hotline: str, headers: Mapping[str, str], body: bytes) -> bool:
-        """Return whether this hotline signed the body just now. Call this before reading anything in the body."""
+        """Return whether this hotline signed the body within five minutes of now. Call this before reading the body."""
         return any(_verified(signer, headers, body) for signer in self._signers.get(hotline, ()))
 
 
@@ -145,7 +145,7 @@ def load_signatures(environ: Mapping[str, str], listed: Iterable[Hotline]) -> Ca
 
 
 def _verified(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
-    """Verify one signature. The library also raises ValueError, UnicodeDecodeError and others for bad headers."""
+    """Return whether one signature is valid. For bad headers the library raises ValueError and other errors."""
     try:
         signer.verify(body, dict(headers), json_parse=False)
     except Exception:  # any error means that the signature is not valid
@@ -154,7 +154,7 @@ def _verified(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
 
 
 def blueprint(signatures: CallbackSignatures) -> Blueprint:
-    """Return the route of the callback."""
+    """Return the blueprint with the route of the callback."""
     bp = Blueprint("api", __name__)
 
     @bp.post("/hotlines/<hotline>/reports/<report_id>", provide_automatic_options=False)

@@ -140,7 +140,7 @@ def chain_rows(rows: Iterable[tuple[AuditEntry, ChainLink]]) -> Iterator[ChainRo
 class ChainVerification:
     """The result of a verification.
 
-    `lines`: how many lines were checked. `signed`: up to which of them a checkpoint signs the chain; 0 if there is a
+    `lines`: how many lines were checked. `signed`: the number of the last line that a checkpoint signs; 0 if there is a
     fault. `newest`: when the newest checkpoint was made, in microseconds; 0: there is none. `fault`: a sentence, or
     empty.
     """
@@ -159,7 +159,10 @@ def audit_lifetime(mode: Mode) -> int:
 def verify_chain(
     chain: Iterable[ChainRow], checkpoints: Sequence[Checkpoint], mode: Mode, holds: SignatureCheck, now: int
 ) -> ChainVerification:
-    """Verify the chain, and the checkpoints, which are in the order of their numbers. `now`: microseconds."""
+    """Verify the chain, and the checkpoints, which are in the order of their numbers.
+
+    `holds`: checks a signature. `now`: microseconds.
+    """
     signed_at = checkpoints[-1].at if checkpoints else 0
     chain_check = _ChainCheck(checkpoints, mode, now)
     fault = next(_checkpoint_faults(checkpoints, mode, holds), "") or chain_check.through(chain)
@@ -193,7 +196,7 @@ class _ChainCheck:
         self.lines = 0
 
     def through(self, chain: Iterable[ChainRow]) -> str:
-        """Return the first fault as a sentence; empty if there is none."""
+        """Check the chain, and return its first fault as a sentence; empty if there is none."""
         previous: tuple[int, bytes] | None = None
         for row in chain:
             if previous is None:

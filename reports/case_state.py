@@ -32,7 +32,7 @@ class ReportState(StrEnum):
 
 
 class CaseOutcome(StrEnum):
-    """With which a hotline closes a case."""
+    """The outcome with which a hotline closes a case."""
 
     HELPED = "helped"
     REFERRED = "handed_on"
@@ -55,7 +55,7 @@ ACTIVE: Final = (Handling.ACCEPTED, Handling.IN_PROGRESS)  # acknowledged and no
 ACKNOWLEDGED: Final = (*ACTIVE, Handling.CLOSED)
 # The states of a report that nobody has acknowledged
 UNACKNOWLEDGED_STATES: Final = (ReportState.QUEUED, ReportState.DELIVERED, ReportState.NEEDS_PERSON)
-# The reporter is told the hotline that ranks first
+# The hotline whose handling comes first here is named to the reporter
 HANDLING_RANK: Final = (Handling.IN_PROGRESS, Handling.ACCEPTED, Handling.NONE, Handling.CLOSED)
 
 
@@ -89,7 +89,10 @@ class CaseState:
 
 
 def derive_case_state(sendings: Iterable[RecipientState]) -> CaseState:
-    """Return the state of a report: the first one that applies, from `needs_person` to `queued`."""
+    """Return the state of a report, and the hotline that decides it.
+
+    The first that applies: needs a person, closed, in progress, accepted, delivered, queued.
+    """
     alive = [
         recipient
         for recipient in sendings

@@ -99,7 +99,7 @@ SCRIPTS: Mapping[str, DrillScript] = {
 
 
 def script_answers(script: DrillScript, country: Country, hotline: str) -> Mapping[str, str]:
-    """Return the answers with a place: the first one that this hotline takes, if places are asked before Send."""
+    """Return the script's answers; if places are asked before Send, with the first place that this hotline takes."""
     places = country.groups() if country.place_before_send == "group" else ()
     if not places and country.place_before_send != "none":
         places = tuple(place.code for place in country.places)
@@ -131,7 +131,7 @@ def _facts(script: DrillScript, country: Country, hotline: str) -> Facts:
 
 # Invented bodies that test a hotline's connection. They say so, and are of mode training in every mode. Pure.
 #
-# They are not filed: they have no row in the database, and so are in no list, no statistics and no escalation.
+# They are not submitted: they have no row in the database, and so are in no list, no statistics and no escalation.
 
 
 def created_body(country: Country, hotline: str, report_id: str, at: int, revision: int = 1) -> bytes:

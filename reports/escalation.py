@@ -69,14 +69,6 @@ NOTIFY_STEPS = (StepName.HOTLINE, StepName.SUPERVISOR, StepName.OPERATOR)  # a p
 REPEATED_STEPS = (StepName.SUPERVISOR, StepName.OPERATOR)  # until somebody acknowledges it
 LEASE_TIME = 60 * SECOND  # how long a row belongs to one worker; a worker that died delays it for no longer
 LATE_AFTER = 2 * MINUTE  # a step that is overdue for so long is counted: nobody could be notified
-# The longest time that each kind of row may lie ahead of now, in microseconds. Pure.
-#
-# A row that lies further ahead was written while the clock was wrong, or the clock has been set back since. Such a
-# row is due now: otherwise it would wait for as long as the clock was wrong. docs/operating/clock-jumped.md lists
-# every column that holds a time, and what a jump does to it.
-
-
-# Which priorities are urgent, and which queue takes which priorities. Pure.
 
 
 def queue_of(priority: Priority) -> QueueName:
@@ -174,7 +166,10 @@ CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
 
 
 def escalation_times(wanted: CountryTimes) -> Mapping[Priority, EscalationTimes]:
-    """Return the table with a country's own times. A time that `escalation_faults` complains of is ignored."""
+    """Return the times of each priority: the country's own, else those of ESCALATION_TIMES.
+
+    A time that `escalation_faults` complains of is ignored.
+    """
     return {
         priority: _country_times(times, priority, wanted.get(priority, {}))
         for priority, times in ESCALATION_TIMES.items()

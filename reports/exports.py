@@ -5,7 +5,7 @@ into another.
 
     cybertipline  fields: Boostport/ncmec-go:cybertipline/types.go; incident types: reports/crosswalk.toml
     cybertip_ca   types: cyberaide.ca/en/report/types; questions: www.cybertip.ca/app/en/report_general
-    primero       reports/exports.py
+    primero       the part "Map a report to a case of Primero v2" below
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reports.escalation import Priority
 from reports.json_bodies import MessageKind
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
-CONTACT_LABEL, ONLY_FROM = "Contact: ", "only from "  # by these, a phone number that we wrote is found again
+CONTACT_LABEL, ONLY_FROM = "Contact: ", "only from "  # before a phone number that we wrote: they identify it
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
 # Characters that reorder or hide their neighbours or are drawn as nothing: controls, Default_Ignorable_Code_Point of
 # Unicode and the empty Braille cell; and lone surrogates, which no page can hold.

@@ -113,7 +113,7 @@ def derive_facts(given: Sequence[GivenAnswer]) -> Facts:
 
 
 def _asked(answers: Sequence[GivenAnswer]) -> tuple[str, ...]:
-    """The keys of extras, in the order in which they were first asked."""
+    """Return the keys of extras, in the order in which they were first asked."""
     return tuple(dict.fromkeys([answer.question for answer in answers if answer.question in EXTRA_QUESTIONS]))
 
 

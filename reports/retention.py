@@ -15,8 +15,8 @@ import structlog
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
-WARN_DAYS: Final = 30  # days before the purge of a report that nobody closed: the operator is told
-HOLD_WARN_DAYS: Final = 14  # days before a legal hold ends: the operator is told
+WARN_DAYS: Final = 30  # days before the purge of a report that nobody closed: the operator is notified
+HOLD_WARN_DAYS: Final = 14  # days before a legal hold ends: the operator is notified
 MAX_HOLD_DAYS: Final = 731
 LOCAL_KINDS: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy stored here
 
@@ -111,10 +111,3 @@ class RetentionPolicy:
     def of(self, country: str) -> RetentionPeriods:
         """Return the periods of a country; those of the rules if it sets none."""
         return self.periods.get(country, RetentionPeriods())
-
-
-# The journal of erasures: drafts and reports that were deleted, opt-outs, and consent that was withdrawn.
-#
-# A restored backup is older than some of them, so web applies the journal to it again
-# (gateway/background/erasures.py). Each line is JSON with ids and keyed hashes only: no telephone number, and no
-# words of a reporter.

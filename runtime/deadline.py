@@ -50,7 +50,7 @@ class DeadlinePool:
             self._work.put(None)
 
     def within(self, seconds: float, do: Callable[[], T]) -> T:
-        """Return or raise what `do` does, within `seconds`.
+        """Call `do` in a thread; return its result or raise its error, if it ends within `seconds`.
 
         Raises DeadlineExceeded after that time, or PoolSaturated at once if all threads are busy.
         """

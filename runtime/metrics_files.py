@@ -25,10 +25,10 @@ log = structlog.get_logger()
 
 @contextmanager
 def claim_files(kind: str) -> Iterator[None]:
-    """Claim the files of a process, which makes its metrics in this context, once.
+    """Claim the metrics files of this process, which creates its metrics within this context. Call it once.
 
-    The group may access the files as it may access their folder. A folder that cannot be written stops no process: the
-    metrics are then those of this process alone.
+    `kind`: the kind of process, such as `clock`. The group may access the files as it may access their folder. A folder
+    that cannot be written stops no process: the metrics are then those of this process alone.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:

@@ -24,7 +24,7 @@ ALLOWED_JOBS = frozenset({DELIVER_JOB, SEND_SMS_JOB})
 
 QueueName = Literal["urgent", "standard"]
 QUEUE_NAMES: Final[tuple[QueueName, ...]] = get_args(QueueName)
-JOB_TIMEOUT_SECONDS = 40  # a delivery may take 20 s, and draining takes less than that again
+JOB_TIMEOUT_SECONDS = 40  # a job leases rows for 15 s, and its last delivery may take 20 s
 
 
 class JobNotAllowed(Exception):
@@ -73,7 +73,7 @@ class JobQueue:
         self._redis.close()
 
     def put(self, job: str, item: str, speed: QueueName) -> bool:
-        """Put an id on a queue. Return False if the queue did not take it; nothing is lost then, only later."""
+        """Queue an id. Return False if Redis did not accept it; the scheduler then finds it in the database."""
         try:
             self._queues[speed].enqueue_call(
                 job,

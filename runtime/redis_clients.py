@@ -90,7 +90,7 @@ def _authority(address: RedisAddress) -> dict[str, str]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Say for the operator why Redis could not be asked, without an address, which may hold a password."""
+    """Return for the operator why Redis could not be used, without an address, which may hold a password."""
     chain = list(_causes(error))
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):

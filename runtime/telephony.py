@@ -1,4 +1,4 @@
-"""What channels, flows and reports say alike of a reporter's phone, though they may not import one another."""
+"""Types that channels, flows and reports share, because these packages may not import one another."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Literal, get_args
 
 ChannelKind = Literal["ussd", "sms"]
 CHANNEL_KINDS: tuple[ChannelKind, ...] = get_args(ChannelKind)
-# Of an SMS, the same for all providers; empty: none has come
+# The status in a delivery report, the same for all providers; empty: no delivery report has come
 DeliveryReportStatus = Literal["", "sent", "delivered", "failed", "unknown"]

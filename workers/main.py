@@ -53,8 +53,8 @@ log = structlog.get_logger()
 class JobTimedOut(BaseException):
     """The time limit of a job has passed.
 
-    It is no Exception: caught as a fault of the current delivery, it would postpone that for an hour. Instead the lease
-    expires.
+    It is a BaseException, so that no `except Exception` takes it for a fault of the current delivery, which would then
+    be postponed for an hour. Instead the lease expires.
     """
 
 

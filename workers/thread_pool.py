@@ -27,7 +27,7 @@ class BackgroundPool:
 
     @property
     def is_busy(self) -> bool:
-        """Whether every thread has a task."""
+        """Return whether every thread has a task."""
         self._busy = {future for future in self._busy if not future.done()}
         return len(self._busy) >= self._threads
 

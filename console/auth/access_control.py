@@ -94,7 +94,7 @@ class CheckedView:
         self.rule, self._view = rule, view
 
     def __call__(self, **url_values: str) -> Response:
-        """Return the response of the check, or else of the view."""
+        """Call the view if the check admits the request; return the response of the view, or else of the check."""
         if self.rule.exempt:
             return self._view(**url_values)
         checked = _check_form() if self.rule.roles is None else _check_staff(self.rule, self.rule.roles, url_values)
@@ -178,7 +178,7 @@ def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[st
 
 
 def _may_change() -> bool:
-    """Return whether the request may change something, so that it needs a form with a token."""
+    """Return whether the method of the request may change something, so that it needs a form with a token."""
     return request.method not in ("GET", "HEAD")
 
 
@@ -201,12 +201,12 @@ def locked_session() -> tuple[StaffSession, Account] | None:
 
 
 def csrf_token(session: StaffSession) -> str:
-    """Return the token for the forms of this session."""
+    """Return the CSRF token for the forms of this session."""
     return services.cipher.mac("form", session.session_hash).hex()
 
 
 def page_csrf_token(browser: cookies.Browser) -> str:
-    """Return the token for a form that needs no login; it is bound to the session if there is one."""
+    """Return the CSRF token for a form that needs no login; it is bound to the session if there is one."""
     current = found_session()
     return csrf_token(current[0]) if current else services.cipher.mac("form", browser.nonce).hex()
 

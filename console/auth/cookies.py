@@ -48,7 +48,7 @@ def set_cookie(response: Response, name: str, value: str, *, seconds: int | None
 
 
 def delete_cookie(response: Response, name: str) -> None:
-    """Delete a cookie of `set_cookie`."""
+    """Let the browser delete a cookie that `set_cookie` has set."""
     response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="Strict")
 
 

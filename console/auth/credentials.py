@@ -73,7 +73,7 @@ class LoginSlots:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait until the previous check is done. Raises TooManyLogins after TURN_TIMEOUT."""
+        """Hold the only turn to hash, once the previous check is done. Raises TooManyLogins after TURN_TIMEOUT."""
         if not self._turn.acquire(timeout=TURN_TIMEOUT):
             raise TooManyLogins
         try:
@@ -110,15 +110,15 @@ def hash_password(password: str) -> str:
 
 
 def rehash_password(password: str, room: LoginSlots) -> str:
-    """Hash a password under the current parameters, while the caller holds a slot of `room`."""
+    """Hash a password under the current parameters, while the caller holds a slot of `room`. Raises TooManyLogins."""
     with room.turn():
         return _HASHER.hash(_normalize(password))
 
 
 def is_correct(password: str, kept: str | None, room: LoginSlots = KNOWN_BROWSERS) -> bool:
-    """Verify a password, while the caller holds a slot of `room`.
+    """Return whether a password is right, while the caller holds a slot of `room`. Raises TooManyLogins.
 
-    `kept`: the stored hash; None if there is no such account, which takes as long.
+    `kept`: the stored hash; None if there is no such account: then the check takes as long, and returns False.
     """
     try:
         with room.turn():
@@ -150,12 +150,12 @@ def derive_secret(cipher: RecordCipher, invitation: str, browser: str) -> bytes:
 
 
 def seal_secret(cipher: RecordCipher, staff_id: str, secret: bytes) -> bytes:
-    """Seal a secret for storage."""
+    """Seal the secret of an account's one-time codes, to store it."""
     return cipher.seal("one-time codes", staff_id.encode(), secret)
 
 
 def open_secret(cipher: RecordCipher, staff_id: str, blob: bytes) -> bytes:
-    """Open a stored secret. Raises DecryptError."""
+    """Decrypt what `seal_secret` returned. Raises DecryptError."""
     return cipher.open("one-time codes", staff_id.encode(), blob)
 
 

@@ -25,7 +25,11 @@ OVER: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """`what`: RECEIVED or TAKEN. `due_at`: microseconds. `minutes`: until then, or since then if over; at least 1."""
+    """A time by which something must happen to a report.
+
+    `what`: what must happen, RECEIVED or TAKEN. `due_at`: microseconds. `minutes`: until then, or since then if it is
+    over; at least 1.
+    """
 
     what: str
     due_at: int
@@ -49,7 +53,10 @@ class Deadline:
 
 
 def deadlines(row: CaseRow, now: int) -> tuple[Deadline, ...]:
-    """Return the deadlines that run. Answers have none: nobody is notified of a late answer."""
+    """Return the deadlines that a report has not met yet, overdue ones included.
+
+    Answers have none: nobody is notified of a late answer.
+    """
     return tuple(
         Deadline(event, due_at, max(1, abs(due_at - now) // MINUTE), due_at <= now) for event, due_at in _running(row)
     )

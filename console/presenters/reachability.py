@@ -86,12 +86,12 @@ class Reachability:
 
     @property
     def sentence(self) -> str:
-        """Return what staff must know first; `fields` fill its placeholders."""
+        """Return the sentence that staff must read first; `fields` fill its placeholders."""
         return UNREACHABLE[self.no_message] if self.way is ContactOption.NONE else SENTENCES[self.way, self.how]
 
     @property
     def second(self) -> str:
-        """Return whether a message can be left beside a call or a text; empty if `sentence` says it."""
+        """Return the sentence on whether a message can be left beside a call or a text; empty if `sentence` says it."""
         if self.way not in (ContactOption.NOW, ContactOption.LATER):
             return ""
         return NO_MESSAGE[self.no_message] if self.no_message else ALSO_MESSAGE
@@ -190,7 +190,7 @@ def format_wait(microseconds: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EmergencyNumber:
-    """`proof`: VERIFIED or NOT_VERIFIED; `fields` fill its placeholders."""
+    """A number to call in danger. `proof`: the sentence VERIFIED or NOT_VERIFIED; `fields` fill its placeholders."""
 
     service: str
     number: str
@@ -200,7 +200,10 @@ class EmergencyNumber:
 
 @dataclass(frozen=True, slots=True)
 class EmergencyContacts:
-    """`agreed`: the text about calling the police from the hotline's card; empty if it has none."""
+    """The emergency numbers of a country, for the staff of one hotline.
+
+    `agreed`: the text about calling the police from the hotline's card; empty if it has none.
+    """
 
     country: str
     lines: tuple[EmergencyNumber, ...]

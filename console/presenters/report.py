@@ -65,7 +65,7 @@ ROLES = {"child": "a child", "family": "family", "professional": "works with chi
 
 @dataclass(frozen=True, slots=True)
 class AnsweredQuestion:
-    """`at`: ISO 8601."""
+    """A question with the reporter's answer. `at`: when it was answered, ISO 8601."""
 
     question: str
     answer: str

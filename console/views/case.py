@@ -77,7 +77,7 @@ class ActionResult:
     error: str = ""
     confirmation: str = ""
     form: str = ""  # the form beside which it is shown; empty: at the top
-    fields: Mapping[str, str] = field(default_factory=dict)  # for the placeholders of `wrong`
+    fields: Mapping[str, str] = field(default_factory=dict)  # for the placeholders of `error`
     draft: MessageDraft = field(default_factory=MessageDraft)
 
 
@@ -116,7 +116,7 @@ def theirs(me: StaffRequest, report_id: str) -> str:
 @bp.get("/reports/<report_id>")
 @requires(*READERS)
 def show_case(me: StaffRequest, report_id: str) -> Response:
-    """Show the page of a report; that it is deleted, if its reporter deleted it."""
+    """Show the page of a report; if its reporter has deleted it, a page that says so, with status 410."""
     if REPORT_ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(services.database, me.account, report_id):
         return page("deleted.html", 410, me=me, report_id=report_id)
     if (key := responses.message_key()) is None:
@@ -128,7 +128,7 @@ def show_case(me: StaffRequest, report_id: str) -> Response:
 @bp.get("/reports/<report_id>/news")
 @requires(*READERS, quiet=True)
 def news(me: StaffRequest, report_id: str) -> Response:
-    """Tell an open page whether the reporter wrote more, or somebody changed the status, since it was made.
+    """Return to a page's script whether the reporter wrote more, or somebody changed the status, since it was made.
 
     The answer contains no text of the reporter.
     """

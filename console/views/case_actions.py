@@ -83,7 +83,10 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
 
 
 def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft) -> ActionResult:
-    """Say who changed the report first, and how long ago; nothing was done. `problem`: if they have it themselves."""
+    """Return the result that says who changed the report first, and how long ago; nothing was done.
+
+    `problem`: the sentence if that person has the report now.
+    """
     fields = {"who": actor_name(conflict.by), "ago": format_age(conflict.ago), "holder": conflict.holder or ""}
     if conflict.handling not in ACTIVE:
         problem = CLOSED_MEANWHILE
@@ -169,7 +172,8 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
 def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool) -> str:
     """Save the message and return the new handling state. Writing acknowledges a report that nobody has.
 
-    If the author has not read the latest revision, the message is saved without that, and the deadline still runs.
+    If the author has not read the latest revision, the message is saved but does not acknowledge the report, and the
+    deadline still runs.
     """
     sealer = message_sealer(me.account, report_id)
     message_fields = {
@@ -224,7 +228,10 @@ def decline(me: StaffRequest, report_id: str) -> Response:
 
 
 def missing_confirmation(me: StaffRequest) -> str:
-    """Return a complaint unless the form confirms what cannot be undone: not every browser enforces the tick."""
+    """Return an error sentence if the box that confirms a final action is not ticked; empty if it is.
+
+    The server checks it too, because not every browser enforces a required box.
+    """
     return "" if me.form.get("sure") else NOT_SURE
 
 
@@ -232,7 +239,7 @@ def missing_confirmation(me: StaffRequest) -> str:
 @requires(*READERS)
 @case_action()
 def close(me: StaffRequest, report_id: str) -> Response:
-    """Close the report with an outcome; as a hoax only if two people say so whose accounts are older than it."""
+    """Close the report with an outcome. A hoax needs two people whose accounts are older than the report."""
     outcome = me.form.get("outcome", "")
     if not outcome:
         return case_page(me, report_id, ActionResult(error=NO_OUTCOME, form="close"))

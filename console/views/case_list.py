@@ -229,7 +229,7 @@ def _urgent_counts(account: Account) -> Response:
 @bp.get("/locked/waiting")
 @public
 def waiting_locked(_: Form) -> Response:
-    """Answer the locked page; redirect a browser whose session is over or not locked any more."""
+    """Return the counts for the locked page; redirect a browser whose session is over or not locked any more."""
     current = access_control.locked_session()
     return _urgent_counts(current[1]) if current else redirect("/")
 

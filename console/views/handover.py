@@ -45,7 +45,10 @@ def hand_over(me: StaffRequest, report_id: str) -> Response:
 
 
 def _find_problem(me: StaffRequest, report_id: str, handling: Handling) -> str:
-    """Return why the report cannot go there; empty if it can. The scheduler checks again and decides."""
+    """Return why the report cannot be transferred to the chosen hotline; empty if it can.
+
+    The scheduler checks again and decides.
+    """
     if Handling.REJECTED not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW
     targets = case_actions.load_transfer_options(services.database, me.account, report_id).available

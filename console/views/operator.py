@@ -125,7 +125,7 @@ def _keys(hotlines: list[str]) -> list[HotlineKey]:
 
 
 def _spool(folder: Path) -> int | None:
-    """Return the number of entries; None if the spool is not on this host or not readable."""
+    """Return the number of entries in the spool; None if the spool is not on this host or not readable."""
     try:
         return sum(path.name.endswith(ENTRY_SUFFIX) for path in folder.iterdir())
     except OSError:
@@ -133,7 +133,7 @@ def _spool(folder: Path) -> int | None:
 
 
 def _backup() -> str:
-    """Return the minutes since the last backup by its marker, "never", or "" if no marker is visible from here."""
+    """Return the minutes since the last backup by its marker, "never" without a marker, or "" with PostgreSQL."""
     if not services.database.is_sqlite:
         return ""
     settings = services.settings

@@ -147,7 +147,7 @@ def _role_in_form(me: StaffRequest) -> StaffRole | None:
 
 
 def _request_promotion(me: StaffRequest, subject: str, name: str) -> Response | None:
-    """Request a promotion; return the page that says so, or None if another lead requested it: it is confirmed."""
+    """Request a promotion; return the page to show, or None if another lead requested it before: it is confirmed."""
     outcome = accounts.request_promotion(services.database, subject, name, me.account)
     return None if outcome == accounts.CONFIRMED else _render_people(me, **TWO_LEADS_MESSAGES[outcome])
 
@@ -175,7 +175,7 @@ def confirm_end(me: StaffRequest, staff_id: str) -> Response:
 
 
 def _request_demotion(me: StaffRequest, colleague: Account, role: StaffRole | Literal[""]) -> Response | None:
-    """Request a demotion; return the page that says so, or None if another lead requested it: it is confirmed.
+    """Request a demotion; return the page to show, or None if another lead requested it before: it is confirmed.
 
     Leads may confirm what another lead asked about them, but cannot ask for it themselves.
     """

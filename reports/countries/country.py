@@ -218,7 +218,7 @@ class Country:
         return [f"{self.file}: {fault}" for fault in faults]
 
     def overdue(self, today: date) -> list[str]:
-        """Return the entries to confirm again or to add. `tokaut check` fails for it; a start does not."""
+        """Return the entries to confirm again or to add. `tokaut check` fails for them; a start does not."""
         faults = [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
         return [f"{self.file}: {fault}" for fault in (*withdrawn_emergency_problems(self.emergency), *faults)]
 

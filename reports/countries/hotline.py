@@ -122,7 +122,7 @@ class PartnerCard:
     takes_relay: StrictBool | None = None
     retention_days: int | None = Field(
         default=None, ge=1, le=3660
-    )  # of a report that its staff read here, after closing
+    )  # after closing, of a report that its staff read in our console
 
     def missing(self) -> tuple[str, ...]:
         """Return the fields without which live mode gives this hotline no report."""
@@ -270,7 +270,7 @@ class Hotline(SourcedEntry):
         return band == "unknown" or "all" in self.card.ages or band in self.card.ages
 
     def covers_place(self, codes: frozenset[str]) -> bool:
-        """Return whether it takes reports from there.
+        """Return whether it takes reports from a place.
 
         `codes`: the place, or all places of a group; empty: the place is not known.
         """

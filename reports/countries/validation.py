@@ -81,9 +81,9 @@ def _sms_values(
     hotlines: Iterable[Hotline],
     say: Callable[[str], str],
 ) -> dict[str, str]:
-    """Return whom to text if calling is impossible.
+    """Return the placeholders that name whom to text if calling is impossible.
 
-    It is an emergency number, else the child helpline, else a hotline for families.
+    That is an emergency number, else the child helpline, else a hotline for families.
     """
     textable = (
         number for number in numbers if number.word in DANGER_SERVICES and number.takes_sms and number.may_show(mode)
@@ -252,22 +252,22 @@ class CountryFile(Protocol):
 
     @property
     def file(self) -> str:
-        """The file's name, for complaints."""
+        """Return the file's name, for the texts of faults."""
         ...
 
     @property
     def calling_code(self) -> str:
-        """The country's calling code, digits only."""
+        """Return the country's calling code, digits only."""
         ...
 
     @property
     def emergency(self) -> Sequence[PhoneNumber]:
-        """The emergency numbers."""
+        """Return the emergency numbers."""
         ...
 
     @property
     def hotlines(self) -> Mapping[str, Hotline]:
-        """The hotlines by their ids."""
+        """Return the hotlines by their ids."""
         ...
 
 

@@ -38,7 +38,7 @@ _BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """The identity of a body. It opens under exactly this context and no other. `revision` counts from 1.
+    """The identity of a body. The body opens under exactly this context and no other. `revision` counts from 1.
 
     A message under My report is not a revision: it has the id `report_id/message_id` and revision 0.
     """
@@ -83,7 +83,7 @@ class PublicKey:
     def __init__(self, raw: bytes) -> None:
         try:
             self._key = X25519PublicKey.from_public_bytes(raw)
-            # Refuses the points that would give everybody the same secret
+            # The exchange refuses the points that would give everybody the same secret
             X25519PrivateKey.generate().exchange(self._key)
         except ValueError:
             raise DecryptError("not an X25519 public key of 32 bytes") from None
@@ -198,7 +198,7 @@ def _body_key(private_key: PrivateKey, context: SealContext, body: SealedBody) -
 
 # Mailbox keys: hotlines seal answers to a reporter's public key; the private key opens with access code and PIN.
 #
-#     answer  suite byte 01 ‖ HPKE as in the wrap of hpke.py
+#     answer  suite byte 01 ‖ HPKE as in the wrap (see the top of this file)
 #             info = tokaut/answer/1, mode, report_id, answer_id, each with its length before it (2 bytes)
 #
 # Codes and PINs are short. A slow hash makes sure that somebody with the database and the keys still has to guess

@@ -139,7 +139,7 @@ class RecordCipher:
         return self._keyed(key_id, "mac", label)(frame(*parts, width=4))
 
     def _expanded(self, key_id: bytes, label: str, salt: bytes) -> bytes:
-        """HKDF-Expand (RFC 5869) of the label's subkey."""
+        """Return the key of one record: HKDF-Expand (RFC 5869) of the label's subkey and the salt."""
         return self._keyed(key_id, "seal", label)(salt + HKDF_FIRST_BLOCK)
 
     def _keyed(self, key_id: bytes, purpose: str, label: str) -> Callable[[bytes], bytes]:
@@ -182,7 +182,7 @@ class PhonePepper:
 # the same keys.
 #
 #     next key    HKDF-Expand(key, "tokaut/session-chain/1", "next")
-#     record      4-byte epoch ‖ a record of RecordCipher (see symmetric.py), whose key is
+#     record      4-byte epoch ‖ a record of RecordCipher (see the top of this file), whose key is
 #                 HMAC-SHA256(HKDF-Expand(key, "tokaut/session-chain/1", "seal"), secret)
 
 NEXT: Final = frame("tokaut/session-chain/1", "next")

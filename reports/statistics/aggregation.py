@@ -77,7 +77,7 @@ def visible_cells(cells: Mapping[str, int]) -> VisibleCells:
 
 
 def rounded_share(part: int, whole: int) -> int | None:
-    """Return per cent in whole tenths; None if the whole is so small that a tenth of it is under 5."""
+    """Return the share in per cent, rounded to a multiple of 10; None if a tenth of `whole` is under 5."""
     return round(10 * part / whole) * 10 if whole >= MIN_SHARE_TOTAL else None
 
 
@@ -97,7 +97,7 @@ class ReportOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CountBatch:
-    """A decision to count the oldest `count` reports now. Then those up to the time `until` are counted."""
+    """A decision to count the oldest `count` reports now. Afterwards no report up to the time `until` waits."""
 
     count: int
     until: int
@@ -143,9 +143,9 @@ def _parts(quarter: str) -> tuple[int, int]:
 
 
 def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountBatch | None:
-    """Choose the reports to count now; None: nothing is to be done now.
+    """Choose the reports to count now; None: there is nothing to do now.
 
-    `filed`: when each report that is not counted yet was filed, in order.
+    `filed`: when each report that is not counted yet was first stored, in order. `least`: the fewest to count at once.
 
     Cells grow by five reports or more at a time, never by one: otherwise somebody with yesterday's and today's database
     could match each report with the cells that it was added to. So the newest reports wait until more have come, or
@@ -211,7 +211,7 @@ def table_layout(
 
 
 def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
-    """Yield (table, cell) for the outcome of one report: by steps of time, and by priority in time or late."""
+    """Yield (table, cell) for one report: how long each stage took, and whether it was acknowledged in time."""
     for name, steps in TIME_STEPS.items():
         yield name, _step(getattr(one, name), steps)
     in_time = one.read is not None and one.read <= ACKNOWLEDGE_WITHIN[one.priority]
@@ -238,9 +238,10 @@ def quarter_figures(counted: Mapping[str, Cells], tables: Mapping[str, Sequence[
 
 
 def screen_figures(counts: Cells) -> Iterator[Figure]:
-    """Yield how much was used, and at which step before Send people leave, in tenths of those who saw the step.
+    """Yield how often each part of the service was used, and the share of people who left at each step before Send.
 
-    These are not tables: nothing adds up to a total. The number of those who have sent is given as a share only: the
+    Shares are rounded to 10 per cent of the people who saw the step. These are not tables: nothing adds up to a total.
+    The number of people who have sent is given as a share only: the
     number itself would reveal how many reports came without Send.
     """
     if not counts:

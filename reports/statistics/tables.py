@@ -219,14 +219,14 @@ def figure_html(sheet: QuarterTable) -> str:
 
 
 def chart_svg(sheet: QuarterTable) -> str:
-    """Return the chart of a table."""
+    """Return the chart of a table as SVG."""
     if sheet.name == "month":
         return svg_charts.column_chart(sheet.id, sheet.title, sheet.rows)
     return svg_charts.bar_chart(sheet.id, sheet.title, sheet.rows, whole=100 if sheet.name in PERCENT_TABLES else 0)
 
 
 def table_html(title: str, rows: Iterable[ChartRow]) -> str:
-    """Return the numbers of a chart as a collapsed table."""
+    """Return the numbers of a chart as a collapsed table, in HTML."""
     lines = "".join(
         f'<tr><th scope="row">{escape(label)}</th><td>{svg_charts.format_count(number)}</td></tr>'
         for label, number in rows
@@ -257,7 +257,7 @@ def reports_csv(there: Sequence[QuarterFigures]) -> str:
 
 
 def payments_csv(there: Sequence[QuarterFigures]) -> str:
-    """Return the kinds of payment that reports mention as CSV, for coalitions of banks.
+    """Return as CSV how many reports mention each kind of payment, for coalitions of banks.
 
     No card number and no account number is in it.
     """

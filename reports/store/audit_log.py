@@ -166,7 +166,10 @@ def object_ids_of_hotline(database: Database, hotline: str) -> set[str]:
 
 
 def concerns_hotline(entry: AuditEntry, hotline: str, ids: set[str]) -> bool:
-    """Return whether an entry concerns a hotline. Acts of another hotline's staff do not. `ids`: as returned above."""
+    """Return whether an entry concerns a hotline. Acts of another hotline's staff do not.
+
+    `ids`: from `object_ids_of_hotline`.
+    """
     if entry.actor.startswith("staff:"):
         return entry.actor.removeprefix("staff:").partition("/")[0] == hotline
     return entry.object_id in ids

@@ -63,7 +63,10 @@ def check_ready(database: Database, mode: Mode, account: ExpectedAccount, also: 
 
 
 def _why_not_ready(database: Database, mode: Mode, account: ExpectedAccount, extra_check: DatabaseCheck | None) -> str:
-    """Check through a new connection, since the address may lead to another file or server by now."""
+    """Return why the database is not ready or is the wrong one; "" if it may be used.
+
+    A new connection is opened, since the address may lead to another file or server by now.
+    """
     with closing(Database(database.address, threads=1, timeouts=database.timeouts)) as new_database:
         try:
             if not is_migrated(new_database):

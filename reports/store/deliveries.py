@@ -45,7 +45,7 @@ def new_delivery(
     }
 
 
-_ROUTES = tuple(t.route.alias(name).c for name in ("routed", "newer_route", "any_route"))  # slow to make: once
+_ROUTES = tuple(t.route.alias(name).c for name in ("routed", "newer_route", "any_route"))  # slow to build
 
 
 def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """Pending revisions, one row for each hotline: web schedules them, and the scheduler submits those that are due.
 
-They are a session dropped in danger, words never sent, answers after Send.
+A pending revision comes from a session dropped in danger, from words never sent, or from answers after Send.
 
 `web` has sealed and routed the rows of `pending`; nothing is routed or opened here. The rows are deleted first, in the
 same transaction, so that `web`, replacing them at that moment, succeeds or fails completely.
@@ -236,7 +236,7 @@ def _delivery_type(row: Any, had_report: bool) -> DeliveryType | None:
 
 @dataclass(frozen=True, slots=True)
 class CancelResult:
-    """`was_pending`: a pending revision was deleted.
+    """The result of `cancel_pending`. `was_pending`: a pending revision was deleted.
 
     `stored_completeness`: completeness of the stored report; None if none is stored.
     """

@@ -90,7 +90,7 @@ MAX_REFUSED = 4  # per round: lasting refusals block no other entry, and an unav
 
 
 class SpoolWriteError(Exception):
-    """The spool did not store an entry: it is full, or the disk failed. The reporter must be told NOT SENT."""
+    """The spool did not store an entry: it is full, or the disk failed. The reporter must be shown NOT SENT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class EntryName:
     at: int = 0  # microseconds; the order in which entries are submitted
     report_id: str = ""
     revision: int = 0
-    origin: str = ""  # of a Send: by it its session finds it again
+    origin: str = ""  # start of the origin key of a Send, by which its session finds the entry
 
     @classmethod
     def of(cls, submission: Submission, kind: str, at: int) -> EntryName:
@@ -141,7 +141,7 @@ def _start_of(origin_key: bytes) -> str:
 
 @dataclass(slots=True)
 class _Listing:
-    """Names of the entries, unordered, and most of what this process has put since. `at`: monotonic seconds."""
+    """Names of the entries, unordered, with most of those stored by this process since `at` (monotonic seconds)."""
 
     at: float
     names: list[EntryName]

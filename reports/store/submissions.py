@@ -103,7 +103,7 @@ def commit(
 ) -> SubmissionResult:
     """Store a report with bodies, route, deliveries, mailbox and audit entry, and delete its pending revisions.
 
-    All of it is one transaction. `unsent`: the reporter was told NOT SENT of a lower revision that may be stored all
+    All of it is one transaction. `unsent`: the reporter was shown NOT SENT for a lower revision that may be stored all
     the same; then nobody was shown its code.
     """
     now = database.now()

@@ -186,7 +186,7 @@ def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tupl
 
 
 def describe_value(setting: Setting, environ: Mapping[str, str]) -> str:
-    """Say how a setting is set. Of a secret it gives the length and the age of its file, never the secret."""
+    """Return how a setting is set. Of a secret it gives the length and the age of its file, never the secret."""
     try:
         raw = raw_value(setting, environ)
         if raw is None:

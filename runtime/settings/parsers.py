@@ -92,7 +92,7 @@ def secret_text(text: str) -> Secret[str]:
 
 
 def refuse_demo_secret(secret: Secret[tuple[bytes, ...]] | Secret[tuple[str, ...]]) -> str | None:
-    """Refuse, for `live=`, a key or token of a demo: anybody who saw that demo may know it."""
+    """Return a fault, for `live=`, if a key or token is of a demo: anybody who saw that demo may know it."""
     for value in secret.reveal():
         text = base64.b64encode(value).decode() if isinstance(value, bytes) else value.removeprefix(WEBHOOK_PREFIX)
         if text.startswith(DEMO_PREFIX):
@@ -114,7 +114,7 @@ def web_address(text: str) -> str:
 
 
 def require_https(address: str) -> str | None:
-    """Refuse, for `live=`, an address without https."""
+    """Return a fault, for `live=`, if an address is without https; else None."""
     return None if address.startswith("https://") else "begins with http://; live mode needs https://"
 
 
@@ -171,7 +171,7 @@ def writable_folder(text: str) -> Path:
 
 
 def require_private_folder(path: Path) -> str | None:
-    """Refuse, for `live=`, a folder that other accounts can enter."""
+    """Return a fault, for `live=`, if other accounts can enter a folder; else None."""
     if path.is_dir() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return f"can be entered by other accounts; chmod 0700 {path}"
     return None

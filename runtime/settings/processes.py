@@ -2,7 +2,7 @@
 
     web            CommonSettings, WebSecrets, and the class beside each of its channels
     worker, clock  CommonSettings, OperatorSettings, and the class beside each of its senders and kinds of hotlines
-    console        ConsoleSettings, and the secrets with which hotlines sign their call-backs
+    console        ConsoleSettings, and the secrets with which hotlines sign their callbacks
 
 No mode makes up a key in silence: `tokaut demo` sets keys of its own, which begin with "demo" and which live mode
 refuses.

@@ -101,7 +101,7 @@ class ClockJobs:
         self._page_pool.do(self._pager.go_on)
 
     def answer_notices(self) -> None:
-        """Text the reporters who allowed it that there is an answer."""
+        """Schedule and send the SMS that ask reporters to dial, because a hotline has answered."""
         if self._answer_notices is not None:
             self._notice_pool.do(self._answer_notices.go_on)
 
@@ -165,7 +165,7 @@ class ClockJobs:
             log.warning("leases_released", count=mended, reason="clock_jump")
 
     def delete_old(self) -> None:
-        """Delete old rows: SMS, callback keys, drafts of staff, pages, unreadable answers, missed drills."""
+        """Delete old rows: SMS, callback keys, drafts of staff, on-call texts, unreadable answers, missed drills."""
         messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
         messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
         correspondence.delete_unreadable_answers(self._database)

@@ -53,8 +53,8 @@ class ScheduledJob:
 class BackgroundJob(Protocol):
     """A long job that runs in a thread of its own.
 
-    `start` begins a run; `finish` waits until the step in progress has ended. `trusts_the_time`: the job is skipped for
-    a day after a clock jump.
+    `start` begins a run; `finish` waits until the step in progress has ended. `trusts_the_time`: whether the
+    job is skipped for a day after a clock jump.
     """
 
     name: str

@@ -27,7 +27,7 @@ class DeliveryRequest:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The hotline accepted the delivery. `status`: the receipt, None if this kind of hotline has no status codes."""
+    """The hotline accepted the delivery. `status`: of its response; None if this kind of hotline has none."""
 
     status: int | None = None
     reason: Literal["delivered"] = "delivered"

@@ -47,7 +47,7 @@ EVENT_PHRASES: Mapping[str, str] = {
 
 
 class HotlineSetupError(ValueError):
-    """What is missing for a kind, in words that follow "hotline <id>": needs SMTP_URL, a mail server."""
+    """A hotline cannot be set up. The message follows "hotline <id>" and says why: needs SMTP_URL, a mail server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,14 @@ class HotlineDependencies:
 
     @property
     def live(self) -> bool:
-        """Whether this installation runs in live mode."""
+        """Return whether this installation runs in live mode."""
         return self.mode is Mode.LIVE
 
     @property
     def on_duty(self) -> str:
-        """Name the field of the card that lists the people to notify.
+        """Return the name of the card's field that lists the people to notify.
 
-        Outside live mode only those of drills are known (reports/countries/validation.py).
+        Outside live mode only the people for drills are known (reports/countries/validation.py).
         """
         return "duty_officer" if self.live else "drills_to"
 

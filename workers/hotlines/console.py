@@ -45,14 +45,17 @@ def _notify_by_mail(client: SmtpClient, means: HotlineDependencies, to: str) -> 
 
 
 class ConsoleConnector:
-    """Notifies staff. Each attempt uses the next of `tells`: one that hangs must not block the others."""
+    """Notifies staff. `tells`: functions that each notify one contact or the phones.
+
+    Each attempt calls the next of them, so that one that hangs does not block the others.
+    """
 
     def __init__(self, tells: Sequence[Notify]) -> None:
         self._tells = tells
 
     @property
     def ways(self) -> int:
-        """How many ways there are to notify staff."""
+        """Return how many ways there are to notify staff."""
         return len(self._tells)
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:

@@ -83,7 +83,10 @@ class CaseUpdate:
 
 
 class PrimeroConnector:
-    """Creates a case for a report and adds later deliveries to it. `whole`: seconds for starting requests."""
+    """Creates a case for a report and adds later deliveries to it.
+
+    `whole`: seconds after which a delivery starts no further request.
+    """
 
     def __init__(
         self, target: Target, user: str, password: str, client: HttpClient, whole: float = MAX_SECONDS

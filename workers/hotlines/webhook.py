@@ -88,7 +88,7 @@ class WebhookConnector:
         return self._client.post(self._target, body, headers)
 
     def headers(self, key: str, body: bytes, *, ahead: float = 0) -> dict[str, str]:
-        """Sign for now. `ahead`: seconds, negative for the past, where a trial wants a rejection."""
+        """Return headers signed for now. `ahead`: seconds to add, by the hotline's clock or for a test of refusals."""
         return signed_headers(self._signers, key, body, int(self._now() + ahead))
 
     def _hotline_clock_ahead(self, reply: ClientResponse) -> int:

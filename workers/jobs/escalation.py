@@ -54,7 +54,7 @@ class EscalationJob:
     """Runs the steps that are due.
 
     `alert_operator`: sends an alert to the operator. `put`: queues deliveries. `hands`: the thread pool that notifies
-    people, by priorities.
+    people, for each group of priorities.
     """
 
     database: Database
@@ -130,7 +130,7 @@ class EscalationJob:
         return escalation_times(country.clocks) if country else ESCALATION_TIMES
 
     def _run_transfer(self, unchanged: list[tuple[EscalationStep, StepOutcome]], step: EscalationStep) -> None:
-        """Run a step that needs no notification. `nothing` collects the steps that end without a transfer."""
+        """Run a step that needs no notification. A step that ends without a transfer is added to `unchanged`."""
         if step.step not in TRANSFER_STEPS:
             unchanged.append((step, StepOutcome.PASSED))
             return

@@ -45,7 +45,7 @@ class MonitoredPart:
         name: The part in a sentence, such as "the database".
         priority: P1 or P2, the priority of the alert.
         probe: Returns an empty string if the part works, else the reason why it does not.
-        to_do: What the reader of the alert does next.
+        action: What the reader of the alert does next.
     """
 
     name: str
@@ -68,7 +68,7 @@ class PartState:
 
 @dataclass(slots=True)
 class OutageMonitor:
-    """Probes `parts` from this host and notifies the contacts of `teller`."""
+    """Probes `parts` from this host and notifies the contacts of `notifier`."""
 
     parts: Sequence[MonitoredPart]
     notifier: Notifier

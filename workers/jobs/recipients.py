@@ -1,7 +1,7 @@
 """Choose the hotline of an escalation step and the next fallback. Pure: from the report's state and its country.
 
-Only hotlines that the reporter saw before Send are in `left`, and none that the reporter excluded. The first hotline is
-still tried after a fallback started, and both receive the report.
+Only hotlines that the reporter saw before Send are in `remaining`, and none that the reporter excluded. The first
+hotline is still tried after a fallback started, and both receive the report.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class RetentionJob:
-    """Purges what the retention rules end, signs an audit checkpoint and warns of reports that expire soon."""
+    """Purges data whose retention period is over, signs an audit checkpoint and warns of reports that expire soon."""
 
     name, interval, start_delay, trusts_the_time = "purge", 3600, 300, True
 
@@ -110,7 +110,7 @@ class RetentionJob:
         self._to_compact = not maintenance.compact(self._database) and self._database.is_sqlite
 
     def _warn(self, purge: Purge) -> None:
-        """Alert once a week, and once more after a restart."""
+        """Alert of reports and holds that expire soon: once a week, and once more after a restart."""
         if time.monotonic() - self._warned_at < WEEK_SECONDS:
             return
         self._warned_at = time.monotonic()
@@ -143,7 +143,7 @@ class ErasureJob:
         metrics: WorkerMetrics,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
-        """`gone` is called after rows were deleted."""
+        """Create the job. `gone`: called after rows were deleted."""
         self._database = database
         self._policy = policy
         self._metrics = metrics

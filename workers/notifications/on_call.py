@@ -45,12 +45,12 @@ PAGE_PHRASES: Mapping[str, str] = {
 }
 
 log = structlog.get_logger()
-MAIL_FIRST = STANDARD  # these wake nobody: mail is tried first
+MAIL_FIRST = STANDARD  # these can wait until people read their mail, so mail is tried first
 SendSms = Callable[[str, str], bool]  # (number, text); True once a provider has accepted it
 
 
 def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
-    """Return the text: at most one SMS of GSM-7, and nothing of what the report is about."""
+    """Return the text for an on-call phone: at most one SMS of GSM-7, and nothing of what the report is about."""
     text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
     return f"DRILL {text}" if drill else text
 
@@ -59,7 +59,8 @@ def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill
 class OnCallPager:
     """Texts the on-call phones.
 
-    `draw`: returns a random word. `contact_order`: hotline → its contacts on duty now, first.
+    `draw`: returns a random number below a million, the word of a text.
+    `contact_order`: hotline → its contacts, those on duty now first.
     """
 
     database: Database

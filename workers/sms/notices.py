@@ -48,8 +48,8 @@ def seal_sms(
 ) -> OutgoingSms:
     """Return the sealed SMS for the outbox. Raises KeyFileError.
 
-    `sms_id`: the id to use, if the subject has one. `unless`: number hashes; the SMS is not sent if one of them has
-    opted out. `yes`: the permission that must still hold when it is sent.
+    `sms_id`: the id of the SMS; empty: a new one. `unless`: hashes of the number; the SMS is not sent if one of them
+    has opted out. `yes`: the permission that must still hold when it is sent.
     """
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
     body: dict[str, object] = {

@@ -1,7 +1,7 @@
 """Actions of a hotline on a report it was given: change its state, write to the reporter, request a transfer.
 
 An action and its idempotency key are stored in one transaction, so a request that failed may be repeated. The key comes
-from a call-back of the hotline's system, or from a form whose button may be pressed twice.
+from a callback of the hotline's system, or from a form whose button may be pressed twice.
 
 A hotline acts on its own reports only: a report that it was not given looks like one that does not exist. Staff cannot
 create deliveries, so they only request a transfer, and the scheduler carries it out.
@@ -47,7 +47,7 @@ def was_key_used(database: Database, key: bytes | None) -> bool:
 
 
 def key_exists(connection: Connection, key: bytes) -> bool:
-    """Return whether the key is stored, by an open connection."""
+    """Return whether the key is stored, on an open connection."""
     return connection.execute(select(t.callback.c.call_key).where(t.callback.c.call_key == key)).first() is not None
 
 
@@ -95,7 +95,7 @@ class CaseAction:
     """A change of a report's handling state, with an answer to the reporter and notes for colleagues.
 
     `new_state`: the new state; "none": only texts are stored, and nobody acknowledges the report.
-    `idempotency_key`: idempotency key of a call-back or a form; a second action with the same key has no effect.
+    `idempotency_key`: idempotency key of a callback or a form; a second action with the same key has no effect.
     `column_changes`: other columns of `holding` to change; not used where `new_state` is "none".
     `seen_revision`: the revision that the actor had read; None: it is not compared.
     `unless_in`: a report that is already in one of these states stays in it.
@@ -121,7 +121,7 @@ class CaseAction:
 
 
 def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[AnswerTarget, Handling, bool]:
-    """Return where an answer would go, the handling state, and whether this call-back was processed before.
+    """Return where an answer would go, the handling state, and whether this callback was processed before.
 
     Raises CaseNotFound.
     """
@@ -230,7 +230,7 @@ def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
 def delete_old_keys(database: Database, older: int) -> int:
     """Delete idempotency keys older than `older` microseconds, and return how many.
 
-    A call-back with a signature of that age is refused for its age, so its key is not needed any more.
+    A callback with a signature of that age is refused for its age, so its key is not needed any more.
     """
     is_old = t.callback.c.at < database.now_sql() - older
     with database.read() as connection:

@@ -159,7 +159,7 @@ class Database:
 
     @property
     def has_write_queue(self) -> bool:
-        """Whether too many threads wait to write, so that optional writes should be skipped."""
+        """Return whether too many threads wait to write, so that optional writes should be skipped."""
         return self._writer is not None and self._writer.has_write_queue
 
     @contextmanager
@@ -309,7 +309,7 @@ class Database:
             raise unavailable from None
 
     def _reopen(self) -> None:
-        """Close all connections: those in use as soon as they are given back.
+        """Close all connections: those in use as soon as they are returned to the pool.
 
         SQLAlchemy would keep the latter open in the replaced pool until the garbage collector runs, and one of them is
         enough to keep the mode of SQLite's memory map.
@@ -317,7 +317,7 @@ class Database:
         replaced = self.engine.pool
         self.engine.dispose()
         event.listen(replaced, "checkin", _close_returned)
-        replaced.dispose()  # what was given back since the first call
+        replaced.dispose()  # the connections that were returned since the first call
 
     def close(self) -> None:
         """Close all connections and stop the threads that commit."""

@@ -67,7 +67,10 @@ def install_connector(engine: Engine, timeouts: Timeouts) -> None:
 
 
 def connect_arguments(timeouts: Timeouts) -> dict[str, Any]:
-    """Return the driver's arguments for a connection: our options, and half a second more than our own timeout."""
+    """Return the driver's arguments for a connection: our options, and a time limit for a statement.
+
+    It is half a second longer than our own deadline, which passes first.
+    """
     return {"options": f"{OPTIONS} -c statement_timeout={round((timeouts.statements + 0.5) * 1000)}"}
 
 

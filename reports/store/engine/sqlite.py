@@ -148,7 +148,7 @@ class SQLiteWriter:
 
     @property
     def has_write_queue(self) -> bool:
-        """Whether too many threads wait to write, so that optional writes should be skipped."""
+        """Return whether too many threads wait to write, so that optional writes should be skipped."""
         return len(self._waiting) >= QUEUE_THRESHOLD
 
     @contextmanager

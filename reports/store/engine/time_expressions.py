@@ -31,7 +31,7 @@ def is_due(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> Col
 
 
 def is_ahead(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
-    """Return whether `at` is in the future: a lease holds, a hotline is paused."""
+    """Return whether `at` is in the future, as while a lease holds; False if it is too far ahead (`is_too_far`)."""
     return and_(at > now, at <= now + longest + CLOCK_SLACK)
 
 
@@ -45,6 +45,3 @@ def period_by_column(periods: Mapping[Any, int], by: ColumnElement[str]) -> Colu
     """Return the period of a row by its column `by`. An unknown value gets the longest period."""
     known_periods = {name: literal(period, BigInteger) for name, period in periods.items()}
     return case(known_periods, value=by, else_=literal(max(periods.values()), BigInteger))
-
-
-# How long the database may take, depending on whether a reporter waits.

@@ -15,7 +15,7 @@ class Timeouts:
 
     @property
     def total(self) -> float:
-        """Seconds for one use on an open connection: statements and COMMIT."""
+        """Return the seconds for one use on an open connection: statements and COMMIT."""
         return self.statements + self.commit
 
 

@@ -162,7 +162,7 @@ def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> 
 
 
 def remaining_fallbacks(connection: Connection, report_id: str) -> tuple[str, ...]:
-    """Return the fallbacks that were not given the report, in order, by an open connection."""
+    """Return the fallbacks that were not given the report, in order, on an open connection."""
     return tuple(connection.execute(_REMAINING, {"which": report_id}).scalars())
 
 

@@ -82,7 +82,7 @@ class EscalationState:
     remaining: tuple[str, ...]
 
 
-_TAKEN = t.delivery.alias("taken").c  # slow to make: once
+_TAKEN = t.delivery.alias("taken").c  # slow to build
 
 
 def is_acknowledged(report_id: Any) -> ColumnElement[bool]:
@@ -114,7 +114,7 @@ def list_due(
 ) -> list[EscalationStep]:
     """Return the steps among `which` that are due now: the most urgent first, and of those the untried first.
 
-    An incomplete report is given to no other hotline.
+    Steps that would transfer an incomplete report are left out: it is given to no other hotline.
     """
     r, s = t.report.c, t.step.c
     now = database.now_sql()
@@ -176,7 +176,7 @@ def count_late_in(connection: Connection, database: Database, age: int) -> int:
 
 
 def database_time(database: Database) -> int:
-    """Return the time in microseconds by the clock that steps go by."""
+    """Return the time in microseconds by the clock that decides which steps are due, the database's."""
     with database.read() as connection:
         return database.moment(connection)
 

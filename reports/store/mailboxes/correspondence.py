@@ -65,7 +65,7 @@ class SealedMessage:
 
 
 def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
-    """Load the mailbox of a report; None if the report is gone."""
+    """Load the mailbox of a report; None if there is no such report, or if it has no mailbox."""
     r, m, a = t.report.c, t.mailbox.c, t.answer.c
     with database.read() as connection:
         query = select(r.country, r.priority, r.state, r.desk, m.sealed_key, _overdue(database).label("overdue"))

@@ -29,11 +29,12 @@ class PinLimit:
     """How many wrong pairs are allowed.
 
     Attributes:
-        code: wrong PINs that lock one code.
-        locked: for how long, in microseconds.
-        number: wrong pairs of one telephone number in a day; from then on it is never told that a pair is right.
-        all: wrong pairs of all numbers in an hour; above it `per_number_under_attack` applies instead of `per_number`.
-        number_under_attack: as `per_number`, while somebody seems to guess. The right pair is still accepted.
+        per_code: wrong PINs that lock one code.
+        lock_time: for how long the code is locked, in microseconds.
+        per_number: wrong pairs of one telephone number in a day; after that even the right pair is refused to it.
+        in_total: wrong pairs of all numbers in an hour; above it `per_number_under_attack` applies instead of
+            `per_number`, because somebody seems to guess.
+        per_number_under_attack: the stricter limit for one number. Below it the right pair is still accepted.
     """
 
     per_code: int = 5

@@ -45,7 +45,7 @@ class ClockSkew:
 
     Attributes:
         ahead_of_database: How far this host's clock is ahead of the database's; 0 with SQLite, which has no clock.
-        led_until: When the last lease of a scheduler ends, as time from now; None if no scheduler ever led.
+        leader_until: When the last lease of a scheduler ends, as time from now; None if no scheduler ever led.
         rows_ahead: How many rows are further ahead than their own period allows.
         newest: How far the newest report is ahead of now; negative if it is not.
     """
@@ -57,7 +57,7 @@ class ClockSkew:
 
     @property
     def has_no_leader(self) -> bool:
-        """Return whether nobody leads although a scheduler did: its lease has expired, or a clock was wrong."""
+        """Return whether no scheduler leads although one did before: its lease has expired, or a clock was wrong."""
         return self.leader_until is not None and not -MINUTE <= self.leader_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
 
     def faults(self) -> Iterator[str]:

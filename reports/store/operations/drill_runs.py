@@ -19,7 +19,7 @@ from reports.store.schema.base import new_id
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY, HOUR
 
-MAX_DELAY = HOUR  # if web was down, the drill is missed: nobody is woken at a time that no lead has chosen
+MAX_DELAY = HOUR  # if web was down, the drill is missed: nobody is alerted at a time that no lead has chosen
 RETENTION_PERIOD = 7 * DAY
 DELIVERY_MILESTONES: Mapping[str, str] = {
     Handling.ACCEPTED: "taken",
@@ -65,7 +65,7 @@ class DueDrill:
 
     @property
     def is_follow_up(self) -> bool:
-        """Whether the report was sent already."""
+        """Return whether the report was sent already, so that only additions follow."""
         return self.due_at > self.at
 
 
@@ -147,7 +147,10 @@ def _milestones(connection: Connection, hotline: str, reports: Collection[str]) 
 
 
 def _acts(connection: Connection, hotline: str, deliveries: Iterable[str], reports: Iterable[str]) -> list[Any]:
-    """Return the audit entries of this hotline, oldest first. SQLite has no row security to exclude other hotlines."""
+    """Return the audit entries of milestones at this hotline, oldest first.
+
+    The query names the hotline, because SQLite has no row security to exclude other hotlines.
+    """
     a = t.audit.c
     by_hotline: ColumnElement[bool] = a.actor.startswith(f"staff:{hotline}/", autoescape=True)
     query = select(a.at, a.act, a.object_id).where(

@@ -52,14 +52,14 @@ class ReportHead:
 
 @dataclass(frozen=True, slots=True)
 class CountProgress:
-    """Times in microseconds until which the reports of a country are counted, and their outcomes (`settled`)."""
+    """The times up to which the reports of a country and their outcomes (`settled`) are counted, in microseconds."""
 
     until: int = 0
     settled: int = 0
 
 
 def load_progress(database: Database) -> dict[str, CountProgress]:
-    """Return country → how far its reports are counted."""
+    """Return country → how far its reports are counted. A country that was never counted is missing."""
     with database.read() as connection:
         return {row.country: CountProgress(row.until, row.settled) for row in connection.execute(select(t.tallied))}
 
@@ -147,7 +147,7 @@ def _in_quarter(country: str, quarter: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def load_counts(database: Database, country: str, quarter: str) -> dict[str, dict[str, int]]:
-    """Return sheet → cell → number of reports, of the counters of a quarter."""
+    """Return table → cell → number of reports counted in a quarter that is not published yet."""
     q = t.tally.c
     results: dict[str, dict[str, int]] = {}
     with database.read() as connection:

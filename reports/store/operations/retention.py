@@ -293,7 +293,7 @@ def _month(at: int) -> str:
 
 # Legal holds: reports that must not be purged, with a reason and an end
 
-# Never content of the report
+# A reason never contains anything of the report
 HoldReason = Literal["court", "police", "child_protection", "complaint", "inquiry"]
 HOLD_REASONS: Final[tuple[HoldReason, ...]] = get_args(HoldReason)
 

@@ -26,7 +26,7 @@ class SpoolStatus:
 
     @property
     def is_late(self) -> bool:
-        """Whether an entry has waited longer than draining takes once the database is available."""
+        """Return whether an entry has waited longer than draining takes once the database is available."""
         return self.entries > 0 and self.oldest > LATE_SECONDS
 
     def faults(self) -> Iterator[str]:

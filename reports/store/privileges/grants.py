@@ -133,7 +133,7 @@ def _table_statements() -> Iterator[str]:
 
 
 def _row_limited_rights() -> Iterator[Right]:
-    """Return the rights on tables with row-level security."""
+    """Yield the rights on tables with row-level security."""
     return (right for right in list_rights() if right.table in ROW_POLICIES)
 
 

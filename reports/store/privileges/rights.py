@@ -63,7 +63,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, provider_id)",
         CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, key_id, wrap); DELETE",
     },
-    # A role that reads the codes could acknowledge reports, if it also had the phone that sends them.
+    # A role that reads these words could acknowledge reports, if it also had the phone that sends them.
     "page": {WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
     "phone_answer": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (wrong); DELETE"},
     "step": {

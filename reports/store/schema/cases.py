@@ -1,4 +1,4 @@
-"""Tables of cases: call-backs, notes, drafts, holders, transfers and drills. Import them from schema/tables.py."""
+"""Tables of cases: callbacks, notes, drafts, holders, transfers and drills. Import them from schema/tables.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reports.case_state import CaseOutcome
 from reports.delivery import TransferOutcome
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
-# A call-back or a form of staff that has taken effect, by SHA-256 (hotline and webhook-id): a repeat has no effect.
+# A callback or a form of staff that has taken effect, by SHA-256 (hotline and webhook-id): a repeat has no effect.
 callback = Table(
     "callback",
     metadata,

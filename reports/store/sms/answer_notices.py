@@ -88,7 +88,7 @@ def list_due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
 
 
 def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
-    """Load the facts of a report; None if the report is gone."""
+    """Load the facts of a report; None if there is no such report."""
     r, c, d, n, o = t.report.c, t.contact.c, t.delivery.c, t.nudge.c, t.outgoing.c
     report_query = select(
         r.mode, r.revision, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since")
@@ -112,7 +112,10 @@ def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
 
 
 def schedule(database: Database, answer_id: str, report_id: str, due_at: int | None) -> None:
-    """Store when the notice of an answer is due. Once it is stored, only the time changes; None: no notice is sent."""
+    """Store when the notice of an answer is due; None: no notice is sent.
+
+    A stored time is replaced, unless the notice was sent.
+    """
     row = {"answer_id": answer_id, "report_id": report_id, "due_at": due_at}
     with database.write() as connection:
         if not connection.execute(database.insert_or_ignore(t.nudge).values(row)).rowcount:

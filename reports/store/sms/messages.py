@@ -35,7 +35,7 @@ class SmsState(StrEnum):
     """How far the sending of an SMS has come."""
 
     DUE = "due"
-    SENT = "sent"  # a provider has taken it
+    SENT = "sent"  # a provider has accepted it
     FAILED = "failed"
     EXPIRED = "expired"  # too late to be sent: a delayed reply must not arrive at night
 
@@ -156,7 +156,7 @@ class LeasedSms:
 
     @property
     def lives(self) -> int:
-        """Return for how many microseconds from the lease on the SMS may still arrive."""
+        """Return how many microseconds after the start of the lease the SMS is no longer of use."""
         return min(self.expires_at - (self.lease_until - LEASE_TIME), SMS_LIFETIME)
 
 

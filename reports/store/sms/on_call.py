@@ -1,6 +1,6 @@
 """SMS to on-call phones, and the replies that acknowledge a report.
 
-A code of six digits joins a text and its reply; no telephone number is stored.
+A word of six digits joins a text and its reply; no telephone number is stored.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from reports.time_limits import CLOCK_SLACK
 from runtime.time_units import HOUR
 
-WRONG, SUPERSEDED = 1, 2  # no text of the hotline has this code; its report has become more urgent since that text
-MAX_WRONG = 10  # wrong codes of a hotline in an hour; after that even a right one is not accepted
+WRONG, SUPERSEDED = 1, 2  # no text of the hotline has this word; its report has become more urgent since that text
+MAX_WRONG = 10  # wrong words of a hotline in an hour; after that even a right one is not accepted
 
 
 @dataclass(frozen=True, slots=True)

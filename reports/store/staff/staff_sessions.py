@@ -75,8 +75,8 @@ def find(database: Database, session_hash: bytes) -> tuple[StaffSession, Account
 def touch(database: Database, session_hash: bytes, idle: int) -> None:
     """Record that the person did something; `idle`: microseconds after which a session locks.
 
-    A session that was locked since the request was checked stays locked: Esc pressed twice also counts as an action,
-    and the browser's script may report it last.
+    A session that was locked since the request was checked stays locked. Esc pressed twice locks it, but each
+    key press is also an action, which the browser's script may report after the lock.
     """
     c, now = s.staff_session.c, database.now()
     unlocked = update(s.staff_session).where(c.session_hash == session_hash, c.seen_at > now - idle)
