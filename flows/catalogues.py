@@ -48,7 +48,7 @@ class Catalogue:
     """The translations of one language.
 
     `name`: the language's own name. `words`: message id → translation. `greetings`: first texts that choose the
-    language. `keywords`: other words for the choices of the home screen, or for HELP, with the English word.
+    language. `keywords`: other words for the choices of the home screen, or for HELP and STOP, with the English word.
     `reviewed`: the organisation that reviewed it, and when.
     """
 
@@ -81,7 +81,7 @@ def load(folder: Traversable) -> dict[str, Catalogue]:
 
 
 def reviewed_and_drafts(tags: Iterable[str], known: Mapping[str, Catalogue]) -> tuple[list[str], list[str]]:
-    """Divide these languages into reviewed ones and drafts. English is the source and counts as reviewed."""
+    """Divide the languages that have a catalogue into reviewed ones and drafts. English counts as reviewed."""
     available = [tag for tag in tags if tag == ENGLISH or tag in known]
     reviewed_tags = [tag for tag in available if tag == ENGLISH or known[tag].reviewed]
     return reviewed_tags, [tag for tag in available if tag not in reviewed_tags]
@@ -108,8 +108,8 @@ def _is_usable(entry: polib.POEntry) -> bool:
     """Return whether a translation may be used.
 
     It may not if it is fuzzy, because it translates an earlier English text, or if its placeholders differ from the
-    English, because a number might be missing. They are compared line by line: a line is left out with a field that a
-    country lacks, and with it the other fields of that line.
+    English, because a number might be missing. They are compared line by line, because a line is left out as a
+    whole if a country lacks one of its fields.
     """
     return not entry.fuzzy and fields_by_line(entry.msgid) == fields_by_line(entry.msgstr)
 

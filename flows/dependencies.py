@@ -19,8 +19,9 @@ Names = frozenset[str]
 class Dependencies:
     """The names that each screen depends on.
 
-    `shown`: of its texts and choices. `own`: those, and the names of its targets' conditions. `later`: those of all
-    screens that may follow, too. `values`: the sets of values that conditions compare each name with.
+    `shown`: the names in its texts and choices. `own`: also those in the conditions that decide whether it is shown
+    and which screen follows. `later`: also the `own` names of all screens that may follow.
+    `values`: the sets of values that conditions compare each name with.
     """
 
     shown: Mapping[str, Names]

@@ -133,7 +133,7 @@ class _Turn(Struct, frozen=True):
         return self.typed(screen, screen.typed, key) if screen.typed else self.chosen(screen, key)
 
     def meant(self, screen: Screen, reply: str) -> str:
-        """Return the key if the label of `0`, `00` or `98` was typed. Not used on screens with typed input."""
+        """Return the key if the label of `0`, `00` or `98` was typed, else the reply. Not used for typed input."""
         if not reply[:1].isalpha():
             return reply
         context = self.context_for(self.state)
@@ -167,7 +167,7 @@ class _Turn(Struct, frozen=True):
         return EngineStep(_forget(self.book, replace(state, trail=state.trail[:-1]).at(before)))
 
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
-        """Store the reply as it is; only the whole reply "1" skips, if the screen says so.
+        """Store the reply as it is. The screen's skip key skips the question only if it is the whole reply.
 
         A secret consists of digits: a text in its place was meant for somebody, so it is kept as free text.
         """
@@ -183,7 +183,7 @@ class _Turn(Struct, frozen=True):
         return self.walked(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
     def found(self, screen: Screen, reply: str, page: int) -> Choice | None:
-        """Find the choice by its key, or by its label or another word for it.
+        """Return the choice that has this key, label or other word; None if there is none.
 
         If numbers start again on each page, the keys are those of this page.
         """
@@ -217,7 +217,10 @@ class _Turn(Struct, frozen=True):
         return EngineStep(_onward(self.book, state, go, self.context_for), answer=answer)
 
     def wrong(self) -> EngineStep:
-        """Count a wrong reply. Free text is stored even if a choice or a code was asked: it was meant."""
+        """Count a wrong reply. Free text is stored even where a choice or a code was asked: it is meant for somebody.
+
+        A continuation of earlier text (`more`) is stored and not counted.
+        """
         state = self.state
         texts = (
             (UnpromptedText(self.now, state.screen, as_stored(self.reply)),)
@@ -237,7 +240,7 @@ def _undone(state: FlowState) -> FlowState:
 
 
 def _for_everybody(screen: Screen, key: str) -> Choice | None:
-    """Return the choice of this key if its being offered depends on nothing."""
+    """Return the choice of this key if it looks the same and is offered to everybody; else None."""
     found = [] if screen.lists else [candidate for candidate in screen.choices if candidate.key == key]
     return found[0] if len(found) == 1 and found[0].when is ALWAYS and found[0].say.is_constant else None
 
@@ -248,7 +251,7 @@ def _is_label(offer: OfferedChoice, wanted: str) -> bool:
 
 
 def _onward(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: ContextFor) -> FlowState:
-    """Go to the first screen on this path that is asked. Conditions are checked in the context of each screen."""
+    """Return the state at the first screen that is not skipped. Conditions are checked in each screen's context."""
     values = state.values
     while True:
         facts = context_for(state).facts
@@ -281,7 +284,7 @@ def _forget(book: FlowBook, state: FlowState) -> FlowState:
 
 # Pack a FlowState into a short list that JSON can carry, and unpack it.
 #
-# The name of each screen is stored once; everything else are numbers that point to it. So a session stays small, and
+# The name of each screen is stored once; everything else refers to it by a number. So a session stays small, and
 # a flow that has changed is detected instead of misread. Pure.
 
 

@@ -1,6 +1,6 @@
 """The data of flows: screens, the state of a session, and the facts and fields that texts may use.
 
-It is pure data. The engine walks the screens; the renderer lays them out.
+It is pure data. The engine leads from screen to screen; the renderer lays them out.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class FlowState(Struct, frozen=True):
 
     @property
     def values(self) -> dict[str, str | None]:
-        """The answers in force by question; if a question was answered twice on the trail, the last answer."""
+        """Return the answers in force by question; if a question was answered twice on the trail, the last answer."""
         all_answers = self.answers
         return {all_answers[index].question: all_answers[index].value for _, index in self.trail if index >= 0}
 
@@ -122,7 +122,7 @@ class FlowState(Struct, frozen=True):
 
     @property
     def in_force(self) -> frozenset[int]:
-        """The indices in `answers` of the answers in force."""
+        """Return the indices in `answers` of the answers in force."""
         return frozenset(index for _, index in self.trail if index >= 0)
 
     def at(self, screen: str) -> FlowState:
@@ -138,7 +138,7 @@ class Option(Struct, frozen=True):
 
 
 class ScreenContext(Struct, frozen=True):
-    """The facts, fields and lists of one session, and the function that translates texts (flows/model.py).
+    """The facts, fields and lists of one session, and the function that translates texts.
 
     `common`: the cache of screens that are the same for everybody.
     """
@@ -194,7 +194,7 @@ class ScreenText:
 
     @property
     def is_constant(self) -> bool:
-        """Whether everybody sees the same text: it has no condition and no field."""
+        """Return whether everybody sees the same text: it has no condition and no field."""
         variant = self.variants[0] if len(self.variants) == 1 else None
         return bool(variant and variant.when is ALWAYS and "{" not in "".join(variant.says))
 
@@ -273,7 +273,7 @@ class Screen:
 
     @property
     def flow(self) -> str:
-        """The name of the screen's flow."""
+        """Return the name of the screen's flow."""
         return self.id.partition(".")[0]
 
 
@@ -291,7 +291,7 @@ class NameReference:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The organisation that gives an advice.
+    """The organisation whose advice a tip is taken from.
 
     `grade`: "docs" for the organisation's own page, "second-hand" for a report by others.
     """
@@ -303,7 +303,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A tip on one or two screens. `inferred`: what no source says. `checked`: ISO 8601 date."""
+    """A tip on one or two screens. `inferred`: the part that no source says. `checked`: ISO 8601 date."""
 
     id: str
     screens: tuple[str, ...]

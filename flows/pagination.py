@@ -39,7 +39,7 @@ CARRIER_WORDS = frozenset(
 )  # the carrier itself answers these words (S-09)
 ACCEPTED_CARRIER_WORDS = frozenset({"yes"})  # not allowed as a label, but accepted when typed
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-MIN_LETTERS = 12  # a reply with so many letters is free text
+MIN_LETTERS = 12  # a reply with at least this many letters is free text
 CONTEXT_SEPARATOR = "\x04"  # between the context and the text of a message, as in gettext's files
 MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not folded
 
@@ -126,7 +126,7 @@ class ScreenPage(Struct, frozen=True):
 
 
 def with_first_line(page: ScreenPage, signs: tuple[str, ...], limit: ScreenLimit, *, keep: str = "") -> str:
-    """Return the page with one of `signs` as its first line, with as much of both as fits.
+    """Return the text of a page with one of `signs` as its first line, or without if none fits.
 
     The signs are ordered by preference, the longest first. To make room the line to leave is removed first, then the
     foot, then the end of the heading. The choices, Back, More and the line above stay. A heading keeps its first line
@@ -143,7 +143,7 @@ def with_first_line(page: ScreenPage, signs: tuple[str, ...], limit: ScreenLimit
 
 
 def _shorter_headings(heading: str, keep: str) -> Iterator[str]:
-    """Yield ever shorter headings: without the last lines, then the last sentences, then the first line."""
+    """Yield ever shorter headings: without the last lines, then without the last sentences, then none at all."""
     lines = heading.split("\n")
     for count in range(len(lines) - 1, 0, -1):
         yield "\n".join(lines[:count])
@@ -158,7 +158,7 @@ def _shorter_headings(heading: str, keep: str) -> Iterator[str]:
 
 def fits(text: str, limit: ScreenLimit) -> bool:
     """Return whether a text fits on one screen."""
-    least = len(text) + limit.prefix  # each character takes at least one
+    least = len(text) + limit.prefix  # each character takes at least one septet or unit
     if least > max(limit.septets, limit.units):
         return False
     if GSM7_SINGLE.fullmatch(text):
@@ -250,12 +250,12 @@ def _shorten_choice(menu: Menu, line: MenuLine, limit: ScreenLimit) -> MenuLine:
 
 
 def in_context(context: str, words: str) -> str:
-    """Return the message id of a text that means something else on another screen."""
+    """Return the message id of a text: with its context, if it has another meaning elsewhere (gettext's msgctxt)."""
     return f"{context}{CONTEXT_SEPARATOR}{words}" if context else words
 
 
 def without_context(message: str) -> str:
-    """Return the text of a message id."""
+    """Return the text of a message id, without the context."""
     return message.rpartition(CONTEXT_SEPARATOR)[2]
 
 

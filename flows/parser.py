@@ -66,17 +66,17 @@ class YamlNode:
 
     @property
     def line(self) -> int:
-        """The line in the file, from 1."""
+        """Return the line in the file, from 1."""
         return int(self.node.start_mark.line) + 1
 
     @property
     def column(self) -> int:
-        """The column in the file, from 1."""
+        """Return the column in the file, from 1."""
         return int(self.node.start_mark.column) + 1
 
     @property
     def at(self) -> tuple[int, int]:
-        """Line and column."""
+        """Return line and column."""
         return self.line, self.column
 
     def wrong(self, message: str) -> NoReturn:
@@ -89,7 +89,7 @@ class YamlNode:
 
     @property
     def is_mapping(self) -> bool:
-        """Whether the node has names with values."""
+        """Return whether the node has names with values."""
         return isinstance(self.node, MappingNode)
 
     def text(self) -> str:
@@ -99,7 +99,7 @@ class YamlNode:
         return str(self.node.value).removesuffix("\n")
 
     def value(self) -> str | None:
-        """Return a code, or None for `null` without quotes."""
+        """Return the text of a scalar; None for `null`, `~` or nothing without quotes. Raises FlowError as `text`."""
         text = self.text()
         plain = isinstance(self.node, ScalarNode) and not self.node.style
         return None if plain and text in ("null", "~", "") else text
@@ -160,7 +160,10 @@ def compose(file: str, text: str) -> YamlNode:
 
 
 class ElementParser:
-    """Parses the parts of the screens of one file, and collects the names that they use in `uses`."""
+    """Parses the parts of the screens of one file, and collects the names that they use in `uses`.
+
+    The methods that take a node raise FlowError at the first fault.
+    """
 
     def __init__(self, flow: str) -> None:
         self.flow = flow
@@ -215,7 +218,7 @@ class ElementParser:
         return words
 
     def label(self, place: YamlNode, words: str, understood: frozenset[str]) -> str:
-        """Check a label or another word for a choice, and return it folded."""
+        """Check a label or another word for a choice, and return it folded. `understood`: carrier words to accept."""
         folded = fold(words)
         if folded in CARRIER_WORDS - understood:
             place.wrong(f"{words!r} is a word that carriers answer themselves; choose another word")

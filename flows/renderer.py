@@ -1,4 +1,4 @@
-"""Render a screen as text: choose what holds now, fill in the fields, translate, and fit it to the phone. Pure."""
+"""Render a screen as text: choose by conditions, fill in the fields, translate, and fit it to the phone. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from flows.pagination import (
 )
 
 OVERLAY_SCREEN = "home.third_wrong"
-MAX_WRONG_REPLIES = 3  # so many wrong replies in a row
+MAX_WRONG_REPLIES = 3  # in a row; then a notice with the emergency numbers covers the screen
 SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
 
@@ -75,7 +75,7 @@ def overlay_of(book: FlowBook, state: FlowState) -> Screen | None:
 
 
 def is_asked(screen: Screen, values: Mapping[str, str | None], world: ScreenContext) -> bool:
-    """Return whether a screen is shown; otherwise it is skipped."""
+    """Return whether a screen is shown: its condition holds and its list is not empty. Otherwise it is skipped."""
     return screen.when.holds(values, world.facts) and (not screen.lists or any(map(world.lists.get, screen.lists)))
 
 
@@ -127,7 +127,7 @@ def _has_moved(laid_pages: tuple[ScreenPage, ...], base: tuple[ScreenPage, ...])
 def offered_choices(
     screen: Screen, values: Mapping[str, str | None], world: ScreenContext
 ) -> tuple[OfferedChoice, ...]:
-    """Return the choices that hold now, those from data first."""
+    """Return the choices whose condition holds, those from data first."""
     listed = next(filter(None, (world.lists.get(name, ()) for name in screen.lists)), ())
     offers = [OfferedChoice("", (option.say,), Choice("", ScreenText(), option.value)) for option in listed]
     for choice in screen.choices:
@@ -137,7 +137,7 @@ def offered_choices(
 
 
 def fill_all(text: ScreenText, values: Mapping[str, str | None], world: ScreenContext) -> tuple[str, ...]:
-    """Return the filled texts of the variant that holds, without those that lack a field."""
+    """Return the filled texts of the variant that holds, without empty ones; ("",) if none remains."""
     if not text.variants:
         return ("",)
     says = [words for say in text.says(values, world.facts) if (words := fill(say, world))]

@@ -17,7 +17,7 @@ from typing import Final
 
 from flows.pagination import alphabet, size
 
-MAX_SEPTETS, MAX_UNITS = 120, 40  # the room beside the lines below it, on a screen of 160 septets or 70 units
+MAX_SEPTETS, MAX_UNITS = 120, 40  # room for a reply; the lines below it need the rest of 160 septets or 70 units
 # Control and format characters: how they look depends on the phone.
 INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
 
@@ -27,7 +27,7 @@ ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|a\.m|p\.m)\b", re.IGNORECASE)
 TIME = re.compile(r"\b(?:[01]?\d|2[0-4])[.:h][0-5]\d\b(?![.:\d])|\b\d{1,2}(?= ?[ap]m\b)", re.IGNORECASE)
 # Includes characters between digits: people read a number on over a dash or a comma.
 DIGITS = re.compile(r"\d(?:[\W\d_]*\d)?")
-MAX_SHORT_DIGITS = 2  # so few digits are no telephone number: "at 4", "in 10 days"
+MAX_SHORT_DIGITS = 2  # up to this many digits are no telephone number: "at 4", "in 10 days"
 
 PICTURE_WORDS = (
     r"pictures?|photos?|images?|videos?|selfies?|screenshots?|pics?|clips?|"  # English
@@ -78,7 +78,7 @@ class Objection:
 
 
 def check_reply(words: str, numbers: Collection[str], names: Collection[str] = ()) -> tuple[Objection, ...]:
-    """Check a text.
+    """Return the objections to a text for a reporter; none if it may be sent.
 
     `numbers`: those that may be shown in the country, as digits. `names`: the names of its hotlines.
     """

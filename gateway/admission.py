@@ -1,7 +1,7 @@
 """Admission control, and the log of refused requests. A process that is late accepts fewer new calls.
 
 A call is ten requests or more over some minutes. A process that accepts every new call at its limit is soon late for
-all of them, and they drop in the middle. Three figures, read four times a second, show that it is at its limit: how
+all of them, and they drop in the middle. Three delays, measured four times a second, show that it is at its limit: how
 late its event loop wakes, how late it begins requests, and how long they wait for a thread. Its capacity is the highest
 rate of the last minutes at which calls reached "Sent" or their last screen. While it is late, it admits new calls at
 nine tenths of its capacity, and fewer the later it is. Otherwise the rate rises slowly, and quickly once there are few
@@ -54,14 +54,14 @@ class AdmissionControl:
         self._rate = math.inf  # new calls a second that are admitted
         self._credit = 1.0  # new calls that may be admitted at once
         self._credited_at = self._looked_at = now()
-        self._ended = 0  # calls since the last adjustment
-        self._ended_rate = 0.0  # calls a second
+        self._ended = 0  # calls that ended since the last adjustment
+        self._ended_rate = 0.0  # ended calls a second, averaged over `MEAN_SECONDS`
         self._capacity = 0.0  # calls a second: the highest rate of ended calls in the last minutes
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
-        self._request_rate = 0.0  # requests a second
-        self._is_busy = False  # whether there were many requests
-        self._late = self._latest = 0.0  # seconds: since the last adjustment, and before it
+        self._request_rate = 0.0  # admitted requests a second, averaged over `BUSY_SECONDS`
+        self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
+        self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
     def note(self, seconds: float) -> None:
         """Record how many seconds a request waited before its handling began."""
@@ -76,7 +76,7 @@ class AdmissionControl:
         self._ended += 1
 
     def admits(self, inbound: Inbound) -> bool:
-        """Return whether a message is accepted: all except some new calls and SMS while this process is late."""
+        """Return whether a message is accepted, and count it if so. A late process refuses some new calls and SMS."""
         is_admitted = self._admits(inbound)
         self._requests += is_admitted
         return is_admitted
@@ -114,7 +114,7 @@ class AdmissionControl:
         self._ended, self._looked_at = 0, now
 
     async def run(self) -> None:
-        """Adjust the rate for as long as the event loop runs."""
+        """Adjust the rate every `EVERY_SECONDS`, until the task is cancelled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             self.look()
@@ -137,7 +137,8 @@ class RefusalLog:
 
         Args:
             reason: token or signature.
-            channel: None if the address names no open channel; it may hold anything then.
+            channel: the channel's name; None if the address names no configured channel, because it may then hold
+                anything.
         """
         refusal = reason, channel
         with self._lock:

@@ -70,7 +70,7 @@ log = structlog.get_logger()
 def check(environ: Mapping[str, str]) -> None:
     """Check the settings for the server, before its first process: exit with one line for each wrong setting.
 
-    A process that exits by itself would be restarted again and again.
+    The master calls this, because it would restart a worker process that exits again and again.
     """
     try:
         _read(environ).database.close()
@@ -240,7 +240,7 @@ def _assemble(config: _Configuration) -> Services:
 
 
 def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatcher]:
-    """Return the constructor of the dispatcher, without the parts that others use as well."""
+    """Return the dispatcher's constructor. The caller adds the arguments that other services use as well."""
     return partial(
         Dispatcher,
         countries=config.countries,
@@ -273,9 +273,9 @@ def _metrics() -> WebMetrics:
 
 
 def _channels(common: CommonSettings, environ: Mapping[str, str]) -> dict[str, Channel]:
-    """Load the configured channels.
+    """Load the configured channels, by name.
 
-    Each name is a module in gateway/channels; its Settings come from the environment.
+    Each name is a module in gateway/channels; its Settings come from the environment. Raises SettingError.
     """
     channels_by_name: dict[str, Channel] = {}
     for name in common.channels:

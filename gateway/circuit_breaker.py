@@ -8,7 +8,10 @@ from collections.abc import Callable
 
 
 class CircuitBreaker:
-    """Opens for `rest` seconds after `failures` within `window` seconds. Monotonic time; one for each process."""
+    """A circuit breaker that opens for `rest` seconds after `failures` failures within `window` seconds.
+
+    Each process has its own. `clock`: returns monotonic seconds.
+    """
 
     def __init__(self, failures: int, window: float, rest: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._window = window
@@ -23,7 +26,7 @@ class CircuitBreaker:
         return self._clock() < self._open_until
 
     def failed(self) -> None:
-        """Count a failure, and open after too many."""
+        """Count a failure, and open the circuit breaker after too many."""
         now = self._clock()
         self._failures.append(now)
         if len(self._failures) == self._failures.maxlen and now - self._failures[0] <= self._window:

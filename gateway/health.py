@@ -41,7 +41,11 @@ class Health:
         return Response("ok\n", content_type="text/plain; charset=utf-8")
 
     def ready(self) -> Response:
-        """Return the state of all parts as JSON, with status 200 or 503."""
+        """Return the state of all parts as JSON.
+
+        The status is 503 if the database or Redis is unavailable, a clock is wrong, there is no scheduler, or a P1
+        delivery waits too long; else 200.
+        """
         oldest, skew = self._oldest(), self._clock_skew()
         status = {
             "database": oldest is not None,

@@ -79,7 +79,7 @@ class WebMetrics:
             self.count("answers_over_5s")
 
     def loop_blocked(self, what: str) -> None:
-        """Count a call that waited on the event loop's thread; which one, the log says."""
+        """Count a call that blocked the event loop's thread. The log names the call."""
         del what
         self.count("event_loop_blocked")
 

@@ -1,4 +1,4 @@
-"""Identify the sender of a message: the same key however the network writes the number, or if it sends no number.
+"""Identify the sender of a message by one key, however the network writes the number, also if it sends no number.
 
 Pure.
 """
@@ -81,7 +81,7 @@ def mobile_pattern(region: str) -> re.Pattern[str]:
 
 
 def _read(digits: str, region: str) -> PhoneNumber | None:
-    """Parse a number as dialled in that country, else as an international number without its + or 00."""
+    """Parse a number as dialled in that country, else as international: without its +, or with 00. Else return None."""
     if not _NUMBER.fullmatch(digits):
         return None
     spellings = [digits] if digits.startswith("+") else [digits, f"+{digits}", f"+{digits.removeprefix('00')}"]

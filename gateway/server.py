@@ -43,7 +43,7 @@ BAD_REQUEST_RESPONSE: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\
 
 
 class BadRequest(Exception):
-    """Not an HTTP request, or one that could be read as two."""
+    """Raised for input that is not an HTTP request, or could be read as two."""
 
 
 class ClientConnections:
@@ -57,7 +57,7 @@ class ClientConnections:
     def add(self, new: Any, all_: set[Any]) -> bool:
         """Add a connection and return whether there is room.
 
-        If its address has too many, the older half of the waiting ones is closed.
+        If its address has too many, the older half of those without a complete request is closed.
         """
         self._count_by_address[new.address] += 1
         if len(all_) <= self.most / 2 or self._count_by_address[new.address] <= self.most * MAX_SHARE_PER_ADDRESS:
@@ -144,7 +144,7 @@ class HttpProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def refuse(self) -> None:
-        """Answer 400 to input that is not a request. A valid request before it is answered; nothing after it is."""
+        """Answer 400 to input that is not a request. A valid request before it is still answered."""
         self._is_done = True
         if not self.is_idle:
             if not self.cycle.more_body:
@@ -158,7 +158,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.hang_up()
 
     def hang_up(self) -> None:
-        """Close without losing the answer: a connection closed with unread input is reset."""
+        """Close our side and read on: a connection closed with unread input is reset, and the answer lost."""
         self._is_done = True
         if self.transport.is_closing():
             return
@@ -175,7 +175,7 @@ class HttpProtocol(HttpToolsProtocol):
         return not (self._is_reading or self._is_done or self.is_idle)
 
     def end_late(self) -> None:
-        """Abort, refuse or begin to close: the client did not send, or receive its answer, in time."""
+        """End the connection of a client that was too slow. A partial request gets 400, a late receiver is cut off."""
         if self._is_done or self._is_last or self.is_answering:
             self.transport.abort()
         elif self._is_reading:

@@ -1,4 +1,4 @@
-"""SMS outside the turn that is being answered: the inbox without Redis, other replies, receipts, opt-outs."""
+"""SMS beside the turn being answered: the inbox used without Redis, replies by the worker, DLRs, opt-outs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class SmsInbox:
     def play(self, take: Callable[[Inbound], bool]) -> int:
         """Pass each stored SMS to `take`, oldest first, and return how many it accepted.
 
-        One for which it returns False stays.
+        An SMS that it refuses, or that cannot be opened, stays stored.
 
         Raises DatabaseUnavailable, and any exception of `take`.
         """
@@ -109,7 +109,10 @@ class SmsOutbox:
         self._mode = mode
 
     def send(self, inbound: Inbound, to: str, text: str, caller_key: bytes) -> None:
-        """Queue a reply, once for each inbound message however often it comes. Raises DatabaseUnavailable."""
+        """Queue a reply, once for each inbound message however often it comes. Raises DatabaseUnavailable.
+
+        `caller_key`: the keyed hash of the number, as in opt-outs.
+        """
         message_id = str(uuid.UUID(bytes=self._cipher.mac("reply", *idempotency_key(inbound))[:16]))
         body = {"to": to, "from": inbound.code, "text": text, "link": inbound.link}
         body["caller"] = caller_key.hex()  # so that the worker can record an opt-out that the provider reports
@@ -148,7 +151,7 @@ class EarlyReceipts:
         ] = []  # time of the next try, tries so far, message id, status
 
     def keep(self, id_: str, status: DeliveryReportStatus) -> None:
-        """Keep a report for the next try; drop it if there are too many."""
+        """Queue a delivery report for its first retry; drop it if too many wait."""
         with self._lock:
             if len(self._receipts) < MOST:
                 self._receipts.append((self._clock() + AFTER_SECONDS[0], 0, id_, status))
@@ -242,9 +245,9 @@ class OptOuts:
             }
 
     def _put_in_spool(self, kind: str, number: str) -> None:
-        """Store the opt-out in the spool as a submission without content.
+        """Store an opt-out or its withdrawal in the spool, as a submission without content. Raises DatabaseUnavailable.
 
-        A later one of the same number replaces the one before.
+        A later entry of the same number replaces the one before.
         """
         id_ = str(uuid.UUID(bytes=self._cipher.mac("optout-id", number)[:16]))
         submission = Submission(

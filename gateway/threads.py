@@ -99,9 +99,9 @@ class BlockingPool:
                 self._note_wait(time.monotonic() - asked_at)
 
     async def check(self, function: Callable[..., T], /, *args: object) -> T:
-        """Call `function`, which verifies the sender of a request.
+        """Call `function`, which verifies the sender of a request, in the separate thread; return its result.
 
-        Raises TooManyUnverified if very many requests wait for that.
+        Raises TooManyUnverified if very many requests wait for that, DatabaseUnavailable if the request's time is over.
         """
         if self._counts["unproven"] >= MAX_UNVERIFIED:
             raise TooManyUnverified

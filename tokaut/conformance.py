@@ -125,7 +125,7 @@ def check_deliveries(hotline: HotlineConnector, drills: DrillPayloads) -> Iterat
 
 
 def text_notifier(senders: Mapping[str, SmsSender]) -> Callable[[str, OnCallPhones], Notify]:
-    """Return a function that makes the notifier of a hotline's on-call phones.
+    """Return a function that makes the notifier of a hotline's duty phones.
 
     Each phone gets one SMS. It asks for no reply, because no delivery is stored that a reply could acknowledge.
     """

@@ -19,7 +19,7 @@ QUEUE_RIGHTS: Final = (
     f"+hget +hgetall +hmget "
     "+hdel +hexists +exists +expire +persist +del +lpush +rpush +sadd +zadd +llen +get +set +publish"
 )
-# Not dangerous commands, nor those that list or count the keys of others, change the database or store functions
+# Without dangerous commands, and those that list or count the keys of others, change the database or store functions
 WORKER_RIGHTS: Final = (
     f"{QUEUE_RIGHTS} +@read +@write +@connection +@pubsub +time -@dangerous +info "
     "-keys -scan -randomkey -dbsize -select -function -pubsub"

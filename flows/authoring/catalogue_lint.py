@@ -21,8 +21,8 @@ HEADER = {
     "Content-Transfer-Encoding": "8bit",
     "Project-Id-Version": "Tokaut",
 }
-# Characters that a word processor substitutes for ' " - ... and a blank. With one of them a screen holds 70 instead of
-# 160.
+# Characters that a word processor substitutes for ' " - ... and a blank. With one of them a screen holds 70
+# characters instead of 160.
 CURLY = re.compile("[\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2026\u00a0\u202f\u200b\ufeff]")
 ENDS = ".?!:"
 _FIGURES = re.compile(r"(\d+)(am|pm)?")
@@ -129,7 +129,7 @@ def _fields(english: str, words: str) -> Iterator[str]:
 
 
 def _figures(words: str) -> list[int]:
-    """Return the figures in a comparable form: 7am-9pm equals 7h-21h, and the order does not matter."""
+    """Return the numbers of a text in a comparable form: 7am-9pm equals 7h-21h, and the order does not matter."""
     return sorted(int(figure) + (12 if suffix == "pm" else 0) for figure, suffix in _FIGURES.findall(words))
 
 

@@ -56,7 +56,7 @@ ReplyIndex = dict[tuple[str, str], dict[str, set[str]]]  # (from, to) → reply 
 
 
 def build_graph(book: FlowBook, flow: str, walked: Sequence[StateGraph]) -> FlowGraph:
-    """Return the graph of a flow. `walked`: one country in one language, each channel once."""
+    """Return the graph of a flow. `walked`: the paths of one country and language, by each channel."""
     replies_by_pair: ReplyIndex = {}
     shown: dict[str, StateNode] = {}
     seen_by: dict[str, set[str]] = {}
@@ -163,7 +163,10 @@ def mermaid(drawn: FlowGraph) -> str:
 
 
 def _is_wide(drawn: FlowGraph) -> bool:
-    """Return whether the most screens at one distance from the start are many more than the distances."""
+    """Return whether the graph has many more screens beside one another than rows.
+
+    A row has the screens at one distance from the start.
+    """
     entered = {edge.to for edge in drawn.edges if edge.to != edge.at}
     row = [node.name for node in drawn.nodes if node.name not in entered] or [node.name for node in drawn.nodes[:1]]
     seen, widths = set(row), []

@@ -18,7 +18,7 @@ from flows.model import Answer, FlowBook, FlowState, Screen, ScreenContext, Scre
 from flows.pagination import MORE, ScreenPage, alphabet, fits, fold, size
 from flows.renderer import lay_out, leave_label, zero_label
 
-MANY_CHOICES = 9  # so many choices may fill two pages
+MANY_CHOICES = 9  # a screen with this many choices may take two pages
 # The questions that must be answered before an effect, which needs the answers.
 REQUIRED_BEFORE_EFFECT = {"send": ("danger", "category")}
 
@@ -288,9 +288,10 @@ def _too_many_screens(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
 class LintReport:
     """The result of the lint.
 
-    `findings`: by place and message, with all combinations that have it. `pages`: how many were laid out and measured.
-    `sequences`: each path to Send by USSD with its slowest time in seconds. `seconds_to_screen`: the fastest time until
-    a screen has been read.
+    `findings`: each with all combinations that have it. `lines`: how many combinations were checked. `spots`: how many
+    states were explored. `pages`: how many were laid out and measured. `sequences`: each path to Send by USSD with its
+    slowest time in seconds. `seconds_to_screen`: the fastest time until a screen is answered, or the
+    longest of these if countries differ.
     """
 
     findings: dict[Finding, list[str]] = field(default_factory=dict)
@@ -318,7 +319,7 @@ class Linter:
         self.report = LintReport()
 
     def take(self, first: Combination, others: Iterable[Combination] = ()) -> None:
-        """Check one country and channel. `others`: the same in other languages."""
+        """Check one country and channel, and add to the report. `others`: the same in other languages."""
         ways = explore(self._book, self._dependencies, first)
         self._note(path_faults(self._book, ways), first)
         self._count(ways)

@@ -59,7 +59,7 @@ class Combination:
 class StateNode(Struct, frozen=True):
     """A screen with the answers that matter from there on. `state`: the shortest path to it.
 
-    `facts`: the facts that are special about the line, and those that effects have set.
+    `facts`: the facts that depend on the telephone line, and those that effects have set.
     """
 
     key: StateKey
@@ -131,7 +131,7 @@ class _Answers:
 
     def __init__(self, state: FlowState, where: Combination) -> None:
         self.values = state.values
-        self._state, self._where = state, where  # a state that is referenced here keeps the ids of its parts
+        self._state, self._where = state, where  # keeps the state alive: ids of its parts are not reused
         self._keys: dict[str, Hashable] = {}
 
     def equivalence_key(self, name: str) -> Hashable:
@@ -180,7 +180,7 @@ class _Explorer:
         return cached_context
 
     def _answers_of(self, state: FlowState) -> _Answers:
-        """Return the answers of a state; the states that one reply leads over have the same on their trails."""
+        """Return the answers of a state. States with the same trail and answers, as skipped ones have, share them."""
         known = id(state.trail), id(state.answers)
         if known not in self._answers:
             self._answers[known] = _Answers(state, self._where)
@@ -189,7 +189,7 @@ class _Explorer:
     # Which paths are the same
 
     def _questions(self, names: frozenset[str]) -> tuple[tuple[str, bool, bool], ...]:
-        """Return the questions behind these names.
+        """Return the questions that these names depend on.
 
         Each comes with whether conditions compare it, and whether the context depends on it.
         """
@@ -244,7 +244,8 @@ class _Explorer:
     def _replies(self, spot: StateNode) -> Iterator[tuple[str, int, int]]:
         """Yield the replies to try.
 
-        On the lines after the first one only Send matters once it is offered; everything else is as on the first line.
+        On the telephone lines after the first one, a screen that offers Send gets only that reply and Back: all others
+        lead to the same as on the first line.
         """
         sends = [offer.key for offer in spot.layout.offers if offer.choice.do == "send"]
         other = self._is_on_another_line(spot)
@@ -259,16 +260,16 @@ class _Explorer:
         return any(name in first and first[name] != value for name, value in spot.facts)
 
     def _is_of_interest(self, spot: StateNode) -> bool:
-        """Return whether to try the replies.
+        """Return whether to try the replies to a state.
 
-        On the lines after the first one that is only where a flow depends on the facts of the line.
+        On the telephone lines after the first one, only first screens and flows that depend on the line are explored.
         """
         screen = spot.layout.screen
         off = self._is_on_another_line(spot) and not screen.start and screen.flow not in self._by_line
         return not (screen.end or off)
 
     def _is_new_back(self, spot: StateNode) -> bool:
-        """Return whether Back from this screen to the previous one has not been tried yet."""
+        """Return whether Back from this screen to the previous one has not been tried yet, and record it as tried."""
         pair = spot.state.screen, spot.state.trail[-1][0]
         new = pair not in self._seen_backs
         self._seen_backs.add(pair)

@@ -34,7 +34,7 @@ class PhoneProfile(Struct, frozen=True):
     begin: tuple[str, ...]
 
     def lay(self, form: ScreenVariant) -> ScreenLayout:
-        """Return the layout of the same form on this phone, in its language."""
+        """Return the layout of a form, also one of another phone, on this phone and in its language."""
         return lay_out(form.screen, form.values, replace(self.world, facts=form.facts), self.limit)
 
 
@@ -49,7 +49,7 @@ class ScreenVariant:
 
     @property
     def text(self) -> tuple[str, ...]:
-        """The texts of its pages."""
+        """Return the texts of its pages."""
         return tuple(page.text for page in self.laid.pages)
 
 
@@ -90,14 +90,14 @@ def _may_lead(way: Sequence[GoTo], facts: Facts) -> Iterator[str]:
 
 
 def _may_hold(when: Condition, facts: Facts) -> bool:
-    """Return whether a condition holds after some answers."""
+    """Return whether a condition holds with these facts after at least one set of answers."""
     return not when.any_of or any(
         all(facts[name] in allowed for name, allowed in all_of if name in facts) for all_of in when.any_of
     )
 
 
 def _must_hold(when: Condition, facts: Facts) -> bool:
-    """Return whether a condition holds for all possible answers."""
+    """Return whether a condition holds with these facts, whatever the answers are."""
     return not when.any_of or any(
         all(name in facts and facts[name] in allowed for name, allowed in all_of) for all_of in when.any_of
     )
@@ -116,7 +116,7 @@ def _forms(screen: Screen, phone: PhoneProfile) -> Iterator[ScreenVariant]:
 
 
 def _circumstances(screen: Screen, phone: PhoneProfile) -> Iterator[tuple[Facts, Values]]:
-    """Yield all combinations that the conditions of this screen distinguish."""
+    """Yield all combinations of facts and answers that the conditions of this screen distinguish."""
     compared: dict[str, set[str | None]] = {}
     for name, allowed in _clauses(screen):
         if name not in phone.world.facts:

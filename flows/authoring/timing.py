@@ -30,12 +30,12 @@ class PathToSend:
 
     @property
     def margins(self) -> tuple[int, ...]:
-        """The seconds that remain of each session limit; below 0 if the path takes longer."""
+        """Return the seconds that remain of each session limit; below 0 if the path takes longer."""
         return tuple(round(session - self.seconds) for session in SESSION_LIMITS)
 
 
 def reading_seconds(laid: ScreenLayout, page: int) -> float:
-    """Return the seconds to read up to a page."""
+    """Return the seconds to read the pages of a screen up to this one, inclusive."""
     words = sum(len(each_page.text.split()) for each_page in laid.pages[: page + 1])
     return words * 60 / WORDS_PER_MINUTE
 
@@ -62,7 +62,10 @@ def fastest_seconds(ways: StateGraph) -> dict[StateKey, float]:
 
 
 def paths_to_send(ways: StateGraph) -> list[PathToSend]:
-    """Return all sequences of screens from the first of the flow that sends to the first that offers Send."""
+    """Return all sequences of screens before Send, each with its slowest time.
+
+    They go from the first screen of the flow that sends to the first screen that offers Send.
+    """
     sending = {spot.layout.screen.flow for spot in ways.nodes.values() if _sends(spot.layout)}
     longest: dict[tuple[str, ...], float] = {}
     for key, seconds in _entries(ways, sending):

@@ -60,7 +60,7 @@ class DrillRunner:
         self._submitter = submitter
 
     def hold(self) -> None:
-        """Run all due drills, each on its own. One that fails is run again in the next round.
+        """Run all due drills, in training mode only. One that fails stops no other and is run again in the next round.
 
         Raises DatabaseUnavailable, which would make all others fail too.
         """
@@ -122,7 +122,7 @@ class DrillRunner:
         return TurnRequest(inbound, sender, country, render_context, ScreenLimit(), is_simulator=True, now=at // SECOND)
 
     def _told(self, request: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
-        """Play the script and return the report once it is sent, or scheduled as incomplete by a dropped call."""
+        """Play the script and return its report: sent, or scheduled as incomplete by a dropped call; else None."""
         record = self._reducer.begin(request, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MOST_STEPS):
             screen = self._reducer.book.screen(record.state.screen)
@@ -147,7 +147,11 @@ class DrillRunner:
 
 
 def _reply(request: TurnRequest, record: Record, screen: Screen, answers: Mapping[str, str]) -> str:
-    """Return the key of the script's answer, or of the first choice; the key of More if it is on a later page."""
+    """Return the reply to a screen: the script's words, or the key of the choice that the script names.
+
+    Without an answer in the script, typed input is skipped and the first choice is taken. If the choice is on a later
+    page, the reply is the key of More.
+    """
     answer = answers.get(screen.question or "")
     if screen.typed:
         return answer or screen.typed.skip or ""

@@ -37,9 +37,10 @@ class ErasureReplay:
         self.is_done = False
 
     def reapply(self) -> None:
-        """Apply the journal from shortly before the last status row of this host. Raises DatabaseUnavailable.
+        """Apply the journal from shortly before this host last saved its spool's status. Raises DatabaseUnavailable.
 
-        In a restored database that row is older than the backup. If there is none, the whole journal is applied.
+        In a restored database that status is older than the backup, so nothing since then is left out. Without a status
+        the whole journal is applied.
         """
         if self.is_done:
             return
@@ -84,7 +85,7 @@ class ErasureReplay:
             self._repeat_erasure(erasure)
 
     def _repeat_erasure(self, erasure: Erasure) -> None:
-        """Send a deletion request or a withdrawal of contact again, and delete what is scheduled of the report."""
+        """Send a deletion request or a withdrawal of contact again. A deletion also cancels the pending revision."""
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
             pending_submissions.cancel_pending(self._database, b"", erasure.report_id)
         with suppress(MailboxClosed):

@@ -46,7 +46,7 @@ SAY_SECONDS = 60  # between two equal rows, or two warnings, about this host's s
 
 log = structlog.get_logger()
 RELOAD_EVERY_SECONDS = 20  # a withdrawn number must disappear within a minute
-BACK = 7  # days to look for; the database may have been unavailable that long
+BACK = 7  # past days whose counts are moved; the database may have been unavailable that long
 LATE = 3600  # seconds after midnight until which the day before may still be counted
 
 
@@ -60,9 +60,6 @@ def give_back() -> None:
     """Return free memory to the operating system; do nothing without glibc."""
     if _trim:
         _trim(0)
-
-
-# Submit the entries of the spool once the database is back, whatever was stored in the meantime.
 
 
 class Housekeeping:
@@ -133,7 +130,7 @@ class Housekeeping:
 
     def _save_spool_status(self) -> None:
         """Store the state of this host's spool in the database: `clock` and `tokaut watch` cannot read the folder."""
-        if not self._erasing.is_done:  # this row shows `ErasureReplay` where a restored database ends
+        if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
             return
         status = self._spool.standing(HOST)
         is_same = self._said is not None and (status.entries, status.bad) == (self._said.entries, self._said.bad)
@@ -143,7 +140,7 @@ class Housekeeping:
         self._said, self._next_status_at = status, time.monotonic() + SAY_SECONDS
 
     def _run_leased_tasks(self) -> None:
-        """Run the tasks that only one process of all hosts may run, under a lease."""
+        """Replay queued SMS and run the chores, if this process holds the lease: only one of all hosts may."""
         if leases.acquire(self._database, "replay", self._name, LEASE_SECONDS):
             if replayed := self._inbox.play(self._replay):
                 log.info("sms_inbox_replayed", count=replayed)
@@ -245,10 +242,10 @@ class StatisticsFlush:
         self._next_at = 0
 
     def move(self) -> int:
-        """Move the counts of past days, and return of how many days.
+        """Move the counts of the past `BACK` days, and return the number of days that had counts.
 
-        Runs at most once an hour, so that a database that refuses the counts is not treated as unavailable. Raises
-        RedisUnavailable and DatabaseUnavailable; saved counts are not saved twice.
+        Runs at most once an hour, and returns 0 in between, so that a database that refuses the counts is not treated
+        as unavailable. Raises RedisUnavailable and DatabaseUnavailable; saved counts are not saved twice.
         """
         now = self._database.now() // SECOND
         if now < self._next_at:

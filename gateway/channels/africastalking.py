@@ -67,7 +67,7 @@ class Channel(TokenAuthMixin):
         return _RECEIVE[endpoint](fields)
 
     def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
-        """Return the dialled code of an unreadable request."""
+        """Return the dialled code of an unreadable request, and no link."""
         return find("serviceCode") or find("to"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:

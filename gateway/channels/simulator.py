@@ -72,7 +72,7 @@ class Channel:
         )
 
     def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
-        """Return the dialled code of an unreadable request."""
+        """Return the dialled code of an unreadable request, and no link."""
         return find("service_code"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:

@@ -108,7 +108,7 @@ class Channel:
     def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
         """Return whether the signature, the account and the form of the fields are valid.
 
-        Every key and both ways to write the port are tried, so that the time reveals nothing.
+        Every key and both ways to write the port are tried, so that the time does not reveal which one matched.
         """
         received = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
         is_signed = sum(hmac.compare_digest(expected, received) for expected in self._signatures(wire, fields)) > 0
@@ -120,7 +120,7 @@ class Channel:
         return _RECEIVE[endpoint](fields)
 
     def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
-        """Return the texted number of an unreadable request."""
+        """Return the texted number of an unreadable request, and no link."""
         return find("To"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
@@ -139,7 +139,7 @@ class Channel:
 
 
 def _is_whole(endpoint: str, fields: Fields) -> bool:
-    """Return whether each parameter is separate and has the form that Twilio uses; see the module's docstring."""
+    """Return whether the identifying fields are present and all have Twilio's form; see the module's docstring."""
     parameters = fields.values
     return (
         _NEEDED.get(endpoint, frozenset()) <= parameters.keys()

@@ -45,7 +45,7 @@ class Channel(TokenAuthMixin):
         return ussd_json.receive(self.name, fields)
 
     def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
-        """Return the dialled code of an unreadable request."""
+        """Return the dialled code of an unreadable request, and no link."""
         return find("service_code"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:

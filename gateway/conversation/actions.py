@@ -15,7 +15,7 @@ from gateway.threads import RunBlocking
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
-Counted = Callable[[str], Awaitable[int | None]]  # sender key → number of earlier reports
+Counted = Callable[[str], Awaitable[int | None]]  # sender key → number of earlier reports; None if unknown
 
 
 class Actions:
@@ -66,9 +66,9 @@ class Actions:
         return "sent", replace(record, report=sent_report)
 
     async def _delete(self, request: TurnRequest, record: Record) -> Outcome:
-        """Delete the report, or report that a hotline knows of it already.
+        """Delete the report; the outcome says whether a hotline already has it.
 
-        Hotlines that have it are asked to delete it.
+        Hotlines that have the complete report are asked to delete it.
         """
         report = record.report
         outcome = await self._run_blocking(self._submitter.delete, report) if report else DeleteOutcome.DELETED
@@ -112,7 +112,7 @@ class Actions:
     async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
         """Ask the hotlines to delete the report, and show nothing of it in this call any more.
 
-        What another phone has added and nobody has submitted yet is deleted too: it would reach a hotline afterwards.
+        Pending updates, also those from another phone, are deleted too: they would reach a hotline afterwards.
         """
         report_id = str(record.opened_report)
         await self._run_blocking(self._submitter.refuse_spooled, report_id)

@@ -35,7 +35,7 @@ LETTERS = ("my.message", "my.next")
 
 
 class UnroutedFact(str):
-    """Stands for a fact that was not computed: a screen that does not declare it must not depend on it."""
+    """Stands for a fact that was not computed for a screen. A condition that reads it raises LookupError."""
 
     __slots__ = ()
 
@@ -64,7 +64,7 @@ class CountryContext:
     def of(
         cls, country: Country, language: Catalogue = ENGLISH_CATALOGUE, languages: Sequence[Catalogue] = ()
     ) -> CountryContext:
-        """Build the context. `languages`: all that the country offers."""
+        """Build the context of a country in one language. `languages`: all that the country offers."""
         fields = country.fields(language.say)
         facts = {
             "helpline_texts": _yes(bool(fields["helpline_sms"])),
@@ -81,9 +81,9 @@ class CountryContext:
 
 
 def common(ground: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
-    """Return the cache of screens that look the same to all reporters of a country.
+    """Return the layout cache for the screens that look the same to all reporters of a country, still empty.
 
-    `looks`: the inputs of each screen.
+    `looks`: the inputs of each screen, by its id.
     """
     facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
     screen_context = ScreenContext(facts, ground.fields, ground.lists, ground.language.say)
@@ -117,7 +117,7 @@ class RenderContext(Struct, frozen=True):
         return replace(self, **more, cached=[])
 
     def __call__(self, state: FlowState) -> ScreenContext:
-        """Return what the screens may show in this state."""
+        """Return the screen context of a state: what its screen may show."""
         routed = self.route_screens is None or state.screen in self.route_screens
         if self.cached:
             cached_state, screen_context, was_routed = self.cached[-1]
@@ -161,9 +161,9 @@ class RenderContext(Struct, frozen=True):
         )
 
     def _letter_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
-        """Return facts about the messages from staff, and set the one that is read now.
+        """Return the facts about messages from staff, and add the message to show to `fields`.
 
-        Each message screen just before this one in the trail was one message.
+        The message screens at the end of the trail show how many messages were read.
         """
         letter_screens = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
         read_count, letter_count = sum(1 for _ in letter_screens), len(self.staff_messages)
@@ -203,9 +203,9 @@ def _yes(holds: bool) -> str:
 
 
 def _incomplete_recipient(country: Country) -> str:
-    """Return who gets an incomplete report.
+    """Return the fact `rescue`: who gets an incomplete report.
 
-    "yes": the helpline; "other": another hotline that the country file names; "no": nobody.
+    "yes": the child helpline; "other": another hotline that the country file names; "no": nobody.
     """
     if not country.incomplete_to:
         return "no"
@@ -220,7 +220,10 @@ def _send_to(recipients: tuple[Recipient, ...], immediate_count: int, state: Flo
 
 
 def _before_send(country: Country) -> dict[str, tuple[Option, ...]]:
-    """Return groups of places if the country uses them, else places. The places of a group are asked for after Send."""
+    """Return the lists for the question about the place before Send: of groups or of places, as the country file says.
+
+    Both are empty if it is not asked before Send. The places of a group are asked for after Send.
+    """
     groups = country.groups() if country.place_before_send == "group" else ()
     places = _places(country) if country.place_before_send != "none" and not groups else ()
     return {"places": places, "place_groups": tuple(Option(group, group) for group in groups)}
@@ -231,7 +234,7 @@ def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
 
 
 def report_answers(state: FlowState) -> tuple[GivenAnswer, ...]:
-    """Return the answers that belong in the report, and whether each still counts."""
+    """Return the answers that belong in the report, each with whether it is in force."""
     in_force = state.in_force
     return tuple(
         GivenAnswer(answer.screen, answer.question, answer.value, answer.typed, answer.at, index in in_force)
@@ -253,9 +256,9 @@ class TurnRequest(Struct, frozen=True):
     limit: ScreenLimit
     is_simulator: bool  # from the simulator, never from a real phone
     now: int  # Unix seconds
-    late: bool = False  # it was queued; the current screen may be one that its sender has not seen
+    late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
-    more: bool = False  # it continues the words just sent, and need not be an answer
+    more: bool = False  # the message continues the words just sent, and need not be an answer
     wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today
     is_crowded: bool = False  # the process is overloaded: optional screens are refused
 

@@ -86,8 +86,8 @@ class Dispatcher:
     async def take(self, channel: Channel, inbound: Inbound) -> Reply:
         """Handle an inbound message and return the reply.
 
-        It is empty if nothing is to be said in this answer: the worker sends the reply, the sender cannot be answered,
-        or the text came from a hotline's phone. Raises NotStored if the message could not be stored.
+        The reply is empty if the worker sends it later, if the sender cannot be answered, or if the text came from a
+        hotline's duty phone. Raises NotStored if the message could not be stored.
         """
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
@@ -159,9 +159,9 @@ class Dispatcher:
         await self._store(self._unread.keep, channel, country, raw, content_type)
 
     async def _store(self, function: Callable[..., T], *args: object) -> T:
-        """Call a function that stores what must not be lost.
+        """Call a function, in a thread, that stores words or an opt-out.
 
-        Raises NotStored if it fails, also if the request ran out of time.
+        Raises NotStored if it fails, or if the request ran out of time.
         """
         try:
             return await self._blocking.run(function, *args)

@@ -57,17 +57,17 @@ STEPS: Mapping[str, str] = {
     "law.unknown": "law",
     "my.state": "my_report",
 }
-TRIES = 3  # one reporter may send two messages at once; the loser of the race steps on from the winner's session
+TRIES = 3  # one reporter may send two messages at once; the loser of the race continues from the winner's session
 
 
 # Count the steps of a session for the statistics: which was shown, and whether the reporter went on from it. Pure.
 #
-# Only steps that everybody is shown, whatever they answered: a count of one that depends on an answer would reveal
-# the answer of that day's only reporter. A count holds nothing but the country that was dialled.
+# Only steps that everybody is shown are counted, whatever the answers were. Otherwise, on a day with one reporter, a
+# count of one would reveal an answer. A count names only the step and the country that was dialled.
 
 
 def tally(country: str, kind: ChannelKind, before: Record | None, after: Record, now: int) -> FunnelCounts:
-    """Return the counts of one turn."""
+    """Return what one turn adds to the statistics."""
     counts = {f"{country} {name}": number for name, number in _names(kind, before, after)}
     return FunnelCounts(day_of(now), counts)
 
@@ -83,7 +83,7 @@ def _day(days: int) -> str:
 
 
 def _names(kind: ChannelKind, record_before: Record | None, record_after: Record) -> Iterator[tuple[str, int]]:
-    """Yield the names to count. A screen that is shown again counts once: a typing error is no second visit."""
+    """Yield each name to count and its number. A screen shown again counts once: a typing error is no second visit."""
     old_screen, new_screen = (
         record_before.state.screen if record_before and not record_before.has_ended else "",
         record_after.state.screen,
@@ -225,9 +225,9 @@ class ConversationHandler:
         return (await self._reducer.without_code(request, record)).answer
 
     def _shed_load(self, request: TurnRequest, record: Record | None) -> None:
-        """Raise Overloaded for a screen off the way to Send while the process is overloaded; never for words.
+        """Raise Overloaded for a screen off the way to Send while the process is overloaded, but never for free text.
 
-        Nothing of the turn is saved then.
+        A refused turn is not saved.
         """
         if (
             record
@@ -238,9 +238,9 @@ class ConversationHandler:
             raise Overloaded
 
     def _rate_limit(self, request: TurnRequest, read_count: int, record: Record) -> None:
-        """Raise RateLimited for a reporter who has read very many tips; never for words.
+        """Raise RateLimited for a reporter who has read very many tips, but never for free text.
 
-        Nothing of the turn is saved then.
+        A refused turn is not saved.
         """
         if (
             read_count >= load_shedding.MOST_READ
@@ -252,8 +252,8 @@ class ConversationHandler:
     def _unsaved_answer(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> Reply:
         """Return the answer to a turn that was taken and could not be saved.
 
-        Taken again without its draft, the turn would begin another report. Raises RedisUnavailable for an SMS: it is
-        stored, and its replay finds the same report.
+        The turn is not taken again: without its draft it would begin another report. Raises RedisUnavailable for an
+        SMS: it is stored, and its replay finds the same report.
         """
         if request.kind == "sms":
             raise RedisUnavailable

@@ -74,7 +74,7 @@ class Keywords:
         return _bare(text) in self.stops
 
     def exact(self, text: str) -> str | None:
-        """Return the keyword of a text, or None."""
+        """Return the keyword that the whole text is, in any offered language; None if it is none."""
         return self.words.get(_bare(text))
 
     def near(self, text: str) -> str | None:
@@ -144,7 +144,7 @@ class Vocabulary:
 
 
 def _bare(text: str) -> str:
-    """Fold a text and strip what is no letter or digit around it, as in `Tips!`."""
+    """Fold a text and strip everything but letters and digits around it, as in `Tips!`. A very long text gives ""."""
     if len(text) > MAX_CHOICE_CHARS:
         return ""
     folded = fold(text)

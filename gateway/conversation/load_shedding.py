@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ALWAYS_SERVED = frozenset({"home", "report", "more"})  # flows
 TO_READ = ("tips", "law")  # prefixes of the flows that only inform
-MOST_READ = 60  # such screens in 10 minutes by one reporter: more than a person reads
+MOST_READ = 60  # tips and law screens in 10 minutes by one reporter: more than a person reads
 
 
 def can_wait(screen: str) -> bool:
@@ -16,7 +16,7 @@ def can_wait(screen: str) -> bool:
 
 
 def acts_at_once(screen: str) -> bool:
-    """Return whether My report is open: by SMS its steps take effect before a busy notice could be shown."""
+    """Return whether a screen belongs to My report: by SMS its turns take effect before a notice could be shown."""
     return screen.startswith("my.")
 
 

@@ -60,7 +60,7 @@ class ReporterMailbox:
     journal: ErasureJournal
 
     def open(self, code: str, pin: str, before: int) -> PinResult:
-        """Try a code and a PIN, as typed. `before`: wrong pairs from this telephone number today."""
+        """Look for the report of a code and a PIN, as typed. `before`: wrong pairs from this telephone number today."""
         digits, secret = parse_code(code), parse_pin(pin)
         return self.submitter.write(
             lambda: mailbox_access.find_report(self.database, self.cipher, digits, secret, before)
@@ -111,7 +111,7 @@ class ReporterMailbox:
         self._send_message(record, _turn(request, record), request.now, MessageKind.WORDS, text=words)
 
     def set_contact(self, request: TurnRequest, record: Record, chosen: str) -> None:
-        """Allow or withdraw contact by this phone. It holds from now on, for reports sealed before as well."""
+        """Allow or withdraw contact by this phone. It applies at once, also to reports sealed before."""
         country = self.countries.get(self._routed(record.opened_report or "")[0]) or request.country
         number = request.sender.e164 if request.sender.valid else None
         contact = contact_details(chosen, country, number)

@@ -62,7 +62,7 @@ def has_stored_excess(state: FlowState) -> bool:
 
 
 def _parted(state: FlowState) -> tuple[list[str], FlowState]:
-    """Return the texts to store apart, and the remaining state: the answers in force, if they are small enough."""
+    """Return the texts to store apart, and the remaining state: the answers in force, or if too long only the last."""
     kept_indexes = state.in_force
     reduced_state = _without(state, kept_indexes)
     if _size(reduced_state) > MOST_CHARACTERS:

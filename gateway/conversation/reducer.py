@@ -1,4 +1,4 @@
-"""Take one step of a session, with its effects: a report submitted or scheduled, a mailbox opened.
+"""Take one turn of a session, with its effects: a report submitted or scheduled, a mailbox opened.
 
 All effects happen before the new state is saved, and each of them is idempotent.
 """
@@ -37,7 +37,7 @@ CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask fo
 
 
 class StepResult(Struct, frozen=True):
-    """The session after a step.
+    """The session after a turn.
 
     `drafts`: None if this phone's drafts do not change. `accepted`: whether the reply was an answer to the screen.
     """
@@ -88,8 +88,8 @@ class Reducer:
     ) -> Record:
         """Return a new record at the home screen, which is the same for everybody.
 
-        `before`: the earlier record under this key. `screen`: begin there instead. `unheard`: words that came without a
-        session; they are kept in the record.
+        `before`: the earlier record under this key; its number of reports and its guard against reply loops continue.
+        `screen`: begin there instead. `unheard`: words that came without a session; they are stored in the record.
         """
         state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.kind]))
         media = noted((), request.inbound.media)
@@ -102,9 +102,9 @@ class Reducer:
         return replace(record, answer=self._rendered(request, record, request.render_context))
 
     async def keep_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
-        """Keep a first SMS that was not a keyword, and begin a report with it.
+        """Store the words of a first SMS that was not a keyword in the record, and begin a report with them.
 
-        `schedule`: also schedule it, so that a hotline gets the words even if no SMS follows.
+        `schedule`: also schedule the report, so that a hotline gets the words even if no SMS follows. Raises NotSent.
         """
         record = replace(record, words=words, report=self.begin_report(request, record), reports=record.reports + 1)
         if not schedule or record.report is None:
@@ -123,7 +123,7 @@ class Reducer:
     ) -> StepResult:
         """Take one reply and return the new record.
 
-        `quiet`: the step was taken before and is only replayed; its answer is not stored again. Without `may_act` a
+        `quiet`: the turn was taken before and is only replayed; its answer is not stored again. Without `may_act` a
         reply that would send, delete or open something raises CannotReplay.
         """
         record_before = record = code_seen(record)
@@ -183,9 +183,9 @@ class Reducer:
         return result
 
     async def _add_for_staff(self, request: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
-        """Send words typed where My report asked for a key to staff, as if Write had been chosen.
+        """Send words to staff that were typed at a menu of My report, as if Write had been chosen.
 
-        No report includes them.
+        The words become part of no report.
         """
         await self._run_blocking(self._mailbox.add, request, record, words)
         return await self._shown(request, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
@@ -223,13 +223,16 @@ class Reducer:
     async def holds_answers(self, request: TurnRequest, record: Record, reply: str) -> bool:
         """Return whether a reply with `*` begins with an answer to the open choice.
 
-        It may then hold several answers; else it is something odd that a person typed.
+        If so, it may hold several answers; if not, a person typed the `*`.
         """
         first_part, separator, _ = reply.partition("*")
         return bool(separator) and await self.takes(request, record, first_part)
 
     async def takes(self, request: TurnRequest, record: Record, reply: str) -> bool:
-        """Return whether a reply is an answer to the choice that is open. No step is taken."""
+        """Return whether a reply is a choice of the current screen, without taking a turn.
+
+        True while the database is unavailable. False on a screen with typed input.
+        """
         if self.book.screen(record.state.screen).typed:
             return False
         try:
@@ -322,9 +325,9 @@ class Reducer:
         return self._cleared(record, kind)
 
     def _cleared(self, record: Record, kind: ChannelKind) -> Record:
-        """Return the ended record.
+        """Return the record of an ended session, without the reporter's answers and words.
 
-        Only the last answer stays, for a repeat of the last request; nothing that the reporter said.
+        The last reply stays, for a repeat of the last request, and so does a report that is not submitted.
         """
         home = engine.initial_state(self.book, HOME[kind])
         report = None if record.report and record.report.is_submitted else record.report
@@ -333,7 +336,7 @@ class Reducer:
     # The report
 
     def _with_report(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
-        """Begin a report from the second answer on: a new one, or continue the draft of an earlier session unseen."""
+        """Begin a report once the category is answered, or continue an earlier session's draft, which is not shown."""
         if record.report or not record.state.values.get("category"):
             return record
         report = self.begin_report(request, record)

@@ -1,4 +1,4 @@
-"""SMS sessions: keywords in place of numbers, words for a report, opt-outs, reply loops, on-call phones."""
+"""SMS sessions: keywords in place of numbers, words for a report, opt-outs, reply loops, duty phones."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SmsConversation:
     async def move(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn
     ) -> StepResult:
-        """Take one turn.
+        """Handle one SMS, with a session or without one.
 
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
@@ -132,9 +132,9 @@ class SmsConversation:
     async def _chosen(
         self, request: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
     ) -> StepResult:
-        """Handle a text at a choice.
+        """Handle a text at a screen with choices.
 
-        It is an answer; else a keyword; else a continuation of typed words; else perhaps a typing error.
+        It counts as an answer, else a keyword, else a continuation of typed words, else perhaps a typing error.
         """
         text = self._confirmed(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
@@ -156,7 +156,7 @@ class SmsConversation:
         return StepResult(home) if keyword == HELP else await self._reducer.step(request, home, drafts, keyword)
 
     async def _misread(self, request: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
-        """Handle a text that is neither answer nor keyword: words for a report, or a typing error to ask back about."""
+        """Handle words for a report, or a typing error to ask back about; None for any other text."""
         if record.state.screen in SENT and not keywords.is_key(text) and (text.strip() or not request.inbound.media):
             return await self._after_send(request, record, drafts, text)
         near_keyword = self._keywords(request).near(text)
@@ -211,7 +211,7 @@ class SmsConversation:
         return await self._first(request, replace(record, report=None), record.last, help_wanted=False)
 
     def _is_meant_for_staff(self, request: TurnRequest, record: Record, text: str) -> bool:
-        """Return whether the text has at least two words and came within the time that typing takes."""
+        """Return whether the text is words, no keyword, and came within the time that typing takes."""
         if request.now - record.at > PART_SECONDS or keywords.is_call_me(text):
             return False
         return self._keywords(request).exact(text) is None and (is_free_text(text) or _is_sentence(text))
@@ -236,7 +236,7 @@ class SmsConversation:
         return record
 
     def _asked_back(self, request: TurnRequest, record: Record, keyword: str) -> Reply | None:
-        """Return the question, or None if the home screen has no such choice."""
+        """Return the question whether `keyword` was meant; None if the home screen has no such choice."""
         labels = self._keywords(request).labels[request.render_context.country_context(record.state).language.tag]
         if keyword not in labels:
             return None
@@ -331,10 +331,10 @@ def _is_sentence(text: str) -> bool:
     return sum(any(map(str.isalpha, word)) for word in text.split()) > 1
 
 
-# Texts from an on-call phone of a hotline: `OK` and the word of our notification. Only that is handled here.
+# Texts from a duty phone of a hotline: `OK` and the six digits of our notification. Only that is handled here.
 #
-# `web` stores which hotlines list the number and which word came; the scheduler checks the word. No reply is sent: a
-# wrong word must not be told from a right one. The next notification is sent if nobody acknowledged.
+# `web` stores which hotlines list the number and which digits came; the scheduler checks them. No reply is sent: wrong
+# digits must look the same as right ones. The next notification is sent if nobody acknowledged.
 
 
 def listed(countries: Countries) -> Mapping[str, tuple[str, ...]]:
@@ -349,13 +349,13 @@ def listed(countries: Countries) -> Mapping[str, tuple[str, ...]]:
 
 
 def word_of(text: str) -> str | None:
-    """Return the six digits of a reply, or None."""
+    """Return the six digits of a reply such as "OK 482193"; None for any other text."""
     match = _REPLY.fullmatch(text)
     return match[1] + match[2] if match else None
 
 
 class OnCallReply:
-    """Recognise and store replies from on-call phones."""
+    """Recognise and store replies from duty phones."""
 
     def __init__(self, countries: Countries, database: Database, cipher: RecordCipher) -> None:
         self._hotlines_by_number = listed(countries)
@@ -363,11 +363,11 @@ class OnCallReply:
         self._cipher = cipher
 
     def is_answer(self, request: TurnRequest) -> bool:
-        """Return whether this is the reply of an on-call phone. All its other texts are handled as a reporter's."""
+        """Return whether this is the reply of a duty phone. All its other texts are handled as a reporter's."""
         return request.sender.e164 in self._hotlines_by_number and word_of(request.inbound.text) is not None
 
     def note(self, request: TurnRequest) -> None:
-        """Store the reply. Raises DatabaseUnavailable."""
+        """Store the reply for the scheduler, which checks its digits. Raises DatabaseUnavailable."""
         word = word_of(request.inbound.text) or ""
         answer_id = uuid.UUID(bytes=self._cipher.mac("phone_answer", *idempotency_key(request.inbound))[:16])
         record_reply(self._database, str(answer_id), self._hotlines_by_number[request.sender.e164 or ""], word)

@@ -17,9 +17,9 @@ from gateway.messaging.model import Inbound
 from gateway.sessions.record import LastTurn
 
 MOST_PARTS = 100  # of a path that is replayed from the start; no session of 180 s has more
-LEAST_KINDS, LEAST_LETTERS = 8, 4  # of a random session id; 32 random hex digits have 14 or so, and 12
+LEAST_KINDS, LEAST_LETTERS = 8, 4  # different characters, and letters, in an id; 32 hex digits have about 14, 12
 _PARTS = re.compile(r"[0-9A-Za-z]{26,}")
-STALE = 15 * 60  # seconds
+STALE = 15 * 60  # seconds after which a message no longer acts as a key
 MENU_KEYS = frozenset({"00", "98"})
 
 
@@ -41,7 +41,7 @@ class NextReply(Struct, frozen=True):
 
 
 class OutOfOrder(Struct, frozen=True):
-    """Older than the last turn, or no continuation of it: the current screen is shown again and the turn counted."""
+    """A message that is older than the last turn or does not continue it: the current screen is shown again."""
 
 
 class Replay(Struct, frozen=True):
@@ -75,7 +75,7 @@ def key_of(inbound: Inbound, version: bytes) -> str:
 
 
 def classify(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") -> TurnKind:
-    """Return what this inbound message means.
+    """Return what this inbound message means after the last turn.
 
     `last` is None if the session is not known; `code` is the country's service code, used if the provider names none.
     """

@@ -1,7 +1,7 @@
 """Parse requests strictly, without losing words, and authenticate them by a token in the address.
 
 Framework parsers lose words: one byte that is not UTF-8 empties Flask's form, and `parse_qsl` replaces it by U+FFFD.
-Raises UnreadableRequest; its message names the rule that failed and holds nothing of the request.
+The functions raise UnreadableRequest; its message names the rule that failed and holds nothing of the request.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def peek(endpoint: Endpoint, wire: RawRequest, name: str) -> str:
 def _peeked(wire: RawRequest, name: bytes) -> Iterator[str]:
     """Yield the values that a field may have.
 
-    First from a form, then from JSON or multipart bodies, where words could also look like a form's field.
+    Those in the form's syntax come first: in JSON or multipart bodies, words could look like a field.
     """
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
     for pattern in (rb"(?:^|&)%b=([^&]*)", rb'"%b"(?:\s*:\s*"?|\s+)([^"&\s,}]*)'):
@@ -75,7 +75,7 @@ def _peeked(wire: RawRequest, name: bytes) -> Iterator[str]:
 def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
     """Parse a body that is plain words, with fields from the query and from headers.
 
-    For any content type but a form's.
+    `told`: the values of headers, by field.
     """
     query_fields = read_form(query)
     text, is_recoded = _text_of(body)

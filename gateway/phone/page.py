@@ -40,7 +40,7 @@ MADE_UP_DIGITS = 3  # last digits of a number, chosen by the page for each of it
 def attach(app: Flask, mode: Mode, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> None:
     """Add the routes of the page.
 
-    `languages`: those offered in each country, by ISO code; the first is the one of a first dial.
+    `languages`: those offered in each country, by ISO code; a first call is in the first of them.
     """
     files = {path.name: path for path in HERE.iterdir() if path.suffix in TYPES}
     parts = {name: (path.read_bytes(), TYPES[path.suffix]) for name, path in files.items()}
@@ -57,7 +57,7 @@ def attach(app: Flask, mode: Mode, countries: Iterable[Country], languages: Mapp
 
 
 def world(mode: Mode, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
-    """Return what the page's phones need to know. A country without a service code cannot be called and is left out."""
+    """Return the mode and the countries for the page's phones. A country without a service code is left out."""
     reachable = [country for country in countries if country.codes]
     return {"mode": mode, "countries": [_country(country, languages[country.iso]) for country in reachable]}
 
@@ -74,9 +74,9 @@ def _country(country: Country, languages: Sequence[Catalogue]) -> dict[str, Any]
 
 
 def _made_up(iso: str) -> str:
-    """Return how the numbers of the page's phones begin.
+    """Return the beginning of the made-up numbers of the page's phones; "" if the library has no example number.
 
-    It is taken from the library's example of such numbers, so that nobody enters a real one.
+    It is taken from that example, so that nobody enters a real number.
     """
     example = example_number_for_type(iso, PhoneNumberType.MOBILE)
     return str(format_number(example, PhoneNumberFormat.E164))[:-MADE_UP_DIGITS] if example else ""

@@ -21,10 +21,10 @@ from reports.narrative import defang
 
 MOST_REPLIES = 5  # in a row to one sender, without an accepted answer
 MOST_IN_DANGER = 20  # after the answer Now: a machine never gives it, and a child may text words in place of numbers
-SILENCE = 60 * 60  # seconds
-FORGOTTEN = 30 * 60  # seconds; a machine answers sooner
+SILENCE = 60 * 60  # seconds without replies, after too many in a row
+FORGOTTEN = 30 * 60  # seconds of pause after which the count starts again; a machine answers sooner
 KINDS = frozenset({"image", "video", "audio"})
-MOST = 100  # of one session; more are counted as a hundred
+MOST = 100  # attachments of one session; more are counted as a hundred
 
 Media = tuple[tuple[str, str], ...]  # kind, address
 T = TypeVar("T")
@@ -37,7 +37,7 @@ MOST_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
 
 
 class ReplyLoop(Struct, frozen=True, array_like=True):
-    """The state of the guard, stored with the session.
+    """The state of the guard against reply loops, stored with the session.
 
     `replies`: replies in a row without an accepted answer. `silent_until`: Unix time until which no reply is sent.
     """
@@ -80,12 +80,12 @@ def is_silenced(loop: ReplyLoop, now: int) -> bool:
 
 
 def noted(before: Media, come: Iterable[tuple[str, str]]) -> Media:
-    """Add new attachments, given as content type and address from the provider."""
+    """Return the attachments with new ones. `come`: content type and address of each, as the provider sent them."""
     return (*before, *((_kind(content_type), defang(address)) for content_type, address in come))[:MOST]
 
 
 def kinds_of(media: Media) -> tuple[str, ...]:
-    """Return each kind once, in order of arrival."""
+    """Return each kind of attachment once, in order of arrival."""
     return tuple(dict.fromkeys(kind for kind, _ in media))
 
 

@@ -312,6 +312,6 @@ class RedisClient:
 
 
 def _are_unknown_scripts(answers: Sequence[Any]) -> bool:
-    """Return whether all errors are unknown scripts, as after a restart or a flush of the server."""
+    """Return whether there are errors and all are unknown scripts, as after a restart or a flush of the server."""
     errors = [str(answer) for answer in answers if isinstance(answer, hiredis.ReplyError)]
     return bool(errors) and all(error.startswith(NO_SCRIPT) for error in errors)

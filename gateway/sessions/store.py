@@ -64,9 +64,6 @@ return n
 COUNT_SECONDS = 24 * 3600
 
 
-# A circuit breaker: after several failures a service is not called for a while, so that reporters need not wait.
-
-
 class RedisUnavailable(Exception):
     """Redis did not answer, or refused to write."""
 
@@ -86,7 +83,10 @@ class RecordKeys(Struct, frozen=True):
 
 
 class LoadedRecord(Struct, frozen=True):
-    """The stored values of one session, or None; `version` is the one that `keep` must find."""
+    """The stored values of one session, or None.
+
+    `version`: the one that `keep` must find. `is_known`: this SMS was handled before.
+    """
 
     version: bytes
     session: bytes | None
@@ -186,7 +186,7 @@ class Sessions:
     async def count_report(self, who: str) -> int | None:
         """Count a report and return how many this sender made before it in 24 hours; None if Redis is unavailable.
 
-        For staff only.
+        `who`: the sender's key. The number is shown to staff only.
         """
         key = self.key("l:count", who)
         try:
@@ -211,7 +211,7 @@ class Sessions:
     # For threads
 
     def counted(self, day: str) -> dict[str, int]:
-        """Return the counts of a day. Raises RedisUnavailable."""
+        """Return the statistics of one UTC date, as number by "country name". Raises RedisUnavailable."""
         try:
             counts: Any = self._redis.hgetall(_day_key(day))
         except (RedisError, OSError):
@@ -219,7 +219,7 @@ class Sessions:
         return {name.decode(): int(number) for name, number in counts.items()}
 
     def forget(self, day: str) -> None:
-        """Delete the counts of a day. Raises RedisUnavailable."""
+        """Delete the statistics of one UTC date. Raises RedisUnavailable."""
         try:
             self._redis.delete(_day_key(day))
         except (RedisError, OSError):

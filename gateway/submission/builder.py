@@ -70,7 +70,7 @@ class ReportBuilder:
     ) -> Submission:
         """Seal one revision for each recipient in `recipients`.
 
-        Without recipients it is held for all hotlines of the country.
+        Without recipients the report is sealed to the hotlines of `_held`, until a person decides who gets it.
         """
         report = _report(content, ref, revision, recipients, completeness=completeness, mode=self.mode)
         routed: list[tuple[str, CopyRole, str]] = [
@@ -93,7 +93,7 @@ class ReportBuilder:
     def _held(self, content: ReportInput) -> list[tuple[str, CopyRole, str]]:
         """Return the hotlines for which a report without a route is held.
 
-        Not those that the reporter left out (S-26), unless that is all of them: a report is never lost.
+        Hotlines that the reporter left out are not among them (S-26), unless all were left out: a report is never lost.
         """
         reachable = [name for name in content.country.hotlines if name in self._keys]
         avoid = avoided_hotlines(content.country, derive_facts(content.given))
@@ -190,7 +190,7 @@ class UnparsedStore:
     def keep(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
         """Store a raw message. Raises NotStored.
 
-        The same message is stored once a day: the same `name`, or without a name the same bytes.
+        A message is stored once a day; one with the same `name`, or without a name with the same bytes, is the same.
         """
         now = self._database.now()
         report_id = new_id(now)

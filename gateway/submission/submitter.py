@@ -93,7 +93,7 @@ class Submitter:
         self._breaker = CircuitBreaker(failures=3, window=30, rest=30)
 
     def begin(self, now: int, *origin: str, is_replayable: bool = False) -> ReportRef:
-        """Begin a report of this session.
+        """Return the reference of a new report of this session; nothing is stored yet.
 
         The same `origin` yields the same report, so that a repeated Send is idempotent.
 
@@ -116,7 +116,10 @@ class Submitter:
     def send(
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
-        """Store the report as complete for `recipients`, and return its new state. Raises NotSent."""
+        """Store the report as complete for `recipients`, and return its new state. Raises NotSent.
+
+        `with_code`: also create the mailbox, so that code and PIN can be shown.
+        """
         if spooled_send := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
             report = known_up_to(replace(report, report_id=spooled_send[0]), max(report.revision, spooled_send[1]))
         report = _with_secret(replace(report, named_recipients=recipients))
@@ -277,7 +280,8 @@ class Submitter:
     ) -> _Pending:
         """Schedule a revision to be submitted after `seconds`.
 
-        If the report was submitted meanwhile, schedule the next higher revision.
+        If the report was submitted meanwhile, the next higher revision is scheduled, but nothing INCOMPLETE after a
+        complete report. An update that raises the priority is due at once. Raises DatabaseUnavailable.
         """
         submission = self._builder.seal(
             content,
@@ -301,9 +305,9 @@ class Submitter:
     # Cancel and delete
 
     def cancel(self, report: ReportRef) -> bool:
-        """Delete the scheduled revision, but no sent report: its hotline was left out.
+        """Delete the scheduled revision of a report; a submitted report stays.
 
-        Return False if it was submitted already.
+        Returns True also if nothing was scheduled, False if it was submitted already. Raises DatabaseUnavailable.
         """
         return not report.is_pending or self._delete(report, SubmissionEvent.CANCEL) is DeleteOutcome.DELETED
 
@@ -365,7 +369,7 @@ class Submitter:
         return any(report_id in name for name in self._spool.names())
 
     def _spool_deletion(self, report: ReportRef, event: SubmissionEvent) -> bool:
-        """Queue the deletion behind the spooled revisions, which would otherwise be stored after it."""
+        """Queue the deletion behind the spooled revisions, which would otherwise follow it. Return False on failure."""
         includes_sends = event is SubmissionEvent.DELETE and report.is_unconfirmed
         try:
             deletion = self._builder.nothing(report, revision_for(report, event))
@@ -382,7 +386,7 @@ class Submitter:
         self._journal.record("draft", report_id=report.report_id, keys=(report.origin_key,), revision=revision)
 
     def make_due_now(self, report: ReportRef) -> None:
-        """Make the scheduled revision due now; the scheduler submits it within a second."""
+        """Make the scheduled revision due now; the scheduler submits it within a second. A failure is only counted."""
         if report.is_pending:
             try:
                 now = self._database.now()
@@ -397,7 +401,7 @@ class Submitter:
     # Database and spool
 
     def write(self, write: Callable[[], T]) -> T:
-        """Run a database write. Raises DatabaseUnavailable without trying while the circuit breaker is open."""
+        """Call `write` and return its result. Raises DatabaseUnavailable, at once while the circuit breaker is open."""
         if self._breaker.is_open:
             raise DatabaseUnavailable("the circuit breaker is open")
         try:

@@ -47,7 +47,7 @@ class SubmissionEvent(StrEnum):
 
 
 class Rule(Struct, frozen=True):
-    """How one state answers one event.
+    """What one event does to a report in one state.
 
     The revision is that of the state, at least `min_revision`, plus `added_revisions`. `if_pending` replaces
     `added_revisions` while a revision is scheduled; `if_resumed` replaces it for a report that continues an earlier

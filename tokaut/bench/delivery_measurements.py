@@ -74,7 +74,7 @@ def _arrived(town: BenchEnvironment, at_least: int) -> list[ReceivedDelivery]:
 
 
 def primary_down(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """Measure urgent reports whose first hotline is down: whole seconds from Send until another hotline has each."""
+    """Measure whole seconds from Send of an urgent report, whose first hotline is down, until another one has it."""
     list(town.received.new())
     for number in range(size.urgent):
         _send_in_danger(town, number)
@@ -109,7 +109,7 @@ def _send_in_danger(town: BenchEnvironment, number: int) -> None:
 
 
 def _digit_of(screen: PhoneScreen, label: str) -> str:
-    """Return the digit of this choice: the first without a label, "" if the screen does not have it."""
+    """Return the digit of the choice with this label, "" if the screen has none; "1" if no label is given."""
     if not label:
         return "1"
     return next((digit for digit, text in CHOICE_LINE.findall(screen.text) if text == label), "")

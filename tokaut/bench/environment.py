@@ -71,14 +71,17 @@ BASELINE, OTHER_CHECKOUT = "floor", "before"  # the bare Flask view on gunicorn'
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """authority: the certificate to trust. server: certificate and key for 127.0.0.1 in one file."""
+    """The files of a TLS certificate for 127.0.0.1.
+
+    authority: the certificate to trust. server: certificate and key in one file.
+    """
 
     authority: Path
     server: Path
 
 
 def make_certificate(folder: Path) -> Certificate | None:
-    """Create both files in `folder`. Returns None without openssl 3 or newer."""
+    """Create the certificates in `folder`. Returns None without openssl 3 or newer."""
     program = shutil.which("openssl")
     if program is None:
         return None

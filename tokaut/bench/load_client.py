@@ -75,7 +75,7 @@ SMS_TEXTS = (
     "My uncle's friend asks for photos and I do not want to send them.",
 )
 
-# Fiji, danger is now: the labels of the choices. "" is the first choice of the screen.
+# An urgent report in Fiji, where danger is now: the labels to choose, whichever the screen has. "" is its first choice.
 FALLBACK_SERVICE_CODE = "*133#"
 DANGER_LABELS = ("Report", "Now", "Go on", "Me", "No", "Send", "")
 
@@ -134,7 +134,7 @@ class LoadResult:
 
 @dataclass
 class LoadCounts:
-    """Counts while the load runs. took: seconds for each answer."""
+    """Counts while the load runs. latencies: seconds for each answer."""
 
     latencies: list[float] = field(default_factory=list)
     completed_calls: int = 0

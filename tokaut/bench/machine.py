@@ -68,7 +68,7 @@ def processes_with(word: str) -> list[int]:
 
 
 def cpu_seconds(processes: Sequence[int]) -> float | None:
-    """Return the user and system time of all their threads since they began; None without processes."""
+    """Return the CPU seconds that these processes have used, as user and in the system; None without processes."""
     if not processes:
         return None
     ticks = 0
@@ -79,7 +79,7 @@ def cpu_seconds(processes: Sequence[int]) -> float | None:
 
 
 def memory_use(processes: Sequence[int]) -> dict[str, int | None]:
-    """Return RSS and PSS in MB of the newest process. It is the worker, because the master starts before it."""
+    """Return RSS and PSS in MB of the newest process. It is the worker, as the master starts first."""
     rollup = PROC / str(max(processes, default=0)) / "smaps_rollup"
     return {name.lower(): _megabytes(_first_match(rollup, rf"{name}:\s*(\d+)")) for name in ("Rss", "Pss")}
 

@@ -34,7 +34,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BenchSize:
-    """How much is measured. seconds, warm: length of each series, and of the load before it."""
+    """How much is measured. seconds, warm: the length of each series, and of the load before it, in seconds."""
 
     rounds: int
     seconds: float

@@ -290,7 +290,7 @@ def _chain_faults(database: Database) -> Iterator[str]:
 
 
 def _clock_faults(database: Database) -> Iterator[str]:
-    """Yield differences between the clocks of hosts, and rows written while a clock was wrong."""
+    """Yield differences between the clocks of hosts, rows written while a clock was wrong, and a missing scheduler."""
     skew = _clock_skew(database)
     if skew is None:
         return

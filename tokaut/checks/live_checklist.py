@@ -33,7 +33,7 @@ TIP_MAX_AGE = timedelta(days=730)
 class ChecklistItem:
     """One step of the checklist.
 
-    what: what is missing. do: what to do next. stops: live mode refuses the country until this is done.
+    title: what is missing. action: what to do next. is_blocking: live mode refuses the country until this is done.
     """
 
     key: str
@@ -144,7 +144,7 @@ def _receivers(country: Country) -> Iterator[ChecklistItem]:
 
 
 def _dates(country: Country, today: date) -> Iterator[ChecklistItem]:
-    """Yield what is overdue. It does not block going live, even where the number has left the first screen for it."""
+    """Yield overdue checks. They do not block live mode, even if a number has left the first screen because of one."""
     for line in country.overdue(today):
         what, _, do = line.removeprefix(f"{country.file}: ").partition("; ")
         yield ChecklistItem(
@@ -268,7 +268,7 @@ def _list(names: Iterable[str]) -> str:
 
 
 def explain_country(of: Country, today: date) -> Iterator[str]:
-    """Yield lines of text. Steps are numbered, so that people can refer to them on the phone."""
+    """Yield the checklist as lines of text. Steps are numbered, so that people can refer to them on the phone."""
     items = steps(of, _translated(of), today)
     stops = sum(item.is_blocking for item in items)
     yield _head(of, stops, len(items) - stops)
@@ -325,7 +325,7 @@ class Advisory(str):
 
 
 def wording_faults(drafts: Sequence[str], today: date) -> Iterator[str]:
-    """Yield faults and advisories. `drafts`: the draft languages that the operator offers by name."""
+    """Yield faults and advisories about screen texts. `drafts`: the draft languages that the operator names."""
     book = loader.load()
     for flow in book.flows.values():
         for topic in flow.topics:

@@ -58,7 +58,7 @@ def check(country: str | None, worker: bool) -> None:
 
 
 def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_worker: bool = False) -> Found:
-    """Check settings and country files by the rules of the configured mode."""
+    """Check settings and country files by the rules of the configured mode. `only`: check this country alone."""
     common, mode = installation.common_settings(environ), installation.mode_of(environ)
     countries, unreadable = installation.read_countries(common, mode, only)
     findings: Found = {} if only else {"settings": list(installation.setting_faults(environ, of_worker=of_worker))}
@@ -72,7 +72,7 @@ def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_wor
 
 
 def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Found:
-    """Check what is on this machine, and what it is connected to."""
+    """Check the keys, folders and backup of this machine, and the database, spool and Redis that it uses."""
     common = installation.common_settings(environ)
     countries, _ = installation.read_countries(common, Mode.DEMO)
     hotlines = countries.hotlines if countries else ()

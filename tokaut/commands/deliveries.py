@@ -46,7 +46,7 @@ def _utc_text(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-# Their words, as click would ask for the names of members
+# The values, because click would offer the names of the members
 STATES = tuple(state.value for state in (*UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.CANCELLED))
 
 

@@ -24,7 +24,7 @@ EXAMPLE_COUNTRY = "vu"
 
 
 def explored(book: FlowBook) -> list[StateGraph]:
-    """Return all paths through the flows in English, in the example country, once for each channel."""
+    """Explore all paths in English, in the example country, and return a graph for each channel."""
     catalogues = load_catalogues()
     country = next(iter(load_countries([EXAMPLE_COUNTRY], Mode.DEMO)))
     languages = menu_languages(country, catalogues)

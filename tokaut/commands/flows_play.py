@@ -30,7 +30,7 @@ PREFERRED_OUTCOMES = ("sent", "deleted", "made", "open", "stored")  # the outcom
 
 @dataclass(slots=True)
 class PlaySession:
-    """One phone.
+    """A conversation on one simulated phone.
 
     facts: values that replace those of the country or of an effect. took: the result of the last reply.
     """

@@ -109,7 +109,10 @@ def _write(folder: Path, at: str, rules: Mapping[str, str], *, rotate: bool) -> 
 
 
 def _previous_hashes(folder: Path, *, rotate: bool) -> Mapping[str, list[str]]:
-    """Return the newest hash of each existing user, which stays valid until the next rotation."""
+    """Return the newest hash of each existing user, which stays valid until the next rotation.
+
+    Raises CommandError if there are users and `rotate` is False.
+    """
     path = folder / ACL
     if not path.exists():
         return {}

@@ -46,7 +46,7 @@ STEP_LABELS = {
 class WatchRow:
     """One report as text.
 
-    late: a person should have acted before now. soon: a quarter of the time is left, or less.
+    is_late: a person should have acted before now. is_due_soon: a quarter of the time is left, or less.
     """
 
     priority: Priority
@@ -107,7 +107,7 @@ def next_action(
 def report_action(waiting: Sequence[UnacknowledgedReport], now: int, leader_until: int | None) -> str:
     """Return the one thing to do next about reports.
 
-    `now` and `led_until`, the end of the last lease of a clock, are Unix time in microseconds.
+    `now` and `leader_until`, the end of the last lease of a clock process, are Unix time in microseconds.
     """
     if leader_until is None or leader_until < now - MINUTE:
         return NO_CLOCK
@@ -155,7 +155,7 @@ LEFT_OUT = "gets no reports: its settings here are missing or refused. Run: toka
 
 @dataclass(frozen=True, slots=True)
 class WatchSnapshot:
-    """What was found at one moment.
+    """The unacknowledged reports and the next action at one moment.
 
     hidden: how many more reports wait than are shown. left_out: hotlines that the worker could not set up.
     """
@@ -213,7 +213,7 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
 
 
 def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> WatchSnapshot:
-    """Read what waits. `at_most`: how many reports to show. Raises DatabaseUnavailable."""
+    """Read the unacknowledged reports. `at_most`: how many to show. Raises DatabaseUnavailable."""
     waiting, count = overview.list_unacknowledged(database, at_most)
     now = database.now()
     action = next_action(

@@ -1,4 +1,4 @@
-"""Play the demo's scenario: the reporter's answers, and the hotline's call-back."""
+"""Play the demo's scenario: the reporter's answers, and the hotline's callback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PHONE_NUMBER = "+6785550101"
 SERVICE_CODE = "*111*163#"
 WORDS = "Somebody I do not know writes to me every day. I want it to stop."
 ARRIVES_WITHIN = 20.0  # seconds, enough for a busy machine; the goal is one second
-WITHIN = 10  # seconds
+WITHIN = 10  # seconds for the console to answer the callback
 CALLBACK_BODY = {"state": "accepted", "message": "We have read it. You can write to us here each day."}
 DONE = """
 {name} has called back: {state}, and a message. The reporter reads it under My report, with code and PIN.
@@ -186,7 +186,7 @@ def _open_display(pace: float) -> Iterator[DemoDisplay]:
 
 
 def call_back(plan: StackPlan, delivery: ReceivedDelivery) -> None:
-    """Send the callback about this delivery. Raises DemoFailed if the console refuses it."""
+    """Send the callback about this delivery, and print the new state. Raises DemoFailed if the console refuses it."""
     body = json_bytes({"report_id": delivery.data["report_id"], **CALLBACK_BODY})
     key, at = str(uuid.uuid4()), int(time.time())
     signer = Webhook(plan.secrets.hotlines[delivery.hotline])

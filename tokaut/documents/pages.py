@@ -55,7 +55,7 @@ MAX_SIZE_RATIO = 20  # at most this many times the reports of the smallest count
 
 
 def html_document(title: str, style: str, body: str) -> str:
-    """Return the page. `title` is plain text and is escaped. `style` (CSS) and `body` (HTML) must be our own."""
+    """Return an HTML page. `title` is plain text and is escaped. `style` (CSS) and `body` (HTML) must be our own."""
     return _PAGE.format(title=escape(title), style=style, body=body)
 
 
@@ -63,7 +63,7 @@ def html_document(title: str, style: str, body: str) -> str:
 
 
 def readiness_html(sheets: Sequence[CountrySheet], made_on: str) -> str:
-    """Return the page. `made_on`: the line below the title that says when it was made."""
+    """Return the readiness page as HTML. `made_on`: the line below the title that says when it was made."""
     title = f"Ready for reports? {sheets[0][0].name}" if len(sheets) == 1 else "Ready for reports?"
     body = [f"<header><h1>{escape(title)}</h1><p>{escape(made_on)}</p>{INTRO}{_legend()}</header>"]
     if len(sheets) > 1:
@@ -134,7 +134,7 @@ def overview_rows(sheets: Iterable[CountrySheet]) -> Iterator[list[str]]:
 def statistics_html(
     quarters: Sequence[QuarterFigures], countries: Mapping[str, str], *, made_on: str, mark: str
 ) -> str:
-    """Return the page.
+    """Return the statistics page as HTML.
 
     `countries`: names by ISO 3166-1 code. `made_on`: a line that says when it was made. `mark`: a notice on top if the
     figures are not of real reports, else empty.

@@ -58,7 +58,7 @@ def review_sheet_html(
     fields: Sequence[tuple[str, str, str]],
     version: str,
 ) -> str:
-    """Return the page.
+    """Return the review sheet as HTML.
 
     `name`: of the language in English. `facts`: rows for the top. `version`: of the catalogue, printed on every page.
     """

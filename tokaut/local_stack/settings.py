@@ -78,7 +78,7 @@ class DemoFolder:
         temporary.replace(self.told)
 
     def _acquire(self) -> None:
-        """Take the lock, and kill processes that an earlier run left.
+        """Take the lock, and kill processes that an earlier run left. Raises FolderInUse.
 
         The system releases the lock when this process ends. The lock file holds the id of the run that last had it.
         """
@@ -102,7 +102,7 @@ class DemoFolder:
             return "just starting"
 
     def _clear(self) -> None:
-        """Delete the data of the last demo: this demo's keys cannot open it. Refuse a folder that no demo made."""
+        """Delete the data of the last demo: this demo's keys cannot open it. Raises FolderInUse if no demo made it."""
         mark = self.inside / MARK_FILE
         if self.inside.exists():
             if not mark.exists():

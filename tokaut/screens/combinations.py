@@ -133,7 +133,7 @@ def _start_screens(book: FlowBook, channel: ChannelKind) -> Iterator[str]:
 
 
 def _notices(book: FlowBook, channel: ChannelKind) -> Iterator[str]:
-    """Yield the screens that are shown beside any conversation."""
+    """Yield the screens that the program shows by itself, outside of sessions or over a screen."""
     yield from (name for name in entry_screens(book, channel) if book.screens[name].end or name == OVERLAY_SCREEN)
 
 

@@ -53,7 +53,7 @@ FIELD_MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class ReviewPage:
-    """One page of a screen. room: its maximum size. Sizes are in septets (gsm7) or UCS-2 units (ucs2)."""
+    """One page of a screen. max_size: the size that fits. Sizes are in septets (gsm7) or UCS-2 units (ucs2)."""
 
     text: str
     size: int
@@ -77,7 +77,7 @@ class ReviewScreen:
 
 
 def review_screens(book: FlowBook, of: Country, language: Catalogue) -> list[ReviewScreen]:
-    """Return the variants in the order of the flows. One that looks the same by USSD and SMS is listed once."""
+    """Return the variants of all screens, in the order of the flows. One that USSD and SMS share is listed once."""
     menu = menu_languages(of, {language.tag: language})
     by_content: dict[tuple[str, ...], ReviewScreen] = {}
     for channel in CHANNEL_KINDS:
