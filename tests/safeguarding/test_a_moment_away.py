@@ -34,7 +34,7 @@ def committed_all_the_same() -> Iterator[None]:
         put(*given)
         raise DatabaseUnavailable("too slow")
 
-    with patch.object(submitter.submissions, "schedule_pending", late):
+    with patch.object(submitter.pending_submissions, "schedule_pending", late):
         yield
 
 
