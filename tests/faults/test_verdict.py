@@ -161,6 +161,18 @@ def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why
     assert sum(verdict.unequal.values()) == 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        ("END Busy now. Call police 111.", "CON In danger? Call police 111.\n1 Report", unequal.REFUSED),
+        ("CON In danger? Call police 111.\n1 Report", "END Busy now. Call police 111.", unequal.REFUSED),
+        ("END Busy now. Call police 111.", "CON Who?", ""),  # a call under way is never refused
+    ],
+)
+def test_a_new_call_may_be_refused_once_of_twice_and_no_other(one: str, other: str, why: str) -> None:
+    assert unequal.cause(answered(one, other), killed("web")) == why
+
+
 def test_what_is_anothers_or_broken_fails_the_run() -> None:
     foreign = {"event": "foreign", "marker": ONE, "found": "note 00002 abcd", "at": 10.0}
     assert judged([sent(ONE), foreign], [came("k1")]).faults == [f"another's: note 00002 abcd shown to {ONE}"]

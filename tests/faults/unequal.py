@@ -6,6 +6,7 @@ Equality cannot be promised where the conversation is kept in Redis alone and Re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 Line = Mapping[str, Any]
@@ -13,6 +14,8 @@ Line = Mapping[str, Any]
 LEFT_ALONE = 7.0  # seconds after it is back: web leaves it alone for five, and then connects anew
 NUMBERED = ("Numbered", "SimulatedDial")
 AWAY = "Not working now"
+BUSY, HOME = "Busy now", "1 Report"
+REFUSED = "one was a new call that a late process did not admit"
 NOT_WORKING = "one was told that it does not work now, while Redis was away"
 PUT_ASIDE = "one text was put aside while Redis was away, and is answered later"
 MOVED = "the clock of web was moved between the two, which ends conversations"
@@ -23,8 +26,14 @@ def cause(line: Line, kills: Sequence[Line]) -> str:
     """Of two answers to one request; "" where nobody knows."""
     if any(start <= line["at"] and line["began"] <= end for start, end in _moved(kills)):
         return MOVED
-    if not any(start <= line["at"] and line["began"] <= end for start, end in _away(kills)):
-        return ""
+    answers = line.get("one", ""), line.get("other", "")
+    if any(BUSY in refused and HOME in admitted for refused, admitted in permutations(answers)):
+        return REFUSED
+    is_away = any(start <= line["at"] and line["began"] <= end for start, end in _away(kills))
+    return _cause_without_redis(line) if is_away else ""
+
+
+def _cause_without_redis(line: Line) -> str:
     one, other = line["one"], line["other"]
     if AWAY in one or AWAY in other:
         return NOT_WORKING
