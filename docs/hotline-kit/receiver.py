@@ -18,7 +18,7 @@ SECRETS = [base64.b64decode(one.removeprefix("whsec_")) for one in os.environ["W
 
 
 def is_signed(headers, body, now):
-    """By one of our secrets, over id, time and body, within five minutes of now (unix seconds)."""
+    """Return whether one of our secrets signed id, time and body, within five minutes of now (Unix seconds)."""
     key, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not key or not (at.isascii() and at.isdecimal()) or abs(now - int(at[:12])) > 300:
         return False
