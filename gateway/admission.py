@@ -37,6 +37,7 @@ RISE: Final = 0.02  # of the rate, each second: calls that drop are not counted 
 DECLINE: Final = 0.01  # of the known capacity, each second
 QUIET_RISE: Final = 2.0  # factor of the rate, at each adjustment with few requests
 LEAST: Final = 1.0  # new calls a second that are always admitted
+BURST: Final = 300  # new calls admitted at once by a process that had few before, however late they make it
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider sends it again
 BUSY_RATE: Final = 40  # requests a second; with fewer, the load is not what makes this process late
 BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
@@ -52,7 +53,7 @@ class AdmissionControl:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._rate = math.inf  # new calls a second that are admitted
-        self._credit = 1.0  # new calls that may be admitted at once
+        self._credit: float = BURST  # new calls that may be admitted at once
         self._credited_at = self._looked_at = now()
         self._ended = 0  # calls that ended since the last adjustment
         self._ended_rate = 0.0  # ended calls a second, averaged over `MEAN_SECONDS`
@@ -87,8 +88,7 @@ class AdmissionControl:
         if self._rate == math.inf or not begins_call(inbound):
             return True
         now = self._now()
-        max_credit = max(1.0, self._rate * EVERY_SECONDS)
-        self._credit = min(self._credit + (now - self._credited_at) * self._rate, max_credit)
+        self._credit = min(self._credit + (now - self._credited_at) * self._rate, BURST)
         self._credited_at = now
         if self._credit < 1:
             return False

@@ -30,6 +30,7 @@ MOST_REQUESTS: Final = 64  # requests under way above which it does too; a step 
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body
 ANSWER_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait five or more
 LEAST_SECONDS: Final = 1.0  # at least, for a request that came late: it may hold words that must not be lost
+LEAST_CALL_SECONDS: Final = 0.5  # with less time left a call is not begun: it would hardly be over in time
 MOST_QUEUED: Final = 512  # requests that may wait for a thread
 
 _answer_by: ContextVar[float] = ContextVar("answer_by", default=math.inf)  # monotonic seconds
@@ -41,6 +42,10 @@ class RunBlocking(Protocol):
     async def __call__(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
         """Return what `function` returns, or raise what it raises."""
         ...
+
+
+class NoThreadInTime(DatabaseUnavailable):
+    """No thread was free for a call before the request's time was over. The call was not begun."""
 
 
 class TooManyUnverified(Exception):
@@ -78,11 +83,11 @@ class BlockingPool:
     async def run(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
         """Call `function` in a thread of the pool; return its result or raise its exception.
 
-        Raises DatabaseUnavailable if the request's time is over before the function returns. The function may still
-        finish later, so it must be idempotent.
+        Raises NoThreadInTime if the request's time is over before the function begins, or DatabaseUnavailable if it is
+        over before the function returns. The function may still finish later, so it must be idempotent.
         """
         if self._pool_queue.qsize() >= MOST_QUEUED:
-            raise DatabaseUnavailable("too many requests wait for a thread")
+            raise NoThreadInTime("too many requests wait for a thread")
         asked_at = time.monotonic()
         has_begun = False
 
@@ -90,6 +95,8 @@ class BlockingPool:
             nonlocal has_begun
             has_begun = True
             self._note_wait(time.monotonic() - asked_at)
+            if _answer_by.get() - time.monotonic() < LEAST_CALL_SECONDS:
+                raise NoThreadInTime("hardly any time is left")
             return function(*args, **kwargs)
 
         try:
@@ -110,7 +117,7 @@ class BlockingPool:
     async def _within_time(self, pool: ThreadPoolExecutor, counter: str, function: Callable[[], T]) -> T:
         seconds = _answer_by.get() - time.monotonic()
         if seconds <= 0:
-            raise DatabaseUnavailable("no time is left")
+            raise NoThreadInTime("no time is left")
         self._add(counter, 1)
         try:
             thread_future = pool.submit(contextvars.copy_context().run, function)
@@ -123,9 +130,9 @@ class BlockingPool:
         if seconds < math.inf:
             await asyncio.wait((future,), timeout=seconds)
             if not thread_future.done():
-                thread_future.cancel()  # if no thread has started it yet, none will
+                was_waiting = thread_future.cancel()  # if no thread has started it yet, none will
                 future.cancel()  # its result is not needed
-                raise DatabaseUnavailable("no time is left")
+                raise (NoThreadInTime if was_waiting else DatabaseUnavailable)("no time is left")
         return await future
 
     @contextmanager

@@ -26,7 +26,7 @@ from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import SubmissionEvent, after_event
-from gateway.threads import RunBlocking
+from gateway.threads import NoThreadInTime, RunBlocking
 from reports.access_codes import format_code
 from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
@@ -154,7 +154,9 @@ class Reducer:
         except (NotSent, DatabaseUnavailable) as error:
             if reply.strip() == "00":
                 return await self.leave(request, record_before)
-            return self._failed(request, record_before, drafts, not_sent=isinstance(error, NotSent))
+            not_begun = isinstance(error, NoThreadInTime)
+            retry = await self._same_screen(request, record_before, drafts) if not_begun else None
+            return retry or self._failed(request, record_before, drafts, not_sent=isinstance(error, NotSent))
 
     async def without_code(self, request: TurnRequest, record: Record) -> Record:
         """Return the record after an input that was not understood: with the last answer, but without code and PIN."""
@@ -162,6 +164,20 @@ class Reducer:
         if report is None or report.code is not CodeState.SHOWN:
             return record
         return await self.again(request, record)
+
+    async def _same_screen(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult | None:
+        """Return the screen of a call before the step once more, to be answered again, or None if it was shown so.
+
+        Many callers pressed Send at one moment, and a few seconds later there is a free thread. A second failure in a
+        row means that there is none: then the reporter must get the emergency numbers.
+        """
+        if request.kind != "ussd" or is_open(record) or not record.answer.expects_reply:
+            return None
+        answer = await self._show(request, record, sorry=True)
+        if answer == record.answer:
+            return None
+        record_after = replace(record, answer=answer, at=request.now)
+        return StepResult(record_after, drafts_after(drafts, record_after), accepted=False)
 
     def _failed(self, request: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
         """Return the record before the step, with a notice, so that the same key works once the database is back."""

@@ -7,6 +7,7 @@ is broken. Capacity is what was sent a second while callers waited for one anoth
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 import uuid
@@ -26,7 +27,14 @@ PATIENCE = 5.0
 
 @dataclass
 class Seen:
-    """What callers saw: calls sent, put off at the first screen, and broken; `waits`: seconds of each answer."""
+    """What callers saw between `begins` and `ends`, in monotonic seconds, whenever they had dialled.
+
+    `sent`: calls that came to "Sent". `put_off`: at the first screen. `broken`: until the last call was over. `waits`:
+    seconds of each answer.
+    """
+
+    begins: float = 0.0
+    ends: float = math.inf
 
     sent: int = 0
     put_off: int = 0
@@ -34,6 +42,11 @@ class Seen:
     in_danger_broken: int = 0
     waits: list[float] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what happens now is counted."""
+        return self.begins <= time.monotonic() <= self.ends
 
     @property
     def goodput(self) -> float:
@@ -57,7 +70,7 @@ def capacity(town: Town, callers: int, seconds: float) -> Seen:
 
 
 def open_loop(town: Town, rate: float, seconds: float, warm: float) -> Seen:
-    """Let `rate` callers a second dial. What begins within `warm` seconds, or does not end in time, is not counted."""
+    """Let `rate` callers a second dial. What happens in the first `warm` seconds is not counted."""
     return asyncio.run(_open(_Calls(town, thinks=THINKS), rate, seconds, warm))
 
 
@@ -76,13 +89,13 @@ async def _closed(calls: _Calls, callers: int, seconds: float) -> Seen:
 
 async def _open(calls: _Calls, rate: float, seconds: float, warm: float) -> Seen:
     chance = random.Random(1)
-    counted, uncounted = Seen(seconds=seconds), Seen()
     began = due = time.monotonic()
+    seen = Seen(seconds=seconds, begins=began + warm, ends=began + warm + seconds)
     async with asyncio.TaskGroup() as group:
         while (due := due + chance.expovariate(rate)) < began + warm + seconds:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            group.create_task(calls.one(counted if due > began + warm else uncounted))
-    return counted
+            group.create_task(calls.one(seen))
+    return seen
 
 
 class _Calls:
@@ -118,16 +131,17 @@ class _Calls:
             try:
                 screen = await asyncio.wait_for(self._ask(reader, writer, phone, "*".join(path)), PATIENCE)
             except (OSError, TimeoutError, EOFError, asyncio.IncompleteReadError):
-                seen.broken += 1
+                seen.broken += time.monotonic() >= seen.begins
                 seen.in_danger_broken += bool(path)
                 return
-            seen.waits.append(time.monotonic() - began)
+            if seen.is_open:
+                seen.waits.append(time.monotonic() - began)
             if screen.startswith("END "):
-                seen.put_off += not path
+                seen.put_off += seen.is_open and not path
                 seen.broken += bool(path)
                 return
             await asyncio.sleep(self._thinks)
-        seen.sent += screen.startswith("CON Sent")
+        seen.sent += seen.is_open and screen.startswith("CON Sent")
         seen.broken += not screen.startswith("CON Sent")
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, phone: str, text: str) -> str:

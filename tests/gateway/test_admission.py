@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.admission import (
+    BURST,
     BUSY_RATE,
     DECLINE,
     EVERY_SECONDS,
@@ -37,6 +38,11 @@ class Machine:
     def __init__(self) -> None:
         self.now = 100.0
         self.admission = AdmissionControl(lambda: self.now)
+
+    def use_up_burst(self) -> None:
+        """Let so many call at once that new calls are admitted only as fast as the rate says."""
+        for _ in range(2 * BURST):
+            self.admission.admits(DIAL)
 
     def look(
         self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = A_LOOK, ended: int = 0
@@ -76,6 +82,7 @@ def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_have_ended_and_ev
 ) -> None:
     machine.look(100, ended=10)
     machine.look(4, **over)
+    machine.use_up_burst()
     assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * SHARE_OF_CAPACITY * 40, rel=0.1)
     assert machine.admitted(REPLY) == 100
 
@@ -83,22 +90,40 @@ def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_have_ended_and_ev
 def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(machine: Machine) -> None:
     machine.look(100, ended=10)
     machine.look(late=MOST_LATE + LATE_RANGE / 2)
+    machine.use_up_burst()
     assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * SHARE_OF_CAPACITY * 20, rel=0.1)
     machine = Machine()
     machine.look(100, ended=10)
     machine.look(late=MOST_LATE + LATE_RANGE)
+    machine.use_up_burst()
     assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * LEAST, abs=1)
+
+
+@pytest.mark.parametrize("late", [0.0, MOST_LATE + LATE_RANGE])
+def test_a_crowd_at_one_moment_is_admitted_however_late_it_makes_the_process(machine: Machine, late: float) -> None:
+    assert machine.admitted(DIAL, of=BURST // 2) == BURST // 2
+    machine.look(late=late)
+    assert machine.admitted(DIAL, of=BURST // 2) == BURST // 2
+
+
+def test_a_second_crowd_is_admitted_once_there_was_time_for_the_first(machine: Machine) -> None:
+    machine.look(100, ended=10, late=MOST_LATE + 0.1)
+    machine.use_up_burst()
+    machine.look(int(60 / EVERY_SECONDS), requests=2)
+    assert machine.admitted(DIAL, of=BURST) == BURST
 
 
 def test_what_it_could_do_long_ago_is_forgotten_slowly(machine: Machine) -> None:
     machine.look(100, ended=10)
     machine.look(int(100 / EVERY_SECONDS), late=MOST_LATE + 0.001)
+    machine.use_up_burst()
     found = machine.admitted(DIAL, of=1000, seconds=10)
     assert found == pytest.approx(10 * SHARE_OF_CAPACITY * 40 * (1 - DECLINE) ** 100, rel=0.1)
 
 
 def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(machine: Machine) -> None:
     """Nothing is known yet of what this process can do."""
+    machine.use_up_burst()
     machine.look(late=MOST_LATE + LATE_RANGE)
     admitted = 0
     for _ in range(int(10 / EVERY_SECONDS)):
@@ -116,6 +141,7 @@ def test_nobody_is_refused_for_long_where_few_call_and_it_is_late(machine: Machi
 def test_once_it_is_at_rest_again_the_rate_rises_slowly(machine: Machine) -> None:
     machine.look(100, ended=10, late=MOST_LATE + 0.1)
     machine.look(int(10 / EVERY_SECONDS))
+    machine.use_up_burst()
     found = machine.admitted(DIAL, of=10_000, seconds=10) / 10
     assert found == pytest.approx(36 * 1.02**10, rel=0.1)
 

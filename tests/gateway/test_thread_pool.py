@@ -13,7 +13,15 @@ import pytest
 
 from gateway import threads
 from gateway.conversation.load_shedding import can_wait
-from gateway.threads import MAX_UNVERIFIED, MOST_BUSY, MOST_REQUESTS, THREADS, BlockingPool, TooManyUnverified
+from gateway.threads import (
+    MAX_UNVERIFIED,
+    MOST_BUSY,
+    MOST_REQUESTS,
+    THREADS,
+    BlockingPool,
+    NoThreadInTime,
+    TooManyUnverified,
+)
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 from tests.support.wait import until
@@ -84,6 +92,20 @@ def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.
     pool.close()
 
 
+def test_what_has_hardly_any_time_left_is_not_begun(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[bool] = []
+
+    async def one_more() -> None:
+        with pytest.raises(NoThreadInTime):
+            await pool.run(begun.append, True)
+
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", threads.LEAST_CALL_SECONDS - 0.01)
+    monkeypatch.setattr(threads, "LEAST_SECONDS", 0)
+    with pool.request():
+        asyncio.run(one_more())
+    assert not begun
+
+
 def test_no_more_wait_for_a_thread_than_memory_has_room_for(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +148,7 @@ def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asked was answered when the time was over. The database still holds the threads."""
+    monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
     monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     end = threading.Event()
@@ -208,6 +231,7 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, mon
 
 def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second function gets what the first has left. Of another request the time begins anew."""
+    monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
     monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.2)
     end = threading.Event()

@@ -42,7 +42,27 @@ def test_it_is_answered_with_503_and_stored_when_it_comes_again(
     assert app.count(t.optout) + app.count(t.pending) == 1
 
 
-def test_a_call_gets_the_numbers(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("channel", ["africastalking", "ussd", "kannel"])
+def test_a_call_is_asked_again_and_the_second_send_is_one_report(
+    app: App, monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    phone = app.ussd("+6785550101", channel)
+    phone.dial()
+    for reply in ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No"):
+        asked = phone.type(reply)
+    with monkeypatch.context() as late:
+        late.setattr(threads, "ANSWER_SECONDS", 0)
+        late.setattr(threads, "LEAST_SECONDS", 0)
+        again = phone.type("Send")
+    assert again.expects_reply
+    assert again.text.startswith("Sorry, try again.\nSend to Pikinini Helpline without your number?")
+    assert again.text.endswith(asked.text[asked.text.index("\n1 Send") :])
+    assert app.count(t.report) == 0
+    assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
+    assert app.count(t.report) == 1
+
+
+def test_a_call_gets_the_numbers_when_it_is_late_twice(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     phone = app.ussd("+6785550101", "ussd")
     phone.dial()
     for reply in ("Report", "Now", "Go on"):
@@ -50,4 +70,5 @@ def test_a_call_gets_the_numbers(app: App, monkeypatch: pytest.MonkeyPatch) -> N
     with monkeypatch.context() as late:
         late.setattr(threads, "ANSWER_SECONDS", 0)
         late.setattr(threads, "LEAST_SECONDS", 0)
+        assert phone.type("Bullying, threats").text.startswith("Sorry, try again.")
         assert "In danger? Call police 111." in phone.type("Bullying, threats").text
