@@ -333,7 +333,7 @@ def unpack(packed: PackedState, book: FlowBook) -> FlowState:
     try:
         return _state(packed, book)
     except (IndexError, KeyError) as error:
-        raise ValueError("no packed state of these flows") from error
+        raise ValueError("not a packed state of these flows") from error
 
 
 def _state(packed: PackedState, book: FlowBook) -> FlowState:
@@ -343,7 +343,7 @@ def _state(packed: PackedState, book: FlowBook) -> FlowState:
     for number, value, typed, after in packed.answers:
         question = questions[number]
         if question is None:
-            raise ValueError("an answer to nothing")
+            raise ValueError("an answer on a screen that asks nothing")
         answers.append(Answer(names[number], question, value, bool(typed), since + after))
     trail = [(answers[index].screen, index) if index >= 0 else (names[-1 - index], -1) for index in packed.trail]
     unasked = [UnpromptedText(since + after, names[number], text) for number, text, after in packed.unasked]

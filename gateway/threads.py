@@ -96,7 +96,7 @@ class BlockingPool:
             has_begun = True
             self._note_wait(time.monotonic() - asked_at)
             if _answer_by.get() - time.monotonic() < LEAST_CALL_SECONDS:
-                raise NoThreadInTime("hardly any time is left")
+                raise NoThreadInTime("too little time is left")
             return function(*args, **kwargs)
 
         try:

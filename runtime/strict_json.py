@@ -33,7 +33,7 @@ def object_pairs(text: str) -> tuple[tuple[str, object], ...]:
     except ValueError:  # its attributes hold the text, so it must not become the cause of our error
         pairs = None
     if not isinstance(pairs, tuple):
-        raise StrictJsonError("not one object")
+        raise StrictJsonError("not a JSON object")
     return pairs
 
 
@@ -44,7 +44,7 @@ def _refuse_depth(text: str) -> None:
         bracket = text[match.start()]
         depth += (bracket in "[{") - (bracket in "]}")
         if depth > MAX_DEPTH:
-            raise StrictJsonError(f"deeper than {MAX_DEPTH}")
+            raise StrictJsonError(f"nested deeper than {MAX_DEPTH}")
 
 
 def _digits(number: str) -> str:

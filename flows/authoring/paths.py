@@ -232,7 +232,7 @@ class _Explorer:
             try:
                 result = self._step(replace(spot.state, page=page), reply, spot.facts)
                 if not result.accepted or result.has_left:
-                    raise LookupError("the engine does not take it")
+                    raise LookupError("the engine does not accept it")
                 back = reply == "0" and not screen.zero
                 for to, outcome in self._next_states(result, spot):
                     yield Transition(reply, page, to, result.effect, outcome, letters, back)

@@ -135,7 +135,7 @@ class DrillRunner:
             record = self._wait_for(step).record
             if is_send:
                 return record.report if record.report and record.report.is_submitted else None
-        raise LookupError("a script that does not come to its end")
+        raise LookupError("the script does not reach Sent")
 
     def _write_message(self, request: TurnRequest, report: ReportRef, words: str) -> bool:
         """Send words by My report, with code and PIN of the Sent screen. Return whether they were stored."""

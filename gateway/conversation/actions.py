@@ -56,7 +56,7 @@ class Actions:
         report = record.report
         if report is None:
             # The flow lint ensures that every path to Send passes the category.
-            raise LookupError("Send without a report")
+            raise LookupError("there is no report to send")
         recipients = request.render_context.recipients(record.state)
         if record.repeat_of is None and request.sender.answerable:
             record = replace(record, repeat_of=await self._count_report(request.sender.key))
@@ -80,7 +80,7 @@ class Actions:
 
     async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:
         if record.report is None:
-            raise LookupError("a code without a report")
+            raise LookupError("there is no report to make a code for")
         return "made", replace(record, report=await self._run_blocking(self._submitter.open_mailbox, record.report))
 
     async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:

@@ -40,7 +40,7 @@ class UnroutedFact(str):
     __slots__ = ()
 
     def __hash__(self) -> int:
-        raise LookupError("who gets the report was not worked out for this screen")
+        raise LookupError("the recipients were not computed for this screen")
 
 
 NOT_ROUTED = {"send_to": UnroutedFact(), "police_named": UnroutedFact()}

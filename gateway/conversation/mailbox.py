@@ -74,7 +74,7 @@ class ReporterMailbox:
         values = record.state.values
         view = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
         if view is None:
-            raise DatabaseUnavailable("it is gone")
+            raise DatabaseUnavailable("the report is deleted")
         code_and_pin = parse_code(values["code"] or "") or "", parse_pin(values["pin"] or "") or ""
         answers = mailbox_access.read_answers(self.cipher, code_and_pin, self.builder.mode, view)
         country = render_context.country_context(
@@ -134,14 +134,14 @@ class ReporterMailbox:
     ) -> None:
         report_id = record.opened_report
         if report_id is None:
-            raise LookupError("nothing is open")  # the flow lint ensures that code and PIN come first
+            raise LookupError("no report is open under My report")  # the flow lint ensures that code and PIN come first
         digest = self.cipher.mac("message", report_id, kind, *turn)
         message_id = str(uuid.UUID(bytes=digest[:16], version=4))
         try:
             if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
-                raise DatabaseUnavailable("nobody could read it")
+                raise DatabaseUnavailable("no hotline could open the message")
         except correspondence.MailboxClosed:  # not a failure of the database, which must stay usable for other reports
-            raise DatabaseUnavailable("closed") from None
+            raise DatabaseUnavailable("the report is closed") from None
         if journal_kind := JOURNALED.get(kind):
             self.journal.record(journal_kind, report_id=report_id, message_id=message_id)
 

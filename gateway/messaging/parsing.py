@@ -35,7 +35,7 @@ def read(endpoint: Endpoint, wire: RawRequest) -> Fields:
     """Parse one request as its endpoint declares. A JSON endpoint parses JSON whatever the content type is."""
     if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
         # A small body could decompress to fill the memory.
-        raise UnreadableRequest("content encoding: never inflated", "encoding")
+        raise UnreadableRequest("Content-Encoding is not supported", "encoding")
     if endpoint.reads == "json":
         return read_json(wire.body)
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
@@ -45,7 +45,7 @@ def read(endpoint: Endpoint, wire: RawRequest) -> Fields:
     if endpoint.reads == "text" and kind != FORM:
         return read_text(query, {field: wire.header(name) for name, field in endpoint.headers.items()}, wire.body)
     if kind not in _FORM_TYPES:
-        raise UnreadableRequest("content type: no form", "not_form")
+        raise UnreadableRequest("Content-Type is not that of a form", "not_form")
     fields = read_form(wire.body)
     return replace(fields, query=read_form(query).values) if query else fields
 

@@ -20,7 +20,7 @@ def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
     if event == "close":
         return ProviderEvent("ended", channel, sender=sender, code=code, session=session)
     if event not in _EVENTS:
-        raise UnreadableRequest("not new, resume or close", "unknown_event", "event")
+        raise UnreadableRequest("must be new, resume or close", "unknown_event", "event")
     return Inbound(
         kind="ussd",
         channel=channel,

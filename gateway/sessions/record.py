@@ -283,4 +283,4 @@ def _read(raw: bytes, decoder: Decoder[T]) -> T:
         try:
             return convert(json.loads(raw), decoder.type)
         except ValidationError:
-            raise ValueError("of another shape") from None
+            raise ValueError("not a session record of this release") from None

@@ -127,7 +127,7 @@ class PrivateKey:
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise DecryptError("not a private key in PKCS#8") from None
         if not isinstance(key, X25519PrivateKey):
-            raise DecryptError("a private key of another kind than X25519")
+            raise DecryptError("the private key is not an X25519 key")
         return cls(key)
 
     @property
@@ -148,17 +148,17 @@ class PrivateKey:
     def open(self, sealed: bytes, info: bytes) -> bytes:
         """Open what `PublicKey.seal` returned. Raises DecryptError."""
         if sealed[:1] != SUITE_BYTE:
-            raise DecryptError("a suite that this release does not know")
+            raise DecryptError("this release does not know the suite")
         try:
             return _HPKE.decrypt(sealed[1:], self._key, info)
         except (InvalidTag, ValueError):
-            raise DecryptError("it does not open") from None
+            raise DecryptError("decryption failed") from None
 
     def unwrap(self, wrap: bytes, info: bytes) -> bytes:
         """Return the key of a body from its wrap. Raises DecryptError."""
         key = self.open(wrap, info)
         if len(key) != KEY_BYTES:
-            raise DecryptError("the wrap holds no body key")
+            raise DecryptError("the wrapped bytes are not a body key")
         return key
 
 

@@ -77,11 +77,11 @@ class PrivateKeySet:
         """
         if (hotline, key_id) not in self._keys:
             if hotline not in self._hotlines or not _KEY_ID.fullmatch(key_id):
-                raise DecryptError("not a key of this process")
+                raise DecryptError("this process does not use this key")
             try:
                 key = read_private_key(self._folder, hotline, key_id)
             except KeyFileError:
-                raise DecryptError("the private key is not here") from None
+                raise DecryptError("the private key is not on this machine") from None
             self._keys[hotline, key_id] = key
         return self._keys[hotline, key_id]
 

@@ -55,7 +55,7 @@ class SigningKey:
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise DecryptError("not a private key in PKCS#8") from None
         if not isinstance(key, Ed25519PrivateKey):
-            raise DecryptError("a private key of another kind than Ed25519")
+            raise DecryptError("the private key is not an Ed25519 key")
         return cls(key)
 
     def pem(self) -> bytes:

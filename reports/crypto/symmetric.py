@@ -80,7 +80,7 @@ def decrypt_with(aes: AESGCM, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
     try:
         return aes.decrypt(nonce, sealed, aad)
     except (InvalidTag, ValueError):  # ValueError: the nonce is cut short
-        raise DecryptError("it does not open: another key, another place, or changed") from None
+        raise DecryptError("decryption failed: another key, another context, or changed bytes") from None
 
 
 def keyed_hash(key: bytes, *parts: bytes | str) -> bytes:
@@ -116,7 +116,7 @@ class RecordCipher:
         """Open a record. Raises DecryptError."""
         key_id, salt, sealed = blob[:_KEY_ID], blob[_KEY_ID : _KEY_ID + _SALT], blob[_KEY_ID + _SALT :]
         if key_id not in self._keys:
-            raise DecryptError("sealed under a key that is not here")
+            raise DecryptError("sealed under a key that this process does not have")
         aes = AESGCM(self._expanded(key_id, label, salt))
         return decrypt_with(aes, _ZERO, sealed, frame(label, name, width=4))
 
@@ -222,9 +222,9 @@ class KeyRatchet:
         """
         epoch = int.from_bytes(blob[:EPOCH_BYTES], "big")
         if epoch < self.oldest:
-            raise DecryptError("the key of its time is deleted")
+            raise DecryptError("the session key of that hour is deleted")
         if epoch > newest:
-            raise DecryptError("sealed in a time that is too far ahead")
+            raise DecryptError("sealed with a key of a time too far in the future")
         return self._cipher(epoch).open(label, name, blob[EPOCH_BYTES:])
 
     def _cipher(self, epoch: int) -> RecordCipher:

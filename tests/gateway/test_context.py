@@ -115,7 +115,7 @@ def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
     assert render_context(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago
     fresh = render_context.with_values(late_fields={})
     assert fresh(harm.at("report.send")).facts == render_context(harm.at("report.send")).facts
-    with pytest.raises(LookupError, match="not worked out"):
+    with pytest.raises(LookupError, match="not computed"):
         Condition(((("send_to", frozenset({"one"})),),)).holds(
             {}, render_context.with_values()(harm.at("report.about")).facts
         )

@@ -187,7 +187,7 @@ def test_a_missing_private_key_is_poison_for_its_hotline_alone_until_it_is_back(
     private = load_private_keys(keys, ["vu-pikinini", "vu-police"])
     assert private.missing() == ("vu-pikinini",)
     assert private.of("vu-police", here.key_id).key_id == here.key_id
-    with pytest.raises(DecryptError, match="not here"):
+    with pytest.raises(DecryptError, match="not on this machine"):
         private.of("vu-pikinini", gone.key_id)
     aside.rename(path)
     assert private.of("vu-pikinini", gone.key_id).key_id == gone.key_id
@@ -204,7 +204,7 @@ def test_only_the_hotlines_of_this_process_are_opened(keys: Path) -> None:
     public = create_key_pair(keys, "vu-police")
     private = load_private_keys(keys, ["vu-pikinini"])
     for hotline, key_id in (("vu-police", public.key_id), ("vu-pikinini", "../../../etc/pass")):
-        with pytest.raises(DecryptError, match="not a key of this process"):
+        with pytest.raises(DecryptError, match="this process does not use this key"):
             private.of(hotline, key_id)
 
 

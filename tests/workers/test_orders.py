@@ -61,7 +61,7 @@ def test_retried_it_can_be_leased_at_once_under_the_same_key(desk: Desk) -> None
 
 def test_the_last_one_alive_is_never_cancelled(desk: Desk) -> None:
     [delivery] = desk.file()
-    with pytest.raises(ActionNotPossible, match="last one alive"):
+    with pytest.raises(ActionNotPossible, match="last open delivery"):
         delivery_actions.cancel(desk.database, delivery, "operator", "mistake")
 
 

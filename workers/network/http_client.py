@@ -155,7 +155,7 @@ class _CompleteHeadResponse(http.client.HTTPResponse):
             self.fp = fp if self.fp is reader else self.fp
         if reader.last not in (b"\r\n", b"\n"):
             reader.close()
-            raise http.client.RemoteDisconnected("the head broke off")
+            raise http.client.RemoteDisconnected("the connection ended within the headers")
 
 
 class _HeadReader:
@@ -222,7 +222,7 @@ class PinnedAdapter(HTTPAdapter):
         """Return a pool whose connections are pinned. Proxies are ignored."""
         pool = super().get_connection_with_tls_context(request, verify, None, cert)
         if not isinstance(pool, HTTPConnectionPool):
-            raise TypeError("a pool that cannot be pinned")
+            raise TypeError("this kind of pool cannot be pinned to an address")
         pool.ConnectionCls = _PinnedHttpsConnection if pool.scheme == "https" else _PinnedHttpConnection
         pool.conn_kw["line"] = self._line
         return pool

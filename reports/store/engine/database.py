@@ -155,7 +155,7 @@ class Database:
                 self._await_commit(connection)
             if postgresql.driver_connection(connection).heard:
                 # such as "committed locally, but might not have been replicated": the standby copy is not certain
-                raise DatabaseUnavailable("the database warned at commit")
+                raise DatabaseUnavailable("the database gave a warning at commit")
 
     @property
     def has_write_queue(self) -> bool:
@@ -293,7 +293,7 @@ class Database:
         try:
             yield
         except DeadlineExceeded:
-            raise DatabaseUnavailable("too slow") from None
+            raise DatabaseUnavailable("the statement took too long") from None
         except FileReplaced:
             self._reopen()  # if the same file is at the path again, a new connection finds its write-ahead log
             raise DatabaseUnavailable(FILE_REPLACED) from None

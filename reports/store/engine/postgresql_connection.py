@@ -49,7 +49,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
             except StopIteration as finished:
                 return finished.value
         connecting.close()
-        raise psycopg.OperationalError("no connection in time")
+        raise psycopg.OperationalError("no connection was free in time")
 
 
 class InteractiveConnection(DeadlineConnection):

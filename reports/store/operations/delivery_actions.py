@@ -90,7 +90,7 @@ def _execute(
         if row.state not in states:
             raise ActionNotPossible(f"it is {row.state}; that can be done with {', '.join(states)} only")
         if new_state == DeliveryState.CANCELLED and not _has_another_alive(connection, delivery_id, row.report_id):
-            raise ActionNotPossible("it is the last one alive of its report; give the report to somebody else first")
+            raise ActionNotPossible("it is the last open delivery of its report; give the report to another hotline first")
         values = (
             _due_values(database, row.state)
             if new_state == DeliveryState.DUE
@@ -209,7 +209,7 @@ def _transfer(connection: Connection, database: Database, transfer: Transfer) ->
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report")
     if not may_change(rows[-1].handling, Handling.REJECTED) or rows[-1].handling == Handling.REJECTED:
-        raise ActionNotPossible(f"it is {rows[-1].handling} at {giver}; nothing is handed over from there")
+        raise ActionNotPossible(f"it is {rows[-1].handling} at {giver}; a report in that state is not handed over")
     delivery = fallbacks.insert_fallback(
         connection, database, report_id, transfer.taker, TRANSFERRED, actor=transfer.actor
     )
