@@ -137,7 +137,7 @@ def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path
     upgrade(database, "demo")
     result = Ground(tmp_path, kit.url, kit.host_port).test()
     assert (result.exit_code, wrong(result)) == (0, set()), result.output
-    assert "13 of 13 as they must be" in result.output
+    assert "13 of 13 as expected" in result.output
     received = kit.received()
     assert len(received) == 6, "six that it must take; one of them came twice, and the others it refused"
     assert {mode for _, mode, _ in received} == {"training"}

@@ -68,7 +68,7 @@ def test_the_list_shows_what_waits_and_why(tmp_path: Path, database: Database) -
     put(database, 3, state="delivered")
     first, second = run(tmp_path, "list").output.splitlines()
     assert first.startswith(f"{parked}  P1  parked")
-    assert "a person was told" in first
+    assert "a person was alerted" in first
     assert second.startswith(f"{due}  P2  due")
     assert "60 min old, 3 tries, last unavailable 503, next in 4 min" in second
 

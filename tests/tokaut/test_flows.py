@@ -29,7 +29,7 @@ def tokaut(*words: str, typed: str | None = None) -> Result:
 def test_lint_tells_the_ways_that_fit_a_session_and_the_pages_that_were_measured() -> None:
     done = tokaut("lint", "--country", "vu")
     assert done.exit_code == 0, done.output
-    assert re.search(r"ways fit into a session of 180 s\.", done.stdout)
+    assert re.search(r"paths fit into a session of 180 s\.", done.stdout)
     assert re.search(r"[\d,]+ pages \(screen × language × country × channel\) measured", done.stdout)
     assert re.search(r"^ +\d+ +cut +cut +\+\d+  7: danger category about", done.stdout, re.MULTILINE)
 

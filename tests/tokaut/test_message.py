@@ -44,7 +44,7 @@ def sent(app: App) -> tuple[str, str, str]:
 def test_it_says_whose_words_they_are_and_keeps_who_put_them(app: App) -> None:
     _, _, report_id = sent(app)
     done = put(app, report_id.upper(), WORDS)
-    assert (done.exit_code, "as words of vu-pikinini" in done.output) == (0, True)
+    assert (done.exit_code, "The message from vu-pikinini" in done.output) == (0, True)
     assert WORDS not in done.output
     [row] = app.rows(t.answer)
     assert (row.report_id, row.hotline) == (report_id, "vu-pikinini")

@@ -97,7 +97,7 @@ def _refuse_keys(folder: Path, settings: InstallationSettings) -> None:
     for name in SECRET_FILES:
         secret = os.environ.get(name, "").strip()
         if secret and folder in Path(secret).absolute().parents:
-            raise CommandError(f"{secret} ({name}) lies in {folder}. Keys and backups are never kept together.")
+            raise CommandError(f"{secret} ({name}) is in {folder}. Keys and backups are never kept together.")
     if folder.is_dir():
         for path in readable_private_keys(folder):
             raise CommandError(f"{path} is a private key. Keys and backups are never kept together: take it away.")

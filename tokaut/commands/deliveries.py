@@ -66,7 +66,11 @@ def deliveries() -> None:
 
 @deliveries.command("list")
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be given more than once."
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES),
+    help="Only these states; may be given more than once.",
 )
 def list_(states: tuple[str, ...]) -> None:
     """List the deliveries that are due, refused or parked, the most urgent first.
@@ -151,7 +155,7 @@ def show(report_id: str) -> None:
 
 @deliveries.command("handover")
 @click.argument("report_id", metavar="REPORT_ID")
-@click.option("--from", "giver", required=True, metavar="HOTLINE", help="Who has it and gives it away.")
+@click.option("--from", "giver", required=True, metavar="HOTLINE", help="Hotline that has the report.")
 @click.option("--to", "taker", required=True, metavar="HOTLINE", help="Who gets it.")
 def hand_over(report_id: str, giver: str, taker: str) -> None:
     """Transfer a report from one hotline to another that the reporter was shown before Send.
@@ -194,7 +198,7 @@ def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str],
 def _delivery_line(row: Any, now: int) -> str:
     tries = f"{row.attempt} {'try' if row.attempt == 1 else 'tries'}"
     last = f", last {row.last_class}" + (f" {row.last_status}" if row.last_status else "") if row.last_class else ""
-    notified = f", a person was told {_duration(now - row.told_at)} ago" if row.told_at else ""
+    notified = f", a person was alerted {_duration(now - row.told_at)} ago" if row.told_at else ""
     next_try = f", next in {_duration(row.next_at - now)}" if row.state == DeliveryState.DUE else ""
     return (
         f"{row.delivery_id}  {row.priority}  {row.state:<9}  {row.hotline}  {row.type}  report {row.report_id}  "

@@ -54,7 +54,7 @@ def export(report_id: str, form: str, out: Path, table: bool, hotline: str | Non
         report = case_view.load_report(database, report_id, hotline_id)
         if report is None:
             raise CommandError(
-                f"What {hotline_id} was given of {report_id} is no report with answers; there is no sheet for it."
+                f"{hotline_id} has no report with answers under {report_id}, so there is no sheet for it."
             )
         delivery_actions.record_action(database, f"exported:{form}", report_id, actor)
     rows = _rows(form, report, report_id, hotline_id)
@@ -79,7 +79,7 @@ def _hotline(database: Database, report_id: str, wanted: str | None) -> str:
     if target is None or not target.hotlines:
         raise CommandError(f"There is no report {report_id} that somebody was given. Look: tokaut deliveries list")
     if wanted and wanted not in target.hotlines:
-        raise CommandError(f"Only who was given the report may have it opened: {', '.join(target.hotlines)}.")
+        raise CommandError(f"Only a hotline that has the report can open it: {', '.join(target.hotlines)}.")
     return wanted or target.hotlines[0]
 
 

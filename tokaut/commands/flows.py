@@ -116,7 +116,7 @@ def _times(report: LintReport) -> Iterator[str]:
     """Yield the paths to Send by USSD, the slowest first, with the seconds that are left of each session."""
     if not report.sequences:
         return
-    yield "Ways to Send by USSD, by who reads every word and types slowly (nobody was timed):"
+    yield "Paths to Send by USSD, for a reporter who reads every word and types slowly (computed, not timed):"
     yield f"  {'seconds':>7}  {'  '.join(f'in {limit} s' for limit in SESSION_LIMITS)}  screens"
     for path in sorted(report.sequences.values(), key=lambda path: (-path.seconds, path.screens)):
         left = "  ".join(f"{margin:+8d}" if margin >= 0 else f"{'cut':>8}" for margin in path.margins)
@@ -124,7 +124,7 @@ def _times(report: LintReport) -> Iterator[str]:
         yield f"  {path.seconds:7.0f}  {left}  {len(path.screens)}: {names}"
     for limit in SESSION_LIMITS:
         fitting = sum(path.seconds <= limit for path in report.sequences.values())
-        yield f"  {fitting} of {len(report.sequences)} ways fit into a session of {limit} s."
+        yield f"  {fitting} of {len(report.sequences)} paths fit into a session of {limit} s."
 
 
 def _late(report: LintReport) -> Iterator[str]:

@@ -87,8 +87,8 @@ def lift(report_id: str) -> None:
     """
     with open_database() as (database, actor):
         if not retention.lift_hold(database, report_id.lower(), actor):
-            raise CommandError(f"Nobody holds {report_id}. Look: tokaut hold list")
-    echo(f"{report_id.lower()} is held no more.")
+            raise CommandError(f"There is no hold on {report_id}. Look: tokaut hold list")
+    echo(f"{report_id.lower()} is not held any more.")
 
 
 def _end(day: date) -> int:

@@ -88,7 +88,7 @@ def test(hotline_id: str) -> None:
     rows = list(track(results, "Trying", console=Console(stderr=True), transient=True))
     Console(width=110).print(_table(hotline_id, rows))
     failed = [row for row in rows if not row.ok]
-    echo(f"Report {drills.report_id}: {len(rows) - len(failed)} of {len(rows)} as they must be.")
+    echo(f"Report {drills.report_id}: {len(rows) - len(failed)} of {len(rows)} as expected.")
     _record_result(hotline_id, passed=not failed)
     if failed:
         raise SystemExit(1)
@@ -148,4 +148,4 @@ def _record_result(hotline_id: str, *, passed: bool) -> None:
     with open_database() as (database, actor):
         delivery_actions.record_action(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)
         if passed and (count := delivery_actions.revive_hotline(database, hotline_id, actor)):
-            echo(f"It had answered that it takes nothing; {count} that it had refused are due now.")
+            echo(f'It had answered "gone"; {count} that it had refused are due now.')

@@ -33,7 +33,7 @@ def message() -> None:
 @click.option(
     "--from", "hotline", metavar="HOTLINE", help="Hotline that writes; default: the one with the most advanced case."
 )
-@click.option("--anyway", is_flag=True, help="Put it though it may say more, or promise more, than it should.")
+@click.option("--anyway", is_flag=True, help="Store it although it may reveal or promise more than it should.")
 def put(report_id: str, hotline: str | None, anyway: bool) -> None:
     """Store a hotline's message from standard input, where the reporter opens it with access code and PIN.
 
@@ -56,7 +56,7 @@ def put(report_id: str, hotline: str | None, anyway: bool) -> None:
         correspondence.send_answer(
             database, writing.seal_answer_to(mailbox, report_id, writer, words, database.now()), actor
         )
-    echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
+    echo(f"The message from {writer} to the reporter of {report_id} is stored. Only code and PIN open it.")
 
 
 def _read_words() -> str:
@@ -65,24 +65,24 @@ def _read_words() -> str:
     try:
         return sys.stdin.read().strip()
     except UnicodeDecodeError:
-        raise CommandError("The words are not UTF-8; nothing was put. Save the file as UTF-8.") from None
+        raise CommandError("The words are not UTF-8; nothing was stored. Save the file as UTF-8.") from None
 
 
 def _find_mailbox(database: Database, report_id: str) -> AnswerTarget:
     mailbox = correspondence.load_answer_target(database, report_id)
     if mailbox is None:
         raise CommandError(
-            f"There is no report {report_id}. `tokaut deliveries list --state delivered` names those there are."
+            f"There is no report {report_id}. `tokaut deliveries list --state delivered` lists the reports."
         )
     if reason := writing.unreachable_reason(mailbox):
-        raise CommandError(f"{reason[0].upper()}{reason[1:]}; nothing was put.")
+        raise CommandError(f"{reason[0].upper()}{reason[1:]}; nothing was stored.")
     return mailbox
 
 
 def _writer(mailbox: AnswerTarget, hotline: str | None) -> str:
     if not mailbox.hotlines or (hotline and hotline not in mailbox.hotlines):
         recipients = ", ".join(mailbox.hotlines) or "nobody"
-        raise CommandError(f"Only who was given the report writes to its reporter: {recipients}. Nothing was put.")
+        raise CommandError(f"Only who was given the report writes to its reporter: {recipients}. Nothing was stored.")
     return hotline or mailbox.hotlines[0]
 
 
@@ -92,7 +92,7 @@ def _country(mailbox: AnswerTarget) -> Country:
         return load_countries([mailbox.country], installation.mode_of(os.environ), folder).all[0]
     except CountryError as error:
         raise CommandError(
-            f"{error}\nWithout the country's numbers the words cannot be checked; nothing was put."
+            f"{error}\nWithout the country's numbers the words cannot be checked; nothing was stored."
         ) from None
 
 
@@ -103,5 +103,5 @@ def _check_words(words: str, country: Country, *, anyway: bool) -> None:
         lines = [f"Not put: {reason}." for reason in result.refusals] + [
             f"Is this meant? {reason}." for reason in questions
         ]
-        advice = "Write it otherwise." if result.refusals else "Write it otherwise, or put it with --anyway."
+        advice = "Write it otherwise." if result.refusals else "Reword it, or store it with --anyway."
         raise CommandError("\n".join([*lines, advice]))
