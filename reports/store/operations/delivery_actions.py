@@ -90,7 +90,9 @@ def _execute(
         if row.state not in states:
             raise ActionNotPossible(f"it is {row.state}; that can be done with {', '.join(states)} only")
         if new_state == DeliveryState.CANCELLED and not _has_another_alive(connection, delivery_id, row.report_id):
-            raise ActionNotPossible("it is the last open delivery of its report; give the report to another hotline first")
+            raise ActionNotPossible(
+                "it is the last open delivery of its report; give the report to another hotline first"
+            )
         values = (
             _due_values(database, row.state)
             if new_state == DeliveryState.DUE
