@@ -119,7 +119,8 @@ def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reach
 def withhold_numbers(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return an export, {"report": …, "said": […]}, without the numbers in its contacts.
 
-    `number_withheld` is true if there was one. The contact keeps its safe hours.
+    `number_withheld` is true if there was one. The contact keeps its safe hours, and `msisdn_withheld` stands in place
+    of the number, so that the report is still valid by its schema.
     """
     report, *messages = (_without_number(part) for part in (found["report"], *found["said"]))
     is_withheld = [report, *messages] != [found["report"], *found["said"]]
@@ -128,9 +129,10 @@ def withhold_numbers(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
     contact = part.get("contact")
-    if not isinstance(contact, Mapping):
+    if not isinstance(contact, Mapping) or "msisdn" not in contact:
         return dict(part)
-    return {**part, "contact": {name: value for name, value in contact.items() if name != "msisdn"}}
+    others = {name: value for name, value in contact.items() if name != "msisdn"}
+    return {**part, "contact": {**others, "msisdn_withheld": True}}
 
 
 @dataclass(frozen=True, slots=True)

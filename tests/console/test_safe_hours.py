@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
+from tests.reports.judge import SHUT
 from tests.support.console import Console
 from tests.support.desks import given
 from tests.support.staff import Page, Person, joined, pass_time
@@ -76,8 +77,10 @@ def test_outside_the_safe_hours_an_export_has_no_number_without_the_same_step(
     path = told(console, made, CALL)
     page = lead.get(path)
     exported = lead.get(f"{path}/export")
-    contact = {name: value for name, value in CALL.items() if name != "msisdn"}
+    contact = {**CALL, "msisdn_withheld": True}
+    del contact["msisdn"]
     assert NUMBER not in exported.html and json.loads(exported.html)["report"]["contact"] == contact
+    SHUT.validate(json.loads(exported.html)["report"])
     assert json.loads(exported.html)["number_withheld"] is True
     assert "number_shown" not in acts_of(console, path)
     assert "Export with the number" in page.text

@@ -43,6 +43,7 @@ def body(answers: Sequence[GivenAnswer], made: ReportMetadata, hotline: str = "v
     OPEN.validate(found)
     assert list(found) == list(SCHEMA["properties"])
     assert refs_resolve(found)
+    assert "msisdn_withheld" not in found["contact"], "only a file that staff made leaves a number out"
     return found
 
 

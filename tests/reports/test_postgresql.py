@@ -183,7 +183,7 @@ def test_who_stops_in_the_middle_of_a_transaction_lets_the_others_go_on(postgres
 def test_a_word_of_warning_at_commit_is_no_yes(straight: Database, database: Database) -> None:
     with straight.engine.begin() as connection:
         connection.execute(text(WARNS))
-    with pytest.raises(DatabaseUnavailable, match="warned"):
+    with pytest.raises(DatabaseUnavailable, match="warning"):
         put(database, "second")
     assert "second" in names(straight), "that is why it counts as unknown, and the spool keeps the same report"
 
@@ -231,7 +231,7 @@ class TestASecondCopyThatNeverComes:
                 administrator.execute(
                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
                 )
-        with pytest.raises(DatabaseUnavailable, match="warned"):
+        with pytest.raises(DatabaseUnavailable, match="warning"):
             put_it.result()
         assert "second" in names(straight)
 
