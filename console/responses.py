@@ -85,20 +85,22 @@ def redirect(address: str) -> Response:
 
 
 MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the form beside which it is shown
-    "taken": ("You have it.", ""),
-    "working": ("You work on it.", ""),
+    "taken": ("You have taken this report.", ""),
+    "working": ("Marked as in progress.", ""),
     "left": ("The message is left.", "message"),
     "left_alone": (
         "The message is left. The reporter wrote more meanwhile: look again, then take it on.",
         "",
     ),
-    "noted": ("The note is kept.", "note"),
-    "passed": ("Handed over.", ""),
+    "noted": ("Note saved.", "note"),
+    "passed": ("Passed on.", ""),
     "asked": ("", ""),  # the form to transfer a report shows its own text
-    "away": ("It is kept so.", ""),
-    "declined": ("Handed on to the next hotline.", ""),
+    "away": ("The access to this report was changed.", ""),
+    "declined": ("Declined. The next hotline on the reporter's list gets the report.", ""),
     "closed": ("Closed.", ""),
-    "before": ("That was done already.", ""),
+    "given": ("Given. Each report stays “not accepted yet” until your colleague accepts it.", ""),
+    "accepted": ("Accepted. You hold this report now.", ""),
+    "before": ("This was done already.", ""),
 }
 
 

@@ -17,11 +17,14 @@ from console.auth import cookies
 from console.auth.access_control import exempt
 from console.auth.credentials import TooManyLogins
 from console.presenters.report import inert_text
+from console.presenters.timeline import PHONE
 from console.responses import HEADERS, MissingCookie, page
+from console.services import services
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
 from reports.case_state import Handling
 from reports.countries.country import Countries
 from reports.delivery import RecipientRole
+from reports.store.cases import case_list
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.settings import Mode
 from runtime.time_units import MINUTE_SECONDS, SECOND
@@ -41,7 +44,8 @@ ROLE_LABELS = {
     RecipientRole.FALLBACK: "in the place of another",
 }  # of hotlines
 Catalogues = Mapping[str, Catalogue]
-NAMELESS = SOMEBODY, OWN_SYSTEM = ("Somebody", "The system of your hotline")  # shown in place of a name
+SOMEBODY, OWN_SYSTEM = "Somebody", "The system of your hotline"
+NAMELESS = (SOMEBODY, OWN_SYSTEM, PHONE)  # shown in place of a name
 BRACES = re.compile(r"\{([a-z]+)\}")
 API_PATHS = ("/hotlines/", "/healthz")  # for machines: their errors are plain text
 CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -101,6 +105,7 @@ def attach(
             "screen": lambda words: screen_text(words, catalogue, screens),
             "mode": mode,
             "here_at": current_path(),
+            "passed_to": lambda account: case_list.count_passed_to(services.database, account),
             "alarm_ways": cookies.read(request, cookies.ALARM),
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: format_time(when, zones.get(hotline)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product, takewhile
@@ -30,7 +30,7 @@ NOT_SAID, SEE_WORDS, SKIPPED = "not said", "(see their own words)", "(skipped)"
 CHANNELS = {"ussd": "a call to a short code (USSD)", "sms": "text messages (SMS)"}
 FACTS = ("Danger", "Place", "Child concerned", "Age", "Reporter", "Language", "Channel")
 MORE = (
-    "From the same phone in 24 hours",
+    "Earlier reports from this phone in the last 24 hours",
     "Pictures or files that nobody opened",
     "Links, written so that nothing opens them",
     *("Their own words", "Without being asked", "Added later"),
@@ -228,7 +228,7 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
     yield "Language", LANGUAGE_NAMES.get(data["language"], data["language"])
     yield "Channel", CHANNELS.get(data["channel"], data["channel"])
     if data["repeat_of"]:
-        yield "From the same phone in 24 hours", str(data["repeat_of"])
+        yield "Earlier reports from this phone in the last 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():
         label = EXTRAS.get(key, labels.of("", key).capitalize())
         yield label, labels.typed(key, value) if isinstance(value, str) else str(value)
@@ -279,44 +279,6 @@ def _mask(number: str) -> str:
     if sum(doubled) % 10:  # the Luhn checksum does not match
         return number
     return f"[{len(digits)} digits that look like a card, ending {''.join(map(str, digits[-2:]))}]"
-
-
-# The messages between a reporter and a hotline, in order of time. Pure.
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationEntry:
-    """One message.
-
-    `at`: microseconds; 0 if unknown. `by`: the name of the staff member; empty for the reporter. `text`: None if there
-    is none, or it does not open.
-    """
-
-    at: int
-    by: str
-    kind: str
-    text: str | None
-    is_new: bool = False
-
-
-def entries(
-    said: Iterable[Mapping[str, Any]], notes: Iterable[Mapping[str, Any]], new: Collection[str]
-) -> tuple[ConversationEntry, ...]:
-    """Merge the reporter's messages with the answers among the notes. `new`: ids of unread messages."""
-    from_reporter = [_reporter_entry(entry, new) for entry in said]
-    from_hotline = [
-        ConversationEntry(entry["at"], entry["by"], "answer", entry["text"])
-        for entry in notes
-        if entry["kind"] == "answer"
-    ]
-    return tuple(sorted((*from_reporter, *from_hotline), key=lambda entry: entry.at))
-
-
-def _reporter_entry(message: Mapping[str, Any], new: Collection[str]) -> ConversationEntry:
-    entry = bodies.complete_message(message)
-    return ConversationEntry(
-        parse_time(entry["created_at"]), "", entry["kind"], entry["text"], message.get("message_id") in new
-    )
 
 
 def is_newer(text: str, revised: int) -> bool:

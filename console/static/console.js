@@ -288,7 +288,20 @@ function measure(area) {
   show();
 }
 
+// Two columns: the status stays in sight above the forms, so these begin below it, however high it is.
+function measureStatus() {
+  const status = document.getElementById("status");
+  const box = document.querySelector(".case");
+  if (!status || !box || !("ResizeObserver" in window)) return;
+  new ResizeObserver(() => {
+    box.style.setProperty("--status", `${status.offsetHeight + 16}px`);
+    box.classList.add("measured");
+  }).observe(status);
+}
+
 if (token) {
+  if (document.querySelector("[data-print]")) print();
+  measureStatus();
   for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, touched, { passive: true });
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

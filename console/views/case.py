@@ -12,10 +12,10 @@ from console import bodies, responses
 from console.auth.access_control import LEAD, READERS, StaffRequest, requires
 from console.bodies import DecryptedReport
 from console.form_drafts import DRAFT_FIELDS, REPORT_ID
-from console.presenters import reachability, report
+from console.presenters import reachability, report, timeline
 from console.presenters.deadlines import Deadline, deadlines
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
-from console.presenters.report import present_report
+from console.presenters.report import PresentedReport, present_report
 from console.responses import current_query, page
 from console.services import services
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
@@ -150,7 +150,17 @@ def case_page(
     is_read: bool = False,
     show_number: bool = False,
 ) -> Response:
-    """Render the page of a report.
+    """Render the page of a report. The keyword arguments are those of `case_fields`."""
+    fields = case_fields(me, report_id, is_read=is_read, show_number=show_number)
+    said = _append_ready_sentence(said or ActionResult(), fields["target"], fields["tongue"])
+    fields["drafts"] = _load_drafts(me, report_id)
+    if not said.draft.replaces_stored:
+        said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
+    return page("report.html", 400 if said.error else 200, me=me, said=said, **fields)
+
+
+def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number: bool) -> dict[str, Any]:
+    """Open a report, after the audit has recorded the reading, and return the fields of its templates.
 
     `is_read`: somebody asked for the page, so its new entries count as read. `show_number`: also outside the safe
     hours.
@@ -165,14 +175,14 @@ def case_page(
         for colleague in accounts.list_accounts(services.database, me.account.hotline)
         if colleague.ended_at is None
     ]
-    fields: dict[str, Any] = {
+    told = None if decrypted.report is None else present_report(decrypted.report, services.labels)
+    return {
         "report_id": report_id,
         "revision": revision,
         "before": case,
         "opened": decrypted,
-        "told": None if decrypted.report is None else present_report(decrypted.report, services.labels),
-        "talk": report.entries(decrypted.said, decrypted.notes, case.news.messages),
-        "is_new": lambda text: report.is_newer(text, case.news.revised),
+        "told": told,
+        **_timeline_fields(case, decrypted, told),
         "may": HANDLING_TRANSITIONS[case.handling],
         "is_in_danger": (decrypted.report or {}).get("danger") == "now",
         "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
@@ -184,12 +194,24 @@ def case_page(
         "now": now,
         "ready": READY_SENTENCES,
         "tongue": _reply_catalogue(decrypted),
+        "target": target,
     }
-    said = _append_ready_sentence(said or ActionResult(), target, fields["tongue"])
-    fields["drafts"] = _load_drafts(me, report_id)
-    if not said.draft.replaces_stored:
-        said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
-    return page("report.html", 400 if said.error else 200, me=me, said=said, **fields)
+
+
+def _timeline_fields(case: CaseView, decrypted: DecryptedReport, told: PresentedReport | None) -> dict[str, Any]:
+    def is_new(text: str) -> bool:
+        return report.is_newer(text, case.news.revised)
+
+    entries = timeline.timeline(
+        case.created_at,
+        case.done,
+        said=decrypted.said,
+        notes=decrypted.notes,
+        typed=told.words if told else (),
+        new=case.news.messages,
+        is_new=is_new,
+    )
+    return {"entries": entries, "is_new": is_new, "does_not_open": timeline.DOES_NOT_OPEN}
 
 
 def _reach_fields(

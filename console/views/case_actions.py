@@ -37,8 +37,8 @@ bp = Blueprint("case_actions", __name__)
 MAX_NOTE_LENGTH = 4000  # characters
 NO_WORDS = "Nothing was written."
 NO_OUTCOME = "Choose how it came out."
-NOT_SURE = "Tick that you know that we do not get it back."
-NO_REASON = "Say why: whoever gets it next should know."
+NOT_SURE = "Tick that you understand that this cannot be undone."
+NO_REASON = "Write why you decline: your colleagues will ask."
 TAKE_OVER = "{who} took this report {ago} ago. Take it over?"
 TAKEN_MEANWHILE = "{who} took this report {ago} ago. Nothing was done. Look at the status, then decide."
 PASSED_MEANWHILE = "{who} passed this report to {holder} {ago} ago. Nothing was done."
@@ -109,9 +109,12 @@ def _set_handling(me: StaffRequest, report_id: str, to_: Handling, **more: Any) 
     return case_actions.perform(services.database, action_data)
 
 
-def _save_change(me: StaffRequest, report_id: str, change: CaseChange) -> None:
+def _save_change(me: StaffRequest, report_id: str, change: CaseChange, note_text: str = "") -> None:
     require_current_revision(me, report_id)
-    case_view.save_change(services.database, me.account, report_id, change, me.idempotency_key, status=me.status)
+    note = message_sealer(me.account, report_id).note("note", note_text) if note_text else None
+    case_view.save_change(
+        services.database, me.account, report_id, change, me.idempotency_key, status=me.status, note=note
+    )
 
 
 def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
@@ -201,17 +204,29 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
 @requires(*READERS)
 @case_action()
 def assign(me: StaffRequest, report_id: str) -> Response:
-    """Assign the report to a colleague, or put it back into the queue. Its deadline stays the same."""
+    """Assign the report to a colleague, or put it back into the queue, with a note. Its deadline stays the same."""
     name = me.form.get("to", "")
-    colleague_names = {
+    if name and name not in possible_holders(me, report_id):
+        abort(400)
+    note_text = me.form.get("pass_note", "").strip()[:MAX_NOTE_LENGTH]
+    _save_change(me, report_id, assignment(me, name), note_text)
+    return redirect_with_message(f"/reports/{report_id}", "passed")
+
+
+def possible_holders(me: StaffRequest, report_id: str) -> frozenset[str]:
+    """Return the names of the colleagues who can hold this report: readers who are not excluded from it (S-26)."""
+    excluded = case_view.list_excluded(services.database, report_id)
+    return frozenset(
         account.name
         for account in accounts.list_accounts(services.database, me.account.hotline)
-        if account.ended_at is None
-    }
-    if name and name not in colleague_names:
-        abort(400)
-    _save_change(me, report_id, CaseChange("passed_on", {"holder": name or UNASSIGNED, "handed_by": me.account.name}))
-    return redirect_with_message(f"/reports/{report_id}", "passed")
+        if account.ended_at is None and account.role in READERS and account.staff_id not in excluded
+    )
+
+
+def assignment(me: StaffRequest, name: str) -> CaseChange:
+    """Return the change that assigns a report to a colleague; without a name it goes back into the queue."""
+    act = "passed_on" if name else "put_back"
+    return CaseChange(act, {"holder": name or UNASSIGNED, "handed_by": me.account.name})
 
 
 @bp.post("/reports/<report_id>/decline")

@@ -19,10 +19,12 @@ from reports.store.cases import case_actions
 bp = Blueprint("handover", __name__)
 
 MAX_REASON_LENGTH = 4000  # characters of a reason
-NO_REASON = "Say why; your colleagues will ask."
-NOT_THERE = "It cannot go there: they have it already, or the reporter was not shown them before Send."
-NOT_NOW = "It is closed or was handed on; nothing goes on from here. This is how it stands now."
-ALREADY_ASKED = "That was asked already. This is how it stands now."
+NO_REASON = "Write why you transfer it: your colleagues will ask."
+NOT_THERE = (
+    "The report cannot go to this hotline: they have it already, or the reporter was not shown them before Send."
+)
+NOT_NOW = "This report is closed or was transferred before. Look at its status."
+ALREADY_ASKED = "A transfer was requested already. Look at its status."
 
 
 @bp.post("/reports/<report_id>/hand-over")

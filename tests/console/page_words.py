@@ -8,8 +8,8 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import deadlines, reachability, report
-from console.views import case, case_actions, case_list, drills, handover, operator, staff
+from console.presenters import deadlines, reachability, report, timeline
+from console.views import case, case_actions, case_list, drills, handover, operator, shift, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
@@ -59,6 +59,8 @@ def _in_code() -> Iterator[str]:
         case_actions.CLOSED_MEANWHILE,
     )
     yield from (*report.SENTENCES, *report.ROLES.values())
+    yield from timeline.SENTENCES
+    yield from (shift.NO_REPORT, shift.NO_COLLEAGUE, shift.NOT_GIVEN, shift.ACCEPTED_BY_ANOTHER)
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from credentials.FAULTS
     yield login.LOGIN_REFUSED

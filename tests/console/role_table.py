@@ -8,7 +8,7 @@ STAFF, LEAD, AUDITOR, OPERATOR = "staff", "lead", "auditor", "operator"
 EVERYBODY = (STAFF, LEAD, AUDITOR, OPERATOR)
 READERS = (STAFF, LEAD)
 
-ACTS = ("take", "work", "message", "pass", "decline", "close", "note", "hand-over")
+ACTS = ("take", "work", "message", "pass", "decline", "close", "note", "hand-over", "print")
 
 ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /": EVERYBODY,
@@ -34,6 +34,9 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /reports/<report_id>/export": (LEAD,),
     **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},
     "POST /reports/<report_id>/away": (LEAD,),
+    "GET /shift": READERS,
+    "POST /shift/give": READERS,
+    "POST /shift/<report_id>/accept": READERS,
     "GET /audit": (LEAD, AUDITOR),
     "GET /statistics": (LEAD, AUDITOR),
     "POST /statistics/export": (LEAD, AUDITOR),

@@ -168,7 +168,7 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     page.get_by_text("42 / 120").wait_for()
     looked_at(page, "report", width, folder)
     page.get_by_role("button", name="Send message").click()
-    page.locator(".talk .ours", has_text=MESSAGE).wait_for()
+    page.locator(".timeline .ours", has_text=MESSAGE).wait_for()
     handset = house.town.ussd_phone("simulator", phone)
     handset.dial()
     for reply in ("3", code[1] + code[2], code[3], "1"):

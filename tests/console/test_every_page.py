@@ -154,11 +154,19 @@ def _worked_on(page: Any) -> None:
     page.get_by_role("button", name="Send message").click()
     page.get_by_label("Note for colleagues (your hotline only)").fill("Called twice.")
     page.get_by_role("button", name="Save note").click()
-    page.get_by_label("To another hotline").select_option(index=1)
+    page.get_by_text("Pass on…").click()
+    page.get_by_text("Transfer to another hotline (permanent)").click()
+    page.get_by_label("Transfer to").select_option(index=1)
     page.locator("#why").fill("They are nearer.")
     page.locator("form[action*=hand-over]").get_by_role("checkbox").check()
-    page.get_by_role("button", name="Give it to them").click()
-    page.get_by_text("Asked for:").wait_for()
+    page.get_by_role("button", name="Transfer", exact=True).click()
+    page.get_by_text("mere asked at").wait_for()
+
+
+def _printed(page: Any) -> None:
+    page.locator("summary", has_text="Print").click()
+    page.get_by_role("button", name="Print…").click()
+    page.get_by_text("This is what is printed.").wait_for()
 
 
 def _closed(page: Any) -> None:
@@ -215,6 +223,8 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("report, refused", "mere", of["new"], _refused)
     yield Sight("report, handing over", "mere", of["new"], _worked_on)
     yield Sight("report, closed", "mere", of["closed"], _closed)
+    yield Sight("report, printed", "mere", of["new"], _printed)
+    yield Sight("hand-over", "mere", "/shift")
     yield Sight("me", "mere", "/me")
     yield Sight("check", "mere", "/check?then=/me")
     yield Sight("help", "mere", "/help")
@@ -355,15 +365,22 @@ def test_the_skip_link_leads_past_the_head(desk: Desk, chromium: Any) -> None:
 
 
 def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> None:
-    """Who printed it and when, all that is folded away on the screen, and nothing to press."""
+    """By its button: confidential, all that is folded away on the screen, and nothing to press; else one sentence."""
     with closing(desk.context(chromium, "ana")) as context:
         page = context.new_page()
         page.goto(f"{desk.address}/reports/{reports['no contact']}")
         page.emulate_media(media="print")
-        assert page.locator(".printed").inner_text().startswith("ana · 20")
+        assert page.get_by_text("Use the Print button").is_visible() and page.locator("h1:visible").count() == 0
+        page.emulate_media(media="screen")
+        page.locator("summary", has_text="Print").click()
+        page.get_by_role("button", name="Print…").click()
+        page.get_by_text("This is what is printed.").wait_for()
+        page.emulate_media(media="print")
+        assert "CONFIDENTIAL · Reference:" in page.locator("thead").inner_text()
+        assert "Printed by ana, 20" in page.locator("tfoot").inner_text()
         assert page.locator("form:visible, button:visible, select:visible, nav:visible").count() == 0
         assert page.get_by_text("Are you or a child in danger?").is_visible()
-        assert page.get_by_text("· ana · read").first.is_visible()
+        assert page.get_by_text("ana opened this report").first.is_visible()
 
 
 def test_without_a_script_a_report_is_read_taken_answered_and_closed(
@@ -380,7 +397,7 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         page.get_by_role("button", name="Look at it first").click()
         page.locator("#preview", has_text=MESSAGE).wait_for()
         page.get_by_role("button", name="Send message").click()
-        page.locator(".talk .ours", has_text=MESSAGE).wait_for()
+        page.locator(".timeline .ours", has_text=MESSAGE).wait_for()
         page.get_by_label("Close it; it came out so:").select_option("helped")
         page.get_by_role("button", name="Close", exact=True).click()
         page.get_by_role("heading", name="Reports").wait_for()

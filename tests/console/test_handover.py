@@ -92,11 +92,14 @@ def place(request: pytest.FixtureRequest, made: StackPlan) -> Iterator[Place]:
 
 def test_they_ask_and_the_clock_does_it(place: Place) -> None:
     before = place.page()
-    assert "To another hotline" in before and "Vanuatu Police" in before
-    assert "Women's Centre" not in before.partition("To another hotline")[2].partition("because")[0]
+    assert "Transfer to another hotline (permanent)" in before and "Vanuatu Police" in before
+    assert (
+        "Women's Centre" not in before.partition("Transfer to another hotline")[2].partition("Why you transfer it")[0]
+    )
     assert place.ask().leads_to == place.path("?said=asked#hand-over")
     waiting = place.page()
-    assert "Asked for: " in waiting and "until then it is yours" in waiting and "Give it to them" not in waiting
+    assert "mere asked at " in waiting and "until then the report is yours" in waiting
+    assert "Transfer to another hotline (permanent)" not in waiting
     assert WHY in waiting
     assert place.given() == {HOTLINE: "none", OTHER: "none"}
     ((delivery, priority),) = filter(None, place.do())
@@ -104,7 +107,8 @@ def test_they_ask_and_the_clock_does_it(place: Place) -> None:
     assert (made["delivery_id"], made["why"], made["state"], priority) == (delivery, "HANDED_ON", "due", "P2")
     assert place.given() == {HOTLINE: "rejected", OTHER: "none", THIRD: "none"}
     after = place.page()
-    assert "It went on to" in after and "They answer for it now." in after and "Give it to them" not in after
+    assert "This report was transferred to Vanuatu Police, not urgent. That hotline is responsible for it now." in after
+    assert "Transfer to another hotline (permanent)" not in after
     staff = f"staff:{HOTLINE}/mere"
     assert place.acts() == [(staff, "hand_over_asked"), (staff, "handed_on")]
     assert place.do() == []
@@ -125,7 +129,7 @@ def test_a_reason_is_sealed_to_their_own_hotline(place: Place) -> None:
         (HOTLINE, WHY, "they have it already"),
         ("vu-nobody", WHY, "the reporter was not shown them"),
         ("", WHY, "the reporter was not shown them"),
-        (THIRD, " ", "Say why"),
+        (THIRD, " ", "Write why you transfer it"),
     ],
 )
 def test_what_cannot_be_is_told_at_once(place: Place, to: str, reason: str, told: str) -> None:
@@ -137,7 +141,7 @@ def test_what_cannot_be_is_told_at_once(place: Place, to: str, reason: str, told
 def test_asked_twice_it_is_asked_once(place: Place) -> None:
     place.ask()
     page = place.ask()
-    assert page.status == 400 and "asked already" in page.text
+    assert page.status == 400 and "A transfer was requested already" in page.text
     assert len(place.rows(t.note)) == 1
     assert len(list(filter(None, place.do()))) == 1
 
@@ -162,7 +166,10 @@ def test_what_comes_in_between_is_told_and_changes_nothing(place: Place, meanwhi
     assert [row["outcome"] for row in place.rows(t.handover)] == ["refused"]
     assert place.acts()[-1] == ("clock", "hand_over_refused")
     if meanwhile is others_have_it:
-        assert "It did not go to" in place.page() and "No other hotline can get it" in place.page()
+        assert (
+            "The report was not transferred to" in place.page()
+            and "No other hotline can get this report" in place.page()
+        )
     else:
         assert "closed" in place.ask().text
 
@@ -174,7 +181,7 @@ def test_after_a_refusal_it_can_be_asked_again(place: Place) -> None:
     case_actions.perform(
         place.console.parts.database, CaseAction(HOTLINE, place.report, "in_progress", f"staff:{HOTLINE}/ana")
     )
-    assert "It did not go to" in place.page()
+    assert "The report was not transferred to" in place.page()
     seen = place.mere.get(place.path()).marks
     assert "took this report" in place.ask().text, "a form of the page before that must not act"
     asked = {**seen, "to": THIRD, "reason": WHY, "sure": "1"}

@@ -254,9 +254,11 @@ def test_handed_to_a_colleague_in_two_steps_and_to_another_hotline_with_a_reason
     assert desk.mere.post(path(report_id, "pass"), {"to": "ana"}, at=path(report_id)).status == 303
     assert report_id in desk.ana.get("/?mine=1").html and report_id not in desk.mere.get("/?mine=1").html
     assert desk.mere.post(path(report_id, "pass"), {"to": "nobody"}, at=path(report_id)).status == 400
-    assert "Say why" in desk.ana.post(path(report_id, "decline"), {"reason": " "}, at=path(report_id)).text
+    assert (
+        "Write why you decline" in desk.ana.post(path(report_id, "decline"), {"reason": " "}, at=path(report_id)).text
+    )
     no_tick = desk.ana.post(path(report_id, "decline"), {"reason": "Not for us"}, at=path(report_id))
-    assert "Tick that you know" in no_tick.text
+    assert "Tick that you understand" in no_tick.text
     given = {"reason": "Not for us", "sure": "1"}
     assert desk.ana.post(path(report_id, "decline"), given, at=path(report_id)).status == 303
     assert desk.handling(report_id) == "rejected"

@@ -83,7 +83,7 @@ def test_outside_the_safe_hours_an_export_has_no_number_without_the_same_step(
     SHUT.validate(json.loads(exported.html)["report"])
     assert json.loads(exported.html)["number_withheld"] is True
     assert "number_shown" not in acts_of(console, path)
-    assert "Export with the number" in page.text
+    assert "Download with the number" in page.text
     whole = pressed(lead, path, page, "export")
     assert json.loads(whole.html)["report"]["contact"] == CALL
     acts = acts_of(console, path)
@@ -97,7 +97,7 @@ def test_within_the_safe_hours_an_export_has_the_number(console: Console, made: 
     lead = at(console, "10:00", "lead")
     path = told(console, made, CALL)
     assert json.loads(lead.get(f"{path}/export").html)["report"]["contact"] == CALL
-    assert "Export with the number" not in lead.get(path).text
+    assert "Download with the number" not in lead.get(path).text
 
 
 @pytest.mark.rule("S-03")

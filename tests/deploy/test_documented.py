@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.xdist_group("documented"),
     pytest.mark.skipif(not LONG, reason="make faults LONG=1"),
 ]
-CLOSED = "This report does not open here"
+CLOSED = "This report cannot be decrypted on this computer"
 
 
 @pytest.fixture(scope="module")

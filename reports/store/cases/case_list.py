@@ -145,6 +145,17 @@ def count_unacknowledged(database: Database, account: Account) -> int:
         return int(connection.execute(query).scalar_one())
 
 
+def count_passed_to(database: Database, account: Account) -> int:
+    """Count the reports that a colleague passed to this person and that they have not accepted yet."""
+    d, h = t.delivery.c, t.holding.c
+    query = select(func.count(func.distinct(h.report_id))).select_from(t.holding)
+    query = query.join(t.delivery, and_(d.report_id == h.report_id, d.hotline == h.hotline))
+    is_passed = (h.hotline == account.hotline, h.holder == account.name, h.handed_by.is_not(None))
+    with read_as(database, account.hotline) as connection:
+        count = connection.execute(query.where(*is_passed, d.handling.in_(ACTIVE), _is_visible_to(account)))
+        return int(count.scalar_one())
+
+
 def list_cases(
     database: Database, account: Account, wanted: CaseFilter, most: int = PAGE_SIZE
 ) -> tuple[list[CaseRow], bool]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal, or_, select
+from sqlalchemy import Connection, delete, func, insert, literal, not_, or_, select
 
 from reports.case_state import Handling
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
@@ -214,17 +214,25 @@ def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[st
 
 
 def _history(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
-    """Return the audit entries about the report, as far as this hotline may see them."""
+    """Return the audit entries about the report, without those of another hotline's staff."""
     a, d = t.audit.c, t.delivery.c
     own_delivery_ids = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
-    query = select(a.at, a.actor, a.act).where(or_(a.object_id == report_id, a.object_id.in_(own_delivery_ids)))
+    is_own = or_(not_(a.actor.startswith("staff:")), a.actor.startswith(f"staff:{hotline}/", autoescape=True))
+    query = select(a.at, a.actor, a.act).where(or_(a.object_id == report_id, a.object_id.in_(own_delivery_ids)), is_own)
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
 def save_change(
-    database: Database, account: Account, report_id: str, kept: CaseChange, key: bytes | None = None, *, status: str
+    database: Database,
+    account: Account,
+    report_id: str,
+    kept: CaseChange,
+    key: bytes | None = None,
+    *,
+    status: str,
+    note: SealedNote | None = None,
 ) -> None:
-    """Save a change that concerns this hotline only.
+    """Save a change that concerns this hotline only, with a note for colleagues, in one transaction.
 
     `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict.
     """
@@ -236,6 +244,9 @@ def save_change(
                 connection, database, case_ref, case_status.load_handling(connection, case_ref), status
             )
             case_status.save_change(connection, database, case_ref, kept)
+            if note:
+                authorship = {"actor": account.actor, "created_at": database.now()}
+                connection.execute(insert(t.note), asdict(note) | authorship)
             if "holder" in kept.values:
                 case_status.record_change(connection, database, case_ref)
 

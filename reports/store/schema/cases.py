@@ -75,6 +75,7 @@ holding = Table(
     Column("read_at", MICROSECONDS),  # when somebody last opened it
     Column("changed_at", MICROSECONDS),  # when its status or holder was last changed at this hotline
     Column("changed_by", String(24)),  # account that changed it; NULL: no account, such as an on-call phone
+    Index("ix_holding_holder", "hotline", "holder"),
 )
 
 # An account that sees no trace of a report: neither its row nor in a count (S-26).

@@ -1,0 +1,178 @@
+"""The timeline of a report: what happened to it, what was said and what was noted, in order of time. Pure.
+
+Status changes and readings come from the audit log, each as a sentence; texts come from the decrypted messages and
+notes. Entries of the audit log that only repeat a text, or a step of the delivery, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, get_args
+
+from console import bodies
+from console.presenters.report import parse_time
+from reports.case_state import CaseOutcome, Handling
+from reports.json_bodies import MessageKind
+from runtime.time_units import HOUR, SECOND
+
+EntryKind = Literal["act", "theirs", "ours", "note", "reading"]
+KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # in the order within one second
+
+READ, READ_OFTEN = "{who} opened this report.", "{who} opened this report {count} times."
+CLOSED_AS = "{who} closed this report: {outcome}"
+TOOK = "{who} took this report."
+PHONE = "An on-call phone"
+# act of the audit log → sentence
+ACTS: Final[Mapping[str, str]] = {
+    "read": READ,
+    Handling.ACCEPTED: TOOK,
+    "holds": TOOK,
+    Handling.IN_PROGRESS: "{who} marked this report as in progress.",
+    Handling.REJECTED: "{who} declined this report. The next hotline on the reporter's list gets it.",
+    Handling.CLOSED: "{who} closed this report.",
+    "passed_on": "{who} passed this report to a colleague.",
+    "put_back": "{who} put this report back into the queue.",
+    "hoax_said": "{who} marked this report as a false report. A second person must agree.",
+    "hand_over_asked": "{who} asked to transfer this report to another hotline.",
+    "handed_on": "This report was transferred to another hotline.",
+    "hand_over_refused": "The transfer to another hotline was not possible.",
+    "number_shown": "{who} showed the number outside the safe hours.",
+    "exported:json": "{who} downloaded this report.",
+    "printed": "{who} printed this report without the number.",
+    "printed:number": "{who} printed this report with the number.",
+    "kept_away": "{who} hid this report from a colleague.",
+    "let_near": "{who} showed this report to a colleague again.",
+    "delivered": "The system of the hotline received this report.",
+    "raised": "The priority of this report was raised.",
+    "nudged": "A text message asked the reporter to dial in.",
+}
+RECEIVED = "This report was received."
+ADDED = "The reporter added words: see above, under “In their own words”."
+SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter without words
+    MessageKind.CONTACT_GIVEN: "The reporter may be contacted from now on: see above how and when.",
+    MessageKind.CONTACT_WITHDRAWN: "The reporter does not want to be contacted any more.",
+    MessageKind.DELETE_ASKED: "The reporter deleted this report. It disappears here when all deliveries have ended. "
+    "Your law decides about a copy of your own.",
+}
+NOTED, NOTED_REASON = "{who} wrote a note for colleagues:", "{who} said why it was passed on:"
+WROTE, REPORTER_WROTE = "{who} wrote to the reporter:", "The reporter wrote:"
+DOES_NOT_OPEN = "It does not open with the keys that are here"
+SENTENCES = (
+    *(READ_OFTEN, CLOSED_AS, PHONE, RECEIVED, ADDED, NOTED, NOTED_REASON, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
+    *dict.fromkeys(ACTS.values()),
+    *SAID_BY_REPORTER.values(),
+)
+
+TEXT_ACTS = ("noted", "answered")  # their text is in the timeline
+SAME_ACT = 2 * SECOND  # entries of one press are this close to each other
+READINGS_TOGETHER = HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One entry.
+
+    `at`: microseconds. `sentence`: for `fields`, after translation. `text`: what somebody wrote, made inert by the
+    page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report.
+    """
+
+    at: int
+    kind: EntryKind
+    sentence: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    is_new: bool = False
+    count: int = 1
+
+
+def timeline(
+    received_at: int,
+    acts: Iterable[Any],
+    *,
+    said: Iterable[Mapping[str, Any]],
+    notes: Iterable[Mapping[str, Any]],
+    typed: Iterable[tuple[str, str, str]],
+    new: Collection[str],
+    is_new: Callable[[str], bool],
+) -> tuple[TimelineEntry, ...]:
+    """Return the entries in order of time.
+
+    `acts`: rows of the audit log, the oldest first. `said`: the reporter's messages. `notes`: notes of staff with their
+    answers. `typed`: (label, ISO 8601 time, text) of words in the report; those without a time came with it. `new`: ids
+    of unread messages. `is_new`: whether words typed at this time are unread.
+    """
+    found = [
+        TimelineEntry(received_at, "act", RECEIVED),
+        *_acts(list(acts)),
+        *(_message(bodies.complete_message(one), is_new=one.get("message_id") in new) for one in said),
+        *(_note(one) for one in notes),
+        *(TimelineEntry(parse_time(at), "act", ADDED, is_new=is_new(at)) for _, at, _ in typed if at),
+    ]
+    return tuple(_merge_readings(sorted(found, key=_time_and_rank)))
+
+
+def _time_and_rank(entry: TimelineEntry) -> tuple[int, int]:
+    """Return the sort key. The reporter's times are whole seconds, so within one second the kind decides."""
+    return entry.at // SECOND, KINDS.index(entry.kind)
+
+
+def _message(message: Mapping[str, Any], *, is_new: bool) -> TimelineEntry:
+    at, kind = parse_time(message["created_at"]), message["kind"]
+    if kind in SAID_BY_REPORTER:
+        return TimelineEntry(at, "theirs", SAID_BY_REPORTER[kind], is_new=is_new)
+    return TimelineEntry(at, "theirs", REPORTER_WROTE, text=message["text"] or "", is_new=is_new)
+
+
+def _note(note: Mapping[str, Any]) -> TimelineEntry:
+    sentence = {"answer": WROTE, "reason": NOTED_REASON}.get(note["kind"], NOTED)
+    kind: EntryKind = "ours" if note["kind"] == "answer" else "note"
+    fields = {"who": note["by"]}
+    if note["text"] is None:
+        return TimelineEntry(note["at"], kind, sentence, fields, DOES_NOT_OPEN)
+    return TimelineEntry(note["at"], kind, sentence, fields, note["text"])
+
+
+def _acts(rows: list[Any]) -> Iterator[TimelineEntry]:
+    for row in rows:
+        by_same_press = {
+            other.act for other in rows if other.actor == row.actor and abs(other.at - row.at) <= SAME_ACT
+        } - {row.act}
+        act, _, outcome = row.act.partition(":")
+        who = _actor(row.actor)
+        if act == "closed" and outcome in tuple(CaseOutcome):
+            yield TimelineEntry(row.at, "act", CLOSED_AS, {"who": who, "outcome": outcome})
+        elif row.act in ACTS and not _is_repeated(row.act, by_same_press):
+            yield TimelineEntry(row.at, "reading" if row.act == "read" else "act", ACTS[row.act], {"who": who})
+
+
+def _is_repeated(act: str, others: Collection[str]) -> bool:
+    """Return whether another entry of the same press says more."""
+    if act == "holds":
+        return not {Handling.ACCEPTED, Handling.IN_PROGRESS, *TEXT_ACTS}.isdisjoint(others)
+    return act == Handling.CLOSED and any(other.startswith("closed:") for other in others)
+
+
+def _actor(actor: str) -> str:
+    """Return the name of an actor: of staff, else a stand-in, which the page translates."""
+    return PHONE if actor.startswith("phone:") else actor.rpartition("/")[2]
+
+
+def _merge_readings(entries: Iterable[TimelineEntry]) -> Iterator[TimelineEntry]:
+    """Merge readings of one person that follow each other within an hour: each form of a page opens it again."""
+    before: TimelineEntry | None = None
+    for entry in entries:
+        if (
+            before
+            and (before.kind, before.fields) == (entry.kind, entry.fields)
+            and entry.kind == "reading"
+            and entry.at - before.at < READINGS_TOGETHER
+        ):
+            count = before.count + 1
+            before = replace(before, sentence=READ_OFTEN, count=count)
+            continue
+        if before:
+            yield before
+        before = entry
+    if before:
+        yield before

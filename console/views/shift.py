@@ -1,0 +1,161 @@
+"""Hand-over at the end of a shift: the reports that a person holds, given to a colleague in one act.
+
+Each report stays "not accepted yet", and counts as not acknowledged, until the colleague accepts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Blueprint, Response
+
+from console.auth.access_control import READERS, StaffRequest, requires
+from console.form_drafts import REPORT_ID, message_sealer
+from console.responses import MESSAGES, message_key, page, redirect_with_message
+from console.services import services
+from console.views.case import theirs
+from console.views.case_actions import MAX_NOTE_LENGTH, assignment, possible_holders
+from reports.case_state import ACTIVE, Handling
+from reports.store.cases import case_actions, case_list, case_view
+from reports.store.cases.case_actions import CaseAction
+from reports.store.cases.case_list import CaseFilter, CaseRow
+from reports.store.cases.case_status import CaseChange, StatusConflict
+from reports.store.staff import accounts
+
+bp = Blueprint("shift", __name__)
+
+MAX_REPORTS = 45  # on the page; a form has two fields for each
+GIVEN_FIELD, STATUS_FIELD = "give-", "status-"  # before the id of a report
+NO_REPORT = "Tick the reports that you give."
+NO_COLLEAGUE = "Choose a colleague."
+NOT_GIVEN = "These reports were not given: {references}. {name} may not see them, or a colleague changed them."
+ACCEPTED_BY_ANOTHER = "A colleague took this report meanwhile. It is not yours."
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReport:
+    """A report on the page. `status`: the key by which its form knows which status was shown."""
+
+    row: CaseRow
+    title: str
+    place: str
+    status: str
+
+
+@bp.get("/shift")
+@requires(*READERS)
+def show_shift(me: StaffRequest) -> Response:
+    """Show what was passed to this person, and what they hold."""
+    sentence, _ = MESSAGES.get(message_key() or "", ("", ""))
+    return _shift_page(me, confirmation=sentence)
+
+
+def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **fields: str) -> Response:
+    held = [_held_report(me, row) for row in _own_rows(me)]
+    colleagues = [
+        account
+        for account in accounts.list_accounts(services.database, me.account.hotline)
+        if account.ended_at is None and account.role in READERS and account.staff_id != me.account.staff_id
+    ]
+    return page(
+        "shift.html",
+        400 if error else 200,
+        me=me,
+        confirmation=confirmation,
+        error=error,
+        fields=fields,
+        passed=[one for one in held if one.row.handed_by is not None],
+        held=[one for one in held if one.row.handed_by is None],
+        colleagues=colleagues,
+    )
+
+
+def _own_rows(me: StaffRequest) -> list[CaseRow]:
+    rows, _ = case_list.list_cases(services.database, me.account, CaseFilter(ACTIVE, mine=True), MAX_REPORTS)
+    return rows
+
+
+def _held_report(me: StaffRequest, row: CaseRow) -> HeldReport:
+    head = services.decryptor.head(row, me.account.hotline)
+    title = services.labels.of("category", head["category"]) if head.get("category") else ""
+    status = case_view.load_status(services.database, me.account, row.report_id)
+    return HeldReport(row, title, (head.get("place") or {}).get("name", ""), status.key)
+
+
+@bp.post("/shift/give")
+@requires(*READERS)
+def give_reports(me: StaffRequest) -> Response:
+    """Pass the ticked reports to a colleague, each with the same note, sealed for each report."""
+    name = me.form.get("to", "")
+    ids = [theirs(me, one) for one in _ticked_ids(me)]
+    if not ids:
+        return _shift_page(me, error=NO_REPORT)
+    if not name:
+        return _shift_page(me, error=NO_COLLEAGUE)
+    refused = [report_id for report_id in ids if not _give(me, report_id, name)]
+    if refused:
+        references = ", ".join(report_id[-6:] for report_id in refused)
+        return _shift_page(me, error=NOT_GIVEN, references=references, name=name)
+    return redirect_with_message("/shift", "given")
+
+
+def _ticked_ids(me: StaffRequest) -> Iterator[str]:
+    for name in me.form:
+        if name.startswith(GIVEN_FIELD) and REPORT_ID.fullmatch(name.removeprefix(GIVEN_FIELD)):
+            yield name.removeprefix(GIVEN_FIELD)
+
+
+def _give(me: StaffRequest, report_id: str, name: str) -> bool:
+    """Pass one report on and return True; False if this person does not hold it any more, or the colleague may not."""
+    key = _key_for(me, report_id)
+    if case_actions.was_key_used(services.database, key):
+        return True
+    holding = case_view.load_holding(services.database, me.account, report_id)
+    if name not in possible_holders(me, report_id) or holding["holder"] != me.account.name:
+        return False
+    text = me.form.get("note", "").strip()[:MAX_NOTE_LENGTH]
+    note = message_sealer(me.account, report_id).note("note", text) if text else None
+    status = me.form.get(f"{STATUS_FIELD}{report_id}", "")[:40]
+    try:
+        case_view.save_change(
+            services.database, me.account, report_id, assignment(me, name), key, status=status, note=note
+        )
+    except StatusConflict:
+        return False
+    return True
+
+
+def _key_for(me: StaffRequest, report_id: str) -> bytes | None:
+    """Return the idempotency key of the form for one of its reports."""
+    if me.idempotency_key is None:
+        return None
+    return hashlib.sha256(me.idempotency_key + report_id.encode()).digest()
+
+
+@bp.post("/shift/<report_id>/accept")
+@requires(*READERS)
+def accept_report(me: StaffRequest, report_id: str) -> Response:
+    """Accept one report that a colleague passed to this person. It is not opened, so it does not count as read."""
+    theirs(me, report_id)
+    if case_actions.was_key_used(services.database, me.idempotency_key):
+        return redirect_with_message("/shift", "before")
+    holding = case_view.load_holding(services.database, me.account, report_id)
+    if holding["holder"] != me.account.name:
+        return _shift_page(me, error=ACCEPTED_BY_ANOTHER)
+    action = CaseAction(
+        me.account.hotline,
+        report_id,
+        Handling.ACCEPTED,
+        me.account.actor,
+        idempotency_key=me.idempotency_key,
+        column_changes=CaseChange("holds", {"holder": me.account.name}),
+        unless_in=ACTIVE,
+        seen_status=me.status,
+    )
+    try:
+        case_actions.perform(services.database, action)
+    except (StatusConflict, case_actions.TransitionNotAllowed):
+        return _shift_page(me, error=ACCEPTED_BY_ANOTHER)
+    return redirect_with_message("/shift", "accepted")

@@ -1,0 +1,144 @@
+"""The hand-over at the end of a shift, the badge of who gets a report, and a report on paper."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from reports.store.cases import case_list, case_view
+from reports.store.schema import tables as t
+from reports.store.staff import accounts
+from tests.console.conftest import HOTLINE
+from tests.console.test_list import Filed
+from tests.console.test_safe_hours import CALL, NUMBER, at, told
+from tests.support.console import Console
+from tests.support.desks import given, rows
+from tests.support.staff import Page, Person, joined
+from tokaut.local_stack.settings import StackPlan
+
+NOTE = "The aunt rings at six"
+
+
+@pytest.fixture
+def filed(console: Console, made: StackPlan) -> Filed:
+    return Filed(console, made, None)
+
+
+@pytest.fixture
+def ids(filed: Filed, made: StackPlan) -> list[str]:
+    more = [given(filed.database, made.folder.inside / "keys", [(HOTLINE, "primary")]) for _ in range(2)]
+    return [filed.id, *more]
+
+
+@pytest.fixture
+def people(console: Console) -> tuple[Person, Person]:
+    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "nia")]
+    for one in found:
+        one.log_in()
+    return found[0], found[1]
+
+
+def take(one: Person, ids: list[str]) -> None:
+    for id_ in ids:
+        one.post(f"/reports/{id_}/take", at=f"/reports/{id_}")
+
+
+def form(page: Page, **more: str) -> dict[str, str]:
+    """The fields of the form as a browser sends it, untouched but for `more`."""
+    found = dict(re.findall(r'name="(status-[0-9a-f-]+|give-[0-9a-f-]+)" value="([^"]*)"', page.html))
+    return {"token": page.token, "once": page.marks["once"], **found, **more}
+
+
+def holders(filed: Filed) -> set[tuple[str, str]]:
+    return {(str(row.holder), str(row.handed_by)) for row in rows(filed.database, t.holding)}
+
+
+def test_all_is_given_in_one_act_and_accepted_one_by_one(
+    filed: Filed, ids: list[str], people: tuple[Person, Person]
+) -> None:
+    mere, nia = people
+    take(mere, ids)
+    asked = form(mere.get("/shift"), to="nia", note=NOTE)
+    assert mere.post("/shift/give", asked).leads_to == "/shift?said=given#said"
+    assert holders(filed) == {("nia", "mere")}
+    assert "For you (3)" in nia.get("/help").text and "For you" not in mere.get("/help").text
+    mere.post("/shift/give", asked)
+    assert len(rows(filed.database, t.note)) == 3, "pressed twice, each report has the note once"
+    assert NOTE in nia.get(f"/reports/{ids[1]}").text
+    page = nia.get("/shift")
+    assert page.text.count("mere passed this report to you.") == 3 and "You hold no report." in page.text
+    status = re.search(r'name="status" value="([^"]+)"', page.html.partition(f"/shift/{ids[0]}/accept")[2])
+    assert status
+    accept = {"token": page.token, "once": page.marks["once"], "status": status[1]}
+    assert nia.post(f"/shift/{ids[0]}/accept", accept).leads_to == "/shift?said=accepted#said"
+    assert "For you (2)" in nia.get("/").text
+    assert "Taken by: nia" in mere.get(f"/reports/{ids[0]}").text
+    assert "Passed to nia, not accepted yet" in mere.get(f"/reports/{ids[1]}").text
+
+
+def test_what_a_colleague_took_meanwhile_is_not_given(
+    filed: Filed, ids: list[str], people: tuple[Person, Person]
+) -> None:
+    mere, nia = people
+    take(mere, ids)
+    page = mere.get("/shift")
+    nia.post(f"/reports/{ids[0]}/take", nia.get(f"/reports/{ids[0]}").marks)
+    refused = mere.post("/shift/give", form(page, to="nia", note=NOTE))
+    assert refused.status == 400 and f"These reports were not given: {ids[0][-6:]}." in refused.text
+    assert holders(filed) == {("nia", "None"), ("nia", "mere")}
+
+
+@pytest.mark.parametrize(("more", "said"), [({"to": ""}, "Choose a colleague."), ({"to": "nobody"}, "were not given")])
+def test_it_says_what_is_missing(
+    filed: Filed, ids: list[str], people: tuple[Person, Person], more: dict[str, str], said: str
+) -> None:
+    mere = people[0]
+    assert "Tick the reports" in mere.post("/shift/give", {"to": "nia"}, at="/shift").text
+    take(mere, ids)
+    assert said in mere.post("/shift/give", form(mere.get("/shift"), **more)).text
+    assert holders(filed) == {("mere", "None")}
+
+
+@pytest.mark.rule("S-26")
+def test_who_is_kept_out_of_a_report_gets_neither_it_nor_a_badge(
+    filed: Filed, ids: list[str], people: tuple[Person, Person]
+) -> None:
+    mere, nia = people
+    take(mere, ids[:1])
+    account = next(one for one in accounts.list_accounts(filed.database, HOTLINE) if one.name == "nia")
+    case_view.set_access(filed.database, account, ids[0], account.staff_id, away=True)
+    assert "were not given" in mere.post("/shift/give", form(mere.get("/shift"), to="nia")).text
+    with filed.database.write() as connection:
+        connection.execute(t.holding.update().values(holder="nia", handed_by="mere"))
+    assert case_list.count_passed_to(filed.database, account) == 0
+    assert nia.post(f"/shift/{ids[0]}/accept", at="/me").status == 404
+
+
+def test_nobody_accepts_what_was_passed_to_somebody_else(
+    filed: Filed, ids: list[str], people: tuple[Person, Person]
+) -> None:
+    mere, nia = people
+    take(mere, ids)
+    refused = nia.post(f"/shift/{ids[0]}/accept", at="/me")
+    assert refused.status == 400 and "It is not yours." in refused.text
+    assert nia.post("/shift/x/accept", at="/me").status == 404
+    assert holders(filed) == {("mere", "None")}
+
+
+@pytest.mark.rule("S-03")
+@pytest.mark.rule("S-23")
+@pytest.mark.parametrize("clock", ["05:12", "09:00"])
+def test_on_paper_the_number_stands_only_if_it_was_asked_for(console: Console, made: StackPlan, clock: str) -> None:
+    mere = at(console, clock)
+    path = told(console, made, CALL)
+    page = mere.get(path)
+    plain = mere.post(f"{path}/print", {"token": page.token})
+    assert plain.status == 200 and NUMBER not in plain.html
+    assert plain.text.count("CONFIDENTIAL · Reference: " + path[-6:]) == 2, "at the head and the foot of each page"
+    assert "The number is not printed." in plain.text
+    assert NUMBER in mere.post(f"{path}/print", {"token": page.token, "number": "1"}).text
+    with console.parts.database.read() as connection:
+        acts = list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == path[9:])).scalars())
+    assert sorted(act for act in acts if "printed" in act) == ["printed", "printed:number"]

@@ -1,0 +1,129 @@
+"""The timeline of a report: one list of all that happened to it, in order of time, with the words of each entry."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace as Row
+from typing import Any
+
+import pytest
+
+from console.presenters.timeline import READ, READ_OFTEN, TimelineEntry, timeline
+from reports.store.cases import case_view
+from reports.store.staff import accounts
+from runtime.time_units import MINUTE, SECOND
+from tests.console.conftest import HOTLINE, OTHER
+from tests.console.test_list import Filed
+from tests.support.console import Console
+from tests.support.staff import Person, joined
+from tokaut.local_stack.settings import StackPlan
+
+START = 1_800_000_000 * SECOND  # 2027-01-15T08:00:00Z
+
+
+def act(minute: float, name: str, act: str) -> Any:
+    return Row(at=START + int(minute * MINUTE), actor=f"staff:{HOTLINE}/{name}" if name else "clock", act=act)
+
+
+def made(acts: list[Any], **more: Any) -> tuple[TimelineEntry, ...]:
+    empty: dict[str, Any] = {"said": (), "notes": (), "typed": (), "new": frozenset()}
+    return timeline(START, acts, **{**empty, **more}, is_new=lambda at: at > "2027-01-15T08:05")
+
+
+def test_all_that_happened_stands_in_the_order_of_time() -> None:
+    said = [
+        {"kind": "words", "text": "After four", "created_at": "2027-01-15T08:04:00Z", "message_id": "m"},
+        {"kind": "contact_withdrawn", "created_at": "2027-01-15T08:06:00Z"},
+    ]
+    notes = [
+        {"kind": "answer", "by": "nia", "at": START + 3 * MINUTE, "text": "When can you talk?"},
+        {"kind": "note", "by": "sam", "at": START + 2 * MINUTE, "text": "Ask the aunt"},
+        {"kind": "reason", "by": "sam", "at": START + 8 * MINUTE, "text": None},
+    ]
+    typed = [("Their own words", "", "first"), ("Added later", "2027-01-15T08:05:30Z", "later")]
+    acts = [act(1, "nia", "accepted"), act(1, "nia", "holds"), act(2, "sam", "noted"), act(3, "nia", "answered")]
+    acts += [act(9, "nia", "closed"), act(9, "nia", "closed:helped"), act(9, "", "made")]
+    found = made(acts, said=said, notes=notes, typed=typed, new={"m"})
+    assert [(one.kind, one.sentence.format(**one.fields), one.text, one.is_new) for one in found] == [
+        ("act", "This report was received.", None, False),
+        ("act", "nia took this report.", None, False),
+        ("note", "sam wrote a note for colleagues:", "Ask the aunt", False),
+        ("ours", "nia wrote to the reporter:", "When can you talk?", False),
+        ("theirs", "The reporter wrote:", "After four", True),
+        ("act", "The reporter added words: see above, under “In their own words”.", None, True),
+        ("theirs", "The reporter does not want to be contacted any more.", None, False),
+        ("note", "sam said why it was passed on:", "It does not open with the keys that are here", False),
+        ("act", "nia closed this report: helped", None, False),
+    ]
+
+
+def test_readings_of_one_person_in_a_row_are_one_entry() -> None:
+    acts = [act(1, "nia", "read"), act(2, "nia", "read"), act(3, "sam", "read"), act(4, "nia", "read")]
+    acts += [act(5, "nia", "number_shown"), act(6, "nia", "read"), act(90, "nia", "read")]
+    readings = [(one.sentence, one.fields["who"], one.count) for one in made(acts) if one.kind == "reading"]
+    assert readings == [(READ_OFTEN, "nia", 2), *((READ, who, 1) for who in ("sam", "nia", "nia", "nia"))]
+
+
+def test_a_colleague_who_takes_it_over_is_named() -> None:
+    acts = [act(1, "nia", "accepted"), act(1, "nia", "holds"), act(7, "sam", "holds")]
+    assert [one.fields.get("who") for one in made(acts)] == [None, "nia", "sam"]
+
+
+@pytest.fixture
+def filed(console: Console, made: StackPlan) -> Filed:
+    return Filed(console, made, None)
+
+
+@pytest.fixture
+def people(console: Console) -> tuple[Person, Person]:
+    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "nia")]
+    for one in found:
+        one.log_in()
+    return found[0], found[1]
+
+
+def test_a_note_goes_with_the_report_in_one_form(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, nia = people
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/take", mere.get(path).marks)
+    seen = mere.get(path)
+    given = mere.post(f"{path}/pass", {"to": "nia", "pass_note": "Ask the aunt first", **seen.marks})
+    assert given.status == 303
+    page = nia.get(path)
+    assert "Passed to nia, not accepted yet" in page.text
+    assert "mere passed this report to a colleague." in page.text
+    assert "mere wrote a note for colleagues: Ask the aunt first" in page.text
+    mere.post(f"{path}/pass", {"to": "nia", "pass_note": "Ask the aunt first", **seen.marks})
+    assert nia.get(path).text.count("Ask the aunt first") == 1, "pressed twice it is written once"
+
+
+def test_a_note_is_not_lost_if_the_report_was_not_passed(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, nia = people
+    path = f"/reports/{filed.id}"
+    seen = mere.get(path)
+    nia.post(f"{path}/take", nia.get(path).marks)
+    refused = mere.post(f"{path}/pass", {"to": "nia", "pass_note": "Ask the aunt first", **seen.marks})
+    assert refused.status == 400 and "nia took this report" in refused.text
+    assert "Ask the aunt first</textarea>" in refused.html
+    assert "wrote a note" not in nia.get(path).text
+
+
+@pytest.mark.rule("S-26")
+def test_a_report_is_not_passed_to_who_is_kept_out_of_it(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, path = people[0], f"/reports/{filed.id}"
+    known = accounts.list_accounts(filed.database, HOTLINE)
+    lead, nia = known[0], next(one for one in known if one.name == "nia")
+    case_view.set_access(filed.database, lead, filed.id, nia.staff_id, away=True)
+    assert mere.post(f"{path}/pass", {"to": "nia"}, at=path).status == 400
+    assert "Passed to" not in mere.get(path).text
+
+
+@pytest.mark.rule("S-23")
+def test_what_staff_of_another_hotline_did_is_not_in_it(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, stranger = people[0], accounts.list_accounts(filed.database, HOTLINE)[0]
+    elsewhere = type(stranger)(**{**_fields(stranger), "hotline": OTHER, "name": "eti"})
+    accounts.record_act(filed.database, elsewhere, "read", filed.id)
+    assert "eti" not in mere.get(f"/reports/{filed.id}").text
+
+
+def _fields(account: Any) -> dict[str, Any]:
+    return {name: getattr(account, name) for name in type(account).__dataclass_fields__}
