@@ -20,7 +20,19 @@ from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
-from console.views import case, case_actions, case_list, drills, handover, operator, printing, shift, staff, statistics
+from console.views import (
+    case,
+    case_actions,
+    case_list,
+    drills,
+    handover,
+    operator,
+    printing,
+    reference,
+    shift,
+    staff,
+    statistics,
+)
 from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
@@ -43,6 +55,7 @@ PAGES = (
     handover.bp,
     printing.bp,
     shift.bp,
+    reference.bp,
     staff.bp,
     operator.bp,
     statistics.bp,

@@ -16,6 +16,7 @@ from jinja2 import StrictUndefined
 from console.auth import cookies
 from console.auth.access_control import exempt
 from console.auth.credentials import TooManyLogins
+from console.presenters.case_rows import reference
 from console.presenters.report import inert_text
 from console.presenters.timeline import PHONE
 from console.responses import HEADERS, MissingCookie, page
@@ -107,6 +108,7 @@ def attach(
             "here_at": current_path(),
             "passed_to": lambda account: case_list.count_passed_to(services.database, account),
             "alarm_ways": cookies.read(request, cookies.ALARM),
+            "keys_off": cookies.read(request, cookies.KEYS) == "off",
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: format_time(when, zones.get(hotline)),
             "lately": lambda when, hotline: format_recent_time(when, now(), zones.get(hotline)),
@@ -114,6 +116,7 @@ def attach(
             "lasting": format_duration,
             "who_changed": actor_name,
             "dead": inert_text,
+            "reference_of": reference,
             "filled": lambda words, fields: fill_placeholders(words, _translate_stand_ins(fields, catalogue)),
             "handling_said": HANDLING_LABELS,
             "roles_said": ROLE_LABELS,

@@ -283,6 +283,7 @@ def report_head(report: Report) -> bytes:
         {
             "category": report.facts.category,
             "danger": report.facts.danger,
+            "about": report.facts.about,
             "age_band": report.facts.age_band,
             "place": _place(report),
             "reasons": report.triage.reasons,

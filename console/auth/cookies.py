@@ -1,9 +1,10 @@
-"""The console's four cookies. `__Host-`: no other host can set them, and without TLS they work only on localhost.
+"""The console's five cookies. `__Host-`: no other host can set them, and without TLS they work only on localhost.
 
 __Host-tokaut           the session; deleted when the browser closes
 __Host-tokaut-browser   who has logged in in this browser: a lock on their name does not apply here
 __Host-tokaut-language  the language of the pages
 __Host-tokaut-alarm     whether urgent reports may sound, or show a notification without content, in this browser
+__Host-tokaut-keys      `off` if single keys do nothing in this browser
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from reports.crypto import RecordCipher
 
 SESSION, BROWSER, LANGUAGE = "__Host-tokaut", "__Host-tokaut-browser", "__Host-tokaut-language"
 ALARM = "__Host-tokaut-alarm"
+KEYS = "__Host-tokaut-keys"
 MAX_AGE_SECONDS = 400 * 24 * 3600  # the longest that browsers accept
 MAX_PROOFS = 12  # people who share one browser
 PROOF_LENGTH = 22  # characters

@@ -135,15 +135,26 @@ function replace(list, fresh) {
   next.focus({ preventScroll: true });
 }
 
+// The title begins with how many reports nobody has acknowledged, and the tabs say it anew.
+function retitle(list) {
+  const fresh = list.querySelector("[data-title]")?.dataset.title;
+  if (!fresh || fresh === baseTitle) return;
+  baseTitle = fresh;
+  if (alarm) showTitle();
+  else document.title = fresh;
+}
+
 async function renew(list) {
   try {
-    const answer = await fetch(list.dataset.live, { redirect: "manual" });
+    const seen = document.hidden && list.matches(".newsbar") ? "&hidden=1" : ""; // nobody looks at the report just now
+    const answer = await fetch(list.dataset.live + seen, { redirect: "manual" });
     if (answer.type === "opaqueredirect" || answer.status === 404) return leave(); // not theirs any more
     if (!answer.ok) throw new Error();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (fresh.body.innerHTML !== list.innerHTML) {
       const height = list.offsetHeight;
       replace(list, fresh);
+      retitle(list);
       if (list.matches(".newsbar")) scrollBy(0, height - list.offsetHeight); // what was in sight is not under it
     }
     list.removeAttribute("data-stale");
@@ -192,7 +203,7 @@ function runReach(one) {
 }
 
 const alarm = document.getElementById("alarm");
-const baseTitle = document.title;
+let baseTitle = document.title;
 let heard = null; // what was last heard of urgent reports
 let lastRing = 0;
 let audio = null;
@@ -214,6 +225,10 @@ function announce(text) {
   if (said.textContent !== text) said.textContent = text;
 }
 
+function showTitle(unopened = heard?.unopened ?? 0) {
+  document.title = (unopened ? `(!${unopened}) ` : "") + baseTitle;
+}
+
 function tell(found) {
   const isNew = found.unopened > 0 && found.newest > (heard?.newest ?? 0);
   const waiting = document.getElementById("waiting");
@@ -223,7 +238,7 @@ function tell(found) {
   const stays = found.unopened === heard?.unopened && !isNew && before !== "" && !before.startsWith(alarm.dataset.lost.slice(0, 9));
   if (!stays) announce(found.unopened ? sentence.replace("{count}", found.unopened) : "");
   document.getElementById("alarm-look")?.toggleAttribute("hidden", !found.unopened);
-  document.title = (found.unopened ? `(!${found.unopened}) ` : "") + baseTitle;
+  showTitle(found.unopened);
   const icon = document.getElementById("icon");
   icon.dataset.plain ??= icon.getAttribute("href");
   icon.setAttribute("href", found.unopened ? icon.dataset.alert : icon.dataset.plain);
@@ -297,6 +312,45 @@ function measureStatus() {
     box.style.setProperty("--status", `${status.offsetHeight + 16}px`);
     box.classList.add("measured");
   }).observe(status);
+}
+
+// Single keys, while nothing is being typed. The list of them is a dialog; Esc closes it, and Esc twice hides all.
+const keysDialog = document.getElementById("keys");
+
+function moveRow(by) {
+  const rows = [...document.querySelectorAll("li.report a")];
+  const at = rows.findIndex((row) => row.parentNode.contains(document.activeElement));
+  rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + by))]?.focus();
+}
+
+const KEYS = {
+  j: () => moveRow(1),
+  k: () => moveRow(-1),
+  a: () => document.querySelector("button[formaction$='/take']")?.click(),
+  n: () => focusField(document.getElementById("note")),
+  "/": () => focusField(document.getElementById("reference")),
+  "?": () => keysDialog.showModal(),
+};
+
+function focusField(field) {
+  field?.closest("details:not([open])")?.setAttribute("open", "");
+  field?.focus();
+}
+
+function pressed(event) {
+  const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "a") return;
+  if (keysDialog.open || !(event.key in KEYS) || ("keysOff" in document.body.dataset && event.key !== "?")) return;
+  event.preventDefault();
+  KEYS[event.key]();
+}
+
+if (keysDialog?.showModal) {
+  addEventListener("keydown", pressed);
+  const opener = document.getElementById("keys-open");
+  opener.hidden = false;
+  opener.addEventListener("click", () => keysDialog.showModal());
+  keysDialog.querySelector("[data-close]").addEventListener("click", () => keysDialog.close());
 }
 
 if (token) {

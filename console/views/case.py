@@ -25,7 +25,7 @@ from reports import exports
 from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, CaseOutcome, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
-from reports.store.cases import case_actions, case_list, case_view, drafts
+from reports.store.cases import case_actions, case_list, case_view, drafts, presence
 from reports.store.cases.case_actions import OutdatedRevision
 from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
@@ -119,6 +119,7 @@ def show_case(me: StaffRequest, report_id: str) -> Response:
     """Show the page of a report; if its reporter has deleted it, a page that says so, with status 410."""
     if REPORT_ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(services.database, me.account, report_id):
         return page("deleted.html", 410, me=me, report_id=report_id)
+    presence.record(services.database, me.account, theirs(me, report_id))
     if (key := responses.message_key()) is None:
         return case_page(me, report_id, is_read=True)
     sentence, at = responses.MESSAGES.get(key, ("", ""))
@@ -130,7 +131,7 @@ def show_case(me: StaffRequest, report_id: str) -> Response:
 def news(me: StaffRequest, report_id: str) -> Response:
     """Return to a page's script whether the reporter wrote more, or somebody changed the status, since it was made.
 
-    The answer contains no text of the reporter.
+    The answer also names the colleagues who have the report open. It contains no text of the reporter.
     """
     query = current_query()
     since = query.get("since", "")
@@ -139,7 +140,14 @@ def news(me: StaffRequest, report_id: str) -> Response:
     is_any = case_view.has_additions(services.database, me.account, theirs(me, report_id), int(since[:18]))
     status = case_view.load_status(services.database, me.account, report_id)
     changed = _describe_change(status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name)
-    return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
+    if "hidden" not in query:  # nobody looks at a tab in the background
+        presence.record(services.database, me.account, report_id)
+    viewers = _viewers(me, report_id)
+    return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed, viewers=viewers)
+
+
+def _viewers(me: StaffRequest, report_id: str) -> tuple[str, ...]:
+    return presence.list_viewers(services.database, me.account, report_id).get(report_id, ())
 
 
 def case_page(
@@ -188,6 +196,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
         **_reach_fields(me.account.hotline, decrypted, target, now, show_number=show_number),
         "deadlines": _deadlines(me, report_id, now),
+        "viewers": _viewers(me, report_id),
         "people": colleagues,
         "away": case_view.list_excluded(services.database, report_id),
         "outcomes": OUTCOMES,

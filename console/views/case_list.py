@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import BadRequest
 
-from console import bodies, responses
+from console import responses
 from console.auth import access_control, cookies
 from console.auth.access_control import AUDITOR, OPERATOR, READERS, Form, StaffRequest, public, requires
-from console.presenters.deadlines import Deadline, deadlines, is_overdue
-from console.presenters.reachability import Reachability, reach
+from console.presenters.case_rows import TAB_LABELS, CaseListItem, count_text, list_item
+from console.presenters.deadlines import is_overdue
 from console.responses import HEADERS, InvalidForm, page, parse_query, redirect
 from console.services import services
 from console.views.case import OUTCOMES
-from reports.case_state import ACTIVE, Handling
 from reports.escalation import PRIORITIES, Priority
-from reports.json_bodies import NO_CONTACT
-from reports.store.cases import case_list
-from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
+from reports.store.cases import case_list, presence
+from reports.store.cases.case_list import PAGE_SIZE, CaseFilter, CaseRow, ListTab
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
 
 bp = Blueprint("case_list", __name__)
 
-HANDLING_BY_STATE: Mapping[str, tuple[Handling, ...]] = {
-    "open": OPEN_STATES,
-    "new": NEW_STATES,
-    "taken": ACTIVE,
-    "closed": (Handling.CLOSED, Handling.REJECTED),
-}
-STATES = {
-    "open": "open",
-    "new": "not taken yet",
-    "taken": "taken",
-    "closed": "closed or transferred",
-}
 MAX_HEADS_SEARCHED = 2000  # rows whose heads are opened to find a category or a place
 MAX_PAGE = 200
 ALARM_MODES = ("sound", "notice")
@@ -48,26 +34,18 @@ JSON = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """The fields of the form above the list."""
+    """The tab, and the fields of the form above the list."""
 
-    state: str = "open"
+    tab: ListTab = ListTab.OPEN
     priority: str = ""
     category: str = ""
     place: str = ""
-    mine: str = ""
     page: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class CaseListItem:
-    """One row of the list. `reach`: how the reporter can be reached; None if the report does not open."""
-
-    row: CaseRow
-    title: str
-    place: str
-    reach: Reachability | None
-    deadlines: tuple[Deadline, ...]
-    is_overdue: bool
+    @property
+    def is_narrowed(self) -> bool:
+        """Return whether the form leaves out reports of the tab."""
+        return bool(self.priority or self.category or self.place)
 
 
 @bp.get("/")
@@ -80,29 +58,16 @@ def list_page(me: StaffRequest) -> Response:
         return redirect("/operator")
     list_filter = _read_filter()
     categories = [(code, services.labels.of("category", code)) for code in services.labels.values("category")]
-    return page(
-        "queue.html",
-        me=me,
-        asked=list_filter,
-        categories=categories,
-        outcomes=OUTCOMES,
-        states=STATES,
-        **_message_fields(me),
-        **_list_fields(me, list_filter),
-    )
-
-
-def _message_fields(me: StaffRequest) -> dict[str, Any]:
     sentence, _ = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
-    return {"done": sentence, "nobody": case_list.count_unacknowledged(services.database, me.account)}
+    fields = _list_fields(me, list_filter)
+    return page("queue.html", me=me, categories=categories, done=sentence, **fields)
 
 
 @bp.get("/rows")
 @requires(*READERS, quiet=True)
 def reload_rows(me: StaffRequest) -> Response:
-    """Return the rows of the list, for its script."""
-    list_filter = _read_filter()
-    return page("rows.html", me=me, asked=list_filter, outcomes=OUTCOMES, **_list_fields(me, list_filter))
+    """Return tabs and rows of the list, for its script."""
+    return page("rows.html", me=me, **_list_fields(me, _read_filter()))
 
 
 def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
@@ -112,14 +77,33 @@ def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
     else:
         rows, has_more = case_list.list_cases(services.database, me.account, case_filter)
     rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: otherwise as the query sorts
+    counts = case_list.count_tabs(services.database, me.account)
     return {
-        "lines": [_list_item(row, me, now) for row in rows],
-        "open_count": 0 if rows else case_list.count_open(services.database, me.account),
-        "is_filtered": list_filter != ListFilter(),
+        "asked": list_filter,
+        "outcomes": OUTCOMES,
+        "lines": list_items(me, rows, now),
+        "tabs": [(tab, label, count_text(getattr(counts, tab))) for tab, label in TAB_LABELS.items()],
+        "unassigned": count_text(counts.unassigned) if counts.unassigned else "",
+        "open_count": counts.open,
         "more": has_more,
         "beyond": is_cut_short,
         "query": request.query_string.decode("ascii", "replace"),
     }
+
+
+def list_items(me: StaffRequest, rows: Iterable[CaseRow], now: int) -> list[CaseListItem]:
+    """Return the rows of the list as staff read them."""
+    viewers = presence.list_viewers(services.database, me.account)
+    return [
+        list_item(
+            row,
+            services.decryptor.head(row, me.account.hotline),
+            services.labels,
+            now,
+            viewers.get(row.report_id, ()),
+        )
+        for row in rows
+    ]
 
 
 def _filter_by_head(
@@ -140,25 +124,6 @@ def _filter_by_head(
     return rows, len(matching) > offset + PAGE_SIZE, is_cut_short
 
 
-def _list_item(row: CaseRow, me: StaffRequest, now: int) -> CaseListItem:
-    head = services.decryptor.head(row, me.account.hotline)
-    place = head.get("place") or {}
-    title = services.labels.of("category", head["category"]) if head.get("category") else ""
-    reachability = _reachability(row, head, now)
-    return CaseListItem(row, title, place.get("name", ""), reachability, deadlines(row, now), is_overdue(row, now))
-
-
-def _reachability(row: CaseRow, head: Mapping[str, Any], now: int) -> Reachability | None:
-    """Return how the reporter can be reached, as far as the list may know it: it never has a number.
-
-    The latest contact from My report is sealed, but whether it allows contact is in the row.
-    """
-    no_message = bodies.no_mailbox_reason(row.mailbox)
-    if row.contact is not None:
-        return reach(None if row.contact else NO_CONTACT, no_message, now)
-    return reach(head.get("contact"), no_message, now) if head else None
-
-
 def _matches(head: Mapping[str, Any], list_filter: ListFilter) -> bool:
     if list_filter.category and head.get("category") != list_filter.category:
         return False
@@ -176,20 +141,13 @@ def _read_filter() -> ListFilter:
 
     page_text = field("page")
     page_number = int(page_text) if page_text.isascii() and page_text.isdigit() and len(page_text) < 4 else 0
-    return ListFilter(
-        field("state") or "open",
-        field("priority"),
-        field("category"),
-        field("place"),
-        field("mine"),
-        min(page_number, MAX_PAGE),
-    )
+    tab = ListTab(field("tab")) if field("tab") in tuple(ListTab) else ListTab.OPEN
+    return ListFilter(tab, field("priority"), field("category"), field("place"), min(page_number, MAX_PAGE))
 
 
 def _case_filter(list_filter: ListFilter) -> CaseFilter:
     priority = Priority(list_filter.priority) if list_filter.priority in PRIORITIES else None
-    handling = HANDLING_BY_STATE.get(list_filter.state, OPEN_STATES)
-    return CaseFilter(handling, priority, bool(list_filter.mine), list_filter.page * PAGE_SIZE)
+    return CaseFilter(list_filter.tab, priority, list_filter.page * PAGE_SIZE)
 
 
 @bp.get("/help")
@@ -244,4 +202,16 @@ def switch_alarm(me: StaffRequest) -> Response:
         cookies.set_cookie(response, cookies.ALARM, modes, seconds=cookies.MAX_AGE_SECONDS)
     else:
         cookies.delete_cookie(response, cookies.ALARM)
+    return response
+
+
+@bp.post("/keys")
+@requires(*READERS)
+def switch_keys(me: StaffRequest) -> Response:
+    """Switch the single keys off or on in this browser, as people who speak to their computer need (WCAG 2.1.4)."""
+    response = redirect(access_control.known_page(me.form.get("then", "/")))
+    if me.form.get("off"):
+        cookies.set_cookie(response, cookies.KEYS, "off", seconds=cookies.MAX_AGE_SECONDS)
+    else:
+        cookies.delete_cookie(response, cookies.KEYS)
     return response

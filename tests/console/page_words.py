@@ -8,8 +8,8 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import deadlines, reachability, report, timeline
-from console.views import case, case_actions, case_list, drills, handover, operator, shift, staff
+from console.presenters import case_rows, deadlines, reachability, report, timeline
+from console.views import case, case_actions, drills, handover, operator, shift, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
@@ -36,7 +36,8 @@ def _in_code() -> Iterator[str]:
     yield from templating.ROLE_LABELS.values()
     yield from case.OUTCOMES.values()
     yield case.WROTE_MORE
-    yield from case_list.STATES.values()
+    for labels in (case_rows.TAB_LABELS, case_rows.DANGER_LABELS, case_rows.ABOUT_LABELS):
+        yield from labels.values()
     yield from (
         *deadlines.LEFT.values(),
         *deadlines.OVER.values(),

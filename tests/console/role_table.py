@@ -26,6 +26,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /rows": READERS,
     "GET /waiting": READERS,
     "POST /alarm": READERS,
+    "POST /keys": READERS,
+    "POST /reference": READERS,
     "POST /reports/<report_id>/number": READERS,
     "POST /reports/<report_id>/draft": READERS,
     "GET /reports/<report_id>": READERS,

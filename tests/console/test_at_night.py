@@ -101,11 +101,11 @@ def test_what_was_handed_over_is_nobody_s_until_somebody_takes_it(filed: Filed, 
     assert "<title>Reports" in mere.get("/").html and "Urgent reports waiting: 0" in locked(mere)
     assert "Passed on." in after(nia, f"{path}/pass", {"to": ""}).text
     assert "Back in the queue, from: nia" in mere.get(path).text and "Take this report" in mere.get(path).text
-    assert "Back in the queue, from: nia" in mere.get("/?state=new").text
+    assert "Back in the queue, from: nia" in mere.get("/?tab=unassigned").text
     assert "<title>(1) Reports" in mere.get("/").html and "Urgent reports waiting: 1" in locked(mere)
     after(nia, f"{path}/pass", {"to": "mere"})
     assert "Passed to mere, not accepted yet" in nia.get(path).text
-    assert "Passed to mere, not accepted yet" in nia.get("/?state=new").text, "mere may be asleep"
+    assert "Passed to mere, not accepted yet" in nia.get("/?tab=unassigned").text, "mere may be asleep"
     assert "<title>(1) Reports" in nia.get("/").html and "Urgent reports waiting: 1" in locked(nia)
     assert 'class="main">Take this report' in mere.get(path).html, "who is to have it has not said so"
     after(mere, f"{path}/take", {})
@@ -124,7 +124,7 @@ def test_a_closed_one_says_how_and_offers_no_handing_over(filed: Filed, people: 
     assert f"{path}/pass" in mere.get(path).html
     assert "Closed." in after(mere, f"{path}/close", {"outcome": "could_not_reach"}).text
     assert f"{path}/pass" not in mere.get(path).html
-    assert "closed: could not reach" in mere.get("/?state=closed").text
+    assert "closed: could not reach" in mere.get("/?tab=closed").text
 
 
 def test_what_cannot_be_undone_asks_once_more(filed: Filed, people: tuple[Person, Person]) -> None:

@@ -216,7 +216,7 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("joined", "", ways[1], _joined)
     yield Sight("list", "mere", "/")
     yield Sight("list, filtered", "mere", "/?category=luring&place=she&page=1")
-    yield Sight("list, nothing", "mere", "/?state=taken&mine=1")
+    yield Sight("list, nothing", "mere", "/?tab=mine&priority=P4")
     yield Sight("report", "mere", of["new"])
     yield Sight("report, long words", "mere", of["long"])
     yield Sight("report, no contact", "mere", of["no contact"])
@@ -414,7 +414,7 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
     desk.log_in(one.context, "ana")
     dialogs: list[str] = []
     one.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    asked = ("state", "priority", "category", "place", "mine")
+    asked = ("tab", "priority", "category", "place")
     query = "&".join(f"{name}={requests.utils.quote(STRINGS['out of an attribute'])}" for name in asked)
     for at in (path, "/", f"/?{query}", "/audit", "/people"):
         one.page.goto(desk.address + at)

@@ -21,11 +21,11 @@ from tokaut.local_stack.settings import StackPlan
 
 __all__ = ["plan_of_it"]  # a fixture
 MADE_UP = Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in messages()})
-SOMEBODYS = ("blockquote", "textarea", "code", "script", "style")  # what stands there is what somebody wrote
+SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # what somebody wrote, or the name of a key
 READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
 OWN = re.compile(  # of nobody's language: names, ids, units, priorities and what a program is called
     r"\b(?:Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome|Linux"
-    r"|tokaut|web|UTC|CSV|JSON|SMS|DRILL|P[1-4]|min|d|h|[a-z]+\d+|[0-9a-f-]{6,}|Pacific/Efate)\b"
+    r"|tokaut|web|UTC|CSV|JSON|SMS|DRILL|P[1-4]|min|d|h|[a-z]+\d+|[0-9a-f-]{6,}|[0-9A-F]{3}|Pacific/Efate)\b"
 )
 
 

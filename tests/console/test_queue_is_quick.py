@@ -13,8 +13,8 @@ import pytest
 from console.bodies import ReportDecryptor
 from console.views.case_list import MAX_HEADS_SEARCHED
 from reports.crypto.key_files import create_key_pair, load_private_keys, load_public_keys
-from reports.store.cases import case_list
-from reports.store.cases.case_list import PAGE_SIZE, CaseFilter, CaseRow
+from reports.store.cases import case_list, presence
+from reports.store.cases.case_list import MAX_COUNTED, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.staff.accounts import Account
 from tests.support.databases import KINDS, made
 from tests.support.many_reports import fill
@@ -56,6 +56,13 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     last, more = case_list.list_cases(database, account(), CaseFilter(after=OPEN - 10))
     assert (len(last), more, {row.priority for row in last}) == (10, False, {"P4"})
     assert case_list.count_urgent(database, account()).urgent == OPEN // 2
+    tabs = quickly(f"{kind}, counts of the tabs", lambda: case_list.count_tabs(database, account()))
+    assert (tabs.open, tabs.unassigned, tabs.mine) == (MAX_COUNTED, MAX_COUNTED, 0)
+    one = rows[0].report_id
+    named = quickly(f"{kind}, a reference", lambda: case_list.find_by_reference(database, account(), one[-6:]))
+    assert one in {row.report_id for row in named}
+    presence.record(database, account("nia"), one)
+    quickly(f"{kind}, who has one open", lambda: presence.list_viewers(database, account()))
 
 
 def quickly(name: str, act: Callable[[], Any]) -> Any:

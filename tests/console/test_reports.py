@@ -252,7 +252,7 @@ def test_handed_to_a_colleague_in_two_steps_and_to_another_hotline_with_a_reason
     report_id = desk.file()
     desk.mere.post(path(report_id, "take"), at=path(report_id))
     assert desk.mere.post(path(report_id, "pass"), {"to": "ana"}, at=path(report_id)).status == 303
-    assert report_id in desk.ana.get("/?mine=1").html and report_id not in desk.mere.get("/?mine=1").html
+    assert report_id in desk.ana.get("/?tab=mine").html and report_id not in desk.mere.get("/?tab=mine").html
     assert desk.mere.post(path(report_id, "pass"), {"to": "nobody"}, at=path(report_id)).status == 400
     assert (
         "Write why you decline" in desk.ana.post(path(report_id, "decline"), {"reason": " "}, at=path(report_id)).text
@@ -341,21 +341,17 @@ def test_filters(desk: Desk) -> None:
         html = desk.mere.get(f"/?{query}").html
         return [one in html, other in html]
 
-    assert shown("state=new") == [True, False]
-    assert shown("state=taken") == shown("mine=1") == [False, True]
+    assert shown("tab=unassigned") == [True, False]
+    assert shown("tab=mine") == [False, True] and shown("tab=others") == shown("tab=waiting") == [False] * 2
     assert (
-        shown("state=closed")
-        == shown("priority=P1")
-        == shown("category=bullying")
-        == shown("place=Tanna")
-        == [False] * 2
+        shown("tab=closed") == shown("priority=P1") == shown("category=bullying") == shown("place=Tanna") == [False] * 2
     )
     assert (
-        shown("priority=P2") == shown("category=luring") == shown("place=shef") == shown("state=nonsense") == [True] * 2
+        shown("priority=P2") == shown("category=luring") == shown("place=shef") == shown("tab=nonsense") == [True] * 2
     )
     assert shown("page=999999") == shown("page=-1") == shown("") == [True] * 2
     assert desk.mere.get("/?a=%ff").status == 400
-    rows = desk.mere.get("/rows?state=new").html
+    rows = desk.mere.get("/rows?tab=unassigned").html
     assert one in rows and other not in rows and "<html" not in rows
 
 

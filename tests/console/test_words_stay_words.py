@@ -42,7 +42,7 @@ PAGES = {
     "lead": (
         "/",
         "/rows",
-        "/?state=closed",
+        "/?tab=closed",
         "/people",
         "/audit",
         "/me",
@@ -54,7 +54,7 @@ PAGES = {
     "auditor": ("/audit", "/statistics", "/readiness", "/me"),
     "operator": ("/operator", "/readiness", "/me", "/help"),
 }
-QUERIES = ("state", "priority", "category", "place", "mine", "page", "more")
+QUERIES = ("tab", "priority", "category", "place", "page", "more")
 FORMULA = "=+-@\t\r\n＝＋－＠"
 NUMBERS = count()  # names are taken once
 by_each = pytest.mark.parametrize("words", STRINGS.values(), ids=STRINGS.keys())
@@ -217,7 +217,7 @@ def test_in_an_address(room: Room, plain: str, path: str, words: str) -> None:
     person = Person(room.console.flask, room.database, "nobody") if path == "/login" else room.lead
     page, other = (
         person.get(f"{path}?" + "&".join(f"{name}={quote_plus(said, errors='replace')}" for name in names))
-        for said in (words, PLAIN)
+        for said in (f"no place {words}", f"no place {PLAIN}")
     )
     same(page, other)
     assert page.status == 200
@@ -225,9 +225,9 @@ def test_in_an_address(room: Room, plain: str, path: str, words: str) -> None:
 
 def test_where_the_list_goes_on(room: Room, plain: str) -> None:
     """The addresses of its other pages ask for the same, and for nothing that somebody put into one of the fields."""
-    asked = "&".join(f"{name}={quote_plus('x&mine=1&page=7')}" for name in ("state", "category", "place"))
+    asked = "&".join(f"{name}={quote_plus('x&tab=mine&page=7')}" for name in ("tab", "category", "place"))
     addresses = [one for one in skeleton(room.lead.get(f"/?page=1&{asked}")).addresses if "page=" in one]
-    assert addresses and all(one.count("page=") == 1 and one.count("mine=") == 1 for one in addresses)
+    assert addresses and all(one.count("page=") == 1 and one.count("tab=") == 1 for one in addresses)
 
 
 @pytest.mark.rule("B-35")

@@ -205,6 +205,7 @@ def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
     assert found == {
         "category": "luring",
         "danger": "soon",
+        "about": "me",
         "age_band": "13-15",
         "place": {"code": "VU-SEE", "name": "Shefa", "group": None},
         "reasons": ["DANGER_SOON", "LURING"],

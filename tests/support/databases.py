@@ -67,6 +67,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "overview._by",
         "overview._hotlines",
         "overview.load_overview",
+        "presence",
         "quarterly_figures.list_published",
         "staff_sessions",
     ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
@@ -20,22 +21,31 @@ from runtime.settings import Mode
 
 BODY_TYPES = (DeliveryType.CREATED, DeliveryType.UPDATED)  # deliveries that bring a body
 ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of what the reporter sent later
-NEW_STATES = (Handling.NONE,)
-OPEN_STATES = (Handling.NONE, *ACTIVE)
 PAGE_SIZE = 50
+MAX_COUNTED: Final = 1000  # of reports that nobody has acknowledged: a tab says "999+" beyond that
+MAX_OF_REFERENCE: Final = 20  # reports that one reference may list
+
+
+class ListTab(StrEnum):
+    """A part of the list. A report can be under several: the person's own ones may wait for their reporters, too."""
+
+    OPEN = "open"
+    UNASSIGNED = "unassigned"  # nobody has acknowledged it, or it was passed on and not accepted yet
+    MINE = "mine"
+    OTHERS = "others"
+    WAITING = "waiting"  # the last word is the hotline's
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class CaseFilter:
     """Which cases to list.
 
-    `handling`: their handling states. `priority`: empty for all. `mine`: only cases that this person holds. `after`:
-    how many rows to skip.
+    `priority`: None for all. `after`: how many rows to skip.
     """
 
-    handling: tuple[Handling, ...] = OPEN_STATES
+    tab: ListTab = ListTab.OPEN
     priority: Priority | None = None
-    mine: bool = False
     after: int = 0
 
 
@@ -128,21 +138,61 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
         return UrgentCount(*map(int, connection.execute(query).one()))
 
 
-def count_open(database: Database, account: Account) -> int:
-    """Count the open reports that this person may see, regardless of the filter."""
-    d = t.delivery.c
-    query = select(func.count(func.distinct(d.report_id))).where(_is_visible_to(account), d.handling.in_(OPEN_STATES))
-    with read_as(database, account.hotline) as connection:
-        return int(connection.execute(query).scalar_one())
+@dataclass(frozen=True, slots=True)
+class TabCounts:
+    """How many reports are under each tab. `open`, `unassigned` and `closed` are at most MAX_COUNTED."""
+
+    open: int
+    unassigned: int
+    mine: int
+    others: int
+    waiting: int
+    closed: int
 
 
-def count_unacknowledged(database: Database, account: Account) -> int:
-    """Count the reports that nobody has acknowledged, or that were reassigned and not confirmed since."""
-    d = t.delivery.c
-    query = select(func.count(func.distinct(d.report_id)))
-    query = query.where(_is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()))
+def count_tabs(database: Database, account: Account) -> TabCounts:
+    """Count the reports under each tab that this person may see, in one statement.
+
+    The reports that nobody has acknowledged, and the closed ones, are counted in their index up to MAX_COUNTED. Of
+    those that somebody holds, each is looked at.
+    """
+    d, holding = t.delivery.c, t.holding.alias("held")
+    h = holding.c
+    # A column that is NULL must not make the negation NULL.
+    is_mine = func.coalesce(h.holder, literal("")) == account.name
+    is_reassigned = h.handed_by.is_not(None)
+    is_theirs = and_(~is_mine, h.handed_by.is_(None))
+    held = [
+        func.count(func.distinct(case((condition, d.report_id))))
+        for condition in (is_mine, is_reassigned, is_theirs, _waits_for_reporter())
+    ]
+    found = select(
+        func.count(func.distinct(d.report_id)),
+        *held,
+        _count_some(account, d.handling == Handling.NONE),
+        _count_some(account, _is_closed_with_additions()),
+        _count_some(account, d.handling.in_((Handling.CLOSED, Handling.REJECTED))),
+    )
+    found = found.select_from(t.delivery)
+    found = found.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
     with read_as(database, account.hotline) as connection:
-        return int(connection.execute(query).scalar_one())
+        row = connection.execute(found.where(_is_visible_to(account), d.handling.in_(ACTIVE))).one()
+    active, mine, reassigned, others, waiting, new, written, closed = map(int, row)
+    return TabCounts(
+        min(MAX_COUNTED, active + new + written),
+        min(MAX_COUNTED, new + reassigned + written),
+        mine,
+        others,
+        waiting,
+        closed,
+    )
+
+
+def _count_some(account: Account, condition: ColumnElement[bool]) -> Any:
+    """Count the reports to which the condition applies, but stop at MAX_COUNTED."""
+    d = t.delivery.c
+    some = select(d.report_id).where(_is_visible_to(account), condition).distinct().limit(MAX_COUNTED)
+    return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 
 def count_passed_to(database: Database, account: Account) -> int:
@@ -190,6 +240,18 @@ def list_rows(database: Database, account: Account, delivery_ids: Sequence[str])
         return [_case_row(row) for row in connection.execute(_row_query(page))]
 
 
+def find_by_reference(database: Database, account: Account, digits: str) -> list[CaseRow]:
+    """Return the rows of the reports whose ids end in these hexadecimal digits, at most MAX_OF_REFERENCE.
+
+    It reads every id of the hotline, so it is for a person who asks and not for a script.
+    """
+    d = t.delivery.c
+    query = select(d.delivery_id).where(_is_visible_to(account), func.replace(d.report_id, "-", "").like(f"%{digits}"))
+    with read_as(database, account.hotline) as connection:
+        ids = list(connection.execute(query.order_by(d.created_at.desc()).limit(MAX_OF_REFERENCE)).scalars())
+    return list_rows(database, account, ids) if ids else []
+
+
 def find_row(database: Database, account: Account, report_id: str) -> CaseRow | None:
     """Return the row of one report; None if the hotline was not given it, or if this person is excluded from it."""
     d = t.delivery.c
@@ -205,16 +267,9 @@ def _page_query(account: Account, case_filter: CaseFilter, limit: int) -> Select
     For each state it selects the first rows, in the order that the index has, and then the page among these. Within a
     priority the unacknowledged reports come first: all overdue ones are among them.
     """
-    d = t.delivery.c
-    states = [d.handling == handling for handling in case_filter.handling]
-    if case_filter.handling == NEW_STATES:
-        states.append(_is_reassigned())
-    # A closed report whose reporter has written more counts as open until somebody has read it.
-    if case_filter.handling == OPEN_STATES:
-        states.append(and_(d.handling == Handling.CLOSED, _has_additions()))
     first_rows = [
-        _first_of_state(account, case_filter, state, case_filter.after + limit, min(1, n))
-        for n, state in enumerate(states)
+        _first_of_state(account, case_filter, state, case_filter.after + limit, rank)
+        for state, rank in _states_of(case_filter.tab, account)
     ]
     candidates = union_all(*(select(state_query.subquery()) for state_query in first_rows)).subquery().c
     page: Select[Any] = select(candidates.delivery_id, candidates.rank)
@@ -222,19 +277,34 @@ def _page_query(account: Account, case_filter: CaseFilter, limit: int) -> Select
     return page.offset(case_filter.after).limit(limit)
 
 
+def _states_of(tab: ListTab, account: Account) -> list[tuple[ColumnElement[bool], int]]:
+    """Return the conditions of a tab, each with its rank within a priority."""
+    d = t.delivery.c
+    new, active = d.handling == Handling.NONE, [d.handling == handling for handling in ACTIVE]
+    # A closed report whose reporter has written more counts as open until somebody has read it.
+    written = _is_closed_with_additions()
+    if tab == ListTab.UNASSIGNED:
+        return [(new, 0), (_is_reassigned(), 1), (written, 1)]
+    if tab == ListTab.MINE:
+        return [(and_(state, _is_held_by(account)), 0) for state in active]
+    if tab == ListTab.OTHERS:
+        return [(and_(state, ~_is_held_by(account), ~_is_reassigned()), 0) for state in active]
+    if tab == ListTab.WAITING:
+        return [(and_(state, _waits_for_reporter()), 0) for state in active]
+    if tab == ListTab.CLOSED:
+        return [(d.handling == Handling.CLOSED, 0), (d.handling == Handling.REJECTED, 1)]
+    return [(new, 0), *((state, 1) for state in active), (written, 1)]
+
+
 def _first_of_state(
     account: Account, case_filter: CaseFilter, state: ColumnElement[bool], limit: int, rank: int
 ) -> Select[Any]:
-    d, h = t.delivery.c, t.holding.c
+    d = t.delivery.c
     query = select(d.delivery_id, d.priority, d.created_at, literal(rank).label("rank")).where(
         _is_visible_to(account), state
     )
     if case_filter.priority:
         query = query.where(d.priority == case_filter.priority)
-    if case_filter.mine:
-        query = query.where(
-            exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == account.name)
-        )
     return query.order_by(d.priority, d.created_at, d.delivery_id).limit(limit)
 
 
@@ -252,6 +322,28 @@ def _is_reassigned() -> ColumnElement[bool]:
     d, h = t.delivery.c, t.holding.c
     was_handed = exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.handed_by.is_not(None))
     return and_(d.handling.in_(ACTIVE), was_handed)
+
+
+def _is_held_by(account: Account) -> ColumnElement[bool]:
+    """Match reports that this person holds, or that were passed to them."""
+    d, h = t.delivery.c, t.holding.c
+    return exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == account.name)
+
+
+def _is_closed_with_additions() -> ColumnElement[bool]:
+    return and_(t.delivery.c.handling == Handling.CLOSED, _has_additions())
+
+
+def _waits_for_reporter() -> ColumnElement[bool]:
+    """Match reports to whose reporter the hotline has written, and who has added nothing since."""
+    d, n, addition = t.delivery.c, t.note.alias("written").c, t.delivery.alias("after").c
+    is_same_case = (addition.report_id == d.report_id, addition.hotline == d.hotline)
+    newest = select(func.max(addition.created_at)).where(*is_same_case, addition.type.in_(ADDITION_TYPES))
+    # SQLAlchemy does not correlate a subquery two levels deep by itself.
+    newest_at = func.coalesce(newest.correlate(t.delivery).scalar_subquery(), 0)
+    return exists().where(
+        n.report_id == d.report_id, n.recipient == d.hotline, n.kind == "answer", n.created_at > newest_at
+    )
 
 
 def _has_additions() -> ColumnElement[bool]:

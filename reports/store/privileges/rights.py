@@ -90,6 +90,10 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "note": {CONSOLE: "SELECT; INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE"},
     # No other role needs to read drafts.
     "draft": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id, saved_at); DELETE"},
+    "presence": {
+        CONSOLE: "SELECT; INSERT; UPDATE (seen_at); DELETE",
+        CLOCK: "SELECT (report_id); DELETE",
+    },
     "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE"},
     "message": {
         WEB: "INSERT",
@@ -221,6 +225,10 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
     "draft": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")],
         RowPolicy(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('draft', 'recipient')}"),
+    ),
+    "presence": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE"), (CONSOLE, "DELETE")],
+        RowPolicy(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('presence', 'hotline')}"),
     ),
     "mailbox": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("mailbox"))},
     "message": {

@@ -49,6 +49,18 @@ draft = Table(
     Index("ix_draft_report_id", "report_id"),
 )
 
+# Who has a report open in the console, for less than a minute. It says nothing about the report.
+presence = Table(
+    "presence",
+    metadata,
+    Column("staff_id", ID, primary_key=True),
+    Column("report_id", ID, primary_key=True),
+    Column("hotline", String(64), nullable=False),
+    Column("seen_at", MICROSECONDS, nullable=False),  # when their page last asked for news
+    Index("ix_presence_hotline", "hotline", "seen_at"),
+    Index("ix_presence_report_id", "report_id"),
+)
+
 # The SMS that asks a reporter to dial in because a hotline has answered; it says nothing else. One row for each answer.
 nudge = Table(
     "nudge",

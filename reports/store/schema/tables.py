@@ -12,7 +12,7 @@ from reports.delivery import DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import PendingKind, Priority
 from reports.facts import Completeness
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
-from reports.store.schema.cases import callback, draft, drill, handover, holding, kept_away, note, nudge
+from reports.store.schema.cases import callback, draft, drill, handover, holding, kept_away, note, nudge, presence
 from reports.store.schema.operations import (
     checkpoint,
     figure,
@@ -34,7 +34,7 @@ from reports.store.schema.staff import invitation, lowering, raising, recovery, 
 from runtime.settings import Mode
 
 __all__ = ["metadata", "page", "phone_answer"]  # exported from here; tables defined below need no mention
-__all__ += ["callback", "draft", "drill", "note", "nudge", "raising", "step"]
+__all__ += ["callback", "draft", "drill", "note", "nudge", "presence", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["host", "key_check", "lowering", "optout", "optout_key"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]

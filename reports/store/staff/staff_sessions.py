@@ -105,7 +105,10 @@ def list_sessions(database: Database, staff_id: str) -> tuple[StaffSession, ...]
 
 
 def end(database: Database, account: Account, session_hash: bytes | None = None) -> None:
-    """End one session or, without `session_hash`, all sessions of an account. The account's drafts are deleted."""
+    """End one session or, without `session_hash`, all sessions of an account.
+
+    The account's drafts are deleted, and colleagues do not see it at any report any more.
+    """
     c = s.staff_session.c
     deletion = delete(s.staff_session).where(c.staff_id == account.staff_id)
     if session_hash is not None:
@@ -113,6 +116,7 @@ def end(database: Database, account: Account, session_hash: bytes | None = None)
     with write_as(database, account.hotline) as connection:
         connection.execute(deletion)
         connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
+        connection.execute(delete(t.presence).where(t.presence.c.staff_id == account.staff_id))
         act = "logged_out" if session_hash else "logged_out_everywhere"
         audit_log.append(connection, account.actor, act, account.staff_id, database.now())
 
