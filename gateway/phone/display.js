@@ -12,7 +12,7 @@ const MINUTE = 60_000; // milliseconds
 export class Display {
   constructor(root) {
     this.root = root;
-    this.line = root.querySelector("input");
+    this.line = root.querySelector("textarea");
     this.parts = Object.fromEntries(NAMES.map((name) => [name, root.querySelector(`.${name}`)]));
     this.parts.screen.addEventListener("scroll", () => this.#mark());
     new ResizeObserver(() => this.#mark()).observe(this.parts.screen);
@@ -75,7 +75,7 @@ export class Display {
 
   write(text) {
     if (this.line.value !== text) this.line.value = text;
-    this.line.scrollLeft = this.line.scrollWidth;
+    this.line.scrollTop = this.line.scrollHeight;
   }
 
   keys(left, right) {

@@ -53,14 +53,15 @@ class _Story:
 
 def page(lines: Iterable[Mapping[str, Any]], console: str | None) -> str:
     """Return the page. `lines`: accepted deliveries, the oldest first. `console`: address of the demo's console."""
-    link = f'<a href="{escape(console or "")}" target="_blank" rel="noreferrer">Answer in the console</a>'
+    answer = f'<a href="{escape(console or "")}" target="_blank" rel="noreferrer">Answer in the console</a>'
+    answer += " (login: <code>tokaut demo --login</code>)"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><title>What the demo\'s hotline has received</title>'
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="/hotline.css">'
         '<script type="module" src="/hotline.js"></script></head><body><header><h1>Inbox of the hotline</h1>'
-        f"<p>Signed reports, as JSON. Made up, like everything in a demo. {link if console else ''}</p></header>"
+        f"<p>Signed reports, as JSON. Made up, like everything in a demo. {answer if console else ''}</p></header>"
         f'<main id="reports" aria-live="polite">{reports(lines)}</main></body></html>'
     )
 
