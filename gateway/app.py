@@ -300,7 +300,7 @@ def _route(app: Flask, parts: Services) -> None:
 def _show_phone(app: Flask, config: _Configuration) -> None:
     """Add the page of demo and training; in live mode its code is not even imported."""
     page = importlib.import_module("gateway.phone.page")
-    page.attach(app, config.common.mode, config.countries, config.languages)
+    page.attach(app, config.common.mode, config.countries, config.languages, config.secrets.demo_hotline)
 
 
 def _about(mode: Mode, has_phone: bool) -> Response:

@@ -3,7 +3,7 @@
 const HELD = 600; // milliseconds
 const WAYS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -3, ArrowDown: 3 };
 
-export function listen(root, line, phone) {
+export function listen(root, { line, parts: { screen } }, phone) {
   let held = 0;
   let wasHeld = false;
   root.addEventListener("click", ({ target }) => {
@@ -20,18 +20,21 @@ export function listen(root, line, phone) {
   for (const over of ["pointerup", "pointercancel", "pointerleave"])
     root.addEventListener(over, () => clearTimeout(held));
   root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey && typed(event, line, phone)) event.preventDefault();
+    if (!event.ctrlKey && !event.metaKey && !event.altKey && typed(event, line, screen, phone)) event.preventDefault();
   });
   line.addEventListener("input", () => phone.write(line.value));
   oneStop(root.querySelector(".keys"));
 }
 
 // Wherever in this phone the focus is, what is typed lands on its line. True where nothing else is to happen.
-function typed({ key, target }, line, phone) {
+function typed({ key, target }, line, screen, phone) {
   if (key === "Escape") phone.hangUp();
-  else if (key === "Enter" && target === line) phone.send();
-  else if (target === line && key === "ArrowUp") phone.do("up");
-  else if (target === line && key === "ArrowDown") phone.do("down");
+  else if (key === "Enter" && target === screen) {
+    phone.send();
+    line.focus(); // where it is open now
+  } else if (key === "Enter" && target === line) phone.send();
+  else if ((target === line || target === screen) && key === "ArrowUp") phone.do("up");
+  else if ((target === line || target === screen) && key === "ArrowDown") phone.do("down");
   else if (target !== line && key.length === 1 && key !== " ") {
     phone.type(key);
     line.focus();

@@ -75,3 +75,14 @@ export function measure(text) {
     return { used: text.length, of: 70 };
   return { used: letters.length + letters.filter((letter) => DOUBLE.includes(letter)).length, of: 160 };
 }
+
+// The key of the last choice of a first screen: the language.
+export function languageKey(screen) {
+  return screen.match(/^([1-9]) .*\n00 /m)?.[1] ?? "5";
+}
+
+// The key of the choice with these words.
+export function keyOf(words, screen) {
+  const line = screen.split("\n").find((one) => one.replace(/^\d+ /, "") === words && one !== words);
+  return line?.match(/^\d+/)[0];
+}

@@ -1,4 +1,4 @@
-// The page: two phones, a country and a language for both, and what to try.
+// The page: two phones, a country, a language and a size for both, what to try, and what the hotline gets.
 
 import { Phone } from "./phone.js";
 import { Show } from "./show.js";
@@ -20,6 +20,17 @@ function build(people, n) {
   return new Phone(root, people);
 }
 
+// The demo's hotline shows in a page of its own what it has received; web may not read it.
+function showHotline(address) {
+  if (!address) return;
+  const frame = document.createElement("iframe");
+  frame.title = "What the demo's hotline has received";
+  frame.src = address;
+  byId("hotline-alone").href = address;
+  byId("hotline").append(frame);
+  byId("hotline").hidden = byId("to-hotline").hidden = false;
+}
+
 async function open() {
   const world = await (await fetch("/phone/world.json")).json();
   const phones = PEOPLE.map(build);
@@ -27,6 +38,7 @@ async function open() {
   const show = new Show(byId("try"), phones);
   const country = byId("country");
   const language = byId("language");
+  const size = byId("size");
 
   // All as new: what another country's phones did is forgotten.
   const settle = () => {
@@ -47,8 +59,12 @@ async function open() {
   country.append(...world.countries.map(({ name }) => new Option(name)));
   country.addEventListener("change", spoken);
   language.addEventListener("change", settle);
+  const resized = () => phones.forEach((phone) => phone.resize(size.value === "small"));
+  size.addEventListener("change", resized);
+  resized();
   byId("training").hidden = world.mode !== "training";
   byId("demo").hidden = world.mode !== "demo";
+  showHotline(world.hotline);
   spoken();
   document.body.dataset.ready = "yes";
 }

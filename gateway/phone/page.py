@@ -1,7 +1,8 @@
 """The phone on a web page, for demo and training: the page, its files, and what its phones may dial.
 
 The page sends only what any phone sends, to the simulator's endpoint. `gateway.app` does not load it in live mode, and
-like that endpoint it answers only this machine.
+like that endpoint it answers only this machine. In a demo it also shows the page of the demo's hotline, in a frame: web
+itself reads no report.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml; charset=utf-8",
 }
+POLICY = "Content-Security-Policy"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    POLICY: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -37,20 +39,28 @@ HEADERS = {
 MADE_UP_DIGITS = 3  # last digits of a number, chosen by the page for each of its phones
 
 
-def attach(app: Flask, mode: Mode, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> None:
+def attach(
+    app: Flask,
+    mode: Mode,
+    countries: Iterable[Country],
+    languages: Mapping[str, Sequence[Catalogue]],
+    hotline: str | None = None,
+) -> None:
     """Add the routes of the page.
 
-    `languages`: those offered in each country, by ISO code; a first call is in the first of them.
+    `languages`: those offered in each country, by ISO code; a first call is in the first of them. `hotline`: the
+    address of the demo's hotline, the one page that this page may show in a frame.
     """
     files = {path.name: path for path in HERE.iterdir() if path.suffix in TYPES}
     parts = {name: (path.read_bytes(), TYPES[path.suffix]) for name, path in files.items()}
-    parts[WORLD] = json.dumps(world(mode, countries, languages)).encode(), "application/json"
+    parts[WORLD] = json.dumps(world(mode, countries, languages) | {"hotline": hotline}).encode(), "application/json"
+    headers = {**HEADERS, POLICY: f"{HEADERS[POLICY]}; frame-src {hotline}"} if hotline else HEADERS
 
     def part(name: str = PAGE) -> Response:
         if name not in parts or not is_local():
             abort(404)
         body, content_type = parts[name]
-        return Response(body, content_type=content_type, headers=HEADERS)
+        return Response(body, content_type=content_type, headers=headers)
 
     app.add_url_rule("/phone", "phone", part)
     app.add_url_rule("/phone/<name>", "phone_part", part)

@@ -1,17 +1,17 @@
 // One phone: what its keys do. It remembers what a real one does, its texts, and that only until the page is left.
 
 import { Display } from "./display.js";
+import { Inbox } from "./inbox.js";
 import { listen } from "./keys.js";
 import { MODES, MultiTap } from "./multitap.js";
-import { Call, NoAnswer, Text } from "./network.js";
+import { Call, NoAnswer, keyOf, languageKey } from "./network.js";
+import { SoftKeys } from "./softkeys.js";
 
 // A code, and its PIN here or on the next page: in whatever language, this screen says "Sent".
-const SENT = /^\D+ \d{4} \d{4}\n(\D+ \d{4}$|98 )/m;
-// A text without an answer may have had to wait: the same id asks for its answer, and does nothing else.
-const ASK_AGAIN = 6_000; // milliseconds
-const TIMES = 10;
+const SENT = /^\D+ (\d{4} \d{4})\n(\D+ \d{4}$|98 )/m;
+const PIN = /^\D+ (\d{4})$/m;
 const NOBODY = "No answer from the network. Please call again.";
-const LEFT = { idle: "Messages", call: "Send", texts: "Send", done: "OK" };
+const NAMES = { 123: "numbers", abc: "small letters", ABC: "capital letters" };
 
 export class Phone extends EventTarget {
   constructor(root, people) {
@@ -19,7 +19,8 @@ export class Phone extends EventTarget {
     this.display = new Display(root);
     this.people = people; // whose it is, and who picks it up
     this.taps = new MultiTap();
-    listen(root, this.display.line, this);
+    this.softs = new SoftKeys(this);
+    listen(root, this.display, this);
   }
 
   get typed() {
@@ -29,18 +30,25 @@ export class Phone extends EventTarget {
   // As new, with another number.
   settle(country, language, number) {
     this.call?.end();
-    Object.assign(this, { country, language, number, thread: [], unread: 0, call: null, asked: null });
+    Object.assign(this, { country, language, number, inbox: new Inbox(this), call: null, secret: {} });
     this.holder = this.people[0];
     this.display.parts.number.textContent = number;
-    this.display.parts.network.textContent = country.name;
     this.rest();
     this.display.note("");
+  }
+
+  // A small screen shows either the words or the answer line.
+  resize(small) {
+    this.small = small;
+    this.display.root.classList.toggle("small", small);
+    if (this.view) this.compose(Boolean(this.typed));
   }
 
   // Its views
 
   rest() {
-    const news = this.unread ? [`${this.unread} new message${this.unread > 1 ? "s" : ""}`, ""] : [];
+    const { unread } = this.inbox;
+    const news = unread ? [`${unread} new message${unread > 1 ? "s" : ""}`, ""] : [];
     const ways = [
       this.country.ussd && `Green key: call ${this.country.ussd}`,
       this.country.sms && `Messages: text ${this.country.sms}`,
@@ -49,11 +57,12 @@ export class Phone extends EventTarget {
   }
 
   openTexts(line = "") {
-    this.unread = 0;
-    if (!this.thread.length) return this.#show("texts", `No messages.\nWrite to ${this.country.sms}: REPORT`, line);
+    const { thread } = this.inbox;
+    this.inbox.unread = 0;
+    if (!thread.length) return this.#show("texts", `No messages.\nWrite to ${this.country.sms}: REPORT`, line);
     this.view = "texts";
-    this.display.showTexts(this.thread, line);
-    this.#settled();
+    this.display.showTexts(thread, line);
+    return this.#settled();
   }
 
   #show(view, text, line = "") {
@@ -64,26 +73,42 @@ export class Phone extends EventTarget {
 
   #settled() {
     this.display.waiting(this.busy = false);
-    this.#set(this.view === "texts" ? "abc" : "123");
-    this.#label();
+    this.compose(Boolean(this.typed));
     this.#name();
+  }
+
+  // Open the answer line, or close it again. On a larger phone it is always open.
+  compose(open = true) {
+    this.softs.close();
+    this.open = open || !this.small;
+    this.display.writing(this.open);
+    this.#set(this.view === "texts" ? "abc" : "123");
+    this.softs.label();
   }
 
   #set(mode) {
     this.mode = mode;
     this.taps.clear();
-    this.display.mode(this.view === "call" || this.view === "texts" ? `# ${mode}` : "");
-  }
-
-  #label() {
-    const empty = this.view === "texts" && this.thread.length ? "Delete" : "";
-    this.display.keys(LEFT[this.view], this.typed ? "Clear" : empty);
+    this.display.mode(this.open && (this.view === "call" || this.view === "texts") ? mode : "");
   }
 
   #name() {
     const [owner] = this.people;
     const handing = this.holder === owner ? "Someone else picks it up" : `${owner} takes it back`;
     this.display.people(this.holder, handing, Boolean(this.call));
+  }
+
+  // From the answer line or a list to what was on the screen; from the messages to the first view.
+  back() {
+    if (this.view === "call") return this.#seeAgain();
+    if (this.view === "texts" && this.small && (this.softs.list || this.open)) return this.openTexts();
+    return this.rest();
+  }
+
+  // The screen that the network sent last.
+  #seeAgain() {
+    this.#show("call", this.said);
+    this.display.count(this.said);
   }
 
   // Calling
@@ -93,7 +118,8 @@ export class Phone extends EventTarget {
     if (code !== ussd) return this.#show("done", `This phone calls only ${ussd ?? "nobody"}. No call leaves this page.`);
     this.display.note("");
     const call = (this.call = new Call(this.number, code));
-    this.answers = 0;
+    this.answers = [];
+    this.said = "";
     this.#show("call", "Calling…");
     const first = await this.#turn(call, async () => this.#inLanguage(call, await call.begin()));
     if (first) this.tell("first", first);
@@ -103,7 +129,7 @@ export class Phone extends EventTarget {
   // The language is chosen as anybody would: the last line of the first screen, then its own name.
   async #inLanguage(call, screen) {
     if (this.country.languages.indexOf(this.language) < 1) return screen;
-    let seen = await call.answer(screen.text.match(/^([1-9]) .*\n00 /m)?.[1] ?? "5");
+    let seen = await call.answer(languageKey(screen.text));
     for (let pages = 1; pages < 3 && !keyOf(this.language, seen.text); pages++) seen = await call.answer("98");
     return call.answer(keyOf(this.language, seen.text) ?? "0");
   }
@@ -118,8 +144,12 @@ export class Phone extends EventTarget {
     if (!screen.continue) this.call = null;
     this.#show(screen.continue ? "call" : "done", screen.text);
     this.display.count(screen.text);
+    const before = this.said;
     this.said = screen.text;
-    this.tell(SENT.test(screen.text) ? "sent" : "screen", screen.text);
+    const sent = screen.text.match(SENT);
+    if (sent) this.secret = { code: sent[1].replace(" ", "") };
+    if (this.secret.code && !this.secret.pin) this.secret.pin = screen.text.match(PIN)?.[1];
+    this.tell(sent ? "sent" : "screen", { text: screen.text, before, answers: this.answers });
     return screen.text;
   }
 
@@ -136,88 +166,72 @@ export class Phone extends EventTarget {
   drop() {
     const { answers } = this;
     this.#end();
-    this.#show("done", "The line is gone.");
-    this.display.note("The line dropped. The green key calls again.");
-    this.tell("dropped", answers);
-  }
-
-  // Texts
-
-  async text(words) {
-    const text = (this.asked = new Text(this.number, this.country.sms, words));
-    this.#keep(true, words);
-    for (let tried = 0; tried < TIMES && this.asked === text; tried++) {
-      if (tried) await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
-      const said = await text.send().catch(() => "");
-      if (!said || this.asked !== text) continue;
-      this.#keep(false, said);
-      this.tell("texted", said);
-      return;
-    }
-  }
-
-  #keep(mine, words) {
-    this.thread.push({ mine, words });
-    if (this.view === "texts") return this.openTexts(mine ? "" : this.typed);
-    this.unread++;
-    if (this.view === "idle") this.rest();
-    return undefined;
+    this.#show("done", "The call was dropped.");
+    this.display.note("The call dropped. The green key dials again.");
+    this.tell("dropped", answers.length);
   }
 
   // Keys
 
   press(key) {
+    if (this.softs.list) return this.softs.choose(Number(key) - 1);
     if (this.view === "done") return this.rest();
-    if (key === "#" && this.view !== "idle") return this.#set(MODES[(MODES.indexOf(this.mode) + 1) % MODES.length]);
+    if (key === "#" && this.view !== "idle") return this.#change();
+    if (!this.open) this.compose();
     return this.write(this.taps.press(this.typed, key, this.view === "idle" ? "123" : this.mode, performance.now()));
+  }
+
+  #change() {
+    if (!this.open) this.compose();
+    this.#set(MODES[(MODES.indexOf(this.mode) + 1) % MODES.length]);
+    this.display.note(`The keys type ${NAMES[this.mode]} now.`);
   }
 
   // True where holding a key down is another thing than pressing it.
   hold(key) {
-    if (this.mode === "123" || this.view === "done" || key === "#") return false;
+    if (!this.open || this.mode === "123" || this.view === "done" || key === "#") return false;
     this.taps.clear();
     this.write(this.typed + key);
     return true;
   }
 
   type(letter) {
-    this.view === "done" ? this.rest() : this.write(this.typed + letter);
+    if (this.softs.list) return this.softs.choose(Number(letter) - 1);
+    if (this.view === "done") return this.rest();
+    if (!this.open) this.compose();
+    return this.write(this.typed + letter);
   }
 
   write(text) {
     this.display.write(text);
-    this.#label();
+    this.softs.label();
   }
 
   // What is on the line goes out: a number is called, an answer or a text is sent.
   async send(words = this.typed) {
+    if (this.softs.list) return this.softs.choose();
     if (this.view === "done") return this.rest();
     if (this.view === "idle") return this.dial(words || undefined);
-    if (!words || this.busy) return undefined;
-    if (this.view === "texts") return this.text(words);
-    this.answers++;
+    if (!words || this.busy) return this.open ? undefined : this.compose();
+    if (this.view === "texts") return this.inbox.send(words);
+    this.answers.push(words);
     const { call } = this;
     return this.#turn(call, () => call.answer(words));
   }
 
   do(what) {
     const deeds = {
-      left: () => (this.view === "idle" ? this.openTexts() : this.send()),
-      right: () => (this.typed ? this.write(this.typed.slice(0, -1)) : this.#delete()),
+      left: () => this.softs.press(0),
+      right: () => this.softs.press(1),
       call: () => (this.view === "done" ? this.dial() : this.send()),
       end: () => this.hangUp(),
-      up: () => this.display.scroll(-60),
-      down: () => this.display.scroll(60),
+      up: () => (this.softs.list ? this.softs.move(-1) : this.display.scroll(-2)),
+      down: () => (this.softs.list ? this.softs.move(1) : this.display.scroll(2)),
       drop: () => this.drop(),
       hand: () => this.hand(),
+      stop: () => this.tell("stop"),
     };
-    deeds[what]?.();
-  }
-
-  #delete() {
-    if (this.view !== "texts") return;
-    this.thread = [];
-    this.openTexts();
+    return deeds[what]?.();
   }
 
   hand() {
@@ -232,10 +246,4 @@ export class Phone extends EventTarget {
   tell(what, detail) {
     this.dispatchEvent(new CustomEvent(what, { detail }));
   }
-}
-
-// The key of the choice with these words.
-function keyOf(words, screen) {
-  const line = screen.split("\n").find((one) => one.replace(/^\d+ /, "") === words && one !== words);
-  return line?.match(/^\d+/)[0];
 }

@@ -1,9 +1,12 @@
 // "Show me": plays a thing to try on the first phone, with its own keys, slowly enough to read along.
 
+import { keyOf, languageKey } from "./network.js";
+
 const PACE = 1_200; // milliseconds between keys
 const ANSWERS = ["1", "2", "3", "1", "4"]; // Report, Soon, Asks photos, Me, 13-15; from there the first of each
 const MOST = 12; // answers
 const PAGES = 5; // of one question, where an alphabet leaves little room
+const WORD = "Show me";
 
 export class Show {
   constructor(root, [mine, beside]) {
@@ -13,6 +16,7 @@ export class Show {
       const button = target.closest("[data-show]");
       if (button) this.#clicked(button);
     });
+    for (const phone of [mine, beside]) phone.addEventListener("stop", () => this.stop());
   }
 
   stop() {
@@ -25,16 +29,21 @@ export class Show {
     if (again) return;
     const run = (this.running = new AbortController());
     const words = button.firstChild;
+    const { root, parts } = this.mine.display;
     this.button = button;
     words.data = "Stop";
-    this.mine.display.root.scrollIntoView({ block: "nearest" });
+    parts.stop.hidden = false;
+    root.scrollIntoView({ block: "nearest", inline: "nearest" });
     try {
       await this[button.dataset.show](run.signal);
     } catch (fault) {
       if (!run.signal.aborted) throw fault;
     } finally {
-      words.data = "Show me";
-      if (this.button === button) this.button = null;
+      words.data = WORD;
+      if (this.button === button) {
+        this.button = null;
+        parts.stop.hidden = true;
+      }
     }
   }
 
@@ -62,11 +71,44 @@ export class Show {
     await mine.dial();
   }
 
+  // A report, and later back to it with the code and the PIN that it was given.
+  async back(signal) {
+    const { mine } = this;
+    if (!mine.secret.pin) await this.report(signal);
+    if (!mine.secret.pin) await this.#press("98", signal);
+    await this.#see(signal);
+    await this.#begin(signal);
+    await this.#press("3", signal);
+    await this.#see(signal);
+    await this.#press(mine.secret.code, signal);
+    await this.#see(signal);
+    await this.#press(mine.secret.pin, signal);
+  }
+
+  async tips(signal) {
+    await this.#begin(signal);
+    for (const key of ["2", "1", "2"]) {
+      await this.#press(key, signal);
+      await this.#see(signal);
+    }
+  }
+
+  async speak(signal) {
+    const { mine } = this;
+    await this.#begin(signal);
+    const other = mine.country.languages.find((name) => name !== mine.language);
+    if (!other) return;
+    await this.#press(languageKey(mine.said), signal);
+    await this.#see(signal);
+    for (let page = 1; page < PAGES && !keyOf(other, mine.said); page++) await this.#press("98", signal);
+    await this.#press(keyOf(other, mine.said), signal);
+  }
+
   async text(signal) {
     this.mine.hangUp();
     this.mine.openTexts();
     await this.#see(signal);
-    await this.mine.text("REPORT");
+    await this.mine.send("REPORT");
   }
 
   async #begin(signal) {

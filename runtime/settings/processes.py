@@ -331,7 +331,7 @@ class PepperSettings(WebKeySettings):
 
 @from_environment
 class WebSecrets(PepperSettings):
-    """The secrets of web alone. They open no report, but can open the sessions of the last hour."""
+    """The settings of web alone. Its secrets open no report, but can open the sessions of the last hour."""
 
     session_key: Secret[tuple[bytes, ...]] = env(
         "TOKAUT_SESSION_KEY",
@@ -348,6 +348,13 @@ class WebSecrets(PepperSettings):
         live=parsers.refuse_demo_secret,
         make=parsers.MAKE_KEY_HINT,
         meaning="codes, PINs, mailboxes, spool and waiting SMS; no key is dropped while a record names it",
+    )
+    demo_hotline: str | None = env(
+        "TOKAUT_DEMO_HOTLINE",
+        parsers.matching(r"http://127\.0\.0\.1:[0-9]{1,5}", "only `tokaut demo` sets it, to http://127.0.0.1:port"),
+        default=None,
+        live=lambda address: "is for a demo, and this is live mode; remove it" if address else None,
+        meaning="address of the demo's hotline, which the phone page shows in a frame; `tokaut demo` sets it",
     )
 
 

@@ -52,10 +52,15 @@ class Browser:
         width: int = 1280,
         height: int = 900,
         hurried: bool = True,
+        dark: bool = False,
         served: Callable[[Route], None] | None = None,
     ) -> Opened:
         """Open a page. `hurried`: with fast timers. `served`: answers requests in place of a server."""
-        context = self.chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        context = self.chromium.new_context(
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce",
+            color_scheme="dark" if dark else "light",
+        )
         context.add_init_script(LISTENING + (HURRIED if hurried else ""))
         if served:
             context.route("**/*", served)

@@ -20,6 +20,7 @@ from tests.support.ports import free_port
 from tests.support.twilio import Account
 from tests.support.wait import until
 from tokaut.commands.demo import LOADING
+from tokaut.demo import staff_account
 from tokaut.local_stack.processes import RUN_MARK, ProcessGroup
 
 pytestmark = pytest.mark.slow  # one at a time: each is six processes
@@ -161,13 +162,32 @@ def test_while_it_is_up_it_tells_where_everything_is(shared: Demo) -> None:
     assert requests.post(told["hotline"] + "/vu-pikinini", json={}, timeout=20).status_code == 401
     assert "Reports · Pikinini" in _desk(told["console_login"])
     assert "This is the web process of Tokaut in demo mode." in requests.get(told["web"], timeout=20).text
-    assert "This is the hotline of a Tokaut demo." in requests.get(told["hotline"], timeout=20).text
+    assert "Inbox of the hotline" in requests.get(told["hotline"], timeout=20).text
 
 
 def test_the_last_hint_is_a_command_that_can_be_typed(shared: Demo) -> None:
     [hint] = re.findall(r"^See the outbox:  (.+)$", shared.output, re.MULTILINE)
     done = subprocess.run(hint, shell=True, check=False, capture_output=True, text=True, timeout=120)  # noqa: S602
     assert (done.returncode, done.stdout.strip()) == (0, "None. Every delivery has reached its hotline."), done.stderr
+
+
+def test_the_login_of_the_console_is_printed_with_a_code_that_counts(shared: Demo) -> None:
+    [hint] = re.findall(r"^  login +(.+?)  ", shared.output, re.MULTILINE)
+    done = subprocess.run(hint, shell=True, check=False, capture_output=True, text=True, timeout=120)  # noqa: S602
+    assert done.returncode == 0, done.stderr
+    printed = dict(re.findall(r"^  (\w+) +(.+?)(?:  |$)", done.stdout, re.MULTILINE))
+    login = json.loads((shared.folder / "demo.json").read_text())["console_login"]
+    assert printed["address"] == login["url"]
+    assert (printed["name"], printed["password"]) == (login["name"], login["password"])
+    assert pyotp.TOTP(login["totp_secret"]).verify(printed["code"], valid_window=1)
+
+
+def test_without_a_demo_there_is_no_login(tmp_path: Path) -> None:
+    with pytest.raises(staff_account.NoDemo, match="Start one in another terminal"):
+        staff_account.login_text(tmp_path / "demo.json")
+    (tmp_path / "demo.json").write_text('{"console_login": null}')
+    with pytest.raises(staff_account.NoDemo, match="leaves out vu"):
+        staff_account.login_text(tmp_path / "demo.json")
 
 
 def test_each_part_is_named_as_it_comes_up(shared: Demo) -> None:

@@ -10,6 +10,7 @@ import requests
 from standardwebhooks import Webhook
 
 from tests.support.ports import free_port
+from tokaut.local_stack import hotline_page
 from tokaut.local_stack.hotline_server import DemoHotlineServer
 
 pytestmark = pytest.mark.slow
@@ -110,3 +111,22 @@ def test_half_a_line_left_by_a_kill_is_taken_away_and_comes_again(hotline: Runni
     assert hotline.received.read_text() == whole
     assert hotline.post(signed(key="key-2")) == 204
     assert len(hotline.lines()) == 2
+
+
+def test_only_a_browser_of_this_machine_sees_it_and_only_when_something_came(hotline: Running) -> None:
+    address = f"http://127.0.0.1:{hotline.port}"
+    empty = requests.get(f"{address}/reports", timeout=5)
+    assert empty.text == hotline_page.NOTHING
+    body = json.dumps({"type": "report.created", "data": {"report_id": "r1", "narrative": "hello"}}).encode()
+    assert hotline.post(signed(body), body) == 204
+    seen = requests.get(f"{address}/reports", headers={"If-None-Match": empty.headers["ETag"]}, timeout=5)
+    assert (seen.status_code, "hello" in seen.text) == (200, True)
+    again = requests.get(f"{address}/reports", headers={"If-None-Match": seen.headers["ETag"]}, timeout=5)
+    assert (again.status_code, again.text) == (304, "")
+    page = requests.get(address, timeout=5)
+    assert "hello" in page.text and "frame-ancestors http://127.0.0.1:*" in page.headers["Content-Security-Policy"]
+    for path in ("/", "/reports"):
+        assert requests.get(f"{address}{path}", headers={"Host": "evil.example"}, timeout=5).status_code == 404
+    for path in hotline_page.FILES:
+        assert requests.get(f"{address}{path}", timeout=5).text
+    assert requests.get(f"{address}/received.jsonl", timeout=5).status_code == 404

@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from tokaut.local_stack.processes import STOP_SIGNALS
-from tokaut.terminal import echo
+from tokaut.terminal import CommandError, echo
 
 LOADING = "Loading the demo; it needs some seconds."
 INTERRUPTED = 130  # the exit status of a shell's command that Ctrl-C has ended
@@ -20,6 +20,7 @@ INTERRUPTED = 130  # the exit status of a shell's command that Ctrl-C has ended
 
 @click.command()
 @click.option("--once", is_flag=True, help="Stop when the report has arrived; exit status 0 only if it did.")
+@click.option("--login", is_flag=True, help="Print the console's login of the running demo, and stop.")
 @click.option(
     "--port",
     envvar="PORT",
@@ -28,7 +29,7 @@ INTERRUPTED = 130  # the exit status of a shell's command that Ctrl-C has ended
     type=click.IntRange(1, 65000),
     help="Port of the web process; hotline and console take the next free ones.",
 )
-def demo(*, once: bool, port: int) -> None:
+def demo(*, once: bool, login: bool, port: int) -> None:
     """Watch a report travel from a feature phone to a hotline.
 
     Starts everything on this machine only: Valkey, the database, web, both workers, the clock, the console, and a
@@ -38,10 +39,14 @@ def demo(*, once: bool, port: int) -> None:
     \b
     Example:  tokaut demo --once
               TOKAUT_DATA=/tmp/second PORT=9000 tokaut demo      a second one beside the first
+              tokaut demo --login      while one runs: name, password and code for its console
 
     Without --once it keeps running, so that you can dial in yourself. Next: `tokaut check` says what a real service
     needs.
     """
+    if login:
+        _print_login()
+        return
     try:
         with _on_stop(_exit_at_once):
             echo(LOADING)
@@ -50,6 +55,15 @@ def demo(*, once: bool, port: int) -> None:
             runner.run_demo(once=once, port=port)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+
+
+def _print_login() -> None:
+    account, settings = import_module("tokaut.demo.staff_account"), import_module("runtime.settings")
+    folder = settings.load_settings(settings.CommonSettings, {**os.environ, "TOKAUT_MODE": "demo"}).data
+    try:
+        echo(account.login_text(folder / "demo.json"))
+    except account.NoDemo as error:
+        raise CommandError(str(error)) from None
 
 
 @contextmanager

@@ -35,12 +35,18 @@ STOPPED = "\nThe report reached the hotline. All that was started here is stoppe
 RUNNING_TEXT = """
 The report is at the hotline. Everything stays up; Ctrl-C stops it all.
 
-  phone      {phone}     two phones to try, in a browser on this machine
+In a browser on this machine:
+
+  phone      {phone}     two phones to try, and beside them what the hotline gets
+  console    {console}     staff of Pikinini Helpline read and answer here
+  login      {login}     prints name, password and the code of this half minute
+
+For scripts:
+
   web        {web}     also /healthz, /readyz, /metrics
-  console    {console}     staff read and answer here, and hotlines call back; console_login is in the secrets
-  hotline    {hotline}
-  received   {received}     what the hotline has taken, a line a delivery
-  secrets    {told}     of this demo, for scripts
+  hotline    {hotline}     deliveries that it has accepted
+  received   {received}     the same as lines of JSON
+  secrets    {told}     of this demo
   logs       {inside}/log
 
 Or call by hand; go on with "event":"resume" and your answer in "text":
@@ -50,6 +56,7 @@ Or call by hand; go on with "event":"resume" and your answer in "text":
 
 See the outbox:  TOKAUT_DATA={quoted} {program} deliveries list
 """
+ALREADY = "Two phones to try are at {phone} already; here, a scripted reporter dials."
 
 
 def run_demo(*, once: bool, port: int) -> None:
@@ -96,6 +103,8 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
             start_stack(processes, plan, echo)
             is_up = True
             folder.tell(_demo_json(plan, _phone_url(plan, common), staff_account.create_account(plan.settings)))
+            if not once and (phone := _phone_url(plan, common)):
+                echo(ALREADY.format(phone=phone))
             watch = DeliveryWatch(processes, ReceivedDeliveries(folder.received, names, echo))
             with closing(
                 UssdPhone(plan.where.web, plan.secrets.africastalking, phone=PHONE_NUMBER, dials=SERVICE_CODE)
@@ -121,6 +130,7 @@ def _phone_url(plan: StackPlan, common: CommonSettings) -> str | None:
 def _keep_running(watch: DeliveryWatch, plan: StackPlan, phone: str | None) -> None:
     demo_file = plan.folder.told
     where = plan.where
+    shell_words = _shell_words(plan.folder.inside)
     urls = {"phone": phone or "not here", "web": where.web, "console": where.console, "hotline": where.hotline}
     echo(
         RUNNING_TEXT.format(
@@ -128,13 +138,19 @@ def _keep_running(watch: DeliveryWatch, plan: StackPlan, phone: str | None) -> N
             received=plan.folder.received,
             told=demo_file,
             inside=plan.folder.inside,
-            **_shell_words(plan.folder.inside),
+            login=f"{_data_prefix(plan.folder.told)}{shell_words['program']} demo --login",
+            **shell_words,
         )
     )
     try:
         watch.supervise(TextDisplay(echo, dials=SERVICE_CODE))
     except KeyboardInterrupt:
         echo(STOPPING)
+
+
+def _data_prefix(told: Path) -> str:
+    """Return what a command in this folder needs in front of it, to find this demo."""
+    return "" if told.parent == Path("var") else f"TOKAUT_DATA={shlex.quote(str(told.parent))} "
 
 
 def _shell_words(inside: Path) -> dict[str, str]:

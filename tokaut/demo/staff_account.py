@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import time
 from base64 import b32encode
 from collections.abc import Mapping
+from pathlib import Path
+
+import pyotp
 
 from console.auth import credentials
 from console.auth.invitations import InvitedAccount, hash_token, invite
@@ -46,3 +51,31 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
         "password": password,
         "totp_secret": b32encode(secret).decode(),
     }
+
+
+class NoDemo(Exception):
+    """No demo runs here, or it has no staff account. The message is one line: what is missing, and what to do."""
+
+
+LOGIN_TEXT = """The console of this demo, as staff of Pikinini Helpline:
+
+  address    {url}
+  name       {name}
+  password   {password}
+  code       {code}     for {seconds} seconds; then run this again
+"""
+
+
+def login_text(told: Path, now: float | None = None) -> str:
+    """Return the login of the running demo with the one-time code for `now`, in Unix seconds. Raises NoDemo.
+
+    `told`: its demo.json. A code that was used is not accepted a second time.
+    """
+    try:
+        login = json.loads(told.read_text())["console_login"]
+    except FileNotFoundError:
+        raise NoDemo(f"No demo runs: {told} is not there. Start one in another terminal: make demo") from None
+    if login is None:
+        raise NoDemo("This demo has no staff account: COUNTRIES leaves out vu.")
+    totp, moment = pyotp.TOTP(login["totp_secret"]), int(time.time() if now is None else now)
+    return LOGIN_TEXT.format(**login, code=totp.at(moment), seconds=totp.interval - moment % totp.interval)

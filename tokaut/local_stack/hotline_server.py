@@ -1,4 +1,4 @@
-"""A small hotline server for the demo: it accepts signed reports, stores each once, and they can be read.
+"""A small hotline server for the demo: it accepts signed reports, stores each once, and shows them on a page.
 
 Run as `python -m tokaut.local_stack.hotline_server PORT SECRETS RECEIVED [CERTIFICATE]`.
 SECRETS: a JSON file of hotline ids and their secrets. RECEIVED: the JSON-lines file to which deliveries are appended.
@@ -12,21 +12,24 @@ import os
 import ssl
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tokaut.local_stack import hotline_page
 from tokaut.terminal import one_line
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-PAGE = b"""This is the hotline of a Tokaut demo. It accepts signed reports by POST /<hotline> and shows none here.
-Each report that arrives is printed by `tokaut demo`, and is a line of received.jsonl.
-"""
+MOST_SHOWN = 200  # deliveries on the page; tests and measurements send many thousands
+LOCAL_HOSTS = ("127.0.0.1", "localhost")
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 MESSAGE_KINDS = {  # by the `kind` of a message
     "words": "a message to the hotline",
     "contact_given": "may be contacted from now on",
@@ -45,6 +48,7 @@ class DeliveryFile:
         complete = [line for line in lines if line.endswith(b"\n")]
         self._file.truncate(sum(map(len, complete)))  # drop a half-written line: it was never acknowledged
         self._keys = {json.loads(line)["headers"]["webhook-id"] for line in complete}
+        self._newest: deque[Mapping[str, Any]] = deque(map(json.loads, complete[-MOST_SHOWN:]), MOST_SHOWN)
 
     def close(self) -> None:
         """Close the file."""
@@ -57,6 +61,12 @@ class DeliveryFile:
                 self._file.write(json.dumps(line).encode() + b"\n")
                 os.fsync(self._file.fileno())
                 self._keys.add(key)
+                self._newest.append(line)
+
+    def newest(self) -> tuple[int, list[Mapping[str, Any]]]:
+        """Return the number of all accepted deliveries, and the newest of them, the oldest first."""
+        with self._lock:
+            return len(self._keys), list(self._newest)
 
 
 class DemoHotlineServer(ThreadingHTTPServer):
@@ -67,6 +77,7 @@ class DemoHotlineServer(ThreadingHTTPServer):
     def __init__(self, port: int, secrets: Mapping[str, str], received: Path, certificate: Path | None = None) -> None:
         self.locks = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
         self.received = DeliveryFile(received)
+        self.console = os.environ.get("CONSOLE_URL")  # staff of the demo read and answer there
         super().__init__(("127.0.0.1", port), _RequestHandler)
         if certificate:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -81,11 +92,26 @@ class _RequestHandler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        """Explain the server to a person who opens its address in a browser."""
-        if self.path != "/":
+        """Show the accepted deliveries to a person on this machine: they are all made up, as everything in a demo."""
+        host = self.headers.get("Host", "").partition(":")[0]
+        if host not in LOCAL_HOSTS:  # a name that another site's owner has pointed to this machine
             self._answer(404)
-            return
-        self._answer(200, PAGE)
+        elif self.path == "/":
+            self._show(hotline_page.page(self.server.received.newest()[1], self.server.console))
+        elif self.path == "/reports":
+            count, lines = self.server.received.newest()
+            if self.headers.get("If-None-Match") == (tag := f'"{count}"'):
+                self._answer(304, headers={"ETag": tag})
+            else:
+                self._show(hotline_page.reports(lines), {"ETag": tag})
+        elif self.path in hotline_page.FILES:
+            content_type, body = hotline_page.FILES[self.path]
+            self._answer(200, body, content_type, hotline_page.HEADERS)
+        else:
+            self._answer(404)
+
+    def _show(self, html: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        self._answer(200, html.encode(), "text/html; charset=utf-8", {**hotline_page.HEADERS, **headers})
 
     def do_POST(self) -> None:
         verifier = self.server.locks.get(self.path.strip("/"))
@@ -104,12 +130,16 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.server.received.add(headers["webhook-id"], line | {"raw": body.decode()})
         self._answer(204)
 
-    def _answer(self, status: int, body: bytes = b"") -> None:
+    def _answer(
+        self, status: int, body: bytes = b"", content_type: str = "", headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
         self.send_response_only(status)
         self.send_header("Date", self.date_time_string())
-        if body:
-            self.send_header("Content-Type", "text/plain; charset=utf-8")
-        if status != 204:
+        if content_type:
+            self.send_header("Content-Type", content_type)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status not in {204, 304}:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

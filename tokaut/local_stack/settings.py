@@ -219,6 +219,7 @@ def process_environment(
         "TOKAUT_STORE_KEY": new_secret(demo=True),
         "TOKAUT_CONSOLE_KEY": new_secret(demo=True),
         "CONSOLE_URL": where.console,
+        "TOKAUT_DEMO_HOTLINE": where.hotline,
         "TOKAUT_PHONE_PEPPER_FILE": str(inside / "pepper"),
         "AFRICASTALKING_TOKEN": made.africastalking,
         "KANNEL_TOKEN": made.kannel,

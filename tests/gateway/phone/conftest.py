@@ -29,4 +29,4 @@ def visit(town: Town, chromium: object) -> Iterator[Callable[..., Hand]]:
 
     yield open_it
     for hand in opened:
-        hand.leave(town.web)
+        hand.leave(town.web, town.plan.where.hotline)

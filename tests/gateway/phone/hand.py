@@ -14,6 +14,7 @@ class Hand:
         self.opened = opened
         self.page = opened.page
         self.quiet = quiet
+        self.inbox = opened.page.frame_locator("#hotline iframe")
 
     def part(self, name: str, phone: str = LEFT) -> Any:
         return self.page.locator(f".{phone} .{name}")
@@ -26,6 +27,10 @@ class Hand:
     def do(self, what: str, phone: str = LEFT) -> None:
         """left, right (soft keys), call, end (green, red), up, down, drop, hand."""
         self.page.locator(f".{phone} [data-do={what}]").click()
+
+    def soft(self, label: str, phone: str = LEFT) -> None:
+        """The soft key below these words."""
+        self.page.locator(f".{phone} .middle").get_by_role("button", name=label, exact=True).click()
 
     def line(self, phone: str = LEFT) -> str:
         return str(self.page.locator(f".{phone} .line").input_value())
@@ -41,7 +46,7 @@ class Hand:
 
     def answer(self, key: str, then: str, phone: str = LEFT) -> str:
         self.press(key, phone)
-        self.do("left", phone)
+        self.soft("Send", phone)
         return self.reads(then, phone)
 
     def dial(self, phone: str = LEFT) -> str:
@@ -51,16 +56,22 @@ class Hand:
     def choose(self, name: str, label: str) -> None:
         self.page.locator(f"#{name}").select_option(label=label)
 
+    def show(self, step: str) -> None:
+        """Have a thing to try played."""
+        self.page.locator(f"[data-pick={step}]").click()
+        self.page.locator(f"[data-show={step}]").click()
+
     def seen(self, step: str) -> str:
         """What the page says of a thing to try, once it is ticked."""
         self.page.locator(f"[data-step={step}][data-state=done]").wait_for()
-        return str(self.page.locator(f"[data-step={step}] .seen").inner_text())
+        return str(self.page.locator(f"#card-{step} .seen").text_content())
 
-    def leave(self, web: str) -> None:
+    def leave(self, *allowed: str) -> None:
         kept = self.page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]")
         assert (kept, self.opened.context.cookies()) == (["", 0, 0], [])
         assert self.page.evaluate("indexedDB.databases()") == [] and self.page.evaluate("caches.keys()") == []
         assert self.opened.refusals == []
-        assert not self.quiet or self.opened.said == []
-        assert {address for address in self.opened.asked if not address.startswith(f"{web}/")} == set()
+        assert not self.quiet or self.opened.said == [], self.opened.said
+        starts = tuple(f"{address}/" for address in allowed)
+        assert {address for address in self.opened.asked if not address.startswith(starts)} == set()
         self.opened.close()

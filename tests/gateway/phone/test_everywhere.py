@@ -22,7 +22,8 @@ DRAFTS = sorted(set(catalogues.load(locales.FOLDER)) - {"en"})
 
 @pytest.fixture(scope="module")
 def app(module_redis: str) -> Iterator[App]:
-    app = App(module_redis, {"COUNTRIES": ",".join(COUNTRIES), "TOKAUT_DRAFT_LANGUAGES": ",".join(DRAFTS)})
+    settings = {"COUNTRIES": ",".join(COUNTRIES), "TOKAUT_DRAFT_LANGUAGES": ",".join(DRAFTS), "TOKAUT_DEMO_HOTLINE": ""}
+    app = App(module_redis, settings)
     yield app
     app.close()
 
@@ -49,7 +50,7 @@ def test_a_report_in_every_language_of_a_country(hand: Hand, at: int) -> None:
     for language in languages:
         hand.choose("language", language)
         homes.add(hand.dial(RIGHT))
-        hand.page.locator("[data-show=report]").click()
+        hand.show("report")
         hand.seen("report")
         text = hand.screen()
         assert text.startswith("Sent") is (language == "English"), text

@@ -50,6 +50,7 @@ def test_each_part_has_every_header_once_and_a_policy_of_its_own(app: App, path:
     own = "Content-Security-Policy"
     policy = dict(part.split(" ", 1) for part in answer.headers[own].split("; "))
     assert policy.pop("default-src") == "'none'"
+    assert policy.pop("frame-src") == app.plan.where.hotline
     assert set(policy.values()) == {"'self'", "'none'"}
     assert {name: answer.headers[name] for name in HEADERS} == {**HEADERS, own: answer.headers[own]}
     assert (
@@ -57,6 +58,19 @@ def test_each_part_has_every_header_once_and_a_policy_of_its_own(app: App, path:
     )
     assert answer.headers["Content-Type"] == TYPES.get(Path(path).suffix or ".html", "application/json")
     assert "Set-Cookie" not in answer.headers
+
+
+def test_without_a_demo_hotline_there_is_no_frame(module_redis: str) -> None:
+    app = App(module_redis, {"TOKAUT_DEMO_HOTLINE": ""})
+    try:
+        assert "frame-src" not in app.http.client.get("/phone").headers["Content-Security-Policy"]
+        assert json.loads(app.http.send("GET", "/phone/world.json").content)["hotline"] is None
+    finally:
+        app.close()
+
+
+def test_the_whole_page_weighs_at_most_60_kb(app: App) -> None:
+    assert sum(len(app.http.client.get(path).data) for path in PATHS if path != "/phone/page.html") <= 60_000
 
 
 OTHERS = ["/phone/", "/phone/page.py", "/phone/__init__.py", "/phone/../app.py", "/phone/%2e%2e%2fapp.py", "/phone/x/y"]
@@ -100,7 +114,7 @@ def test_every_module_says_what_it_is(name: str) -> None:
 
 def test_it_knows_every_country_that_is_switched_on_and_its_languages(app: App) -> None:
     told = json.loads(app.http.send("GET", "/phone/world.json").content)
-    assert told["mode"] == "demo"
+    assert (told["mode"], told["hotline"]) == ("demo", app.plan.where.hotline)
     assert [(one["name"], one["ussd"], one["sms"], one["languages"]) for one in told["countries"]] == [
         ("Vanuatu", "*111*163#", "163", ["English", "Bislama", "Francais"]),
         ("Fiji", "*133#", "133", ["English", "Na Vosa Vakaviti"]),
