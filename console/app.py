@@ -20,7 +20,18 @@ from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
-from console.views import access_log, case, case_actions, case_list, drills, handover, operator, staff, statistics
+from console.views import (
+    access_log,
+    board,
+    case,
+    case_actions,
+    case_list,
+    drills,
+    handover,
+    operator,
+    staff,
+    statistics,
+)
 from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
@@ -44,6 +55,7 @@ PAGES = (
     staff.bp,
     operator.bp,
     access_log.bp,
+    board.bp,
     statistics.bp,
 )
 

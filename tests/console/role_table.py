@@ -35,6 +35,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},
     "POST /reports/<report_id>/away": (LEAD,),
     "GET /audit": (LEAD, AUDITOR),
+    "GET /board": (LEAD,),
+    "GET /board/now": (LEAD,),
     "POST /audit/export": (LEAD, AUDITOR),
     "GET /statistics": (LEAD, AUDITOR),
     "POST /statistics/export": (LEAD, AUDITOR),

@@ -45,6 +45,7 @@ PAGES = {
         "/?state=closed",
         "/people",
         "/audit",
+        "/board",
         "/me",
         "/statistics",
         "/readiness",
