@@ -21,6 +21,8 @@ from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
 from console.views import (
+    access_log,
+    board,
     case,
     case_actions,
     case_list,
@@ -58,6 +60,8 @@ PAGES = (
     reference.bp,
     staff.bp,
     operator.bp,
+    access_log.bp,
+    board.bp,
     statistics.bp,
 )
 

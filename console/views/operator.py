@@ -1,4 +1,4 @@
-"""Pages for operators, leads and auditors: state of the installation, audit, readiness of countries.
+"""Pages for operators, leads and auditors: state of the installation, readiness of countries.
 
 For values that the console cannot know, the page says where they are known. The console has no Redis; on a separate
 host it sees neither web's spool nor the marker of a backup.
@@ -31,12 +31,9 @@ from reports.escalation import LATE_AFTER
 from reports.store.operations import maintenance, overview
 from reports.store.operations.overview import OperatorOverview
 from reports.store.spool import ENTRY_SUFFIX
-from reports.store.staff import accounts
 from runtime.time_units import MINUTE
 
 bp = Blueprint("operator", __name__)
-
-MAX_ROWS = 500  # older ones are in `tokaut audit`
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +136,6 @@ def _backup() -> str:
     settings = services.settings
     age = maintenance.backup_age_seconds(maintenance.marker_path(settings.database_url, settings.data))
     return "never" if isinf(age) else str(int(age // 60))
-
-
-# The page of the audit, for leads and auditors: who did what, as acts and ids, never words.
-
-
-@bp.get("/audit")
-@requires(LEAD, AUDITOR)
-def show_audit(me: StaffRequest) -> Response:
-    """Show the latest acts of the hotline's people and systems."""
-    rows = accounts.list_acts(services.database, me.account.hotline, MAX_ROWS, me.account.staff_id)
-    return page("audit.html", me=me, rows=rows)
 
 
 # Readiness: what each country that is served here has and lacks, as `tokaut readiness` shows it.

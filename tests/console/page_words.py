@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import case_rows, deadlines, reachability, report, timeline
+from console.presenters import access_log, case_rows, deadlines, reachability, report, timeline
 from console.views import case, case_actions, drills, handover, operator, shift, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
@@ -87,3 +87,4 @@ def _in_code() -> Iterator[str]:
         handover.NOT_NOW,
         handover.ALREADY_ASKED,
     )
+    yield from (*access_log.SENTENCES.values(), *(name for name, _ in access_log.GROUPS.values()))

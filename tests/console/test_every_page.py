@@ -234,6 +234,7 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("report, a lead's", "ana", of["new"])
     yield Sight("people", "ana", "/people", _invited)
     yield Sight("audit", "ana", "/audit")
+    yield Sight("board", "ana", "/board")
     yield Sight("statistics", "ana", "/statistics")
     yield Sight("readiness", "ana", "/readiness")
     yield Sight("operator", "oto", "/operator")

@@ -53,11 +53,12 @@ def test_all_that_people_do_with_accounts(console: Console) -> None:
     assert again.get("/").leads_to == "/login"
     assert again.log_in().leads_to == "/"
     seen = again.get("/audit").text
-    assert "recovery confirmed" in seen and "login refused" in seen and "eti" not in seen
+    assert "ben confirmed the reset of the login of mere." in seen and "eti" not in seen
+    assert "A login with the name of mere failed." in seen
     luk = {"name": "luk", "role": "lead"}
     assert "asked by ana" in (ana.post("/people/invite", luk, at="/people") and ben.get("/people")).text
     assert "/join/" in ben.post("/people/invite", luk, at="/people").html
-    assert "lead confirmed" in ana.get("/audit").text
+    assert "ben confirmed that luk becomes a lead." in ana.get("/audit").text
     pass_time(database, 16 * 60)
     assert again.post("/locked", {"password": again.password}, at="/locked").leads_to == "/"
     assert again.post("/logout", at="/me").leads_to == "/login"
@@ -106,16 +107,26 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
         ("note", {"words": "Called the aunt"}),
         ("pass", {"to": "ana"}),
         ("work", {}),
+        ("board", {}),
         ("close", {"outcome": "helped"}),
         ("work", {}),
         ("decline", {"reason": "Not for us", "sure": "1"}),
     ):
+        if act == "board":
+            board = ana.get("/board")
+            assert board.status == 200 and "mere 1 1 0" in board.text
+            continue
         full = {**form, **mere.get(path).marks}
         for _ in range(2):  # pressed twice
             page = mere.post(f"{path}/{act}", full)
             assert page.status == 303, (act, page.text)
     seen = ana.get(path).text
     assert [seen.count(one) for one in ("Called the aunt", "Hello. We have read it.", "Not for us")] == [1, 1, 1]
+    log = ana.get(f"/audit?report={report_id[-6:]}&person=mere&act=taken")
+    assert (
+        "mere took the report." in log.text and "ana" not in log.html.partition("<tbody>")[2].partition("</tbody>")[0]
+    )
+    assert "No act fits this filter." in eti.get(f"/audit?report={report_id[-6:]}").text
     assert ana.get(f"{path}/export").status == 200
     who = next(one.staff_id for one in accounts.list_accounts(database, "vu-pikinini") if one.name == "mere")
     assert ana.post(f"{path}/away", {"who": who}, at=path).status == 303

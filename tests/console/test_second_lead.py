@@ -12,7 +12,7 @@ from reports.store.staff.accounts import Account
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
-from tests.support.staff import Page, Person, joined, pass_time
+from tests.support.staff import Page, Person, joined, pass_time, staff_acts
 from tokaut.local_stack.settings import StackPlan
 
 HOTLINE = "vu-pikinini"
@@ -68,7 +68,7 @@ def test_an_invitation_as_lead_is_confirmed_by_another_who_gets_the_link(
     assert luk.join(link_on(page)).status == 200 and luk.log_in().leads_to == "/"
     assert luk.get("/people").status == 200
     assert "To become a lead" not in ana.get("/people").text
-    acts = [(one.actor.rpartition("/")[2], one.act) for one in accounts.list_acts(console.parts.database, HOTLINE, 99)]
+    acts = [(one.actor.rpartition("/")[2], one.act) for one in staff_acts(console.parts.database, HOTLINE)]
     assert {("ana", "lead_asked"), ("ben", "lead_confirmed"), ("ben", "invited")} <= set(acts)
 
 

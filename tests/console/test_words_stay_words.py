@@ -45,6 +45,7 @@ PAGES = {
         "/?tab=closed",
         "/people",
         "/audit",
+        "/board",
         "/me",
         "/statistics",
         "/readiness",

@@ -9,9 +9,11 @@ from typing import Any
 
 import pyotp
 from flask import Flask
+from sqlalchemy import select
 
 from console.auth.invitations import InvitedAccount, invite
 from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 
 PASSWORD = "reef canoe seven lamp"
 HERE = "https://desk.example"
@@ -120,3 +122,11 @@ def joined(flask: Flask, database: Database, name: str, role: str = "staff", hot
     link = invite(database, "", InvitedAccount(name, hotline, role), f"staff:{hotline}/first")
     assert person.join(link).status == 200
     return person
+
+
+def staff_acts(database: Database, hotline: str) -> list[Any]:
+    """Return the audit entries of a hotline's staff, oldest first."""
+    a = t.audit.c
+    query = select(a.at, a.actor, a.act, a.object_id).where(a.actor.startswith(f"staff:{hotline}/", autoescape=True))
+    with database.read() as connection:
+        return list(connection.execute(query.order_by(a.at, a.audit_id)))

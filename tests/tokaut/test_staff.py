@@ -10,8 +10,7 @@ from click.testing import CliRunner, Result
 
 from console.app import create_app
 from reports.store.engine.database import Database
-from reports.store.staff import accounts
-from tests.support.staff import Person
+from tests.support.staff import Person, staff_acts
 from tokaut.__main__ import main
 from tokaut.local_stack import startup
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
@@ -76,7 +75,7 @@ def test_what_it_does_not_do(settings: Mapping[str, str], words: list[str], said
 def test_it_is_in_the_audit_in_the_operators_name(settings: Mapping[str, str]) -> None:
     run(settings, "invite", "joe", "--role", "operator")
     database = Database(f"sqlite:///{settings['TOKAUT_DATA']}/tokaut.db")
-    (row,) = accounts.list_acts(database, "_operator", 9)
+    (row,) = staff_acts(database, "_operator")
     assert (row.act, row.object_id) == ("invited", "_operator/joe")
     assert row.actor.startswith("staff:_operator/")
     database.close()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, delete, insert, or_
 
 from reports.store import audit_log
 from reports.store.engine.database import Database
-from reports.store.privileges.row_security import read_as, write_as
+from reports.store.privileges.row_security import write_as
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -214,20 +214,6 @@ def record_act(database: Database, account: Account, act: str, about: str) -> No
     """Write one audit entry in a transaction of its own. It is committed when this returns."""
     with write_as(database, account.hotline) as connection:
         audit_log.append(connection, account.actor, act, about, database.now())
-
-
-def list_acts(database: Database, hotline: str, most: int, reader: str = "") -> list[Row[Any]]:
-    """Return the latest acts of a hotline's staff, newest first: at, actor, act, object_id.
-
-    `reader`: an account id; acts on reports that it is excluded from are left out (S-26).
-    """
-    a, d = t.audit.c, t.delivery.c
-    excluded = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == reader)
-    excluded_deliveries = select(d.delivery_id).where(d.report_id.in_(excluded), d.hotline == hotline)
-    query = select(a.at, a.actor, a.act, a.object_id).where(a.actor.startswith(f"staff:{hotline}/", autoescape=True))
-    query = query.where(a.object_id.not_in(excluded), a.object_id.not_in(excluded_deliveries))
-    with read_as(database, hotline) as connection:
-        return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
 
 
 def _change(

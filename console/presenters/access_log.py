@@ -1,0 +1,97 @@
+"""Sentences of the access log: one for each act, and the groups by which acts are filtered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from reports.store.staff.access_log import LoggedAct
+
+# Act → sentence. {who}: the person who did it. {about}: the person or the drill that it was done to.
+SENTENCES: Final[Mapping[str, str]] = {
+    "read": "{who} opened the report.",
+    "read_many": "{who} has opened more than 60 reports within an hour.",
+    "not_given": "{who} was refused access to a report.",
+    "number_shown": "{who} had the reporter's number shown outside the safe hours.",
+    "exported:json": "{who} downloaded the report as JSON.",
+    "exported:statistics": "{who} downloaded a table of the statistics.",
+    "exported:access_log": "{who} downloaded the access log.",
+    "accepted": "{who} took the report.",
+    "holds": "{who} took the report over.",
+    "in_progress": "{who} marked the report as in progress.",
+    "rejected": "{who} declined the report: it goes to the next hotline.",
+    "closed": "{who} closed the report.",
+    "closed:helped": "{who} closed the report. Outcome: helped.",
+    "closed:handed_on": "{who} closed the report. Outcome: referred to another service.",
+    "closed:could_not_reach": "{who} closed the report. Outcome: nobody could be reached.",
+    "closed:none_came": "{who} closed the report. Outcome: referred, but no service responded.",
+    "closed:no_child_in_need": "{who} closed the report. Outcome: no child needs help now.",
+    "closed:hoax": "{who} closed the report. Outcome: false report, confirmed by two people.",
+    "hoax_said": "{who} marked the report as a false report. A second person must agree.",
+    "passed_on": "{who} passed the report to a colleague, or put it back into the queue.",
+    "hand_over_asked": "{who} asked to transfer the report to another hotline.",
+    "handed_on": "The report was transferred to another hotline, as {who} had asked.",
+    "noted": "{who} saved a note.",
+    "answered": "{who} sent a message to the reporter.",
+    "kept_away": "{who} hid the report from a colleague.",
+    "let_near": "{who} showed the report to a colleague again.",
+    "logged_in": "{who} logged in.",
+    "logged_out": "{who} logged out.",
+    "logged_out_everywhere": "{who} logged out everywhere.",
+    "login_refused": "A login with the name of {who} failed.",
+    "password_changed": "{who} changed their password.",
+    "invited": "{who} invited {about}.",
+    "joined": "{who} accepted an invitation.",
+    "role_staff": "{who} gave {about} the role staff.",
+    "role_lead": "{who} made {about} a lead.",
+    "role_auditor": "{who} gave {about} the role auditor.",
+    "role_staff_asked": "{who} asked to give {about} the role staff. A second person must confirm it.",
+    "role_staff_confirmed": "{who} confirmed that {about} gets the role staff.",
+    "role_auditor_asked": "{who} asked to give {about} the role auditor. A second person must confirm it.",
+    "role_auditor_confirmed": "{who} confirmed that {about} gets the role auditor.",
+    "lead_asked": "{who} asked to make {about} a lead. A second lead must confirm it.",
+    "lead_confirmed": "{who} confirmed that {about} becomes a lead.",
+    "end_asked": "{who} asked to end the account of {about}. A second person must confirm it.",
+    "end_confirmed": "{who} confirmed the end of the account of {about}.",
+    "recovery_asked": "{who} asked to reset the login of {about}. A second lead must confirm it.",
+    "recovery_confirmed": "{who} confirmed the reset of the login of {about}.",
+    "staff_ended": "{who} ended the account of {about}.",
+    "staff_restored": "{who} gave {about} the account back.",
+    "drill_planned": "{who} planned a drill.",
+    "drill_called_off": "{who} called a drill off.",
+}
+OTHER_ACT: Final = "{who}: {act}"  # an act of a later release; it is not translated
+
+# Key of a filter → its name, and the acts that it lists
+GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "opened": ("Opened, shown, downloaded", ("read", "read_many", "number_shown", "exported:")),
+    "refused": ("Refused access, failed logins", ("not_given", "login_refused")),
+    "taken": ("Took, in progress", ("accepted", "holds", "in_progress")),
+    "written": ("Messages and notes", ("answered", "noted")),
+    "passed": ("Passed on, transferred, declined", ("passed_on", "hand_over_", "handed_on", "rejected")),
+    "closed": ("Closed, false report", ("closed", "closed:", "hoax_")),
+    "hidden": ("Hidden from colleagues", ("kept_away", "let_near")),
+    "people": (
+        "People and accounts",
+        ("invited", "joined", "role_", "lead_", "end_", "recovery_", "staff_", "password_changed"),
+    ),
+    "logins": ("Logins", ("logged_in", "logged_out", "logged_out_everywhere", "login_refused")),
+}
+
+
+def sentence(act: str) -> str:
+    """Return the sentence of an act, with its placeholders; OTHER_ACT if there is none."""
+    return SENTENCES.get(act, OTHER_ACT)
+
+
+def act_words(act: str) -> str:
+    """Return the name of an act that has no sentence, as words."""
+    return act.replace("_", " ").replace(":", ": ")
+
+
+def subject(one: LoggedAct, names: Mapping[str, str]) -> str:
+    """Return the person whom an act was done to: by the account's name, or by the name that stands in the entry.
+
+    `names`: account id → name.
+    """
+    return names.get(one.object_id) or one.object_id.rpartition("/")[2]

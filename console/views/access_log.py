@@ -1,0 +1,170 @@
+"""The access log, for leads and auditors: who did what to which report, as sentences; never a word of a report.
+
+It can be filtered by person, report, act and day, and downloaded after a repeated check of the login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, Response, request
+
+from console.auth.access_control import AUDITOR, LEAD, READERS, StaffRequest, requires
+from console.presenters import access_log as presenter
+from console.responses import HEADERS, current_query, page
+from console.services import services
+from console.templating import actor_name, fill_placeholders, format_time, select_catalogue
+from flows.catalogues import Catalogue
+from reports.spreadsheet import as_csv
+from reports.store.staff import access_log, accounts
+from reports.store.staff.access_log import REFERENCE_LENGTH, AccessFilter, LoggedAct, Position
+from runtime.time_units import SECOND
+
+bp = Blueprint("access_log", __name__)
+
+CSV_HEAD = ("when", "who", "act", "sentence", "report", "about")
+FILE_NAME = "access-log.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """The fields of the form above the log. `day`: an ISO date on the hotline's clock."""
+
+    person: str = ""
+    report: str = ""
+    act: str = ""
+    day: str = ""
+
+    @property
+    def query(self) -> str:
+        """Return the fields that are set, as a query string."""
+        return urlencode({name: value for name, value in asdict(self).items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the log. `tag`: the language of the sentence if it is not that of the page.
+
+    `reference`: the end of the report's id. `link`: its page; empty if the reader may not open it.
+    """
+
+    at: int
+    who: str
+    words: str
+    tag: str
+    report_id: str
+    reference: str
+    link: str
+
+
+@bp.get("/audit")
+@requires(LEAD, AUDITOR)
+def show_log(me: StaffRequest) -> Response:
+    """Show one page of the log."""
+    query = current_query()
+    log_filter = _read_filter(query)
+    found = access_log.list_acts(services.database, me.account, _wanted(me, log_filter, query.get("before", "")))
+    return page(
+        "audit.html",
+        me=me,
+        asked=log_filter,
+        people=accounts.list_accounts(services.database, me.account.hotline),
+        groups={key: name for key, (name, _) in presenter.GROUPS.items()},
+        lines=_lines(me, found.acts),
+        is_first="before" not in query,
+        older=_page_address(log_filter, found.older) if found.older else "",
+        newest=_page_address(log_filter, None),
+        length=REFERENCE_LENGTH,
+    )
+
+
+@bp.post("/audit/export")
+@requires(LEAD, AUDITOR, fresh=True, back="/audit")
+def export_log(me: StaffRequest) -> Response:
+    """Return the acts that match the filter as CSV. The log records the download first."""
+    wanted = _wanted(me, _read_filter(me.form), "")
+    accounts.record_act(services.database, me.account, "exported:access_log", "access_log")
+    acts, names = access_log.list_all_acts(services.database, me.account, wanted), _account_names(me)
+    rows = [_csv_row(me, one, names) for one in acts]
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
+    return Response(as_csv(CSV_HEAD, rows), headers=headers, content_type="text/csv; charset=utf-8")
+
+
+def _read_filter(fields: Mapping[str, str]) -> LogFilter:
+    return LogFilter(*(fields.get(name, "").strip()[:64] for name in LogFilter.__dataclass_fields__))
+
+
+def _wanted(me: StaffRequest, asked: LogFilter, before: str) -> AccessFilter:
+    _, acts = presenter.GROUPS.get(asked.act, ("", ()))
+    first, last = _day_bounds(asked.day, _zone(me))
+    return AccessFilter(asked.person, asked.report.lower(), acts, first, last, _position(before))
+
+
+def _zone(me: StaffRequest) -> ZoneInfo:
+    zones = [country.time_zone for country in services.countries if me.account.hotline in country.hotlines]
+    return ZoneInfo(zones[0] if zones else "UTC")
+
+
+def _day_bounds(text: str, zone: ZoneInfo) -> tuple[int | None, int | None]:
+    """Return the first moment of a day and of the next one; None twice if the text is no date."""
+    try:
+        day = date.fromisoformat(text)
+        first, last = (
+            int(datetime.combine(one, time(), zone).timestamp()) * SECOND for one in (day, day + timedelta(1))
+        )
+    except (ValueError, OverflowError):
+        return None, None
+    return first, last
+
+
+def _position(text: str) -> Position | None:
+    at, _, audit_id = text.partition(".")
+    return Position(int(at), audit_id[:36]) if at.isascii() and at.isdigit() and len(at) < 18 else None
+
+
+def _page_address(asked: LogFilter, after: Position | None) -> str:
+    before = urlencode({"before": f"{after.at}.{after.audit_id}"}) if after else ""
+    return "/audit?" + "&".join(part for part in (asked.query, before) if part)
+
+
+def _account_names(me: StaffRequest) -> Mapping[str, str]:
+    return {one.staff_id: one.name for one in accounts.list_accounts(services.database, me.account.hotline)}
+
+
+def _lines(me: StaffRequest, acts: Sequence[LoggedAct]) -> list[LogLine]:
+    catalogue = select_catalogue(request, services.page_catalogues)
+    names = _account_names(me)
+    report_ids = {one.report_id for one in acts if one.report_id}
+    may_read = me.account.role in READERS and report_ids
+    openable = access_log.list_visible(services.database, me.account, report_ids) if may_read else frozenset()
+    lines = []
+    for one in acts:
+        words, tag = _sentence(one, names, catalogue)
+        reference = one.report_id[-REFERENCE_LENGTH:]
+        link = f"/reports/{one.report_id}" if one.report_id in openable else ""
+        lines.append(LogLine(one.at, _who(one), words, tag, one.report_id, reference, link))
+    return lines
+
+
+def _who(one: LoggedAct) -> str:
+    return actor_name(one.actor.rpartition("/")[2])
+
+
+def _sentence(one: LoggedAct, names: Mapping[str, str], catalogue: Catalogue) -> tuple[str, str]:
+    """Return the sentence of an act, and its language if that is not the page's."""
+    template = presenter.sentence(one.act)
+    fields = {"who": catalogue.say(_who(one)), "about": presenter.subject(one, names)}
+    if template == presenter.OTHER_ACT:
+        return fill_placeholders(template, fields | {"act": presenter.act_words(one.act)}), "en"
+    return fill_placeholders(catalogue.say(template), fields), ""
+
+
+def _csv_row(me: StaffRequest, one: LoggedAct, names: Mapping[str, str]) -> tuple[str, ...]:
+    fields = {"who": _who(one), "about": presenter.subject(one, names), "act": presenter.act_words(one.act)}
+    words = fill_placeholders(presenter.sentence(one.act), fields)
+    about = "" if one.report_id else presenter.subject(one, names)
+    return format_time(one.at, _zone(me)), _who(one), one.act, words, one.report_id, about

@@ -1,0 +1,196 @@
+"""The access log of a hotline: what its staff and its own systems did, newest first, filtered and in pages.
+
+One act may have written several audit entries: taking a report changes each delivery of it and its holder. They are one
+line here. Lines about reports that the reader is excluded from are left out, and so is their number (S-26).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
+
+from reports.case_state import HANDLING_STATES, Handling
+from reports.delivery import REPORT_TYPES, DeliveryState
+from reports.store.engine.database import Database
+from reports.store.privileges.row_security import read_as
+from reports.store.schema import tables as t
+from reports.store.staff.accounts import Account
+from runtime.time_units import SECOND
+
+PAGE_SIZE = 50
+MAX_EXPORTED = 10_000
+SAME_ACT_WITHIN = 2 * SECOND  # between the first and the last audit entry of one act
+MAX_ENTRIES_OF_ACT = 16
+HELD: Final = "holds"  # written beside a new handling state, or alone: a report was taken over
+CLOSED_WITH: Final = "closed:"  # beside the handling state, with the outcome
+NOT_LISTED: Final = ("made",)  # the delivery that a transfer creates; the transfer has an entry of its own
+REFERENCE_LENGTH = 6
+# Where a hotline's reports are found; of a purged one only a receipt is left.
+_REPORT_IDS = ((t.delivery, t.delivery.c.report_id), (t.receipt, t.receipt.c.report_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position in the log: the entry after which a page begins."""
+
+    at: int
+    audit_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFilter:
+    """Which acts to list.
+
+    `person`: name of an account; empty for all. `reference`: a report id, or the end of one. `acts`: names of acts; a
+    name that ends with a colon or an underscore stands for all that begin with it; empty for all. `since`, `until`:
+    microseconds, `until` excluded. `after`: where the page begins.
+    """
+
+    person: str = ""
+    reference: str = ""
+    acts: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+    after: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAct:
+    """One act. `object_id`: what it was done to; `report_id`: that report, empty if it was no report."""
+
+    position: Position
+    actor: str
+    act: str
+    object_id: str
+    report_id: str
+
+    @property
+    def at(self) -> int:
+        """Return when it was done, in microseconds."""
+        return self.position.at
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A page of the log. `older`: where the next page begins; None: this is the last one."""
+
+    acts: tuple[LoggedAct, ...]
+    older: Position | None
+
+
+def list_acts(database: Database, reader: Account, wanted: AccessFilter, most: int = PAGE_SIZE) -> LogPage:
+    """Return one page of the hotline's log."""
+    limit = most * 2 + MAX_ENTRIES_OF_ACT
+    with read_as(database, reader.hotline) as connection:
+        rows = connection.execute(_query(reader, wanted, limit)).all()
+    acts = [
+        LoggedAct(Position(at, audit_id), actor, act, object_id, report_id or "")
+        for at, audit_id, actor, act, object_id, report_id in rows
+    ]
+    is_complete = len(rows) < limit
+    kept: list[LoggedAct] = []
+    last = -1
+    for index, is_own_line in enumerate(_own_lines(acts)):
+        if is_own_line and len(kept) == most:
+            break
+        if is_own_line and not is_complete and index > len(acts) - MAX_ENTRIES_OF_ACT:
+            break  # the rest of this act may be on the next page
+        kept += [acts[index]] if is_own_line else []
+        last = index
+    has_older = not is_complete or last < len(acts) - 1
+    return LogPage(tuple(kept), acts[last].position if has_older and last >= 0 else None)
+
+
+def list_all_acts(database: Database, reader: Account, wanted: AccessFilter) -> list[LoggedAct]:
+    """Return all acts that match, at most MAX_EXPORTED, for a download."""
+    return list(list_acts(database, reader, wanted, MAX_EXPORTED).acts)
+
+
+def _own_lines(acts: Sequence[LoggedAct]) -> Iterator[bool]:
+    """Yield for each entry, newest first, whether it is a line of its own."""
+    for index, one in enumerate(acts):
+        nearby = [other for other in _near(acts, index) if (other.actor, other.report_id) == (one.actor, one.report_id)]
+        yield not (one.report_id and any(_covers(other, one) for other in nearby))
+
+
+def _near(acts: Sequence[LoggedAct], index: int) -> Iterator[LoggedAct]:
+    first, last = max(0, index - MAX_ENTRIES_OF_ACT), index + MAX_ENTRIES_OF_ACT
+    for position in range(first, min(last, len(acts))):
+        if position != index and abs(acts[position].at - acts[index].at) <= SAME_ACT_WITHIN:
+            yield acts[position]
+
+
+def _covers(line: LoggedAct, entry: LoggedAct) -> bool:
+    """Return whether `entry` is part of the act that `line` shows."""
+    if entry.act == HELD:
+        return line.act in (Handling.ACCEPTED, Handling.IN_PROGRESS)
+    if entry.act == Handling.CLOSED and line.act.startswith(CLOSED_WITH):
+        return True
+    # A report that the hotline was given twice has two deliveries; both change at the same moment.
+    is_second = entry.at == line.at and entry.position.audit_id < line.position.audit_id
+    return entry.act == line.act and entry.act in HANDLING_STATES and is_second
+
+
+def _query(reader: Account, wanted: AccessFilter, most: int) -> Select[Any]:
+    """Select the newest entries, and then the report that each one is about."""
+    a, d = t.audit.c, t.delivery.c
+    excluded = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == reader.staff_id)
+    excluded_deliveries = select(d.delivery_id).where(d.report_id.in_(excluded), d.hotline == reader.hotline)
+    newest = select(a.at, a.audit_id, a.actor, a.act, a.object_id).where(
+        a.actor.startswith(f"staff:{reader.hotline}/", autoescape=True),
+        a.act.not_in(NOT_LISTED),
+        a.object_id.not_in(excluded),
+        a.object_id.not_in(excluded_deliveries),
+        *_conditions(reader.hotline, wanted),
+    )
+    found = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
+    candidates = (
+        select(table.c.report_id).where(table.c.hotline == reader.hotline, column == found.c.object_id).limit(1)
+        for table, column in ((t.delivery, t.delivery.c.delivery_id), *_REPORT_IDS)
+    )
+    report_id = func.coalesce(*(one.correlate(found).scalar_subquery() for one in candidates))
+    return select(found, report_id.label("report_id")).order_by(found.c.at.desc(), found.c.audit_id.desc())
+
+
+def _conditions(hotline: str, wanted: AccessFilter) -> Iterator[ColumnElement[bool]]:
+    a = t.audit.c
+    if wanted.person:
+        yield a.actor == f"staff:{hotline}/{wanted.person}"
+    if wanted.reference:
+        yield a.object_id.in_(_ids_of_report(hotline, wanted.reference))
+    if wanted.acts:
+        yield or_(*(a.act.startswith(act, autoescape=True) if act[-1] in ":_" else a.act == act for act in wanted.acts))
+    if wanted.since is not None:
+        yield a.at >= wanted.since
+    if wanted.until is not None:
+        yield a.at < wanted.until
+    if wanted.after:
+        yield tuple_(a.at, a.audit_id) < tuple_(literal(wanted.after.at), literal(wanted.after.audit_id))
+
+
+def _ids_of_report(hotline: str, reference: str) -> Any:
+    """Select the ids of the hotline's reports that end so, also of purged ones, and of their deliveries."""
+    return union(
+        *(
+            select(column).where(table.c.hotline == hotline, table.c.report_id.endswith(reference, autoescape=True))
+            for table, column in ((t.delivery, t.delivery.c.delivery_id), *_REPORT_IDS)
+        )
+    )
+
+
+def list_visible(database: Database, reader: Account, report_ids: Collection[str]) -> frozenset[str]:
+    """Return those of the reports that this person may open, for the links of a page."""
+    d, k = t.delivery.c, t.kept_away.c
+    excluded = select(k.report_id).where(k.staff_id == reader.staff_id)
+    is_visible = and_(
+        d.hotline == reader.hotline,
+        d.type.in_(REPORT_TYPES),
+        d.state != DeliveryState.CANCELLED,
+        d.report_id.not_in(excluded),
+        d.report_id.in_(sorted(report_ids)),
+    )
+    with read_as(database, reader.hotline) as connection:
+        return frozenset(connection.execute(select(d.report_id).where(is_visible)).scalars())
