@@ -17,11 +17,11 @@ from console import responses
 from console.auth import cookies, credentials
 from console.auth.access_control import AUDITOR, LEAD, STAFF, Form, StaffRequest, known_page, public, requires
 from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, invite, is_valid_name
-from console.auth.login import logout_response
+from console.auth.login import console_site, logout_response
 from console.responses import page, redirect
 from console.services import services
 from reports.store.schema.staff import StaffRole
-from reports.store.staff import accounts, staff_sessions
+from reports.store.staff import accounts, passkeys, staff_sessions
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY
 
@@ -38,6 +38,11 @@ ENDED = "The account has ended. It can be given back for 24 hours, by Undo."
 RESTORED = "The account is back. Its owner can log in as before."
 DONE_MESSAGES = {"ended": ENDED, "restored": RESTORED}
 ALONE = "There is no other lead who could confirm it. The operator can invite one, by tokaut staff invite."
+PASSKEY_MESSAGES = {
+    "passkey_added": "The passkey was added. You can log in with it now.",
+    "passkey_removed": "The passkey was removed. It opens nothing here any more; delete it on the key or phone, too.",
+    "passkey_refused": "No passkey was added: its answer was not valid, it is in use already, or you have ten.",
+}
 TWO_LEADS_MESSAGES = {
     accounts.ASKED: {"said": ASKED},
     accounts.ALREADY_ASKED: {"wrong": AGAIN},
@@ -242,9 +247,18 @@ def _render_profile(me: StaffRequest, problem: str = "") -> Response:
         (session, _short_id(session.session_hash))
         for session in staff_sessions.list_sessions(services.database, me.account.staff_id)
     ]
-    is_switched = responses.message_key() == "alarm"
+    said = responses.message_key() or ""
     return page(
-        "me.html", 400 if problem else 200, me=me, sessions=open_sessions, wrong=problem, is_switched=is_switched
+        "me.html",
+        400 if problem else 200,
+        me=me,
+        sessions=open_sessions,
+        wrong=problem,
+        is_switched=said == "alarm",
+        has_passkeys=console_site() is not None,
+        passkeys=passkeys.list_passkeys(services.database, me.account.staff_id),
+        passkey_said=PASSKEY_MESSAGES.get(said, ""),
+        passkey_failed=said == "passkey_refused",
     )
 
 

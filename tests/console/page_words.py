@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console import responses, templating
-from console.auth import access_control, credentials, invitations, login
+from console.auth import access_control, credentials, invitations, login, passkey_views
 from console.presenters import deadlines, reachability, report
 from console.views import case, case_actions, case_list, drills, handover, operator, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
@@ -61,7 +61,8 @@ def _in_code() -> Iterator[str]:
     yield from (*report.SENTENCES, *report.ROLES.values())
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from credentials.FAULTS
-    yield login.LOGIN_REFUSED
+    yield from (login.LOGIN_REFUSED, login.UNLOCK_REFUSED, passkey_views.PASSKEY_REFUSED)
+    yield from staff.PASSKEY_MESSAGES.values()
     yield from (getattr(operator, name) for name in NEEDS)
     yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE)
     yield from (staff.NO_NAME, staff.TAKEN, staff.NOT_YOURSELF, staff.AGAIN, staff.ASKED, staff.ALONE)

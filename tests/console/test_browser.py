@@ -37,10 +37,10 @@ REPLIES = ("1", "2", "3", "1", "4", "1", "1", "1")
 class House:
     """A town, its console as a process of its own, and people with their authenticators."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, town: Town, host: str = "127.0.0.1") -> None:
         self.town = town
         self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"http://{host}:{self.port}"
         environment = {**town.environment, "CONSOLE_URL": self.address}
         command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "console" / "gunicorn.conf.py")]
         command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
@@ -111,7 +111,7 @@ def join(house: House, page: Any, name: str, role: str = "staff", hotline: str =
     page.goto(house.link(name, role, hotline))
     house.secrets[name] = page.locator("code.letters").inner_text().replace(" ", "")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("The same once more").fill(PASSWORD)
+    page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_label("The code that it shows now").fill(house.code(name))
     page.get_by_role("button", name="Make my account").click()
     page.get_by_role("heading", name="Done").wait_for()
@@ -121,7 +121,7 @@ def log_in(house: House, page: Any, name: str) -> None:
     page.goto(f"{house.address}/login")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("Code of your authenticator").fill(house.code(name))
+    page.get_by_label("6-digit code from your authenticator app").fill(house.code(name))
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
 

@@ -174,7 +174,7 @@ def _closed(page: Any) -> None:
 
 
 def _wrong_password(page: Any) -> None:
-    for label in ("Name", "Password", "Code of your authenticator"):
+    for label in ("Name", "Password", "6-digit code from your authenticator app"):
         page.get_by_label(label, exact=True).fill("nobody")
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("alert").wait_for()
@@ -189,7 +189,7 @@ def _invited(page: Any) -> None:
 def _joined(page: Any) -> None:
     secret = page.locator("code.letters").inner_text().replace(" ", "")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("The same once more").fill(PASSWORD)
+    page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_label("The code that it shows now").fill(pyotp.TOTP(secret).now())
     page.get_by_role("button", name="Make my account").click()
     page.get_by_role("heading", name="Done").wait_for()

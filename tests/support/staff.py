@@ -43,6 +43,12 @@ class Page:
         return found[1] if found else ""
 
     @property
+    def invitation(self) -> str:
+        """Return the link of an invitation on the page; empty without one."""
+        found = re.search(r"/join[/#][\w-]+", self.html)
+        return found[0] if found else ""
+
+    @property
     def marks(self) -> dict[str, str]:
         """Return the hidden fields of a report's form."""
         found = re.search(r'name="once" value="([\w-]+)"', self.html)

@@ -135,7 +135,7 @@ def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen
     """Delete an invitation, and create or restore its account.
 
     Return False if the invitation was used meanwhile, or if another account has the name. A restored account is logged
-    out everywhere, so nobody who used it before stays in.
+    out everywhere and loses its passkeys, so nobody who used it before stays in.
     """
     now = database.now()
     i = s.invitation.c
@@ -152,6 +152,7 @@ def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen
         else:
             connection.execute(update(s.staff).where(s.staff.c.staff_id == one.staff_id).values(values))
             connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == one.staff_id))
+            connection.execute(delete(s.passkey).where(s.passkey.c.staff_id == one.staff_id))
         audit_log.append(connection, actor(one.hotline, one.name), "joined", one.staff_id or staff_id, now)
     return True
 
