@@ -15,7 +15,7 @@ from flask import Flask, Response
 import locales
 from console import api, templating
 from console.api import load_signatures
-from console.auth import access_control, invitations, login
+from console.auth import access_control, invitations, login, passkey_views
 from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
@@ -50,6 +50,7 @@ PLAIN = "text/plain; charset=utf-8"
 MAX_BODY_BYTES = 64 * 1024
 PAGES = (
     login.bp,
+    passkey_views.bp,
     invitations.bp,
     case_list.bp,
     case.bp,

@@ -6,7 +6,7 @@ import ipaddress
 
 from flask import Blueprint, Request, Response, request
 
-from console.auth import cookies, credentials
+from console.auth import cookies, credentials, passkeys
 from console.auth.access_control import (
     IDLE_TIMEOUT,
     Form,
@@ -27,6 +27,7 @@ from reports.crypto import DecryptError, RecordCipher
 from reports.store.cases import case_list
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts, login_throttle, staff_sessions
+from reports.store.staff import passkeys as stored_passkeys
 from reports.store.staff.accounts import Account
 from reports.store.staff.login_throttle import LoginAttempt, LoginLimit
 from reports.store.staff.staff_sessions import StaffSession
@@ -45,6 +46,7 @@ LOGIN_REFUSED = (
     "Name, password or code is not right, or there were too many tries. If the code was used already, wait for the "
     "next one; else wait a while and try again."
 )
+UNLOCK_REFUSED = "This is not your password."
 
 
 # Limits on login attempts. Nobody can lock a colleague out.
@@ -87,17 +89,28 @@ def client_address(request: Request) -> str:
     return str(address)
 
 
+def console_site() -> passkeys.Site | None:
+    """Return the console as browsers see it, if passkeys can be used here; None if not."""
+    return passkeys.site(services.settings.console_url)
+
+
+def can_use_passkey(account: Account) -> bool:
+    """Return whether this account has a passkey that can be used here."""
+    return console_site() is not None and bool(stored_passkeys.list_passkeys(services.database, account.staff_id))
+
+
 @bp.get("/login")
 @public
 def login_page(_: Form) -> Response:
     """Show the form to log in."""
-    return _render_login()
+    return render_login()
 
 
-def _render_login(*, refused: bool = False) -> Response:
+def render_login(refused: str = "") -> Response:
+    """Return the page with the form to log in. `refused`: what is said after a login that failed."""
     browser = cookies.Browser.of(request)
-    words = {"token": page_csrf_token(browser), "refused": LOGIN_REFUSED if refused else ""}
-    response = page("login.html", 403 if refused else 200, **words)
+    words = {"token": page_csrf_token(browser), "refused": refused}
+    response = page("login.html", 403 if refused else 200, has_passkeys=console_site() is not None, **words)
     browser.keep(response)
     if cookies.read(request, cookies.SESSION):
         current = found_session()
@@ -126,17 +139,17 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
     attempts = [] if slots is credentials.KNOWN_BROWSERS else [address_attempt(cipher, request)]
     if not all(login_throttle.count_attempts(database, *attempts)):
         # Above its limit an address causes no more password hashing, and no further row in the database.
-        return _render_login(refused=True)
+        return render_login(LOGIN_REFUSED)
     attempts.append(name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
     account = accounts.find_by_name(database, name)
     if not credentials_match(account, form, may=is_name_allowed, room=slots) or account is None:
-        return _render_login(refused=True)
+        return render_login(LOGIN_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     if credentials.is_outdated(account.password):
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
     response = redirect("/")
-    _start_session(account, response)
+    start_session(account, response)
     browser.having(cipher, name).keep(response)
     return response
 
@@ -173,7 +186,8 @@ def _totp_step(account: Account | None, code: str) -> int | None:
     return step if account else None
 
 
-def _start_session(account: Account, response: Response) -> None:
+def start_session(account: Account, response: Response) -> None:
+    """Start a session of this account, with its cookie on the response."""
     token, now = cookies.new_session(), services.database.now()
     if previous := found_session():  # a locked session that the next person takes over
         staff_sessions.end(services.database, previous[1], previous[0].session_hash)
@@ -216,10 +230,10 @@ def logout_response() -> Response:
 @public
 def locked_page(form: Form) -> Response:
     """Show the locked page of an idle session."""
-    return _render_locked(form)
+    return render_locked(form)
 
 
-def _render_locked(form: Form, *, refused: bool = False) -> Response:
+def render_locked(form: Form, refused: str = "") -> Response:
     """Show only how many urgent reports wait, and how many of them nobody has opened; nothing else of any report."""
     current = locked_session()
     if current is None:
@@ -228,7 +242,8 @@ def _render_locked(form: Form, *, refused: bool = False) -> Response:
     urgent_counts = case_list.count_urgent(services.database, account)
     status, next_path = 403 if refused else 200, known_page(form.get("then") or current_query().get("then", ""))
     words = {"waiting": urgent_counts, "hotline": account.hotline, "now": services.database.now(), "then": next_path}
-    return page("locked.html", status, token=csrf_token(session), refused=refused, **words)
+    has_passkey = can_use_passkey(account)
+    return page("locked.html", status, token=csrf_token(session), refused=refused, has_passkey=has_passkey, **words)
 
 
 @bp.post("/locked")
@@ -247,12 +262,13 @@ def unlock(form: Form) -> Response:
         is_right = credentials.is_correct(form.get("password", ""), account.password)
     if not is_right:
         login_throttle.record_failure(services.database, account, told=False)
-        return _render_locked(form, refused=True)
+        return render_locked(form, UNLOCK_REFUSED)
     login_throttle.reset(services.database, [attempt.bucket])
-    return _renew_session(session, checked=False, then=known_page(form.get("then", "")))
+    return renew_session(session, checked=False, then=known_page(form.get("then", "")))
 
 
-def _renew_session(session: StaffSession, *, checked: bool, then: str) -> Response:
+def renew_session(session: StaffSession, *, checked: bool, then: str) -> Response:
+    """Give the session a new id, and go on to `then`. `checked`: the person has proven again who they are."""
     token, response = cookies.new_session(), redirect(then)
     staff_sessions.renew(services.database, session.session_hash, cookies.token_hash(token), checked=checked)
     cookies.set_cookie(response, cookies.SESSION, token)
@@ -263,11 +279,13 @@ def _renew_session(session: StaffSession, *, checked: bool, then: str) -> Respon
 @requires(*StaffRole)
 def check_page(me: StaffRequest) -> Response:
     """Show the form that asks for password and code again."""
-    return _render_check(me, known_page(current_query().get("then", "")))
+    return render_check(me, known_page(current_query().get("then", "")))
 
 
-def _render_check(me: StaffRequest, then: str, *, refused: bool = False) -> Response:
-    return page("check.html", 403 if refused else 200, me=me, then=then, refused=LOGIN_REFUSED if refused else "")
+def render_check(me: StaffRequest, then: str, refused: str = "") -> Response:
+    """Return the page that asks a logged-in person to prove again who they are."""
+    words = {"then": then, "refused": refused, "has_passkey": can_use_passkey(me.account)}
+    return page("check.html", 403 if refused else 200, me=me, **words)
 
 
 @bp.post("/check")
@@ -282,9 +300,9 @@ def check(me: StaffRequest) -> Response:
     with credentials.KNOWN_BROWSERS.place():
         is_shown = credentials_match(me.account, me.form, may=True)
     if not is_shown:
-        return _render_check(me, next_path, refused=True)
+        return render_check(me, next_path, LOGIN_REFUSED)
     login_throttle.reset(services.database, [attempt.bucket])
-    return _renew_session(me.session, checked=True, then=next_path)
+    return renew_session(me.session, checked=True, then=next_path)
 
 
 @bp.post("/alive")

@@ -353,6 +353,61 @@ if (keysDialog?.showModal) {
   keysDialog.querySelector("[data-close]").addEventListener("click", () => keysDialog.close());
 }
 
+// Passkeys: the browser signs what the server asks for, and an ordinary form brings the answer. Nothing is kept here.
+const toBytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
+const toText = (bytes) =>
+  btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+function decoded(options) {
+  const withBytes = (list) => list?.map((one) => ({ ...one, id: toBytes(one.id) }));
+  const found = { ...options, challenge: toBytes(options.challenge) };
+  if (options.user) found.user = { ...options.user, id: toBytes(options.user.id) };
+  if (options.allowCredentials) found.allowCredentials = withBytes(options.allowCredentials);
+  if (options.excludeCredentials) found.excludeCredentials = withBytes(options.excludeCredentials);
+  return found;
+}
+
+function encoded({ id, rawId, type, response }) {
+  const parts = ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"];
+  const found = parts.filter((part) => response[part]).map((part) => [part, toText(response[part])]);
+  return JSON.stringify({ id, rawId: toText(rawId), type, response: Object.fromEntries(found) });
+}
+
+async function askPasskey(event) {
+  event.preventDefault();
+  const form = event.target;
+  const said = form.querySelector("[data-failed]");
+  said.textContent = "";
+  try {
+    const body = new URLSearchParams({ token: form.elements.token.value });
+    const answer = await fetch(`${form.getAttribute("action")}/options`, { method: "POST", redirect: "manual", body });
+    if (answer.type === "opaqueredirect") return location.reload(); // logged out, locked, or to confirm again
+    if (!answer.ok) throw new Error();
+    const publicKey = decoded(await answer.json());
+    form.elements.answer.value = encoded(await navigator.credentials[form.dataset.passkey]({ publicKey }));
+    form.submit();
+  } catch {
+    said.textContent = said.dataset.failed;
+  }
+}
+
+// The code of an invitation comes in the fragment of its address, which no server sees, and does not stay in the history.
+const invited = document.querySelector("form[data-from-fragment]");
+if (invited && location.hash.length > 1) {
+  invited.elements[invited.dataset.fromFragment].value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  invited.submit();
+}
+for (const one of document.querySelectorAll("[data-print-button]")) {
+  one.hidden = false;
+  one.addEventListener("click", () => print());
+}
+
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  form.addEventListener("submit", askPasskey);
+  form.hidden = !("PublicKeyCredential" in window);
+}
+
 if (token) {
   if (document.querySelector("[data-print]")) print();
   measureStatus();

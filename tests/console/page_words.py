@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console import responses, templating
-from console.auth import access_control, credentials, invitations, login
+from console.auth import access_control, credentials, invitations, login, passkey_views
 from console.presenters import access_log, case_rows, deadlines, reachability, report, timeline
 from console.views import case, case_actions, drills, handover, operator, shift, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
@@ -64,11 +64,12 @@ def _in_code() -> Iterator[str]:
     yield from (shift.NO_REPORT, shift.NO_COLLEAGUE, shift.NOT_GIVEN, shift.ACCEPTED_BY_ANOTHER)
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from credentials.FAULTS
-    yield login.LOGIN_REFUSED
+    yield from (login.LOGIN_REFUSED, login.UNLOCK_REFUSED, passkey_views.PASSKEY_REFUSED)
+    yield from staff.PASSKEY_MESSAGES.values()
     yield from (getattr(operator, name) for name in NEEDS)
-    yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE)
+    yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE, invitations.INVALID_CODE)
     yield from (staff.NO_NAME, staff.TAKEN, staff.NOT_YOURSELF, staff.AGAIN, staff.ASKED, staff.ALONE)
-    yield from (staff.TOO_LATE, staff.ENDED, staff.RESTORED)
+    yield from (staff.TOO_LATE, staff.ENDED, staff.RESTORED, staff.REVOKED)
     yield from (
         case_actions.NO_WORDS,
         case_actions.NO_REASON,

@@ -50,7 +50,7 @@ def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:
     page.goto(f"{house.address}/login")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("Code of your authenticator").fill(house.code(name))
+    page.get_by_label("6-digit code from your authenticator app").fill(house.code(name))
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("heading", name=re.compile("Reports|How it is going")).first.wait_for()
 

@@ -23,7 +23,7 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 # The timers of the page run faster: tests do not wait for what it shows slowly to people.
 HURRIED = "const { setTimeout: slow } = window; window.setTimeout = (f, t, ...a) => slow(f, t / 20, ...a);"

@@ -123,6 +123,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     # Only the console uses accounts: no other role may decide who reads reports.
     "staff": {CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)"},
+    "passkey": {CONSOLE: "SELECT; INSERT; UPDATE (sign_count, used_at); DELETE"},
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
     **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising", "lowering")},
     "holding": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
 
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
@@ -35,6 +35,19 @@ staff = Table(
     Index("ix_staff_hotline", "hotline"),
 )
 
+# A passkey (WebAuthn credential) of an account: it replaces password and one-time code.
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("credential_id", LargeBinary(1023), primary_key=True),
+    Column("staff_id", ID, nullable=False, index=True),
+    Column("name", String(40), nullable=False),  # which key it is, in the owner's words
+    Column("public_key", LargeBinary, nullable=False),  # COSE_Key (RFC 9052)
+    Column("sign_count", BigInteger, nullable=False),  # of the last use; 0: this kind of passkey does not count
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("used_at", MICROSECONDS),
+)
+
 # A browser in which an account is logged in. Deleted when the session ends.
 staff_session = Table(
     "staff_session",
@@ -44,11 +57,11 @@ staff_session = Table(
     Column("browser", String(40), nullable=False),
     Column("created_at", MICROSECONDS, nullable=False),
     Column("seen_at", MICROSECONDS, nullable=False),  # when the person was last active
-    Column("checked_at", MICROSECONDS, nullable=False),  # when password and one-time code were last checked
+    Column("checked_at", MICROSECONDS, nullable=False),  # when password and code, or a passkey, were last checked
     Column("until", MICROSECONDS, nullable=False),
 )
 
-# A link with which one person creates an account, or recovers theirs; valid once.
+# A code with which one person creates an account, or recovers theirs; valid once.
 invitation = Table(
     "invitation",
     metadata,

@@ -15,6 +15,7 @@ from reports.store.privileges.row_security import write_as
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account, account_from_row
+from runtime.time_units import DAY
 
 MAX_SESSIONS = 2  # of one account at once; beyond that the oldest ends
 
@@ -39,7 +40,8 @@ class StaffSession:
 def start(database: Database, account: Account, one: StaffSession) -> None:
     """Store the session of a login, with an audit entry.
 
-    Sessions beyond MAX_SESSIONS end, and expired sessions and invitations are deleted.
+    Sessions beyond MAX_SESSIONS end. Expired sessions and invitations are deleted, and so are the passkeys of accounts
+    whose end is final.
     """
     c, now = s.staff_session.c, database.now()
     newest_query = (
@@ -53,6 +55,8 @@ def start(database: Database, account: Account, one: StaffSession) -> None:
         surplus = (c.staff_id == account.staff_id) & c.session_hash.not_in(remaining)
         connection.execute(delete(s.staff_session).where(surplus | (c.until <= now)))
         connection.execute(delete(s.invitation).where(s.invitation.c.until <= now))
+        ended = select(s.staff.c.staff_id).where(s.staff.c.ended_at <= now - DAY)
+        connection.execute(delete(s.passkey).where(s.passkey.c.staff_id.in_(ended)))
         connection.execute(insert(s.staff_session), asdict(one))
         audit_log.append(connection, account.actor, "logged_in", account.staff_id, now)
 
