@@ -87,9 +87,9 @@ def redirect(address: str) -> Response:
 MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the form beside which it is shown
     "taken": ("You have it.", ""),
     "working": ("You work on it.", ""),
-    "left": ("The message is left.", "message"),
+    "left": ("Sent. The reporter sees it when they next open My report.", "message"),
     "left_alone": (
-        "The message is left. The reporter wrote more meanwhile: look again, then take it on.",
+        "Sent. The reporter wrote more in the meantime: read it, then take this report.",
         "",
     ),
     "noted": ("The note is kept.", "note"),

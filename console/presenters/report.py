@@ -297,6 +297,7 @@ class ConversationEntry:
     kind: str
     text: str | None
     is_new: bool = False
+    id: str = ""  # of an answer: names its text that asks the reporter to dial
 
 
 def entries(
@@ -305,7 +306,7 @@ def entries(
     """Merge the reporter's messages with the answers among the notes. `new`: ids of unread messages."""
     from_reporter = [_reporter_entry(entry, new) for entry in said]
     from_hotline = [
-        ConversationEntry(entry["at"], entry["by"], "answer", entry["text"])
+        ConversationEntry(entry["at"], entry["by"], "answer", entry["text"], id=entry.get("id", ""))
         for entry in notes
         if entry["kind"] == "answer"
     ]

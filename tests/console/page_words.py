@@ -8,8 +8,9 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import deadlines, reachability, report
+from console.presenters import deadlines, message_notices, reachability, report
 from console.views import case, case_actions, case_list, drills, handover, operator, staff
+from flows import staff_replies
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
@@ -51,6 +52,7 @@ def _in_code() -> Iterator[str]:
     ):
         yield from sentences.values()
     yield reachability.ALSO_MESSAGE
+    yield from (*message_notices.SENTENCES, *staff_replies.SENTENCES)
     yield from (*(getattr(case, name) for name in CHANGES), *templating.NAMELESS)
     yield from (
         case_actions.TAKE_OVER,

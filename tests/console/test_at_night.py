@@ -66,8 +66,8 @@ def test_who_asks_what_is_new_says_since_when(filed: Filed, people: tuple[Person
 @pytest.mark.parametrize(
     ("act", "form", "said"),
     [
-        ("message", {"words": "x" * 130, "do": "send"}, "It cannot be sent so:"),
-        ("message", {"words": "Hello", "do": "look"}, "Not sent yet. 5 / 120"),
+        ("message", {"words": "x" * 130, "do": "send"}, "Cannot be sent yet:"),
+        ("message", {"words": "Hello", "do": "look"}, "Not sent yet."),
         ("message", {"words": "", "ready": "1", "do": "put"}, "Not sent yet."),
         ("note", {"words": " "}, "Nothing was written."),
         ("decline", {"reason": " "}, "Say why: whoever gets it next should know."),

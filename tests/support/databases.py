@@ -58,6 +58,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
     ),
     "SET ROLE tokaut_console": (
         "accounts",
+        "answer_notices.list_notices",
         "case_actions",
         "case_list",
         "case_view",

@@ -90,7 +90,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "note": {CONSOLE: "SELECT; INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE"},
     # No other role needs to read drafts.
     "draft": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id, saved_at); DELETE"},
-    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE"},
+    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE", CONSOLE: "SELECT"},
     "message": {
         WEB: "INSERT",
         WORKER: "SELECT",
@@ -229,6 +229,7 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
         )
     },
     "contact": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("contact"))},
+    "nudge": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("nudge"))},
     "holding": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE")],
         RowPolicy(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('holding', 'hotline')}"),
