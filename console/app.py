@@ -20,7 +20,7 @@ from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
-from console.views import case, case_actions, case_list, drills, handover, operator, staff, statistics
+from console.views import case, case_actions, case_list, drills, handover, operator, own_replies, staff, statistics
 from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
@@ -44,6 +44,7 @@ PAGES = (
     staff.bp,
     operator.bp,
     statistics.bp,
+    own_replies.bp,
 )
 
 

@@ -99,6 +99,9 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
     "declined": ("Handed on to the next hotline.", ""),
     "closed": ("Closed.", ""),
     "before": ("That was done already.", ""),
+    "reply_written": ("Saved. Staff see the reply when another lead has signed it.", ""),
+    "reply_signed": ("Signed. All staff of your hotline may use this reply now.", ""),
+    "reply_withdrawn": ("Withdrawn. Staff do not see this reply any more.", ""),
 }
 
 

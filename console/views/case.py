@@ -18,7 +18,7 @@ from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency
 from console.presenters.report import present_report
 from console.responses import current_query, page
 from console.services import services
-from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
+from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import GSM7_BASIC, GSM7_EXTENDED, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES, room_for, split_at_edge
 from reports import exports
@@ -31,7 +31,7 @@ from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.sms import answer_notices
-from reports.store.staff import accounts
+from reports.store.staff import accounts, own_replies
 
 bp = Blueprint("case", __name__)
 
@@ -272,13 +272,25 @@ def _message_fields(
     country = services.countries.get(target.country)
     has_code = country is not None and any(code.channel == "ussd" for code in country.codes)
     return {
-        "ready": {key: ReadySentence(sentence, catalogue.say(sentence)) for key, sentence in READY_SENTENCES.items()},
+        "ready": {
+            **{key: ReadySentence(sentence, catalogue.say(sentence)) for key, sentence in READY_SENTENCES.items()},
+            **_own_replies(me.account.hotline, (decrypted.report or {}).get("language", "")),
+        },
         "tongue": catalogue,
         "limits": (MAX_SEPTETS, MAX_UNITS),
         "alphabets": TYPED_ALPHABETS,
         "notice": message_notices.expected_notice(contact, facts, now, has_code=has_code),
         "notices": {row.answer_id: message_notices.present_notice(row, now) for row in facts.rows},
     }
+
+
+def _own_replies(hotline: str, language: str) -> dict[str, ReadySentence]:
+    """Return the hotline's own replies, each in the reporter's language, else in English, else in the first it has."""
+    replies = {}
+    for reply in own_replies.list_signed(services.database, hotline):
+        tag = next((tag for tag in (language, ENGLISH) if tag in reply.texts), min(reply.texts))
+        replies[f"own-{reply.reply_id}"] = ReadySentence(reply.texts[tag], reply.texts[tag], tag)
+    return replies
 
 
 def _append_ready_sentence(

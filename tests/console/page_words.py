@@ -9,7 +9,7 @@ from pathlib import Path
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
 from console.presenters import deadlines, message_notices, reachability, report
-from console.views import case, case_actions, case_list, drills, handover, operator, staff
+from console.views import case, case_actions, case_list, drills, handover, operator, own_replies, staff
 from flows import staff_replies
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
@@ -80,6 +80,7 @@ def _in_code() -> Iterator[str]:
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)
     yield from (drills.INVALID_TIME, drills.ALREADY_PLANNED, drills.ALREADY_STARTED)
+    yield from (own_replies.NO_TEXT, own_replies.TOO_MANY, own_replies.CANNOT_SIGN, own_replies.ALREADY_WITHDRAWN)
     yield from (
         handover.NO_REASON,
         handover.NOT_THERE,

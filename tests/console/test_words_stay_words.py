@@ -44,6 +44,7 @@ PAGES = {
         "/rows",
         "/?state=closed",
         "/people",
+        "/replies",
         "/audit",
         "/me",
         "/statistics",

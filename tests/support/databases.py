@@ -65,6 +65,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "drafts",
         "drill_runs",
         "login_throttle",
+        "own_replies",
         "overview._by",
         "overview._hotlines",
         "overview.load_overview",
