@@ -19,7 +19,7 @@ from console.auth.credentials import TooManyLogins
 from console.presenters.report import inert_text
 from console.responses import HEADERS, MissingCookie, page
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
-from reports.case_state import Handling
+from reports import staff_labels
 from reports.countries.country import Countries
 from reports.delivery import RecipientRole
 from reports.store.engine.database import DatabaseUnavailable
@@ -28,13 +28,6 @@ from runtime.time_units import MINUTE_SECONDS, SECOND
 
 FOLDER = Path(__file__).parent / "locales"
 STATIC = Path(__file__).parent / "static"
-HANDLING_LABELS = {
-    Handling.NONE: "not taken yet",
-    Handling.ACCEPTED: "taken",
-    Handling.IN_PROGRESS: "in progress",
-    Handling.REJECTED: "sent to another hotline",
-    Handling.CLOSED: "closed",
-}
 ROLE_LABELS = {
     RecipientRole.PRIMARY: "first",
     RecipientRole.ALSO: "at the same time",
@@ -110,7 +103,7 @@ def attach(
             "who_changed": actor_name,
             "dead": inert_text,
             "filled": lambda words, fields: fill_placeholders(words, _translate_stand_ins(fields, catalogue)),
-            "handling_said": HANDLING_LABELS,
+            "handling_said": staff_labels.STATUSES,
             "roles_said": ROLE_LABELS,
         }
 

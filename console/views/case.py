@@ -21,8 +21,8 @@ from console.services import services
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import GSM7_BASIC, GSM7_EXTENDED, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES, room_for, split_at_edge
-from reports import exports
-from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, CaseOutcome, Handling
+from reports import exports, staff_labels
+from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts
@@ -39,14 +39,7 @@ WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 # What a browser's text field can contain of the phones' alphabet: its script counts like `size`.
 TYPED_ALPHABETS: Final = (GSM7_BASIC.replace("\r", ""), GSM7_EXTENDED.replace("\f", ""))
 READY_SENTENCES: Final = {str(number): words for number, words in enumerate(REPLY_TEMPLATES, 1)}
-OUTCOMES = {
-    CaseOutcome.HELPED: "helped",
-    CaseOutcome.REFERRED: "handed on",
-    CaseOutcome.NOT_REACHED: "could not reach",
-    CaseOutcome.NONE_RESPONDED: "more needed, none came",
-    CaseOutcome.NO_CHILD_IN_NEED: "no child in need",
-    CaseOutcome.HOAX: "hoax (needs a second person)",
-}
+OUTCOMES = staff_labels.OUTCOMES
 
 
 @dataclass(frozen=True, slots=True)

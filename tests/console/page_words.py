@@ -11,6 +11,7 @@ from console.auth import access_control, credentials, invitations, login
 from console.presenters import deadlines, message_notices, reachability, report
 from console.views import case, case_actions, case_list, drills, handover, operator, own_replies, staff
 from flows import staff_replies
+from reports import staff_labels
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
@@ -33,9 +34,8 @@ def _in_templates() -> Iterator[str]:
 def _in_code() -> Iterator[str]:
     yield from access_control.StaffRole
     yield from (sentence for sentence, _ in responses.MESSAGES.values() if sentence)
-    yield from templating.HANDLING_LABELS.values()
+    yield from staff_labels.ALL
     yield from templating.ROLE_LABELS.values()
-    yield from case.OUTCOMES.values()
     yield case.WROTE_MORE
     yield from case_list.STATES.values()
     yield from (
@@ -60,7 +60,7 @@ def _in_code() -> Iterator[str]:
         case_actions.PASSED_MEANWHILE,
         case_actions.CLOSED_MEANWHILE,
     )
-    yield from (*report.SENTENCES, *report.ROLES.values())
+    yield from report.SENTENCES
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from credentials.FAULTS
     yield login.LOGIN_REFUSED

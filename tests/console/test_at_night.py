@@ -139,7 +139,7 @@ def test_a_closed_one_says_how_and_offers_no_handing_over(filed: Filed, people: 
     assert f"{path}/pass" in mere.get(path).html
     assert "Closed." in after(mere, f"{path}/close", {"outcome": "could_not_reach"}).text
     assert f"{path}/pass" not in mere.get(path).html
-    assert "closed: could not reach" in mere.get("/?state=closed").text
+    assert "closed: reporter not reached" in mere.get("/?state=closed").text
 
 
 def test_what_cannot_be_undone_asks_once_more(filed: Filed, people: tuple[Person, Person]) -> None:

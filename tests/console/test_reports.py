@@ -99,7 +99,7 @@ def test_the_list_holds_no_words_and_opening_is_another_step(desk: Desk) -> None
     report_id = desk.file(PHONE, "Add your words", WORDS, "Done")
     desk.app.pass_time(300)
     page = desk.mere.get("/")
-    assert "P2 Asks photos, money" in page.text and "Shefa" in page.text and "Take within" in page.text
+    assert "P2 Asked for photos or money" in page.text and "Shefa" in page.text and "Take within" in page.text
     assert WORDS not in page.html and "13-15" not in page.html
     assert not [act for _, act, _ in desk.acts() if act == "read"]
     opened = desk.mere.get(path(report_id))
