@@ -190,7 +190,8 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
     sealer = MessageSealer(hotline, report_id, target, services.keys[hotline], services.database.now())
     reply_fields, answer = _seal_message(sealer, callback.message)
     note_texts: dict[NoteKind, str | None] = {"reason": callback.reason, "answer": callback.message if answer else None}
-    notes = tuple(sealer.note(kind, text) for kind, text in note_texts.items() if text)
+    note_ids = {"answer": answer.answer_id if answer else ""}
+    notes = tuple(sealer.note(kind, text, note_ids.get(kind, "")) for kind, text in note_texts.items() if text)
     action = CaseAction(
         hotline,
         report_id,
@@ -213,10 +214,13 @@ def _seal_message(message_sealer: MessageSealer, message: str | None) -> tuple[d
         return {}, None
     check = bodies.check_message(message.strip(), _country(message_sealer.box))
     if check.refusals:
-        raise InvalidCallback(" ".join(f"Nothing was kept, for the message: {reason}." for reason in check.refusals))
+        raise InvalidCallback(" ".join(["Nothing was saved.", *(refusal.why for refusal in check.refusals)]))
     if reason := bodies.unreachable_reason(message_sealer.box):
         return {"message": reason}, None
-    return {"message": "sealed for the reporter", "remarks": check.doubts}, message_sealer.answer(message.strip())
+    return {
+        "message": "sealed for the reporter",
+        "remarks": [remark.why for remark in (*check.doubts, *check.hints)],
+    }, message_sealer.answer(message.strip())
 
 
 def _country(target: AnswerTarget) -> Country:

@@ -29,6 +29,7 @@ from console.views import (
     drills,
     handover,
     operator,
+    own_replies,
     printing,
     reference,
     shift,
@@ -64,6 +65,7 @@ PAGES = (
     access_log.bp,
     board.bp,
     statistics.bp,
+    own_replies.bp,
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from flows.staff_replies import check_reply
+from flows.staff_replies import Objection, Weight, check_reply
 from reports.countries.country import Country
 from reports.countries.numbers import permitted_numbers
 from reports.crypto import (
@@ -129,7 +129,8 @@ class ReportDecryptor:
 
     def _open_note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
         text = self._open_text(row, report_id, hotline)
-        return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}
+        by = row.actor.rpartition("/")[2]
+        return {"id": row.note_id, "kind": row.kind, "by": by, "at": row.created_at, "text": text}
 
     def _open_text(self, row: Any, report_id: str, hotline: str) -> str | None:
         context = SealContext.of_message(self._mode, report_id, row.note_id, hotline)
@@ -180,10 +181,15 @@ def _value_or_default(value: Any, default: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class MessageCheck:
-    """The result of a check. `refusals`: reasons not to send it. `doubts`: doubts that the author may overrule."""
+    """The result of a check.
 
-    refusals: tuple[str, ...]
-    doubts: tuple[str, ...]
+    `refusals`: reasons not to send it. `doubts`: doubts that the author may overrule. `hints`: what the author should
+    know; the message may be sent.
+    """
+
+    refusals: tuple[Objection, ...] = ()
+    doubts: tuple[Objection, ...] = ()
+    hints: tuple[Objection, ...] = ()
 
 
 NO_CODE = "no code was ever shown for this report, so nobody could read it"
@@ -193,11 +199,10 @@ CLOSED = "the reporter has deleted it: the mailbox is closed"
 def check_message(words: str, country: Country) -> MessageCheck:
     """Check a message against the numbers that the country permits and the names of its hotlines (S-25)."""
     names = {name for hotline in country.hotlines.values() for name in (hotline.name, hotline.screen_name)}
-    objections = check_reply(words, permitted_numbers(country), names)
-    return MessageCheck(
-        tuple(objection.why for objection in objections if objection.refused),
-        tuple(objection.why for objection in objections if not objection.refused),
-    )
+    by_weight: dict[Weight, list[Objection]] = {weight: [] for weight in Weight}
+    for objection in check_reply(words, permitted_numbers(country), names):
+        by_weight[objection.weight].append(objection)
+    return MessageCheck(*(tuple(by_weight[weight]) for weight in (Weight.REFUSED, Weight.DOUBT, Weight.HINT)))
 
 
 UNREACHABLE_REASONS = {"no_code": NO_CODE, "closed": CLOSED}
@@ -236,9 +241,9 @@ class MessageSealer:
         """Seal an answer to the reporter."""
         return seal_answer_to(self.box, self.report_id, self.hotline, words, self.now)
 
-    def note(self, kind: NoteKind | DraftKind, text: str) -> SealedNote:
-        """Seal a note or a draft to the hotline's own staff."""
-        note_id = new_id(self.now)
+    def note(self, kind: NoteKind | DraftKind, text: str, note_id: str = "") -> SealedNote:
+        """Seal a note or a draft to the hotline's own staff. `note_id`: of an answer's copy, the answer's own id."""
+        note_id = note_id or new_id(self.now)
         context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
         sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
         return SealedNote(

@@ -87,9 +87,9 @@ def redirect(address: str) -> Response:
 MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the form beside which it is shown
     "taken": ("You have taken this report.", ""),
     "working": ("Marked as in progress.", ""),
-    "left": ("The message is left.", "message"),
+    "left": ("Sent. The reporter sees it when they next open My report.", "message"),
     "left_alone": (
-        "The message is left. The reporter wrote more meanwhile: look again, then take it on.",
+        "Sent. The reporter wrote more in the meantime: read it, then take this report.",
         "",
     ),
     "noted": ("Note saved.", "note"),
@@ -101,6 +101,9 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
     "given": ("Given. Each report stays “not accepted yet” until your colleague accepts it.", ""),
     "accepted": ("Accepted. You hold this report now.", ""),
     "before": ("This was done already.", ""),
+    "reply_written": ("Saved. Staff see the reply when another lead has signed it.", ""),
+    "reply_signed": ("Signed. All staff of your hotline may use this reply now.", ""),
+    "reply_withdrawn": ("Withdrawn. Staff do not see this reply any more.", ""),
 }
 
 

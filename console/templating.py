@@ -22,7 +22,7 @@ from console.presenters.timeline import PHONE
 from console.responses import HEADERS, MissingCookie, page
 from console.services import services
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
-from reports.case_state import Handling
+from reports import staff_labels
 from reports.countries.country import Countries
 from reports.delivery import RecipientRole
 from reports.store.cases import case_list
@@ -32,13 +32,6 @@ from runtime.time_units import MINUTE_SECONDS, SECOND
 
 FOLDER = Path(__file__).parent / "locales"
 STATIC = Path(__file__).parent / "static"
-HANDLING_LABELS = {
-    Handling.NONE: "not taken yet",
-    Handling.ACCEPTED: "taken",
-    Handling.IN_PROGRESS: "in progress",
-    Handling.REJECTED: "sent to another hotline",
-    Handling.CLOSED: "closed",
-}
 ROLE_LABELS = {
     RecipientRole.PRIMARY: "first",
     RecipientRole.ALSO: "at the same time",
@@ -118,7 +111,7 @@ def attach(
             "dead": inert_text,
             "reference_of": reference,
             "filled": lambda words, fields: fill_placeholders(words, _translate_stand_ins(fields, catalogue)),
-            "handling_said": HANDLING_LABELS,
+            "handling_said": staff_labels.STATUSES,
             "roles_said": ROLE_LABELS,
         }
 

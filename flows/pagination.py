@@ -63,7 +63,12 @@ def septets(text: str) -> int:
 
 def size(text: str) -> int:
     """Return the size in units of the text's own alphabet: septets, or UTF-16 code units."""
-    return septets(text) if GSM7.fullmatch(text) else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return septets(text) if GSM7.fullmatch(text) else utf16_units(text)
+
+
+def utf16_units(text: str) -> int:
+    """Return the number of UTF-16 code units of a text."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def segments(text: str) -> int:

@@ -1,8 +1,9 @@
 """Check what staff write to a reporter, who reads it on a phone that others use too (S-25). Pure.
 
 Refused are a text that does not fit one screen, a link, a number that is not the country's, and a request for pictures.
-Other doubts are put to the writer, who may confirm the text: words that look wrong can be right. The word lists are in
-English, and for pictures also in some other languages; no speaker of those has reviewed them.
+Other doubts are put to the writer, who may confirm the text: words that look wrong can be right. A word that a first
+question needs ("Are you safe?") only gets a hint. The word lists are in English, and for pictures also in some other
+languages; no speaker of those has reviewed them.
 
 The module also has ready sentences for staff. They are true whatever was reported, and harmless if others read along.
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
-from flows.pagination import alphabet, size
+from flows.pagination import alphabet, size, utf16_units
 
 MAX_SEPTETS, MAX_UNITS = 120, 40  # room for a reply; the lines below it need the rest of 160 septets or 70 units
 # Control and format characters: how they look depends on the phone.
@@ -50,12 +52,14 @@ ASKS_FOR_PICTURES = re.compile(
     re.IGNORECASE,
 )
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+BRACES = re.compile(r"\{([a-z]+)\}")
 
 TOPIC_WORDS = frozenset(
-    {"abuse", "abused", "sex", "sexual", "child", "children", "hurt", "police", "report", "reported", "safe", "danger"}
-    | {"help", "hotline", "helpline", "protect", "protection", "case", "violence", "crime", "picture", "pictures"}
+    {"abuse", "abused", "sex", "sexual", "child", "children", "hurt", "police", "report", "reported", "help"}
+    | {"hotline", "helpline", "protect", "protection", "case", "violence", "crime", "picture", "pictures"}
     | {"threat", "threats"}
 )
+FIRST_QUESTION_WORDS = frozenset({"safe", "danger"})  # "Are you safe?" is what a helpline asks first
 PROMISES = re.compile(
     r"\b(?:help is coming|you are safe now|(?:we|they|police|someone) will (?:come|call|visit|save|rescue|arrest)"
     r"|nobody (?:can|will)|no one will|secret|anonymous|confidential|promise|guarantee)\b",
@@ -69,53 +73,111 @@ NEVER_ASKED = re.compile(
 )
 
 
+class Weight(StrEnum):
+    """What an objection means for a text."""
+
+    REFUSED = "refused"  # it cannot be sent
+    DOUBT = "doubt"  # the writer may confirm it
+    HINT = "hint"  # it may be sent as it is
+
+
+# The objections, each a message of the console's catalogues.
+EMPTY = "The message is empty."
+TOO_LONG = (
+    "The message has {size} characters, and one screen has room for {room}. Shorten it, or send two messages one after "
+    "the other."
+)
+INVISIBLE = "The message has characters that nobody can see. Write it in plain letters."
+HAS_LINK = (
+    "The message has a link or an address, or no space after a full stop. Nobody can open a link safely on that phone."
+)
+FOREIGN_NUMBER = "Only checked helpline numbers of this country may be sent. {number} is not one."
+PICTURES_ASKED = "The message asks for pictures. Having one may be a crime, even for staff."
+TOPIC = "The first line says {words}. Anybody who looks at that phone reads it."
+PROMISE = "The message promises something that is not certain: {words}."
+ASKS_TOO_MUCH = "The message asks or says something that staff never ask or say: {words}."
+FIRST_QUESTION = "The first line says {words}. Others who look at that phone may guess what this is about."
+SENTENCES: Final = (
+    *(EMPTY, TOO_LONG, INVISIBLE, HAS_LINK, FOREIGN_NUMBER, PICTURES_ASKED),
+    *(TOPIC, PROMISE, ASKS_TOO_MUCH, FIRST_QUESTION),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What is wrong with a text. `refused`: it cannot be sent; otherwise the writer may confirm it."""
+    """What is wrong with a text: one of SENTENCES, with the fields of its placeholders."""
 
-    why: str
-    refused: bool
+    weight: Weight
+    sentence: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the text cannot be sent."""
+        return self.weight is Weight.REFUSED
+
+    @property
+    def why(self) -> str:
+        """Return the sentence in English, with its fields filled in."""
+        return BRACES.sub(lambda match: self.fields[match[1]], self.sentence)
 
 
 def check_reply(words: str, numbers: Collection[str], names: Collection[str] = ()) -> tuple[Objection, ...]:
-    """Return the objections to a text for a reporter; none if it may be sent.
+    """Return the objections to a text for a reporter, the refusals first; none if there is nothing to say.
 
     `numbers`: those that may be shown in the country, as digits. `names`: the names of its hotlines.
     """
-    return (
-        *(Objection(why, True) for why in _refused(words, numbers)),
-        *(Objection(doubt, False) for doubt in _doubts(words, names)),
-    )
+    return (*_refusals(words, numbers), *_doubts(words, names))
 
 
-def _refused(words: str, numbers: Collection[str]) -> Iterator[str]:
+def _refusals(words: str, numbers: Collection[str]) -> Iterator[Objection]:
+    def refusal(sentence: str, **fields: str) -> Objection:
+        return Objection(Weight.REFUSED, sentence, fields)
+
     if not words.strip():
-        yield "there are no words"
-    room = MAX_SEPTETS if alphabet(words) == "gsm7" else MAX_UNITS
+        yield refusal(EMPTY)
+    room = room_for(words)
     if size(words) > room:
-        yield f"it has {size(words)} characters, and one screen has room for {room}; say less, or write two messages"
+        yield refusal(TOO_LONG, size=str(size(words)), room=str(room))
     if any(unicodedata.category(char) in INVISIBLE_CATEGORIES and char != "\n" for char in words):
-        yield "it has characters that nobody sees; write it in plain letters"
+        yield refusal(INVISIBLE)
     plain = _plain(words)
     if LINK.search(ABBREVIATION.sub(" ", plain)):
-        yield "it has a link or an address, or no blank after a full stop; nobody can open it safely on that phone"
+        yield refusal(HAS_LINK)
     for number in _foreign_numbers(plain, numbers):
-        yield f"{number} is not a number of this country's file; nobody has dialled it"
+        yield refusal(FOREIGN_NUMBER, number=number)
     if any(ASKS_FOR_PICTURES.search(NEGATED_SEND.sub(" ", sentence)) for sentence in SENTENCE.findall(plain)):
-        yield "it asks for pictures; having one may be a crime even for staff"
+        yield refusal(PICTURES_ASKED)
 
 
-def _doubts(words: str, names: Collection[str]) -> Iterator[str]:
+def _doubts(words: str, names: Collection[str]) -> Iterator[Objection]:
     plain = _plain(words)
     first = plain.split("\n", 1)[0].casefold()
-    revealing = sorted(TOPIC_WORDS & set(re.findall(r"\w+", first)))
-    revealing += sorted(name for name in names if name.casefold() in first)
+    first_words = set(re.findall(r"\w+", first))
+    revealing = sorted(TOPIC_WORDS & first_words) + sorted(name for name in names if name.casefold() in first)
     if revealing:
-        yield f"its first line says {', '.join(revealing)}; whoever looks over a shoulder reads that"
+        yield Objection(Weight.DOUBT, TOPIC, {"words": ", ".join(revealing)})
     if match := PROMISES.search(plain):
-        yield f"it promises what is not sure: {match[0]!r}"
+        yield Objection(Weight.DOUBT, PROMISE, {"words": match[0]})
     if match := NEVER_ASKED.search(plain):
-        yield f"it asks or says what is never asked: {match[0]!r}"
+        yield Objection(Weight.DOUBT, ASKS_TOO_MUCH, {"words": match[0]})
+    if hinted := sorted(FIRST_QUESTION_WORDS & first_words):
+        yield Objection(Weight.HINT, FIRST_QUESTION, {"words": ", ".join(hinted)})
+
+
+def room_for(words: str) -> int:
+    """Return the greatest size that this text may have: in septets, or in UTF-16 units if it needs them."""
+    return MAX_SEPTETS if alphabet(words) == "gsm7" else MAX_UNITS
+
+
+def split_at_edge(words: str) -> tuple[str, str]:
+    """Split a text where the phone's screen ends: what fits, and the rest."""
+    is_gsm7, room, used = alphabet(words) == "gsm7", room_for(words), 0
+    for position, char in enumerate(words):
+        used += size(char) if is_gsm7 else utf16_units(char)
+        if used > room:
+            return words[:position], words[position:]
+    return words, ""
 
 
 def _plain(words: str) -> str:

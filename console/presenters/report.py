@@ -13,7 +13,7 @@ from typing import Any
 from console import bodies
 from flows.model import FlowBook, Screen, ScreenText
 from flows.pagination import without_context
-from reports import exports
+from reports import exports, staff_labels
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.delivery import IMMEDIATE_ROLES
 from reports.escalation import Priority
@@ -27,7 +27,6 @@ NO_SCHEME = str.maketrans("tT", "xX")
 CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 AVOIDED_HOTLINES = "The reporter left out {who}: do not pass it on to them."
 NOT_SAID, SEE_WORDS, SKIPPED = "not said", "(see their own words)", "(skipped)"
-CHANNELS = {"ussd": "a call to a short code (USSD)", "sms": "text messages (SMS)"}
 FACTS = ("Danger", "Place", "Child concerned", "Age", "Reporter", "Language", "Channel")
 MORE = (
     "Earlier reports from this phone in the last 24 hours",
@@ -50,7 +49,7 @@ EXTRAS = {
     "where_online": "Page or account",
 }
 FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # as restrictions and as the way to reach the reporter
-ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *CHANNELS.values())
+ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *staff_labels.ALL)
 SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
 SENTENCES = (
     AVOIDED_HOTLINES,
@@ -60,7 +59,6 @@ SENTENCES = (
     *MORE,
     *EXTRAS.values(),
 )
-ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ class PresentedReport:
 
 
 class ChoiceLabels:
-    """The label of each choice of each question: the first of its wordings."""
+    """The label of each answer: the staff's own (`staff_labels`), or the first wording of the choice on the screen."""
 
     def __init__(self, book: FlowBook) -> None:
         self._screens = book.screens
@@ -103,9 +101,13 @@ class ChoiceLabels:
                     self._labels.setdefault((screen.question, choice.value), _first_wording(choice.say))
 
     def of(self, question: str, value: str | None) -> str:
-        """Return the label of an answer, or its code with spaces if no choice has it; empty for None."""
+        """Return the staff's label of an answer; if there is none, that of the screen. Empty for None."""
         if value is None:
             return ""
+        return staff_labels.ANSWERS.get(question, {}).get(value) or self.chosen(question, value)
+
+    def chosen(self, question: str, value: str) -> str:
+        """Return the label that the reporter chose on the screen, or the code with spaces if no choice has it."""
         return self._labels.get((question, value), value.replace("_", " "))
 
     def typed(self, question: str, value: str) -> str:
@@ -223,10 +225,11 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
     yield "Danger", labels.of("danger", data["danger"])
     yield "Place", exports.place_text(data) or NOT_SAID
     yield "Child concerned", labels.of("about", data["about"]) or NOT_SAID
-    yield "Age", NOT_SAID if data["child"]["age_band"] == "unknown" else data["child"]["age_band"]
-    yield "Reporter", ROLES.get(data["reporter_role"] or "", NOT_SAID)
+    age = data["child"]["age_band"]
+    yield "Age", NOT_SAID if age == "unknown" else labels.of("age_band", age)
+    yield "Reporter", staff_labels.REPORTERS.get(data["reporter_role"] or "", NOT_SAID)
     yield "Language", LANGUAGE_NAMES.get(data["language"], data["language"])
-    yield "Channel", CHANNELS.get(data["channel"], data["channel"])
+    yield "Channel", staff_labels.CHANNELS.get(data["channel"], data["channel"])
     if data["repeat_of"]:
         yield "Earlier reports from this phone in the last 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():
@@ -255,7 +258,7 @@ def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterat
         if "ref" in row:
             yield AnsweredQuestion(question, SEE_WORDS, row["at"])
         else:
-            answer = labels.of(row["question"], row["value"]) if row["value"] is not None else SKIPPED
+            answer = labels.chosen(row["question"], row["value"]) if row["value"] is not None else SKIPPED
             if row["question"] == "place" and row["value"] == data["place"].get("code"):
                 answer = data["place"]["name"] or answer
             yield AnsweredQuestion(question, inert_text(answer), row["at"])

@@ -74,7 +74,8 @@ class TimelineEntry:
     """One entry.
 
     `at`: microseconds. `sentence`: for `fields`, after translation. `text`: what somebody wrote, made inert by the
-    page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report.
+    page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report. `id`: of a
+    message to the reporter, which names the text that asks them to dial.
     """
 
     at: int
@@ -84,6 +85,7 @@ class TimelineEntry:
     text: str | None = None
     is_new: bool = False
     count: int = 1
+    id: str = ""
 
 
 def timeline(
@@ -127,10 +129,8 @@ def _message(message: Mapping[str, Any], *, is_new: bool) -> TimelineEntry:
 def _note(note: Mapping[str, Any]) -> TimelineEntry:
     sentence = {"answer": WROTE, "reason": NOTED_REASON}.get(note["kind"], NOTED)
     kind: EntryKind = "ours" if note["kind"] == "answer" else "note"
-    fields = {"who": note["by"]}
-    if note["text"] is None:
-        return TimelineEntry(note["at"], kind, sentence, fields, DOES_NOT_OPEN)
-    return TimelineEntry(note["at"], kind, sentence, fields, note["text"])
+    text = DOES_NOT_OPEN if note["text"] is None else note["text"]
+    return TimelineEntry(note["at"], kind, sentence, {"who": note["by"]}, text, id=note.get("id", ""))
 
 
 def _acts(rows: list[Any]) -> Iterator[TimelineEntry]:

@@ -294,13 +294,57 @@ async function switched(event) {
   form.submit();
 }
 
+// The counter and the picture of the phone count as the server does: septets, or UTF-16 units where a letter needs them.
+function sizeOf(text, { basic, double }) {
+  let septets = 0;
+  for (const letter of text) {
+    if (double.includes(letter)) septets += 2;
+    else if (basic.includes(letter)) septets += 1;
+    else return { size: text.length, isPlain: false };
+  }
+  return { size: septets, isPlain: true };
+}
+
+function splitAtEdge(text, room, isPlain, { double }) {
+  let used = 0;
+  let length = 0;
+  for (const letter of text) {
+    used += isPlain ? 1 + double.includes(letter) : letter.length;
+    if (used > room) break;
+    length += letter.length;
+  }
+  return [text.slice(0, length), text.slice(length)];
+}
+
 function measure(area) {
   const shown = document.getElementById(area.dataset.shown);
-  const show = () => {
-    shown.textContent = area.value;
+  const counter = document.getElementById("counter");
+  const said = document.getElementById("counter-said");
+  const edge = document.createElement("mark");
+  edge.dataset.edge = shown.dataset.edge;
+  const show = (event) => {
+    const { size, isPlain } = sizeOf(area.value, counter.dataset);
+    const room = Number(counter.dataset.limits.split(" ")[isPlain ? 0 : 1]);
+    const [fits, over] = splitAtEdge(area.value, room, isPlain, counter.dataset);
+    edge.textContent = over;
+    shown.replaceChildren(fits, ...(over ? [edge] : []));
+    const sentence = over ? counter.dataset.over : counter.dataset.count;
+    counter.textContent = sentence.replace("{size}", size).replace("{room}", room).replace("{over}", size - room);
+    // Spoken only when the edge is crossed, not at each letter.
+    if (event && counter.classList.contains("over") !== Boolean(over)) said.textContent = counter.textContent;
+    counter.classList.toggle("over", Boolean(over));
   };
   area.addEventListener("input", show);
   show();
+  for (const button of area.form.querySelectorAll("button[data-ready]")) {
+    button.addEventListener("click", (event) => {
+      event.preventDefault();
+      area.value = [area.value, button.dataset.ready].filter(Boolean).join("\n");
+      area.dispatchEvent(new Event("input"));
+      button.closest("details").open = false;
+      area.focus({ preventScroll: true });
+    });
+  }
 }
 
 // Two columns: the status stays in sight above the forms, so these begin below it, however high it is.

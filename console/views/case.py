@@ -10,19 +10,19 @@ from flask import Blueprint, Response, abort
 
 from console import bodies, responses
 from console.auth.access_control import LEAD, READERS, StaffRequest, requires
-from console.bodies import DecryptedReport
+from console.bodies import DecryptedReport, MessageCheck
 from console.form_drafts import DRAFT_FIELDS, REPORT_ID
-from console.presenters import reachability, report, timeline
+from console.presenters import message_notices, reachability, report, timeline
 from console.presenters.deadlines import Deadline, deadlines
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import PresentedReport, present_report
 from console.responses import current_query, page
 from console.services import services
-from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
-from flows.pagination import alphabet, size
-from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES
-from reports import exports
-from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, CaseOutcome, Handling
+from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
+from flows.pagination import GSM7_BASIC, GSM7_EXTENDED, size
+from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES, room_for, split_at_edge
+from reports import exports, staff_labels
+from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts, presence
@@ -30,20 +30,16 @@ from reports.store.cases.case_actions import OutdatedRevision
 from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget
-from reports.store.staff import accounts
+from reports.store.sms import answer_notices
+from reports.store.staff import accounts, own_replies
 
 bp = Blueprint("case", __name__)
 
 WROTE_MORE = "The reporter wrote more meanwhile. Look again."
+# What a browser's text field can contain of the phones' alphabet: its script counts like `size`.
+TYPED_ALPHABETS: Final = (GSM7_BASIC.replace("\r", ""), GSM7_EXTENDED.replace("\f", ""))
 READY_SENTENCES: Final = {str(number): words for number, words in enumerate(REPLY_TEMPLATES, 1)}
-OUTCOMES = {
-    CaseOutcome.HELPED: "helped",
-    CaseOutcome.REFERRED: "handed on",
-    CaseOutcome.NOT_REACHED: "could not reach",
-    CaseOutcome.NONE_RESPONDED: "more needed, none came",
-    CaseOutcome.NO_CHILD_IN_NEED: "no child in need",
-    CaseOutcome.HOAX: "hoax (needs a second person)",
-}
+OUTCOMES = staff_labels.OUTCOMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +50,38 @@ class MessageDraft:
     """
 
     text: str = ""
-    refusals: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    check: MessageCheck = field(default_factory=MessageCheck)
     replaces_stored: bool = False
     ready_sentence: str = ""  # key of the ready sentence to append; empty for none
 
     @property
-    def size(self) -> int:
-        """Return the length of the text, in septets or UTF-16 units."""
-        return size(self.text)
+    def counts(self) -> Mapping[str, str]:
+        """Return the size of the text, its limit and by how much it is too long, in septets or UTF-16 units."""
+        text_size, room = size(self.text), room_for(self.text)
+        return {"size": str(text_size), "room": str(room), "over": str(max(0, text_size - room))}
 
     @property
-    def room(self) -> int:
-        """Return the greatest length that the text may have, in the same unit as `size`."""
-        return MAX_SEPTETS if alphabet(self.text) == "gsm7" else MAX_UNITS
+    def fits(self) -> str:
+        """Return the part of the text that fits one screen."""
+        return split_at_edge(self.text)[0]
+
+    @property
+    def over(self) -> str:
+        """Return the rest of the text, which is beyond the end of the screen."""
+        return split_at_edge(self.text)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadySentence:
+    """A ready-made reply.
+
+    `shown`: as staff choose it, a message of the catalogues or a hotline's own words; `text`: for the reporter. `tag`:
+    language of `shown`; empty: that of the page.
+    """
+
+    shown: str
+    text: str
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +174,7 @@ def case_page(
 ) -> Response:
     """Render the page of a report. The keyword arguments are those of `case_fields`."""
     fields = case_fields(me, report_id, is_read=is_read, show_number=show_number)
-    said = _append_ready_sentence(said or ActionResult(), fields["target"], fields["tongue"])
+    said = _append_ready_sentence(said or ActionResult(), fields["target"], fields["ready"])
     fields["drafts"] = _load_drafts(me, report_id)
     if not said.draft.replaces_stored:
         said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
@@ -201,9 +215,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         "away": case_view.list_excluded(services.database, report_id),
         "outcomes": OUTCOMES,
         "now": now,
-        "ready": READY_SENTENCES,
-        "tongue": _reply_catalogue(decrypted),
-        "target": target,
+        **_message_fields(me, report_id, decrypted, target, now),
     }
 
 
@@ -273,12 +285,46 @@ def _reply_catalogue(decrypted: DecryptedReport) -> Catalogue:
     return ENGLISH_CATALOGUE if catalogue.lacks(REPLY_TEMPLATES) else catalogue
 
 
-def _append_ready_sentence(result: ActionResult, target: AnswerTarget, catalogue: Catalogue) -> ActionResult:
-    if result.draft.ready_sentence not in READY_SENTENCES:
+def _message_fields(
+    me: StaffRequest, report_id: str, decrypted: DecryptedReport, target: AnswerTarget, now: int
+) -> dict[str, Any]:
+    """Return what the form for a message needs: the ready sentences, the limits, and what happens to a message."""
+    catalogue = _reply_catalogue(decrypted)
+    facts = answer_notices.list_notices(services.database, me.account.hotline, report_id)
+    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
+    country = services.countries.get(target.country)
+    has_code = country is not None and any(code.channel == "ussd" for code in country.codes)
+    return {
+        "target": target,
+        "ready": {
+            **{key: ReadySentence(sentence, catalogue.say(sentence)) for key, sentence in READY_SENTENCES.items()},
+            **_own_replies(me.account.hotline, (decrypted.report or {}).get("language", "")),
+        },
+        "tongue": catalogue,
+        "limits": (MAX_SEPTETS, MAX_UNITS),
+        "alphabets": TYPED_ALPHABETS,
+        "notice": message_notices.expected_notice(contact, facts, now, has_code=has_code),
+        "notices": {row.answer_id: message_notices.present_notice(row, now) for row in facts.rows},
+    }
+
+
+def _own_replies(hotline: str, language: str) -> dict[str, ReadySentence]:
+    """Return the hotline's own replies, each in the reporter's language, else in English, else in the first it has."""
+    replies = {}
+    for reply in own_replies.list_signed(services.database, hotline):
+        tag = next((tag for tag in (language, ENGLISH) if tag in reply.texts), min(reply.texts))
+        replies[f"own-{reply.reply_id}"] = ReadySentence(reply.texts[tag], reply.texts[tag], tag)
+    return replies
+
+
+def _append_ready_sentence(
+    result: ActionResult, target: AnswerTarget, sentences: Mapping[str, ReadySentence]
+) -> ActionResult:
+    if result.draft.ready_sentence not in sentences:
         return result
-    text = "\n".join(filter(None, (result.draft.text, catalogue.say(READY_SENTENCES[result.draft.ready_sentence]))))
+    text = "\n".join(filter(None, (result.draft.text, sentences[result.draft.ready_sentence].text)))
     check = bodies.check_message(text, report_country(target.country))
-    return replace(result, draft=replace(result.draft, text=text, refusals=check.refusals, doubts=check.doubts))
+    return replace(result, draft=replace(result.draft, text=text, check=check))
 
 
 def require_current_revision(me: StaffRequest, report_id: str) -> None:

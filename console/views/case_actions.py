@@ -155,7 +155,7 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     text, (target, handling) = me.form.get("words", "").strip(), mailbox(me, report_id)
     if reason := bodies.unreachable_reason(target):
         return case_page(me, report_id, ActionResult(error=reason, form="message"))
-    if me.form.get("do") == "put":
+    if me.form.get("ready") and me.form.get("do") in (None, "put"):
         return case_page(
             me,
             report_id,
@@ -164,9 +164,7 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     check = bodies.check_message(text, report_country(target.country))
     unconfirmed = () if me.form.get("anyway") else check.doubts
     if me.form.get("do") != "send" or check.refusals or unconfirmed:
-        return case_page(
-            me, report_id, ActionResult(draft=MessageDraft(text, check.refusals, check.doubts, replaces_stored=True))
-        )
+        return case_page(me, report_id, ActionResult(draft=MessageDraft(text, check, replaces_stored=True)))
     new_state = _save_message(me, report_id, text, is_free=handling == Handling.NONE)
     drafts.discard(services.database, me.account, report_id, drafts.MESSAGE)
     return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == Handling.NONE else "left")
@@ -179,9 +177,10 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
     deadline still runs.
     """
     sealer = message_sealer(me.account, report_id)
+    answer = sealer.answer(text)
     message_fields = {
-        "answer": sealer.answer(text),
-        "notes": (sealer.note("answer", text),),
+        "answer": answer,
+        "notes": (sealer.note("answer", text, answer.answer_id),),
         "unless_in": HANDLING_STATES,
     }
     is_reassigned = case_view.load_holding(services.database, me.account, report_id)["handed_by"] is not None

@@ -55,13 +55,25 @@ def bar_chart(name: str, title: str, rows: Sequence[ChartRow], whole: int = 0) -
 def _bar(name: str, top: int, row: ChartRow, largest: int) -> str:
     label, number = row
     y = top + 16
-    words = f'<text x="{LABEL_WIDTH - 10}" y="{y}" text-anchor="end" fill="{TEXT_COLOUR}">{escape(label)}</text>'
+    words = _row_label(label, top)
     if number is None:
         width, fill, ink = 44.0, f"url(#{name}-held)", MUTED_COLOUR
     else:
         width, fill, ink = max(2.0, BAR_MAX_WIDTH * number / largest), BAR_COLOUR, TEXT_COLOUR
     bar = f'<rect x="{LABEL_WIDTH}" y="{top + 2}" width="{width:.1f}" height="{BAR_HEIGHT}" rx="2" fill="{fill}"/>'
     return f'{words}{bar}<text x="{LABEL_WIDTH + width + 8:.1f}" y="{y}" fill="{ink}">{format_count(number)}</text>'
+
+
+def _row_label(label: str, top: int) -> str:
+    """Return the label of a bar; a second part in brackets, such as the field's own term, is below the first."""
+    short, bracket, term = label.partition(" (")
+    anchor = f'<text x="{LABEL_WIDTH - 10}" text-anchor="end"'
+    if not bracket:
+        return f'{anchor} y="{top + 16}" fill="{TEXT_COLOUR}">{escape(label)}</text>'
+    return (
+        f'{anchor} y="{top + 11}" fill="{TEXT_COLOUR}">{escape(short)}</text>'
+        f'{anchor} y="{top + 23}" fill="{MUTED_COLOUR}" font-size="11">({escape(term)}</text>'
+    )
 
 
 def column_chart(name: str, title: str, rows: Sequence[ChartRow]) -> str:

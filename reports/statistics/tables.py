@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from reports import spreadsheet
+from reports import spreadsheet, staff_labels
 from reports.facts import AGE_BANDS, CATEGORIES
 from reports.statistics import svg_charts
 from reports.statistics.aggregation import (
@@ -54,25 +54,15 @@ TABLE_NOTES: Mapping[str, str] = {
     "payment": "Asked only about pictures, luring and exploitation. No card or account number is ever taken.",
 }
 CELL_LABELS: Mapping[str, str] = {
-    "harm": "Hurt, or touched",
-    "luring": "Asked for photos, money, secrets",
-    "images": "Photos shared or threatened",
-    "missing": "Missing, or seen again",
-    "exploitation": "Forced work, sale, exploitation",
-    "bullying": "Bullying, threats",
-    "self_harm": "Thinks of hurting themself",
-    "neglect": "No care, food or home",
-    "other": "Something else, or not known",
+    **staff_labels.CONCERNS,
+    **staff_labels.AGES,
+    **staff_labels.CHANNELS,
     "not_told": "not told",
-    "ussd": "Dialled a code",
-    "sms": "By text message",
-    "simulator": "On the phone in the browser",
     "mobile_money": "Mobile money",
     "card_bank": "Card or bank",
     "gift_airtime": "Gift card or airtime",
     "unsure": "Not sure",
     "none": "No payment",
-    "18+": "18 and over",
     "home": "First screen",
     "danger": "A report begun: is there danger?",
     "category": "What happened?",
@@ -116,8 +106,6 @@ def cell_label(sheet: str, cell: str, languages: Mapping[str, str]) -> str:
     if sheet == "month":
         year, month = cell.split("-")
         return f"{MONTHS[int(month) - 1]} {year}"
-    if sheet == "age" and cell not in CELL_LABELS:
-        return f"{cell} years"
     if sheet in TIME_STEPS and cell in TIME_STEP_ENDS:
         ends = [end for end, _ in TIME_STEPS[sheet]]
         position = ends.index(cell)

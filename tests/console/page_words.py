@@ -8,8 +8,10 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login, passkey_views
-from console.presenters import access_log, case_rows, deadlines, reachability, report, timeline
-from console.views import case, case_actions, drills, handover, operator, shift, staff
+from console.presenters import access_log, case_rows, deadlines, message_notices, reachability, report, timeline
+from console.views import case, case_actions, drills, handover, operator, own_replies, shift, staff
+from flows import staff_replies
+from reports import staff_labels
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
@@ -32,9 +34,8 @@ def _in_templates() -> Iterator[str]:
 def _in_code() -> Iterator[str]:
     yield from access_control.StaffRole
     yield from (sentence for sentence, _ in responses.MESSAGES.values() if sentence)
-    yield from templating.HANDLING_LABELS.values()
+    yield from staff_labels.ALL
     yield from templating.ROLE_LABELS.values()
-    yield from case.OUTCOMES.values()
     yield case.WROTE_MORE
     for labels in (case_rows.TAB_LABELS, case_rows.DANGER_LABELS, case_rows.ABOUT_LABELS):
         yield from labels.values()
@@ -52,6 +53,7 @@ def _in_code() -> Iterator[str]:
     ):
         yield from sentences.values()
     yield reachability.ALSO_MESSAGE
+    yield from (*message_notices.SENTENCES, *staff_replies.SENTENCES)
     yield from (*(getattr(case, name) for name in CHANGES), *templating.NAMELESS)
     yield from (
         case_actions.TAKE_OVER,
@@ -59,7 +61,7 @@ def _in_code() -> Iterator[str]:
         case_actions.PASSED_MEANWHILE,
         case_actions.CLOSED_MEANWHILE,
     )
-    yield from (*report.SENTENCES, *report.ROLES.values())
+    yield from report.SENTENCES
     yield from timeline.SENTENCES
     yield from (shift.NO_REPORT, shift.NO_COLLEAGUE, shift.NOT_GIVEN, shift.ACCEPTED_BY_ANOTHER)
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
@@ -82,6 +84,7 @@ def _in_code() -> Iterator[str]:
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)
     yield from (drills.INVALID_TIME, drills.ALREADY_PLANNED, drills.ALREADY_STARTED)
+    yield from (own_replies.NO_TEXT, own_replies.TOO_MANY, own_replies.CANNOT_SIGN, own_replies.ALREADY_WITHDRAWN)
     yield from (
         handover.NO_REASON,
         handover.NOT_THERE,

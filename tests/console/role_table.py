@@ -61,6 +61,10 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /people/<staff_id>/end": (LEAD,),
     "POST /people/<staff_id>/undo": (LEAD,),
     "POST /people/<staff_id>/recover": (LEAD,),
+    "GET /replies": (LEAD,),
+    "POST /replies": (LEAD,),
+    "POST /replies/<reply_id>/sign": (LEAD,),
+    "POST /replies/<reply_id>/withdraw": (LEAD,),
 }
 
 # In training alone.

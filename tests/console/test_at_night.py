@@ -66,8 +66,8 @@ def test_who_asks_what_is_new_says_since_when(filed: Filed, people: tuple[Person
 @pytest.mark.parametrize(
     ("act", "form", "said"),
     [
-        ("message", {"words": "x" * 130, "do": "send"}, "It cannot be sent so:"),
-        ("message", {"words": "Hello", "do": "look"}, "Not sent yet. 5 / 120"),
+        ("message", {"words": "x" * 130, "do": "send"}, "Cannot be sent yet:"),
+        ("message", {"words": "Hello", "do": "look"}, "Not sent yet."),
         ("message", {"words": "", "ready": "1", "do": "put"}, "Not sent yet."),
         ("note", {"words": " "}, "Nothing was written."),
         ("decline", {"reason": " "}, "Write why you decline: your colleagues will ask."),
@@ -124,7 +124,7 @@ def test_a_closed_one_says_how_and_offers_no_handing_over(filed: Filed, people: 
     assert f"{path}/pass" in mere.get(path).html
     assert "Closed." in after(mere, f"{path}/close", {"outcome": "could_not_reach"}).text
     assert f"{path}/pass" not in mere.get(path).html
-    assert "closed: could not reach" in mere.get("/?tab=closed").text
+    assert "closed: reporter not reached" in mere.get("/?tab=closed").text
 
 
 def test_what_cannot_be_undone_asks_once_more(filed: Filed, people: tuple[Person, Person]) -> None:

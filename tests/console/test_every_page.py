@@ -143,14 +143,14 @@ class Sight:
 
 
 def _refused(page: Any) -> None:
-    page.get_by_label("A message that the reporter reads").fill("Call 7712345 or see http://example.org")
+    page.get_by_label("Message to the reporter").fill("Call 7712345 or see http://example.org")
     page.get_by_role("button", name="Send message").click()
-    page.get_by_text("It cannot be sent so").first.wait_for()
+    page.get_by_text("Cannot be sent yet").first.wait_for()
 
 
 def _worked_on(page: Any) -> None:
     page.get_by_role("button", name="Take this report").click()
-    page.get_by_label("A message that the reporter reads").fill(MESSAGE)
+    page.get_by_label("Message to the reporter").fill(MESSAGE)
     page.get_by_role("button", name="Send message").click()
     page.get_by_label("Note for colleagues (your hotline only)").fill("Called twice.")
     page.get_by_role("button", name="Save note").click()
@@ -407,8 +407,8 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         assert page.get_by_text("I want it to stop").first.is_visible()
         page.get_by_role("button", name="Take this report").click()
         page.get_by_text("Taken by: luk").wait_for()
-        page.get_by_label("A message that the reporter reads").fill(MESSAGE)
-        page.get_by_role("button", name="Look at it first").click()
+        page.get_by_label("Message to the reporter").fill(MESSAGE)
+        page.get_by_role("button", name="Check", exact=True).click()
         page.locator("#preview", has_text=MESSAGE).wait_for()
         page.get_by_role("button", name="Send message").click()
         page.locator(".timeline .ours", has_text=MESSAGE).wait_for()
@@ -439,8 +439,8 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
     one.page.get_by_role("button", name="Save note").click()
     one.page.wait_for_url("**said=noted#said")
     one.page.locator("#words").fill(words[:600])
-    one.page.get_by_role("button", name="Look at it first").click()
-    one.page.get_by_text("It cannot be sent so").first.wait_for()
+    one.page.get_by_role("button", name="Check", exact=True).click()
+    one.page.get_by_text("Cannot be sent yet").first.wait_for()
     assert PLAIN not in one.page.title() and one.page.title().endswith("· Tokaut")
     assert (one.refusals, dialogs, one.said) == ([], [], [])
     assert {address.split("/", 3)[2] for address in one.asked} == {desk.address.partition("//")[2]}
@@ -475,8 +475,8 @@ def test_pictures_of_a_list_and_a_report(tmp_path: Path, chromium: Any) -> None:
         page.screenshot(path=folder / "console-list.png", full_page=True)
         page.set_viewport_size({"width": 360, "height": 400})
         page.goto(f"{desk.address}/reports/{made['luring']}")
-        page.get_by_label("A message that the reporter reads").fill(MESSAGE)
-        page.get_by_role("button", name="Look at it first").click()
+        page.get_by_label("Message to the reporter").fill(MESSAGE)
+        page.get_by_role("button", name="Check", exact=True).click()
         page.locator("#preview", has_text=MESSAGE).wait_for()
         page.screenshot(path=folder / "console-report.png", full_page=True)
         page.set_viewport_size({"width": 1280, "height": 900})

@@ -122,12 +122,12 @@ def test_a_message_alone_goes_with_the_same_state(desk: Desk, database: Database
     [
         ("x" * 10_000, "one screen has room for 120"),
         ("Look at www.example.org", "a link or an address"),
-        ("Call 555 0199 today", "not a number of this country's file"),
+        ("Call 555 0199 today", "Only checked helpline numbers"),
         ("Please send us a photo of it", "asks for pictures"),
-        ("   ", "there are no words"),
-        ("", "there are no words"),
-        ("a\u202eb", "characters that nobody sees"),
-        ("a\ud800b", "characters that nobody sees"),
+        ("   ", "The message is empty"),
+        ("", "The message is empty"),
+        ("a\u202eb", "characters that nobody can see"),
+        ("a\ud800b", "characters that nobody can see"),
         ("ب" * 41, "room for 40"),
     ],
 )

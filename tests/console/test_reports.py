@@ -99,7 +99,7 @@ def test_the_list_holds_no_words_and_opening_is_another_step(desk: Desk) -> None
     report_id = desk.file(PHONE, "Add your words", WORDS, "Done")
     desk.app.pass_time(300)
     page = desk.mere.get("/")
-    assert "P2 Asks photos, money" in page.text and "Shefa" in page.text and "Take within" in page.text
+    assert "P2 Asked for photos or money" in page.text and "Shefa" in page.text and "Take within" in page.text
     assert WORDS not in page.html and "13-15" not in page.html
     assert not [act for _, act, _ in desk.acts() if act == "read"]
     opened = desk.mere.get(path(report_id))
@@ -172,7 +172,7 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     assert desk.mere.post(path(report_id, "take"), at=path(report_id)).leads_to.startswith(path(report_id))
     assert (desk.handling(report_id), "Taken by: mere" in desk.mere.get("/").text) == ("accepted", True)
     looked = desk.mere.post(path(report_id, "message"), {"words": MESSAGE, "do": "look"}, at=path(report_id))
-    assert "42 / 120" in looked.text and desk.app.count(t.answer) == 0
+    assert "42 of 120 characters" in looked.text and desk.app.count(t.answer) == 0
     assert (
         desk.mere.post(path(report_id, "message"), {"words": MESSAGE, "do": "send"}, at=path(report_id)).status == 303
     )
@@ -202,10 +202,10 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     [
         ("Send us a picture of it", "asks for pictures"),
         ("See www.example.org", "a link"),
-        ("Call 5550199", "not a number of this country"),
+        ("Call 5550199", "Only checked helpline numbers"),
         ("x" * 130, "one screen has room for 120"),
-        ("", "there are no words"),
-        ("The police will come", "it promises"),
+        ("", "The message is empty"),
+        ("The police will come", "promises something"),
     ],
 )
 def test_what_may_not_be_sent_is_not_sent(desk: Desk, words: str, said: str) -> None:
@@ -218,7 +218,7 @@ def test_what_may_not_be_sent_is_not_sent(desk: Desk, words: str, said: str) -> 
 def test_what_only_looks_wrong_is_sent_when_it_is_meant(desk: Desk) -> None:
     report_id = desk.file()
     form = {"words": "You are safe now", "do": "send"}
-    assert "Is this meant?" in desk.mere.post(path(report_id, "message"), form, at=path(report_id)).text
+    assert "Please check:" in desk.mere.post(path(report_id, "message"), form, at=path(report_id)).text
     assert desk.mere.post(path(report_id, "message"), {**form, "anyway": "1"}, at=path(report_id)).status == 303
     assert desk.app.count(t.answer) == 1 and desk.handling(report_id) == "accepted"
 

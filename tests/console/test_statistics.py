@@ -49,8 +49,8 @@ def test_they_see_the_quarters_of_their_country_alone(console: Console, figures:
     page = someone(console, role).get("/statistics")
     assert page.status == 200
     assert "Third quarter of 2026: 61 reports" in page.text
-    assert "Asked for photos, money, secrets 41" in page.text, "as a table, beside the chart"
-    assert "Hurt, or touched not shown" in page.text
+    assert "Asked for photos or money (grooming, blackmail) 41" in page.text, "as a table, beside the chart"
+    assert "Hurt or touched (physical or sexual abuse) not shown" in page.text
     assert "777" not in page.html.replace(page.token, "") and "Kenya" not in page.text
     assert page.html.count("<svg") == 4, "months, what about, where, payments"
     assert page.html.count("<desc") == 4, "each says what it draws"
@@ -81,8 +81,8 @@ def test_tables_go_out_after_a_re_check_alone_and_stand_in_the_audit(console: Co
     assert given.headers["Content-Disposition"] == 'attachment; filename="statistics-reports.csv"'
     assert exports(console.parts.database) == [f"staff:{HOTLINE}/lead"]
     cells = list(csv.reader(io.StringIO(given.html.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"))))
-    assert ["VU", "2026-Q3", "category", "luring", "Asked for photos, money, secrets", "41"] in cells
-    assert ["VU", "2026-Q3", "category", "harm", "Hurt, or touched", "not shown"] in cells
+    assert ["VU", "2026-Q3", "category", "luring", "Asked for photos or money (grooming, blackmail)", "41"] in cells
+    assert ["VU", "2026-Q3", "category", "harm", "Hurt or touched (physical or sexual abuse)", "not shown"] in cells
     assert ["VU", "2026-Q3", "place", "'=1+1", "'=1+1", "30"] in cells, "no cell is a formula"
     assert {row[0] for row in cells[1:]} == {"VU"}
 

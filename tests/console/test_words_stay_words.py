@@ -44,6 +44,7 @@ PAGES = {
         "/rows",
         "/?tab=closed",
         "/people",
+        "/replies",
         "/audit",
         "/board",
         "/me",

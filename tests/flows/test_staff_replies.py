@@ -17,7 +17,7 @@ from tests.flows.phone import LIMITS, book, world
 LANGUAGES = load(files(locales))
 NUMBERS = frozenset({"111", "163", "25764"})
 NAMES = ("Pikinini Helpline", "Women's Centre")
-SENT, ASKED, REFUSED = "", "asked", "refused"
+SENT, ASKED, REFUSED, HINTED = "", "doubt", "refused", "hint"
 
 MESSAGES = [
     # what it is, words, what comes of them, a piece of the reason
@@ -43,8 +43,8 @@ MESSAGES = [
         "pictures",
     ),
     ("days and a number", "On Monday or Friday, between 9 and 16.", SENT, ""),
-    ("no words", "", REFUSED, "no words"),
-    ("blanks", " \n ", REFUSED, "no words"),
+    ("no words", "", REFUSED, "empty"),
+    ("blanks", " \n ", REFUSED, "empty"),
     ("too long", "We have read it. " * 8, REFUSED, "room for 120"),
     ("too long in other letters", "\u02bbOku mau ma\u02bbu ho\u02bbo lipooti mo e ngaahi lea.", REFUSED, "room for 40"),
     ("a link", "Read https://example.org now", REFUSED, "link"),
@@ -53,19 +53,19 @@ MESSAGES = [
     ("a short one", "See bit.ly/x1", REFUSED, "link"),
     ("one that was made harmless", "See hxxp example[.]org", REFUSED, "link"),
     ("an address", "Write to desk@example", REFUSED, "link"),
-    ("no blank after a full stop", "We have read it.It is good.", REFUSED, "no blank"),
+    ("no blank after a full stop", "We have read it.It is good.", REFUSED, "no space"),
     ("a name of a page with any ending", "Go to friends.club now", REFUSED, "link"),
     ("a name of a page with another dot", "Go to friends\u3002club", REFUSED, "link"),
-    ("a number of nobody", "Call me on 555 0101", REFUSED, "555 0101 is not a number"),
-    ("with the dashes of a word processor", "Call 55\u201350\u201310\u20131", REFUSED, "not a number of this country"),
-    ("with commas", "Call 55,50,10,1", REFUSED, "not a number of this country"),
-    ("as if it were times", "Call 77h12 34h56", REFUSED, "not a number of this country"),
-    ("with colons", "Call 55:50:10:11", REFUSED, "not a number of this country"),
-    ("with low lines", "Call 55_50_10_1", REFUSED, "not a number of this country"),
-    ("another country's", "Call 116 now", REFUSED, "116 is not a number"),
-    ("in small pieces", "My phone: 55 50 10 1", REFUSED, "not a number of this country"),
-    ("in full-width digits", "Call \uff15\uff15\uff15\uff10\uff11\uff10\uff11", REFUSED, "not a number"),
-    ("with the country's code", "+678 555 0101", REFUSED, "not a number"),
+    ("a number of nobody", "Call me on 555 0101", REFUSED, "555 0101 is not one"),
+    ("with the dashes of a word processor", "Call 55\u201350\u201310\u20131", REFUSED, "Only checked helpline numbers"),
+    ("with commas", "Call 55,50,10,1", REFUSED, "Only checked helpline numbers"),
+    ("as if it were times", "Call 77h12 34h56", REFUSED, "Only checked helpline numbers"),
+    ("with colons", "Call 55:50:10:11", REFUSED, "Only checked helpline numbers"),
+    ("with low lines", "Call 55_50_10_1", REFUSED, "Only checked helpline numbers"),
+    ("another country's", "Call 116 now", REFUSED, "116 is not one"),
+    ("in small pieces", "My phone: 55 50 10 1", REFUSED, "Only checked helpline numbers"),
+    ("in full-width digits", "Call \uff15\uff15\uff15\uff10\uff11\uff10\uff11", REFUSED, "is not one"),
+    ("with the country's code", "+678 555 0101", REFUSED, "is not one"),
     ("a picture", "Can you send a photo of the messages?", REFUSED, "pictures"),
     ("a picture, with a not for something else", "Don't worry, send us a photo.", REFUSED, "pictures"),
     ("a picture, with a no for something else", "No problem, please send a picture", REFUSED, "pictures"),
@@ -77,16 +77,19 @@ MESSAGES = [
     ("a picture in Bislama", "Plis yu sendem foto long mifala.", REFUSED, "pictures"),
     ("a picture in French", "Envoie la photo, merci.", REFUSED, "pictures"),
     ("a picture in Swahili", "Tuma picha hiyo hapa.", REFUSED, "pictures"),
-    ("letters that nobody sees", "We have\u202e read it", REFUSED, "nobody sees"),
+    ("letters that nobody sees", "We have\u202e read it", REFUSED, "nobody can see"),
     ("a topic on the first line", "About the abuse that you told of.\nWe have read it.", ASKED, "abuse"),
     ("a topic on the second", "We have read it.\nThe police know.", SENT, ""),
     ("the hotline's name first", "Pikinini Helpline here.", ASKED, "Pikinini Helpline"),
     ("a promise", "We have read it.\nHelp is coming.", ASKED, "promises"),
     ("another promise", "Hello.\nSomeone will come to you today.", ASKED, "promises"),
     ("secrecy", "Hello.\nThis stays confidential.", ASKED, "promises"),
-    ("a name", "Hello.\nWhat is your name?", ASKED, "never asked"),
-    ("where", "Hello.\nWhere do you live?", ASKED, "never asked"),
-    ("why", "Hello.\nWhy did you wait?", ASKED, "never asked"),
+    ("a name", "Hello.\nWhat is your name?", ASKED, "never ask or say"),
+    ("where", "Hello.\nWhere do you live?", ASKED, "never ask or say"),
+    ("why", "Hello.\nWhy did you wait?", ASKED, "never ask or say"),
+    ("the first question of a helpline", "Are you safe?", HINTED, "says safe"),
+    ("the same, otherwise", "Are you in danger now?", HINTED, "says danger"),
+    ("the first question with a topic", "Are you safe from the police?", ASKED, "says police"),
 ]
 
 
@@ -97,7 +100,7 @@ MESSAGES = [
 )
 def test_what_comes_of_words(words: str, outcome: str, reason: str) -> None:
     found = check_reply(words, NUMBERS, NAMES)
-    came = REFUSED if any(one.refused for one in found) else ASKED if found else SENT
+    came = next((one.weight.value for one in found), SENT)
     assert (came, [one.why for one in found]) == (outcome, [one.why for one in found])
     assert reason in " ".join(one.why for one in found)
 

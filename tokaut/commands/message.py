@@ -100,8 +100,8 @@ def _check_words(words: str, country: Country, *, anyway: bool) -> None:
     result = writing.check_message(words, country)
     questions = () if anyway else result.doubts
     if result.refusals or questions:
-        lines = [f"Not put: {reason}." for reason in result.refusals] + [
-            f"Is this meant? {reason}." for reason in questions
+        lines = [f"Not put: {refusal.why}" for refusal in result.refusals] + [
+            f"Is this meant? {doubt.why}" for doubt in questions
         ]
         advice = "Write it otherwise." if result.refusals else "Reword it, or store it with --anyway."
         raise CommandError("\n".join([*lines, advice]))

@@ -94,7 +94,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CONSOLE: "SELECT; INSERT; UPDATE (seen_at); DELETE",
         CLOCK: "SELECT (report_id); DELETE",
     },
-    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE"},
+    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE", CONSOLE: "SELECT"},
     "message": {
         WEB: "INSERT",
         WORKER: "SELECT",
@@ -126,6 +126,11 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "passkey": {CONSOLE: "SELECT; INSERT; UPDATE (sign_count, used_at); DELETE"},
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
     **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising", "lowering")},
+    # A signed reply keeps its words: nobody may change them.
+    "own_reply": {
+        CONSOLE: "SELECT; INSERT (reply_id, language, hotline, text, written_by, written_at); UPDATE (signed_by, "
+        "signed_at, withdrawn_by, withdrawn_at)"
+    },
     "holding": {
         CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at, "
         "changed_at, changed_by)",
@@ -238,6 +243,7 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
         )
     },
     "contact": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("contact"))},
+    "nudge": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("nudge"))},
     "holding": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE")],
         RowPolicy(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('holding', 'hotline')}"),
@@ -248,6 +254,9 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
             [(CONSOLE, "INSERT"), (CONSOLE, "UPDATE")], RowPolicy(OWN_HANDOVER, f"{OWN_HANDOVER} AND {BY_GIVER}")
         ),
     },
+    "own_reply": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE")], RowPolicy(f"hotline = ANY ({HOTLINES})")
+    ),
     "kept_away": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")], RowPolicy(REPORT_GIVEN.format("kept_away"))
     ),

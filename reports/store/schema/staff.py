@@ -103,6 +103,23 @@ lowering = Table(
     Column("asked_at", MICROSECONDS, nullable=False),
 )
 
+# A hotline's own ready-made reply, in one language. It is never changed: another wording is another reply.
+own_reply = Table(
+    "own_reply",
+    metadata,
+    Column("reply_id", ID, primary_key=True),
+    Column("language", String(8), primary_key=True),
+    Column("hotline", String(64), nullable=False),
+    Column("text", String(600), nullable=False),
+    Column("written_by", ID, nullable=False),  # account of the lead
+    Column("written_at", MICROSECONDS, nullable=False),
+    Column("signed_by", ID),  # account of a second lead; NULL: staff do not see it yet
+    Column("signed_at", MICROSECONDS),
+    Column("withdrawn_by", ID),
+    Column("withdrawn_at", MICROSECONDS),  # NULL: in use, or waiting for a signature
+    Index("ix_own_reply_hotline", "hotline"),
+)
+
 # Wrong passwords, counted by a keyed hash of the account name, of the browser or of the address.
 staff_try = Table(
     "staff_try",

@@ -30,13 +30,24 @@ from reports.store.schema.operations import (
     tallied,
     tally,
 )
-from reports.store.schema.staff import invitation, lowering, passkey, raising, recovery, staff, staff_session, staff_try
+from reports.store.schema.staff import (
+    invitation,
+    lowering,
+    own_reply,
+    passkey,
+    raising,
+    recovery,
+    staff,
+    staff_session,
+    staff_try,
+)
 from runtime.settings import Mode
 
 __all__ = ["metadata", "page", "phone_answer"]  # exported from here; tables defined below need no mention
 __all__ += ["callback", "draft", "drill", "note", "nudge", "presence", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["host", "key_check", "lowering", "optout", "optout_key", "passkey"]
+__all__ += ["own_reply"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 
 # One row for each report. The answers are in report_body, sealed.

@@ -6,7 +6,7 @@ The scheduler decides; the worker checks once more before it sends.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, update
 
@@ -15,6 +15,7 @@ from reports.delivery import REPORT_TYPES
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_due
+from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from reports.time_limits import ANSWER_NOTICE
@@ -109,6 +110,41 @@ def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
         times = tuple(connection.execute(sent_query).scalars())
         has_failed = connection.execute(failed_query.limit(1)).first() is not None
     return NoticeFacts(row.mode, row.revision, row.country, row.state, hotlines, row.since, times, has_failed)
+
+
+class NoticeRow(NamedTuple):
+    """The notice of one answer; times in microseconds.
+
+    `due_at`: None: no SMS of its own is sent. `sent_at`: None: not sent yet.
+    """
+
+    answer_id: str
+    due_at: int | None
+    sent_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportNotices:
+    """The notices of a report. `since`: when the reporter last said something about contact, in microseconds."""
+
+    since: int
+    rows: tuple[NoticeRow, ...]
+
+    @property
+    def sent(self) -> tuple[int, ...]:
+        """Return when SMS were sent."""
+        return tuple(row.sent_at for row in self.rows if row.sent_at is not None)
+
+
+def list_notices(database: Database, hotline: str, report_id: str) -> ReportNotices:
+    """Return the notices of a report that this hotline was given; the caller has checked that it was."""
+    r, c, n = t.report.c, t.contact.c, t.nudge.c
+    since_query = select(func.coalesce(c.changed_at, r.created_at)).select_from(t.report)
+    since_query = since_query.outerjoin(t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
+    query = select(n.answer_id, n.due_at, n.sent_at).where(n.report_id == report_id)
+    with read_as(database, hotline) as connection:
+        since = connection.execute(since_query).scalar() or 0
+        return ReportNotices(since, tuple(NoticeRow(*row) for row in connection.execute(query.order_by(n.answer_id))))
 
 
 def schedule(database: Database, answer_id: str, report_id: str, due_at: int | None) -> None:

@@ -1,0 +1,85 @@
+"""The words by which staff read a report's codes: one set for list, report, statistics, CSV and documentation. Pure.
+
+They are longer and plainer than the choices on a phone's screen, and name the field's own terms. Screens and labels
+change independently: what the reporter saw is in the table of questions and answers of the report's page. The console
+translates them (`console/locales`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from reports.case_state import CaseOutcome, Handling
+
+CONCERNS: Final[Mapping[str, str]] = {
+    "harm": "Hurt or touched (physical or sexual abuse)",
+    "luring": "Asked for photos or money (grooming, blackmail)",
+    "images": "Photos shared or threatened (sexual images)",
+    "missing": "Missing or away from home",
+    "exploitation": "Forced work or sale (exploitation, trafficking)",
+    "bullying": "Bullying or threats",
+    "self_harm": "Thoughts of suicide or self-harm",
+    "neglect": "No care, food or home (neglect)",
+    "other": "Another concern, or not known",
+}
+DANGER: Final[Mapping[str, str]] = {
+    "now": "In danger now",
+    "soon": "In danger soon, as the reporter expects",
+    "no": "Not in danger",
+    "unsure": "Not sure whether in danger",
+}
+CHILDREN: Final[Mapping[str, str]] = {  # the child concerned
+    "me": "The reporter",
+    "my_child": "A child of the reporter",
+    "child_i_know": "A child whom the reporter knows",
+    "other": "Another child",
+}
+AGES: Final[Mapping[str, str]] = {
+    "0-5": "0-5 years",
+    "6-9": "6-9 years",
+    "10-12": "10-12 years",
+    "13-15": "13-15 years",
+    "16-17": "16-17 years",
+    "18+": "18 years and over",
+}
+REPORTERS: Final[Mapping[str, str]] = {
+    "child": "A child",
+    "family": "Family",
+    "professional": "Works with children",
+    "community": "Community",
+}
+CHANNELS: Final[Mapping[str, str]] = {
+    "ussd": "USSD (dialled a code)",
+    "sms": "SMS (text messages)",
+    "simulator": "Phone page in a browser",
+}
+STATUSES: Final[Mapping[Handling, str]] = {
+    Handling.NONE: "not taken yet",
+    Handling.ACCEPTED: "taken",
+    Handling.IN_PROGRESS: "in progress",
+    Handling.REJECTED: "sent to another hotline",
+    Handling.CLOSED: "closed",
+}
+OUTCOMES: Final[Mapping[CaseOutcome, str]] = {
+    CaseOutcome.HELPED: "helped",
+    CaseOutcome.REFERRED: "referred to another service",
+    CaseOutcome.NOT_REACHED: "reporter not reached",
+    CaseOutcome.NONE_RESPONDED: "referred, no service responded",
+    CaseOutcome.NO_CHILD_IN_NEED: "no child needs help now",
+    CaseOutcome.HOAX: "false report (two people)",
+}
+# Question of a flow → the labels of its answers.
+ANSWERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "category": CONCERNS,
+    "danger": DANGER,
+    "about": CHILDREN,
+    "age_band": AGES,
+}
+ALL: Final = tuple(
+    dict.fromkeys(
+        label
+        for labels in (CONCERNS, DANGER, CHILDREN, AGES, REPORTERS, CHANNELS, STATUSES, OUTCOMES)
+        for label in labels.values()
+    )
+)

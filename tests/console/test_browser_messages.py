@@ -1,0 +1,81 @@
+"""The message box in a Chromium: the counter, the end of the screen, and a ready-made reply in three presses."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.staff_replies import REPLY_TEMPLATES
+from tests.console.test_every_page import Desk, told
+
+pytestmark = pytest.mark.slow
+
+TOP = b'{"category":"luring","place":{"name":"Shefa"}}'
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    one = Desk(tmp_path_factory.mktemp("desk"))
+    yield one
+    one.down()
+
+
+def opened(desk: Desk, chromium: Any, **how: Any) -> Any:
+    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
+    page = desk.context(chromium, "luk", **how).new_page()
+    page.goto(address)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("fits", "over", "count"),
+    [
+        ("Good evening.", "", "13 of 120 characters"),
+        ("a" * 119, "€", "121 of 120 characters: 1 too many."),
+        ("\u014d" * 40, "\u014d" * 2, "42 of 40 characters: 2 too many."),
+    ],
+)
+def test_the_counter_and_the_end_of_the_screen_follow_what_is_typed(
+    desk: Desk, chromium: Any, fits: str, over: str, count: str
+) -> None:
+    page = opened(desk, chromium)
+    page.locator("#words").fill(fits + over)
+    assert page.locator("#counter").inner_text().startswith(count)
+    assert page.locator("#preview").evaluate("one => one.firstChild.data") == fits
+    assert page.locator("#preview mark").all_inner_texts() == ([over] if over else [])
+    assert (page.locator("#counter-said").inner_text() != "") == bool(over), "spoken when the end is crossed"
+    page.context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without a script"])
+def test_a_ready_made_reply_is_sent_in_three_presses(desk: Desk, chromium: Any, script: bool) -> None:
+    page = opened(desk, chromium, java_script_enabled=script)
+    page.get_by_text("Ready-made replies").click()
+    page.get_by_role("button", name=REPLY_TEMPLATES[1], exact=True).click()
+    assert page.locator("#words").input_value() == "Yu mekem gud we yu talem long mifala."
+    page.get_by_role("button", name="Send message").click()
+    page.get_by_text("Sent. The reporter sees it when they next open My report.").wait_for()
+    page.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "light"), (1280, "dark")])
+def test_it_looks_right_and_axe_finds_nothing(
+    desk: Desk, chromium: Any, width: int, scheme: str, tmp_path: Path
+) -> None:
+    page = opened(desk, chromium, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.locator("#words").fill("Are you safe? " * 10)
+    page.get_by_role("button", name=re.compile("^Check")).click()
+    page.get_by_text("Cannot be sent yet").first.wait_for()
+    page.get_by_text("Ready-made replies").click()
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
+    page.locator("#writing").screenshot(path=folder / f"message-{width}-{scheme}.png")
+    page.context.close()
