@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, delete, insert, or_
 
 from reports.store import audit_log
 from reports.store.engine.database import Database
-from reports.store.privileges.row_security import write_as
+from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
