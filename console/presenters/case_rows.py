@@ -81,6 +81,12 @@ class CaseListItem:
         return reference(self.row.report_id)
 
     @property
+    def ago(self) -> str:
+        """Return how long ago it was received, in its largest unit; the exact time is beside it."""
+        hours = self.minutes // 60
+        return f"{self.minutes} min" if hours == 0 else f"{hours} h" if hours < 48 else f"{hours // 24} d"
+
+    @property
     def is_reassigned(self) -> bool:
         """Return whether it was passed to a colleague, or back into the queue, and nobody has accepted it since."""
         return self.row.handed_by is not None and self.row.handling in ACTIVE

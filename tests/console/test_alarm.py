@@ -84,13 +84,13 @@ def test_nobody_is_there_only_because_a_page_loads_itself_again(console: Console
 
 
 def test_it_is_switched_on_for_one_browser(console: Console, mere: Person) -> None:
-    assert "No sound for new urgent reports" in mere.get("/").text and 'data-ways=""' in mere.get("/").html
+    assert "No sound for urgent reports" in mere.get("/").text and 'data-ways=""' in mere.get("/").html
     saved = mere.post("/alarm", {"sound": "1", "notice": "1"}, at="/me")
     assert (
         saved.leads_to == "/me?said=alarm#alarm-switch" and "Saved for this browser." in mere.get("/me?said=alarm").text
     )
     page = mere.get("/")
-    assert 'data-ways="sound.notice"' in page.html and "No sound for new urgent reports" not in page.text
+    assert 'data-ways="sound.notice"' in page.html and "No sound for urgent reports" not in page.text
     assert 'data-notice="Tokaut: please look"' in mere.get("/").html
     other = mere.another_browser()
     other.log_in()

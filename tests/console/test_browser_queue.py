@@ -1,0 +1,136 @@
+"""The queue in a real Chromium: ten rows on one screen, keys, counts that renew themselves, a colleague who looks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.presenters.case_rows import reference
+from reports.json_bodies import json_bytes
+from tests.console.test_browser import looked_at
+from tests.console.test_every_page import Desk, told
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+
+HOURS = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
+CONTACTS = [
+    {"how": "call", "safe_hours": HOURS},
+    {"how": "sms", "safe_hours": HOURS},
+    {"how": "none", "safe_hours": None},
+]
+BOTTOMS = "[...document.querySelectorAll('li.report')].map((row) => row.getBoundingClientRect().bottom)"
+FOCUS = "document.activeElement.closest('li')?.id ?? document.activeElement.id"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    one = Desk(tmp_path_factory.mktemp("desk"))
+    yield one
+    one.down()
+
+
+@pytest.fixture(scope="module")
+def reports(desk: Desk) -> list[str]:
+    """Twelve, as a night brings them, in the order of the list."""
+    made = []
+    for n in range(12):
+        head = {
+            "category": ("luring", "harm", "missing", "images")[n % 4],
+            "danger": ("now", "soon", "no", "unsure")[n % 4],
+            "about": ("me", "my_child", "child_i_know", "other")[n % 4],
+            "age_band": ("10-12", "13-15", "unknown", "6-9")[n % 4],
+            "place": {"name": ("Shefa", "Tafea", "Malampa", "Sanma")[n % 4]},
+            "contact": CONTACTS[n % 3],
+        }
+        made.append(desk.report(told(), json_bytes(head), "P1" if n < 2 else "P3"))
+    return made
+
+
+def test_ten_rows_fit_and_the_keys_go_through_them(
+    desk: Desk, reports: list[str], chromium: Any, tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
+    with closing(desk.context(chromium, "mere", viewport={"width": 1280, "height": 800})) as context:
+        page = context.new_page()
+        page.goto(desk.address)
+        page.wait_for_selector("body[data-ready]")
+        page.get_by_text("Urgent reports that nobody has opened").first.wait_for()
+        bottoms = page.evaluate(BOTTOMS)
+        assert len(bottoms) == 12 and bottoms[9] <= 800, bottoms
+        for keys, at in (("j", 0), ("jj", 2), ("k", 1)):
+            page.keyboard.type(keys)
+            assert page.evaluate(FOCUS) == f"row-{reports[at]}", keys
+        page.keyboard.press("?")
+        page.get_by_role("heading", name="Keys").wait_for()
+        page.keyboard.press("j")
+        looked_at(page, "queue-keys", 1280, folder)
+        page.keyboard.press("Escape")
+        page.get_by_role("heading", name="Keys").wait_for(state="hidden")
+        page.wait_for_timeout(700)  # longer than two touches of Esc may lie apart
+        assert page.evaluate(FOCUS) == f"row-{reports[1]}", "j did nothing below the dialog, and one Esc hides nothing"
+        page.keyboard.press("/")
+        page.keyboard.type("jk?")
+        assert page.locator("#reference").input_value() == "jk?" and page.locator("#keys[open]").count() == 0
+        page.locator("#reference").fill(reference(reports[11]))
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/reports/{reports[11]}")
+        assert page.title().endswith(f"{reference(reports[11])} · Tokaut")
+        page.go_back()
+        page.wait_for_selector("body[data-ready]")
+        page.keyboard.type("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/reports/{reports[0]}")
+        page.wait_for_selector("body[data-ready]")
+        page.keyboard.press("n")
+        assert page.evaluate(FOCUS) == "note"
+        page.keyboard.type("an")
+        assert page.locator("#note").input_value() == "an"
+        page.locator("main").focus()
+        page.keyboard.press("a")
+        page.get_by_text("Taken by: mere").wait_for()
+        page.goto(desk.address)
+        for width in (768, 360):
+            page.set_viewport_size({"width": width, "height": 740})
+            looked_at(page, "queue-rows", width, folder)
+
+
+def test_keys_that_are_switched_off_do_nothing(desk: Desk, reports: list[str], chromium: Any) -> None:
+    with closing(desk.context(chromium, "luk")) as context:
+        page = context.new_page()
+        page.goto(desk.address)
+        page.wait_for_selector("body[data-ready]")
+        page.keyboard.press("?")
+        page.get_by_role("button", name="Switch the keys off").click()
+        page.wait_for_selector("body[data-keys-off][data-ready]")
+        page.keyboard.press("j")
+        assert page.evaluate("document.activeElement === document.body")
+        page.keyboard.press("?")
+        page.get_by_role("button", name="Switch the keys on").click()
+        page.wait_for_selector("body[data-ready]:not([data-keys-off])")
+
+
+def test_counts_and_title_renew_themselves_and_a_colleague_is_seen(
+    desk: Desk, reports: list[str], chromium: Any
+) -> None:
+    with closing(desk.context(chromium, "sia")) as here, closing(desk.context(chromium, "ana")) as there:
+        page, other = here.new_page(), there.new_page()
+        page.goto(desk.address)
+        page.wait_for_selector("body[data-ready]")
+        before = int(page.locator("#tab-unassigned .count").inner_text())
+        page.locator("#tab-others").focus()
+        other.goto(f"{desk.address}/reports/{reports[5]}")
+        page.locator(f"#row-{reports[5]}", has_text="ana is looking at this").wait_for(timeout=60_000)
+        other.get_by_role("button", name="Take this report").click()
+        other.get_by_text("Taken by: ana").wait_for()
+        page.locator("#tab-unassigned", has_text=str(before - 1)).wait_for(timeout=60_000)
+        until(lambda: f"({before - 1}) Reports" in page.title(), "the title still has the old count")
+        assert page.evaluate("document.activeElement.id") == "tab-others", "focus stays where it was"
+        page.goto(f"{desk.address}/reports/{reports[5]}")
+        page.get_by_text("ana is looking at this").wait_for()
+        other.get_by_text("sia is looking at this").wait_for(timeout=60_000)
