@@ -160,16 +160,14 @@ def _translate_stand_ins(fields: Mapping[str, str], catalogue: Catalogue) -> Map
 
 
 def format_duration(minutes: int) -> str:
-    """Format minutes as `3 min`, `2 h 05 min` or `1 d 4 h`."""
+    """Format minutes as `3 min`, `2 h 05 min`, `2 h`, `1 d 4 h` or `1 d`."""
     hours, remaining_minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    return (
-        f"{days} d {hours} h"
-        if days
-        else f"{hours} h {remaining_minutes:02} min"
-        if hours
-        else f"{remaining_minutes} min"
-    )
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {remaining_minutes:02} min" if remaining_minutes else f"{hours} h"
+    return f"{remaining_minutes} min"
 
 
 def actor_name(name: str) -> str:

@@ -32,16 +32,16 @@ SCRIPT_TITLES: Mapping[str, str] = {
     "danger_now": "Danger now",
     "asked_for_pictures": "Asked for pictures and money",
     "missing": "A child did not come home",
-    "cut_off": "Danger now, and the line is cut",
+    "cut_off": "Danger now, and the call drops",
     "no_contact": "Do not call this phone",
     "writes_more": "Writes more after ten minutes",
 }
-STAGES = {"delivered": "Delivered", "opened": "Opened", "taken": "Taken on", "answered": "Answered", "closed": "Closed"}
+STAGES = {"delivered": "Delivered", "opened": "Opened", "taken": "Taken", "answered": "Answered", "closed": "Closed"}
 STAGE_LIMITS = {"delivered": "received", "taken": "acknowledged"}  # stages with a time limit in the country file
 IN_TIME, LATE, NOT_YET = "in time", "late", "not yet"
-INVALID_TIME = "Say when, as 02:10."
-ALREADY_PLANNED = "One is planned already. Call it off first."
-ALREADY_STARTED = "It has begun, or it is not there any more."
+INVALID_TIME = "Choose a time, such as 02:10."
+ALREADY_PLANNED = "A drill is planned already. Cancel it first."
+ALREADY_STARTED = "The drill has begun or was cancelled."
 TIME_PATTERN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 

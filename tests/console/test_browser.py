@@ -258,13 +258,13 @@ def test_what_one_tab_ends_is_gone_from_the_others(house: House, opened: Callabl
     join(house, one, "tom")
     log_in(house, one, "tom")
     other = one.context.new_page()
-    for end in ("Hide", "Log out"):
+    for end in ("Hide screen", "Log out"):
         other.goto(f"{house.address}/help")
         other.get_by_role("heading", name="Help").wait_for()
         one.get_by_role("button", name=end, exact=True).click()
         other.get_by_label("Password").wait_for()
         assert other.get_by_role("heading", name="Help").count() == 0
-        if end == "Hide":
+        if end == "Hide screen":
             assert other.url.endswith("/locked?then=%2Fhelp"), "and the password brings it back"
             other.wait_for_selector("body[data-ready]")  # it has told the others by then that it is over
             one.get_by_label("Password").fill(PASSWORD)

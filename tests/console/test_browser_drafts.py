@@ -57,7 +57,7 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
         "Français",
         "English",
         "Save note",
-        "Hide",
+        "Hide screen",
         "Close",
     ):
         desk.change(delete(t.draft))

@@ -158,7 +158,7 @@ def row_of(page: Page) -> list[str]:
 def test_a_report_arrives_at_ten_past_two(house: House) -> None:
     page = house["ana"].get("/drills")
     assert "What will happen" in page.text and "Phones really ring" in page.text
-    assert "P1 · to be taken on within 15 min · goes to Pikinini Helpline" in page.text
+    assert "P1 · to be taken within 15 min · goes to Pikinini Helpline" in page.text
     assert house.plan("danger_now", "02:10").leads_to == "/drills"
     (drill,) = house.drills()
     local = datetime.fromtimestamp(drill.at / SECOND, EFATE)
@@ -219,14 +219,14 @@ def answer(house: House, report_id: str) -> None:
 def test_nobody_takes_it_on(house: House) -> None:
     assert house.plan("cut_off").leads_to == "/drills"
     house.go_on()
-    assert "It has begun, and is not here yet." in house["ana"].get("/drills").text
+    assert "The drill has begun. Its report is not here yet." in house["ana"].get("/drills").text
     house.pass_time(125)
     house.go_on()
     house.pass_time(15 * 60 + 5)
     page = house["ana"].get("/drills")
-    assert row_of(page)[0] == "Danger now, and the line is cut · P1"
+    assert row_of(page)[0] == "Danger now, and the call drops · P1"
     assert row_of(page)[3:] == ["1 min in time", "–", "late", "–", "–"]
-    assert "drill_on" not in page.text and "Nobody has taken on the last drill of P1" in page.text
+    assert "drill_on" not in page.text and "Nobody took the last P1 drill" in page.text
     assert house["ana"].post(f"/drills/{house.drills()[0].drill_id}/off", at="/drills").status == 400
 
 
@@ -248,7 +248,7 @@ def test_it_is_called_off(house: House) -> None:
     assert house["eti"].post(off, at="/drills").status == 400
     assert house["mere"].post(off, at="/me").status == house["aud"].post(off, at="/drills").status == 404
     again = house.plan("missing", "03:10")
-    assert again.status == 400 and "One is planned already." in again.text
+    assert again.status == 400 and "A drill is planned already." in again.text
     assert house["ana"].post(off, at="/drills").leads_to == "/drills"
     assert house.drills() == []
     house.pass_time(25 * 3600)
@@ -263,7 +263,7 @@ def test_one_that_web_missed_says_so_and_can_be_taken_from_the_list(house: House
     house.pass_time(61 * 60)
     house.go_on()
     page = house["ana"].get("/drills")
-    assert "It was not held" in page.text and house.reports() == []
+    assert "The drill did not start" in page.text and house.reports() == []
     assert house.plan("no_contact").leads_to == "/drills", "it keeps no other one away"
     missed = next(one for one in house.drills() if one.was_missed)
     assert house["ana"].post(f"/drills/{missed.drill_id}/off", at="/drills").leads_to == "/drills"
@@ -290,9 +290,9 @@ def test_who_is_kept_out_of_its_report_finds_no_row(house: House) -> None:
 @pytest.mark.parametrize(
     ("form", "says"),
     [
-        ({"script": "danger_now", "when": "at", "clock": ""}, "Say when"),
-        ({"script": "danger_now", "when": "at", "clock": "24:10"}, "Say when"),
-        ({"script": "danger_now", "when": "at", "clock": "2:10"}, "Say when"),
+        ({"script": "danger_now", "when": "at", "clock": ""}, "Choose a time"),
+        ({"script": "danger_now", "when": "at", "clock": "24:10"}, "Choose a time"),
+        ({"script": "danger_now", "when": "at", "clock": "2:10"}, "Choose a time"),
         ({"script": "of_nobody", "when": "now"}, ""),
         ({"when": "now"}, ""),
     ],
@@ -315,7 +315,7 @@ def test_a_hotline_holds_only_what_comes_to_it_at_once(house: House) -> None:
     path = f"/reports/{drill.report_id}"
     assert house["mere"].post(f"{path}/take", at=path).status == 303
     cells = row_of(house["eti"].get("/drills"))
-    assert cells[5] == "not yet · taken on by Pikinini Helpline"
+    assert cells[5] == "not yet · taken by Pikinini Helpline"
 
 
 def test_every_door_of_it_has_a_row_and_is_there_in_training_alone(house: House) -> None:

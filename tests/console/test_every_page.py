@@ -372,7 +372,7 @@ def test_the_skip_link_leads_past_the_head(desk: Desk, chromium: Any) -> None:
         page = context.new_page()
         page.goto(f"{desk.address}/help")
         page.keyboard.press("Tab")
-        assert page.locator(":focus").inner_text() == "Skip to the page itself"
+        assert page.locator(":focus").inner_text() == "Skip to content"
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.closest('header') === null")
