@@ -187,8 +187,12 @@ class QrCode:
 
 def qr_code(secret: bytes, name: str, hotline: str) -> QrCode:
     """Return the QR code that an authenticator scans."""
-    address = pyotp.TOTP(_letters(secret)).provisioning_uri(name=f"{name} ({hotline})", issuer_name=ISSUER)
-    rows = tuple(segno.make(address, error="m", micro=False).matrix)
+    return draw_qr_code(pyotp.TOTP(_letters(secret)).provisioning_uri(name=f"{name} ({hotline})", issuer_name=ISSUER))
+
+
+def draw_qr_code(text: str) -> QrCode:
+    """Return the QR code of a text."""
+    rows = tuple(segno.make(text, error="m", micro=False).matrix)
     modules = (
         f"M{x + QUIET_ZONE} {y + QUIET_ZONE}h1v1h-1z"
         for y, row in enumerate(rows)

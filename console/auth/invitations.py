@@ -1,6 +1,7 @@
-"""Invitations: a link that works once, within a day. It is shown to the person who invites, and stored as a hash.
+"""Invitations: a code that works once, within a day. It is shown to the person who invites, and stored as a hash.
 
-The page behind the link sets a password and the secret of an authenticator.
+The code is typed, or comes in the fragment of a link or QR code, which no browser sends to a server: no address that a
+proxy could log contains it. The page behind it sets a password and the secret of an authenticator.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, request
 
 from console.auth import cookies, credentials
 from console.auth.access_control import Form, page_csrf_token, public
@@ -26,6 +27,9 @@ bp = Blueprint("invitations", __name__)
 
 MAX_NAME_LENGTH = 24
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
+CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another one
+MAX_TYPED = 64
+CODE_LENGTH, CODE_GROUP = 16, 4  # 79 bits: nobody guesses one within its day
 OPERATOR_HOTLINE = "_operator"  # the `hotline` of the operator's own accounts
 
 
@@ -43,20 +47,29 @@ def is_valid_name(name: str) -> bool:
     return 2 <= len(name) <= MAX_NAME_LENGTH and NAME_PATTERN.fullmatch(name) is not None
 
 
-def hash_token(word: str) -> bytes:
-    """Return the hash by which an invitation is stored."""
-    return hashlib.sha256(word.encode()).digest()
+def _new_code() -> str:
+    letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+    return "-".join(letters[start : start + CODE_GROUP] for start in range(0, CODE_LENGTH, CODE_GROUP))
+
+
+def hash_code(code: str) -> bytes:
+    """Return the hash by which an invitation is stored. Capitals, blanks and hyphens do not count."""
+    return hashlib.sha256(_letters_of(code).encode()).digest()
+
+
+def _letters_of(code: str) -> str:
+    return "".join(letter for letter in code.lower() if letter in CODE_LETTERS)
 
 
 def invite(database: Database, address: str, place: InvitedAccount, by: str, staff_id: str | None = None) -> str:
-    """Create an invitation and return its link; empty if the name is taken.
+    """Create an invitation and return its link, which ends with `#` and the code; empty if the name is taken.
 
     `address`: of the console. `by`: the actor who invites. `staff_id`: the account to restore; None for a new one.
     """
-    word = secrets.token_urlsafe(32)
+    code = _new_code()
     expires_at = database.now() + DAY
-    open_invitation = Invitation(hash_token(word), place.name, place.hotline, place.role, staff_id, by, expires_at)
-    return f"{address}/join/{word}" if accounts.invite(database, open_invitation) else ""
+    open_invitation = Invitation(hash_code(code), place.name, place.hotline, place.role, staff_id, by, expires_at)
+    return f"{address}/join#{code}" if accounts.invite(database, open_invitation) else ""
 
 
 PASSWORDS_DIFFER = "The two passwords are not the same."
@@ -65,30 +78,43 @@ WRONG_CODE = (
 )
 
 
-def _find_open(word: str) -> Invitation:
-    invitation = accounts.find_invitation(services.database, hash_token(word))
-    if invitation is None:
-        abort(404)
-    return invitation
+INVALID_CODE = "This code is not valid. It works once, and for one day. Compare it with the slip, or ask for a new one."
 
 
-@bp.get("/join/<word>")
+@bp.get("/join")
 @public
-def invitation_page(_: Form, word: str) -> Response:
-    """Show the page that an invitation link opens."""
-    return _render_invitation(word)
+def code_page(_: Form) -> Response:
+    """Show the page that asks for the code of an invitation; a script takes it from the fragment of the address."""
+    return _render_code()
 
 
-def _render_invitation(word: str, problem: str = "") -> Response:
-    open_invitation = _find_open(word)
+def _render_code(typed: str = "", problem: str = "") -> Response:
     browser = cookies.Browser.of(request)
-    secret = credentials.derive_secret(services.cipher, word, browser.nonce)
+    words = {"token": page_csrf_token(browser), "typed": typed, "wrong": problem}
+    response = page("join_code.html", 404 if problem else 200, **words)
+    browser.keep(response)
+    return response
+
+
+@bp.post("/join")
+@public
+def open_invitation(form: Form) -> Response:
+    """Show the page of an invitation. One that was used or revoked is answered like one that never existed."""
+    code = form.get("invitation", "")[:MAX_TYPED]
+    found = accounts.find_invitation(services.database, hash_code(code))
+    return _render_invitation(found, code) if found else _render_code(code, INVALID_CODE)
+
+
+def _render_invitation(found: Invitation, code: str, problem: str = "") -> Response:
+    browser = cookies.Browser.of(request)
+    secret = credentials.derive_secret(services.cipher, _letters_of(code), browser.nonce)
     response = page(
         "join.html",
         400 if problem else 200,
         token=page_csrf_token(browser),
-        invitation=open_invitation,
-        picture=credentials.qr_code(secret, open_invitation.name, open_invitation.hotline),
+        invitation=found,
+        code=code,
+        picture=credentials.qr_code(secret, found.name, found.hotline),
         to_type=credentials.manual_entry_key(secret),
         wrong=problem,
     )
@@ -96,24 +122,28 @@ def _render_invitation(word: str, problem: str = "") -> Response:
     return response
 
 
-@bp.post("/join/<word>")
+@bp.post("/join/account")
 @public
-def accept_invitation(form: Form, word: str) -> Response:
+def accept_invitation(form: Form) -> Response:
     """Open or restore the account, with the new password and authenticator."""
-    open_invitation, browser = _find_open(word), cookies.Browser.of(request)
-    secret, password = credentials.derive_secret(services.cipher, word, browser.nonce), form.get("password", "")
+    code, browser = form.get("invitation", "")[:MAX_TYPED], cookies.Browser.of(request)
+    found = accounts.find_invitation(services.database, hash_code(code))
+    if found is None:
+        return _render_code(code, INVALID_CODE)
+    secret = credentials.derive_secret(services.cipher, _letters_of(code), browser.nonce)
+    password = form.get("password", "")
     step = credentials.matching_step(secret, form.get("code", ""), services.database.now() / 1_000_000)
-    problem = credentials.rejection_reason(password, (open_invitation.name, open_invitation.hotline))
+    problem = credentials.rejection_reason(password, (found.name, found.hotline))
     if not problem and password != form.get("again", ""):
         problem = PASSWORDS_DIFFER
     if problem or step is None:
-        return _render_invitation(word, problem or WRONG_CODE)
-    staff_id = open_invitation.staff_id or accounts.new_staff_id(services.database)
+        return _render_invitation(found, code, problem or WRONG_CODE)
+    staff_id = found.staff_id or accounts.new_staff_id(services.database)
     login_data = Credentials(
         credentials.hash_password(password), credentials.seal_secret(services.cipher, staff_id, secret), step
     )
-    if not accounts.accept_invitation(services.database, open_invitation, staff_id, login_data):
-        abort(404)
-    response = page("joined.html", name=open_invitation.name)
-    browser.having(services.cipher, open_invitation.name).keep(response)
+    if not accounts.accept_invitation(services.database, found, staff_id, login_data):
+        return _render_code(code, INVALID_CODE)
+    response = page("joined.html", name=found.name)
+    browser.having(services.cipher, found.name).keep(response)
     return response

@@ -326,6 +326,18 @@ async function askPasskey(event) {
   }
 }
 
+// The code of an invitation comes in the fragment of its address, which no server sees, and does not stay in the history.
+const invited = document.querySelector("form[data-from-fragment]");
+if (invited && location.hash.length > 1) {
+  invited.elements[invited.dataset.fromFragment].value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  invited.submit();
+}
+for (const one of document.querySelectorAll("[data-print]")) {
+  one.hidden = false;
+  one.addEventListener("click", () => print());
+}
+
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.addEventListener("submit", askPasskey);
   form.hidden = !("PublicKeyCredential" in window);

@@ -16,28 +16,30 @@ from werkzeug.exceptions import BadRequest
 from console import responses
 from console.auth import cookies, credentials
 from console.auth.access_control import AUDITOR, LEAD, STAFF, Form, StaffRequest, known_page, public, requires
-from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, invite, is_valid_name
+from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, hash_code, invite, is_valid_name
 from console.auth.login import console_site, logout_response
 from console.responses import page, redirect
 from console.services import services
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts, passkeys, staff_sessions
-from reports.store.staff.accounts import Account
+from reports.store.staff.accounts import Account, Invitation
 from runtime.time_units import DAY
 
 bp = Blueprint("staff", __name__)
 
 ASSIGNABLE_ROLES = (STAFF, LEAD, AUDITOR)  # operators are invited on the command line
-NO_NAME = "A name has 2 to 24 small letters and digits; dots and hyphens may stand between them."
-TAKEN = "Somebody has this name, or had it once. Take another one."
+LOGINS_SHOWN = 5
+NO_NAME = "A name has 2 to 24 small letters and digits, and begins with a letter. Dots and hyphens may be between them."
+TAKEN = "This name is in use, or was used before. Choose another one."
 NOT_YOURSELF = "You cannot do this to your own account; another lead can."
-AGAIN = "You have asked for this already. Another lead has to confirm it, within a day."
-ASKED = "Asked. Another lead has to confirm it, within a day."
+AGAIN = "You have asked for this already. Another lead has to approve it within 24 hours."
+ASKED = "You have asked for it. Another lead has to approve it within 24 hours, on their page People."
 TOO_LATE = "An account can be given back for 24 hours after its end, and not after that."
 ENDED = "The account has ended. It can be given back for 24 hours, by Undo."
 RESTORED = "The account is back. Its owner can log in as before."
-DONE_MESSAGES = {"ended": ENDED, "restored": RESTORED}
-ALONE = "There is no other lead who could confirm it. The operator can invite one, by tokaut staff invite."
+REVOKED = "The invitation was revoked. Its code opens nothing any more."
+DONE_MESSAGES = {"ended": ENDED, "restored": RESTORED, "revoked": REVOKED}
+ALONE = "There is no other lead who could approve it. The operator can invite one, by tokaut staff invite."
 PASSKEY_MESSAGES = {
     "passkey_added": "The passkey was added. You can log in with it now.",
     "passkey_removed": "The passkey was removed. It opens nothing here any more; delete it on the key or phone, too.",
@@ -78,13 +80,23 @@ def show_people(me: StaffRequest) -> Response:
     return _render_people(me, said=DONE_MESSAGES.get(responses.message_key() or "", ""))
 
 
-def _render_people(me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
+def _render_people(me: StaffRequest, wrong: str = "", said: str = "") -> Response:
     people = accounts.list_accounts(services.database, me.account.hotline)
     recoveries = accounts.list_recoveries(services.database, me.account.hotline)
     context: dict[str, object] = {"people": people, "asked": recoveries, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
-    context |= {"said": said, "link": link, "undo_from": services.database.now() - DAY}
+    context |= {"said": said, "undo_from": services.database.now() - DAY}
+    context |= {"names": {account.staff_id: account.name for account in people}, "inviter": _inviter}
+    context |= {"typed_name": me.form.get("name", "") if wrong else "", "typed_role": me.form.get("role", "")}
+    open_invitations = accounts.list_invitations(services.database, me.account.hotline)
+    context["invitations"] = [(one, _short_id(one.invitation_hash)) for one in open_invitations]
     context["to_be_lowered"] = _pending_demotions(me, people)
     return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_pending_leads(me, people), **context)
+
+
+def _inviter(one: Invitation) -> str:
+    """Return the name of the lead who made an invitation; empty for the operator."""
+    hotline, _, name = one.made_by.removeprefix("staff:").partition("/")
+    return name if hotline == one.hotline else ""
 
 
 def _pending_leads(me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
@@ -117,7 +129,7 @@ def _pending_demotions(me: StaffRequest, people: Sequence[Account]) -> list[Pend
 @bp.post("/people/invite")
 @requires(LEAD, fresh=True, back="/people")
 def invite_colleague(me: StaffRequest) -> Response:
-    """Invite somebody, and show the link; another lead must confirm the invitation of a lead."""
+    """Invite somebody, and show the slip; another lead must approve the invitation of a lead."""
     name, role = me.form.get("name", "").strip().lower(), _role_in_form(me)
     if role is None or not is_valid_name(name):
         return _render_people(me, NO_NAME)
@@ -127,8 +139,17 @@ def invite_colleague(me: StaffRequest) -> Response:
             return _render_people(me, TAKEN)
         if unconfirmed := _request_promotion(me, invited.name, invited.name):
             return unconfirmed
-    link = _invite(me, invited)
-    return _render_people(me, link=link) if link else _render_people(me, TAKEN)
+    return _invite(me, invited) or _render_people(me, TAKEN)
+
+
+@bp.post("/people/revoke")
+@requires(LEAD, fresh=True, back="/people")
+def revoke_invitation(me: StaffRequest) -> Response:
+    """Revoke an open invitation: its code opens nothing any more."""
+    for one in accounts.list_invitations(services.database, me.account.hotline):
+        if _short_id(one.invitation_hash) == me.form.get("invitation"):
+            accounts.revoke_invitation(services.database, one, me.account.actor)
+    return redirect("/people?said=revoked")
 
 
 @bp.post("/people/<staff_id>/role")
@@ -207,21 +228,27 @@ def restore_account(me: StaffRequest, staff_id: str) -> Response:
 @bp.post("/people/<staff_id>/recover")
 @requires(LEAD, fresh=True, back="/people")
 def recover_access(me: StaffRequest, staff_id: str) -> Response:
-    """Restore access: a lead asks, another confirms and gets the link. Nobody alone can take over an account."""
+    """Restore access: a lead asks, another approves and gets the slip. Nobody alone can take over an account."""
     colleague = _colleague(me, staff_id)
     if colleague.staff_id == me.account.staff_id:
         return _render_people(me, NOT_YOURSELF)
     outcome = accounts.request_recovery(services.database, colleague, me.account)
     if outcome == accounts.CONFIRMED:
         invited = InvitedAccount(colleague.name, colleague.hotline, colleague.role)
-        link = _invite(me, invited, colleague.staff_id)
-        return _render_people(me, link=link)
+        return _invite(me, invited, colleague.staff_id) or _render_people(me, TAKEN)
     return _render_people(me, **TWO_LEADS_MESSAGES[outcome])
 
 
-def _invite(me: StaffRequest, invited: InvitedAccount, staff_id: str | None = None) -> str:
-    """Return the link of an invitation; empty if the name is taken. `staff_id`: the account to restore."""
-    return invite(services.database, services.settings.console_url or "", invited, me.account.actor, staff_id)
+def _invite(me: StaffRequest, invited: InvitedAccount, staff_id: str | None = None) -> Response | None:
+    """Return the slip of a new invitation; None if the name is taken. `staff_id`: the account to restore."""
+    address = services.settings.console_url or ""
+    link = invite(services.database, address, invited, me.account.actor, staff_id)
+    code = link.partition("#")[2]
+    one = accounts.find_invitation(services.database, hash_code(code)) if link else None
+    if one is None:
+        return None
+    picture = credentials.draw_qr_code(link) if address else None
+    return page("slip.html", me=me, one=one, code=code, address=address, picture=picture)
 
 
 def _colleague(me: StaffRequest, staff_id: str) -> Account:
@@ -256,15 +283,16 @@ def _render_profile(me: StaffRequest, problem: str = "") -> Response:
         wrong=problem,
         is_switched=said == "alarm",
         has_passkeys=console_site() is not None,
+        logins=accounts.list_logins(services.database, me.account, LOGINS_SHOWN),
         passkeys=passkeys.list_passkeys(services.database, me.account.staff_id),
         passkey_said=PASSKEY_MESSAGES.get(said, ""),
         passkey_failed=said == "passkey_refused",
     )
 
 
-def _short_id(session_hash: bytes) -> str:
-    """Return a short id of a session for a form; it is of no use for anything else."""
-    return session_hash[:8].hex()
+def _short_id(full_hash: bytes) -> str:
+    """Return a short id of a session or invitation for a form; it is of no use for anything else."""
+    return full_hash[:8].hex()
 
 
 @bp.post("/me/end")

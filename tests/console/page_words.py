@@ -64,9 +64,9 @@ def _in_code() -> Iterator[str]:
     yield from (login.LOGIN_REFUSED, login.UNLOCK_REFUSED, passkey_views.PASSKEY_REFUSED)
     yield from staff.PASSKEY_MESSAGES.values()
     yield from (getattr(operator, name) for name in NEEDS)
-    yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE)
+    yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE, invitations.INVALID_CODE)
     yield from (staff.NO_NAME, staff.TAKEN, staff.NOT_YOURSELF, staff.AGAIN, staff.ASKED, staff.ALONE)
-    yield from (staff.TOO_LATE, staff.ENDED, staff.RESTORED)
+    yield from (staff.TOO_LATE, staff.ENDED, staff.RESTORED, staff.REVOKED)
     yield from (
         case_actions.NO_WORDS,
         case_actions.NO_REASON,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyotp
@@ -11,7 +12,7 @@ from sqlalchemy import select
 
 from console.auth import credentials
 from console.auth.credentials import matching_step
-from console.auth.invitations import InvitedAccount, invite
+from console.auth.invitations import CODE_LENGTH, CODE_LETTERS, InvitedAccount, invite
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
@@ -60,9 +61,9 @@ def test_an_invitation_works_once(console: Console) -> None:
     first = Person(console.flask, console.parts.database, "mere")
     assert first.join(link).status == 200
     second = Person(console.flask, console.parts.database, "mere")
-    assert second.get(link).status == 404
-    form = {"password": PASSWORD, "again": PASSWORD, "code": "000000"}
-    assert second.post(link, form, at="/login").status == 404
+    assert second.open_invitation(link).status == 404
+    form = {"password": PASSWORD, "again": PASSWORD, "code": "000000", "invitation": link.partition("#")[2]}
+    assert second.post("/join/account", form, at="/login").status == 404
 
 
 @pytest.mark.rule("A-28")
@@ -70,18 +71,85 @@ def test_an_invitation_ends_after_a_day_and_with_a_newer_one(console: Console) -
     late, older = link_for(console, "mere"), link_for(console, "luk")
     newer = link_for(console, "luk")
     person = Person(console.flask, console.parts.database, "luk")
-    assert (person.get(older).status, person.get(newer).status) == (404, 200)
+    assert (person.open_invitation(older).status, person.open_invitation(newer).status) == (404, 200)
     pass_time(console.parts.database, A_DAY - 60)
-    assert person.get(late).status == 200
+    assert person.open_invitation(late).status == 200
     pass_time(console.parts.database, 120)
-    assert person.get(late).status == 404
+    assert person.open_invitation(late).status == 404
 
 
 @pytest.mark.rule("A-28")
 def test_what_an_invitation_holds_is_random_and_kept_as_a_hash(console: Console) -> None:
-    words = {link_for(console, f"p{n}").rpartition("/")[2] for n in range(20)}
-    assert len(words) == 20 and all(len(word) == 43 for word in words)
-    assert not any(word.encode() in row.invitation_hash for row in rows(console, s.invitation) for word in words)
+    codes = {link_for(console, f"p{n}").partition("#")[2] for n in range(20)}
+    assert len(codes) == 20 and all(re.fullmatch(r"[a-km-np-z2-9]{4}(-[a-km-np-z2-9]{4}){3}", code) for code in codes)
+    assert len(CODE_LETTERS) ** CODE_LENGTH > 2**79
+    assert not any(code.encode() in row.invitation_hash for row in rows(console, s.invitation) for code in codes)
+
+
+@pytest.mark.parametrize("typed", ["{}", " {} ", "no hyphens", "CAPITALS", "full address"])
+def test_the_code_may_be_typed_as_it_is_read(console: Console, typed: str) -> None:
+    code = link_for(console, "mere").partition("#")[2]
+    as_typed = {"no hyphens": code.replace("-", ""), "CAPITALS": code.upper(), "full address": code.replace("-", " - ")}
+    person = Person(console.flask, console.parts.database, "mere")
+    page = person.post("/join", {"invitation": as_typed.get(typed, typed.format(code))}, at="/join")
+    assert page.status == 200 and "Your account" in page.text
+
+
+def test_open_invitations_are_listed_and_revoked(console: Console, leads: tuple[Person, Person]) -> None:
+    ana, ben = leads
+    link = ana.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").invitation
+    kept = ana.post("/people/invite", {"name": "eti", "role": "auditor"}, at="/people").invitation
+    elsewhere = joined(console.flask, console.parts.database, "zoe", "lead", "vu-womens-centre")
+    elsewhere.log_in()
+    page = ben.get("/people")
+    assert "luk · staff · invited by ana · valid until" in page.text and "eti · auditor" in page.text
+    assert "luk" not in elsewhere.get("/people").text
+    assert link.partition("#")[2] not in page.html, "the code is shown only once"
+    luk_s = re.search(r'name="invitation" value="([0-9a-f]{16})">Revoke<span class="unseen">: luk', page.html)
+    assert luk_s
+    elsewhere.post("/people/revoke", {"invitation": luk_s[1]}, at="/people")
+    stranger = Person(console.flask, console.parts.database, "luk")
+    assert stranger.open_invitation(link).status == 200, "another hotline's lead revokes nothing"
+    for nothing in ("", luk_s[1][:8], "x"):
+        ben.post("/people/revoke", {"invitation": nothing}, at="/people")
+    assert len(rows(console, s.invitation)) == 2
+    assert ben.post("/people/revoke", {"invitation": luk_s[1]}, at="/people").leads_to == "/people?said=revoked"
+    assert "The invitation was revoked" in ben.get("/people?said=revoked").text
+    never = stranger.post("/join", {"invitation": "2222-2222-2222-2222"}, at="/join")
+    revoked = stranger.open_invitation(link)
+    code = link.partition("#")[2]
+    assert (revoked.status, never.status) == (404, 404)
+    assert revoked.text == never.text and revoked.html.replace(code, "2222-2222-2222-2222") == never.html
+    assert stranger.open_invitation(kept).status == 200
+    assert ("staff:vu-pikinini/ben", "invitation_revoked", "vu-pikinini/luk") in {
+        (row.actor, row.act, row.object_id) for row in rows(console, t.audit)
+    }
+
+
+def test_a_slip_says_for_whom_until_when_and_where(console: Console, leads: tuple[Person, Person]) -> None:
+    page = leads[0].post("/people/invite", {"name": "luk", "role": "auditor"}, at="/people")
+    code = page.invitation.partition("#")[2]
+    assert "Invitation for luk" in page.text and "Pikinini Helpline · auditor" in page.text
+    assert f"{console.parts.settings.console_url}/join" in page.text and code in page.text
+    assert "It works once, until 20" in page.text
+    drawn = credentials.draw_qr_code(f"{console.parts.settings.console_url}/join#{code}")
+    assert drawn.path in page.html
+
+
+def test_a_wrong_name_stays_in_its_field(leads: tuple[Person, Person]) -> None:
+    page = leads[0].post("/people/invite", {"name": "Luk <3", "role": "auditor"}, at="/people")
+    assert page.status == 400 and 'value="Luk &lt;3"' in page.html
+    assert '<option value="auditor" selected>' in page.html
+    page = leads[0].post("/people/invite", {"name": "ben", "role": "staff"}, at="/people")
+    assert "This name is in use" in page.text and 'value="ben"' in page.html
+
+
+def test_everybody_reads_their_last_logins(mere: Person) -> None:
+    mere.log_in()
+    mere.another_browser().log_in(password="not this one at all")
+    mere.another_browser().log_in()
+    text = mere.get("/me").text.partition("Last logins")[2].partition("Log out everywhere")[0]
+    assert [text.count(words) for words in (": logged in", ": a login was refused")] == [2, 1]
 
 
 def test_two_who_open_one_link_make_one_account(console: Console) -> None:
@@ -129,10 +197,11 @@ def test_a_wrong_start_says_what_is_wrong_and_the_link_stays(console: Console) -
     person = Person(console.flask, console.parts.database, "mere", "password1234")
     assert "easy to guess" in person.join(link).text
     person.password = PASSWORD
-    page = person.get(link)
-    right = {"password": PASSWORD, "again": PASSWORD, "token": page.token}
-    assert "not the same" in person.post(link, {**right, "again": "another", "code": person.code()}).text
-    assert "This code is not of this picture" in person.post(link, {**right, "code": "000000"}).text
+    page = person.open_invitation(link)
+    right = {"password": PASSWORD, "again": PASSWORD, "token": page.token, "invitation": link.partition("#")[2]}
+    wrong = {**right, "again": "another", "code": person.code()}
+    assert "not the same" in person.post("/join/account", wrong).text
+    assert "This code is not of this picture" in person.post("/join/account", {**right, "code": "000000"}).text
     assert person.join(link).status == 200
 
 
@@ -190,11 +259,11 @@ def test_two_leads_let_a_colleague_back_in(console: Console, mere: Person, leads
     mere.log_in()
     staff_id = next(row.staff_id for row in rows(console, s.staff) if row.name == "mere")
     path = f"/people/{staff_id}/recover"
-    assert "Another lead has to confirm it" in ana.post(path, at="/people").text
-    assert "Another lead has to confirm it" in ana.post(path, at="/people").text, "nobody confirms themselves"
+    assert "Another lead has to approve it" in ana.post(path, at="/people").text
+    assert "Another lead has to approve it" in ana.post(path, at="/people").text, "nobody confirms themselves"
     assert mere.get("/").status == 200
     page = ben.post(path, at="/people")
-    link = page.html[page.html.index("/join/") :].partition("<")[0]
+    link = page.invitation
     again = Person(console.flask, console.parts.database, "mere", "another long pass phrase here")
     assert again.join(link).status == 200
     assert mere.get("/").leads_to == "/login", "whoever was logged in with the old password is not any more"
@@ -214,7 +283,7 @@ def test_what_was_asked_a_day_ago_is_not_confirmed(
     ana.post(f"/people/{staff_id}/recover", at="/people")
     pass_time(console.parts.database, A_DAY + 60)
     ben.log_in()
-    assert "Another lead has to confirm it" in ben.post(f"/people/{staff_id}/recover", at="/people").text
+    assert "Another lead has to approve it" in ben.post(f"/people/{staff_id}/recover", at="/people").text
 
 
 @pytest.mark.rule("A-47")

@@ -64,13 +64,13 @@ def test_it_can_be_undone_for_a_day_and_not_longer(console: Console, ana: Person
     late = ana.post(undo, at="/people")
     assert late.status == 400 and "not after that" in late.text and mere.log_in().status == 403
     taken = ana.post("/people/invite", {"name": "mere", "role": "staff"}, at="/people")
-    assert taken.status == 400 and "Take another one" in taken.text, "a name stands in the audit for one person"
+    assert taken.status == 400 and "Choose another one" in taken.text, "a name stands in the audit for one person"
 
 
 def test_a_lead_needs_another_one_or_themselves(console: Console, ana: Person) -> None:
     ben, eve = someone(console, "ben"), someone(console, "eve")
     asked = ended(console, ana, "ben")
-    assert "Another lead has to confirm it" in asked.text and account(console, "ben").ended_at is None
+    assert "Another lead has to approve it" in asked.text and account(console, "ben").ended_at is None
     assert "You have asked for this already" in ended(console, ana, "ben").text
     assert "the account is to end" in eve.get("/people").text
     assert ended(console, eve, "ben").status == 303 and account(console, "ben").ended_at
@@ -82,7 +82,7 @@ def test_a_lead_needs_another_one_or_themselves(console: Console, ana: Person) -
 def test_nor_is_a_lead_lowered_by_one_other_and_ended_then(console: Console, ana: Person) -> None:
     ben, path = someone(console, "ben"), f"/people/{account(console, 'ben').staff_id}/role"
     asked = ana.post(path, {"role": "staff"}, at="/people")
-    assert "Another lead has to confirm it" in asked.text and account(console, "ben").role == "lead"
+    assert "Another lead has to approve it" in asked.text and account(console, "ben").role == "lead"
     assert "You cannot do this to your own account" in ben.post(path, {"role": "auditor"}, at="/people").text
     assert ben.post(path, {"role": "staff"}, at="/people").status == 303 and account(console, "ben").role == "staff"
 
@@ -94,4 +94,4 @@ def test_what_was_asked_ends_after_a_day(console: Console, ana: Person) -> None:
     pass_time(console.parts.database, A_DAY + 60)
     eve.log_in()
     assert "the account is to end" not in eve.get("/people").text
-    assert "Another lead has to confirm it" in ended(console, eve, "ben").text
+    assert "Another lead has to approve it" in ended(console, eve, "ben").text

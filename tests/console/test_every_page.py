@@ -182,11 +182,22 @@ def _wrong_password(page: Any) -> None:
 
 def _invited(page: Any) -> None:
     page.get_by_label("Name to log in with").fill("new-one")
-    page.get_by_role("button", name="Make a link").click()
-    page.get_by_text("Hand this link over yourself").wait_for()
+    page.get_by_role("button", name="Create invitation").click()
+    page.get_by_text("Print this slip").wait_for()
+
+
+def _opened(page: Any) -> None:
+    page.get_by_role("heading", name="Your account").wait_for()
+
+
+def _wrong_code(page: Any) -> None:
+    page.get_by_label("Code of your invitation").fill("2222-2222")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("alert").wait_for()
 
 
 def _joined(page: Any) -> None:
+    _opened(page)
     secret = page.locator("code.letters").inner_text().replace(" ", "")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Repeat password").fill(PASSWORD)
@@ -204,7 +215,9 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     ]
     yield Sight("login", "", "/login")
     yield Sight("login, refused", "", "/login", _wrong_password)
-    yield Sight("join", "", ways[0])
+    yield Sight("invitation", "", "/join")
+    yield Sight("invitation, wrong", "", "/join", _wrong_code)
+    yield Sight("join", "", ways[0], _opened)
     yield Sight("joined", "", ways[1], _joined)
     yield Sight("list", "mere", "/")
     yield Sight("list, filtered", "mere", "/?category=luring&place=she&page=1")

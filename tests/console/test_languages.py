@@ -23,7 +23,7 @@ def test_what_somebody_chose_holds_in_that_browser(console: Console) -> None:
     assert "Se connecter" in mere.get("/login", Accept_Language="fr-FR,fr;q=0.9,en;q=0.5").text
     mere.post("/language", {"language": "fr"}, at="/login")
     page = mere.get("/login", Accept_Language="en")
-    assert '<html lang="fr">' in page.html and "Code de votre authentificateur" in page.text
+    assert '<html lang="fr">' in page.html and "Code à 6 chiffres de votre application" in page.text
     mere.log_in()
     assert "Signalements" in mere.get("/").text and "écoutant" in mere.get("/me").text
     assert mere.post("/language", {"language": "../en"}, at="/me").status == 400

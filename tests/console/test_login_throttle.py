@@ -64,7 +64,7 @@ def test_its_owner_is_told(console: Console, mere: Person) -> None:
         stranger(console, "mere").log_in()
     mere.log_in()
     page = mere.get("/")
-    assert "a wrong password or code was given, and nobody was let in. So often: 3" in page.text
+    assert "Failed logins with your name since you last logged in: 3." in page.text
     mere.post("/seen", at="/")
     assert "a wrong password" not in mere.get("/").text
 

@@ -1,4 +1,4 @@
-"""A login that comes without a cookie is told so, and what to do; a form that is too old is another thing."""
+"""A login that comes without a cookie is told so, and what to do; a page that has expired is another thing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def test_a_browser_that_sends_no_cookie_is_told_so(console: Console) -> None:
     form = {"name": "mere", "password": "x", "code": "1", "token": mere.get("/login").token}
     without = Person(console.flask, console.parts.database, "mere").post("/login", form)
     assert without.status == 400 and "This browser sent no cookie." in without.text and "https" in without.text
-    assert "too old" not in without.text
+    assert "has expired" not in without.text
     old = mere.post("/login", {**form, "token": "0" * 64})
-    assert old.status == 400 and "too old" in old.text and "no cookie" not in old.text
+    assert old.status == 400 and "has expired" in old.text and "no cookie" not in old.text

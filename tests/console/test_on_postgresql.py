@@ -45,9 +45,9 @@ def test_all_that_people_do_with_accounts(console: Console) -> None:
     staff_id = ana.get("/people").html.partition("<h2>mere")[2].partition("/people/")[2][:36]
     assert other.post(f"/people/{staff_id}/end", at="/people").status == 404
     ana.post(f"/people/{staff_id}/recover", at="/people")
-    link = ben.post(f"/people/{staff_id}/recover", at="/people").html.partition("/join/")[2].partition("<")[0]
+    link = ben.post(f"/people/{staff_id}/recover", at="/people").invitation
     again = Person(console.flask, database, "mere")
-    assert again.join(f"/join/{link}").status == 200
+    assert again.join(link).status == 200
     assert again.log_in().leads_to == "/"
     assert ana.post(f"/people/{staff_id}/role", {"role": "auditor"}, at="/people").leads_to == "/people"
     assert again.get("/").leads_to == "/login"
@@ -56,7 +56,7 @@ def test_all_that_people_do_with_accounts(console: Console) -> None:
     assert "recovery confirmed" in seen and "login refused" in seen and "eti" not in seen
     luk = {"name": "luk", "role": "lead"}
     assert "asked by ana" in (ana.post("/people/invite", luk, at="/people") and ben.get("/people")).text
-    assert "/join/" in ben.post("/people/invite", luk, at="/people").html
+    assert ben.post("/people/invite", luk, at="/people").invitation
     assert "lead confirmed" in ana.get("/audit").text
     pass_time(database, 16 * 60)
     assert again.post("/locked", {"password": again.password}, at="/locked").leads_to == "/"

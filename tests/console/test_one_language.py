@@ -137,11 +137,15 @@ def test_a_report_that_nobody_can_answer_or_open(room: Room, plan_of_it: StackPl
 def test_people(room: Room, form: dict[str, str]) -> None:
     page = room.lead.post("/people/invite", form, at="/people", Accept_Language="qq")
     assert untranslated(page) == []
-    if link := re.search(r"/join/[\w-]+", page.html):
+    if link := page.invitation:
         luk = Person(room.console.flask, room.database, "luk1")
-        joining = luk.get(link[0], Accept_Language="qq")
+        joining = luk.open_invitation(link, Accept_Language="qq")
         assert "⟦Your account⟧" in joining.text and untranslated(joining) == []
-        refused = luk.post(link[0], {"token": joining.token, "password": "x"}, Accept_Language="qq")
+        refused = luk.post(
+            "/join/account",
+            {"token": joining.token, "invitation": link.partition("#")[2], "password": "x"},
+            Accept_Language="qq",
+        )
         assert refused.status == 400 and untranslated(refused) == []
 
 

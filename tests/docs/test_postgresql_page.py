@@ -119,7 +119,7 @@ def test_what_the_page_says_brings_a_report_to_its_hotline(operator: Operator) -
         assert seen.text.startswith("Sent to Pikinini Helpline.")
         town.until_received(lambda got: len(got) == 1, "the report did not come", 60)
         invited = operator.types("tokaut staff invite mere --hotline vu-pikinini", settings=town.of(CONSOLE))
-        assert "/join/" in invited
+        assert "/join#" in invited
         assert re.findall(r".*permission denied.*", (operator.server.folder / "log").read_text(encoding="utf-8")) == []
         assert "database: good" in operator.types("tokaut check || true", settings=town.of(CLOCK))
     finally:

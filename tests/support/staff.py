@@ -45,8 +45,8 @@ class Page:
     @property
     def invitation(self) -> str:
         """Return the link of an invitation on the page; empty without one."""
-        found = re.search(r"/join[/#][\w-]+", self.html)
-        return found[0] if found else ""
+        found = re.search(r'<code class="letters code">([a-z0-9-]+)</code>', self.html)
+        return f"/join#{found[1]}" if found else ""
 
     @property
     def marks(self) -> dict[str, str]:
@@ -85,14 +85,18 @@ class Person:
             )
         )
 
+    def open_invitation(self, link: str, **headers: str) -> Page:
+        """Open an invitation, by typing the code that is in the fragment of its link."""
+        return self.post("/join", {"invitation": link.partition("#")[2]}, at="/join", **headers)
+
     def join(self, link: str) -> Page:
         """Accept an invitation."""
-        page = self.get(link)
+        page = self.open_invitation(link)
         secret_shown = re.search(r'<code class="letters">([A-Z2-7 ]+)</code>', page.html)
         assert secret_shown, page.text
         self.secret = secret_shown[1].replace(" ", "")
         form = {"password": self.password, "again": self.password, "code": self.code(), "token": page.token}
-        return self.post(link, form)
+        return self.post("/join/account", {**form, "invitation": link.partition("#")[2]})
 
     def code(self) -> str:
         """Return a one-time code that was never used; if necessary, move the console's clock to the next one."""

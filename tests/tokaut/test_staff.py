@@ -41,7 +41,7 @@ def test_the_first_lead(settings: Mapping[str, str]) -> None:
     said = run(settings, "invite", "mere", "--hotline", "vu-pikinini")
     assert said.exit_code == 0, said.output
     link = said.output.splitlines()[-1]
-    assert link.startswith("https://desk.example/join/")
+    assert link.startswith("https://desk.example/join#")
     flask = create_app(settings)
     database = flask.extensions["tokaut"].database
     mere = Person(flask, database, "mere")

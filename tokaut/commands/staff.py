@@ -41,7 +41,8 @@ def staff() -> None:
 def invite_(name: str, hotline: str | None, role: str) -> None:
     """Create a link with which NAME opens an account: a lead of a hotline, or one of the operator's people.
 
-    The link works once, within a day. Give it to the person themselves, by voice or on paper.
+    The link works once, within a day. Give it to the person themselves, by voice or on paper. Its last 16 letters are
+    the code that the page /join asks for.
 
     \b
     Example:  tokaut staff invite mere --hotline vu-pikinini

@@ -7,7 +7,7 @@ from base64 import b32encode
 from collections.abc import Mapping
 
 from console.auth import credentials
-from console.auth.invitations import InvitedAccount, hash_token, invite
+from console.auth.invitations import InvitedAccount, hash_code, invite
 from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
 from reports.store.schema.staff import StaffRole
@@ -32,7 +32,7 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
     )
     secret, password = secrets.token_bytes(credentials.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
     link = invite(database, "", InvitedAccount(NAME, HOTLINE, StaffRole.LEAD), accounts.actor(HOTLINE, NAME))
-    invitation = accounts.find_invitation(database, hash_token(link.rpartition("/")[2]))
+    invitation = accounts.find_invitation(database, hash_code(link.partition("#")[2]))
     if invitation is None:
         return None
     staff_id = accounts.new_staff_id(database)

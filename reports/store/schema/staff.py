@@ -61,7 +61,7 @@ staff_session = Table(
     Column("until", MICROSECONDS, nullable=False),
 )
 
-# A link with which one person creates an account, or recovers theirs; valid once.
+# A code with which one person creates an account, or recovers theirs; valid once.
 invitation = Table(
     "invitation",
     metadata,

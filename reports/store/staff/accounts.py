@@ -131,6 +131,22 @@ def find_invitation(database: Database, invitation_hash: bytes) -> Invitation | 
     return Invitation(**row._mapping) if row else None
 
 
+def list_invitations(database: Database, hotline: str) -> tuple[Invitation, ...]:
+    """Return the open invitations of one hotline; the one that expires first comes first."""
+    i = s.invitation.c
+    query = select(s.invitation).where(i.hotline == hotline, i.until > database.now()).order_by(i.until, i.name)
+    with database.read() as connection:
+        return tuple(Invitation(**row._mapping) for row in connection.execute(query))
+
+
+def revoke_invitation(database: Database, one: Invitation, by: str) -> None:
+    """Delete an open invitation. `by`: the actor who does it."""
+    with write_as(database, _hotline_of(by)) as connection:
+        deletion = delete(s.invitation).where(s.invitation.c.invitation_hash == one.invitation_hash)
+        if connection.execute(deletion).rowcount == 1:
+            audit_log.append(connection, by, "invitation_revoked", f"{one.hotline}/{one.name}"[:80], database.now())
+
+
 def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen: Credentials) -> bool:
     """Delete an invitation, and create or restore its account.
 
@@ -215,6 +231,14 @@ def record_act(database: Database, account: Account, act: str, about: str) -> No
     """Write one audit entry in a transaction of its own. It is committed when this returns."""
     with write_as(database, account.hotline) as connection:
         audit_log.append(connection, account.actor, act, about, database.now())
+
+
+def list_logins(database: Database, account: Account, most: int) -> list[Row[Any]]:
+    """Return the latest logins with this account and refused ones, newest first: at, act."""
+    a = t.audit.c
+    query = select(a.at, a.act).where(a.actor == account.actor, a.act.in_(("logged_in", "login_refused")))
+    with read_as(database, account.hotline) as connection:
+        return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
 
 
 def list_acts(database: Database, hotline: str, most: int, reader: str = "") -> list[Row[Any]]:

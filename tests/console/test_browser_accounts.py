@@ -1,7 +1,8 @@
-"""Passkeys in a real Chromium, with its virtual authenticator: added, used, refused, and never stored by the page."""
+"""Accounts in a real Chromium: passkeys with its virtual authenticator, invitations from the slip to the account."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,22 +144,70 @@ def in_light_and_dark(page: Any, name: str, width: int, folder: Path) -> None:
 def test_the_pages_of_passkeys_in_every_size(
     house: House, opened: Callable[..., Any], tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    width, height = size
+    (width, height), folder = size, Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
     one = opened(f"{house.address}/login", width=width, height=height)
     page = one.page
     name = f"p{width}"
     join(house, page, name)
     page.goto(f"{house.address}/login")
     page.get_by_role("button", name="Use a passkey").wait_for()
-    in_light_and_dark(page, "login", width, tmp_path)
+    in_light_and_dark(page, "login", width, folder)
     log_in(house, page, name)
     Key(page)
     add_passkey(house, page)
-    in_light_and_dark(page, "me", width, tmp_path)
+    in_light_and_dark(page, "me", width, folder)
     page.goto(f"{house.address}/check?then=/me")
     page.get_by_role("button", name="Use a passkey").wait_for()
-    in_light_and_dark(page, "check", width, tmp_path)
+    in_light_and_dark(page, "check", width, folder)
     page.get_by_role("button", name="Hide").click()
     page.get_by_role("heading", name="Locked").wait_for()
     page.get_by_role("button", name="Use a passkey").wait_for()
-    in_light_and_dark(page, "locked", width, tmp_path)
+    in_light_and_dark(page, "locked", width, folder)
+
+
+def test_an_invitation_from_the_slip_to_the_account(house: House, opened: Callable[..., Any], tmp_path: Path) -> None:
+    folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
+    lead = opened(f"{house.address}/login")
+    join(house, lead.page, "ana", "lead")
+    log_in(house, lead.page, "ana")
+    lead.page.goto(f"{house.address}/people")
+    lead.page.get_by_label("Name to log in with").fill("Luk!")
+    lead.page.get_by_role("button", name="Create invitation").click()
+    lead.page.get_by_role("alert").wait_for()
+    assert lead.page.get_by_label("Name to log in with").input_value() == "Luk!"
+    in_light_and_dark(lead.page, "people-wrong", 1280, folder)
+    lead.page.get_by_label("Name to log in with").fill("luk")
+    lead.page.get_by_role("button", name="Create invitation").click()
+    lead.page.get_by_role("heading", name="Invitation for luk").wait_for()
+    code = lead.page.locator("code.code").inner_text()
+    for width, height in SIZES:
+        lead.page.set_viewport_size({"width": width, "height": height})
+        in_light_and_dark(lead.page, "slip", width, folder)
+    lead.page.emulate_media(media="print")
+    assert not lead.page.get_by_role("button", name="Print").is_visible()
+    assert lead.page.locator("svg.qr").is_visible() and lead.page.locator("code.code").is_visible()
+    lead.page.screenshot(path=folder / "slip-printed.png", full_page=True)
+    lead.page.emulate_media(media="screen")
+    lead.page.goto(f"{house.address}/people")
+    for width, height in SIZES:
+        lead.page.set_viewport_size({"width": width, "height": height})
+        in_light_and_dark(lead.page, "people", width, folder)
+
+    one = opened(f"{house.address}/login", width=360, height=740)
+    page = one.page
+    page.goto(f"{house.address}/join#{code}")
+    page.get_by_role("heading", name="Your account").wait_for()
+    assert page.url == f"{house.address}/join"
+    in_light_and_dark(page, "join", 360, folder)
+    assert [address for address in one.asked if code in address and "#" not in address] == [], "no server saw it"
+    page.go_back()
+    assert code not in page.url, "nor does the history have it"
+    page.goto(f"{house.address}/join")
+    in_light_and_dark(page, "join-code", 360, folder)
+
+    lead.page.get_by_role("button", name=re.compile("Revoke")).click()
+    lead.page.get_by_text("The invitation was revoked").wait_for()
+    page.goto(f"{house.address}/login")
+    page.goto(f"{house.address}/join#{code}")
+    page.get_by_text("This code is not valid").wait_for()
+    assert page.get_by_label("Code of your invitation").input_value() == code
