@@ -96,7 +96,7 @@ def _render_code(typed: str = "", problem: str = "") -> Response:
     return response
 
 
-@bp.post("/join")
+@bp.post("/join/code")
 @public
 def open_invitation(form: Form) -> Response:
     """Show the page of an invitation. One that was used or revoked is answered like one that never existed."""

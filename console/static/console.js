@@ -437,10 +437,15 @@ async function askPasskey(event) {
 
 // The code of an invitation comes in the fragment of its address, which no server sees, and does not stay in the history.
 const invited = document.querySelector("form[data-from-fragment]");
-if (invited && location.hash.length > 1) {
+function takeCode() {
+  if (location.hash.length < 2) return;
   invited.elements[invited.dataset.fromFragment].value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
   invited.submit();
+}
+if (invited) {
+  takeCode();
+  addEventListener("hashchange", takeCode); // a link that is opened while this page is open
 }
 for (const one of document.querySelectorAll("[data-print-button]")) {
   one.hidden = false;

@@ -86,7 +86,7 @@ OPEN = (
     "POST /locked/passkey",
     "POST /locked/passkey/options",
     "GET /join",
-    "POST /join",
+    "POST /join/code",
     "POST /join/account",
     "POST /language",
     "GET /static/<name>",

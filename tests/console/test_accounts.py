@@ -91,7 +91,7 @@ def test_the_code_may_be_typed_as_it_is_read(console: Console, typed: str) -> No
     code = link_for(console, "mere").partition("#")[2]
     as_typed = {"no hyphens": code.replace("-", ""), "CAPITALS": code.upper(), "full address": code.replace("-", " - ")}
     person = Person(console.flask, console.parts.database, "mere")
-    page = person.post("/join", {"invitation": as_typed.get(typed, typed.format(code))}, at="/join")
+    page = person.post("/join/code", {"invitation": as_typed.get(typed, typed.format(code))}, at="/join")
     assert page.status == 200 and "Your account" in page.text
 
 
@@ -115,7 +115,7 @@ def test_open_invitations_are_listed_and_revoked(console: Console, leads: tuple[
     assert len(rows(console, s.invitation)) == 2
     assert ben.post("/people/revoke", {"invitation": luk_s[1]}, at="/people").leads_to == "/people?said=revoked"
     assert "The invitation was revoked" in ben.get("/people?said=revoked").text
-    never = stranger.post("/join", {"invitation": "2222-2222-2222-2222"}, at="/join")
+    never = stranger.post("/join/code", {"invitation": "2222-2222-2222-2222"}, at="/join")
     revoked = stranger.open_invitation(link)
     code = link.partition("#")[2]
     assert (revoked.status, never.status) == (404, 404)

@@ -197,7 +197,7 @@ def test_an_invitation_from_the_slip_to_the_account(house: House, opened: Callab
     page = one.page
     page.goto(f"{house.address}/join#{code}")
     page.get_by_role("heading", name="Your account").wait_for()
-    assert page.url == f"{house.address}/join"
+    assert page.url == f"{house.address}/join/code"
     in_light_and_dark(page, "join", 360, folder)
     assert [address for address in one.asked if code in address and "#" not in address] == [], "no server saw it"
     page.go_back()
@@ -207,7 +207,7 @@ def test_an_invitation_from_the_slip_to_the_account(house: House, opened: Callab
 
     lead.page.get_by_role("button", name=re.compile("Revoke")).click()
     lead.page.get_by_text("The invitation was revoked").wait_for()
-    page.goto(f"{house.address}/login")
-    page.goto(f"{house.address}/join#{code}")
+    page.goto(f"{house.address}/join")
+    page.goto(f"{house.address}/join#{code}")  # in the page that is open
     page.get_by_text("This code is not valid").wait_for()
     assert page.get_by_label("Code of your invitation").input_value() == code

@@ -17,9 +17,10 @@ from reports.store.schema.base import new_id
 from reports.store.staff import accounts
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.house.files import ROOT
+from tests.support.authenticator import SecurityKey
 from tests.support.console import Console
 from tests.support.postgres import Postgres
-from tests.support.staff import Person, joined, pass_time
+from tests.support.staff import HERE, Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
@@ -62,6 +63,33 @@ def test_all_that_people_do_with_accounts(console: Console) -> None:
     pass_time(database, 16 * 60)
     assert again.post("/locked", {"password": again.password}, at="/locked").leads_to == "/"
     assert again.post("/logout", at="/me").leads_to == "/login"
+
+
+@pytest.mark.rule("A-42")
+def test_passkeys_and_open_invitations(made: StackPlan, postgres: Postgres) -> None:
+    settings = {**made.settings, "COUNTRIES": "vu", "DATABASE_URL": postgres.new_filled()[CONSOLE]}
+    console = Console({**settings, "CONSOLE_URL": HERE})
+    database, key = console.parts.database, SecurityKey(HERE, "desk.example")
+    ana, ben = (joined(console.flask, database, name, "lead") for name in ("ana", "ben"))
+    for one in (ana, ben):
+        assert one.log_in().leads_to == "/"
+    options = json.loads(ana.post("/me/passkeys/options", at="/me").html)
+    added = ana.post("/me/passkeys", {"name": "key", "answer": key.create(options)}, at="/me")
+    assert added.leads_to == "/me?said=passkey_added#passkeys"
+    there = ana.another_browser()
+    answer = key.sign(json.loads(there.post("/login/passkey/options", at="/login").html))
+    assert there.post("/login/passkey", {"answer": answer}, at="/login").leads_to == "/"
+    assert there.get("/").status == 200 and "Last logins" in there.get("/me").text
+    assert ana.another_browser().post("/login/passkey", {"answer": answer}, at="/login").status == 403
+    link = ana.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").invitation
+    short = ben.get("/people").html.partition('name="invitation" value="')[2][:16]
+    assert ben.post("/people/revoke", {"invitation": short}, at="/people").leads_to == "/people?said=revoked"
+    assert Person(console.flask, database, "luk").open_invitation(link).status == 404
+    removed = ana.post("/me/passkeys/remove", {"passkey": key.credential_id.hex()}, at="/me")
+    assert removed.leads_to == "/me?said=passkey_removed#passkeys"
+    acts = [row.act for row in accounts.list_acts(database, "vu-pikinini", 99)]
+    assert {"passkey_added", "passkey_removed", "invitation_revoked"} <= set(acts)
+    console.close()
 
 
 SAMPLE = ROOT / "docs" / "hotline-kit" / "samples" / "report-complete.json"

@@ -89,7 +89,7 @@ class Person:
 
     def open_invitation(self, link: str, **headers: str) -> Page:
         """Open an invitation, by typing the code that is in the fragment of its link."""
-        return self.post("/join", {"invitation": link.partition("#")[2]}, at="/join", **headers)
+        return self.post("/join/code", {"invitation": link.partition("#")[2]}, at="/join", **headers)
 
     def join(self, link: str) -> Page:
         """Accept an invitation."""

@@ -37,7 +37,7 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
     )
     secret, password = secrets.token_bytes(credentials.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
     link = invite(database, "", InvitedAccount(NAME, HOTLINE, StaffRole.LEAD), accounts.actor(HOTLINE, NAME))
-    invitation = accounts.find_invitation(database, hash_code(link.rpartition("#")[2]))
+    invitation = accounts.find_invitation(database, hash_code(link.partition("#")[2]))
     if invitation is None:
         return None
     staff_id = accounts.new_staff_id(database)
