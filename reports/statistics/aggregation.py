@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from reports.case_state import CaseOutcome
 from reports.countries.country import Country
 from reports.escalation import ESCALATION_TIMES, Priority
 from reports.facts import AGE_BANDS, CATEGORIES
@@ -34,6 +35,7 @@ TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
 }
 LATER = "later or not yet"
+NO_OUTCOME = "no outcome"  # not closed two weeks after the report, or closed without saying how
 FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that every reporter is shown
 COUNTED_USES = ("home", "danger", "tips_young", "tips_parents", "law", "my_report", "sms_parts")
 CONTINUED_SUFFIX = "+"  # after the name of a step: the reporter went on from it
@@ -86,13 +88,14 @@ class ReportOutcome:
     """What became of one report.
 
     `delivered`, `read`, `closed`: how long it took until the report was delivered, first read by a person, and closed,
-    in microseconds; None: not yet.
+    in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or nobody said how.
     """
 
     priority: Priority
     delivered: int | None
     read: int | None
     closed: int | None
+    outcome: CaseOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +209,16 @@ def table_layout(
         "language": list(languages),
         "payment": [*PAYMENTS, NOT_TOLD],
         **{name: [*(step for step, _ in steps), LATER] for name, steps in TIME_STEPS.items()},
+        "outcome": [*CaseOutcome, NO_OUTCOME],
         "answered": [f"{priority} {timing}" for timing in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN],
     }
 
 
 def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
-    """Yield (table, cell) for one report: how long each stage took, and whether it was acknowledged in time."""
+    """Yield (table, cell) for one report: how long each stage took, how it was closed, whether it was read in time."""
     for name, steps in TIME_STEPS.items():
         yield name, _step(getattr(one, name), steps)
+    yield "outcome", one.outcome or NO_OUTCOME
     in_time = one.read is not None and one.read <= ACKNOWLEDGE_WITHIN[one.priority]
     yield "answered", f"{one.priority} {'in time' if in_time else 'late'}"
 

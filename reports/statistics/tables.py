@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 
 from reports import spreadsheet, staff_labels
+from reports.case_state import CaseOutcome
 from reports.facts import AGE_BANDS, CATEGORIES
 from reports.statistics import svg_charts
 from reports.statistics.aggregation import (
@@ -14,13 +17,14 @@ from reports.statistics.aggregation import (
     COUNTED_USES,
     FUNNEL_STEPS,
     LATER,
+    NO_OUTCOME,
     NOT_TOLD,
     PAYMENTS,
     TIME_STEPS,
     TOTAL,
     PublishedFigure,
 )
-from reports.statistics.svg_charts import ChartRow
+from reports.statistics.svg_charts import ChartRow, ShareRow
 from runtime.telephony import CHANNEL_KINDS
 
 # In the order in which pages show them
@@ -31,24 +35,28 @@ TABLE_TITLES: Mapping[str, str] = {
     "age": "Age of the child",
     "channel": "How they came in",
     "language": "In which language",
-    "delivered": "How soon a hotline had them",
-    "read": "How soon a person had read them",
-    "answered": "Read in the time that was promised",
-    "closed": "How soon they were closed",
-    "payment": "Payments that were seen",
-    "use": "What was used",
+    "answered": "Opened within the target time",
+    "outcome": "Outcomes",
+    "delivered": "Time to delivery",
+    "read": "Time to first opening",
+    "closed": "Time to closing",
+    "payment": "Payments that were mentioned",
+    "use": "Use of the service",
     "left": "Where people leave, per cent of those who saw the step",
     "sent": "How many press Send, per cent of those who began",
 }
 PERCENT_TABLES = ("left", "sent")
+SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # on a scale of its own
 TABLE_NOTES: Mapping[str, str] = {
     "month": "Months are those of UTC.",
     "place": "Groups of places where the country has them. The question may be left open.",
     "age": "The question may be left open.",
-    "answered": "P1 within 15 minutes, P2 within an hour, P3 within a day, P4 within three days, at night too.",
+    "answered": "The target times hold at night too. A share is shown only if both of its numbers may be shown.",
+    "outcome": "As the hotline closed the report, two weeks after it came.",
     "closed": "Counted two weeks after a report came.",
     "read": "A person has opened it, or has said that it was taken on. Counted two weeks after a report came.",
-    "use": "Times, not people, in all calls, whether they became reports or not. Providers charge for parts of SMS.",
+    "use": "Times, not people, in all calls, whether they became reports or not.",
+    SMS_TABLE: "Providers charge for each part of an SMS.",
     "left": "In tenths, and only of 50 and more. Who goes back home has left too.",
     "sent": "In tenths, and only of 50 and more.",
     "payment": "Asked only about pictures, luring and exploitation. No card or account number is ever taken.",
@@ -63,6 +71,9 @@ CELL_LABELS: Mapping[str, str] = {
     "gift_airtime": "Gift card or airtime",
     "unsure": "Not sure",
     "none": "No payment",
+    **{outcome: label.capitalize() for outcome, label in staff_labels.OUTCOMES.items()},
+    NO_OUTCOME: "Still open, or no outcome given",
+    "18+": "18 and over",
     "home": "First screen",
     "danger": "A report begun: is there danger?",
     "category": "What happened?",
@@ -88,10 +99,17 @@ TIME_STEP_ENDS = (
     "2 weeks",
 )
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-LAST_CELLS = (*CATEGORIES[-1:], LATER, NOT_TOLD)
+LAST_CELLS = (*CATEGORIES[-1:], LATER, NO_OUTCOME, NOT_TOLD)
 ANSWERED_CELLS = tuple(f"{priority} {timing}" for priority in ACKNOWLEDGE_WITHIN for timing in ("in time", "late"))
 FIRST_CELLS = (*CATEGORIES[:-1], *AGE_BANDS, *CHANNEL_KINDS, "simulator", *TIME_STEP_ENDS, *PAYMENTS, *ANSWERED_CELLS)
+FIRST_CELLS += tuple(CaseOutcome)
 SCREEN_CELLS = (*COUNTED_USES[:2], *FUNNEL_STEPS[1:], *COUNTED_USES[2:])
+TARGET_TIMES = {"P1": "15 minutes", "P2": "an hour", "P3": "a day", "P4": "three days"}
+TARGET_SHARE = 90  # per cent of reports that are to be opened within the target time
+MAX_TILE_COLUMNS = 3
+TILE_LAYOUTS: Mapping[str, list[list[str]]] = tomllib.loads(
+    Path(__file__).with_name("tiles.toml").read_text(encoding="utf-8")
+)
 ORDINALS = ("First", "Second", "Third", "Fourth")
 CELL_ORDER = {cell: position for position, cell in enumerate((*FIRST_CELLS, *SCREEN_CELLS, *LAST_CELLS))}
 
@@ -129,6 +147,26 @@ class QuarterTable:
         """Return an id for HTML that is unique on a page."""
         return f"{self.country}-{self.quarter}-{self.name}".lower()
 
+    def without(self, cell: str) -> QuarterTable:
+        """Return the table without one cell."""
+        kept = [(name, row) for name, row in zip(self.cells, self.rows, strict=True) if name != cell]
+        return replace(self, cells=tuple(name for name, _ in kept), rows=tuple(row for _, row in kept))
+
+    def only(self, cell: str) -> QuarterTable:
+        """Return the table of the parts of SMS, from the table of all uses."""
+        rows = tuple(row for name, row in zip(self.cells, self.rows, strict=True) if name == cell)
+        return replace(self, name=SMS_TABLE, title=SMS_TITLE, cells=(cell,) * len(rows), rows=rows)
+
+    @property
+    def numbers(self) -> Mapping[str, int | None]:
+        """Return cell → number."""
+        return {cell: number for cell, (_, number) in zip(self.cells, self.rows, strict=True)}
+
+    @property
+    def shares(self) -> tuple[ShareRow, ...]:
+        """Return how many reports of each priority were opened in time, of how many, where both may be shown."""
+        return tuple(_in_time(self.numbers, priority) for priority in ACKNOWLEDGE_WITHIN)
+
 
 @dataclass(frozen=True, slots=True)
 class QuarterFigures:
@@ -157,10 +195,18 @@ class QuarterFigures:
     def shown(self) -> tuple[QuarterTable, ...]:
         """Return the tables to show under the quarter.
 
-        The months of all quarters are shown above them, and a table with a single cell says nothing.
+        The months of all quarters are shown above them, and a table with a single cell says nothing. Parts of SMS are
+        a table of their own, because they are many times as many as all other uses.
         """
+        shown = [
+            part
+            for sheet in self.sheets
+            for part in ((sheet.without(SMS_CELL), sheet.only(SMS_CELL)) if sheet.name == "use" else (sheet,))
+        ]
         return tuple(
-            sheet for sheet in self.sheets if sheet.name == "sent" or (sheet.name != "month" and len(sheet.rows) > 1)
+            sheet
+            for sheet in shown
+            if (sheet.name in ("sent", SMS_TABLE) and sheet.rows) or (sheet.name != "month" and len(sheet.rows) > 1)
         )
 
 
@@ -197,6 +243,25 @@ def month_rows(of: Sequence[QuarterFigures]) -> list[ChartRow]:
     return rows
 
 
+def tile_layout(sheet: QuarterTable) -> list[list[str]]:
+    """Return the labels of a table of places as they stand on the tile map.
+
+    A country without a layout of its own has its places in the order of the table. The last row has what was not told.
+    """
+    labels = [label for label, _ in sheet.rows]
+    unknown = cell_label("place", NOT_TOLD, {})
+    layout = [list(row) for row in TILE_LAYOUTS.get(sheet.country, [])]
+    rest = [label for label in labels if label != unknown and not any(label in row for row in layout)]
+    layout += [rest[start : start + MAX_TILE_COLUMNS] for start in range(0, len(rest), MAX_TILE_COLUMNS)]
+    return [*layout, *([[unknown]] if unknown in labels else [])]
+
+
+def _in_time(numbers: Mapping[str, int | None], priority: str) -> ShareRow:
+    label = f"{priority}: within {TARGET_TIMES[priority]}"
+    part, late = numbers.get(f"{priority} in time"), numbers.get(f"{priority} late")
+    return (label, None, None) if part is None or late is None else (label, part, part + late)
+
+
 def figure_html(sheet: QuarterTable) -> str:
     """Return a figure with chart, note and table. The table is collapsed on a screen; screen readers can read it."""
     note = f"<p>{escape(TABLE_NOTES[sheet.name])}</p>" if sheet.name in TABLE_NOTES else ""
@@ -210,6 +275,10 @@ def chart_svg(sheet: QuarterTable) -> str:
     """Return the chart of a table as SVG."""
     if sheet.name == "month":
         return svg_charts.column_chart(sheet.id, sheet.title, sheet.rows)
+    if sheet.name == "answered":
+        return svg_charts.share_chart(sheet.id, sheet.title, sheet.shares, TARGET_SHARE)
+    if sheet.name == "place" and (layout := tile_layout(sheet)):
+        return svg_charts.tile_map(sheet.id, sheet.title, sheet.rows, layout)
     return svg_charts.bar_chart(sheet.id, sheet.title, sheet.rows, whole=100 if sheet.name in PERCENT_TABLES else 0)
 
 
@@ -256,6 +325,12 @@ def payments_csv(there: Sequence[QuarterFigures]) -> str:
         for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
     return spreadsheet.as_csv(("country", "quarter", "payment", "words", "reports"), rows)
+
+
+def chart_csv(sheet: QuarterTable) -> str:
+    """Return the numbers of one chart as CSV."""
+    rows = [(label, _csv_number(number)) for label, number in sheet.rows]
+    return spreadsheet.as_csv(("words", "reports"), rows)
 
 
 def _csv_number(number: int | None) -> str:

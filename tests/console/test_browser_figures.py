@@ -14,11 +14,11 @@ from sqlalchemy import insert
 
 from console.auth.invitations import OPERATOR_HOTLINE
 from reports.countries import country
+from reports.statistics.examples import example_figures
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.test_browser import House, house, join, looked_at, opened
 from tests.support.staff import PASSWORD
-from tokaut.documents.pages import example_figures
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
     page = opened(f"{filled.address}/login", width=width, height=height).page
     come(filled, page, f"lea{width}", "lead", "vu-pikinini")
     page.get_by_role("link", name="Statistics").click()
-    page.get_by_role("heading", name="Is it working?").wait_for()
+    page.get_by_role("heading", name="Statistics").wait_for()
     looked_at(page, "statistics", width, folder)
     page.locator("details.numbers summary").first.click()
     assert page.locator("details.numbers td").first.is_visible()

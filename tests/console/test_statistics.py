@@ -8,6 +8,7 @@ import io
 import pytest
 from sqlalchemy import insert, select
 
+from console.views import statistics
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.support.console import Console
@@ -52,8 +53,8 @@ def test_they_see_the_quarters_of_their_country_alone(console: Console, figures:
     assert "Asked for photos or money (grooming, blackmail) 41" in page.text, "as a table, beside the chart"
     assert "Hurt or touched (physical or sexual abuse) not shown" in page.text
     assert "777" not in page.html.replace(page.token, "") and "Kenya" not in page.text
-    assert page.html.count("<svg") == 4, "months, what about, where, payments"
-    assert page.html.count("<desc") == 4, "each says what it draws"
+    assert page.html.count("<svg") == page.html.count("<desc") == 4, "months, what about, where, payments"
+    assert "61 reports; 6 of 10 about a child who is asked" in page.text
 
 
 def test_words_of_a_figure_are_text_in_the_chart_too(console: Console, figures: None) -> None:
@@ -62,9 +63,49 @@ def test_words_of_a_figure_are_text_in_the_chart_too(console: Console, figures: 
     assert page.html.count("&lt;b&gt;Shefa&lt;/b&gt;") >= 3, "in the picture, in its description, in the table"
 
 
-def test_while_nothing_is_out_the_page_says_so(console: Console) -> None:
+def test_a_demo_in_which_nothing_is_out_shows_an_example_and_says_so(console: Console) -> None:
+    lead = someone(console, "lead")
+    page = lead.get("/statistics")
+    assert "EXAMPLE. Every number on this page is made up." in page.text and page.html.count("<svg") > 20
+    given = lead.post("/statistics/export", {"table": "reports"}, at="/statistics")
+    assert given.headers["Content-Disposition"] == 'attachment; filename="example-statistics-reports.csv"'
+
+
+def test_elsewhere_the_page_says_that_nothing_is_out(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "MODES_WITH_EXAMPLE", ())
     page = someone(console, "lead").get("/statistics")
-    assert "No quarter is out yet." in page.text and "<svg" not in page.html
+    assert "No quarter is out yet." in page.text and "<svg" not in page.html and "EXAMPLE" not in page.html
+
+
+def test_true_figures_are_never_mixed_with_the_example(console: Console, figures: None) -> None:
+    page = someone(console, "lead").get("/statistics")
+    assert "EXAMPLE" not in page.html and "2025" not in page.text
+
+
+def test_a_chart_is_downloaded_as_a_picture_and_as_numbers(console: Console, figures: None) -> None:
+    lead = someone(console, "lead")
+    picture = lead.post("/statistics/export", {"chart": "vu-2026-q3-category.svg"}, at="/statistics")
+    assert picture.headers["Content-Disposition"] == 'attachment; filename="vu-2026-q3-category.svg"'
+    assert picture.headers["Content-Type"].startswith("image/svg+xml")
+    assert picture.html.startswith("<svg ") and "var(" not in picture.html and ">not shown</text>" in picture.html
+    numbers = lead.post("/statistics/export", {"chart": "vu-2026-q3-category.csv"}, at="/statistics")
+    assert '"Asked for photos, money, secrets","41"' in numbers.html
+    for wrong in ("ke-2026-q3-category.csv", "vu-2026-q3-category.png", "vu-2026-q3-category", ".svg"):
+        assert lead.post("/statistics/export", {"chart": wrong}, at="/statistics").status == 400, wrong
+    assert len(exports(console.parts.database)) == 2
+
+
+def test_the_terms_of_child_helplines_and_what_has_none(console: Console, figures: None) -> None:
+    lead = someone(console, "lead")
+    given = lead.post("/statistics/export", {"table": "child-helpline"}, at="/statistics")
+    rows = list(csv.DictReader(io.StringIO(given.html.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"))))
+    found = {row["tokaut_category"]: (row["reason_for_contact"], row["kind"], row["reports"]) for row in rows}
+    assert found["luring"] == ("Violence", "Online sexual exploitation", "41")
+    assert found["other"] == ("not mapped", "", "not shown")
+    assert (
+        "Reports without a term in Child Helpline International’s data framework: not shown."
+        in lead.get("/statistics").text
+    )
 
 
 @pytest.mark.rule("A-34")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from reports import facts
+from reports.case_state import CaseOutcome
 from reports.countries import country
 from reports.statistics import aggregation
 from reports.statistics.aggregation import (
@@ -55,7 +56,8 @@ def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, 
                 "payment_seen": chance.choices((*aggregation.PAYMENTS, ""), (2, 1, 1, 1, 3, 20))[0],
             }
             read = round(chance.lognormvariate(0, 2) * HOUR)
-            outcome = ReportOutcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, None)
+            how = chance.choices((*CaseOutcome, None), (9, 6, 3, 2, 2, 1, 5))[0]
+            outcome = ReportOutcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, None, how)
             made.append((land.iso, when, head, outcome))
     return made
 

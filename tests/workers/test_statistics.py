@@ -117,9 +117,26 @@ def test_cells_grow_by_five_reports_or_more_at_a_time(year: Year) -> None:
 def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(year: Year) -> None:
     year.at(3).file(4, category="self_harm")
     year.at(95).count()
-    assert {sheet for sheet, _ in year.tally()} <= {"delivered", "read", "closed", "answered"}
+    assert {sheet for sheet, _ in year.tally()} <= {"delivered", "read", "closed", "outcome", "answered"}
     year.at(105).count()
     assert year.figures() == {("total", "reports"): None}
+
+
+def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
+    year.at(3).file(12)
+    with year.database.read() as connection:
+        deliveries = list(connection.execute(select(t.delivery.c.report_id, t.delivery.c.delivery_id).distinct()))
+    reports = {one.report_id: one.delivery_id for one in deliveries}
+    ids = list(reports)
+    acts = [(one, "closed:helped") for one in ids[:6]] + [(one, "closed:hoax") for one in ids[6:11]]
+    acts += [(ids[0], "close_undone"), (reports[ids[1]], "in_progress"), (ids[1], "closed:none_came")]
+    with year.database.write() as connection:
+        for seconds, (object_id, act) in enumerate(acts):
+            row = entry_row("staff:vu-pikinini/mere", act, object_id, year.database.now() + seconds)
+            connection.execute(insert(t.audit), row)
+    year.at(20).count()
+    found = {cell: number for (sheet, cell), number in year.tally().items() if sheet == "outcome"}
+    assert found == {"helped": 4, "none_came": 1, "hoax": 5, "no outcome": 2}
 
 
 def test_two_clocks_count_nothing_twice(year: Year) -> None:

@@ -11,14 +11,25 @@ import click
 from reports.countries import country
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.statistics.aggregation import PublishedFigure
-from reports.statistics.tables import QuarterFigures, group_by_quarter, payments_csv, reports_csv
+from reports.statistics.dictionary import dictionary_csv
+from reports.statistics.examples import EXAMPLE, example_figures
+from reports.statistics.helpline_framework import framework_csv
+from reports.statistics.svg_charts import standalone
+from reports.statistics.tables import (
+    QuarterFigures,
+    chart_csv,
+    chart_svg,
+    group_by_quarter,
+    payments_csv,
+    reports_csv,
+)
 from reports.store.operations import delivery_actions, quarterly_figures
 from runtime.settings import Mode
 from tokaut.database import open_database
-from tokaut.documents.pages import example_figures, statistics_html
+from tokaut.documents.pages import statistics_html
 from tokaut.terminal import CommandError, CommandGroup, echo
 
-EXAMPLE = "EXAMPLE. Every number on this page is made up."
+CHARTS = "charts"
 OF_COUNTRY = click.option(
     "--country", "isos", multiple=True, metavar="vu", help="Of this country alone; may be repeated."
 )
@@ -60,11 +71,12 @@ def show(isos: Sequence[str], made_up: bool) -> None:
 @OF_COUNTRY
 @MADE_UP
 def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
-    """Write index.html, reports.csv and payments.csv into FOLDER: for a ministry, for the public, for the press.
+    """Write index.html, tables and charts into FOLDER: for a ministry, for the public, for the press.
 
-    The page is self-contained: it can be put on any web server, mailed or printed. payments.csv counts reports by the
-    kind of payment that was asked for or made, for bank coalitions. It contains no card or account numbers. The audit
-    records the export.
+    The page is self-contained: it can be put on any web server, mailed or printed. reports.csv has all tables, and
+    dictionary.csv says what they mean. payments.csv counts reports by the kind of payment that was asked for or made,
+    for bank coalitions. It contains no card or account numbers. child-helpline.csv has the categories in the terms of
+    Child Helpline International. charts/ has each chart as SVG and as CSV. The audit records the export.
 
     \b
     Example:  tokaut statistics export /srv/www/tokaut
@@ -78,14 +90,22 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
         "index.html": statistics_html(quarters, _country_names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
         "reports.csv": reports_csv(quarters),
         "payments.csv": payments_csv(quarters),
+        "child-helpline.csv": framework_csv(quarters),
+        "dictionary.csv": dictionary_csv(),
+    }
+    charts = {
+        f"{CHARTS}/{sheet.id}.{kind}": text
+        for quarter in quarters
+        for sheet in quarter.shown
+        for kind, text in (("svg", standalone(chart_svg(sheet))), ("csv", chart_csv(sheet)))
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
+        (folder / CHARTS).mkdir(parents=True, exist_ok=True)
+        for name, text in (files | charts).items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{folder} cannot be written ({error.strerror}). Name a folder of yours.") from None
-    echo(f"{folder}: {', '.join(files)}, of {len(quarters)} quarters.")
+    echo(f"{folder}: {', '.join(files)} and {len(charts) // 2} charts, of {len(quarters)} quarters.")
 
 
 def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:

@@ -1,9 +1,7 @@
-"""Pages to publish or print as one file: readiness of countries, statistics, and an example of them."""
+"""Pages to publish or print as one file: readiness of countries and statistics."""
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
@@ -18,11 +16,10 @@ from reports.countries.readiness import (
     ReadinessItem,
     ReadinessStatus,
 )
-from reports.statistics import aggregation, svg_charts
-from reports.statistics.aggregation import MIN_COUNT, PublishedFigure, ReportOutcome
+from reports.statistics import svg_charts
+from reports.statistics.aggregation import MIN_COUNT
+from reports.statistics.summary import YEAR_NOTE, headline, years
 from reports.statistics.tables import QuarterFigures, figure_html, month_rows, table_html
-from runtime.telephony import CHANNEL_KINDS
-from runtime.time_units import DAY, SECOND
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -48,10 +45,8 @@ RULES = (
     "beside it: <i>not shown</i> may stand for nothing, for few or for many. Do not add up rows where one is not "
     "shown.</p>"
     "<p>The figures of a quarter come out once, two weeks after it is over, and never change. No table is crossed with "
-    "another, and no sum runs over countries or quarters.</p>"
+    "another, and no sum runs over countries. A year is the sum of four numbers that are shown, or it is not shown.</p>"
 )
-QUARTERS = ("2026-Q2", "2026-Q3", "2026-Q4")
-MAX_SIZE_RATIO = 20  # at most this many times the reports of the smallest country
 
 
 def html_document(title: str, style: str, body: str) -> str:
@@ -139,7 +134,7 @@ def statistics_html(
     `countries`: names by ISO 3166-1 code. `made_on`: a line that says when it was made. `mark`: a notice on top if the
     figures are not of real reports, else empty.
     """
-    title = "Reports about children: is it working?"
+    title = "Reports about children: statistics"
     body = [*_head(title, made_on, mark)]
     for iso, of_country in groupby(quarters, key=lambda quarter: quarter.country):
         body += _country(countries.get(iso, iso), list(of_country))
@@ -160,11 +155,17 @@ def _country(name: str, quarters: Sequence[QuarterFigures]) -> Iterator[str]:
     if rows := month_rows(quarters):
         title = f"{name}: reports by month"
         chart = svg_charts.column_chart(f"{iso}-months", title, rows)
-        yield f'<figure class="wide"><figcaption>{escape(title)}</figcaption>{chart}{table_html(title, rows)}</figure>'
+        yield f"<figure><figcaption>{escape(title)}</figcaption>{chart}{table_html(title, rows)}</figure>"
     for index, quarter in enumerate(quarters):
         open_attribute = "" if index else " open"
         yield f"<details{open_attribute}><summary><h3>{_title(quarter)}</h3></summary>"
+        yield f'<p class="headline">{escape(headline(quarter))}</p>'
         yield from _quarter_section(quarter)
+        yield "</details>"
+    for year in years(quarters):
+        yield f"<details><summary><h3>The year {year.name}</h3></summary>"
+        yield f'<p class="headline">{escape(headline(year))}</p><p>{escape(YEAR_NOTE)}</p>'
+        yield from _quarter_section(year)
         yield "</details>"
     yield "</section>"
 
@@ -178,57 +179,3 @@ def _quarter_section(quarter: QuarterFigures) -> Iterator[str]:
     yield '<div class="sheets">'
     yield from map(figure_html, quarter.shown)
     yield "</div>"
-
-
-# Made-up figures, suppressed by the same rule as real ones: for the demo, and to show what a ministry would get.
-
-
-def example_figures(countries: Sequence[Country]) -> list[PublishedFigure]:
-    """Return random figures of three quarters for each country."""
-    random_source = random.SystemRandom()
-    figures: list[PublishedFigure] = []
-    for country in countries:
-        size = 15 + random_source.randrange(MAX_SIZE_RATIO * 15)
-        for index, quarter in enumerate(QUARTERS):
-            figures += _random_quarter(country, quarter, round(size * (1 + index / 3)), random_source)
-    return figures
-
-
-def _random_quarter(
-    country: Country, quarter: str, size: int, random_source: random.SystemRandom
-) -> Iterator[PublishedFigure]:
-    tables = aggregation.table_layout(country, quarter, ["en"], CHANNEL_KINDS)
-    counts: dict[str, Counter[str]] = {name: Counter() for name in tables}
-    for _ in range(size):
-        for name in ("month", "category", "place", "age", "channel", "language", "payment"):
-            counts[name][_random_cell(tables[name], random_source, name == "payment")] += 1
-        for table, cell in aggregation.outcome_cells(_outcome(random_source)):
-            counts[table][cell] += 1
-    figures = [*aggregation.quarter_figures(counts, tables), *aggregation.screen_figures(_screens(size, random_source))]
-    for table, cell, number in figures:
-        yield PublishedFigure(quarter, country.iso, table, cell, number)
-
-
-def _random_cell(cells: Sequence[str], random_source: random.SystemRandom, mostly_last: bool) -> str:
-    if mostly_last and random_source.random() < 0.8:
-        return cells[-1]
-    weights = [1 / (1 + index) for index in range(len(cells))]
-    return random_source.choices(cells, weights)[0]
-
-
-def _outcome(random_source: random.SystemRandom) -> ReportOutcome:
-    priority = random_source.choices(list(aggregation.ACKNOWLEDGE_WITHIN), (3, 4, 4, 1))[0]
-    acknowledged = round(aggregation.ACKNOWLEDGE_WITHIN[priority] * random_source.lognormvariate(-1, 1))
-    closed = None if random_source.random() < 0.1 else acknowledged + round(DAY * random_source.lognormvariate(0.5, 1))
-    return ReportOutcome(priority, round(SECOND * random_source.lognormvariate(1, 2)), acknowledged, closed)
-
-
-def _screens(reports: int, random_source: random.SystemRandom) -> dict[str, int]:
-    """Return how often each step was seen: the last as often as reports were sent, each earlier step more often."""
-    counts, seen = {"sent": reports}, reports
-    for step in reversed(aggregation.FUNNEL_STEPS):
-        counts[step + aggregation.CONTINUED_SUFFIX] = seen
-        seen = round(seen * (1 + random_source.random() / 3))
-        counts[step] = seen
-    used = dict(zip(aggregation.COUNTED_USES, (9, 0, 4, 3, 1, 1, 12), strict=True))
-    return counts | {name: seen * times // 3 for name, times in used.items() if times}

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, union_all, update
 
-from reports.case_state import HANDLING_STATES, Handling
+from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
 from reports.escalation import Priority
 from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
 from reports.store.engine.database import Database
@@ -22,6 +22,8 @@ from runtime.settings import Mode
 
 SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed")  # acts with which a report is stored
 HANDLED_ACTS = HANDLING_STATES
+CLOSED_ACTS = {f"closed:{outcome}"[:24]: outcome for outcome in CaseOutcome}  # act with which staff close a report
+REOPENED_ACTS = ("close_undone", Handling.IN_PROGRESS)
 BATCH_SIZE = 500  # ids in one query
 
 Counts = Mapping[tuple[str, str, str], int]  # (quarter, table, cell) → reports
@@ -158,18 +160,41 @@ def load_counts(database: Database, country: str, quarter: str) -> dict[str, dic
 
 
 def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[ReportOutcome]:
-    """Return how long each report took until any hotline first received it, handled it and closed it."""
+    """Return how long each report took until a hotline received, handled and closed it first, and its last outcome."""
     by_id = {report.report_id: report for report in reports}
     durations: dict[str, dict[str, int]] = {}
+    outcomes: dict[str, CaseOutcome | None] = {}
     with database.read() as connection:
         for ids in _batches(list(by_id)):
+            outcomes |= _last_outcomes(connection, ids)
             for milestone, report_id, first_at in _first_times(connection, ids):
                 durations.setdefault(report_id, {})[milestone] = max(0, first_at - by_id[report_id].at)
     return [
-        ReportOutcome(report.priority, times.get("delivered"), times.get("read"), times.get("closed"))
+        ReportOutcome(
+            report.priority,
+            times.get("delivered"),
+            times.get("read"),
+            times.get("closed"),
+            outcomes.get(report.report_id),
+        )
         for report in reports
         for times in [durations.get(report.report_id, {})]
     ]
+
+
+def _last_outcomes(connection: Connection, ids: Sequence[str]) -> dict[str, CaseOutcome | None]:
+    """Return how each report was closed last, at any of its hotlines; None if it was reopened since."""
+    d, a = t.delivery.c, t.audit.c
+    of_report = select(a.object_id.label("report_id"), a.act, a.at, a.audit_id).where(
+        a.object_id.in_(ids), a.act.in_((*CLOSED_ACTS, *REOPENED_ACTS))
+    )
+    of_delivery = select(d.report_id, a.act, a.at, a.audit_id).join_from(
+        t.delivery, t.audit, a.object_id == d.delivery_id
+    )
+    of_delivery = of_delivery.where(d.report_id.in_(ids), a.act.in_(REOPENED_ACTS))
+    acts = union_all(of_report, of_delivery).subquery().c
+    rows = connection.execute(select(acts.report_id, acts.act).order_by(acts.at, acts.audit_id))
+    return {report_id: CLOSED_ACTS.get(act) for report_id, act in rows}
 
 
 def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, int]]:
