@@ -98,6 +98,9 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
     "away": ("It is kept so.", ""),
     "declined": ("Handed on to the next hotline.", ""),
     "closed": ("Closed.", ""),
+    "hoax_marked": ("You marked this as a false report. It stays open until a second person agrees.", "close"),
+    "hoax_withdrawn": ("You withdrew your mark of a false report.", "close"),
+    "close_undone": ("The closing is undone. The report is as it was before.", ""),
     "before": ("That was done already.", ""),
 }
 

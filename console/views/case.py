@@ -12,7 +12,7 @@ from console import bodies, responses
 from console.auth.access_control import LEAD, READERS, StaffRequest, requires
 from console.bodies import DecryptedReport
 from console.form_drafts import DRAFT_FIELDS, REPORT_ID
-from console.presenters import reachability, report
+from console.presenters import closing, reachability, report
 from console.presenters.deadlines import Deadline, deadlines
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import present_report
@@ -22,10 +22,11 @@ from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import alphabet, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES
 from reports import exports
-from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, CaseOutcome, Handling
+from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts
+from reports.store.cases import closing as store_closing
 from reports.store.cases.case_actions import OutdatedRevision
 from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
@@ -36,14 +37,6 @@ bp = Blueprint("case", __name__)
 
 WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 READY_SENTENCES: Final = {str(number): words for number, words in enumerate(REPLY_TEMPLATES, 1)}
-OUTCOMES = {
-    CaseOutcome.HELPED: "helped",
-    CaseOutcome.REFERRED: "handed on",
-    CaseOutcome.NOT_REACHED: "could not reach",
-    CaseOutcome.NONE_RESPONDED: "more needed, none came",
-    CaseOutcome.NO_CHILD_IN_NEED: "no child in need",
-    CaseOutcome.HOAX: "hoax (needs a second person)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +173,7 @@ def case_page(
         "deadlines": _deadlines(me, report_id, now),
         "people": colleagues,
         "away": case_view.list_excluded(services.database, report_id),
-        "outcomes": OUTCOMES,
+        **closing_fields(me, report_id, case, decrypted, target),
         "now": now,
         "ready": READY_SENTENCES,
         "tongue": _reply_catalogue(decrypted),
@@ -190,6 +183,31 @@ def case_page(
     if not said.draft.replaces_stored:
         said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
     return page("report.html", 400 if said.error else 200, me=me, said=said, **fields)
+
+
+def closing_fields(
+    me: StaffRequest, report_id: str, case: CaseView, decrypted: DecryptedReport, target: AnswerTarget
+) -> dict[str, Any]:
+    """Return what the form to close a report shows, with the choices of a form that was just refused."""
+    country = services.countries.get(target.country)
+    marker = next(
+        (
+            account.name
+            for account in accounts.list_accounts(services.database, me.account.hotline)
+            if account.staff_id == case.holding["hoax_by"]
+        ),
+        "",
+    )
+    return {
+        "outcomes": closing.OUTCOMES,
+        "closed_as": closing.CLOSED_AS,
+        "told_choices": closing.TOLD,
+        "referral": closing.referral_choices(country, me.account.hotline, decrypted.report),
+        "referral_kinds": closing.KIND_LABELS,
+        "hoax_by": marker,
+        "undo_until": store_closing.undo_until(services.database, me.account, report_id),
+        "chosen": {name: me.form.get(name, "") for name in ("done", "outcome", "told", "service")},
+    }
 
 
 def _reach_fields(

@@ -12,15 +12,17 @@ from werkzeug.exceptions import BadRequest
 from console import bodies, responses
 from console.auth import access_control, cookies
 from console.auth.access_control import AUDITOR, OPERATOR, READERS, Form, StaffRequest, public, requires
+from console.form_drafts import REPORT_ID
+from console.presenters import closing
 from console.presenters.deadlines import Deadline, deadlines, is_overdue
 from console.presenters.reachability import Reachability, reach
 from console.responses import HEADERS, InvalidForm, page, parse_query, redirect
 from console.services import services
-from console.views.case import OUTCOMES
 from reports.case_state import ACTIVE, Handling
 from reports.escalation import PRIORITIES, Priority
 from reports.json_bodies import NO_CONTACT
 from reports.store.cases import case_list
+from reports.store.cases import closing as store_closing
 from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
@@ -85,7 +87,7 @@ def list_page(me: StaffRequest) -> Response:
         me=me,
         asked=list_filter,
         categories=categories,
-        outcomes=OUTCOMES,
+        closed_as=closing.CLOSED_AS,
         states=STATES,
         **_message_fields(me),
         **_list_fields(me, list_filter),
@@ -94,7 +96,19 @@ def list_page(me: StaffRequest) -> Response:
 
 def _message_fields(me: StaffRequest) -> dict[str, Any]:
     sentence, _ = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
-    return {"done": sentence, "nobody": case_list.count_unacknowledged(services.database, me.account)}
+    nobody = case_list.count_unacknowledged(services.database, me.account)
+    return {"done": sentence, "closed": _closed_report(me), "nobody": nobody}
+
+
+def _closed_report(me: StaffRequest) -> Mapping[str, Any]:
+    """Return the report that this person has just closed, and until when they may undo it; empty if there is none."""
+    report_id = responses.current_query().get("closed", "")
+    if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(services.database, me.account, report_id):
+        return {}
+    return {
+        "report_id": report_id,
+        "undo_until": store_closing.undo_until(services.database, me.account, report_id),
+    }
 
 
 @bp.get("/rows")
@@ -102,7 +116,7 @@ def _message_fields(me: StaffRequest) -> dict[str, Any]:
 def reload_rows(me: StaffRequest) -> Response:
     """Return the rows of the list, for its script."""
     list_filter = _read_filter()
-    return page("rows.html", me=me, asked=list_filter, outcomes=OUTCOMES, **_list_fields(me, list_filter))
+    return page("rows.html", me=me, asked=list_filter, closed_as=closing.CLOSED_AS, **_list_fields(me, list_filter))
 
 
 def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:

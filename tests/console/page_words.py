@@ -8,12 +8,14 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import deadlines, reachability, report
+from console.presenters import closing, deadlines, reachability, report
 from console.views import case, case_actions, case_list, drills, handover, operator, staff
+from console.views import closing as closing_views
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
 CHANGES += ("YOU_CHANGED_IT",)
+CLOSING = ("NO_OUTCOME", "NOTHING_DONE", "NEVER_TAKEN", "TOO_NEW", "SAME_PERSON", "UNDO_OVER")
 NEEDS = ("NOT_TAKEN", "STUCK", "LATE_STEPS", "IN_SPOOL", "NO_BACKUP", "OLD_BACKUP", "DISABLED")
 TEMPLATES = Path(templating.__file__).parent / "templates"
 SAID = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")
@@ -34,7 +36,10 @@ def _in_code() -> Iterator[str]:
     yield from (sentence for sentence, _ in responses.MESSAGES.values() if sentence)
     yield from templating.HANDLING_LABELS.values()
     yield from templating.ROLE_LABELS.values()
-    yield from case.OUTCOMES.values()
+    for choices in (closing.OUTCOMES, closing.CLOSED_AS, closing.TOLD, closing.KIND_LABELS):
+        yield from choices.values()
+    yield from (getattr(closing_views, name) for name in CLOSING)
+    yield "Closed"
     yield case.WROTE_MORE
     yield from case_list.STATES.values()
     yield from (
@@ -69,11 +74,7 @@ def _in_code() -> Iterator[str]:
     yield from (
         case_actions.NO_WORDS,
         case_actions.NO_REASON,
-        case_actions.NO_OUTCOME,
         case_actions.NOT_NOW,
-        case_actions.SECOND_PERSON_NEEDED,
-        case_actions.SAME_PERSON,
-        case_actions.TOO_NEW,
         case_actions.NOT_SURE,
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)

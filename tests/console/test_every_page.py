@@ -164,12 +164,14 @@ def _worked_on(page: Any) -> None:
 def _closed(page: Any) -> None:
     address = page.url
     page.get_by_role("button", name="Take this report").click()
-    page.get_by_label("Close it; it came out so:").select_option("hoax")
+    page.get_by_label("Outcome", exact=True).select_option("hoax")
+    page.get_by_label("What was done?").fill("Laughing in the background.")
     page.get_by_role("button", name="Close", exact=True).click()
-    page.get_by_text("A second person has to say so").wait_for()
-    page.get_by_label("Close it; it came out so:").select_option("helped")
+    page.get_by_text("It stays open until a second person agrees.").wait_for()
+    page.get_by_label("Outcome", exact=True).select_option("helped")
+    page.get_by_label("What was done?").fill("Called the aunt.")
     page.get_by_role("button", name="Close", exact=True).click()
-    page.wait_for_url("**said=closed#said")
+    page.wait_for_url("**said=closed**")
     page.goto(address)
 
 

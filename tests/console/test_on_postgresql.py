@@ -19,7 +19,7 @@ from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.house.files import ROOT
 from tests.support.console import Console
 from tests.support.postgres import Postgres
-from tests.support.staff import Person, joined, pass_time
+from tests.support.staff import Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,7 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
         ("note", {"words": "Called the aunt"}),
         ("pass", {"to": "ana"}),
         ("work", {}),
-        ("close", {"outcome": "helped"}),
+        ("close", close_form()),
         ("work", {}),
         ("decline", {"reason": "Not for us", "sure": "1"}),
     ):

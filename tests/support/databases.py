@@ -61,6 +61,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "case_actions",
         "case_list",
         "case_view",
+        "closing",
         "drafts",
         "drill_runs",
         "login_throttle",

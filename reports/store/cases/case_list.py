@@ -57,6 +57,8 @@ class CaseRow:
         mailbox: public key that answers are sealed to; None if no access code was shown, empty if the reporter has
             deleted the report.
         head: sealed to the hotline; empty for an input that nobody could read.
+        follow_up_at: when somebody has to look at it again; None if no date is set.
+        is_hoax_marked: one person has marked it as a false report.
     """
 
     report_id: str
@@ -81,6 +83,8 @@ class CaseRow:
     key_id: str = ""
     wrap: bytes = b""
     head: bytes = b""
+    follow_up_at: int | None = None
+    is_hoax_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +271,7 @@ def _row_query(page: Select[Any]) -> Select[Any]:
         *(_has_additions().label("news"), overdue_at.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
         *(h.read_at, t.mailbox.c.public_key),
+        *(h.follow_up_at, h.hoax_by),
     )
     is_same_case = and_(h.report_id == d.report_id, h.hotline == d.hotline)
     rows: Select[Any] = (
@@ -304,6 +309,8 @@ def _case_row(row: Any) -> CaseRow:
         row.allowed,
         *other_fields,
         *head,
+        row.follow_up_at,
+        row.hoax_by is not None,
     )
 
 

@@ -1,0 +1,17 @@
+"""When staff have to look at an acknowledged report again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from reports.escalation import Priority
+from runtime.time_units import DAY, HOUR
+
+# From the acknowledgement, unless a person chooses another date (decision 85); microseconds.
+DEFAULT_FOLLOW_UPS: Final[Mapping[Priority, int]] = {
+    Priority.P1: 4 * HOUR,
+    Priority.P2: DAY,
+    Priority.P3: 3 * DAY,
+    Priority.P4: 7 * DAY,
+}
