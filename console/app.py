@@ -20,7 +20,18 @@ from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
-from console.views import case, case_actions, case_list, closing, drills, handover, operator, staff, statistics
+from console.views import (
+    case,
+    case_actions,
+    case_list,
+    closing,
+    drills,
+    follow_up,
+    handover,
+    operator,
+    staff,
+    statistics,
+)
 from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
@@ -41,6 +52,7 @@ PAGES = (
     case.bp,
     case_actions.bp,
     closing.bp,
+    follow_up.bp,
     handover.bp,
     staff.bp,
     operator.bp,

@@ -101,6 +101,9 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
     "hoax_marked": ("You marked this as a false report. It stays open until a second person agrees.", "close"),
     "hoax_withdrawn": ("You withdrew your mark of a false report.", "close"),
     "close_undone": ("The closing is undone. The report is as it was before.", ""),
+    "follow_up_set": ("The follow-up date is set.", "follow-up"),
+    "follow_up_done": ("The follow-up is done. Choose the next date, or close the report.", "follow-up"),
+    "follow_up_removed": ("The follow-up date is removed. Choose another one, or close the report.", "follow-up"),
     "before": ("That was done already.", ""),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort
 
@@ -14,6 +15,7 @@ from console.bodies import DecryptedReport
 from console.form_drafts import DRAFT_FIELDS, REPORT_ID
 from console.presenters import closing, reachability, report
 from console.presenters.deadlines import Deadline, deadlines
+from console.presenters.follow_up import date_and_time, suggested_times
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import present_report
 from console.responses import current_query, page
@@ -173,6 +175,7 @@ def case_page(
         "deadlines": _deadlines(me, report_id, now),
         "people": colleagues,
         "away": case_view.list_excluded(services.database, report_id),
+        **_follow_up_fields(me, decrypted, now),
         **closing_fields(me, report_id, case, decrypted, target),
         "now": now,
         "ready": READY_SENTENCES,
@@ -183,6 +186,20 @@ def case_page(
     if not said.draft.replaces_stored:
         said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
     return page("report.html", 400 if said.error else 200, me=me, said=said, **fields)
+
+
+def _follow_up_fields(me: StaffRequest, decrypted: DecryptedReport, now: int) -> dict[str, Any]:
+    """Return what the form for a follow-up date shows."""
+    zone = hotline_zone(me.account.hotline)
+    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
+    times = suggested_times(now, zone, contact)
+    return {"suggested_times": times, "proposed": date_and_time(times[1].at, zone), "zone_name": zone.key}
+
+
+def hotline_zone(hotline: str) -> ZoneInfo:
+    """Return the time zone in which the console shows the times of a hotline."""
+    country = services.countries.country_of_hotline(hotline)
+    return ZoneInfo(country.time_zone if country else "UTC")
 
 
 def closing_fields(

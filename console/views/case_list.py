@@ -21,7 +21,7 @@ from console.services import services
 from reports.case_state import ACTIVE, Handling
 from reports.escalation import PRIORITIES, Priority
 from reports.json_bodies import NO_CONTACT
-from reports.store.cases import case_list
+from reports.store.cases import case_list, follow_ups
 from reports.store.cases import closing as store_closing
 from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.schema.staff import StaffRole
@@ -44,6 +44,7 @@ STATES = {
 }
 MAX_HEADS_SEARCHED = 2000  # rows whose heads are opened to find a category or a place
 MAX_PAGE = 200
+MAX_FOLLOW_UPS = 5  # due ones above the list; the others are counted
 ALARM_MODES = ("sound", "notice")
 JSON = "application/json; charset=utf-8"
 
@@ -128,6 +129,8 @@ def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
     rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: otherwise as the query sorts
     return {
         "lines": [_list_item(row, me, now) for row in rows],
+        "follow_ups": follow_ups.list_due(services.database, me.account, MAX_FOLLOW_UPS),
+        "follow_up_count": follow_ups.count_due(services.database, me.account).count,
         "open_count": 0 if rows else case_list.count_open(services.database, me.account),
         "is_filtered": list_filter != ListFilter(),
         "more": has_more,
@@ -236,7 +239,8 @@ def waiting(me: StaffRequest) -> Response:
 
 def _urgent_counts(account: Account) -> Response:
     counts = case_list.count_urgent(services.database, account)
-    context = {"found": counts, "now": services.database.now(), "hotline": account.hotline}
+    due = follow_ups.count_due(services.database, account)
+    context = {"found": counts, "due": due, "now": services.database.now(), "hotline": account.hotline}
     return Response(render_template("waiting.json", **context), headers=HEADERS, content_type=JSON)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import closing, deadlines, reachability, report
+from console.presenters import closing, deadlines, follow_up, reachability, report
 from console.views import case, case_actions, case_list, drills, handover, operator, staff
 from console.views import closing as closing_views
 from reports.triage import FLAG_LABELS, REASON_LABELS
@@ -40,6 +40,8 @@ def _in_code() -> Iterator[str]:
         yield from choices.values()
     yield from (getattr(closing_views, name) for name in CLOSING)
     yield "Closed"
+    yield from (follow_up.IN_HOURS, follow_up.TOMORROW, follow_up.IN_A_WEEK)
+    yield from (follow_up.NO_TIME, follow_up.IN_THE_PAST, follow_up.TOO_FAR)
     yield case.WROTE_MORE
     yield from case_list.STATES.values()
     yield from (

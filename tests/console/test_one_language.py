@@ -25,7 +25,7 @@ SOMEBODYS = ("blockquote", "textarea", "code", "script", "style")  # what stands
 READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
 OWN = re.compile(  # of nobody's language: names, ids, units, priorities and what a program is called
     r"\b(?:Demo: Child Welfare Office, Shefa|Demo: Health Centre, Sanma|Demo: Counselling by phone|mon-fri"
-    r"|made up for the demo|Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome|Linux"
+    r"|Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome|Linux"
     r"|tokaut|web|UTC|CSV|JSON|SMS|DRILL|P[1-4]|min|d|h|[a-z]+\d+|[0-9a-f-]{6,}|Pacific/Efate)\b"
 )
 

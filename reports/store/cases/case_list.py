@@ -126,7 +126,7 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
     query = query.select_from(t.delivery)
     query = query.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
     query = query.where(
-        _is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()), d.priority.in_(URGENT)
+        is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()), d.priority.in_(URGENT)
     )
     with read_as(database, account.hotline) as connection:
         return UrgentCount(*map(int, connection.execute(query).one()))
@@ -135,7 +135,7 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
 def count_open(database: Database, account: Account) -> int:
     """Count the open reports that this person may see, regardless of the filter."""
     d = t.delivery.c
-    query = select(func.count(func.distinct(d.report_id))).where(_is_visible_to(account), d.handling.in_(OPEN_STATES))
+    query = select(func.count(func.distinct(d.report_id))).where(is_visible_to(account), d.handling.in_(OPEN_STATES))
     with read_as(database, account.hotline) as connection:
         return int(connection.execute(query).scalar_one())
 
@@ -144,7 +144,7 @@ def count_unacknowledged(database: Database, account: Account) -> int:
     """Count the reports that nobody has acknowledged, or that were reassigned and not confirmed since."""
     d = t.delivery.c
     query = select(func.count(func.distinct(d.report_id)))
-    query = query.where(_is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()))
+    query = query.where(is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()))
     with read_as(database, account.hotline) as connection:
         return int(connection.execute(query).scalar_one())
 
@@ -179,7 +179,7 @@ def list_rows(database: Database, account: Account, delivery_ids: Sequence[str])
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
         rank = case((d.handling == Handling.NONE, 0), else_=1).label("rank")
-        page = select(d.delivery_id, rank).where(_is_visible_to(account), d.delivery_id.in_(delivery_ids))
+        page = select(d.delivery_id, rank).where(is_visible_to(account), d.delivery_id.in_(delivery_ids))
         return [_case_row(row) for row in connection.execute(_row_query(page))]
 
 
@@ -187,7 +187,7 @@ def find_row(database: Database, account: Account, report_id: str) -> CaseRow | 
     """Return the row of one report; None if the hotline was not given it, or if this person is excluded from it."""
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
-        page = select(d.delivery_id, literal(0).label("rank")).where(_is_visible_to(account), d.report_id == report_id)
+        page = select(d.delivery_id, literal(0).label("rank")).where(is_visible_to(account), d.report_id == report_id)
         rows = [_case_row(row) for row in connection.execute(_row_query(page.order_by(d.created_at, d.delivery_id)))]
     return rows[-1] if rows else None
 
@@ -220,7 +220,7 @@ def _first_of_state(
 ) -> Select[Any]:
     d, h = t.delivery.c, t.holding.c
     query = select(d.delivery_id, d.priority, d.created_at, literal(rank).label("rank")).where(
-        _is_visible_to(account), state
+        is_visible_to(account), state
     )
     if case_filter.priority:
         query = query.where(d.priority == case_filter.priority)
@@ -231,7 +231,7 @@ def _first_of_state(
     return query.order_by(d.priority, d.created_at, d.delivery_id).limit(limit)
 
 
-def _is_visible_to(account: Account) -> ColumnElement[bool]:
+def is_visible_to(account: Account) -> ColumnElement[bool]:
     """Match deliveries to this hotline, without those of reports that this person is excluded from (S-26)."""
     d, k = t.delivery.c, t.kept_away.c
     is_excluded = exists().where(k.report_id == d.report_id, k.staff_id == account.staff_id)
@@ -319,8 +319,6 @@ def may_see(database: Database, account: Account, report_id: str) -> bool:
 
     A report of another hotline, or one that the person is excluded from, looks like one that does not exist.
     """
-    query = (
-        select(t.delivery.c.delivery_id).where(t.delivery.c.report_id == report_id, _is_visible_to(account)).limit(1)
-    )
+    query = select(t.delivery.c.delivery_id).where(t.delivery.c.report_id == report_id, is_visible_to(account)).limit(1)
     with read_as(database, account.hotline) as connection:
         return connection.execute(query).first() is not None
