@@ -48,6 +48,7 @@ REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
     "triage": {"priority": "", "flags": [], "reasons": []},
     "routing": {"avoid": []},
 }
+CLOSING_FIELDS: Final = ("outcome", "told", "service")  # of a note on closing, beside its text
 MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {"kind": MessageKind.WORDS, "text": None, "created_at": ""}
 
 
@@ -128,14 +129,19 @@ class ReportDecryptor:
         return content if isinstance(content, dict) else None
 
     def _open_note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
-        text = self._open_text(row, report_id, hotline)
+        content = self._open_content(row, report_id, hotline)
+        text = str(content.get("text", "")) if content else None
         by = row.actor.rpartition("/")[2]
-        return {"id": row.note_id, "kind": row.kind, "by": by, "at": row.created_at, "text": text}
+        note = {"id": row.note_id, "kind": row.kind, "by": by, "at": row.created_at, "text": text}
+        return note | {name: str(content[name]) for name in CLOSING_FIELDS if content and content.get(name)}
 
     def _open_text(self, row: Any, report_id: str, hotline: str) -> str | None:
-        context = SealContext.of_message(self._mode, report_id, row.note_id, hotline)
-        content = self._open_json(StoredBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
+        content = self._open_content(row, report_id, hotline)
         return str(content.get("text", "")) if content else None
+
+    def _open_content(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any] | None:
+        context = SealContext.of_message(self._mode, report_id, row.note_id, hotline)
+        return self._open_json(StoredBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
 
 
 # Complete decrypted bodies of earlier releases: fields that came later get a default. Pure.
@@ -241,11 +247,14 @@ class MessageSealer:
         """Seal an answer to the reporter."""
         return seal_answer_to(self.box, self.report_id, self.hotline, words, self.now)
 
-    def note(self, kind: NoteKind | DraftKind, text: str, note_id: str = "") -> SealedNote:
-        """Seal a note or a draft to the hotline's own staff. `note_id`: of an answer's copy, the answer's own id."""
+    def note(self, kind: NoteKind | DraftKind, text: str, note_id: str = "", **more: str) -> SealedNote:
+        """Seal a note or a draft to the hotline's own staff.
+
+        `note_id`: of an answer's copy, the answer's own id. `more`: CLOSING_FIELDS.
+        """
         note_id = note_id or new_id(self.now)
         context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
-        sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
+        sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text, **more}))
         return SealedNote(
             note_id, self.report_id, self.hotline, kind, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed
         )

@@ -15,6 +15,7 @@ DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its rep
 DRAFT_FIELDS: Mapping[DraftKind, str] = {
     drafts.MESSAGE: "words",
     drafts.NOTE: "note",
+    drafts.CLOSING: "done",
 }  # kind of draft → field of the page's form
 MAX_DRAFT_LENGTH = 4000  # characters
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

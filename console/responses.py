@@ -104,6 +104,12 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
     "reply_written": ("Saved. Staff see the reply when another lead has signed it.", ""),
     "reply_signed": ("Signed. All staff of your hotline may use this reply now.", ""),
     "reply_withdrawn": ("Withdrawn. Staff do not see this reply any more.", ""),
+    "hoax_marked": ("You marked this as a false report. It stays open until a second person agrees.", "close"),
+    "hoax_withdrawn": ("You withdrew your mark of a false report.", "close"),
+    "close_undone": ("The closing is undone. The report is as it was before.", ""),
+    "follow_up_set": ("The follow-up date is set.", "follow-up"),
+    "follow_up_done": ("The follow-up is done. Choose the next date, or close the report.", "follow-up"),
+    "follow_up_removed": ("The follow-up date is removed. Choose another one, or close the report.", "follow-up"),
 }
 
 

@@ -62,12 +62,12 @@ STATUSES: Final[Mapping[Handling, str]] = {
     Handling.CLOSED: "closed",
 }
 OUTCOMES: Final[Mapping[CaseOutcome, str]] = {
-    CaseOutcome.HELPED: "helped",
-    CaseOutcome.REFERRED: "referred to another service",
-    CaseOutcome.NOT_REACHED: "reporter not reached",
-    CaseOutcome.NONE_RESPONDED: "referred, no service responded",
-    CaseOutcome.NO_CHILD_IN_NEED: "no child needs help now",
-    CaseOutcome.HOAX: "false report (two people)",
+    CaseOutcome.HELPED: "Helped",
+    CaseOutcome.REFERRED: "Referred to another service",
+    CaseOutcome.NOT_REACHED: "The reporter could not be reached",
+    CaseOutcome.NONE_RESPONDED: "Referred, but no service responded",
+    CaseOutcome.NO_CHILD_IN_NEED: "No child needs help now",
+    CaseOutcome.HOAX: "False report (a second person must agree)",
 }
 # Question of a flow → the labels of its answers.
 ANSWERS: Final[Mapping[str, Mapping[str, str]]] = {

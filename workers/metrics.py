@@ -47,6 +47,11 @@ class WorkerMetrics:
             "tokaut_escalation_steps", "Escalation steps taken, and their outcome", ["step", "outcome"]
         )
         self.overdue = gauge("tokaut_reports_overdue", "Reports that no hotline acknowledged in time", ["priority"])
+        self.follow_ups = gauge(
+            "tokaut_follow_ups_overdue",
+            "Acknowledged reports that nobody looked at again in time, after the grace period",
+            ["priority"],
+        )
         self.late = gauge("tokaut_escalation_steps_late", "Escalation steps of which nobody could be alerted in time")
 
     def _of_the_clock(self, registry: CollectorRegistry) -> None:

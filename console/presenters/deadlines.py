@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reports.case_state import Handling, ReportState
+from reports.case_state import ACTIVE, Handling, ReportState
 from reports.escalation import ESCALATION_TIMES
 from reports.store.cases.case_list import CaseRow
 from runtime.time_units import MINUTE
 
-RECEIVED, TAKEN = "received", "taken"
+RECEIVED, TAKEN, FOLLOW_UP = "received", "taken", "follow_up"
 # what must happen → the sentence while there is time (LEFT), and after that (OVER)
 LEFT: Final[Mapping[str, str]] = {
     RECEIVED: "Must reach a hotline within {time}",
     TAKEN: "Take within {time}",
+    FOLLOW_UP: "Look again in {time}",
 }
 OVER: Final[Mapping[str, str]] = {
     RECEIVED: "OVERDUE by {time}: it has reached no hotline",
     TAKEN: "OVERDUE by {time}: nobody has taken it",
+    FOLLOW_UP: "Follow-up due since {time}: look again now",
 }
 
 
@@ -27,8 +29,8 @@ OVER: Final[Mapping[str, str]] = {
 class Deadline:
     """A time by which something must happen to a report.
 
-    `what`: what must happen, RECEIVED or TAKEN. `due_at`: microseconds. `minutes`: until then, or since then if it is
-    over; at least 1.
+    `what`: what must happen, RECEIVED, TAKEN or FOLLOW_UP. `due_at`: microseconds. `minutes`: until then, or since then
+    if it is over; at least 1.
     """
 
     what: str
@@ -72,3 +74,5 @@ def _running(row: CaseRow) -> Iterator[tuple[str, int]]:
         yield RECEIVED, row.created_at + ESCALATION_TIMES[row.priority].received
     if row.handling == Handling.NONE and row.state not in (ReportState.ACCEPTED, ReportState.IN_PROGRESS):
         yield TAKEN, row.overdue_at
+    if row.handling in ACTIVE and row.follow_up_at is not None:
+        yield FOLLOW_UP, row.follow_up_at

@@ -34,6 +34,11 @@ ACTS: Final[Mapping[str, str]] = {
     "passed_on": "{who} passed this report to a colleague.",
     "put_back": "{who} put this report back into the queue.",
     "hoax_said": "{who} marked this report as a false report. A second person must agree.",
+    "hoax_withdrawn": "{who} withdrew the mark of a false report.",
+    "close_undone": "{who} undid the closing.",
+    "follow_up_set": "{who} set a follow-up date.",
+    "follow_up_done": "{who} marked the follow-up as done.",
+    "follow_up_removed": "{who} removed the follow-up date.",
     "hand_over_asked": "{who} asked to transfer this report to another hotline.",
     "handed_on": "This report was transferred to another hotline.",
     "hand_over_refused": "The transfer to another hotline was not possible.",
@@ -56,14 +61,16 @@ SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter witho
     "Your law decides about a copy of your own.",
 }
 NOTED, NOTED_REASON = "{who} wrote a note for colleagues:", "{who} said why it was passed on:"
+NOTED_CLOSING, NOTED_HOAX = "{who} wrote what was done:", "{who} wrote why this may be a false report:"
 WROTE, REPORTER_WROTE = "{who} wrote to the reporter:", "The reporter wrote:"
 DOES_NOT_OPEN = "It does not open with the keys that are here"
 SENTENCES = (
-    *(READ_OFTEN, CLOSED_AS, PHONE, RECEIVED, ADDED, NOTED, NOTED_REASON, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
+    *(READ_OFTEN, CLOSED_AS, PHONE, RECEIVED, ADDED, NOTED, NOTED_REASON, NOTED_CLOSING, NOTED_HOAX, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
     *dict.fromkeys(ACTS.values()),
     *SAID_BY_REPORTER.values(),
 )
 
+NOTE_SENTENCES: Final = {"answer": WROTE, "reason": NOTED_REASON, "closing": NOTED_CLOSING, "hoax": NOTED_HOAX}
 TEXT_ACTS = ("noted", "answered")  # their text is in the timeline
 SAME_ACT = 2 * SECOND  # entries of one press are this close to each other
 READINGS_TOGETHER = HOUR
@@ -75,7 +82,7 @@ class TimelineEntry:
 
     `at`: microseconds. `sentence`: for `fields`, after translation. `text`: what somebody wrote, made inert by the
     page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report. `id`: of a
-    message to the reporter, which names the text that asks them to dial.
+    message to the reporter, which names the text that asks them to dial. `note`: of which it is made; empty if of none.
     """
 
     at: int
@@ -86,6 +93,7 @@ class TimelineEntry:
     is_new: bool = False
     count: int = 1
     id: str = ""
+    note: Mapping[str, Any] = field(default_factory=dict)
 
 
 def timeline(
@@ -127,10 +135,10 @@ def _message(message: Mapping[str, Any], *, is_new: bool) -> TimelineEntry:
 
 
 def _note(note: Mapping[str, Any]) -> TimelineEntry:
-    sentence = {"answer": WROTE, "reason": NOTED_REASON}.get(note["kind"], NOTED)
+    sentence = NOTE_SENTENCES.get(note["kind"], NOTED)
     kind: EntryKind = "ours" if note["kind"] == "answer" else "note"
     text = DOES_NOT_OPEN if note["text"] is None else note["text"]
-    return TimelineEntry(note["at"], kind, sentence, {"who": note["by"]}, text, id=note.get("id", ""))
+    return TimelineEntry(note["at"], kind, sentence, {"who": note["by"]}, text, id=note.get("id", ""), note=note)
 
 
 def _acts(rows: list[Any]) -> Iterator[TimelineEntry]:

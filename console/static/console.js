@@ -242,8 +242,26 @@ function tell(found) {
   const icon = document.getElementById("icon");
   icon.dataset.plain ??= icon.getAttribute("href");
   icon.setAttribute("href", found.unopened ? icon.dataset.alert : icon.dataset.plain);
+  tellFollowUps(found, heard);
   heard = found;
   if (found.unopened && (isNew || Date.now() - lastRing >= RING)) ring();
+}
+
+// Reports that somebody has to look at again: said until that is done, moved or removed; a sound when one becomes due.
+const FOLLOW_UP_RING = 10 * 60 * 1000;
+let lastFollowUpRing = LOADED;
+
+function tellFollowUps(found, before) {
+  const count = found.follow_ups ?? 0;
+  const text = count ? alarm.dataset.followUps.replace("{count}", count) : "";
+  const said = document.getElementById("follow-ups-said");
+  if (said.textContent !== text) said.textContent = text;
+  if (!count) return;
+  document.title = `(⏰${count}) ${document.title}`;
+  const isNew = before && (count > before.follow_ups || found.follow_ups_newest > before.follow_ups_newest);
+  if (!isNew && Date.now() - lastFollowUpRing < FOLLOW_UP_RING) return;
+  lastFollowUpRing = Date.now();
+  ring();
 }
 
 // One tab of a browser rings for all; the others know when it did.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort
 
@@ -12,8 +13,9 @@ from console import bodies, responses
 from console.auth.access_control import LEAD, READERS, StaffRequest, requires
 from console.bodies import DecryptedReport, MessageCheck
 from console.form_drafts import DRAFT_FIELDS, REPORT_ID
-from console.presenters import message_notices, reachability, report, timeline
+from console.presenters import closing, message_notices, reachability, report, timeline
 from console.presenters.deadlines import Deadline, deadlines
+from console.presenters.follow_up import date_and_time, suggested_times
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import PresentedReport, present_report
 from console.responses import current_query, page
@@ -26,6 +28,7 @@ from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts, presence
+from reports.store.cases import closing as store_closing
 from reports.store.cases.case_actions import OutdatedRevision
 from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
@@ -39,7 +42,6 @@ WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 # What a browser's text field can contain of the phones' alphabet: its script counts like `size`.
 TYPED_ALPHABETS: Final = (GSM7_BASIC.replace("\r", ""), GSM7_EXTENDED.replace("\f", ""))
 READY_SENTENCES: Final = {str(number): words for number, words in enumerate(REPLY_TEMPLATES, 1)}
-OUTCOMES = staff_labels.OUTCOMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,8 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         "viewers": _viewers(me, report_id),
         "people": colleagues,
         "away": case_view.list_excluded(services.database, report_id),
-        "outcomes": OUTCOMES,
+        **_follow_up_fields(me, decrypted, now),
+        **closing_fields(me, report_id, case, decrypted, target),
         "now": now,
         **_message_fields(me, report_id, decrypted, target, now),
     }
@@ -233,6 +236,45 @@ def _timeline_fields(case: CaseView, decrypted: DecryptedReport, told: Presented
         is_new=is_new,
     )
     return {"entries": entries, "is_new": is_new, "does_not_open": timeline.DOES_NOT_OPEN}
+
+
+def _follow_up_fields(me: StaffRequest, decrypted: DecryptedReport, now: int) -> dict[str, Any]:
+    """Return what the form for a follow-up date shows."""
+    zone = hotline_zone(me.account.hotline)
+    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
+    times = suggested_times(now, zone, contact)
+    return {"suggested_times": times, "proposed": date_and_time(times[1].at, zone), "zone_name": zone.key}
+
+
+def hotline_zone(hotline: str) -> ZoneInfo:
+    """Return the time zone in which the console shows the times of a hotline."""
+    country = services.countries.country_of_hotline(hotline)
+    return ZoneInfo(country.time_zone if country else "UTC")
+
+
+def closing_fields(
+    me: StaffRequest, report_id: str, case: CaseView, decrypted: DecryptedReport, target: AnswerTarget
+) -> dict[str, Any]:
+    """Return what the form to close a report shows, with the choices of a form that was just refused."""
+    country = services.countries.get(target.country)
+    marker = next(
+        (
+            account.name
+            for account in accounts.list_accounts(services.database, me.account.hotline)
+            if account.staff_id == case.holding["hoax_by"]
+        ),
+        "",
+    )
+    return {
+        "outcomes": closing.OUTCOMES,
+        "closed_as": closing.CLOSED_AS,
+        "told_choices": closing.TOLD,
+        "referral": closing.referral_choices(country, me.account.hotline, decrypted.report),
+        "referral_kinds": closing.KIND_LABELS,
+        "hoax_by": marker,
+        "undo_until": store_closing.undo_until(services.database, me.account, report_id),
+        "chosen": {name: me.form.get(name, "") for name in ("done", "outcome", "told", "service")},
+    }
 
 
 def _reach_fields(

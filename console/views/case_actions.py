@@ -16,7 +16,6 @@ from console.responses import redirect_with_message
 from console.services import services
 from console.templating import actor_name, format_age
 from console.views.case import (
-    OUTCOMES,
     WROTE_MORE,
     ActionResult,
     MessageDraft,
@@ -26,7 +25,7 @@ from console.views.case import (
     require_current_revision,
     theirs,
 )
-from reports.case_state import ACTIVE, HANDLING_STATES, CaseOutcome, Handling
+from reports.case_state import ACTIVE, HANDLING_STATES, Handling
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
 from reports.store.cases.case_status import UNASSIGNED, CaseChange, StatusConflict
@@ -36,7 +35,6 @@ bp = Blueprint("case_actions", __name__)
 
 MAX_NOTE_LENGTH = 4000  # characters
 NO_WORDS = "Nothing was written."
-NO_OUTCOME = "Choose how it came out."
 NOT_SURE = "Tick that you understand that this cannot be undone."
 NO_REASON = "Write why you decline: your colleagues will ask."
 TAKE_OVER = "{who} took this report {ago} ago. Take it over?"
@@ -44,9 +42,6 @@ TAKEN_MEANWHILE = "{who} took this report {ago} ago. Nothing was done. Look at t
 PASSED_MEANWHILE = "{who} passed this report to {holder} {ago} ago. Nothing was done."
 CLOSED_MEANWHILE = "{who} closed or transferred this report {ago} ago. Nothing was done."
 NOT_NOW = "That cannot follow what was done before. This is how it stands now."
-SECOND_PERSON_NEEDED = "Noted. A second person has to say so, too; until then it stays open."
-TOO_NEW = "Your account is newer than this report. Two people who were here before it have to say so."
-SAME_PERSON = "You have said so already. Somebody else has to say so, too."
 
 Action = Callable[[StaffRequest, str], Response]
 
@@ -141,7 +136,7 @@ def start_work(me: StaffRequest, report_id: str) -> Response:
         me,
         report_id,
         Handling.IN_PROGRESS,
-        column_changes=_held_by_me(me, outcome=None, hoax_by=None),
+        column_changes=_held_by_me(me, outcome=None, hoax_by=None, hoax_at=None),
         seen_revision=me.seen,
     )
     return redirect_with_message(f"/reports/{report_id}", "working")
@@ -247,35 +242,6 @@ def missing_confirmation(me: StaffRequest) -> str:
     The server checks it too, because not every browser enforces a required box.
     """
     return "" if me.form.get("sure") else NOT_SURE
-
-
-@bp.post("/reports/<report_id>/close")
-@requires(*READERS)
-@case_action()
-def close(me: StaffRequest, report_id: str) -> Response:
-    """Close the report with an outcome. A hoax needs two people whose accounts are older than the report."""
-    outcome = me.form.get("outcome", "")
-    if not outcome:
-        return case_page(me, report_id, ActionResult(error=NO_OUTCOME, form="close"))
-    if outcome not in OUTCOMES:
-        abort(400)
-    if outcome == CaseOutcome.HOAX:
-        if not case_view.account_predates_report(services.database, me.account, report_id):
-            return case_page(me, report_id, ActionResult(error=TOO_NEW, form="close"))
-        first_person = case_view.load_holding(services.database, me.account, report_id)["hoax_by"]
-        if first_person is None:
-            _save_change(me, report_id, CaseChange("hoax_said", {"hoax_by": me.account.staff_id}))
-            return case_page(me, report_id, ActionResult(confirmation=SECOND_PERSON_NEEDED, form="close"))
-        if first_person == me.account.staff_id:
-            return case_page(me, report_id, ActionResult(error=SAME_PERSON, form="close"))
-    _set_handling(
-        me,
-        report_id,
-        Handling.CLOSED,
-        column_changes=CaseChange(f"closed:{outcome}"[:24], {"outcome": outcome}),
-        seen_revision=me.seen,
-    )
-    return redirect_with_message("/", "closed")
 
 
 @bp.post("/reports/<report_id>/note")

@@ -12,13 +12,15 @@ from werkzeug.exceptions import BadRequest
 from console import responses
 from console.auth import access_control, cookies
 from console.auth.access_control import AUDITOR, OPERATOR, READERS, Form, StaffRequest, public, requires
+from console.form_drafts import REPORT_ID
+from console.presenters import closing
 from console.presenters.case_rows import TAB_LABELS, CaseListItem, count_text, list_item
 from console.presenters.deadlines import is_overdue
 from console.responses import HEADERS, InvalidForm, page, parse_query, redirect
 from console.services import services
-from console.views.case import OUTCOMES
 from reports.escalation import PRIORITIES, Priority
-from reports.store.cases import case_list, presence
+from reports.store.cases import case_list, follow_ups, presence
+from reports.store.cases import closing as store_closing
 from reports.store.cases.case_list import PAGE_SIZE, CaseFilter, CaseRow, ListTab
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
@@ -28,6 +30,7 @@ bp = Blueprint("case_list", __name__)
 
 MAX_HEADS_SEARCHED = 2000  # rows whose heads are opened to find a category or a place
 MAX_PAGE = 200
+MAX_FOLLOW_UPS = 5  # due ones above the list; the others are counted
 ALARM_MODES = ("sound", "notice")
 JSON = "application/json; charset=utf-8"
 
@@ -60,7 +63,18 @@ def list_page(me: StaffRequest) -> Response:
     categories = [(code, services.labels.of("category", code)) for code in services.labels.values("category")]
     sentence, _ = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
     fields = _list_fields(me, list_filter)
-    return page("queue.html", me=me, categories=categories, done=sentence, **fields)
+    return page("queue.html", me=me, categories=categories, done=sentence, closed=_closed_report(me), **fields)
+
+
+def _closed_report(me: StaffRequest) -> Mapping[str, Any]:
+    """Return the report that this person has just closed, and until when they may undo it; empty if there is none."""
+    report_id = responses.current_query().get("closed", "")
+    if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(services.database, me.account, report_id):
+        return {}
+    return {
+        "report_id": report_id,
+        "undo_until": store_closing.undo_until(services.database, me.account, report_id),
+    }
 
 
 @bp.get("/rows")
@@ -80,8 +94,10 @@ def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
     counts = case_list.count_tabs(services.database, me.account)
     return {
         "asked": list_filter,
-        "outcomes": OUTCOMES,
+        "closed_as": closing.CLOSED_AS,
         "lines": list_items(me, rows, now),
+        "follow_ups": follow_ups.list_due(services.database, me.account, MAX_FOLLOW_UPS),
+        "follow_up_count": follow_ups.count_due(services.database, me.account).count,
         "tabs": [(tab, label, count_text(getattr(counts, tab))) for tab, label in TAB_LABELS.items()],
         "unassigned": count_text(counts.unassigned) if counts.unassigned else "",
         "open_count": counts.open,
@@ -180,7 +196,8 @@ def waiting(me: StaffRequest) -> Response:
 
 def _urgent_counts(account: Account) -> Response:
     counts = case_list.count_urgent(services.database, account)
-    context = {"found": counts, "now": services.database.now(), "hotline": account.hotline}
+    due = follow_ups.count_due(services.database, account)
+    context = {"found": counts, "due": due, "now": services.database.now(), "hotline": account.hotline}
     return Response(render_template("waiting.json", **context), headers=HEADERS, content_type=JSON)
 
 

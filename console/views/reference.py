@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from console.auth.access_control import READERS, StaffRequest, requires
+from console.presenters import closing
 from console.presenters.case_rows import parse_reference, reference
 from console.responses import page, redirect
 from console.services import services
-from console.views.case import OUTCOMES
 from console.views.case_list import list_items
 from reports.store.cases import case_list
 from reports.store.staff import accounts
@@ -32,4 +32,4 @@ def go_to_report(me: StaffRequest) -> Response:
     lines = list_items(me, rows, services.database.now())
     shown = reference(digits) if digits else ""
     status = 200 if rows else 404 if digits else 400
-    return page("found.html", status, me=me, lines=lines, reference=shown, outcomes=OUTCOMES)
+    return page("found.html", status, me=me, lines=lines, reference=shown, closed_as=closing.CLOSED_AS)

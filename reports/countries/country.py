@@ -17,6 +17,14 @@ from reports.countries import validation
 from reports.countries.hotline import FORBID_EXTRA, KINDS_BY_CATEGORY, Hotline, IsoDate, PhoneNumber
 from reports.countries.law import Law, law_placeholders
 from reports.countries.opening_hours import parse_zone
+from reports.countries.referral import (
+    ReferralChoice,
+    ReferralService,
+    overdue_services,
+    service_choices,
+    service_problems,
+    sorted_choices,
+)
 from reports.countries.validation import (
     escalation_problems,
     live_problems,
@@ -66,7 +74,7 @@ def normalize_tables(raw: dict[str, Any]) -> list[str]:
     faults = []
     if (raw.pop("schema", None), raw.pop("version", None)) != ("tokaut-country", 1):
         faults.append('schema: must be "tokaut-country", version 1')
-    for table, plural in (("code", "codes"), ("place", "places"), ("hotline", "hotlines")):
+    for table, plural in (("code", "codes"), ("place", "places"), ("hotline", "hotlines"), ("service", "services")):
         raw[plural] = raw.pop(table, [])
     hotlines: dict[str, Any] = {}
     for n, hotline in enumerate(raw["hotlines"], 1):
@@ -80,7 +88,7 @@ def normalize_tables(raw: dict[str, Any]) -> list[str]:
 
 def describe_fault(fault: Any) -> str:
     """Return a fault that pydantic found, as a line with the key as the file spells it."""
-    singular = {"codes": "code", "places": "place", "hotlines": "hotline"}
+    singular = {"codes": "code", "places": "place", "hotlines": "hotline", "services": "service"}
     parts = [singular.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
     key = ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
     return f"{key}: {fault['msg']}"
@@ -131,6 +139,7 @@ class Country:
     codes: tuple[ServiceCode, ...] = ()
     places: tuple[Place, ...] = ()
     hotlines: Mapping[str, Hotline] = field(default_factory=dict)
+    services: tuple[ReferralService, ...] = ()
     law: Law = Law()
     retention: RetentionPeriods = RetentionPeriods()
     clocks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # priority → time → minutes
@@ -188,6 +197,29 @@ class Country:
             if hotline.kind == kind
         )
 
+    def referral_choices(self, own_hotline: str, place: str | None) -> tuple[ReferralChoice, ...]:
+        """Return the services and the other hotlines to which staff may refer a child, those of the place first.
+
+        `place`: code of the report's place, or its group; None if it is not known. A hotline's number is shown only if
+        it is confirmed.
+        """
+        codes = self.place_codes(place)
+        hotlines = (
+            ReferralChoice(
+                hotline.id,
+                hotline.name,
+                hotline.kind,
+                hotline.show.phone if hotline.verified() and not hotline.conflict else "",
+                hotline.show.hours,
+                hotline.verified_by,
+                hotline.verified_on,
+                hotline.covers_place(codes),
+            )
+            for hotline in self.hotlines.values()
+            if hotline.id != own_hotline and not hotline.withdrawn
+        )
+        return sorted_choices((*service_choices(self.services, self.mode, codes), *hotlines))
+
     def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
         """Return the values of the flows' placeholders for this country; `say` translates."""
         return placeholder_values(
@@ -210,6 +242,7 @@ class Country:
             places=[place.code for place in self.places],
             duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
+        faults += service_problems(self.services, [place.code for place in self.places], self.hotlines)
         faults += self.law.problems()
         faults += self.retention.problems()
         faults += escalation_problems(self.hotlines, self.clocks)
@@ -220,6 +253,7 @@ class Country:
     def overdue(self, today: date) -> list[str]:
         """Return the entries to confirm again or to add. `tokaut check` fails for them; a start does not."""
         faults = [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
+        faults += overdue_services(self.services, today)
         return [f"{self.file}: {fault}" for fault in (*withdrawn_emergency_problems(self.emergency), *faults)]
 
 

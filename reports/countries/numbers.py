@@ -77,12 +77,14 @@ def digits_of(number: str) -> str:
 
 
 def _shown_in_file(raw: dict[str, Any]) -> Iterator[tuple[str, int, list[str]]]:
-    """Yield each table of the file and its index, with the numbers that a screen may show."""
+    """Yield each table of the file and its index, with the numbers that a screen or the console may show."""
     for n, entry in enumerate(raw.get("emergency", [])):
         yield "emergency", n, [entry["number"]]
     for n, entry in enumerate(raw.get("hotline", [])):
         show = entry.get("show", {})
         yield "hotline", n, [show[key] for key in ("phone", "sms") if show.get(key)]
+    for n, entry in enumerate(raw.get("service", [])):
+        yield "service", n, [entry["phone"]] if entry.get("phone") else []
 
 
 def _named(raw: dict[str, Any], table: str, n: int) -> str:
@@ -92,7 +94,7 @@ def _named(raw: dict[str, Any], table: str, n: int) -> str:
 
 def _edited(text: str, withdrawn: Collection[tuple[str, int]]) -> str:
     lines: list[str] = []
-    last_index = {"emergency": -1, "hotline": -1}
+    last_index = {"emergency": -1, "hotline": -1, "service": -1}
     is_withdrawn = False
     for line in text.splitlines(keepends=True):
         if _HEADER.match(line):

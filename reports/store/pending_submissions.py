@@ -171,7 +171,8 @@ def _reset_handling(connection: Connection, report_id: str, now: int) -> None:
     statement = update(t.delivery).where(had_report).values(handling=Handling.NONE).returning(d.delivery_id, d.hotline)
     for row in connection.execute(statement).all():
         same_case = and_(h.report_id == report_id, h.hotline == row.hotline)
-        cleared = dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
+        names = ("holder", "handed_by", "outcome", "hoax_by", "hoax_at", "closed_from", "follow_up_at", "follow_up_by")
+        cleared = dict.fromkeys(names)
         connection.execute(update(t.holding).where(same_case).values(cleared))
         audit_log.append(connection, "clock", "raised", row.delivery_id, now)
 

@@ -8,14 +8,26 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login, passkey_views
-from console.presenters import access_log, case_rows, deadlines, message_notices, reachability, report, timeline
+from console.presenters import (
+    access_log,
+    case_rows,
+    closing,
+    deadlines,
+    follow_up,
+    message_notices,
+    reachability,
+    report,
+    timeline,
+)
 from console.views import case, case_actions, drills, handover, operator, own_replies, shift, staff
+from console.views import closing as closing_views
 from flows import staff_replies
 from reports import staff_labels
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
 CHANGES += ("YOU_CHANGED_IT",)
+CLOSING = ("NO_OUTCOME", "NOTHING_DONE", "NEVER_TAKEN", "TOO_NEW", "SAME_PERSON", "UNDO_OVER")
 NEEDS = ("NOT_TAKEN", "STUCK", "LATE_STEPS", "IN_SPOOL", "NO_BACKUP", "OLD_BACKUP", "DISABLED")
 TEMPLATES = Path(templating.__file__).parent / "templates"
 SAID = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")
@@ -36,6 +48,12 @@ def _in_code() -> Iterator[str]:
     yield from (sentence for sentence, _ in responses.MESSAGES.values() if sentence)
     yield from staff_labels.ALL
     yield from templating.ROLE_LABELS.values()
+    for choices in (closing.OUTCOMES, closing.CLOSED_AS, closing.TOLD, closing.KIND_LABELS):
+        yield from choices.values()
+    yield from (getattr(closing_views, name) for name in CLOSING)
+    yield "Closed"
+    yield from (follow_up.IN_HOURS, follow_up.TOMORROW, follow_up.IN_A_WEEK)
+    yield from (follow_up.NO_TIME, follow_up.IN_THE_PAST, follow_up.TOO_FAR)
     yield case.WROTE_MORE
     for labels in (case_rows.TAB_LABELS, case_rows.DANGER_LABELS, case_rows.ABOUT_LABELS):
         yield from labels.values()
@@ -75,11 +93,7 @@ def _in_code() -> Iterator[str]:
     yield from (
         case_actions.NO_WORDS,
         case_actions.NO_REASON,
-        case_actions.NO_OUTCOME,
         case_actions.NOT_NOW,
-        case_actions.SECOND_PERSON_NEEDED,
-        case_actions.SAME_PERSON,
-        case_actions.TOO_NEW,
         case_actions.NOT_SURE,
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)

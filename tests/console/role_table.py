@@ -9,6 +9,7 @@ EVERYBODY = (STAFF, LEAD, AUDITOR, OPERATOR)
 READERS = (STAFF, LEAD)
 
 ACTS = ("take", "work", "message", "pass", "decline", "close", "note", "hand-over", "print")
+ACTS += ("withdraw-false-report", "undo-close", "follow-up")
 
 ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /": EVERYBODY,

@@ -16,6 +16,8 @@ from tests.support.desks import given
 from tests.support.staff import Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
+COUNTS = ("urgent", "unopened", "newest", "follow_ups", "follow_ups_newest")
+
 
 def urgent(console: Console, made: StackPlan, priority: str = "P1") -> str:
     keys = made.folder.inside / "keys"
@@ -31,12 +33,12 @@ def heard(one: Person, at: str = "/waiting") -> dict[str, Any]:
 
 @pytest.mark.rule("S-24")
 def test_it_says_how_many_and_nothing_else(console: Console, made: StackPlan, mere: Person) -> None:
-    assert heard(mere) | {"at": ""} == {"urgent": 0, "unopened": 0, "newest": 0, "at": ""}
+    assert heard(mere) | {"at": ""} == dict.fromkeys(COUNTS, 0) | {"at": ""}
     urgent(console, made, "P3")
     assert heard(mere)["urgent"] == 0
     first = urgent(console, made)
     was = heard(mere)
-    assert (was["urgent"], was["unopened"]) == (1, 1) and set(was) == {"urgent", "unopened", "newest", "at"}
+    assert (was["urgent"], was["unopened"]) == (1, 1) and set(was) == {*COUNTS, "at"}
     urgent(console, made, "P2")
     now = heard(mere)
     assert (now["urgent"], now["unopened"]) == (2, 2) and now["newest"] > was["newest"]

@@ -16,7 +16,7 @@ from runtime.time_units import SECOND
 from tests.console.test_list import HOTLINE, Filed
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.staff import Page, Person, joined
+from tests.support.staff import Page, Person, close_form, joined
 from tokaut.local_stack.settings import StackPlan
 
 MORE = "the reporter wrote more"
@@ -72,7 +72,7 @@ def test_who_asks_what_is_new_says_since_when(filed: Filed, people: tuple[Person
         ("note", {"words": " "}, "Nothing was written."),
         ("decline", {"reason": " "}, "Write why you decline: your colleagues will ask."),
         ("hand-over", {"to": "vu-nobody", "reason": "x"}, "The report cannot go to this hotline"),
-        ("close", {"outcome": "hoax"}, "Your account is newer than this report."),
+        ("close", close_form("hoax"), "Your account is newer than this report."),
     ],
 )
 def test_what_became_of_a_form_is_said_at_it(
@@ -122,9 +122,9 @@ def locked(one: Person) -> str:
 def test_a_closed_one_says_how_and_offers_no_handing_over(filed: Filed, people: tuple[Person, Person]) -> None:
     mere, path = people[0], f"/reports/{filed.id}"
     assert f"{path}/pass" in mere.get(path).html
-    assert "Closed." in after(mere, f"{path}/close", {"outcome": "could_not_reach"}).text
+    assert "Closed:" in after(mere, f"{path}/close", close_form("could_not_reach")).text
     assert f"{path}/pass" not in mere.get(path).html
-    assert "closed: reporter not reached" in mere.get("/?tab=closed").text
+    assert "Closed: the reporter could not be reached" in mere.get("/?tab=closed").text
 
 
 def test_what_cannot_be_undone_asks_once_more(filed: Filed, people: tuple[Person, Person]) -> None:
@@ -177,7 +177,7 @@ def test_whoever_does_something_with_it_has_it(filed: Filed, people: tuple[Perso
             filed.database, case_actions.CaseAction(HOTLINE, filed.id, "in_progress", f"staff:{HOTLINE}/call_back")
         )
     else:
-        form = {"message": {"words": "We have read it.", "do": "send"}, "close": {"outcome": "helped"}}
+        form = {"message": {"words": "We have read it.", "do": "send"}, "close": close_form()}
         after(mere, f"{path}/{way}", form.get(way, {}))
     assert "<title>Reports" in nia.get("/").html and "not yet taken" not in nia.get(path).text
     if way == "close":

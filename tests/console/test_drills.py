@@ -45,7 +45,7 @@ from tests.support.app import App
 from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.postgres import Postgres
-from tests.support.staff import Page, Person, joined
+from tests.support.staff import Page, Person, close_form, joined
 from tokaut.local_stack import startup
 
 pytestmark = pytest.mark.slow
@@ -213,7 +213,7 @@ def answer(house: House, report_id: str) -> None:
     written = mere.post(f"{path}/message", {"words": "We have read it. We are here.", "do": "send"}, at=path)
     assert written.status == 303, written.text
     later(20)
-    assert mere.post(f"{path}/close", {"outcome": "helped"}, at=path).status == 303
+    assert mere.post(f"{path}/close", close_form(), at=path).status == 303
 
 
 def test_nobody_takes_it_on(house: House) -> None:

@@ -172,12 +172,14 @@ def _printed(page: Any) -> None:
 def _closed(page: Any) -> None:
     address = page.url
     page.get_by_role("button", name="Take this report").click()
-    page.get_by_label("Close it; it came out so:").select_option("hoax")
+    page.get_by_label("Outcome", exact=True).select_option("hoax")
+    page.get_by_label("What was done?").fill("Laughing in the background.")
     page.get_by_role("button", name="Close", exact=True).click()
-    page.get_by_text("A second person has to say so").wait_for()
-    page.get_by_label("Close it; it came out so:").select_option("helped")
+    page.get_by_text("It stays open until a second person agrees.").wait_for()
+    page.get_by_label("Outcome", exact=True).select_option("helped")
+    page.get_by_label("What was done?").fill("Called the aunt.")
     page.get_by_role("button", name="Close", exact=True).click()
-    page.wait_for_url("**said=closed#said")
+    page.wait_for_url("**said=closed**")
     page.goto(address)
 
 
@@ -412,7 +414,15 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         page.locator("#preview", has_text=MESSAGE).wait_for()
         page.get_by_role("button", name="Send message").click()
         page.locator(".timeline .ours", has_text=MESSAGE).wait_for()
-        page.get_by_label("Close it; it came out so:").select_option("helped")
+        page.get_by_role("button", name="Tomorrow 09:00").click()
+        page.get_by_text("The follow-up date is set.").wait_for()
+        page.get_by_label("What was done?").fill("Called the aunt.")
+        page.get_by_label("Outcome", exact=True).select_option("helped")
+        page.get_by_role("button", name="Close", exact=True).click()
+        page.get_by_role("button", name="Undo").click()
+        page.get_by_text("The closing is undone.").wait_for()
+        page.get_by_label("What was done?").fill("Called the aunt.")
+        page.get_by_label("Outcome", exact=True).select_option("helped")
         page.get_by_role("button", name="Close", exact=True).click()
         page.get_by_role("heading", name="Reports").wait_for()
         assert page.locator(f"a[href='/reports/{reports['unopened']}']").count() == 0

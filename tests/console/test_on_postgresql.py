@@ -20,7 +20,7 @@ from tests.house.files import ROOT
 from tests.support.authenticator import SecurityKey
 from tests.support.console import Console
 from tests.support.postgres import Postgres
-from tests.support.staff import HERE, Person, joined, pass_time
+from tests.support.staff import HERE, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
@@ -136,7 +136,7 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
         ("pass", {"to": "ana"}),
         ("work", {}),
         ("board", {}),
-        ("close", {"outcome": "helped"}),
+        ("close", close_form()),
         ("work", {}),
         ("decline", {"reason": "Not for us", "sure": "1"}),
     ):

@@ -16,7 +16,7 @@ from reports.store.schema import tables as t
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
-from tests.support.staff import Person
+from tests.support.staff import Person, close_form
 from tokaut.local_stack.settings import StackPlan
 
 HELLO = "Hello. We have read it."
@@ -29,7 +29,7 @@ KEPT: dict[str, tuple[dict[str, str], Table, int]] = {
     "pass": ({"to": ""}, t.holding, 1),
     "decline": ({"reason": "Not for us", "sure": "1"}, t.note, 1),
     "hand-over": ({"to": "vu-police", "reason": "They are nearer", "sure": "1"}, t.note, 1),
-    "close": ({"outcome": "helped"}, t.holding, 1),
+    "close": (close_form(), t.holding, 1),
 }
 
 

@@ -19,14 +19,17 @@ from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, walk
 from tests.support.app import App
 from tests.support.console import Console
-from tests.support.staff import Person, joined, pass_time
+from tests.support.staff import Person, close_form, joined, pass_time
 
 pytestmark = pytest.mark.slow
 
 CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
-CLOSED = "/?said=closed#said"
 WORDS = "The boat leaves before the school bell rings"
 MESSAGE = "Hello. We have read it.\nWhen can you talk?"
+
+
+def closed(report_id: str) -> str:
+    return f"/?said=closed&closed={report_id}#said"
 
 
 class Tags(HTMLParser):
@@ -186,10 +189,10 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     choices = desk.mere.get(path(report_id)).html.partition('name="outcome"')[2]
     assert choices.startswith(' form="writing"><option value="">'), "one touch too many closes nothing as helped"
     assert desk.mere.post(path(report_id, "close"), {"outcome": ""}, at=path(report_id)).status == 400
-    assert desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id)).leads_to == CLOSED
+    assert desk.mere.post(path(report_id, "close"), close_form(), at=path(report_id)).leads_to == closed(report_id)
     assert desk.handling(report_id) == "closed"
     assert report_id not in desk.mere.get("/").html
-    assert "closed : helped" in desk.mere.get(path(report_id)).text.replace("closed: helped", "closed : helped")
+    assert "Closed: helped" in desk.mere.get(path(report_id)).text
     acts = [act for who, act, about in desk.acts() if who == "mere"]
     assert [act for act in acts if act != "read"][2:] == [
         *("accepted", "holds", "answered", "in_progress", "holds", "closed", "closed:helped")
@@ -228,15 +231,19 @@ def test_a_hoax_needs_a_second_person_and_changes_nothing_for_the_next(desk: Des
     with desk.console.parts.database.write() as connection:
         connection.execute(t.staff.update().values(created_at=0))  # they were there before it
     report_id = desk.file()
-    form = {"outcome": "hoax"}
-    assert "A second person" in desk.mere.post(path(report_id, "close"), form, at=path(report_id)).text
-    assert "You have said so already" in desk.mere.post(path(report_id, "close"), form, at=path(report_id)).text
+    form = close_form("hoax")
+    marked = desk.mere.post(path(report_id, "close"), form, at=path(report_id))
+    assert marked.leads_to == f"{path(report_id)}?said=hoax_marked#said"
+    assert (
+        "You marked this as a false report yourself"
+        in desk.mere.post(path(report_id, "close"), form, at=path(report_id)).text
+    )
     assert desk.handling(report_id) == "none"
-    assert "A colleague takes it for a hoax" in desk.ana.get(path(report_id)).text
-    assert desk.ana.post(path(report_id, "close"), form, at=path(report_id)).leads_to == CLOSED
+    assert "mere marked this as a false report (" in desk.ana.get(path(report_id)).text
+    assert desk.ana.post(path(report_id, "close"), form, at=path(report_id)).leads_to == closed(report_id)
     assert desk.handling(report_id) == "closed"
-    again = desk.file(PHONE)
-    assert again in desk.mere.get("/").html
+    next_report = desk.file(PHONE)
+    assert next_report in desk.mere.get("/").html
 
 
 def test_notes_are_for_colleagues_and_sealed(desk: Desk) -> None:
@@ -262,7 +269,7 @@ def test_handed_to_a_colleague_in_two_steps_and_to_another_hotline_with_a_reason
     given = {"reason": "Not for us", "sure": "1"}
     assert desk.ana.post(path(report_id, "decline"), given, at=path(report_id)).status == 303
     assert desk.handling(report_id) == "rejected"
-    page = desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id))
+    page = desk.mere.post(path(report_id, "close"), close_form(), at=path(report_id))
     assert page.status == 400 and "cannot follow" in page.text
 
 
@@ -371,7 +378,7 @@ def test_who_writes_again_after_it_was_closed_stands_on_the_list_until_somebody_
     desk.console.parts.database.offset = 0  # that of the phone's side
     report_id = desk.file()
     code, digits, pin = CODE.search(desk.screens[-1]).groups()  # type: ignore[union-attr]  # the Sent screen
-    assert desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id)).leads_to == CLOSED
+    assert desk.mere.post(path(report_id, "close"), close_form(), at=path(report_id)).leads_to == closed(report_id)
     assert report_id not in desk.mere.get("/").html
     walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "It is worse now")
     for message_id, about in correspondence.list_undelivered_messages(desk.app.database):

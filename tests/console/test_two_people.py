@@ -21,7 +21,7 @@ from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.databases import made as database_of
 from tests.support.desks import given, rows
-from tests.support.staff import Page, Person, joined, pass_time
+from tests.support.staff import Page, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 HELD = ("accepted", "in_progress")
@@ -77,7 +77,7 @@ def test_a_report_that_somebody_took_is_not_taken_unasked(
 
 @pytest.mark.parametrize(
     ("act", "form"),
-    [("message", {"words": "We read it.", "do": "send"}), ("close", {"outcome": "helped"}), ("pass", {"to": ""})],
+    [("message", {"words": "We read it.", "do": "send"}), ("close", close_form()), ("pass", {"to": ""})],
 )
 def test_nothing_else_is_done_to_it_unasked_either(
     filed: Filed, people: tuple[Person, Person], act: str, form: dict[str, str]

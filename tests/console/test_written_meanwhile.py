@@ -21,7 +21,7 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
-from tests.support.staff import Page, Person, joined
+from tests.support.staff import Page, Person, close_form, joined
 from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
@@ -70,8 +70,8 @@ def shown_before(page: Page) -> dict[str, str]:
     [
         ("take", {}),
         ("work", {}),
-        ("close", {"outcome": "helped"}),
-        ("close", {"outcome": "hoax"}),
+        ("close", close_form()),
+        ("close", close_form("hoax")),
         ("pass", {"to": ""}),
         ("decline", {"reason": "12", "sure": "1"}),
         ("hand-over", {"to": "vu-police", "reason": "12", "sure": "1"}),
@@ -161,7 +161,7 @@ def test_what_a_colleague_gave_away_or_closed_meanwhile_is_nobodys_to_have(
     marks = shown_before(mere.get(path))
     ana.post(f"{path}/take", at=path)
     if how == "closed":
-        ana.post(f"{path}/close", {"outcome": "helped"}, at=path)
+        ana.post(f"{path}/close", close_form(), at=path)
     elif how == "declined":
         ana.post(f"{path}/decline", {"reason": "12", "sure": "1"}, at=path)
     else:

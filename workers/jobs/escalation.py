@@ -29,6 +29,7 @@ from reports.escalation import (
     StepOutcome,
     escalation_times,
 )
+from reports.store.cases import follow_ups
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState, EscalationStep
@@ -114,10 +115,11 @@ class EscalationJob:
                 steps.postpone(self.database, step, steps.database_time(self.database) + again)
 
     def figures(self) -> None:
-        """Set the metrics of overdue reports and late steps. Raises DatabaseUnavailable."""
-        overdue = steps.count_overdue(self.database)
+        """Set the metrics of overdue reports, overdue follow-ups and late steps. Raises DatabaseUnavailable."""
+        overdue, due_again = steps.count_overdue(self.database), follow_ups.count_overdue(self.database)
         for priority in ESCALATION_TIMES:
             self.metrics.overdue.labels(priority).set(overdue.get(priority, 0))
+            self.metrics.follow_ups.labels(priority).set(due_again.get(priority, 0))
         self.metrics.late.set(steps.count_late(self.database, LATE_AFTER))
 
     def finish(self) -> None:

@@ -70,15 +70,15 @@ class OutdatedRevision(Exception):
     """The reporter has sent a newer revision than the one that the actor had read."""
 
 
-NoteKind = Literal["reason", "answer", "note"]
-DraftKind = Literal["message", "note"]
+NoteKind = Literal["reason", "answer", "note", "closing", "hoax"]
+DraftKind = Literal["message", "note", "closing"]
 
 
 @dataclass(frozen=True, slots=True)
 class SealedNote:
     """A text for the hotline's own staff, sealed to the hotline's key.
 
-    `kind`: reason, answer or note; for a draft: message or note.
+    `kind`: of a note, or of a draft.
     """
 
     note_id: str
@@ -169,6 +169,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
             case_status.clear_reassignment(connection, step.hotline, step.report_id)
         if step.column_changes and step.new_state != Handling.NONE:
             case_status.save_change(connection, database, step.whose, step.column_changes)
+            case_status.save_closing_and_follow_up(connection, database, step.whose, rows[-1], step.new_state)
         if step.new_state != Handling.NONE and (step.column_changes or step.new_state != rows[-1].handling):
             case_status.record_change(connection, database, step.whose)
     return step.new_state
@@ -191,7 +192,9 @@ def _own_deliveries(hotline: str, report_id: str) -> Select[Any]:
     is_own = and_(
         d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED
     )
-    return select(d.delivery_id, d.report_id, d.handling).where(is_own).order_by(d.created_at, d.delivery_id)
+    return (
+        select(d.delivery_id, d.report_id, d.handling, d.priority).where(is_own).order_by(d.created_at, d.delivery_id)
+    )
 
 
 def _change_handling(connection: Connection, row: Any, step: CaseAction, now: int) -> None:

@@ -67,6 +67,8 @@ class CaseRow:
         mailbox: public key that answers are sealed to; None if no access code was shown, empty if the reporter has
             deleted the report.
         head: sealed to the hotline; empty for an input that nobody could read.
+        follow_up_at: when somebody has to look at it again; None if no date is set.
+        is_hoax_marked: one person has marked it as a false report.
     """
 
     report_id: str
@@ -91,6 +93,8 @@ class CaseRow:
     key_id: str = ""
     wrap: bytes = b""
     head: bytes = b""
+    follow_up_at: int | None = None
+    is_hoax_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
     query = query.select_from(t.delivery)
     query = query.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
     query = query.where(
-        _is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()), d.priority.in_(URGENT)
+        is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()), d.priority.in_(URGENT)
     )
     with read_as(database, account.hotline) as connection:
         return UrgentCount(*map(int, connection.execute(query).one()))
@@ -176,7 +180,7 @@ def count_tabs(database: Database, account: Account) -> TabCounts:
     found = found.select_from(t.delivery)
     found = found.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
     with read_as(database, account.hotline) as connection:
-        row = connection.execute(found.where(_is_visible_to(account), d.handling.in_(ACTIVE))).one()
+        row = connection.execute(found.where(is_visible_to(account), d.handling.in_(ACTIVE))).one()
     active, mine, reassigned, others, waiting, new, written, closed = map(int, row)
     return TabCounts(
         min(MAX_COUNTED, active + new + written),
@@ -191,7 +195,7 @@ def count_tabs(database: Database, account: Account) -> TabCounts:
 def _count_some(account: Account, condition: ColumnElement[bool]) -> Any:
     """Count the reports to which the condition applies, but stop at MAX_COUNTED."""
     d = t.delivery.c
-    some = select(d.report_id).where(_is_visible_to(account), condition).distinct().limit(MAX_COUNTED)
+    some = select(d.report_id).where(is_visible_to(account), condition).distinct().limit(MAX_COUNTED)
     return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 
@@ -202,7 +206,7 @@ def count_passed_to(database: Database, account: Account) -> int:
     query = query.join(t.delivery, and_(d.report_id == h.report_id, d.hotline == h.hotline))
     is_passed = (h.hotline == account.hotline, h.holder == account.name, h.handed_by.is_not(None))
     with read_as(database, account.hotline) as connection:
-        count = connection.execute(query.where(*is_passed, d.handling.in_(ACTIVE), _is_visible_to(account)))
+        count = connection.execute(query.where(*is_passed, d.handling.in_(ACTIVE), is_visible_to(account)))
         return int(count.scalar_one())
 
 
@@ -236,7 +240,7 @@ def list_rows(database: Database, account: Account, delivery_ids: Sequence[str])
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
         rank = case((d.handling == Handling.NONE, 0), else_=1).label("rank")
-        page = select(d.delivery_id, rank).where(_is_visible_to(account), d.delivery_id.in_(delivery_ids))
+        page = select(d.delivery_id, rank).where(is_visible_to(account), d.delivery_id.in_(delivery_ids))
         return [_case_row(row) for row in connection.execute(_row_query(page))]
 
 
@@ -246,7 +250,7 @@ def find_by_reference(database: Database, account: Account, digits: str) -> list
     It reads every id of the hotline, so it is for a person who asks and not for a script.
     """
     d = t.delivery.c
-    query = select(d.delivery_id).where(_is_visible_to(account), func.replace(d.report_id, "-", "").like(f"%{digits}"))
+    query = select(d.delivery_id).where(is_visible_to(account), func.replace(d.report_id, "-", "").like(f"%{digits}"))
     with read_as(database, account.hotline) as connection:
         ids = list(connection.execute(query.order_by(d.created_at.desc()).limit(MAX_OF_REFERENCE)).scalars())
     return list_rows(database, account, ids) if ids else []
@@ -256,7 +260,7 @@ def find_row(database: Database, account: Account, report_id: str) -> CaseRow | 
     """Return the row of one report; None if the hotline was not given it, or if this person is excluded from it."""
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
-        page = select(d.delivery_id, literal(0).label("rank")).where(_is_visible_to(account), d.report_id == report_id)
+        page = select(d.delivery_id, literal(0).label("rank")).where(is_visible_to(account), d.report_id == report_id)
         rows = [_case_row(row) for row in connection.execute(_row_query(page.order_by(d.created_at, d.delivery_id)))]
     return rows[-1] if rows else None
 
@@ -301,14 +305,14 @@ def _first_of_state(
 ) -> Select[Any]:
     d = t.delivery.c
     query = select(d.delivery_id, d.priority, d.created_at, literal(rank).label("rank")).where(
-        _is_visible_to(account), state
+        is_visible_to(account), state
     )
     if case_filter.priority:
         query = query.where(d.priority == case_filter.priority)
     return query.order_by(d.priority, d.created_at, d.delivery_id).limit(limit)
 
 
-def _is_visible_to(account: Account) -> ColumnElement[bool]:
+def is_visible_to(account: Account) -> ColumnElement[bool]:
     """Match deliveries to this hotline, without those of reports that this person is excluded from (S-26)."""
     d, k = t.delivery.c, t.kept_away.c
     is_excluded = exists().where(k.report_id == d.report_id, k.staff_id == account.staff_id)
@@ -370,6 +374,7 @@ def _row_query(page: Select[Any]) -> Select[Any]:
         *(_has_additions().label("news"), overdue_at.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
         *(h.read_at, t.mailbox.c.public_key),
+        *(h.follow_up_at, h.hoax_by),
     )
     is_same_case = and_(h.report_id == d.report_id, h.hotline == d.hotline)
     rows: Select[Any] = (
@@ -407,6 +412,8 @@ def _case_row(row: Any) -> CaseRow:
         row.allowed,
         *other_fields,
         *head,
+        row.follow_up_at,
+        row.hoax_by is not None,
     )
 
 
@@ -415,8 +422,6 @@ def may_see(database: Database, account: Account, report_id: str) -> bool:
 
     A report of another hotline, or one that the person is excluded from, looks like one that does not exist.
     """
-    query = (
-        select(t.delivery.c.delivery_id).where(t.delivery.c.report_id == report_id, _is_visible_to(account)).limit(1)
-    )
+    query = select(t.delivery.c.delivery_id).where(t.delivery.c.report_id == report_id, is_visible_to(account)).limit(1)
     with read_as(database, account.hotline) as connection:
         return connection.execute(query).first() is not None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from reports.case_state import ACTIVE, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState
+from reports.follow_up import DEFAULT_FOLLOW_UPS
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -155,3 +157,22 @@ def save_values(
     connection.execute(database.insert_or_ignore(t.holding).values(report_id=report_id, hotline=hotline))
     statement = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
     connection.execute(statement.values(**values))
+
+
+def save_closing_and_follow_up(
+    connection: Connection, database: Database, whose: CaseRef, before: Any, new_state: Handling
+) -> None:
+    """Store what the closing of a report can be undone to, or the default follow-up date of one just acknowledged.
+
+    `before`: the delivery as it was, with its handling state and priority.
+    """
+    if new_state == before.handling:
+        return
+    if new_state == Handling.CLOSED:
+        values: Mapping[str, object] = {"closed_from": before.handling}
+    elif new_state in ACTIVE and before.handling not in ACTIVE:
+        follow_up_at = database.now() + DEFAULT_FOLLOW_UPS[before.priority]
+        values = {"follow_up_at": follow_up_at, "follow_up_by": None, "closed_from": None}
+    else:
+        return
+    save_values(connection, database, whose.hotline, whose.report_id, values)

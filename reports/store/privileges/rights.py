@@ -133,9 +133,9 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "holding": {
         CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at, "
-        "changed_at, changed_by)",
-        CLOCK: "SELECT (report_id, hotline, handed_by); UPDATE (holder, handed_by, outcome, hoax_by, changed_at, "
-        "changed_by); DELETE",
+        "changed_at, changed_by, hoax_at, closed_from, follow_up_at, follow_up_by)",
+        CLOCK: "SELECT (report_id, hotline, handed_by, follow_up_at); UPDATE (holder, handed_by, outcome, hoax_by, "
+        "changed_at, changed_by, hoax_at, closed_from, follow_up_at, follow_up_by); DELETE",
     },
     # The console requests a transfer and the scheduler carries it out: the console cannot create deliveries.
     "handover": {

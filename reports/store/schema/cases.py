@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, LargeBinary, String, Table
 
-from reports.case_state import CaseOutcome
+from reports.case_state import CaseOutcome, Handling
 from reports.delivery import TransferOutcome
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
@@ -24,7 +24,7 @@ note = Table(
     Column("note_id", ID, primary_key=True),
     Column("report_id", ID, nullable=False),
     Column("recipient", String(64), nullable=False),
-    Column("kind", String(8), nullable=False),  # reason, answer, note
+    Column("kind", String(8), nullable=False),  # reason, answer, note, closing, hoax
     Column("actor", String(80), nullable=False),
     Column("created_at", MICROSECONDS, nullable=False),
     Column("key_id", String(16), nullable=False),
@@ -39,7 +39,7 @@ draft = Table(
     metadata,
     Column("staff_id", ID, primary_key=True),
     Column("report_id", ID, primary_key=True),
-    Column("kind", String(8), primary_key=True),  # message, note
+    Column("kind", String(8), primary_key=True),  # message, note, closing
     Column("recipient", String(64), nullable=False),
     Column("note_id", ID, nullable=False),  # the body is sealed for this id
     Column("saved_at", MICROSECONDS, nullable=False),
@@ -87,6 +87,11 @@ holding = Table(
     Column("read_at", MICROSECONDS),  # when somebody last opened it
     Column("changed_at", MICROSECONDS),  # when its status or holder was last changed at this hotline
     Column("changed_by", String(24)),  # account that changed it; NULL: no account, such as an on-call phone
+    Column("hoax_at", MICROSECONDS),  # when `hoax_by` marked it
+    Column("closed_from", ClosedSet(Handling, 16)),  # its handling before it was closed, to undo the closing
+    Column("follow_up_at", MICROSECONDS),  # when somebody has to look at it again; NULL: no date is set
+    Column("follow_up_by", String(24)),  # account that set this date; NULL: the default date
+    Index("ix_holding_follow_up", "hotline", "follow_up_at"),
     Index("ix_holding_holder", "hotline", "holder"),
 )
 

@@ -1,0 +1,126 @@
+"""Undo the closing of a report, and mark a report as a false report until a second person agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select, update
+
+from reports.case_state import ACTIVE, Handling
+from reports.delivery import REPORT_TYPES, DeliveryState
+from reports.store import outbox
+from reports.store.cases import case_actions, case_status
+from reports.store.cases.case_actions import SealedNote
+from reports.store.cases.case_status import CaseChange, CaseRef
+from reports.store.engine.database import Database
+from reports.store.privileges.row_security import read_as, reveal_report, write_as
+from reports.store.schema import tables as t
+from reports.store.staff.accounts import Account
+from runtime.time_units import MINUTE
+
+UNDO_TIME: Final = 10 * MINUTE
+
+
+class CannotUndo(Exception):
+    """The report is not closed, somebody else closed it, or it was closed too long ago."""
+
+
+def undo_until(database: Database, account: Account, report_id: str) -> int:
+    """Return until when this person may undo the closing of a report, in microseconds; 0: they may not."""
+    with read_as(database, account.hotline) as connection:
+        rows = _own_deliveries(connection, account.hotline, report_id)
+        holding = _holding(connection, account.hotline, report_id)
+    return _undo_until(rows, holding, account, database.now())
+
+
+def undo_close(database: Database, account: Account, report_id: str, key: bytes | None) -> None:
+    """Give the report the handling state back that it had before this person closed it; its clocks run again.
+
+    `key`: idempotency key of the form. Raises CannotUndo.
+    """
+    case_ref, now = CaseRef(account.hotline, report_id, account.actor), database.now()
+    with write_as(database, account.hotline) as connection:
+        case_status.lock_report(connection, report_id)
+        if not case_actions.claim_key(connection, database, key):
+            return
+        rows = _own_deliveries(connection, account.hotline, report_id)
+        holding = _holding(connection, account.hotline, report_id)
+        if not _undo_until(rows, holding, account, now):
+            raise CannotUndo
+        state = holding["closed_from"]
+        # A report that was waiting for somebody when it was closed has lost its holder: this person has it now.
+        holder = (holding["holder"] or account.name) if state in ACTIVE else holding["holder"]
+        reveal_report(database, connection, report_id)
+        for row in rows:
+            statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)
+            connection.execute(statement.values(handling=state))
+            outbox.record_change(connection, row.delivery_id, report_id, act=state, actor=account.actor, now=now)
+        change = CaseChange("close_undone", {"outcome": None, "closed_from": None, "holder": holder})
+        case_status.save_change(connection, database, case_ref, change)
+        case_status.record_change(connection, database, case_ref)
+
+
+def _undo_until(rows: list[Any], holding: Mapping[str, Any], account: Account, now: int) -> int:
+    if not rows or rows[-1].handling != Handling.CLOSED or holding.get("closed_from") is None:
+        return 0
+    until = (holding["changed_at"] or 0) + UNDO_TIME
+    return until if holding["changed_by"] == account.name and now < until else 0
+
+
+def mark_as_hoax(
+    database: Database, account: Account, report_id: str, why: SealedNote, key: bytes | None, *, status: str
+) -> None:
+    """Record that this person takes the report for a hoax, and store their reason.
+
+    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict.
+    """
+    values = {"hoax_by": account.staff_id, "hoax_at": database.now()}
+    _change_mark(database, account, report_id, CaseChange("hoax_said", values), key, status=status, why=why)
+
+
+def withdraw_hoax(database: Database, account: Account, report_id: str, key: bytes | None, *, status: str) -> None:
+    """Take back this person's own mark; the mark of anybody else stays. Raises StatusConflict."""
+    change = CaseChange("hoax_withdrawn", {"hoax_by": None, "hoax_at": None})
+    _change_mark(database, account, report_id, change, key, status=status)
+
+
+def _change_mark(
+    database: Database,
+    account: Account,
+    report_id: str,
+    change: CaseChange,
+    key: bytes | None,
+    *,
+    status: str,
+    why: SealedNote | None = None,
+) -> None:
+    """Set the mark if there is none (with a reason), or remove this person's own."""
+    case_ref = CaseRef(account.hotline, report_id, account.actor)
+    with write_as(database, account.hotline) as connection:
+        case_status.lock_report(connection, report_id)
+        if not case_actions.claim_key(connection, database, key):
+            return
+        handling = case_status.load_handling(connection, case_ref)
+        case_status.check_unchanged(connection, database, case_ref, handling, status)
+        marked_by = _holding(connection, account.hotline, report_id).get("hoax_by")
+        if marked_by != (None if why else account.staff_id):
+            return
+        if why:
+            authorship = {"actor": account.actor, "created_at": database.now()}
+            connection.execute(insert(t.note), asdict(why) | authorship)
+        case_status.save_change(connection, database, case_ref, change)
+
+
+def _own_deliveries(connection: Connection, hotline: str, report_id: str) -> list[Any]:
+    d = t.delivery.c
+    is_own = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
+    query = select(d.delivery_id, d.handling).where(*is_own, d.state != DeliveryState.CANCELLED)
+    return list(connection.execute(query.order_by(d.created_at, d.delivery_id)))
+
+
+def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
+    h = t.holding.c
+    row = connection.execute(select(t.holding).where(h.report_id == report_id, h.hotline == hotline)).first()
+    return dict(row._mapping) if row else {}

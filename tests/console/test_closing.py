@@ -1,0 +1,171 @@
+"""Closing a report and undoing it, and a false report that two people agree on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports.store.escalation import steps
+from reports.store.schema import tables as t
+from tests.console.conftest import HOTLINE
+from tests.console.test_list import Filed
+from tests.support.console import Console
+from tests.support.desks import of, rows
+from tests.support.staff import Page, Person, close_form, joined, pass_time
+from tokaut.local_stack.settings import StackPlan
+
+DONE = "Rang the aunt, who fetches her today"
+
+
+@pytest.fixture
+def people(console: Console) -> tuple[Person, Person]:
+    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "sam")]
+    for one in found:
+        one.log_in()
+    return found[0], found[1]
+
+
+@pytest.fixture
+def filed(console: Console, made: StackPlan, people: tuple[Person, Person]) -> Filed:
+    """Filed after the accounts were made, so that both may call it a false report."""
+    pass_time(console.parts.database, 60)
+    return Filed(console, made, None)
+
+
+def act(one: Person, filed: Filed, name: str, form: dict[str, str] | None = None) -> Page:
+    path = f"/reports/{filed.id}"
+    return one.post(f"{path}/{name}", {**(form or {}), **one.get(path).marks})
+
+
+def handling(filed: Filed) -> str:
+    return str(of(filed.database, filed.id, HOTLINE).handling)
+
+
+def held(filed: Filed) -> Any:
+    (row,) = [row for row in rows(filed.database, t.holding) if row.hotline == HOTLINE]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [({"outcome": ""}, "Choose an outcome."), ({"done": " "}, "Write what was done"), ({"service": "x"}, "")],
+)
+def test_what_a_closing_lacks_is_asked_for_and_what_was_written_stays(
+    filed: Filed, people: tuple[Person, Person], left_out: dict[str, str], said: str
+) -> None:
+    mere = people[0]
+    act(mere, filed, "take")
+    page = act(mere, filed, "close", {**close_form(done=DONE), **left_out})
+    assert page.status == 400 and said in page.text and handling(filed) == "accepted"
+    if said and "done" not in left_out:
+        assert DONE in page.html
+    if "outcome" not in left_out and said:
+        assert '<option value="helped" selected>' in page.html
+
+
+def test_one_that_nobody_took_is_closed_by_a_second_press(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere = people[0]
+    form = {**close_form(done=DONE), "asked_untaken": ""}
+    asked = act(mere, filed, "close", form)
+    assert asked.status == 400 and "Nobody has taken this report." in asked.text and handling(filed) == "none"
+    assert 'name="asked_untaken" value="1"' in asked.html and DONE in asked.html
+    assert mere.post(f"/reports/{filed.id}/close", {**form, "asked_untaken": "1", **asked.marks}).status == 303
+    assert handling(filed) == "closed"
+
+
+def test_what_was_done_is_sealed_and_shown_to_colleagues(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, sam = people
+    form = close_form("handed_on", DONE) | {"told": "child_welfare", "service": "vu-womens-centre"}
+    closed = act(mere, filed, "close", form)
+    assert closed.leads_to == f"/?said=closed&closed={filed.id}#said"
+    (note,) = rows(filed.database, t.note)
+    assert note.kind == "closing" and DONE.encode() not in note.sealed and b"Women" not in note.sealed
+    shown = sam.get(f"/reports/{filed.id}").text
+    for words in (DONE, "Closed: referred to another service", "Told: Child welfare", "Vanuatu Women's Centre"):
+        assert words in shown
+
+
+def test_the_directory_shows_confirmed_numbers_only_and_says_what_is_made_up(
+    filed: Filed, people: tuple[Person, Person]
+) -> None:
+    shown = people[0].get(f"/reports/{filed.id}")
+    assert "000 0001 DEMO: made up" in shown.text and "confirmed by made up" not in shown.text
+    assert "Demo: Counselling by phone" in shown.text and "000 0003" not in shown.html
+    assert "25764" not in shown.html and "DEMO: made up" in shown.text
+    assert "No confirmed number." in shown.text
+
+
+@pytest.mark.parametrize("before", ["none", "accepted", "in_progress"])
+def test_a_closing_is_undone_for_ten_minutes_by_who_closed_it(
+    filed: Filed, people: tuple[Person, Person], before: str
+) -> None:
+    mere, sam = people
+    if before != "none":
+        act(mere, filed, "take")
+    if before == "in_progress":
+        act(mere, filed, "work")
+    closed = mere.get(act(mere, filed, "close", close_form()).leads_to.partition("#")[0])
+    assert f"Closed: {filed.id[-6:]}" in closed.text and "Undo" in closed.text
+    assert "Undo" not in sam.get(f"/?said=closed&closed={filed.id}").text
+    refused = act(sam, filed, "undo-close")
+    assert refused.status == 400 and "cannot be undone any more" in refused.text and handling(filed) == "closed"
+    form = {"token": closed.token, "once": closed.marks["once"]}
+    for _ in range(2):  # pressed twice
+        undone = mere.post(f"/reports/{filed.id}/undo-close", form)
+        assert undone.leads_to == f"/reports/{filed.id}?said=close_undone#said"
+    assert handling(filed) == before and held(filed).outcome is None
+    assert held(filed).holder == (None if before == "none" else "mere")
+    waiting = [report_id for report_id, _, _ in steps.list_unstarted(filed.database)]
+    assert (filed.id in waiting) == (before == "none"), "the escalation of one that nobody has goes on"
+
+
+def test_after_ten_minutes_a_closing_stays(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere = people[0]
+    act(mere, filed, "take")
+    act(mere, filed, "close", close_form())
+    pass_time(filed.database, 9 * 60)
+    assert "You can undo that until" in mere.get(f"/reports/{filed.id}").text
+    pass_time(filed.database, 61)
+    assert "You can undo that until" not in mere.get(f"/reports/{filed.id}").text
+    assert act(mere, filed, "undo-close").status == 400 and handling(filed) == "closed"
+
+
+def test_somebody_kept_out_of_a_report_undoes_nothing(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere = people[0]
+    act(mere, filed, "close", close_form())
+    staff_id = next(row.staff_id for row in rows(filed.database, t.staff) if row.name == "mere")
+    with filed.database.write() as connection:
+        connection.execute(t.kept_away.insert().values(report_id=filed.id, staff_id=staff_id))
+    assert mere.post(f"/reports/{filed.id}/undo-close", at="/me").status == 404
+    assert "Closed:" not in mere.get(f"/?said=closed&closed={filed.id}").text
+
+
+@pytest.mark.rule("S-36")
+def test_a_false_report_names_the_first_person_until_a_second_agrees(
+    filed: Filed, people: tuple[Person, Person]
+) -> None:
+    mere, sam = people
+    act(mere, filed, "take")
+    assert "Write what was done" in act(mere, filed, "close", close_form("hoax", " ")).text, "a reason"
+    act(mere, filed, "close", close_form("hoax", "Laughing in the background"))
+    shown = sam.get(f"/reports/{filed.id}")
+    assert "mere marked this as a false report (" in shown.text and "A second person must agree." in shown.text
+    assert "Laughing in the background" in shown.text and "withdraw this mark" not in shown.text
+    assert "marked as a false report by one person" in sam.get("/").text
+    act(sam, filed, "withdraw-false-report")
+    assert held(filed).hoax_by is not None, "only who marked it takes that back"
+    assert "withdraw this mark" in mere.get(f"/reports/{filed.id}").text
+    act(mere, filed, "withdraw-false-report")
+    assert (held(filed).hoax_by, held(filed).hoax_at) == (None, None)
+    assert "marked" not in sam.get("/").text and "hoax_withdrawn" in {row.act for row in rows(filed.database, t.audit)}
+    act(mere, filed, "close", close_form("hoax"))
+    assert act(sam, filed, "close", close_form("hoax", "I heard them, too")).status == 303
+    assert handling(filed) == "closed"
+    assert "Closed: false report (confirmed by 2)" in mere.get("/?state=closed").text
+    act(sam, filed, "undo-close")
+    assert handling(filed) == "accepted" and held(filed).hoax_by is not None, "the first mark stays"
+
+
+def test_undo_is_refused_where_nothing_was_closed(filed: Filed, people: tuple[Person, Person]) -> None:
+    assert act(people[0], filed, "undo-close").status == 400 and handling(filed) == "none"
