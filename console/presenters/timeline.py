@@ -65,7 +65,8 @@ NOTED_CLOSING, NOTED_HOAX = "{who} wrote what was done:", "{who} wrote why this 
 WROTE, REPORTER_WROTE = "{who} wrote to the reporter:", "The reporter wrote:"
 DOES_NOT_OPEN = "It does not open with the keys that are here"
 SENTENCES = (
-    *(READ_OFTEN, CLOSED_AS, PHONE, RECEIVED, ADDED, NOTED, NOTED_REASON, NOTED_CLOSING, NOTED_HOAX, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
+    *(READ_OFTEN, CLOSED_AS, PHONE, RECEIVED, ADDED, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
+    *(NOTED, NOTED_REASON, NOTED_CLOSING, NOTED_HOAX),
     *dict.fromkeys(ACTS.values()),
     *SAID_BY_REPORTER.values(),
 )

@@ -23,7 +23,7 @@ from console.services import services
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import GSM7_BASIC, GSM7_EXTENDED, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES, room_for, split_at_edge
-from reports import exports, staff_labels
+from reports import exports
 from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes

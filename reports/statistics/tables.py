@@ -71,7 +71,7 @@ CELL_LABELS: Mapping[str, str] = {
     "gift_airtime": "Gift card or airtime",
     "unsure": "Not sure",
     "none": "No payment",
-    **staff_labels.OUTCOMES,
+    **{outcome.value: label for outcome, label in staff_labels.OUTCOMES.items()},
     CaseOutcome.HOAX: "False report",
     NO_OUTCOME: "Still open, or no outcome given",
     "18+": "18 and over",
