@@ -38,8 +38,8 @@ from runtime.telephony import CHANNEL_KINDS
 #     messages, message "2", "We read it. …": how many messages staff wrote, and the one that is shown
 #     meant             "Report": what a text with a typing error may have meant
 #     country           "Vanuatu"
-#     law_yes           "a law, by phone too": criteria that the law meets; law_yes_2014: those it met in 2014;
-#                       law_not: those it did not meet in law_year; law_unknown: those that are not established
+#     law_yes           "such pictures, by phone too": what the law forbids; law_yes_2014: what it forbade in 2014;
+#                       law_not: what was not in the law of law_year; law_unknown: those that are not established
 
 YES_NO = frozenset({"yes", "no"})
 FACTS: Mapping[str, frozenset[str]] = {

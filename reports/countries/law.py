@@ -10,12 +10,11 @@ from pydantic.dataclasses import dataclass
 
 from reports.countries.hotline import FORBID_EXTRA, Grade
 
-CRITERIA: Mapping[str, str] = {  # in the order of the law screen, with its words
-    "specific": "a law",
+CRITERIA = ("specific", "computer", "possession", "defined", "isp")
+LAW_SCREEN_LABELS: Mapping[str, str] = {  # what a law forbids; the other two criteria say nothing to a child
+    "specific": "such pictures",
     "computer": "by phone too",
     "possession": "keeping them",
-    "defined": "meaning",
-    "isp": "firms report",
 }
 
 CriterionStatus = Literal["yes", "yes_2014", "not", "unknown"]
@@ -66,12 +65,12 @@ class Law:
 def law_placeholders(law: Law, say: Callable[[str], str]) -> dict[str, str]:
     """Return the placeholders of the law screen: the criteria by what is known about them. `say` translates."""
     labels_by_status: dict[str, list[str]] = {}
-    for criterion, label in CRITERIA.items():
+    for criterion, label in LAW_SCREEN_LABELS.items():
         labels_by_status.setdefault(law.stands(criterion), []).append(say(label))
     year = law.latest.year if law.latest else ""
     return {f"law_{status}": ", ".join(labels) for status, labels in labels_by_status.items()} | {"law_year": year}
 
 
 def is_law_known(law: Law) -> bool:
-    """Return whether anything is known about any criterion."""
-    return any(law.stands(criterion) != "unknown" for criterion in CRITERIA)
+    """Return whether anything is known about any criterion of the law screen."""
+    return any(law.stands(criterion) != "unknown" for criterion in LAW_SCREEN_LABELS)

@@ -20,9 +20,8 @@ LIMITS = {"ussd": ScreenLimit(160, 70, 4), "sms": ScreenLimit(160, 70, 0)}
 FIELDS = {
     "emergency": "police 111",
     "country": "Vanuatu",
-    "law_yes": "a law, by phone too",
-    "law_yes_2014": "keeping them, meaning",
-    "law_unknown": "firms report",
+    "law_yes": "such pictures, by phone too",
+    "law_yes_2014": "keeping them",
     "helpline": "helpline 163",
     "now": "helpline 163",
     "helpline_name": "Pikinini Helpline",

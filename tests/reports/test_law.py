@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reports.countries.country import load_countries, shipped_countries
-from reports.countries.law import CRITERIA, Law, LawCriteria, is_law_known, law_placeholders
+from reports.countries.law import LAW_SCREEN_LABELS, Law, LawCriteria, is_law_known, law_placeholders
 
 EDITION: dict[str, Any] = {"edition": "a reading", "grade": "secondary"}
 
@@ -37,11 +37,11 @@ def test_how_a_criterion_stands(latest: bool | None, seed: bool | None, stands: 
     assert hidden == ("unknown" if stands == "not" else stands)
 
 
-def test_every_criterion_stands_on_the_screen_once_whatever_is_known() -> None:
+def test_every_criterion_of_the_screen_stands_there_once_whatever_is_known() -> None:
     for country in load_countries(shipped_countries(), "demo"):
         words = law_placeholders(country.law, str)
         said = ", ".join(words[name] for name in words if name != "law_year").split(", ")
-        assert sorted(said) == sorted(CRITERIA.values())
+        assert sorted(said) == sorted(LAW_SCREEN_LABELS.values())
         assert country.fields()["law_unknown" if not is_law_known(country.law) else "country"]
 
 

@@ -13,7 +13,7 @@ from flows.model import FlowBook, ScreenText
 from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, ScreenLimit, alphabet, size
 from flows.staff_replies import REPLY_TEMPLATES
 from reports.countries.country import Country
-from reports.countries.law import CRITERIA
+from reports.countries.law import LAW_SCREEN_LABELS
 from reports.countries.validation import TRANSLATED_WORDS
 from runtime.telephony import CHANNEL_KINDS
 from tokaut.screens.combinations import for_reviewers, menu_languages, phone
@@ -133,7 +133,7 @@ def shared_messages(language: Catalogue) -> list[tuple[str, str]]:
     """
     return [
         (message, language.words.get(message, ""))
-        for message in (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *CRITERIA.values(), *REPLY_TEMPLATES)
+        for message in (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *LAW_SCREEN_LABELS.values(), *REPLY_TEMPLATES)
     ]
 
 
