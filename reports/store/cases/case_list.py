@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from reports.case_state import ACTIVE, CaseOutcome, Handling, ReportState
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType, RecipientRole
@@ -23,6 +37,7 @@ BODY_TYPES = (DeliveryType.CREATED, DeliveryType.UPDATED)  # deliveries that bri
 ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of what the reporter sent later
 PAGE_SIZE = 50
 MAX_COUNTED: Final = 1000  # of reports that nobody has acknowledged: a tab says "999+" beyond that
+STATEMENTS: Final = 256  # pages of the list whose statements are cached
 MAX_OF_REFERENCE: Final = 20  # reports that one reference may list
 
 
@@ -123,8 +138,24 @@ class UrgentCount:
     newest: int
 
 
+# Open pages ask for counts and lists every ten seconds, and to build a statement takes longer than to execute it. So
+# the person is a bind parameter, and each statement is built once.
+_HOTLINE, _STAFF_ID, _NAME = (bindparam(f"my_{name}", type_=String) for name in ("hotline", "staff_id", "name"))
+
+
+def visibility_values(account: Account) -> dict[str, str]:
+    """Return the values of the bind parameters."""
+    return {"my_hotline": account.hotline, "my_staff_id": account.staff_id, "my_name": account.name}
+
+
 def count_urgent(database: Database, account: Account) -> UrgentCount:
     """Count the urgent reports that nobody has acknowledged, among those that this person may see."""
+    with read_as(database, account.hotline) as connection:
+        return UrgentCount(*map(int, connection.execute(_urgent_query(), visibility_values(account)).one()))
+
+
+@cache
+def _urgent_query() -> Select[Any]:
     d, holding = t.delivery.c, t.holding.alias("held")
     h = holding.c
     unopened = or_(h.read_at.is_(None), _has_additions())
@@ -135,11 +166,7 @@ def count_urgent(database: Database, account: Account) -> UrgentCount:
     )
     query = query.select_from(t.delivery)
     query = query.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
-    query = query.where(
-        is_visible_to(account), or_(d.handling == Handling.NONE, _is_reassigned()), d.priority.in_(URGENT)
-    )
-    with read_as(database, account.hotline) as connection:
-        return UrgentCount(*map(int, connection.execute(query).one()))
+    return query.where(is_visible(), or_(d.handling == Handling.NONE, _is_reassigned()), d.priority.in_(URGENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,27 +187,8 @@ def count_tabs(database: Database, account: Account) -> TabCounts:
     The reports that nobody has acknowledged, and the closed ones, are counted in their index up to MAX_COUNTED. Of
     those that somebody holds, each is looked at.
     """
-    d, holding = t.delivery.c, t.holding.alias("held")
-    h = holding.c
-    # A column that is NULL must not make the negation NULL.
-    is_mine = func.coalesce(h.holder, literal("")) == account.name
-    is_reassigned = h.handed_by.is_not(None)
-    is_theirs = and_(~is_mine, h.handed_by.is_(None))
-    held = [
-        func.count(func.distinct(case((condition, d.report_id))))
-        for condition in (is_mine, is_reassigned, is_theirs, _waits_for_reporter())
-    ]
-    found = select(
-        func.count(func.distinct(d.report_id)),
-        *held,
-        _count_some(account, d.handling == Handling.NONE),
-        _count_some(account, _is_closed_with_additions()),
-        _count_some(account, d.handling.in_((Handling.CLOSED, Handling.REJECTED))),
-    )
-    found = found.select_from(t.delivery)
-    found = found.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
     with read_as(database, account.hotline) as connection:
-        row = connection.execute(found.where(is_visible_to(account), d.handling.in_(ACTIVE))).one()
+        row = connection.execute(_tabs_query(), visibility_values(account)).one()
     active, mine, reassigned, others, waiting, new, written, closed = map(int, row)
     return TabCounts(
         min(MAX_COUNTED, active + new + written),
@@ -192,10 +200,35 @@ def count_tabs(database: Database, account: Account) -> TabCounts:
     )
 
 
-def _count_some(account: Account, condition: ColumnElement[bool]) -> Any:
+@cache
+def _tabs_query() -> Select[Any]:
+    d, holding = t.delivery.c, t.holding.alias("held")
+    h = holding.c
+    # A column that is NULL must not make the negation NULL.
+    is_mine = func.coalesce(h.holder, literal("")) == _NAME
+    is_reassigned = h.handed_by.is_not(None)
+    is_theirs = and_(~is_mine, h.handed_by.is_(None))
+    held = [
+        func.count(func.distinct(case((condition, d.report_id))))
+        for condition in (is_mine, is_reassigned, is_theirs, _waits_for_reporter())
+    ]
+    counted = [
+        func.count(func.distinct(d.report_id)),
+        *held,
+        _count_some(d.handling == Handling.NONE),
+        _count_some(_is_closed_with_additions()),
+        _count_some(d.handling.in_((Handling.CLOSED, Handling.REJECTED))),
+    ]
+    found: Select[Any] = select(*counted)
+    found = found.select_from(t.delivery)
+    found = found.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
+    return found.where(is_visible(), d.handling.in_(ACTIVE))
+
+
+def _count_some(condition: ColumnElement[bool]) -> Any:
     """Count the reports to which the condition applies, but stop at MAX_COUNTED."""
     d = t.delivery.c
-    some = select(d.report_id).where(is_visible_to(account), condition).distinct().limit(MAX_COUNTED)
+    some = select(d.report_id).where(is_visible(), condition).distinct().limit(MAX_COUNTED)
     return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 
@@ -218,8 +251,13 @@ def list_cases(
     The most urgent come first. Within a priority, unacknowledged cases precede the others, and older cases newer ones.
     """
     with read_as(database, account.hotline) as connection:
-        rows = [_case_row(row) for row in connection.execute(_row_query(_page_query(account, wanted, most + 1)))]
+        rows = [_case_row(row) for row in connection.execute(_list_query(wanted, most + 1), visibility_values(account))]
     return rows[:most], len(rows) > most
+
+
+@lru_cache(STATEMENTS)
+def _list_query(wanted: CaseFilter, limit: int) -> Select[Any]:
+    return _row_query(_page_query(wanted, limit))
 
 
 def list_heads(database: Database, account: Account, wanted: CaseFilter, most: int) -> tuple[list[CaseHead], bool]:
@@ -229,9 +267,9 @@ def list_heads(database: Database, account: Account, wanted: CaseFilter, most: i
     """
     d, r, b = t.delivery.c, t.report.c, t.report_body.c
     query = select(d.delivery_id, d.report_id, r.mode, b.revision, b.key_id, b.wrap, b.head)
-    query = _join_page(query, _page_query(account, wanted, most + 1))
+    query = _join_page(query, _page_query(wanted, most + 1))
     with read_as(database, account.hotline) as connection:
-        heads = [CaseHead(*row) for row in connection.execute(query)]
+        heads = [CaseHead(*row) for row in connection.execute(query, visibility_values(account))]
     return [head for head in heads[:most] if head.head], len(heads) > most
 
 
@@ -240,8 +278,8 @@ def list_rows(database: Database, account: Account, delivery_ids: Sequence[str])
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
         rank = case((d.handling == Handling.NONE, 0), else_=1).label("rank")
-        page = select(d.delivery_id, rank).where(is_visible_to(account), d.delivery_id.in_(delivery_ids))
-        return [_case_row(row) for row in connection.execute(_row_query(page))]
+        page = select(d.delivery_id, rank).where(is_visible(), d.delivery_id.in_(delivery_ids))
+        return [_case_row(row) for row in connection.execute(_row_query(page), visibility_values(account))]
 
 
 def find_by_reference(database: Database, account: Account, digits: str) -> list[CaseRow]:
@@ -250,9 +288,11 @@ def find_by_reference(database: Database, account: Account, digits: str) -> list
     It reads every id of the hotline, so it is for a person who asks and not for a script.
     """
     d = t.delivery.c
-    query = select(d.delivery_id).where(is_visible_to(account), func.replace(d.report_id, "-", "").like(f"%{digits}"))
+    query = select(d.delivery_id).where(is_visible(), func.replace(d.report_id, "-", "").like(f"%{digits}"))
     with read_as(database, account.hotline) as connection:
-        ids = list(connection.execute(query.order_by(d.created_at.desc()).limit(MAX_OF_REFERENCE)).scalars())
+        ids = list(
+            connection.execute(query.order_by(d.created_at.desc()).limit(MAX_OF_REFERENCE), visibility_values(account)).scalars()
+        )
     return list_rows(database, account, ids) if ids else []
 
 
@@ -260,20 +300,23 @@ def find_row(database: Database, account: Account, report_id: str) -> CaseRow | 
     """Return the row of one report; None if the hotline was not given it, or if this person is excluded from it."""
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
-        page = select(d.delivery_id, literal(0).label("rank")).where(is_visible_to(account), d.report_id == report_id)
-        rows = [_case_row(row) for row in connection.execute(_row_query(page.order_by(d.created_at, d.delivery_id)))]
+        page = select(d.delivery_id, literal(0).label("rank")).where(is_visible(), d.report_id == report_id)
+        rows = [
+            _case_row(row)
+            for row in connection.execute(_row_query(page.order_by(d.created_at, d.delivery_id)), visibility_values(account))
+        ]
     return rows[-1] if rows else None
 
 
-def _page_query(account: Account, case_filter: CaseFilter, limit: int) -> Select[Any]:
+def _page_query(case_filter: CaseFilter, limit: int) -> Select[Any]:
     """Select the ids of one page.
 
     For each state it selects the first rows, in the order that the index has, and then the page among these. Within a
     priority the unacknowledged reports come first: all overdue ones are among them.
     """
     first_rows = [
-        _first_of_state(account, case_filter, state, case_filter.after + limit, rank)
-        for state, rank in _states_of(case_filter.tab, account)
+        _first_of_state(case_filter, state, case_filter.after + limit, rank)
+        for state, rank in _states_of(case_filter.tab)
     ]
     candidates = union_all(*(select(state_query.subquery()) for state_query in first_rows)).subquery().c
     page: Select[Any] = select(candidates.delivery_id, candidates.rank)
@@ -281,7 +324,7 @@ def _page_query(account: Account, case_filter: CaseFilter, limit: int) -> Select
     return page.offset(case_filter.after).limit(limit)
 
 
-def _states_of(tab: ListTab, account: Account) -> list[tuple[ColumnElement[bool], int]]:
+def _states_of(tab: ListTab) -> list[tuple[ColumnElement[bool], int]]:
     """Return the conditions of a tab, each with its rank within a priority."""
     d = t.delivery.c
     new, active = d.handling == Handling.NONE, [d.handling == handling for handling in ACTIVE]
@@ -290,9 +333,9 @@ def _states_of(tab: ListTab, account: Account) -> list[tuple[ColumnElement[bool]
     if tab == ListTab.UNASSIGNED:
         return [(new, 0), (_is_reassigned(), 1), (written, 1)]
     if tab == ListTab.MINE:
-        return [(and_(state, _is_held_by(account)), 0) for state in active]
+        return [(and_(state, _isvisibility_values()), 0) for state in active]
     if tab == ListTab.OTHERS:
-        return [(and_(state, ~_is_held_by(account), ~_is_reassigned()), 0) for state in active]
+        return [(and_(state, ~_isvisibility_values(), ~_is_reassigned()), 0) for state in active]
     if tab == ListTab.WAITING:
         return [(and_(state, _waits_for_reporter()), 0) for state in active]
     if tab == ListTab.CLOSED:
@@ -300,25 +343,19 @@ def _states_of(tab: ListTab, account: Account) -> list[tuple[ColumnElement[bool]
     return [(new, 0), *((state, 1) for state in active), (written, 1)]
 
 
-def _first_of_state(
-    account: Account, case_filter: CaseFilter, state: ColumnElement[bool], limit: int, rank: int
-) -> Select[Any]:
+def _first_of_state(case_filter: CaseFilter, state: ColumnElement[bool], limit: int, rank: int) -> Select[Any]:
     d = t.delivery.c
-    query = select(d.delivery_id, d.priority, d.created_at, literal(rank).label("rank")).where(
-        is_visible_to(account), state
-    )
+    query = select(d.delivery_id, d.priority, d.created_at, literal(rank).label("rank")).where(is_visible(), state)
     if case_filter.priority:
         query = query.where(d.priority == case_filter.priority)
     return query.order_by(d.priority, d.created_at, d.delivery_id).limit(limit)
 
 
-def is_visible_to(account: Account) -> ColumnElement[bool]:
+def is_visible() -> ColumnElement[bool]:
     """Match deliveries to this hotline, without those of reports that this person is excluded from (S-26)."""
     d, k = t.delivery.c, t.kept_away.c
-    is_excluded = exists().where(k.report_id == d.report_id, k.staff_id == account.staff_id)
-    return and_(
-        d.hotline == account.hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED, ~is_excluded
-    )
+    is_excluded = exists().where(k.report_id == d.report_id, k.staff_id == _STAFF_ID)
+    return and_(d.hotline == _HOTLINE, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED, ~is_excluded)
 
 
 def _is_reassigned() -> ColumnElement[bool]:
@@ -328,10 +365,10 @@ def _is_reassigned() -> ColumnElement[bool]:
     return and_(d.handling.in_(ACTIVE), was_handed)
 
 
-def _is_held_by(account: Account) -> ColumnElement[bool]:
+def _isvisibility_values() -> ColumnElement[bool]:
     """Match reports that this person holds, or that were passed to them."""
     d, h = t.delivery.c, t.holding.c
-    return exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == account.name)
+    return exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == _NAME)
 
 
 def _is_closed_with_additions() -> ColumnElement[bool]:
@@ -422,6 +459,6 @@ def may_see(database: Database, account: Account, report_id: str) -> bool:
 
     A report of another hotline, or one that the person is excluded from, looks like one that does not exist.
     """
-    query = select(t.delivery.c.delivery_id).where(t.delivery.c.report_id == report_id, is_visible_to(account)).limit(1)
+    query = select(t.delivery.c.delivery_id).where(t.delivery.c.report_id == report_id, is_visible()).limit(1)
     with read_as(database, account.hotline) as connection:
-        return connection.execute(query).first() is not None
+        return connection.execute(query, visibility_values(account)).first() is not None

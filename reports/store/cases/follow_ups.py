@@ -17,7 +17,7 @@ from reports.escalation import PRIORITIES, Priority
 from reports.follow_up import grace
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import TransitionNotAllowed
-from reports.store.cases.case_list import is_visible_to
+from reports.store.cases.case_list import is_visible, visibility_values
 from reports.store.cases.case_status import CaseChange, CaseRef
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as, write_as
@@ -48,7 +48,8 @@ def list_due(database: Database, account: Account, at_most: int) -> list[DueFoll
     d, h = t.delivery.c, t.holding.c
     query = _due(database, account, d.report_id, d.priority, h.follow_up_at, func.coalesce(h.holder, ""))
     with read_as(database, account.hotline) as connection:
-        rows = connection.execute(query.order_by(d.priority, h.follow_up_at, d.report_id).limit(at_most))
+        ordered = query.order_by(d.priority, h.follow_up_at, d.report_id).limit(at_most)
+        rows = connection.execute(ordered, visibility_values(account))
         return [DueFollowUp(*row) for row in rows]
 
 
@@ -57,7 +58,7 @@ def count_due(database: Database, account: Account) -> DueCount:
     d, h = t.delivery.c, t.holding.c
     query = _due(database, account, func.count(func.distinct(d.report_id)), func.max(h.follow_up_at))
     with read_as(database, account.hotline) as connection:
-        count, newest = connection.execute(query).one()
+        count, newest = connection.execute(query, visibility_values(account)).one()
     return DueCount(int(count), int(newest or 0))
 
 
@@ -73,7 +74,7 @@ def _due(database: Database, account: Account, *columns: Any) -> Select[Any]:
         h.hotline == account.hotline,
         h.follow_up_at <= now,
         d.handling.in_(ACTIVE),
-        is_visible_to(account),
+        is_visible(),
         or_(is_own, is_past_grace),
     )
 
