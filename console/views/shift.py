@@ -20,7 +20,7 @@ from console.views.case_actions import MAX_NOTE_LENGTH, assignment, possible_hol
 from reports.case_state import ACTIVE, Handling
 from reports.store.cases import case_actions, case_list, case_view
 from reports.store.cases.case_actions import CaseAction
-from reports.store.cases.case_list import CaseFilter, CaseRow
+from reports.store.cases.case_list import OPEN_STATES, CaseFilter, CaseRow
 from reports.store.cases.case_status import CaseChange, StatusConflict
 from reports.store.staff import accounts
 
@@ -73,7 +73,7 @@ def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **
 
 
 def _own_rows(me: StaffRequest) -> list[CaseRow]:
-    rows, _ = case_list.list_cases(services.database, me.account, CaseFilter(ACTIVE, mine=True), MAX_REPORTS)
+    rows, _ = case_list.list_cases(services.database, me.account, CaseFilter(OPEN_STATES, mine=True), MAX_REPORTS)
     return rows
 
 

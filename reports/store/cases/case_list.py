@@ -152,7 +152,7 @@ def count_passed_to(database: Database, account: Account) -> int:
     query = query.join(t.delivery, and_(d.report_id == h.report_id, d.hotline == h.hotline))
     is_passed = (h.hotline == account.hotline, h.holder == account.name, h.handed_by.is_not(None))
     with read_as(database, account.hotline) as connection:
-        count = connection.execute(query.where(*is_passed, d.handling.in_(ACTIVE), _is_visible_to(account)))
+        count = connection.execute(query.where(*is_passed, d.handling.in_(OPEN_STATES), _is_visible_to(account)))
         return int(count.scalar_one())
 
 
