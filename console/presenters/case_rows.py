@@ -89,7 +89,7 @@ class CaseListItem:
     @property
     def is_reassigned(self) -> bool:
         """Return whether it was passed to a colleague, or back into the queue, and nobody has accepted it since."""
-        return self.row.handed_by is not None and self.row.handling in ACTIVE
+        return self.row.handed_by is not None and self.row.handling in (Handling.NONE, *ACTIVE)
 
     @property
     def is_overdue(self) -> bool:

@@ -29,7 +29,6 @@ AVOIDED_HOTLINES = "The reporter left out {who}: do not pass it on to them."
 NOT_SAID, SEE_WORDS, SKIPPED = "not said", "(see their own words)", "(skipped)"
 FACTS = ("Danger", "Place", "Child concerned", "Age", "Reporter", "Language", "Channel")
 MORE = (
-    "Earlier reports from this phone in the last 24 hours",
     "Pictures or files that nobody opened",
     "Links, written so that nothing opens them",
     *("Their own words", "Without being asked", "Added later"),
@@ -74,6 +73,7 @@ class AnsweredQuestion:
 class PresentedReport:
     """A report for its page.
 
+    `earlier`: how many reports came from the same phone in the 24 hours before, without this one.
     `restrictions`: what must not be done with it, each with the fields of its placeholders. `facts`: (label, answer),
     the most needed first. `why`: reasons for the priority, as sentences. `words`: (label, time, text) of what the
     reporter typed, made inert. `asked`: all questions with their answers.
@@ -87,6 +87,7 @@ class PresentedReport:
     why: tuple[str, ...]
     words: tuple[tuple[str, str, str], ...]
     asked: tuple[AnsweredQuestion, ...]
+    earlier: int
 
 
 class ChoiceLabels:
@@ -213,6 +214,7 @@ def present_report(found: Mapping[str, Any], labels: ChoiceLabels) -> PresentedR
         why=tuple(REASON_LABELS.get(code, code) for code in triage["reasons"]),
         words=tuple((label, at, inert_text(text)) for label, at, text in _typed_texts(data)),
         asked=tuple(_answered_questions(data, labels)),
+        earlier=data["repeat_of"] or 0,
     )
 
 
@@ -230,8 +232,6 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
     yield "Reporter", staff_labels.REPORTERS.get(data["reporter_role"] or "", NOT_SAID)
     yield "Language", LANGUAGE_NAMES.get(data["language"], data["language"])
     yield "Channel", staff_labels.CHANNELS.get(data["channel"], data["channel"])
-    if data["repeat_of"]:
-        yield "Earlier reports from this phone in the last 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():
         label = EXTRAS.get(key, labels.of("", key).capitalize())
         yield label, labels.typed(key, value) if isinstance(value, str) else str(value)

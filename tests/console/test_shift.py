@@ -116,6 +116,16 @@ def test_who_is_kept_out_of_a_report_gets_neither_it_nor_a_badge(
     assert nia.post(f"/shift/{ids[0]}/accept", at="/me").status == 404
 
 
+def test_a_report_that_nobody_had_taken_can_be_passed_too(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, nia = people
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/pass", {"to": "nia"}, at=path)
+    assert "Passed to nia, not accepted yet" in mere.get(path).text and "For you (1)" in nia.get("/help").text
+    assert "mere passed this report to you." in nia.get("/shift").text
+    assert nia.post(f"/shift/{filed.id}/accept", at="/shift").status == 303
+    assert "Taken by: nia" in mere.get(path).text and "For you" not in nia.get("/help").text
+
+
 def test_nobody_accepts_what_was_passed_to_somebody_else(
     filed: Filed, ids: list[str], people: tuple[Person, Person]
 ) -> None:

@@ -189,11 +189,11 @@ def count_tabs(database: Database, account: Account) -> TabCounts:
     """
     with read_as(database, account.hotline) as connection:
         row = connection.execute(_tabs_query(), visibility_values(account)).one()
-    active, mine, reassigned, others, waiting, new, written, closed = map(int, row)
+    active, mine, reassigned, others, waiting, new, passed, written, closed = map(int, row)
     return TabCounts(
         min(MAX_COUNTED, active + new + written),
         min(MAX_COUNTED, new + reassigned + written),
-        mine,
+        mine + passed,
         others,
         waiting,
         closed,
@@ -216,6 +216,7 @@ def _tabs_query() -> Select[Any]:
         func.count(func.distinct(d.report_id)),
         *held,
         _count_some(d.handling == Handling.NONE),
+        _count_some(and_(d.handling == Handling.NONE, _is_mine())),
         _count_some(_is_closed_with_additions()),
         _count_some(d.handling.in_((Handling.CLOSED, Handling.REJECTED))),
     ]
@@ -239,7 +240,8 @@ def count_passed_to(database: Database, account: Account) -> int:
     query = query.join(t.delivery, and_(d.report_id == h.report_id, d.hotline == h.hotline))
     is_passed = (h.hotline == account.hotline, h.holder == account.name, h.handed_by.is_not(None))
     with read_as(database, account.hotline) as connection:
-        count = connection.execute(query.where(*is_passed, d.handling.in_(ACTIVE), is_visible_to(account)))
+        counted = query.where(*is_passed, d.handling.in_((Handling.NONE, *ACTIVE)), is_visible())
+        count = connection.execute(counted, visibility_values(account))
         return int(count.scalar_one())
 
 
@@ -333,9 +335,9 @@ def _states_of(tab: ListTab) -> list[tuple[ColumnElement[bool], int]]:
     if tab == ListTab.UNASSIGNED:
         return [(new, 0), (_is_reassigned(), 1), (written, 1)]
     if tab == ListTab.MINE:
-        return [(and_(state, _isvisibility_values()), 0) for state in active]
+        return [(and_(state, _is_mine()), 0) for state in (new, *active)]
     if tab == ListTab.OTHERS:
-        return [(and_(state, ~_isvisibility_values(), ~_is_reassigned()), 0) for state in active]
+        return [(and_(state, ~_is_mine(), ~_is_reassigned()), 0) for state in active]
     if tab == ListTab.WAITING:
         return [(and_(state, _waits_for_reporter()), 0) for state in active]
     if tab == ListTab.CLOSED:
@@ -365,7 +367,7 @@ def _is_reassigned() -> ColumnElement[bool]:
     return and_(d.handling.in_(ACTIVE), was_handed)
 
 
-def _isvisibility_values() -> ColumnElement[bool]:
+def _is_mine() -> ColumnElement[bool]:
     """Match reports that this person holds, or that were passed to them."""
     d, h = t.delivery.c, t.holding.c
     return exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == _NAME)

@@ -1,0 +1,89 @@
+"""A report's page in a Chromium: its length, what stays in sight, what the bar covers, and the presses for a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.console.test_every_page import FREE, Desk, told
+
+pytestmark = pytest.mark.slow
+
+TOP = b'{"category":"luring","place":{"name":"Shefa"}}'
+HIDDEN_BY_BAR = """() => {
+  const bar = document.querySelector(".bar").getBoundingClientRect();
+  const here = document.activeElement, box = here.getBoundingClientRect();
+  const bottom = here.matches("textarea") ? box.top + 24 : box.bottom; // of what is typed, one line at least
+  return here !== document.body && !here.closest(".bar") && bottom > bar.top + 1 ? here.outerHTML.slice(0, 100) : "";
+}"""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    one = Desk(tmp_path_factory.mktemp("desk"))
+    yield one
+    one.down()
+
+
+@pytest.fixture
+def page(desk: Desk, chromium: Any) -> Iterator[Any]:
+    context = desk.context(chromium, "mere", viewport={"width": 1280, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize(("danger", "priority"), [("soon", "P2"), ("now", "P1")])
+def test_a_usual_report_is_two_screens_and_its_status_stays_in_sight(
+    desk: Desk, page: Any, danger: str, priority: str
+) -> None:
+    page.goto(f"{desk.address}/reports/{desk.report(told(danger=danger), TOP, priority)}")
+    page.locator(".case.measured").wait_for()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 1800
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    box = page.get_by_role("button", name="Take this report").bounding_box()
+    assert 0 <= box["y"] <= 800 - box["height"], "taken without going back to the top"
+    acts = page.locator(".acts").bounding_box()
+    assert acts["y"] >= page.locator("#status").bounding_box()["y"] + page.locator("#status").bounding_box()["height"]
+
+
+def test_the_bar_of_a_phone_covers_nothing(desk: Desk, page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.wait_for_selector("body[data-ready]")
+    covered = []
+    for _ in range(page.locator(FREE).count()):
+        page.keyboard.press("Tab")
+        covered.append(page.evaluate(HIDDEN_BY_BAR))
+    assert [one for one in covered if one] == []
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    last, bar = page.get_by_role("button", name="Log out").bounding_box(), page.locator(".bar").bounding_box()
+    assert last["y"] + last["height"] <= bar["y"]
+    page.locator(".bar").get_by_text("Write").click()
+    assert 0 <= page.locator("#conversation").bounding_box()["y"] < 640
+    page.locator(".bar").get_by_role("button", name="Take").click()
+    page.get_by_text("Taken by: mere").wait_for()
+
+
+def test_a_note_and_passing_on_take_three_presses_and_one_load(desk: Desk, page: Any) -> None:
+    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    loads: list[str] = []
+    page.on("request", lambda request: request.resource_type == "document" and loads.append(request.method))
+    page.get_by_text("Pass on…").click()
+    page.get_by_label("Note for the person who takes it").fill("Ask the aunt first")
+    page.get_by_label("Pass to").select_option("luk")
+    page.get_by_role("button", name="Pass on", exact=True).click()
+    page.get_by_text("Passed to luk, not accepted yet").wait_for()
+    assert page.locator(".timeline .note", has_text="Ask the aunt first").count() == 1
+    assert loads == ["POST", "GET"], "one form, and the page after it"
+
+
+def test_a_table_is_read_whole_on_a_phone(desk: Desk, page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.get_by_text("Every question and its answer").click()
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.stacked td')].map((one) => one.getBoundingClientRect().right)"
+    )
+    assert widths and max(widths) <= 360
