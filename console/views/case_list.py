@@ -129,14 +129,20 @@ def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
     rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: otherwise as the query sorts
     return {
         "lines": [_list_item(row, me, now) for row in rows],
-        "follow_ups": follow_ups.list_due(services.database, me.account, MAX_FOLLOW_UPS),
-        "follow_up_count": follow_ups.count_due(services.database, me.account).count,
+        **_follow_up_fields(me),
         "open_count": 0 if rows else case_list.count_open(services.database, me.account),
         "is_filtered": list_filter != ListFilter(),
         "more": has_more,
         "beyond": is_cut_short,
         "query": request.query_string.decode("ascii", "replace"),
     }
+
+
+def _follow_up_fields(me: StaffRequest) -> dict[str, Any]:
+    due = follow_ups.list_due(services.database, me.account, MAX_FOLLOW_UPS)
+    is_cut_short = len(due) == MAX_FOLLOW_UPS
+    count = follow_ups.count_due(services.database, me.account).count if is_cut_short else len(due)
+    return {"follow_ups": due, "follow_up_count": count}
 
 
 def _filter_by_head(
