@@ -96,8 +96,7 @@ def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
         "asked": list_filter,
         "closed_as": closing.CLOSED_AS,
         "lines": list_items(me, rows, now),
-        "follow_ups": follow_ups.list_due(services.database, me.account, MAX_FOLLOW_UPS),
-        "follow_up_count": follow_ups.count_due(services.database, me.account).count,
+        **_follow_up_fields(me),
         "tabs": [(tab, label, count_text(getattr(counts, tab))) for tab, label in TAB_LABELS.items()],
         "unassigned": count_text(counts.unassigned) if counts.unassigned else "",
         "open_count": counts.open,
@@ -120,6 +119,13 @@ def list_items(me: StaffRequest, rows: Iterable[CaseRow], now: int) -> list[Case
         )
         for row in rows
     ]
+
+
+def _follow_up_fields(me: StaffRequest) -> dict[str, Any]:
+    due = follow_ups.list_due(services.database, me.account, MAX_FOLLOW_UPS)
+    is_cut_short = len(due) == MAX_FOLLOW_UPS
+    count = follow_ups.count_due(services.database, me.account).count if is_cut_short else len(due)
+    return {"follow_ups": due, "follow_up_count": count}
 
 
 def _filter_by_head(

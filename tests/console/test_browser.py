@@ -180,7 +180,8 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     for reply in ("3", code[1] + code[2], code[3], "1"):
         screen = handset.type(reply).text
     assert "When can you talk?" in screen
-    page.get_by_label("Close it; it came out so:").select_option("helped")
+    page.get_by_label("What was done?").fill("Called the aunt.")
+    page.get_by_label("Outcome", exact=True).select_option("helped")
     page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
     for path, what in (("/me", "me"), ("/help", "help"), ("/nowhere", "fault")):

@@ -65,7 +65,7 @@ def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, c
     page.get_by_text("Urgent reports waiting: 1").wait_for(timeout=60_000)
     until(lambda: title(page, "(!1) Locked"), "the title says nothing")
     assert page.locator("#icon").get_attribute("href") == "/static/icon-alert.svg"
-    assert "New urgent report" in page.locator("#alarm [role=status]").inner_text()
+    assert "New urgent report" in page.locator("#alarm-said").inner_text()
     assert page.evaluate("window.notices") == [["Tokaut: please look", {"tag": "tokaut", "renotify": True}]]
     assert page.evaluate("window.tones") == 3
     assert page.locator("#password").input_value() == "half typed", "whoever types their password loses nothing"

@@ -67,7 +67,8 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
         if name == "Pass on":
             page.get_by_text("Pass on…").click()
         if name == "Close":
-            page.get_by_label("Close it; it came out so:").select_option("helped")
+            page.get_by_label("What was done?").fill("1234")
+            page.get_by_label("Outcome", exact=True).select_option("helped")
         press(page, name)
         desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password after Hide does
         page.goto(address)
@@ -84,6 +85,6 @@ def test_closing_without_an_outcome_says_so(desk: Desk, chromium: Any) -> None:
     press(page, "Take this report")
     page.locator("#words").fill(WORDS)
     press(page, "Close")
-    assert page.locator("#said").inner_text() == "Choose how it came out."
+    assert page.locator("#said").inner_text() == "Choose an outcome. The report is not closed."
     assert areas(page)[0] == WORDS
     context.close()

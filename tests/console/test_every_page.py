@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -314,6 +315,8 @@ def tabbed_through(page: Any, name: str) -> list[str]:
     while True:
         page.keyboard.press("Tab")
         at, shows, many, what = page.evaluate(AT, FREE)
+        if at == number and re.search('type="(date|time)"', what):
+            continue  # Chromium stops at each part of a date: day, month, year, and the calendar
         number += 1
         if at != number or not shows:
             found.append(f"{name}: Tab {number} came to {at} of {many}, {'seen' if shows else 'not seen'}: {what}")
@@ -425,7 +428,7 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         page.get_by_label("Outcome", exact=True).select_option("helped")
         page.get_by_role("button", name="Close", exact=True).click()
         page.get_by_role("heading", name="Reports").wait_for()
-        assert page.locator(f"a[href='/reports/{reports['unopened']}']").count() == 0
+        assert page.locator(f".reports a[href='/reports/{reports['unopened']}']").count() == 0
 
 
 @pytest.mark.rule("B-32")

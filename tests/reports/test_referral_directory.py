@@ -1,0 +1,113 @@
+"""The referral directory of a country file: who is in it, where, and which numbers anybody may see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from reports.countries.country import Country, load_country
+from reports.countries.numbers import mark_withdrawn
+from reports.countries.readiness import readiness_items
+from reports.countries.referral import ReferralService
+from runtime.settings import Mode
+from tests.reports.lands import text_of
+from tests.reports.sample import VU
+
+CLINIC = ReferralService(
+    id="vu-clinic",
+    name="Clinic",
+    kind="health",
+    places=("VU-SEE",),
+    phone="000 0009",
+    source="https://clinic.example",
+    source_date="2026-11-01",
+    grade="official",
+    verified_on="2026-11-02",
+    verified_by="Ministry of Health",
+)
+
+
+def with_services(*services: ReferralService, mode: Mode = Mode.LIVE) -> Country:
+    return replace(VU, services=services, mode=mode)
+
+
+def phones(country: Country, place: str | None = "VU-SEE") -> dict[str, str]:
+    return {choice.id: choice.phone for choice in country.referral_choices("vu-pikinini", place)}
+
+
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize(
+    "lack", [{"verified_on": ""}, {"verified_by": ""}, {"conflict": True}, {"verified_on": "", "verified_by": ""}]
+)
+def test_a_number_that_is_not_confirmed_is_shown_in_no_mode(lack: dict[str, object]) -> None:
+    assert phones(with_services(CLINIC))["vu-clinic"] == "000 0009"
+    for mode in Mode:
+        found = with_services(replace(CLINIC, **lack), mode=mode).referral_choices("vu-pikinini", None)
+        (clinic,) = [choice for choice in found if choice.id == "vu-clinic"]
+        assert (clinic.phone, clinic.verified_by, clinic.verified_on) == ("", "", ""), "it can be chosen all the same"
+
+
+@pytest.mark.parametrize(
+    ("change", "modes"),
+    [
+        ({}, set(Mode)),
+        ({"demo": True}, set(Mode) - {Mode.LIVE}),
+        ({"withdrawn": True}, set()),
+        ({"grade": "unverified"}, set()),
+    ],
+)
+def test_who_is_in_it(change: dict[str, object], modes: set[Mode]) -> None:
+    service = replace(CLINIC, **change)
+    assert {mode for mode in Mode if "vu-clinic" in phones(with_services(service, mode=mode))} == modes
+
+
+def test_the_other_hotlines_are_in_it_and_no_unconfirmed_number_of_them() -> None:
+    found = phones(with_services())
+    assert set(found) == set(VU.hotlines) - {"vu-pikinini"} and set(found.values()) == {""}
+
+
+@pytest.mark.parametrize(
+    ("place", "first"), [("VU-SEE", "vu-clinic"), ("VU-SAM", "vu-womens-centre"), (None, "vu-clinic")]
+)
+def test_services_of_the_district_come_first(place: str | None, first: str) -> None:
+    choices = with_services(CLINIC).referral_choices("vu-pikinini", place)
+    assert choices[0].id == first
+    assert {choice.id: choice.is_here for choice in choices}["vu-clinic"] == (place != "VU-SAM")
+
+
+@pytest.mark.parametrize(
+    ("services", "line"),
+    [
+        ((CLINIC, CLINIC), "service vu-clinic: the id is used twice"),
+        ((replace(CLINIC, id="vu-police"),), "service vu-police: the id is used twice"),
+        ((replace(CLINIC, places=("VU-XXX",)),), "service vu-clinic: places: there is no place VU-XXX"),
+        ((replace(CLINIC, source=" "),), "service vu-clinic: source: it is missing"),
+    ],
+)
+def test_a_fault_is_named_in_every_mode(services: tuple[ReferralService, ...], line: str) -> None:
+    for mode in Mode:
+        problems = with_services(*services).problems(mode)
+        assert [problem for problem in problems if problem.startswith(f"vu.toml: {line}")]
+    assert not [problem for problem in with_services(CLINIC).problems(Mode.DEMO) if "service" in problem]
+
+
+def test_a_number_is_dialled_each_year() -> None:
+    country = with_services(CLINIC)
+    assert not [line for line in country.overdue(date(2027, 11, 2)) if "service" in line]
+    assert [line for line in country.overdue(date(2027, 11, 3)) if "service vu-clinic: its number was last" in line]
+
+
+def test_readiness_lists_the_numbers_to_dial_and_no_made_up_ones() -> None:
+    items = {item.name: item for item in readiness_items(with_services(replace(CLINIC, verified_on="")), [], [])}
+    assert "to dial from every network: Clinic 000 0009" in items["numbers"].missing
+    shipped = {item.name: item for item in readiness_items(VU, [], [])}
+    assert not [line for line in shipped["numbers"].missing if "000 000" in line]
+
+
+def test_a_wrong_number_is_withdrawn_at_once() -> None:
+    text, services = mark_withdrawn(text_of(VU), "000 0001")
+    assert services == ("Demo: Child Welfare Office, Shefa",)
+    assert "demo-welfare-shefa" not in phones(load_country("vu", text, Mode.DEMO))
+    assert "demo-clinic-sanma" in phones(load_country("vu", text, Mode.DEMO))
