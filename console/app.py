@@ -20,7 +20,7 @@ from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
-from console.views import case, case_actions, case_list, drills, handover, operator, staff, statistics
+from console.views import case, case_actions, case_list, drills, entry, handover, operator, staff, statistics
 from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
@@ -41,6 +41,7 @@ PAGES = (
     case.bp,
     case_actions.bp,
     handover.bp,
+    entry.bp,
     staff.bp,
     operator.bp,
     statistics.bp,

@@ -67,6 +67,7 @@ CELL_LABELS: Mapping[str, str] = {
     "ussd": "Dialled a code",
     "sms": "By text message",
     "simulator": "On the phone in the browser",
+    "staff": "Told to staff: by telephone or in person",
     "mobile_money": "Mobile money",
     "card_bank": "Card or bank",
     "gift_airtime": "Gift card or airtime",

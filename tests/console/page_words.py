@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import deadlines, reachability, report
+from console.presenters import deadlines, entry, reachability, report
 from console.views import case, case_actions, case_list, drills, handover, operator, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
@@ -59,6 +59,7 @@ def _in_code() -> Iterator[str]:
         case_actions.CLOSED_MEANWHILE,
     )
     yield from (*report.SENTENCES, *report.ROLES.values())
+    yield from entry.SENTENCES
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from credentials.FAULTS
     yield login.LOGIN_REFUSED

@@ -71,14 +71,14 @@ class OutdatedRevision(Exception):
 
 
 NoteKind = Literal["reason", "answer", "note"]
-DraftKind = Literal["message", "note"]
+DraftKind = Literal["message", "note", "entry"]
 
 
 @dataclass(frozen=True, slots=True)
 class SealedNote:
     """A text for the hotline's own staff, sealed to the hotline's key.
 
-    `kind`: reason, answer or note; for a draft: message or note.
+    `kind`: reason, answer or note; for a draft: message, note or entry (a report that is being entered).
     """
 
     note_id: str

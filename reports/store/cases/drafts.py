@@ -21,6 +21,7 @@ from runtime.time_units import HOUR
 LIFETIME = 10 * HOUR  # the longest that a session lasts
 MESSAGE: Final = "message"
 NOTE: Final = "note"
+ENTRY: Final = "entry"
 DRAFT_KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 
 
