@@ -20,7 +20,7 @@ from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
-from console.views import case, case_actions, case_list, drills, entry, handover, operator, staff, statistics
+from console.views import case, case_actions, case_list, drills, entry, handover, operator, referral, staff, statistics
 from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
@@ -42,6 +42,7 @@ PAGES = (
     case_actions.bp,
     handover.bp,
     entry.bp,
+    referral.bp,
     staff.bp,
     operator.bp,
     statistics.bp,

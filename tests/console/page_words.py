@@ -8,8 +8,9 @@ from pathlib import Path
 
 from console import responses, templating
 from console.auth import access_control, credentials, invitations, login
-from console.presenters import deadlines, entry, reachability, report
+from console.presenters import deadlines, entry, reachability, referral, report
 from console.views import case, case_actions, case_list, drills, handover, operator, staff
+from console.views import referral as referral_view
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
@@ -60,6 +61,7 @@ def _in_code() -> Iterator[str]:
     )
     yield from (*report.SENTENCES, *report.ROLES.values())
     yield from entry.SENTENCES
+    yield from (*referral.SENTENCES, referral_view.NOTE)
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from credentials.FAULTS
     yield login.LOGIN_REFUSED

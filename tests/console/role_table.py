@@ -34,6 +34,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /reports/<report_id>/export": (LEAD,),
     **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},
     "POST /reports/<report_id>/away": (LEAD,),
+    "GET /reports/<report_id>/referral": READERS,
+    "POST /reports/<report_id>/referral": READERS,
     "GET /enter": READERS,
     "POST /enter": READERS,
     "POST /enter/draft": READERS,
