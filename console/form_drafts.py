@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
 from console.bodies import MessageSealer
 from console.services import services
+from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, drafts
 from reports.store.cases.case_actions import DraftKind
+from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.staff.accounts import Account
 
 DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its report
@@ -18,12 +21,17 @@ DRAFT_FIELDS: Mapping[DraftKind, str] = {
     drafts.CLOSING: "done",
 }  # kind of draft → field of the page's form
 MAX_DRAFT_LENGTH = 4000  # characters
+ENTRY = "entry"  # in place of that id: a report that is being entered
+NOT_IN_DRAFT = frozenset((DRAFT_OF, "once", "then", "do", "token"))
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def save(account: Account, form: Mapping[str, str]) -> None:
     """Save the drafts that a form carries, sealed to the hotline. An empty text deletes its draft."""
     report_id = form.get(DRAFT_OF, "")
+    if report_id == ENTRY:
+        _save_entry(account, form)
+        return
     if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(services.database, account, report_id):
         return
     for kind, name in DRAFT_FIELDS.items():
@@ -42,3 +50,30 @@ def message_sealer(account: Account, report_id: str) -> MessageSealer:
     hotline, database = account.hotline, services.database
     target, _, _ = case_actions.look_up(database, hotline, report_id, b"")
     return MessageSealer(hotline, report_id, target, services.keys[hotline], database.now())
+
+
+def _save_entry(account: Account, form: Mapping[str, str]) -> None:
+    """Save the whole form of a report that is being entered. A number without leave to use it is not stored."""
+    key = services.keys.get(account.hotline)
+    if key is None:  # an operator, say
+        return
+    fields = {name: value for name, value in form.items() if value and name not in NOT_IN_DRAFT}
+    if fields.get("contact", "none") == "none":
+        fields.pop("number", None)
+    now, staff_id = services.database.now(), account.staff_id
+    target = AnswerTarget("", services.settings.mode, None, ())
+    sealer = MessageSealer(account.hotline, staff_id, target, key, now)
+    drafts.save(services.database, account, sealer.note(drafts.ENTRY, json_bytes(fields).decode()))
+
+
+def load_entry(account: Account) -> Mapping[str, str]:
+    """Return the fields of this person's unfinished report; empty if there is none."""
+    rows = drafts.list_drafts(services.database, account, account.staff_id)
+    text = services.decryptor.drafts(rows, account.staff_id, account.hotline).get(drafts.ENTRY)
+    fields: Mapping[str, str] = json.loads(text) if text else {}
+    return fields
+
+
+def discard_entry(account: Account) -> None:
+    """Delete this person's unfinished report."""
+    drafts.discard(services.database, account, account.staff_id, drafts.ENTRY)

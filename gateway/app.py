@@ -20,6 +20,7 @@ from gateway import channels as channel_files
 from gateway import views
 from gateway.admission import AdmissionControl
 from gateway.background.drills import DrillRunner
+from gateway.background.entry_codes import EntryMailboxes
 from gateway.background.erasures import ErasureReplay
 from gateway.background.housekeeping import HOST, CountryReload, Housekeeping, StatisticsFlush
 from gateway.conversation.dispatcher import Dispatcher
@@ -216,7 +217,12 @@ def _assemble(config: _Configuration) -> Services:
     )
     drill_runner = DrillRunner(database, dispatcher, reducer, submitter, common.mode, wait_for=loop.run)
     erasure_replay = ErasureReplay(database, journal, mailbox, HOST)
-    leased_tasks = optouts.share_keys, StatisticsFlush(session_store, database).move, drill_runner.hold
+    leased_tasks = (
+        optouts.share_keys,
+        StatisticsFlush(session_store, database).move,
+        drill_runner.hold,
+        EntryMailboxes(database, record_cipher, common.mode, count).make,
+    )
     return Services(
         database=database,
         spool=spool,

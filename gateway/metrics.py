@@ -32,6 +32,8 @@ COUNTED: Mapping[str, str] = {
     "sms_stored_until_redis_returns": "SMS stored until Redis is available and they can be answered",
     "sms_replies_not_stored": "SMS replies that could not be stored for the worker",
     "reports_spooled": "Reports written to the spool",
+    "entry_mailboxes_made": "Mailboxes made for reports that staff entered in the console",
+    "entry_codes_unreadable": "Codes of reports that staff entered, which no store key opens",
     "reports_not_stored": "Reporters who were told NOT SENT",
     "incomplete_reports_not_stored": "Incomplete reports in danger that could not be scheduled",
     "cancellations_not_stored": "Cancelled or deleted drafts whose deletion could not be stored",

@@ -58,6 +58,7 @@ class PendingKind(StrEnum):
     UNCONFIRMED_TEXT = "words"  # SMS words that were never confirmed
     UPDATE = "update"  # answers after Send, or a Send after an incomplete report
     UNREAD = "unread"  # an input that could not be read
+    STAFF = "staff"  # a report that staff entered: taken by telephone or from a visitor
 
 
 URGENT, STANDARD = (Priority.P1, Priority.P2), (Priority.P3, Priority.P4)

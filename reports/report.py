@@ -78,7 +78,30 @@ def crosswalk(facts: Facts) -> Crosswalk:
     return Crosswalk(**terms)
 
 
-ReportChannel = Literal[ChannelKind, "simulator"]
+ReportChannel = Literal[ChannelKind, "simulator", "staff"]
+EntryWay = Literal["call", "walk_in"]
+Consent = Literal["yes", "no", "not_asked"]
+ConsentGiver = Literal["child", "carer", "reporter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffEntry:
+    """How a report came to staff who entered it, and what the person agreed to.
+
+    `given_by`: who gave the consent: the child, a parent or carer, or somebody else who reports.
+    """
+
+    how: EntryWay
+    entered_by: str
+    given_by: ConsentGiver
+    storing: Consent
+    referral: Consent
+    contact: Consent
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the field `entry` of a report."""
+        consent = {"storing": self.storing, "referral": self.referral, "contact": self.contact}
+        return {"how": self.how, "entered_by": self.entered_by, "consent": {"given_by": self.given_by, **consent}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +132,7 @@ class ReportMetadata:
     repeat_of: int | None = None
     floor: Priority | None = None  # the priority that the report has already reached
     words_only: bool = False  # words sent by SMS and never confirmed
+    entry: StaffEntry | None = None  # of a report that staff entered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +235,7 @@ def _frame(setting: ReportMetadata) -> dict[str, Any]:
         "language": setting.language,
         "flow": {"id": setting.flow, "version": setting.flow_version},
         "country": setting.country.iso,
+        **({"entry": setting.entry.to_dict()} if setting.entry else {}),
     }
 
 

@@ -53,6 +53,7 @@ CHANNELS: Final[Mapping[str, str]] = {
     "ussd": "USSD (dialled a code)",
     "sms": "SMS (text messages)",
     "simulator": "Phone page in a browser",
+    "staff": "Told to staff, by telephone or in person",
 }
 STATUSES: Final[Mapping[Handling, str]] = {
     Handling.NONE: "not taken yet",

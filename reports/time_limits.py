@@ -31,6 +31,7 @@ PENDING_REVISION: Mapping[PendingKind, int] = {
     PendingKind.UNCONFIRMED_TEXT: 30 * MINUTE,
     PendingKind.UPDATE: 2 * MINUTE,
     PendingKind.UNREAD: 0,
+    PendingKind.STAFF: 0,
 }
 SMS_ATTEMPT = 66 * SECOND  # until an SMS is tried again
 SMS_LIFETIME = 10 * MINUTE  # until an SMS that was not sent expires

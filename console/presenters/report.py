@@ -27,6 +27,17 @@ NO_SCHEME = str.maketrans("tT", "xX")
 CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 AVOIDED_HOTLINES = "The reporter left out {who}: do not pass it on to them."
 NOT_SAID, SEE_WORDS, SKIPPED = "not said", "(see their own words)", "(skipped)"
+ENTRY_FACTS = ("How it came", "Entered by", "Consent given by", "Agreed to storing", "Agreed to referral")
+ENTRY_ANSWERS = {
+    "call": "by telephone",
+    "walk_in": "in person",
+    "child": "the child",
+    "carer": "a parent or carer",
+    "reporter": "another person who reports",
+    "yes": "yes",
+    "no": "no",
+    "not_asked": "not asked",
+}
 FACTS = ("Danger", "Place", "Child concerned", "Age", "Reporter", "Language", "Channel")
 MORE = (
     "Pictures or files that nobody opened",
@@ -55,6 +66,8 @@ SENTENCES = (
     *(LANGUAGE_NAMES[tag] for tag in SCREEN_LANGUAGES),
     *ANSWERS,
     *FACTS,
+    *ENTRY_FACTS,
+    *ENTRY_ANSWERS.values(),
     *MORE,
     *EXTRAS.values(),
 )
@@ -232,6 +245,7 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
     yield "Reporter", staff_labels.REPORTERS.get(data["reporter_role"] or "", NOT_SAID)
     yield "Language", LANGUAGE_NAMES.get(data["language"], data["language"])
     yield "Channel", staff_labels.CHANNELS.get(data["channel"], data["channel"])
+    yield from _entry_facts(data.get("entry"))
     for key, value in data["extras"].items():
         label = EXTRAS.get(key, labels.of("", key).capitalize())
         yield label, labels.typed(key, value) if isinstance(value, str) else str(value)
@@ -240,6 +254,16 @@ def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str,
         yield "Pictures or files that nobody opened", str(count)
     if data["attachments"]["links"]:
         yield "Links, written so that nothing opens them", " ".join(data["attachments"]["links"])
+
+
+def _entry_facts(entry: object) -> Iterator[tuple[str, str]]:
+    """Yield how staff got a report that they entered, and the consent."""
+    if not isinstance(entry, Mapping):
+        return
+    consent = entry.get("consent") or {}
+    values = [entry.get("how"), *(consent.get(name) for name in ("given_by", "storing", "referral"))]
+    how, *agreed = (ENTRY_ANSWERS.get(str(value), NOT_SAID) for value in values)
+    yield from zip(ENTRY_FACTS, (how, str(entry.get("entered_by") or NOT_SAID), *agreed), strict=True)
 
 
 def _typed_texts(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

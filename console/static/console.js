@@ -29,7 +29,14 @@ const areas = [...document.querySelectorAll("textarea[data-draft]")];
 const writing = document.getElementById("writing");
 let saved = "";
 
+// A report that is being entered: the whole form is the draft.
+const entering = document.querySelector("form[data-entry]");
+
 function unsent() {
+  if (entering) {
+    const isPart = ({ name, type, checked }) => name && !["token", "once", "do"].includes(name) && (checked || !["radio", "checkbox"].includes(type));
+    return Object.fromEntries([...entering.elements].filter(isPart).map(({ name, value }) => [name, value]));
+  }
   if (!areas.length || !writing) return {};
   return { draft_of: writing.elements.draft_of.value, ...Object.fromEntries(areas.map((area) => [area.name, area.value])) };
 }
@@ -37,14 +44,14 @@ function unsent() {
 async function keep() {
   const now = JSON.stringify(unsent());
   if (now === saved) return;
-  const answer = await say(`/reports/${writing.elements.draft_of.value}/draft`);
+  const answer = await say(entering ? "/enter/draft" : `/reports/${writing.elements.draft_of.value}/draft`);
   if (answer.status === 204) saved = now;
 }
 
 function keepDrafts() {
   saved = JSON.stringify(unsent());
   let waits = 0;
-  for (const area of areas) {
+  for (const area of entering ? [entering] : areas) {
     area.addEventListener("input", () => {
       clearTimeout(waits);
       waits = setTimeout(() => keep().catch(() => {}), 1000);
@@ -54,6 +61,7 @@ function keepDrafts() {
   // Whatever form of this page is sent carries it, too.
   document.addEventListener("formdata", ({ formData }) => {
     saved = JSON.stringify(unsent());
+    if (entering && formData.has("draft_of")) return; // the form itself
     for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
   });
   // The page behind a link shows what was written here: so it is kept before that is asked for.
@@ -64,6 +72,13 @@ function keepDrafts() {
     keep().catch(() => {}).finally(() => location.assign(link.href));
   });
 }
+
+// Of the further questions only those of what happened are shown.
+function showFurther({ target }) {
+  if (target.name !== "category") return;
+  for (const one of entering.querySelectorAll("[data-for]")) one.hidden = !(one.open = one.dataset.for === target.value);
+}
+entering?.addEventListener("change", showFurther);
 
 function blank() {
   document.documentElement.hidden = true;
@@ -491,7 +506,8 @@ if (token) {
   for (const list of lists) setInterval(renew, list.dataset.every ? 1000 * list.dataset.every : POLL, list);
   addEventListener("visibilitychange", () => lists.forEach(renew)); // who comes back to a tab sees what holds now
   document.querySelector("form[data-alarm-switch]")?.addEventListener("submit", switched);
-  if (areas.length && writing) keepDrafts();
+  if (entering || (areas.length && writing)) keepDrafts();
+  document.querySelector("button[data-print]")?.addEventListener("click", () => print());
   runClocks();
   setInterval(runClocks, 1000);
   addEventListener("submit", ({ submitter }) => submitter?.closest("[data-ends]") && tabs?.postMessage("blank"));

@@ -38,7 +38,12 @@ def code_and_pin(cipher: RecordCipher, secret: bytes) -> tuple[str, str]:
 
 def create_mailbox(cipher: RecordCipher, secret: bytes) -> MailboxRecord:
     """Return the record of code and PIN: a slow hash, and a key pair whose private key only both together open."""
-    hashed = next(_slow_hashes(cipher, code_and_pin(cipher, secret)))
+    return mailbox_of(cipher, code_and_pin(cipher, secret))
+
+
+def mailbox_of(cipher: RecordCipher, pair: tuple[str, str]) -> MailboxRecord:
+    """Return the record of this code and PIN, as `create_mailbox`."""
+    hashed = next(_slow_hashes(cipher, pair))
     public, sealed = new_mailbox_keys(keyed_hash(hashed, "mailbox"))
     return MailboxRecord(keyed_hash(hashed, "lookup"), public, sealed)
 

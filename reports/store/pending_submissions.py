@@ -35,11 +35,12 @@ from reports.escalation import URGENT, PendingKind, Priority
 from reports.facts import Completeness
 from reports.retention import ERASED
 from reports.store import audit_log, deliveries
+from reports.store.cases import case_status
 from reports.store.deliveries import is_on_latest_route, new_delivery
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_due, period_by_column
 from reports.store.escalation import steps
-from reports.store.mailboxes import correspondence
+from reports.store.mailboxes import correspondence, entry_codes
 from reports.store.schema import tables as t
 from reports.store.submissions import HELD, Submission, find_submitted, same_report
 from reports.time_limits import PENDING_REVISION
@@ -50,6 +51,7 @@ AUDIT_ACTS = {
     PendingKind.UNCONFIRMED_TEXT: "words_filed",
     PendingKind.UPDATE: "updated",
     PendingKind.UNREAD: "unread_filed",
+    PendingKind.STAFF: "entry_stored",
 }
 
 
@@ -85,9 +87,18 @@ def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, Priorit
         rows = connection.execute(delete(t.pending).where(condition).returning(*p)).all()
         if not rows:
             return []
-        rows = sorted(rows, key=lambda row: row.rank)
         now = database.moment(connection)
-        return _submit(connection, database, rows, now)
+        new_deliveries = []
+        # Staff's own rows apart: whoever wrote one must not change what happens to the row of a phone.
+        for is_entered in (False, True):
+            part = sorted((row for row in rows if (row.kind == PendingKind.STAFF) is is_entered), key=_rank)
+            new_deliveries += _submit(connection, database, part, now) if part else []
+        return new_deliveries
+
+
+def _rank(row: Any) -> int:
+    rank: int = row.rank
+    return rank
 
 
 def _submit(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, Priority]]:
@@ -96,8 +107,10 @@ def _submit(connection: Connection, database: Database, rows: Sequence[Any], now
         audit_log.append(connection, "clock", "not_filed:erased", first_row.report_id, now)
         return []
     is_new, effect = _insert_report(connection, database, first_row), RevisionEffect()
+    is_entered = first_row.kind == PendingKind.STAFF
     if not is_new:
-        if _is_submitted(connection, rows):
+        # The console may enter a report, and must not change one that exists.
+        if is_entered or _is_submitted(connection, rows):
             return []
         effect = _update_report(connection, database, first_row, now)
         if effect.complete:
@@ -109,12 +122,31 @@ def _submit(connection: Connection, database: Database, rows: Sequence[Any], now
     audit_log.append(connection, "clock", AUDIT_ACTS[first_row.kind], first_row.report_id, now)
     for delivery_id, _ in new_deliveries:
         audit_log.append(connection, "clock", "made", delivery_id, now)
+    if is_entered:
+        _finish_entry(connection, database, first_row, new_deliveries, now)
     for row in rows:
         new_deliveries += correspondence.deliver_missing_messages(
             connection, database, row.report_id, row.recipient, now
         )
     deliveries.update_report_state(connection, first_row.report_id, now)
     return new_deliveries
+
+
+def _finish_entry(
+    connection: Connection, database: Database, row: Any, new_deliveries: Sequence[tuple[str, Priority]], now: int
+) -> None:
+    """Hold the code of an entered report for web, and acknowledge it for the person who takes it."""
+    if row.code is not None:
+        entry_codes.hold(connection, row.report_id, row.code, now)
+    if row.taker is None:
+        return
+    for delivery_id, _ in new_deliveries:
+        same_delivery = t.delivery.c.delivery_id == delivery_id
+        connection.execute(update(t.delivery).where(same_delivery).values(handling=Handling.ACCEPTED))
+        audit_log.append(connection, row.taker, Handling.ACCEPTED, delivery_id, now)
+    name = case_status.actor_name(row.taker)[:24]
+    values = {"holder": name, "changed_at": now, "changed_by": name, "read_at": now}
+    connection.execute(insert(t.holding).values(report_id=row.report_id, hotline=row.recipient, **values))
 
 
 def _insert_report(connection: Connection, database: Database, row: Any) -> bool:

@@ -13,14 +13,17 @@ from console.presenters import (
     case_rows,
     closing,
     deadlines,
+    entry,
     follow_up,
     message_notices,
     reachability,
+    referral,
     report,
     timeline,
 )
 from console.views import case, case_actions, drills, handover, operator, own_replies, shift, staff
 from console.views import closing as closing_views
+from console.views import referral as referral_view
 from flows import staff_replies
 from reports import staff_labels
 from reports.triage import FLAG_LABELS, REASON_LABELS
@@ -82,6 +85,8 @@ def _in_code() -> Iterator[str]:
     yield from report.SENTENCES
     yield from timeline.SENTENCES
     yield from (shift.NO_REPORT, shift.NO_COLLEAGUE, shift.NOT_GIVEN, shift.ACCEPTED_BY_ANOTHER)
+    yield from entry.SENTENCES
+    yield from (*referral.SENTENCES, referral_view.NOTE)
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from credentials.FAULTS
     yield from (login.LOGIN_REFUSED, login.UNLOCK_REFUSED, passkey_views.PASSKEY_REFUSED)

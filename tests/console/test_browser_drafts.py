@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import delete, update
 
 from reports.store.schema import tables as t
-from tests.console.test_every_page import Desk, told
+from tests.console.test_every_page import Desk, _entered, told
+from tests.support.desks import rows
+from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
 
@@ -87,4 +89,28 @@ def test_closing_without_an_outcome_says_so(desk: Desk, chromium: Any) -> None:
     press(page, "Close")
     assert page.locator("#said").inner_text() == "Choose an outcome. The report is not closed."
     assert areas(page)[0] == WORDS
+    context.close()
+
+
+@pytest.mark.parametrize("script", [False, True], ids=["without a script", "with a script"])
+def test_what_is_being_entered_is_kept_until_it_is_saved(desk: Desk, chromium: Any, script: bool) -> None:
+    desk.change(delete(t.draft))
+    context = desk.context(chromium, "mere", java_script_enabled=script)
+    page = context.new_page()
+    address, words = f"{desk.address}/enter", page.locator("#told")
+    page.goto(address)
+    page.locator('input[name="danger"][value="soon"]').check()
+    words.fill(WORDS)
+    if script:  # nothing is pressed
+        until(lambda: bool(rows(desk.database, t.draft)), "no draft was saved")
+    else:
+        press(page, "Français")
+    page.goto(f"{desk.address}/me")
+    page.goto(address)
+    press(page, "English")
+    assert words.input_value() == WORDS and page.locator('input[name="danger"][value="soon"]').is_checked()
+    page.locator('details[data-for="luring"] summary').click()
+    _entered(page)
+    page.goto(address)
+    assert words.input_value() == "", "what was saved is no draft any more"
     context.close()

@@ -184,6 +184,23 @@ def _closed(page: Any) -> None:
     page.goto(address)
 
 
+def _incomplete(page: Any) -> None:
+    page.get_by_role("button", name="Save report and show the code").click()
+    page.get_by_text("The report is not saved yet.").wait_for()
+
+
+def _entered(page: Any) -> None:
+    """As a person does who takes down a call: one press for each answer."""
+    for name, value in (("danger", "soon"), ("how", "call"), ("category", "luring"), ("about", "child_i_know")):
+        page.locator(f'input[name="{name}"][value="{value}"]').check()
+    page.get_by_label("What the reporter says").fill("A made-up sentence.")
+    page.get_by_label("Is a meeting planned?").select_option("later")
+    for name, value in (("given_by", "reporter"), ("storing", "yes"), ("referral", "yes"), ("taker", "me")):
+        page.locator(f'input[name="{name}"][value="{value}"]').check()
+    page.get_by_role("button", name="Save report and show the code").click()
+    page.get_by_role("heading", name="Report saved").wait_for()
+
+
 def _wrong_password(page: Any) -> None:
     for label in ("Name", "Password", "6-digit code from your authenticator app"):
         page.get_by_label(label, exact=True).fill("nobody")
@@ -241,6 +258,10 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("report, closed", "mere", of["closed"], _closed)
     yield Sight("report, printed", "mere", of["new"], _printed)
     yield Sight("hand-over", "mere", "/shift")
+    yield Sight("entry", "mere", "/enter")
+    yield Sight("entry, something missing", "mere", "/enter", _incomplete)
+    yield Sight("entry, saved", "mere", "/enter", _entered)
+    yield Sight("referral", "mere", f"{of['new']}/referral")
     yield Sight("me", "mere", "/me")
     yield Sight("check", "mere", "/check?then=/me")
     yield Sight("help", "mere", "/help")
@@ -273,7 +294,11 @@ CUT = """() => {
 
 # Where the keyboard is: which of all that can be reached, whether it shows, and whether its place is seen.
 AT = """(free) => {
-  const all = [...document.querySelectorAll(free)].filter((one) => one.getClientRects().length && !one.disabled);
+  // Of a group of radio buttons Tab reaches the chosen one, or the first.
+  const group = (one) => [...document.getElementsByName(one.name)];
+  const stop = (one) => one.type !== "radio" || one === (group(one).find((other) => other.checked) ?? group(one)[0]);
+  const may = (one) => one.getClientRects().length && !one.disabled && stop(one);
+  const all = [...document.querySelectorAll(free)].filter(may);
   const here = document.activeElement, style = getComputedStyle(here), box = here.getBoundingClientRect();
   const shows = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   const seen = box.width > 1 && box.bottom > 0 && box.top < innerHeight;

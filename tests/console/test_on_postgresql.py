@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reports.crypto import SealContext, new_mailbox_keys, seal_body
+from gateway.background.entry_codes import EntryMailboxes
+from reports.crypto import RecordCipher, SealContext, new_mailbox_keys, seal_body
 from reports.crypto.key_files import load_public_keys
-from reports.store import submissions
-from reports.store.engine.database import Database
-from reports.store.privileges.rights import CONSOLE, WEB
+from reports.store import pending_submissions, submissions
+from reports.store.engine.database import Database, PermissionDenied
+from reports.store.privileges.rights import CLOCK, CONSOLE, WEB
+from reports.store.privileges.row_security import write_as
+from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.staff import accounts
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
+from runtime.settings import Mode
+from tests.console.test_entry import form_of
 from tests.house.files import ROOT
 from tests.support.authenticator import SecurityKey
 from tests.support.console import Console
@@ -159,3 +165,49 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
     who = next(one.staff_id for one in accounts.list_accounts(database, "vu-pikinini") if one.name == "mere")
     assert ana.post(f"{path}/away", {"who": who}, at=path).status == 303
     assert mere.get(path).status == 404
+
+
+@pytest.mark.rule("X-10")
+def test_a_report_that_staff_enter(console: Console) -> None:
+    """The console writes it, the scheduler stores it, web makes the mailbox: each with the rights of its own role."""
+    database = console.parts.database
+    web, clock = (Database(str(database.engine.url.set(username=role)), threads=1) for role in (WEB, CLOCK))
+    mailboxes = EntryMailboxes(web, RecordCipher([b"k" * 32]), Mode.DEMO, lambda _: None)
+    mere, oto = joined(console.flask, database, "mere"), joined(console.flask, database, "oto", hotline="vu-police")
+    for one in (mere, oto):
+        one.log_in()
+    mailboxes.make()
+    form = form_of(mere)
+    assert mere.post("/enter/draft", form).status == 204 and "The uncle comes" in mere.get("/enter").text
+    for _ in range(2):
+        assert 'class="digits"' in mere.post("/enter", form | {"taker": "me"}).html
+    for origin_key in pending_submissions.list_due(clock):
+        pending_submissions.submit_due(clock, origin_key)
+    mailboxes.make()
+    report_id = mere.get("/").html.partition('id="row-')[2][:36]
+    assert "Taken by: mere" in mere.get(f"/reports/{report_id}").text
+    assert "never got a code" not in mere.get(f"/reports/{report_id}").text
+    assert report_id not in oto.get("/").html and oto.get(f"/reports/{report_id}").status == 404
+    for one in (web, clock):
+        one.close()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"recipient": "vu-police"},
+        {"kind": "update"},
+        {"revision": 2},
+        {"role": "fallback"},
+        {"taker": "staff:vu-police/oto"},
+    ],
+)
+def test_the_console_writes_no_other_row_of_pending(console: Console, forged: dict[str, Any]) -> None:
+    row = {"origin_key": b"o" * 32, "recipient": "vu-pikinini", "report_id": new_id(1), "revision": 1, "kind": "staff"}
+    row |= {"created_at": 1, "due_at": 1, "country": "VU", "mode": "demo", "priority": "P1", "completeness": "complete"}
+    row |= {"role": "primary", "rank": 0, "why": "X", "key_id": "x", "wrap": b"", "head": b"", "sealed": b""}
+    database = console.parts.database
+    with write_as(database, "vu-pikinini") as connection:
+        connection.execute(t.pending.insert().values(row))
+    with pytest.raises(PermissionDenied), write_as(database, "vu-pikinini") as connection:
+        connection.execute(t.pending.insert().values({**row, "origin_key": b"p" * 32, **forged}))

@@ -13,7 +13,9 @@ import pytest
 
 from console import templating
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
+from reports.store.schema import tables as t
 from tests.console.page_words import messages
+from tests.console.test_entry import form_of, web_makes_mailboxes
 from tests.console.test_words_stay_words import PAGES, Room, plan_of_it
 from tests.support.desks import given
 from tests.support.staff import Page, Person, close_form
@@ -25,7 +27,8 @@ SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # what
 READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
 OWN = re.compile(  # of nobody's language: names, ids, units, priorities and what a program is called
     r"\b(?:Demo: Child Welfare Office, Shefa|Demo: Health Centre, Sanma|Demo: Counselling by phone|mon-fri"
-    r"|Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome|Linux"
+    r"|Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome"
+    r"|Malampa|Penama|Sanma|Tafea|Torba|Linux"
     r"|tokaut|web|UTC|CSV|JSON|SMS|DRILL|P[1-4]|min|d|h|[a-z]+\d+|[0-9a-f-]{6,}|[0-9A-F]{3}|Pacific/Efate)\b"
 )
 
@@ -103,6 +106,30 @@ def test_every_page(room: Room, report: str, who: str, path: str) -> None:
     page = look(room, who, path)
     assert page.status == 200 and ('<html lang="qq">' in page.html or path == "/rows")
     assert untranslated(page) == []
+
+
+def test_what_is_missing_of_an_entry_and_of_a_referral(room: Room, report: str) -> None:
+    for path, form in (
+        ("/enter", {"once": "x", "contact": "call_07_21"}),
+        ("/enter", {"once": "x", "category": "missing", "about": "other"}),
+        ("/enter", {"once": "x", "category": "harm", "about": "sighting"}),
+        (f"{report}/referral", {"do": "pdf", "basis": "consent", "number": "1"}),
+    ):
+        page = room.lead.post(path, form, at=path, Accept_Language="qq")
+        assert page.status == 400 and untranslated(page) == []
+    assert untranslated(room.lead.get(f"{report}/referral", Accept_Language="qq")) == []
+
+
+@pytest.mark.parametrize("taker", ["me", "next"])
+def test_the_page_with_the_code(room: Room, taker: str) -> None:
+    for publishes in (False, True):
+        if publishes:
+            web_makes_mailboxes(room.database)
+        page = room.lead.post("/enter", form_of(room.lead, taker=taker), Accept_Language="qq")
+        assert page.status == 200 and ('class="digits"' in page.html) is publishes
+        assert untranslated(page) == []
+        with room.database.write() as connection:
+            connection.execute(t.entry_key.delete())
 
 
 def test_a_report(room: Room, report: str) -> None:

@@ -52,10 +52,12 @@ PAGES = {
         "/readiness",
         "/help",
         "/check",
+        "/enter",
     ),
     "auditor": ("/audit", "/statistics", "/readiness", "/me"),
     "operator": ("/operator", "/readiness", "/me", "/help"),
 }
+ENTRY_FIELDS = ("once", "danger", "category", "words", "number", "more.images.where_online", "place", "begun")
 QUERIES = ("tab", "priority", "category", "place", "page", "more")
 FORMULA = "=+-@\t\r\n＝＋－＠"
 NUMBERS = count()  # names are taken once
@@ -188,9 +190,13 @@ def test_what_staff_write(room: Room, words: str) -> None:
     for path, at, form in (
         ("/people/invite", "/people", {"name": words, "role": words}),
         ("/me/password", "/me", {"password": words, "again": "another"}),
+        ("/enter", "/enter", dict.fromkeys(ENTRY_FIELDS, words)),
+        (f"/reports/{ids[0]}/referral", f"/reports/{ids[0]}/referral", {"to": words, "purpose": words}),
     ):
         clean = {name: one.encode("utf-8", "replace").decode() for name, one in form.items()}
-        same(room.lead.post(path, clean, at=at), room.lead.post(path, dict.fromkeys(form, "plain"), at=at))
+        more = {"do": "pdf"} if path.endswith("/referral") else {}
+        other = dict.fromkeys(form, "plain")
+        same(room.lead.post(path, clean | more, at=at), room.lead.post(path, other | more, at=at))
 
 
 @by_each

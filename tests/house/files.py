@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("gateway", "console", "flows", "locales", "reports", "runtime", "workers", "tokaut")
-NO_TEXT = (".gz", ".png", ".mo", ".lock")
+NO_TEXT = (".gz", ".png", ".ttf", ".mo", ".lock")
 
 
 @cache

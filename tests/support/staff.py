@@ -30,7 +30,7 @@ class Page:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.status: int = answer.status_code
-        self.html: str = answer.get_data(as_text=True)
+        self.html: str = answer.get_data().decode(errors="replace")  # a file is no text
         self.headers = answer.headers
 
     @property

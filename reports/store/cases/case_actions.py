@@ -71,7 +71,7 @@ class OutdatedRevision(Exception):
 
 
 NoteKind = Literal["reason", "answer", "note", "closing", "hoax"]
-DraftKind = Literal["message", "note", "closing"]
+DraftKind = Literal["message", "note", "closing", "entry"]
 
 
 @dataclass(frozen=True, slots=True)

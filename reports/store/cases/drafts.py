@@ -22,6 +22,7 @@ LIFETIME = 10 * HOUR  # the longest that a session lasts
 MESSAGE: Final = "message"
 NOTE: Final = "note"
 CLOSING: Final = "closing"
+ENTRY: Final = "entry"
 DRAFT_KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 
 

@@ -144,6 +144,7 @@ BATCH_SIZE: Final = 500  # reports of one transaction, at most
 # Every table that names a report, in the order in which its rows are deleted; a test finds a missing one.
 REPORT_TABLES: Final[tuple[Table, ...]] = (
     *(t.mailbox, t.answer, t.message, t.contact, t.pending, t.hold, t.step, t.note, t.nudge, t.draft, t.presence),
+    t.entry_code,
     *(t.holding, t.kept_away, t.handover, t.drill),
     *(t.route, t.report_body, t.delivery, t.report),
 )

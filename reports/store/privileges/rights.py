@@ -53,7 +53,11 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "pending": {
         WEB: "INSERT; SELECT (origin_key, report_id, revision, kind, due_at); UPDATE (due_at); DELETE",
         CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE",
+        CONSOLE: "INSERT",  # reports that staff enter; the scheduler stores them
     },
+    "entry_key": {WEB: "SELECT; INSERT", CONSOLE: "SELECT"},
+    # Opens with web's store key only; the row is deleted when the mailbox is made.
+    "entry_code": {WEB: "SELECT (report_id, sealed, held_at); DELETE", CLOCK: "SELECT (report_id); INSERT; DELETE"},
     "inbound": {
         WEB: "INSERT; SELECT (inbound_key, seen_at, waiting); UPDATE (waiting)",
         CLOCK: "SELECT (seen_at, waiting); DELETE",
@@ -134,7 +138,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "holding": {
         CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at, "
         "changed_at, changed_by, hoax_at, closed_from, follow_up_at, follow_up_by)",
-        CLOCK: "SELECT (report_id, hotline, handed_by, follow_up_at); UPDATE (holder, handed_by, outcome, hoax_by, "
+        CLOCK: "SELECT (report_id, hotline, handed_by, follow_up_at); INSERT (report_id, hotline, holder, read_at, "
+        "changed_at, changed_by, follow_up_at); UPDATE (holder, handed_by, outcome, hoax_by, "
         "changed_at, changed_by, hoax_at, closed_from, follow_up_at, follow_up_by); DELETE",
     },
     # The console requests a transfer and the scheduler carries it out: the console cannot create deliveries.
@@ -189,6 +194,11 @@ OWN_DRILL = f"hotline = ANY ({HOTLINES})"
 NEW_DRILL = (  # in training only
     "starts_with(actor, 'staff:' || hotline || '/') AND EXISTS (SELECT FROM made_for WHERE mode = 'training')"
 )
+# Sealed to its own hotline, in the name of its own staff. That it is a new report is checked by the scheduler.
+NEW_ENTRY = (
+    f"kind = 'staff' AND revision = 1 AND role = 'primary' AND recipient = ANY ({HOTLINES}) "
+    "AND (taker IS NULL OR starts_with(taker, 'staff:' || recipient || '/'))"
+)
 BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # the audit entry will name this actor
 
 
@@ -230,12 +240,16 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
     ),
     "draft": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")],
-        RowPolicy(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('draft', 'recipient')}"),
+        # A report that is being entered does not exist yet.
+        RowPolicy(
+            f"recipient = ANY ({HOTLINES}) AND (kind = 'entry' OR {GIVEN_TO_RECIPIENT.format('draft', 'recipient')})"
+        ),
     ),
     "presence": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE"), (CONSOLE, "DELETE")],
         RowPolicy(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('presence', 'hotline')}"),
     ),
+    "pending": {(CONSOLE, "INSERT"): RowPolicy(NEW_ENTRY)},
     "mailbox": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("mailbox"))},
     "message": {
         (CONSOLE, "SELECT"): RowPolicy(

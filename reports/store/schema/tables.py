@@ -150,8 +150,28 @@ pending = Table(
     Column("wrap", LargeBinary, nullable=False),
     Column("head", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    # Only of a report that staff entered:
+    Column("taker", String(80)),  # the actor who acknowledges it; NULL: nobody yet
+    Column("code", LargeBinary),  # access code and PIN, sealed to web
     Index("ix_pending_due", "due_at"),
     Index("ix_pending_report_id", "report_id"),
+)
+
+# Web's public key for the codes of reports that staff enter, derived from its store key.
+entry_key = Table(
+    "entry_key",
+    metadata,
+    Column("public_key", LargeBinary(32), primary_key=True),
+    Column("made_at", MICROSECONDS, nullable=False),
+)
+
+# Access code and PIN of a report that staff entered, sealed to web, until web has made the mailbox.
+entry_code = Table(
+    "entry_code",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("held_at", MICROSECONDS, nullable=False),
 )
 
 # Received SMS: the provider's message id, so that none counts twice, and the text while Redis is unavailable.

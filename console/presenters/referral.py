@@ -1,0 +1,230 @@
+"""A referral form: the parts of a report that one service passes to another, with consent and purpose. Pure.
+
+The same parts are made into JSON (docs/cop-referral-1.0.schema.json) and, as labelled lines, into a PDF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from console import bodies
+from console.presenters.report import (
+    ENTRY_ANSWERS,
+    EXTRAS,
+    NOT_SAID,
+    ChoiceLabels,
+    ScreenValues,
+    fill_placeholders,
+    inert_text,
+    present_report,
+)
+from reports import exports
+from reports.json_bodies import rfc3339
+
+MAX_TO, MAX_PURPOSE = 120, 600  # characters
+# What may be chosen, and what it says on the form
+SECTIONS: Final[Mapping[str, str]] = {
+    "facts": "What happened, danger and priority",
+    "child": "Age and place of the child",
+    "words": "The reporter's own words",
+    "answers": "Answers to further questions",
+    "contact": "How the reporter may be contacted, without the number",
+}
+CHILD: Final = "Child concerned"
+AS_A_RULE: Final = ("facts", "child")
+BASES: Final[Mapping[str, str]] = {
+    "consent": "The person agrees to this referral",
+    "duty": "The law requires it, without consent",
+    "danger": "A life is in danger; there was no time to ask",
+}
+GIVERS: Final[Mapping[str, str]] = {"child": "The child", "carer": "A parent or carer", "reporter": "The reporter"}
+NO_TO, NO_PURPOSE = "Enter the service that gets this referral.", "Enter what the service is asked to do."
+NO_BASIS, NO_GIVER = "Choose on what basis you refer.", "Choose who gave the consent."
+NO_SECTION = "Choose at least one part of the report."
+NUMBER_NOT_SAFE = "The number is not given outside the safe hours, or without the reporter's leave."
+PROBLEMS = (NO_TO, NO_PURPOSE, NO_BASIS, NO_GIVER, NO_SECTION, NUMBER_NOT_SAFE)
+TITLE, CONFIDENTIAL = "Referral form", "Confidential. For the service named here only. Do not copy or forward it."
+LINES = ("From", "To", "Made", "Made by", "Report", "Purpose", "Basis", "Consent given by", "Not passed on")
+LABELS = ("What happened", "Danger", "Priority", "Why", "Age", "Place", "Contact", "Safe hours", "Number")
+TAKE_CARE, DRILL_LINE = "Take care", "A drill: no report here is real."
+ALLOWED: Final[Mapping[str, str]] = {
+    "none": "no contact allowed",
+    "call": "may be called",
+    "sms": "may be sent text messages",
+}
+SENTENCES = (
+    *SECTIONS.values(),
+    *BASES.values(),
+    *GIVERS.values(),
+    *PROBLEMS,
+    *LINES,
+    *LABELS,
+    *ALLOWED.values(),
+    *(TITLE, CONFIDENTIAL, TAKE_CARE, DRILL_LINE),
+)
+
+Say = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralRequest:
+    """What a person chose for a referral form. `number`: the reporter's number; empty if it does not go."""
+
+    to: str
+    purpose: str
+    basis: str
+    given_by: str
+    sections: tuple[str, ...]
+    number: str = ""
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Return the field → sentence of each missing choice, in the order of the form."""
+        found = {
+            "to": "" if self.to else NO_TO,
+            "purpose": "" if self.purpose else NO_PURPOSE,
+            "basis": "" if self.basis in BASES else NO_BASIS,
+            "given_by": NO_GIVER if self.basis == "consent" and self.given_by not in GIVERS else "",
+            "sections": "" if self.sections else NO_SECTION,
+        }
+        return {name: sentence for name, sentence in found.items() if sentence}
+
+    @classmethod
+    def of(cls, form: Mapping[str, str]) -> ReferralRequest:
+        """Read the fields of the form; the number is not one of them."""
+        basis = form.get("basis", "")
+        return cls(
+            to=" ".join(form.get("to", "").split())[:MAX_TO],
+            purpose=form.get("purpose", "").strip()[:MAX_PURPOSE],
+            basis=basis,
+            given_by=form.get("given_by", "") if basis == "consent" else "",
+            sections=tuple(name for name in SECTIONS if form.get(f"section.{name}")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Of which report a form is made, by whom and when.
+
+    `made_at`: Unix seconds. `zone_time`: the same, on the hotline's clock.
+    """
+
+    report_id: str
+    hotline: str
+    name: str
+    by: str
+    made_at: int
+    zone_time: str
+
+
+def referral_json(request: ReferralRequest, origin: Origin, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the referral as cop-referral 1.0. `found`: the decrypted report."""
+    data = bodies.complete_report(found)
+    parts: dict[str, Any] = {
+        "facts": {
+            **{name: data[name] for name in ("category", "danger")},
+            "priority": data["triage"]["priority"],
+            "reasons": data["triage"]["reasons"],
+        },
+        "child": {"about": data["about"], "age_band": data["child"]["age_band"], "place": data["place"]["name"]},
+        "words": {
+            "narrative": data["narrative"],
+            "unasked": [row["text"] for row in data["unasked"]],
+            "additions": [row["text"] for row in data["additions"]],
+        },
+        "answers": dict(data["extras"]),
+        "contact": {
+            **{name: data["contact"][name] for name in ("allowed", "how", "safe_hours")},
+            **({"msisdn": request.number} if request.number else {}),
+        },
+    }
+    return {
+        "schema": "cop-referral",
+        "version": "1.0",
+        "report_id": origin.report_id,
+        "mode": found.get("mode"),
+        "made_at": rfc3339(origin.made_at),
+        "from": {"hotline": origin.hotline, "name": origin.name, "by": origin.by},
+        "to": request.to,
+        "purpose": request.purpose,
+        "consent": {"basis": request.basis, "given_by": request.given_by or None},
+        "avoid": list(data["routing"]["avoid"]),
+        "sections": {name: parts[name] for name in _chosen(request)},
+        "withheld": [name for name in SECTIONS if name not in _chosen(request)],
+    }
+
+
+def referral_lines(
+    request: ReferralRequest, origin: Origin, found: Mapping[str, Any], labels: ChoiceLabels, say: Say
+) -> list[tuple[str, str]]:
+    """Return the lines of the form, (label, text); a line without a text is a heading. `say`: translates."""
+    lines = [
+        ("From", origin.name),
+        ("To", request.to),
+        ("Made", origin.zone_time),
+        ("Made by", origin.by),
+        ("Report", origin.report_id),
+        ("Purpose", inert_text(request.purpose)),
+        ("Basis", say(BASES[request.basis])),
+        *([("Consent given by", say(GIVERS[request.given_by]))] if request.given_by else []),
+    ]
+    for sentence, fields in present_report(found, labels).restrictions:  # whatever else goes
+        lines.append((TAKE_CARE, fill_placeholders(say(sentence), fields)))
+    chosen = _chosen(request)
+    for name in chosen:
+        lines.append((SECTIONS[name], ""))
+        lines += _section(name, request, found, labels, say)
+    if withheld := [say(SECTIONS[name]) for name in SECTIONS if name not in chosen]:
+        lines.append(("Not passed on", "; ".join(withheld)))
+    return [(say(label), text) for label, text in lines]
+
+
+def _chosen(request: ReferralRequest) -> tuple[str, ...]:
+    return tuple(name for name in SECTIONS if name in request.sections)
+
+
+def _section(
+    name: str, request: ReferralRequest, found: Mapping[str, Any], labels: ChoiceLabels, say: Say
+) -> Iterator[tuple[str, str]]:
+    data, told = bodies.complete_report(found), present_report(found, labels)
+    if name == "facts":
+        yield "What happened", say(told.title) or say(NOT_SAID)
+        yield "Danger", say(labels.of("danger", data["danger"])) or say(NOT_SAID)
+        yield "Priority", told.priority
+        yield "Why", " ".join(say(sentence) for sentence in told.why)
+        for sentence in told.flags:
+            yield TAKE_CARE, say(sentence)
+    elif name == "child":
+        age = data["child"]["age_band"]
+        yield CHILD, say(labels.of("about", data["about"])) or say(NOT_SAID)
+        yield "Age", say(NOT_SAID) if age in ("", "unknown") else say(labels.of("age_band", age))
+        yield "Place", inert_text(exports.place_text(data)) or say(NOT_SAID)
+    elif name == "words":
+        for label, _, text in told.words:
+            yield label, text
+    elif name == "answers":
+        known = ScreenValues({"about": data["about"], "about_missing": None, "category": data["category"]}, {})
+        for key, value in data["extras"].items():
+            label = EXTRAS.get(key) or labels.question(f"more.{key}", key, known)
+            yield say(label), inert_text(say(labels.typed(key, str(value))))
+    else:
+        yield from _contact(request, data["contact"], say)
+
+
+def _contact(request: ReferralRequest, contact: Mapping[str, Any], say: Say) -> Iterator[tuple[str, str]]:
+    yield "Contact", say(ALLOWED.get(contact["how"] if contact["allowed"] else "none", NOT_SAID))
+    if contact["allowed"] and contact["safe_hours"]:
+        hours = contact["safe_hours"]
+        yield "Safe hours", f"{hours['from']} – {hours['to']} ({hours['tz']})"
+    if request.number:
+        yield "Number", exports.safe_for_display(request.number)
+
+
+def recorded_consent(found: Mapping[str, Any]) -> str:
+    """Return what a report that staff entered says about consent to a referral: a key of ENTRY_ANSWERS, or empty."""
+    entry = found.get("entry")
+    consent = entry.get("consent") if isinstance(entry, Mapping) else None
+    answer = consent.get("referral") if isinstance(consent, Mapping) else None
+    return answer if answer in ENTRY_ANSWERS else ""

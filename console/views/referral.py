@@ -1,0 +1,151 @@
+"""A referral form from a report, for another service: as PDF or JSON, behind password and code, each one recorded.
+
+Nothing is sent: a person gives the file to the service, and answers for the way it goes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, Response, abort, request
+from werkzeug.exceptions import NotFound
+
+from console import bodies, templating
+from console.auth.access_control import READERS, StaffRequest, requires
+from console.form_drafts import message_sealer
+from console.presenters import pdf, reachability, referral
+from console.presenters.reachability import ContactOption
+from console.presenters.referral import Origin, ReferralRequest
+from console.presenters.report import present_report
+from console.responses import HEADERS, page
+from console.services import services
+from console.templating import screen_text, select_catalogue
+from console.views.case import mailbox, theirs
+from reports import exports
+from reports.json_bodies import json_bytes
+from reports.store.cases import case_view
+from reports.store.staff import accounts
+from runtime.settings import Mode
+from runtime.time_units import SECOND
+
+bp = Blueprint("referral", __name__)
+
+FORMATS = {"pdf": "application/pdf", "json": "application/json; charset=utf-8"}
+NOTE = "Referral form made for {to}. Purpose: {purpose}"
+
+
+@bp.get("/reports/<report_id>/referral")
+@requires(*READERS, fresh=True)
+def show_form(me: StaffRequest, report_id: str) -> Response:
+    """Show the form. Opening it counts as reading the report."""
+    theirs(me, report_id)
+    chosen = {f"section.{name}": "1" for name in referral.AS_A_RULE}
+    return _form_page(me, report_id, _open(me, report_id), chosen)
+
+
+@bp.post("/reports/<report_id>/referral")
+@requires(*READERS, fresh=True, back="/reports/{report_id}/referral")
+def make_referral(me: StaffRequest, report_id: str) -> Response:
+    """Return the referral form as a file, after the audit has recorded it; or the page, with what is missing."""
+    theirs(me, report_id)
+    kind = me.form.get("do", "")
+    if kind not in FORMATS:
+        abort(400)
+    chosen = ReferralRequest.of(me.form)
+    found = _open(me, report_id)
+    problems = dict(chosen.problems)
+    if me.form.get("number"):
+        chosen = replace(chosen, number=_number(me, report_id, found), sections=(*chosen.sections, "contact"))
+        problems |= {} if chosen.number else {"number": referral.NUMBER_NOT_SAFE}
+    if problems:
+        return _form_page(me, report_id, found, me.form, problems=problems)
+    accounts.record_act(services.database, me.account, f"referral:{kind}", report_id)
+    if chosen.number:
+        accounts.record_act(services.database, me.account, "number_shown", report_id)
+    _leave_note(me, report_id, chosen)
+    make = _pdf if kind == "pdf" else _json
+    body = make(_origin(me, report_id), chosen, found)
+    response = Response(body, content_type=FORMATS[kind], headers=HEADERS)
+    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
+    response.headers["Content-Disposition"] = f'attachment; filename="referral-{report_id[-6:]}.{kind}"'
+    return response
+
+
+def _open(me: StaffRequest, report_id: str) -> Mapping[str, Any]:
+    """Return the decrypted report; the audit has recorded that it was opened."""
+    case = case_view.open_case(services.database, me.account, report_id, is_read=False)
+    report = services.decryptor.all(case, report_id, me.account.hotline).report
+    if report is None:
+        raise NotFound
+    return report
+
+
+def _number(me: StaffRequest, report_id: str, found: Mapping[str, Any]) -> str:
+    """Return the reporter's number if it may be used at this moment, else an empty string."""
+    target, _ = mailbox(me, report_id)
+    contact = bodies.complete_report(found)["contact"]
+    result = reachability.reach(contact, bodies.no_mailbox_reason(target.public_key), services.database.now())
+    return exports.safe_for_display(result.number) if result.way is ContactOption.NOW else ""
+
+
+def _origin(me: StaffRequest, report_id: str) -> Origin:
+    country = services.countries.country_of_hotline(me.account.hotline) or abort(404)
+    now = services.database.now()
+    zone = ZoneInfo(country.time_zone)
+    name = country.hotlines[me.account.hotline].name
+    made = f"{templating.format_time(now, zone)} ({country.time_zone})"
+    return Origin(report_id, me.account.hotline, name, me.account.name, now // SECOND, made)
+
+
+def _say(words: str) -> str:
+    """Translate a sentence of the pages or of the phones' screens into the language of the page."""
+    catalogue = select_catalogue(request, services.page_catalogues)
+    return screen_text(words, catalogue, services.screen_catalogues).text
+
+
+def _pdf(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> bytes:
+    notices = [_say(referral.CONFIDENTIAL)]
+    if found.get("mode") != Mode.LIVE:
+        notices.append(_say(referral.DRILL_LINE))
+    lines = referral.referral_lines(chosen, origin, found, services.labels, _say)
+    return pdf.document(_say(referral.TITLE), notices, lines, f"{origin.name} · {origin.report_id[-6:]}")
+
+
+def _json(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> bytes:
+    return json_bytes(referral.referral_json(chosen, origin, found)) + b"\n"
+
+
+def _leave_note(me: StaffRequest, report_id: str, chosen: ReferralRequest) -> None:
+    """Tell colleagues to whom a form was made, and for what."""
+    text = templating.fill_placeholders(_say(NOTE), {"to": chosen.to, "purpose": chosen.purpose})
+    note = message_sealer(me.account, report_id).note("note", text)
+    case_view.add_note(services.database, me.account, note, me.idempotency_key)
+
+
+def _form_page(
+    me: StaffRequest,
+    report_id: str,
+    found: Mapping[str, Any],
+    fields: Mapping[str, str],
+    *,
+    problems: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    country = services.countries.country_of_hotline(me.account.hotline) or abort(404)
+    return page(
+        "referral.html",
+        400 if problems else 200,
+        me=me,
+        report_id=report_id,
+        told=present_report(found, services.labels),
+        fields=defaultdict(str, fields),
+        problems=problems,
+        form=referral,
+        recorded=referral.recorded_consent(found),
+        offices=[one.name for one in country.hotlines.values() if one.id != me.account.hotline],
+        may_give_number=bool(_number(me, report_id, found)),
+    )

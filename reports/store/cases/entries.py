@@ -1,0 +1,50 @@
+"""Reports that staff enter: taken by telephone, or from a person who came to the hotline.
+
+The console writes a pending revision, sealed to its own hotline, and the scheduler stores the report within a second.
+So the console needs no right to read anything, and none to make a report or a delivery: the scheduler stores such a
+revision only as a new report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from reports.escalation import PendingKind
+from reports.store import audit_log
+from reports.store.cases.case_actions import claim_key
+from reports.store.engine.database import Database
+from reports.store.privileges.row_security import write_as
+from reports.store.schema import tables as t
+from reports.store.staff.accounts import Account
+from reports.store.submissions import Submission
+
+
+def enter(
+    database: Database,
+    account: Account,
+    submission: Submission,
+    *,
+    key: bytes | None,
+    code: bytes | None,
+    is_taken: bool,
+) -> bool:
+    """Store an entered report for the scheduler, with its audit entry. Return False if the form was sent before.
+
+    Args:
+        submission: sealed to the person's own hotline, and to no other.
+        key: the idempotency key of the form.
+        code: access code and PIN, sealed to web; None if the reporter gets none.
+        is_taken: this person acknowledges the report by entering it.
+    """
+    shared = asdict(submission)
+    (part,) = submission.parts
+    del shared["parts"]
+    row = {**shared, "kind": PendingKind.STAFF, "recipient": part.hotline, "role": part.role, "rank": 0}
+    row |= {"why": part.why, "key_id": part.key_id, "wrap": part.wrap, "head": part.head, "sealed": part.sealed}
+    row |= {"taker": account.actor if is_taken else None, "code": code, "due_at": database.now_sql()}
+    with write_as(database, account.hotline) as connection:
+        if not claim_key(connection, database, key):
+            return False
+        connection.execute(database.insert_or_ignore(t.pending).values(**row))
+        audit_log.append(connection, account.actor, "entered", submission.report_id, database.now())
+        return True

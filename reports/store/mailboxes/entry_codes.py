@@ -1,0 +1,58 @@
+"""Access codes of reports that staff entered: drawn by the console, turned into a mailbox by web.
+
+A mailbox is looked up by a hash under web's store key, which the console does not have. The console seals code and PIN
+to a public key that web derives from its store key and publishes here; the scheduler holds them once it has stored the
+report, and web makes the mailbox within seconds. Nothing is ever written to the mailbox of another report: the
+scheduler holds a code only for a report that it stores now, and web only inserts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from reports.store.engine.database import Database
+from reports.store.privileges.row_security import read_as
+from reports.store.schema import tables as t
+from reports.store.submissions import MailboxRecord
+
+CODE_LABEL = "code"  # in place of the id of an answer, for the seal
+
+
+def publish_key(database: Database, public_key: bytes) -> None:
+    """Publish web's public key, unless it is published already. Web calls this."""
+    k = t.entry_key.c
+    with database.read() as connection:
+        if connection.execute(select(k.public_key).where(k.public_key == public_key)).first() is not None:
+            return
+    with database.write() as connection:
+        connection.execute(database.insert_or_ignore(t.entry_key).values(public_key=public_key, made_at=database.now()))
+
+
+def newest_key(database: Database, hotline: str) -> bytes | None:
+    """Return the public key to which the console seals a code; None if web has published none yet."""
+    with read_as(database, hotline) as connection:
+        query = select(t.entry_key.c.public_key).order_by(t.entry_key.c.made_at.desc()).limit(1)
+        return connection.execute(query).scalar()
+
+
+def hold(connection: Connection, report_id: str, sealed: bytes, now: int) -> None:
+    """Hold the code of a report until web makes its mailbox. The scheduler calls this, in its open transaction."""
+    connection.execute(insert(t.entry_code).values(report_id=report_id, sealed=sealed, held_at=now))
+
+
+def list_held(database: Database, at_most: int = 50) -> list[Any]:
+    """Return the rows (report_id, sealed) of codes without a mailbox, oldest first. Web calls this."""
+    e = t.entry_code.c
+    with database.read() as connection:
+        return list(connection.execute(select(e.report_id, e.sealed).order_by(e.held_at).limit(at_most)).all())
+
+
+def save_mailbox(database: Database, report_id: str, box: MailboxRecord) -> None:
+    """Store the mailbox of a held code, unless the report has one, and delete the code. Web calls this."""
+    row = asdict(box) | {"report_id": report_id, "created_at": database.now()}
+    with database.write() as connection:
+        if connection.execute(delete(t.entry_code).where(t.entry_code.c.report_id == report_id)).rowcount:
+            connection.execute(database.insert_or_ignore(t.mailbox), row)

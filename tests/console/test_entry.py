@@ -1,0 +1,257 @@
+"""Reports that staff enter: the same report as from a phone, for one hotline, with a code that is shown once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from sqlalchemy import select
+
+from gateway.background.entry_codes import EntryMailboxes
+from reports import access_codes
+from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
+from reports.crypto.key_files import load_private_keys
+from reports.store import mailbox_access, pending_submissions
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from tests.console.conftest import HOTLINE, OTHER
+from tests.house.files import ROOT
+from tests.support.console import Console
+from tests.support.desks import rows
+from tests.support.staff import Page, Person, joined
+from tokaut.local_stack.settings import StackPlan
+
+WORDS, NUMBER = "The uncle comes each night. <b>Help</b>", "+6785550101"
+ANSWERS = {"danger": "soon", "how": "call", "category": "harm", "about": "child_i_know", "age_band": "6-9"}
+ANSWERS |= {"place": "VU-SEE", "words": WORDS, "contact": "call_08_16", "number": "555 0101", "given_by": "carer"}
+ANSWERS |= {"storing": "yes", "referral": "no", "taker": "next", "do": "save", "more.harm.harm_near": "unsure"}
+STORE_KEY = RecordCipher([b"k" * 32])
+
+
+def form_of(one: Person, **answers: str) -> dict[str, str]:
+    html = one.get("/enter").html
+    hidden = dict(re.findall(r'<input type="hidden" name="(token|once|begun|draft_of)" value="([^"]*)"', html))
+    return {**hidden, **ANSWERS, **answers}
+
+
+def submit(database: Database) -> None:
+    """What the scheduler does each second."""
+    for origin_key in pending_submissions.list_due(database):
+        pending_submissions.submit_due(database, origin_key)
+
+
+def web_makes_mailboxes(database: Database) -> None:
+    EntryMailboxes(database, STORE_KEY, "demo", lambda _: None).make()
+
+
+def opened(database: Database, keys: Path) -> dict[str, Any]:
+    """The only report, as its hotline opens it."""
+    (row,) = rows(database, t.report_body)
+    private = load_private_keys(keys, (HOTLINE,)).of(HOTLINE, row.key_id)
+    body = SealedBody(row.key_id, row.wrap, row.head, row.sealed)
+    found: dict[str, Any] = json.loads(open_body(private, SealContext("demo", row.report_id, 1, HOTLINE), body))
+    return found
+
+
+def digits(page: Page) -> tuple[str, str]:
+    code, pin = re.findall(r'<dd class="digits">([\d ]+)</dd>', page.html)
+    return code, pin
+
+
+@pytest.fixture
+def keys(made: StackPlan) -> Path:
+    return made.folder.inside / "keys"
+
+
+def test_it_is_the_same_report_as_from_a_phone(database: Database, mere: Person, keys: Path) -> None:
+    web_makes_mailboxes(database)
+    assert mere.post("/enter", form_of(mere)).status == 200
+    submit(database)
+    report = opened(database, keys)
+    schema = json.loads((ROOT / "docs" / "cop-report-1.0.schema.json").read_text())
+    jsonschema.validate(report, schema, format_checker=jsonschema.FormatChecker())
+    assert (report["channel"], report["danger"], report["category"], report["about"]) == (
+        "staff",
+        "soon",
+        "harm",
+        "child_i_know",
+    )
+    assert (report["narrative"], report["child"]["age_band"], report["place"]["code"]) == (WORDS, "6-9", "VU-SEE")
+    assert report["extras"] == {"harm_near": "unsure"}
+    assert report["contact"]["msisdn"] == NUMBER and report["contact"]["safe_hours"]["from"] == "08:00"
+    assert report["triage"]["priority"] == "P2" and "HARM" in report["triage"]["reasons"]
+    assert report["entry"] == {
+        "how": "call",
+        "entered_by": "mere",
+        "consent": {"given_by": "carer", "storing": "yes", "referral": "no", "contact": "yes"},
+    }
+    assert [(one["hotline"], one["role"]) for one in report["routing"]["to"]] == [(HOTLINE, "primary")]
+    (delivery,) = rows(database, t.delivery)
+    assert (delivery.hotline, delivery.type, delivery.handling, delivery.priority) == (HOTLINE, "created", "none", "P2")
+    page = mere.get(f"/reports/{report['report_id']}")
+    assert "told to staff" in page.text and "by telephone" in page.text and "a parent or carer" in page.text
+    assert "<b>Help" not in page.html
+
+
+@pytest.mark.rule("S-23")
+def test_only_its_own_hotline_sees_it(console: Console, database: Database, mere: Person) -> None:
+    mere.post("/enter", form_of(mere))
+    submit(database)
+    (report,) = rows(database, t.report)
+    other = joined(console.flask, database, "oto", hotline=OTHER)
+    other.log_in()
+    assert other.get(f"/reports/{report.report_id}").status == 404 and report.report_id not in other.get("/").html
+    assert report.report_id in mere.get("/").html
+
+
+def test_sent_twice_it_is_one_report_with_one_code(database: Database, mere: Person) -> None:
+    web_makes_mailboxes(database)
+    form = form_of(mere)
+    first, again = mere.post("/enter", form), mere.post("/enter", form)
+    submit(database)
+    late = mere.post("/enter", form)
+    submit(database)
+    assert digits(first) == digits(again) == digits(late)
+    assert len(rows(database, t.report)) == len(rows(database, t.delivery)) == 1
+    assert [one.act for one in rows(database, t.audit)].count("entered") == 1
+    mere.post("/enter", form_of(mere))
+    submit(database)
+    assert len(rows(database, t.report)) == 2, "another page is another report"
+
+
+@pytest.mark.rule("S-07")
+def test_the_code_opens_my_report_and_is_nowhere_else(
+    database: Database, mere: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    web_makes_mailboxes(database)
+    shown = mere.post("/enter", form_of(mere))
+    code, pin = digits(shown)
+    submit(database)
+    (report,) = rows(database, t.report)
+    assert rows(database, t.mailbox) == [], "not before web has made it"
+    web_makes_mailboxes(database)
+    web_makes_mailboxes(database)
+    parsed = access_codes.parse_code(code)
+    found = mailbox_access.find_report(database, STORE_KEY, parsed, pin)
+    assert found.report_id == report.report_id
+    assert rows(database, t.entry_code) == rows(database, t.pending) == []
+    everything = repr([rows(database, table) for table in t.metadata.sorted_tables]) + caplog.text
+    assert parsed is not None and parsed not in everything and code not in everything
+    for path in ("/", "/enter", f"/reports/{report.report_id}", "/me"):
+        assert code not in mere.get(path).text
+
+
+def test_without_web_s_key_the_report_is_saved_and_no_code_is_promised(database: Database, mere: Person) -> None:
+    page = mere.post("/enter", form_of(mere))
+    submit(database)
+    assert "No code can be given now" in page.text and 'class="digits"' not in page.html
+    assert len(rows(database, t.report)) == 1 and rows(database, t.entry_code) == []
+
+
+@pytest.mark.parametrize(("taker", "handling", "holder"), [("me", "accepted", "mere"), ("next", "none", None)])
+def test_an_urgent_one_is_acknowledged_only_by_somebody_who_says_so(
+    database: Database, mere: Person, taker: str, handling: str, holder: str | None
+) -> None:
+    page = mere.post("/enter", form_of(mere, danger="now", taker=taker))
+    submit(database)
+    (delivery,), held = rows(database, t.delivery), rows(database, t.holding)
+    assert (delivery.priority, delivery.handling) == ("P1", handling)
+    assert [one.holder for one in held] == ([holder] if holder else [])
+    assert ("You have taken this report." in page.text) is (taker == "me")
+    acts = [(one.actor, one.act) for one in rows(database, t.audit) if one.act in ("entered", "accepted")]
+    expected = [(f"staff:{HOTLINE}/mere", "entered")]
+    assert acts == expected + ([(f"staff:{HOTLINE}/mere", "accepted")] if taker == "me" else [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"danger": ""}, "Choose whether a child is in danger."),
+        ({"category": "anything"}, "Choose what happened."),
+        ({"how": ""}, "Choose how the report came."),
+        ({"number": ""}, "Enter a telephone number of Vanuatu"),
+        ({"number": "12"}, "Enter a telephone number of Vanuatu"),
+        ({"storing": "no"}, "Choose whether the person agreed that you store this."),
+        ({"referral": ""}, "Choose whether the person agreed that you refer them"),
+        ({"given_by": ""}, "Choose who gave the consent."),
+        ({"taker": ""}, "Choose who takes the report."),
+        ({"category": "missing", "about": "other"}, "choose whose child it is"),
+        ({"about": "sighting"}, "The reporter has seen a missing child"),
+    ],
+)
+def test_what_is_missing_is_said_and_nothing_is_lost(
+    database: Database, mere: Person, wrong: dict[str, str], sentence: str
+) -> None:
+    page = mere.post("/enter", form_of(mere, **wrong))
+    submit(database)
+    assert page.status == 400 and sentence in page.text
+    assert "The uncle comes each night." in page.text
+    assert rows(database, t.report) == rows(database, t.pending) == []
+
+
+@pytest.mark.rule("S-13")
+def test_a_number_without_leave_to_use_it_is_stored_nowhere(database: Database, mere: Person, keys: Path) -> None:
+    mere.post("/enter", form_of(mere, contact="none"))
+    submit(database)
+    report = opened(database, keys)
+    assert report["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
+    assert "5550101" not in json.dumps(report)
+
+
+def test_an_office_that_is_left_out_is_named_to_colleagues(database: Database, mere: Person, keys: Path) -> None:
+    mere.post("/enter", form_of(mere, **{"avoid.vu-police": "1"}))
+    submit(database)
+    report = opened(database, keys)
+    assert report["routing"]["avoid"] == ["vu-police"] and "AVOID_USED" in report["triage"]["flags"]
+
+
+def test_a_missing_child_of_six_is_urgent(database: Database, mere: Person) -> None:
+    mere.post("/enter", form_of(mere, category="missing", danger="unsure"))
+    submit(database)
+    assert [one.priority for one in rows(database, t.report)] == ["P1"]
+
+
+def test_a_draft_is_sealed_its_writer_s_alone_and_gone_after_saving(
+    console: Console, database: Database, mere: Person
+) -> None:
+    form = form_of(mere, words="Half a sentence", contact="none")
+    assert mere.post("/enter/draft", form).status == 204
+    page = mere.get("/enter")
+    assert "Half a sentence" in page.text and 'value="harm" checked' in page.html and "555 0101" not in page.html
+    assert "Half a sentence" not in repr(rows(database, t.draft))
+    nia = joined(console.flask, database, "nia")
+    nia.log_in()
+    assert "Half a sentence" not in nia.get("/enter").text
+    mere.post("/lock", {**form, "words": "A whole sentence", "then": "/enter"})
+    mere.post("/locked", {"password": mere.password, "then": "/enter"}, at="/locked")
+    assert "A whole sentence" in mere.get("/enter").text
+    mere.post("/enter", form_of(mere))
+    assert rows(database, t.draft) == [] and WORDS not in mere.get("/enter").html
+    mere.post("/enter", form_of(mere, do="draft"))
+    mere.post("/enter", form_of(mere, do="discard"))
+    assert rows(database, t.draft) == []
+
+
+def test_no_entry_changes_a_report_that_exists(database: Database, report: str) -> None:
+    """A row that only a console which somebody has broken into could write."""
+    with database.read() as connection:
+        origin_key = connection.execute(select(t.report.c.origin_key)).scalar_one()
+    tables = t.report, t.report_body, t.delivery, t.route, t.holding
+    before = repr([rows(database, table) for table in tables])
+    row = {"origin_key": origin_key, "recipient": HOTLINE, "report_id": report, "revision": 1, "kind": "staff"}
+    row |= {"created_at": 1, "due_at": 1, "country": "VU", "mode": "demo", "priority": "P1", "completeness": "complete"}
+    row |= {"role": "primary", "rank": 0, "why": "X", "key_id": "x", "wrap": b"", "head": b"", "sealed": b"forged"}
+    row |= {"taker": f"staff:{HOTLINE}/mere", "code": b"forged"}
+    with database.write() as connection:
+        connection.execute(t.pending.insert().values(row))
+    submit(database)
+    assert rows(database, t.pending) == rows(database, t.entry_code) == []
+    assert before == repr(
+        [rows(database, table) for table in (t.report, t.report_body, t.delivery, t.route, t.holding)]
+    )
