@@ -27,11 +27,11 @@ STATUS_MARKS: Mapping[ReadinessStatus, str] = {"there": "●", "part": "◐", "n
 READINESS_NAMES = ("law", "mechanism", "hotline", "police", "languages", "numbers")
 READINESS_TITLES: Mapping[str, str] = {
     "law": "Law, by five criteria",
-    "mechanism": "Somewhere to report to",
+    "mechanism": "Reporting body",
     "hotline": "A helpline for children",
-    "police": "Police made for it",
+    "police": "Specialised police unit",
     "languages": "The screens' languages",
-    "numbers": "Numbers that were dialled",
+    "numbers": "Phone numbers verified",
 }
 CRITERION_SENTENCES: Mapping[str, str] = {
     "specific": "there is a law on sexual abuse pictures of children",

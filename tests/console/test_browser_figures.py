@@ -52,7 +52,7 @@ def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_label("Code of your authenticator").fill(house.code(name))
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name=re.compile("Reports|How it is going")).first.wait_for()
+    page.get_by_role("heading", name=re.compile("Reports|System status")).first.wait_for()
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -72,7 +72,7 @@ def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
     assert download.value.suggested_filename == "statistics-reports.csv"
     assert "Vanuatu" not in Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()[0]
     page.get_by_role("link", name="Readiness").click()
-    page.get_by_role("heading", name="Ready for reports?").wait_for()
+    page.get_by_role("heading", name="Country readiness").wait_for()
     looked_at(page, "readiness", width, folder)
 
 

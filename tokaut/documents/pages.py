@@ -59,7 +59,7 @@ def html_document(title: str, style: str, body: str) -> str:
 
 def readiness_html(sheets: Sequence[CountrySheet], made_on: str) -> str:
     """Return the readiness page as HTML. `made_on`: the line below the title that says when it was made."""
-    title = f"Ready for reports? {sheets[0][0].name}" if len(sheets) == 1 else "Ready for reports?"
+    title = f"Country readiness: {sheets[0][0].name}" if len(sheets) == 1 else "Country readiness"
     body = [f"<header><h1>{escape(title)}</h1><p>{escape(made_on)}</p>{INTRO}{_legend()}</header>"]
     if len(sheets) > 1:
         body.append(_overview(sheets))
