@@ -76,6 +76,7 @@ def show_log(me: StaffRequest) -> Response:
         groups={key: name for key, (name, _) in presenter.GROUPS.items()},
         lines=_lines(me, found.acts),
         is_first="before" not in query,
+        is_wrong_day=bool(log_filter.day) and _day_bounds(log_filter.day, _zone(me)) == (None, None),
         older=_page_address(log_filter, found.older) if found.older else "",
         newest=_page_address(log_filter, None),
         length=REFERENCE_LENGTH,

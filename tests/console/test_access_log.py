@@ -94,7 +94,8 @@ def test_it_is_filtered_by_person_act_and_day(console: Console, ana: Person, mer
     today = datetime.now(ZoneInfo("Pacific/Efate")).date()
     assert "mere took the report." in sentences(ana.get(f"/audit?day={today}&report={report}"))
     assert "No act fits this filter." in ana.get(f"/audit?day={today - timedelta(1)}").text
-    assert ana.get("/audit?day=99999-99-99").status == 200
+    assert "This is not a day." in ana.get("/audit?day=99999-99-99").text
+    assert "This is not a day." not in ana.get(f"/audit?day={today}").text
     assert "No act fits this filter." in ana.get("/audit?report=%25").text, "no wildcard"
 
 

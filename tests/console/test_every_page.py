@@ -23,6 +23,7 @@ from sqlalchemy import insert, update
 from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite
 from reports.countries import country
 from reports.json_bodies import json_bytes
+from reports.statistics.examples import example_figures
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
@@ -33,7 +34,6 @@ from tests.support.logged_in import logged_in
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
-from tokaut.documents.pages import example_figures
 from tokaut.local_stack import startup
 from tokaut.local_stack.parent_death import die_with_parent
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan

@@ -1,4 +1,4 @@
-"""How it is going, as the operator's people see it: the numbers are those of the database, and no report is there."""
+"""The system status, as the operator's people see it: the numbers are those of the database, and no report is there."""
 
 from __future__ import annotations
 
