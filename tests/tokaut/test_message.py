@@ -54,7 +54,7 @@ def test_it_says_whose_words_they_are_and_keeps_who_put_them(app: App) -> None:
 
 REFUSED = {
     "a link": ("See www.example.org", (), "link"),
-    "a number": ("Call 555 0101", (), "not a number of this country"),
+    "a number": ("Call 555 0101", (), "Only checked helpline numbers"),
     "a picture": ("Send us a photo", (), "pictures"),
     "a picture, anyway": ("Send us a photo", ("--anyway",), "pictures"),
     "too long": (WORDS * 5, (), "one screen"),
