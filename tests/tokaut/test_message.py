@@ -58,7 +58,7 @@ REFUSED = {
     "a picture": ("Send us a photo", (), "pictures"),
     "a picture, anyway": ("Send us a photo", ("--anyway",), "pictures"),
     "too long": (WORDS * 5, (), "one screen"),
-    "no words": ("", (), "no words"),
+    "no words": ("", (), "The message is empty"),
     "a promise": ("Help is coming.", (), "Is this meant?"),
     "not UTF-8": (b"\xff\xfe", (), "not UTF-8"),
     "words of another hotline": (WORDS, ("--from", "vu-police"), "Only who was given the report"),
