@@ -30,7 +30,7 @@ REASON_LABELS: Mapping[str, str] = {
     "SIGHTING": "Somebody saw a missing child: it gets old fast.",
     "THREAT": "Threats are made.",
     "MEETING_PLANNED": "A meeting is planned.",
-    "IMAGE_OF_KNOWN": "The child in the picture can be found and helped.",
+    "IMAGE_OF_KNOWN": "The reporter knows the child in the picture.",
     "YOUNG_CHILD": "The child is 5 or younger.",
     "ALONE": "The child is alone now.",
     "LURING": "Somebody asks a child for photos, money or a meeting.",
@@ -47,7 +47,7 @@ FLAG_LABELS: Mapping[str, str] = {
     "ADULT_NOW": "The person it is about is 18 or older now.",
     "NO_CONTACT": "The reporter is not to be contacted.",
     "AVOID_USED": "The reporter left an office out: do not pass this on to it by hand.",
-    "WORD_MATCH": "A word of the list for this language raised the priority.",
+    "WORD_MATCH": "Priority raised: the message contains a warning word.",
     "WORDS_ONLY": "Words by SMS that nobody confirmed.",
 }
 
