@@ -138,7 +138,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         RecordCipher(settings.console_key.reveal()),
         ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(keys)), settings.mode),
         ChoiceLabels(loader.load()),
-        templating.load_page_catalogues(),
+        templating.offered_catalogues(templating.load_page_catalogues(), settings.draft_languages or ()),
         catalogues.load(locales.FOLDER),
     )
     templating.attach(

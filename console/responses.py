@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 from flask import Request, Response, render_template, request
 from werkzeug.exceptions import BadRequest
 
+from console.untranslated import finish
+
 MAX_FIELDS = 100
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 CSP = (
@@ -75,7 +77,7 @@ def _parse_fields(raw: bytes) -> Mapping[str, str]:
 
 def page(template: str, status: int = 200, **words: Any) -> Response:
     """Render a template. A lone surrogate in typed text, which UTF-8 cannot encode, becomes a question mark."""
-    body = render_template(template, **words).encode("utf-8", "replace")
+    body = finish(render_template(template, **words)).encode("utf-8", "replace")
     return Response(body, status, HEADERS, content_type=HTML)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from console.presenters.report import inert_text
 from console.presenters.timeline import PHONE
 from console.responses import HEADERS, MissingCookie, page
 from console.services import services
+from console.untranslated import translator
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
 from reports import staff_labels
 from reports.countries.country import Countries
@@ -41,6 +42,7 @@ Catalogues = Mapping[str, Catalogue]
 SOMEBODY, OWN_SYSTEM = "Somebody", "The system of your hotline"
 NAMELESS = (SOMEBODY, OWN_SYSTEM, PHONE)  # shown in place of a name
 BRACES = re.compile(r"\{([a-z]+)\}")
+COMPLETE_LANGUAGES = (ENGLISH, "fr")  # with every sentence of the pages; others are offered if they are named
 API_PATHS = ("/hotlines/", "/healthz")  # for machines: their errors are plain text
 CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -51,6 +53,11 @@ CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; cha
 def load_page_catalogues() -> Mapping[str, Catalogue]:
     """Load the catalogues of the pages, by language tag."""
     return load(FOLDER)
+
+
+def offered_catalogues(catalogues: Mapping[str, Catalogue], named: Collection[str]) -> Mapping[str, Catalogue]:
+    """Return the languages of the pages that staff can choose: complete ones, and drafts that the operator names."""
+    return {tag: one for tag, one in catalogues.items() if tag in COMPLETE_LANGUAGES or one.reviewed or tag in named}
 
 
 def select_catalogue(request: Request, catalogues: Mapping[str, Catalogue]) -> Catalogue:
@@ -86,17 +93,18 @@ def attach(
         for path in STATIC.iterdir()
         if path.suffix in CONTENT_TYPES
     }
+    page_messages = frozenset().union(*(catalogue.words for catalogue in languages.values()))
     names = {hotline.id: hotline.name for hotline in countries.hotlines}
     zones = {id_: ZoneInfo(country.time_zone) for country in countries for id_ in country.hotlines}
 
     def words() -> dict[str, object]:
         catalogue = select_catalogue(request, languages)
         return {
-            "_": catalogue.say,
+            "_": translator(catalogue),
             "language": catalogue.tag,
             "languages": languages.values(),
             "once": secrets.token_urlsafe(16),  # nonce of this page: a form with it takes effect once
-            "screen": lambda words: screen_text(words, catalogue, screens),
+            "screen": lambda words: screen_text(words, catalogue, screens, page_messages),
             "mode": mode,
             "here_at": current_path(),
             "passed_to": lambda account: case_list.count_passed_to(services.database, account),
@@ -138,14 +146,19 @@ def current_path() -> str:
     return request.path if request.method == "GET" else request.path.rpartition("/")[0] or "/"
 
 
-def screen_text(words: str, page: Catalogue, screens: Catalogues) -> TaggedText:
+def screen_text(
+    words: str, page: Catalogue, screens: Catalogues, page_messages: Collection[str] = frozenset()
+) -> TaggedText:
     """Translate a screen text into the language of the page, or return it in English with the tag `en`.
 
-    A text that is in no catalogue is a name or somebody's own words, and is returned unchanged.
+    A text that is in no catalogue is a name or somebody's own words, and is returned unchanged. `page_messages`: the
+    messages of the pages in any language.
     """
     if translation := page.words.get(words) or screens.get(page.tag, ENGLISH_CATALOGUE).words.get(words):
         return TaggedText(translation, "")
-    is_known = page.tag != ENGLISH and any(words in catalogue.words for catalogue in screens.values())
+    is_known = page.tag != ENGLISH and (
+        words in page_messages or any(words in catalogue.words for catalogue in screens.values())
+    )
     return TaggedText(words, ENGLISH if is_known else "")
 
 

@@ -326,6 +326,16 @@ def countries_field() -> Any:
     )
 
 
+def draft_languages_field() -> Any:
+    """Return the field that names languages to offer before anybody has reviewed them."""
+    return env(
+        "TOKAUT_DRAFT_LANGUAGES",
+        names,
+        default=None,
+        meaning="languages to offer, with commas, though nobody has reviewed their words; each is a file of locales",
+    )
+
+
 def country_folder_field() -> Any:
     """Return the field of the folder of country files."""
     return env(

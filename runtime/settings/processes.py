@@ -18,7 +18,13 @@ from urllib.parse import unquote, urlsplit
 
 from runtime.settings import parsers
 from runtime.settings.environment import Mode, Secret, SettingFault, env, from_environment, parse_mode
-from runtime.settings.parsers import console_url_field, countries_field, country_folder_field, public_url_field
+from runtime.settings.parsers import (
+    console_url_field,
+    countries_field,
+    country_folder_field,
+    draft_languages_field,
+    public_url_field,
+)
 
 TLS_SCHEME: Final = "rediss"
 REQUIRED_IN_LIVE_MODE: Final = "is not set; live mode needs a Redis or Valkey server that is kept running"
@@ -265,6 +271,7 @@ class ConsoleSettings(InstallationSettings):
 
     countries: tuple[str, ...] = countries_field()
     country_dir: Path | None = country_folder_field()
+    draft_languages: tuple[str, ...] | None = draft_languages_field()
     console_url: str | None = console_url_field()
     console_key: Secret[tuple[bytes, ...]] = env(
         "TOKAUT_CONSOLE_KEY",
@@ -296,12 +303,7 @@ class CommonSettings(RedisSettings):
         meaning="name the channels to open, with commas; each is a file of gateway/channels",
     )
     countries: tuple[str, ...] = countries_field()
-    draft_languages: tuple[str, ...] | None = env(
-        "TOKAUT_DRAFT_LANGUAGES",
-        parsers.names,
-        default=None,
-        meaning="languages to offer, with commas, though nobody has reviewed their words; each is a file of locales",
-    )
+    draft_languages: tuple[str, ...] | None = draft_languages_field()
     country_dir: Path | None = country_folder_field()
 
 

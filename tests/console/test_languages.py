@@ -2,19 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from console.templating import load_page_catalogues
+from console import templating
+from console.templating import COMPLETE_LANGUAGES, load_page_catalogues, offered_catalogues
+from console.untranslated import BEGIN, END, finish, translator
+from flows.catalogues import Catalogue
+from tests.console import test_one_language
 from tests.console.page_words import messages
-from tests.console.test_safe_hours import told
+from tests.console.test_safe_hours import CALL, told
 from tests.support.console import Console
 from tests.support.staff import Person, joined
 from tokaut.local_stack.settings import StackPlan
 
 
 @pytest.mark.parametrize("tag", sorted(set(load_page_catalogues()) - {"en"}))
-def test_a_language_has_every_sentence_and_no_other(tag: str) -> None:
-    assert set(load_page_catalogues()[tag].words) == messages()
+def test_a_language_has_every_sentence_or_is_a_draft_and_has_no_other(tag: str) -> None:
+    words = set(load_page_catalogues()[tag].words)
+    assert words <= messages()
+    assert words == messages() or tag not in COMPLETE_LANGUAGES
+
+
+def test_an_incomplete_language_is_offered_by_name_alone() -> None:
+    known = {tag: Catalogue(tag, tag) for tag in ("en", "fr", "qq", "xx")}
+    assert list(offered_catalogues(known, ())) == ["en", "fr"]
+    assert list(offered_catalogues(known, ("qq", "none"))) == ["en", "fr", "qq"]
+
+
+@pytest.fixture
+def half() -> Catalogue:
+    """A language that has every second sentence."""
+    return Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in sorted(messages())[::2]})
+
+
+@pytest.fixture
+def partly(made: StackPlan, monkeypatch: pytest.MonkeyPatch, half: Catalogue) -> Iterator[Console]:
+    """A console that offers this language, because its name is in the setting."""
+    all_languages = {**load_page_catalogues(), "qq": half}
+    monkeypatch.setattr(templating, "load_page_catalogues", lambda: all_languages)
+    one = Console({**made.settings, "COUNTRIES": "vu", "TOKAUT_DRAFT_LANGUAGES": "qq"})
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/me", "/help", "/people", "/replies", "/statistics", ""])
+def test_what_a_draft_lacks_is_english_and_marked(
+    partly: Console, made: StackPlan, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(test_one_language, "READ_ALOUD", ())  # an attribute cannot say its language
+    monkeypatch.setattr(test_one_language, "SOMEBODYS", (*test_one_language.SOMEBODYS, "title"))
+    lead = joined(partly.flask, partly.parts.database, "lead1", "lead")
+    lead.log_in()
+    page = lead.get(path or told(partly, made, CALL, answers=[]), Accept_Language="qq")
+    assert '<html lang="qq">' in page.html and '<span lang="en">' in page.html and "⟦" in page.text
+    assert test_one_language.untranslated(page) == []
+    assert BEGIN not in page.html and END not in page.html
+
+
+def test_in_a_tag_and_in_an_option_there_is_no_element() -> None:
+    said = translator(Catalogue("qq", "Qq"))
+    page = f'<a title="{said("One")}"><b>{said("Two")}</b></a><option value="1">{said("Three")}</option>'
+    assert finish(page) == (
+        '<a title="One"><b><span lang="en">Two</span></b></a><option value="1" lang="en">Three</option>'
+    )
+    assert finish(f"<title>{said('Four')} · Tokaut</title>") == "<title>Four · Tokaut</title>"
 
 
 def test_what_somebody_chose_holds_in_that_browser(console: Console) -> None:

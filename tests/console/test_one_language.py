@@ -22,7 +22,7 @@ from tests.support.staff import Page, Person, close_form
 from tokaut.local_stack.settings import StackPlan
 
 __all__ = ["plan_of_it"]  # a fixture
-MADE_UP = Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in messages()})
+MADE_UP = Catalogue("qq", "Qq", reviewed="here", words={words: f"⟦{words}⟧" for words in messages()})
 SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # what somebody wrote, or the name of a key
 READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
 OWN = re.compile(  # of nobody's language: names, ids, units, priorities and what a program is called

@@ -54,11 +54,11 @@ def test_it_says_whose_words_they_are_and_keeps_who_put_them(app: App) -> None:
 
 REFUSED = {
     "a link": ("See www.example.org", (), "link"),
-    "a number": ("Call 555 0101", (), "not a number of this country"),
+    "a number": ("Call 555 0101", (), "Only checked helpline numbers"),
     "a picture": ("Send us a photo", (), "pictures"),
     "a picture, anyway": ("Send us a photo", ("--anyway",), "pictures"),
     "too long": (WORDS * 5, (), "one screen"),
-    "no words": ("", (), "no words"),
+    "no words": ("", (), "The message is empty"),
     "a promise": ("Help is coming.", (), "Is this meant?"),
     "not UTF-8": (b"\xff\xfe", (), "not UTF-8"),
     "words of another hotline": (WORDS, ("--from", "vu-police"), "Only who was given the report"),
