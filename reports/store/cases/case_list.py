@@ -292,9 +292,8 @@ def find_by_reference(database: Database, account: Account, digits: str) -> list
     d = t.delivery.c
     query = select(d.delivery_id).where(is_visible(), func.replace(d.report_id, "-", "").like(f"%{digits}"))
     with read_as(database, account.hotline) as connection:
-        ids = list(
-            connection.execute(query.order_by(d.created_at.desc()).limit(MAX_OF_REFERENCE), visibility_values(account)).scalars()
-        )
+        newest = query.order_by(d.created_at.desc()).limit(MAX_OF_REFERENCE)
+        ids = list(connection.execute(newest, visibility_values(account)).scalars())
     return list_rows(database, account, ids) if ids else []
 
 
@@ -303,10 +302,8 @@ def find_row(database: Database, account: Account, report_id: str) -> CaseRow | 
     d = t.delivery.c
     with read_as(database, account.hotline) as connection:
         page = select(d.delivery_id, literal(0).label("rank")).where(is_visible(), d.report_id == report_id)
-        rows = [
-            _case_row(row)
-            for row in connection.execute(_row_query(page.order_by(d.created_at, d.delivery_id)), visibility_values(account))
-        ]
+        query = _row_query(page.order_by(d.created_at, d.delivery_id))
+        rows = [_case_row(row) for row in connection.execute(query, visibility_values(account))]
     return rows[-1] if rows else None
 
 
