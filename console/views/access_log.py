@@ -15,6 +15,7 @@ from flask import Blueprint, Response, request
 
 from console.auth.access_control import AUDITOR, LEAD, READERS, StaffRequest, requires
 from console.presenters import access_log as presenter
+from console.presenters.case_rows import parse_reference, reference
 from console.responses import HEADERS, current_query, page
 from console.services import services
 from console.templating import actor_name, fill_placeholders, format_time, select_catalogue
@@ -28,6 +29,7 @@ bp = Blueprint("access_log", __name__)
 
 CSV_HEAD = ("when", "who", "act", "sentence", "report", "about")
 FILE_NAME = "access-log.csv"
+ID_LENGTH = 36  # of a whole report id, with its hyphens
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,12 @@ def _read_filter(fields: Mapping[str, str]) -> LogFilter:
 def _wanted(me: StaffRequest, asked: LogFilter, before: str) -> AccessFilter:
     _, acts = presenter.GROUPS.get(asked.act, ("", ()))
     first, last = _day_bounds(asked.day, _zone(me))
-    return AccessFilter(asked.person, asked.report.lower(), acts, first, last, _position(before))
+    return AccessFilter(asked.person, _digits(asked.report), acts, first, last, _position(before))
+
+
+def _digits(asked: str) -> str:
+    """Return a whole id, or the digits of a reference as the pages show it: `DF0 675`."""
+    return asked.lower() if len(asked) == ID_LENGTH else parse_reference(asked) or asked.lower()
 
 
 def _zone(me: StaffRequest) -> ZoneInfo:
@@ -145,9 +152,8 @@ def _lines(me: StaffRequest, acts: Sequence[LoggedAct]) -> list[LogLine]:
     lines = []
     for one in acts:
         words, tag = _sentence(one, names, catalogue)
-        reference = one.report_id[-REFERENCE_LENGTH:]
         link = f"/reports/{one.report_id}" if one.report_id in openable else ""
-        lines.append(LogLine(one.at, _who(one), words, tag, one.report_id, reference, link))
+        lines.append(LogLine(one.at, _who(one), words, tag, one.report_id, reference(one.report_id), link))
     return lines
 
 

@@ -19,6 +19,7 @@ from console import bodies, templating
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.form_drafts import message_sealer
 from console.presenters import pdf, reachability, referral
+from console.presenters.case_rows import reference
 from console.presenters.reachability import ContactOption
 from console.presenters.referral import Origin, ReferralRequest
 from console.presenters.report import present_report
@@ -113,7 +114,7 @@ def _pdf(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> b
     if found.get("mode") != Mode.LIVE:
         notices.append(_say(referral.DRILL_LINE))
     lines = referral.referral_lines(chosen, origin, found, services.labels, _say)
-    return pdf.document(_say(referral.TITLE), notices, lines, f"{origin.name} · {origin.report_id[-6:]}")
+    return pdf.document(_say(referral.TITLE), notices, lines, f"{origin.name} · {reference(origin.report_id)}")
 
 
 def _json(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from flask import Blueprint, Response
 
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.form_drafts import REPORT_ID, message_sealer
+from console.presenters.case_rows import reference
 from console.responses import MESSAGES, message_key, page, redirect_with_message
 from console.services import services
 from console.views.case import theirs
@@ -96,7 +97,7 @@ def give_reports(me: StaffRequest) -> Response:
         return _shift_page(me, error=NO_COLLEAGUE)
     refused = [report_id for report_id in ids if not _give(me, report_id, name)]
     if refused:
-        references = ", ".join(report_id[-6:] for report_id in refused)
+        references = ", ".join(reference(report_id) for report_id in refused)
         return _shift_page(me, error=NOT_GIVEN, references=references, name=name)
     return redirect_with_message("/shift", "given")
 

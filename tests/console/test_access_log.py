@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert
 
+from console.presenters.case_rows import reference
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -81,9 +84,9 @@ def test_a_report_is_a_link_where_the_reader_may_open_it(
 ) -> None:
     mere.get(f"/reports/{report}")
     auditor = someone(console, "aud", "auditor")
-    assert f'<a href="/reports/{report}">{report[-6:]}</a>' in ana.get("/audit").html
+    assert f'<a href="/reports/{report}">{reference(report)}</a>' in ana.get("/audit").html
     page = auditor.get("/audit")
-    assert report[-6:] in page.text and "/reports/" not in page.html
+    assert reference(report) in page.text and "/reports/" not in page.html
 
 
 def test_it_is_filtered_by_person_act_and_day(console: Console, ana: Person, mere: Person, report: str) -> None:
@@ -97,6 +100,14 @@ def test_it_is_filtered_by_person_act_and_day(console: Console, ana: Person, mer
     assert "This is not a day." in ana.get("/audit?day=99999-99-99").text
     assert "This is not a day." not in ana.get(f"/audit?day={today}").text
     assert "No act fits this filter." in ana.get("/audit?report=%25").text, "no wildcard"
+
+
+@pytest.mark.parametrize("typed", [reference, str, str.upper, lambda report: report[-6:]])
+def test_a_report_is_found_by_its_reference_as_the_pages_show_it(
+    ana: Person, mere: Person, report: str, typed: Callable[[str], str]
+) -> None:
+    mere.get(f"/reports/{report}")
+    assert sentences(ana.get(f"/audit?report={quote(typed(report))}")) == ["mere opened the report."]
 
 
 def test_other_hotlines_and_their_acts_on_the_same_report_are_not_in_it(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from console.presenters.case_rows import reference
 from reports.store.schema import tables as t
 from tests.console.test_browser_alarm import LISTENING, TOP, title
 from tests.console.test_browser_alarm import desk as desk  # noqa: PLC0414  # a fixture
@@ -60,7 +61,7 @@ def test_a_report_is_closed_and_that_undone_by_few_presses(desk: Desk, chromium:
     assert page.get_by_label("What was done?").input_value() == "Called the aunt."
     page.get_by_label("Outcome", exact=True).select_option("helped")
     page.get_by_role("button", name="Close", exact=True).click()
-    page.get_by_text(f"Closed: {report_id[-6:]}").wait_for()
+    page.get_by_text(f"Closed: {reference(report_id)}").wait_for()
     page.get_by_role("button", name="Undo").click()
     page.get_by_text("The closing is undone.").wait_for()
     assert page.get_by_text("Taken by: mere").is_visible()

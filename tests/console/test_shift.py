@@ -7,6 +7,7 @@ import re
 import pytest
 from sqlalchemy import select
 
+from console.presenters.case_rows import reference
 from reports.store.cases import case_list, case_view
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
@@ -86,7 +87,7 @@ def test_what_a_colleague_took_meanwhile_is_not_given(
     page = mere.get("/shift")
     nia.post(f"/reports/{ids[0]}/take", nia.get(f"/reports/{ids[0]}").marks)
     refused = mere.post("/shift/give", form(page, to="nia", note=NOTE))
-    assert refused.status == 400 and f"These reports were not given: {ids[0][-6:]}." in refused.text
+    assert refused.status == 400 and f"These reports were not given: {reference(ids[0])}." in refused.text
     assert holders(filed) == {("nia", "None"), ("nia", "mere")}
 
 
@@ -146,7 +147,9 @@ def test_on_paper_the_number_stands_only_if_it_was_asked_for(console: Console, m
     page = mere.get(path)
     plain = mere.post(f"{path}/print", {"token": page.token})
     assert plain.status == 200 and NUMBER not in plain.html
-    assert plain.text.count("CONFIDENTIAL · Reference: " + path[-6:]) == 2, "at the head and the foot of each page"
+    assert plain.text.count("CONFIDENTIAL · Reference: " + reference(path)) == 2, (
+        "at the head and the foot of each page"
+    )
     assert "The number is not printed." in plain.text
     assert NUMBER in mere.post(f"{path}/print", {"token": page.token, "number": "1"}).text
     with console.parts.database.read() as connection:
