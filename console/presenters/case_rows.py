@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from console import bodies
-from console.presenters.deadlines import TAKEN, Deadline, deadlines
+from console.presenters.deadlines import RECEIVED, TAKEN, Deadline, deadlines
 from console.presenters.reachability import Reachability, reach
 from console.presenters.report import ChoiceLabels
 from reports.case_state import ACTIVE, Handling
@@ -60,7 +60,7 @@ class CaseListItem:
 
     `title`: the concern; empty if the report does not open. `danger`, `about` and `age`: empty if not said, or if an
     earlier version stored the report. `minutes`: since it was received. `reach`: None if the report does not open.
-    `deadline`: the one by which somebody must acknowledge it; None if it does not run. `viewers`: colleagues who have
+    `deadline`: by which somebody must acknowledge it or look at it again; None if none runs. `viewers`: colleagues who have
     it open.
     """
 
@@ -94,7 +94,7 @@ class CaseListItem:
     @property
     def is_overdue(self) -> bool:
         """Return whether nobody has acknowledged it in time."""
-        return self.deadline is not None and self.deadline.is_over
+        return self.deadline is not None and self.deadline.is_over and self.deadline.what == TAKEN
 
     @property
     def is_waiting(self) -> bool:
@@ -126,7 +126,7 @@ def list_item(
         (head.get("place") or {}).get("name") or "",
         max(0, now - row.created_at) // MINUTE,
         _reachability(row, head, now),
-        next((deadline for deadline in deadlines(row, now) if deadline.what == TAKEN), None),
+        next((deadline for deadline in deadlines(row, now) if deadline.what != RECEIVED), None),
         viewers,
     )
 

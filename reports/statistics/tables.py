@@ -74,7 +74,6 @@ CELL_LABELS: Mapping[str, str] = {
     **{outcome.value: label for outcome, label in staff_labels.OUTCOMES.items()},
     CaseOutcome.HOAX: "False report",
     NO_OUTCOME: "Still open, or no outcome given",
-    "18+": "18 and over",
     "home": "First screen",
     "danger": "A report begun: is there danger?",
     "category": "What happened?",

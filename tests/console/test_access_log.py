@@ -20,7 +20,7 @@ from reports.store.schema import tables as t
 from reports.store.staff import access_log
 from tests.console.conftest import HOTLINE, OTHER
 from tests.support.console import Console
-from tests.support.staff import Page, Person, joined, pass_time, staff_acts
+from tests.support.staff import Page, Person, close_form, joined, pass_time, staff_acts
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -59,7 +59,7 @@ def work_through(mere: Person, report: str) -> None:
         ("message", {"words": "We have your message.", "do": "send"}),
         ("note", {"words": "made up"}),
         ("work", {}),
-        ("close", {"outcome": "helped"}),
+        ("close", close_form()),
     ):
         assert mere.post(f"{path}/{act}", {**mere.get("/me").marks, "status": "", **form}).status == 303, act
         pass_time(mere.database, 3)

@@ -17,7 +17,7 @@ from runtime.time_units import MINUTE, SECOND
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.desks import given
-from tests.support.staff import Person, joined, pass_time
+from tests.support.staff import Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 Store = Callable[..., str]
@@ -84,7 +84,7 @@ def test_who_holds_what(database: Database, ana: Person, mere: Person, store: St
     ]
     assert found.waiting[Priority.P2].count == 1, "back in the queue"
     act(ana, passed, "take")
-    act(mere, urgent, "close", outcome="helped")
+    act(mere, urgent, "close", **close_form())
     assert {(one.name, one.count, one.to_accept) for one in board_of(database).held} == {("mere", 1, 0), ("ana", 1, 0)}
 
 

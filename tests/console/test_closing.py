@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from console.presenters.case_rows import reference
 from reports.store.escalation import steps
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
@@ -106,7 +107,7 @@ def test_a_closing_is_undone_for_ten_minutes_by_who_closed_it(
     if before == "in_progress":
         act(mere, filed, "work")
     closed = mere.get(act(mere, filed, "close", close_form()).leads_to.partition("#")[0])
-    assert f"Closed: {filed.id[-6:]}" in closed.text and "Undo" in closed.text
+    assert f"Closed: {reference(filed.id)}" in closed.text and "Undo" in closed.text
     assert "Undo" not in sam.get(f"/?said=closed&closed={filed.id}").text
     refused = act(sam, filed, "undo-close")
     assert refused.status == 400 and "cannot be undone any more" in refused.text and handling(filed) == "closed"
@@ -162,7 +163,7 @@ def test_a_false_report_names_the_first_person_until_a_second_agrees(
     act(mere, filed, "close", close_form("hoax"))
     assert act(sam, filed, "close", close_form("hoax", "I heard them, too")).status == 303
     assert handling(filed) == "closed"
-    assert "Closed: false report (confirmed by 2)" in mere.get("/?state=closed").text
+    assert "Closed: false report (confirmed by 2)" in mere.get("/?tab=closed").text
     act(sam, filed, "undo-close")
     assert handling(filed) == "accepted" and held(filed).hoax_by is not None, "the first mark stays"
 

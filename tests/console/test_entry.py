@@ -94,7 +94,11 @@ def test_it_is_the_same_report_as_from_a_phone(database: Database, mere: Person,
     (delivery,) = rows(database, t.delivery)
     assert (delivery.hotline, delivery.type, delivery.handling, delivery.priority) == (HOTLINE, "created", "none", "P2")
     page = mere.get(f"/reports/{report['report_id']}")
-    assert "told to staff" in page.text and "by telephone" in page.text and "a parent or carer" in page.text
+    assert (
+        "Told to staff, by telephone or in person" in page.text
+        and "by telephone" in page.text
+        and "a parent or carer" in page.text
+    )
     assert "<b>Help" not in page.html
 
 

@@ -160,7 +160,7 @@ def test_a_row_ranks_a_case_at_a_glance(console: Console, made: StackPlan, mere:
     pass_time(console.parts.database, 125)
     row = row_of(mere.get("/"), one)
     for said in (
-        "P1 Asks photos, money IN DANGER NOW",
+        "P1 Asked for photos or money (grooming, blackmail) IN DANGER NOW",
         "Take within 12 min",
         "Not taken yet",
         reference(one),
@@ -172,7 +172,7 @@ def test_a_row_ranks_a_case_at_a_glance(console: Console, made: StackPlan, mere:
         assert said in row, said
     older = filed(console, made, {"category": "luring"})  # stored by an earlier version
     row = row_of(mere.get("/"), older)
-    assert "Asks photos, money Take" in row and "age" not in row and "Danger" not in row
+    assert "Asked for photos or money (grooming, blackmail) Take" in row and "age" not in row and "Danger" not in row
 
 
 def test_bold_is_what_nobody_opened_and_wrote_more_only_what_somebody_did(

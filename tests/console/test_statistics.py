@@ -89,7 +89,7 @@ def test_a_chart_is_downloaded_as_a_picture_and_as_numbers(console: Console, fig
     assert picture.headers["Content-Type"].startswith("image/svg+xml")
     assert picture.html.startswith("<svg ") and "var(" not in picture.html and ">not shown</text>" in picture.html
     numbers = lead.post("/statistics/export", {"chart": "vu-2026-q3-category.csv"}, at="/statistics")
-    assert '"Asked for photos, money, secrets","41"' in numbers.html
+    assert '"Asked for photos or money (grooming, blackmail)","41"' in numbers.html
     for wrong in ("ke-2026-q3-category.csv", "vu-2026-q3-category.png", "vu-2026-q3-category", ".svg"):
         assert lead.post("/statistics/export", {"chart": wrong}, at="/statistics").status == 400, wrong
     assert len(exports(console.parts.database)) == 2
