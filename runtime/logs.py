@@ -85,7 +85,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "report_submitted": "A report was submitted, or its Send repeated. `reason` database_unavailable: in the spool.",
     "report_entered": "A member of staff entered a report; the clock stores it within a second.",
     "erasure_not_recorded": "A deletion or opt-out was done, but no restored backup will know of it.",
-    "entry_code_unreadable": "The code of a report that staff entered does not open; its reporter cannot use My report.",
+    "entry_code_unreadable": "The code of a report that staff entered does not open: no My report for it.",
     "erasures_applied": "Deletions and opt-outs of the journal were applied to the database again (`count`).",
     "erasures_not_applied": "The journal of deletions cannot be read: repair it, then restart web.",
     "access_code_locked": "Too many wrong PINs were typed for one code.",

@@ -60,8 +60,8 @@ class CaseListItem:
 
     `title`: the concern; empty if the report does not open. `danger`, `about` and `age`: empty if not said, or if an
     earlier version stored the report. `minutes`: since it was received. `reach`: None if the report does not open.
-    `deadline`: by which somebody must acknowledge it or look at it again; None if none runs. `viewers`: colleagues who have
-    it open.
+    `deadline`: by which somebody must acknowledge it or look at it again; None if none runs. `viewers`: colleagues who
+    have it open.
     """
 
     row: CaseRow

@@ -139,7 +139,8 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
     ("INSERT INTO delivery (delivery_id) VALUES ('x')", None),
     ("SELECT sealed FROM answer", None),  # to nobody but code and PIN
     ("UPDATE note SET kind = 'x'", None),
-    ("SELECT * FROM nudge", None),
+    ("UPDATE nudge SET sent_at = 1", None),
+    ("DELETE FROM nudge", None),
     ("UPDATE audit SET actor = 'x'", None),
     ("DELETE FROM report_body", None),
     ("SELECT lookup FROM mailbox", None),
@@ -152,6 +153,8 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
         None,  # in training alone
     ),
     ("UPDATE drill SET report_id = 'x'", None),
+    ("SELECT * FROM entry_code", None),  # opens with web's store key only
+    ("UPDATE own_reply SET text = 'x'", None),  # a signed reply keeps its words
 ]
 
 
@@ -198,6 +201,16 @@ def test_who_works_a_state_out_sees_to_whom_else_that_one_report_was_given(desk:
         assert desk.console.execute(for_b).rowcount == 0
         seen = desk.console.execute("SELECT recipient FROM report_body WHERE report_id = %s", (desk.of_both,))
         assert {row[0] for row in seen} == {A}
+
+
+def test_a_hotline_sees_the_notices_of_its_own_reports_alone(desk: Desk) -> None:
+    """When the reporter was asked by SMS to dial in: the console shows it, and only the scheduler writes it."""
+    for report_id in (desk.of_a, desk.of_b, desk.of_both):
+        desk.clock.execute("INSERT INTO nudge (answer_id, report_id) VALUES (%s, %s)", (new_id(1), report_id))
+    for hotline, own in ((A, {desk.of_a, desk.of_both}), (B, {desk.of_b, desk.of_both}), (C, set[str]()), ("", set())):
+        with desk.console.transaction():
+            desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+            assert {row[0] for row in desk.console.execute("SELECT report_id FROM nudge")} == own
 
 
 def test_the_clock_touches_no_audit_row_that_is_chained(desk: Desk) -> None:
