@@ -17,7 +17,7 @@ from reports.json_bodies import MessageKind
 from runtime.time_units import HOUR, SECOND
 
 EntryKind = Literal["act", "theirs", "ours", "note", "reading"]
-KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # in the order within one second
+KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # in the order of what has the same time
 
 READ, READ_OFTEN = "{who} opened this report.", "{who} opened this report {count} times."
 CLOSED_AS = "{who} closed this report: {outcome}"
@@ -124,8 +124,9 @@ def timeline(
 
 
 def _time_and_rank(entry: TimelineEntry) -> tuple[int, int]:
-    """Return the sort key. The reporter's times are whole seconds, so within one second the kind decides."""
-    return entry.at // SECOND, KINDS.index(entry.kind)
+    """Return the sort key. The reporter's times are whole seconds: the report was not received after its own words."""
+    at = entry.at // SECOND * SECOND if entry.sentence == RECEIVED else entry.at
+    return at, KINDS.index(entry.kind)
 
 
 def _message(message: Mapping[str, Any], *, is_new: bool) -> TimelineEntry:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from console.presenters.timeline import READ, READ_OFTEN, TimelineEntry, timeline
+from console.presenters.timeline import ADDED, NOTED, READ, READ_OFTEN, RECEIVED, TOOK, TimelineEntry, timeline
 from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
@@ -61,6 +61,23 @@ def test_readings_of_one_person_in_a_row_are_one_entry() -> None:
     acts += [act(5, "nia", "number_shown"), act(6, "nia", "read"), act(90, "nia", "read")]
     readings = [(one.sentence, one.fields["who"], one.count) for one in made(acts) if one.kind == "reading"]
     assert readings == [(READ_OFTEN, "nia", 2), *((READ, who, 1) for who in ("sam", "nia", "nia", "nia"))]
+
+
+def test_acts_within_one_second_stay_in_their_order() -> None:
+    """Words of the reporter have whole seconds, and stand behind the entry that the report was received."""
+    note = {"kind": "note", "by": "nia", "at": START + 3, "text": "Ask the aunt"}
+    actor = f"staff:{HOTLINE}/nia"
+    acts = [Row(at=START + 2, actor=actor, act="read"), Row(at=START + 4, actor=actor, act="accepted")]
+    entries = timeline(
+        START + 1,
+        acts,
+        said=(),
+        notes=[note],
+        typed=[("Added later", "2027-01-15T08:00:00Z", "later")],
+        new=frozenset(),
+        is_new=lambda _: False,
+    )
+    assert [one.sentence for one in entries] == [RECEIVED, ADDED, READ, NOTED, TOOK]
 
 
 def test_a_colleague_who_takes_it_over_is_named() -> None:
