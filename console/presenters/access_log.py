@@ -14,6 +14,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not_given": "{who} was refused access to a report.",
     "number_shown": "{who} had the reporter's number shown outside the safe hours.",
     "exported:json": "{who} downloaded the report as JSON.",
+    "printed": "{who} printed this report without the number.",
+    "printed:number": "{who} printed this report with the number.",
     "exported:statistics": "{who} downloaded a table of the statistics.",
     "exported:access_log": "{who} downloaded the access log.",
     "accepted": "{who} took the report.",
@@ -68,6 +70,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "invitation_revoked": "{who} took back the invitation of {about}.",
     "passkey_added": "{who} added a passkey.",
     "passkey_removed": "{who} removed a passkey.",
+    "passkey_counter_back": "A passkey of {who} was refused: it may have been copied.",
     "reply_written": "{who} wrote a ready-made reply of the hotline.",
     "follow_up_done": "{who} marked the follow-up as done.",
     "follow_up_removed": "{who} removed the follow-up date.",
@@ -82,9 +85,9 @@ OTHER_ACT: Final = "{who}: {act}"  # an act of a later release; it is not transl
 GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "opened": (
         "Opened, shown, downloaded",
-        ("read", "read_many", "looked_for", "number_shown", "exported:", "referral:"),
+        ("read", "read_many", "looked_for", "number_shown", "printed", "printed:", "exported:", "referral:"),
     ),
-    "refused": ("Refused access, failed logins", ("not_given", "login_refused")),
+    "refused": ("Refused access, failed logins", ("not_given", "login_refused", "passkey_counter_back")),
     "taken": ("Took, in progress", ("accepted", "holds", "in_progress", "entered", "follow_up_")),
     "written": ("Messages and notes", ("answered", "noted", "reply_")),
     "passed": ("Passed on, transferred, declined", ("passed_on", "put_back", "hand_over_", "handed_on", "rejected")),

@@ -6,7 +6,7 @@ A character that the font lacks is drawn as U+FFFD and counted, so that nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -43,6 +43,22 @@ def drawable(text: str) -> str:
     )
 
 
+def wrapped(text: str, size: int, width: float) -> list[str]:
+    """Return the lines of a drawable text. A word that is wider than a line is broken, so that no letter is cut off."""
+    return [part for line in simpleSplit(text, FONT, size, width) or [""] for part in _broken(line, size, width)]
+
+
+def _broken(line: str, size: int, width: float) -> Iterator[str]:
+    start, used = 0, 0.0
+    for index, letter in enumerate(line):
+        advance = pdfmetrics.stringWidth(letter, FONT, size)
+        if used + advance > width and index > start:
+            yield line[start:index]
+            start, used = index, 0.0
+        used += advance
+    yield line[start:]
+
+
 class _Page:
     """Draws lines from the top to the bottom, on as many pages as they need."""
 
@@ -59,7 +75,7 @@ class _Page:
     def draw(self, text: str, *, size: int = SIZE, indent: int = 0) -> None:
         """Draw a text, wrapped, below what was drawn before."""
         leading = size + LEADING - SIZE
-        for line in simpleSplit(drawable(text), FONT, size, WIDTH - 2 * MARGIN - indent) or [""]:
+        for line in wrapped(drawable(text), size, WIDTH - 2 * MARGIN - indent):
             if self._top - leading < MARGIN + 2 * LEADING:
                 self._end_page()
             self._top -= leading
@@ -69,7 +85,7 @@ class _Page:
         """Draw a label and, beside it, its text."""
         if self._top - LEADING < MARGIN + 2 * LEADING:
             self._end_page()
-        label_lines = simpleSplit(drawable(label), FONT, SIZE, LABEL_WIDTH - 8)
+        label_lines = wrapped(drawable(label), SIZE, LABEL_WIDTH - 8)
         begin, number = self._top, self._number
         for offset, line in enumerate(label_lines):
             self._write(MARGIN, begin - LEADING * (offset + 1), line, SIZE, grey=0.3)

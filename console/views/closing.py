@@ -63,6 +63,7 @@ def close(me: StaffRequest, report_id: str) -> Response:
         column_changes=change,
         seen_revision=me.seen,
         seen_status=me.status,
+        hoax_by=marked_by or None,
     )
     case_actions.perform(services.database, action)
     drafts.discard(services.database, me.account, report_id, drafts.CLOSING)

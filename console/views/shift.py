@@ -123,7 +123,7 @@ def _give(me: StaffRequest, report_id: str, name: str) -> bool:
         case_view.save_change(
             services.database, me.account, report_id, assignment(me, name), key, status=status, note=note
         )
-    except StatusConflict:
+    except (StatusConflict, case_actions.TransitionNotAllowed):
         return False
     return True
 

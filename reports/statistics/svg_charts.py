@@ -9,6 +9,7 @@ has no bar, so no length can be read from it.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -32,6 +33,8 @@ VARIABLE = re.compile(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)")
 WIDTH = 340  # pixels: a chart is as wide as the column of a phone, and is never scaled down there
 NUMBER_WIDTH = 92  # to the right of the longest bar
 ROW_HEIGHT, LABEL_BASELINE, BAR_TOP, BAR_HEIGHT = 38, 14, 19, 12
+LINE_HEIGHT = 16  # of each further line of a label
+MAX_LINE_LETTERS = 40  # in a wide font these fit in the width of the chart
 MAX_COLUMNS = 12
 COLUMN_HEIGHT, FOOTER_HEIGHT, HEADER_HEIGHT = 120, 36, 20
 TILE_WIDTH, TILE_HEIGHT, TILE_GAP = 104, 46, 6
@@ -72,11 +75,23 @@ def bar_chart(name: str, title: str, rows: Sequence[ChartRow], whole: int = 0) -
     one.
     """
     largest = whole or max((number or 0 for _, number in rows), default=0) or 1
-    shapes = []
-    for index, (label, number) in enumerate(rows):
+    shapes, top = [], 0
+    for label, number in rows:
+        *upper_lines, last_line = _label_lines(label)
+        for line in upper_lines:
+            shapes.append(_text(0, top + LABEL_BASELINE, line))
+            top += LINE_HEIGHT
         length = None if number is None else max(2.0, (WIDTH - NUMBER_WIDTH) * number / largest)
-        shapes += [_row(index * ROW_HEIGHT, label, length, format_count(number))]
-    return _svg(name, title, describe_rows(rows), (WIDTH, ROW_HEIGHT * len(rows)), shapes)
+        shapes.append(_row(top, last_line, length, format_count(number)))
+        top += ROW_HEIGHT
+    return _svg(name, title, describe_rows(rows), (WIDTH, top), shapes)
+
+
+def _label_lines(label: str) -> list[str]:
+    """Return the lines of a label. If it is too long for one, a term in brackets is below the words that it names."""
+    if len(label) <= MAX_LINE_LETTERS:
+        return [label]
+    return [line for part in label.replace(" (", "\n(").splitlines() for line in textwrap.wrap(part, MAX_LINE_LETTERS)]
 
 
 def _row(top: int, label: str, length: float | None, number: str) -> str:

@@ -33,6 +33,7 @@ from reports.case_state import ACKNOWLEDGED, Handling, ReportState
 from reports.delivery import IMMEDIATE_ROLES, REPORT_TYPES, DeliveryState, DeliveryType
 from reports.escalation import URGENT, PendingKind, Priority
 from reports.facts import Completeness
+from reports.follow_up import DEFAULT_FOLLOW_UPS
 from reports.retention import ERASED
 from reports.store import audit_log, deliveries
 from reports.store.cases import case_status
@@ -145,7 +146,8 @@ def _finish_entry(
         connection.execute(update(t.delivery).where(same_delivery).values(handling=Handling.ACCEPTED))
         audit_log.append(connection, row.taker, Handling.ACCEPTED, delivery_id, now)
     name = case_status.actor_name(row.taker)[:24]
-    values = {"holder": name, "changed_at": now, "changed_by": name, "read_at": now}
+    values: dict[str, Any] = {"holder": name, "changed_at": now, "changed_by": name, "read_at": now}
+    values["follow_up_at"] = now + DEFAULT_FOLLOW_UPS[row.priority]
     connection.execute(insert(t.holding).values(report_id=row.report_id, hotline=row.recipient, **values))
 
 

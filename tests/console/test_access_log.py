@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from html import unescape
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -15,9 +16,10 @@ from sqlalchemy import insert
 
 from console.presenters.case_rows import reference
 from reports.store import audit_log
+from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
-from reports.store.staff import access_log
+from reports.store.staff import access_log, accounts
 from tests.console.conftest import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.staff import Page, Person, close_form, joined, pass_time, staff_acts
@@ -151,6 +153,29 @@ def test_an_act_without_a_sentence_is_shown_and_marked_as_english(database: Data
     page = ana.get("/audit", Accept_Language="fr")
     assert '<td lang="en">mere: act of tomorrow</td>' in page.html
     assert '<td lang="fr">' not in page.html and "ana s'est connecté." in page.text.replace("&#39;", "'")
+
+
+def test_each_print_is_a_sentence_and_is_found_with_what_was_opened(ana: Person, mere: Person, report: str) -> None:
+    for form in ({}, {"number": "1"}):
+        mere.post(f"/reports/{report}/print", form, at=f"/reports/{report}")
+    found = sentences(ana.get("/audit?act=opened", Accept_Language="fr"))
+    assert "mere a imprimé ce signalement avec le numéro." in [unescape(one) for one in found]
+    assert "mere a imprimé ce signalement sans le numéro." in [unescape(one) for one in found]
+
+
+@pytest.mark.rule("S-26")
+def test_who_is_kept_out_of_a_report_does_not_read_that_somebody_looked_for_it(
+    database: Database, ana: Person, mere: Person, report: str
+) -> None:
+    reference = report[-6:]
+    mere.post("/reference", {"reference": reference}, at="/")
+    fresh = ana.post("/audit/export", at="/audit").html
+    assert f'"{reference}"' in fresh
+    account = next(one for one in accounts.list_accounts(database, HOTLINE) if one.name == "ana")
+    case_view.set_access(database, account, report, account.staff_id, away=True)
+    kept_out = ana.post("/audit/export", at="/audit").html
+    assert reference not in kept_out
+    assert "looked for" not in ana.get("/audit").text
 
 
 @pytest.mark.rule("A-34")

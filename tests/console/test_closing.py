@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from console.presenters.case_rows import reference
+from console.views import closing as views
+from reports.store.cases import case_view
 from reports.store.escalation import steps
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
@@ -166,6 +168,49 @@ def test_a_false_report_names_the_first_person_until_a_second_agrees(
     assert "Closed: false report (confirmed by 2)" in mere.get("/?tab=closed").text
     act(sam, filed, "undo-close")
     assert handling(filed) == "accepted" and held(filed).hoax_by is not None, "the first mark stays"
+
+
+@pytest.mark.rule("S-36")
+def test_a_mark_that_was_withdrawn_meanwhile_is_not_confirmed(
+    filed: Filed, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Withdrawn between the page's look at the mark and the closing."""
+    mere, sam = people
+    act(mere, filed, "take")
+    act(mere, filed, "close", close_form("hoax"))
+    load = case_view.load_holding
+
+    def load_then_withdraw(*found: Any) -> Any:
+        holding = load(*found)
+        monkeypatch.setattr(case_view, "load_holding", load)
+        act(mere, filed, "withdraw-false-report")
+        return holding
+
+    form = {**close_form("hoax"), **sam.get(f"/reports/{filed.id}").marks}
+    monkeypatch.setattr(views, "_hoax_problem", lambda *_: "")
+    monkeypatch.setattr(case_view, "load_holding", load_then_withdraw)
+    assert sam.post(f"/reports/{filed.id}/close", form).status == 400
+    assert handling(filed) == "accepted" and held(filed).hoax_by is None
+
+
+@pytest.mark.rule("S-36")
+@pytest.mark.parametrize("way", ["close", "decline"])
+def test_a_report_that_is_closed_or_transferred_is_neither_marked_nor_closed_again(
+    filed: Filed, people: tuple[Person, Person], way: str
+) -> None:
+    """From a page that the browser kept: whoever acted last is not told of a conflict with themselves."""
+    mere, _ = people
+    act(mere, filed, "take")
+    kept_page = mere.get(f"/reports/{filed.id}")
+    act(mere, filed, way, {**close_form(), "reason": "not ours", "sure": "1"})
+    closed_as, before = held(filed).outcome, handling(filed)
+    for outcome in ("hoax", "no_child_in_need"):
+        refused = mere.post(f"/reports/{filed.id}/close", {**close_form(outcome), **kept_page.marks})
+        assert refused.status == 400 and "This is how it stands now." in refused.text
+    refused = mere.post(f"/reports/{filed.id}/pass", {"to": "sam", **kept_page.marks})
+    assert refused.status == 400 and "This is how it stands now." in refused.text
+    assert (held(filed).outcome, held(filed).hoax_by, handling(filed)) == (closed_as, None, before)
+    assert held(filed).handed_by is None
 
 
 def test_undo_is_refused_where_nothing_was_closed(filed: Filed, people: tuple[Person, Person]) -> None:

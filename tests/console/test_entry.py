@@ -19,6 +19,7 @@ from reports.crypto.key_files import load_private_keys
 from reports.store import mailbox_access, pending_submissions
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from runtime.time_units import HOUR
 from tests.console.conftest import HOTLINE, OTHER
 from tests.house.files import ROOT
 from tests.support.console import Console
@@ -167,6 +168,7 @@ def test_an_urgent_one_is_acknowledged_only_by_somebody_who_says_so(
     (delivery,), held = rows(database, t.delivery), rows(database, t.holding)
     assert (delivery.priority, delivery.handling) == ("P1", handling)
     assert [one.holder for one in held] == ([holder] if holder else [])
+    assert [one.follow_up_at - one.changed_at for one in held] == ([4 * HOUR] if holder else []), "as for any other"
     assert ("You have taken this report." in page.text) is (taker == "me")
     acts = [(one.actor, one.act) for one in rows(database, t.audit) if one.act in ("entered", "accepted")]
     expected = [(f"staff:{HOTLINE}/mere", "entered")]

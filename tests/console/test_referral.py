@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject, IndirectObject
+from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from console.presenters import pdf
@@ -71,6 +72,22 @@ def names_in(found: Any, seen: set[int]) -> set[str]:
     if isinstance(found, list):
         return set().union(*(names_in(value, seen) for value in found))
     return {str(found)} if isinstance(found, str) and str(found).startswith("/") else set()
+
+
+def test_no_letter_runs_over_the_edge_of_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts without blanks, as people write them on a phone."""
+    right_ends: list[float] = []
+    drawn: list[str] = []
+
+    def draw(self: Canvas, x: float, _: float, line: str) -> None:
+        right_ends.append(x + pdfmetrics.stringWidth(line, pdf.FONT, pdf.SIZE))
+        drawn.append(line)
+
+    monkeypatch.setattr(Canvas, "drawString", draw)
+    long = "0123456789" * 40
+    pdf.document("T", [], [("Purpose", f"see {long}"), ("W" * 40, "x")], "F")
+    assert max(right_ends) <= pdf.WIDTH - pdf.MARGIN
+    assert long in "".join(drawn) and "".join(drawn).count("W") == 40
 
 
 def test_the_pdf_has_the_chosen_parts_and_nothing_that_acts(ana: Person, path: str) -> None:

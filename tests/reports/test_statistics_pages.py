@@ -8,6 +8,7 @@ import itertools
 import re
 import tomllib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -75,6 +76,18 @@ def test_no_chart_is_wider_than_a_phone_but_a_map_of_many_columns() -> None:
         for sheet in one.shown:
             width = re.search(r'viewBox="0 0 (\d+) ', tables.chart_svg(sheet))
             assert width and int(width[1]) <= svg_charts.WIDTH, sheet.id
+
+
+def test_a_long_label_has_several_lines_above_its_bar() -> None:
+    label = "Asked for photos or money (grooming, blackmail)"
+    chart = ElementTree.fromstring(svg_charts.bar_chart("a", "A", [(label, 7), ("short", 5)]))  # noqa: S314  # ours
+    lines = [(one.text, float(one.get("y") or 0)) for one in chart.iterfind("{*}text")]
+    bars = [float(one.get("y") or 0) for one in chart.iterfind("{*}rect")]
+    assert [text for text, _ in lines] == ["Asked for photos or money", "(grooming, blackmail)", "7", "short", "5"]
+    y = dict(lines)
+    assert y["Asked for photos or money"] < y["(grooming, blackmail)"] < bars[0] < y["7"] < y["short"] < bars[1]
+    assert bars[1] < int(chart.get("height") or 0)
+    assert f"{label}: 7" in (chart.findtext("{*}desc") or "")
 
 
 # The tile map

@@ -339,6 +339,6 @@ def test_the_operators_trial_takes_it_as_a_hotline_of_its_kind(server: PrimeroSe
         "HOTLINE_VU_PIKININI_PRIVATE": server.host_port,
     }
     result = CliRunner().invoke(main, ["hotline", "test", ONE], env=environ)
-    assert (result.exit_code, "2 of 2 as they must be" in result.output) == (0, True), result.output
+    assert (result.exit_code, "2 of 2 as expected" in result.output) == (0, True), result.output
     [case] = server.state.cases.values()
     assert (case["name_first"], len(case["notes_section"])) == ("DRILL", 1)

@@ -100,6 +100,7 @@ class CaseAction:
     `seen_revision`: the revision that the actor had read; None: it is not compared.
     `unless_in`: a report that is already in one of these states stays in it.
     `seen_status`: the key of the status that the page showed; None: it is not compared.
+    `hoax_by`: account id of the person whose mark of a false report this action confirms; None: it confirms none.
     """
 
     hotline: str
@@ -113,6 +114,7 @@ class CaseAction:
     seen_revision: int | None = None
     unless_in: tuple[Handling, ...] = ()
     seen_status: str | None = None
+    hoax_by: str | None = None
 
     @property
     def whose(self) -> CaseRef:
@@ -153,10 +155,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
             raise OutdatedRevision
         if rows[-1].handling in step.unless_in:
             step = replace(step, new_state=rows[-1].handling)
-        if not may_change(rows[-1].handling, step.new_state):
-            raise TransitionNotAllowed(rows[-1].handling)
-        if step.seen_status is not None:
-            case_status.check_unchanged(connection, database, step.whose, rows[-1].handling, step.seen_status)
+        _check_state(connection, database, step, rows[-1].handling)
         row_security.reveal_report(database, connection, step.report_id)
         for row in rows:
             _change_handling(connection, row, step, now)
@@ -173,6 +172,21 @@ def perform(database: Database, step: CaseAction) -> Handling:
         if step.new_state != Handling.NONE and (step.column_changes or step.new_state != rows[-1].handling):
             case_status.record_change(connection, database, step.whose)
     return step.new_state
+
+
+def _check_state(connection: Connection, database: Database, step: CaseAction, before: Handling) -> None:
+    """Raise TransitionNotAllowed or StatusConflict if the report is not in a state that allows the action.
+
+    A report that has an outcome gets no other one, and a mark of a false report is confirmed only while it is there.
+    """
+    if not may_change(before, step.new_state):
+        raise TransitionNotAllowed(before)
+    if step.seen_status is not None:
+        case_status.check_unchanged(connection, database, step.whose, before, step.seen_status)
+    values = step.column_changes.values if step.column_changes else {}
+    is_second_outcome = before == step.new_state == Handling.CLOSED and "outcome" in values
+    if is_second_outcome or step.hoax_by not in (None, case_status.load_hoax_mark(connection, step.whose)):
+        raise TransitionNotAllowed(before)
 
 
 def latest_revision(database: Database, hotline: str, report_id: str) -> int:

@@ -98,6 +98,14 @@ def load_handling(connection: Connection, whose: CaseRef) -> Handling:
     return Handling(connection.execute(query.limit(1)).scalar_one())
 
 
+def load_hoax_mark(connection: Connection, whose: CaseRef) -> str | None:
+    """Return the id of the account that marked the report as a false report; None if nobody has."""
+    h = t.holding.c
+    query = select(h.hoax_by).where(h.report_id == whose.report_id, h.hotline == whose.hotline)
+    marked_by: str | None = connection.execute(query).scalar()
+    return marked_by
+
+
 def check_unchanged(connection: Connection, database: Database, whose: CaseRef, handling: Handling, seen: str) -> None:
     """Compare the status with the one that the page showed, in the transaction that is about to change it.
 

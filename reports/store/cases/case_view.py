@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, literal, not_, or_, select
 
-from reports.case_state import Handling
+from reports.case_state import ACTIVE, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.retention import ERASED
 from reports.store import audit_log
@@ -234,15 +234,17 @@ def save_change(
 ) -> None:
     """Save a change that concerns this hotline only, with a note for colleagues, in one transaction.
 
-    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict.
+    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict, and
+    TransitionNotAllowed if a closed or transferred report would get a holder.
     """
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
         if case_actions.claim_key(connection, database, key):
-            case_status.check_unchanged(
-                connection, database, case_ref, case_status.load_handling(connection, case_ref), status
-            )
+            handling = case_status.load_handling(connection, case_ref)
+            case_status.check_unchanged(connection, database, case_ref, handling, status)
+            if "holder" in kept.values and handling not in (Handling.NONE, *ACTIVE):
+                raise case_actions.TransitionNotAllowed(handling)
             case_status.save_change(connection, database, case_ref, kept)
             if note:
                 authorship = {"actor": account.actor, "created_at": database.now()}

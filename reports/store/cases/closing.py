@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
-from reports.case_state import ACTIVE, Handling
+from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState
 from reports.store import outbox
 from reports.store.cases import case_actions, case_status
-from reports.store.cases.case_actions import SealedNote
+from reports.store.cases.case_actions import SealedNote, TransitionNotAllowed
 from reports.store.cases.case_status import CaseChange, CaseRef
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
@@ -74,14 +74,15 @@ def mark_as_hoax(
 ) -> None:
     """Record that this person takes the report for a hoax, and store their reason.
 
-    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict.
+    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict, and
+    TransitionNotAllowed if the report cannot be closed or has a mark.
     """
     values = {"hoax_by": account.staff_id, "hoax_at": database.now()}
     _change_mark(database, account, report_id, CaseChange("hoax_said", values), key, status=status, why=why)
 
 
 def withdraw_hoax(database: Database, account: Account, report_id: str, key: bytes | None, *, status: str) -> None:
-    """Take back this person's own mark; the mark of anybody else stays. Raises StatusConflict."""
+    """Take back this person's own mark. Raises StatusConflict, and TransitionNotAllowed if there is no such mark."""
     change = CaseChange("hoax_withdrawn", {"hoax_by": None, "hoax_at": None})
     _change_mark(database, account, report_id, change, key, status=status)
 
@@ -104,9 +105,10 @@ def _change_mark(
             return
         handling = case_status.load_handling(connection, case_ref)
         case_status.check_unchanged(connection, database, case_ref, handling, status)
-        marked_by = _holding(connection, account.hotline, report_id).get("hoax_by")
-        if marked_by != (None if why else account.staff_id):
-            return
+        expected_mark = None if why else account.staff_id
+        may_close = Handling.CLOSED in HANDLING_TRANSITIONS[handling]
+        if not may_close or case_status.load_hoax_mark(connection, case_ref) != expected_mark:
+            raise TransitionNotAllowed(handling)
         if why:
             authorship = {"actor": account.actor, "created_at": database.now()}
             connection.execute(insert(t.note), asdict(why) | authorship)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, not_, or_, select, tuple_, union
 
 from reports.case_state import HANDLING_STATES, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState
@@ -26,6 +26,7 @@ SAME_ACT_WITHIN = 2 * SECOND  # between the first and the last audit entry of on
 MAX_ENTRIES_OF_ACT = 16
 HELD: Final = "holds"  # written beside a new handling state, or alone: a report was taken over
 CLOSED_WITH: Final = "closed:"  # beside the handling state, with the outcome
+LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, also of a report that is not there
 NOT_LISTED: Final = ("made",)  # the delivery that a transfer creates; the transfer has an entry of its own
 REFERENCE_LENGTH = 6
 # Where a hotline's reports are found; of a purged one only a receipt is left.
@@ -144,6 +145,7 @@ def _query(reader: Account, wanted: AccessFilter, most: int) -> Select[Any]:
         a.act.not_in(NOT_LISTED),
         a.object_id.not_in(excluded),
         a.object_id.not_in(excluded_deliveries),
+        not_(and_(a.act == LOOKED_FOR, _ends_excluded_id(reader))),
         *_conditions(reader.hotline, wanted),
     )
     found = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
@@ -153,6 +155,13 @@ def _query(reader: Account, wanted: AccessFilter, most: int) -> Select[Any]:
     )
     report_id = func.coalesce(*(one.correlate(found).scalar_subquery() for one in candidates))
     return select(found, report_id.label("report_id")).order_by(found.c.at.desc(), found.c.audit_id.desc())
+
+
+def _ends_excluded_id(reader: Account) -> ColumnElement[bool]:
+    """Match entries whose object is the end of the id of a report that the reader is excluded from."""
+    k = t.kept_away.c
+    is_end = func.replace(k.report_id, "-", "").endswith(t.audit.c.object_id)
+    return exists(select(k.report_id).where(k.staff_id == reader.staff_id, is_end).correlate(t.audit))
 
 
 def _conditions(hotline: str, wanted: AccessFilter) -> Iterator[ColumnElement[bool]]:
