@@ -213,6 +213,8 @@ def page_csrf_token(browser: cookies.Browser) -> str:
 
 def known_page(path: str) -> str:
     """Return `path` if it is a page of ours, else `/`: redirects never leave the console."""
+    if not path.isprintable():  # no line break gets into a header
+        return "/"
     try:
         endpoint, _ = current_app.url_map.bind("").match(path, method="GET")
     except HTTPException:

@@ -67,6 +67,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "entered": "{who} entered the report for a reporter.",
     "referral:pdf": "{who} made a referral form of the report (PDF).",
     "referral:json": "{who} made a referral form of the report (JSON).",
+    "referral:pdf:number": "{who} made a referral form of the report with the reporter's number (PDF).",
+    "referral:json:number": "{who} made a referral form of the report with the reporter's number (JSON).",
     "invitation_revoked": "{who} took back the invitation of {about}.",
     "passkey_added": "{who} added a passkey.",
     "passkey_removed": "{who} removed a passkey.",

@@ -16,6 +16,7 @@ IN_HOURS, TOMORROW, IN_A_WEEK = "In 4 hours", "Tomorrow 09:00", "In a week"
 MORNING: Final = time(9, 0)
 NO_TIME = "Choose a date and a time. Nothing was changed."
 IN_THE_PAST = "This time is over. Choose a later one. Nothing was changed."
+CHANGED_MEANWHILE = "A colleague changed the follow-up date meanwhile. Nothing was done. Look at the date, then decide."
 TOO_FAR = "This is more than a year ahead. Choose an earlier date. Nothing was changed."
 
 

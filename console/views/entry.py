@@ -92,7 +92,8 @@ def enter_report(me: StaffRequest) -> Response:
     if is_new:
         log.info("report_entered", report_id=report_id, hotline=me.account.hotline, priority=report.priority)
     form_drafts.discard_entry(me.account)
-    return _entered_page(me, report, pair if key else None, is_taken=form.is_taken)
+    shown = pair if entries.has_code(services.database, me.idempotency_key) else None
+    return _entered_page(me, report, shown, is_taken=form.is_taken)
 
 
 def _form_page(me: StaffRequest, fields: Mapping[str, str], problems: Mapping[str, str], status: int = 200) -> Response:

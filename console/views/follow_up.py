@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from console.auth.access_control import READERS, StaffRequest, requires
-from console.presenters.follow_up import chosen_time, time_problem
+from console.presenters.follow_up import CHANGED_MEANWHILE, chosen_time, time_problem
 from console.responses import redirect_with_message
 from console.services import services
 from console.views.case import ActionResult, case_page, hotline_zone
@@ -30,5 +30,16 @@ def set_follow_up(me: StaffRequest, report_id: str) -> Response:
 
 
 def _save(me: StaffRequest, report_id: str, at: int | None, act: str) -> Response:
-    follow_ups.set_date(services.database, me.account, report_id, at, me.idempotency_key, act=act)
+    try:
+        follow_ups.set_date(
+            services.database, me.account, report_id, at, me.idempotency_key, act=act, shown=_shown_date(me)
+        )
+    except follow_ups.OutdatedDate:
+        return case_page(me, report_id, ActionResult(error=CHANGED_MEANWHILE, form="follow-up"))
     return redirect_with_message(f"/reports/{report_id}", act)
+
+
+def _shown_date(me: StaffRequest) -> int | None:
+    """Return the date that was on the page of this form, 0 for none; None if the form carries none."""
+    text = me.form.get("shown_date", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None

@@ -65,9 +65,8 @@ def make_referral(me: StaffRequest, report_id: str) -> Response:
         problems |= {} if chosen.number else {"number": referral.NUMBER_NOT_SAFE}
     if problems:
         return _form_page(me, report_id, found, me.form, problems=problems)
-    accounts.record_act(services.database, me.account, f"referral:{kind}", report_id)
-    if chosen.number:
-        accounts.record_act(services.database, me.account, "number_shown", report_id)
+    act = f"referral:{kind}:number" if chosen.number else f"referral:{kind}"
+    accounts.record_act(services.database, me.account, act, report_id)
     _leave_note(me, report_id, chosen)
     make = _pdf if kind == "pdf" else _json
     body = make(_origin(me, report_id), chosen, found)

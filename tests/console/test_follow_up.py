@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.databases import made as database_of
 from tests.support.desks import given, rows
-from tests.support.staff import Person, close_form, pass_time
+from tests.support.staff import Page, Person, close_form, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 EFATE = ZoneInfo("Pacific/Efate")
@@ -44,6 +45,13 @@ def later(filed: Filed, seconds: int, *people: Person) -> None:
     pass_time(filed.database, seconds)
     for one in people:
         one.post("/locked", {"password": one.password}, at="/locked")
+
+
+def shown_date(page: Page) -> dict[str, str]:
+    """Return the hidden field of both forms for a date."""
+    first, second = re.findall(r'name="shown_date" value="(\d+)"', page.html)
+    assert first == second
+    return {"shown_date": first}
 
 
 def due(one: Person) -> int:
@@ -124,6 +132,21 @@ def test_a_date_is_set_moved_done_and_removed_with_one_press(filed: Filed, peopl
         assert "No follow-up date is set." in mere.get(f"/reports/{filed.id}").text
         assert "no follow-up date" in mere.get("/").text
         act(mere, filed, "follow-up", {"at": str(at)})
+
+
+@pytest.mark.parametrize("form", [{"do": "removed"}, {"date": "2026-12-24", "time": "09:00"}])
+def test_a_date_that_a_colleague_changed_meanwhile_is_not_lost(
+    filed: Filed, people: tuple[Person, Person], form: dict[str, str]
+) -> None:
+    mere, sam = people
+    act(mere, filed, "take")
+    path = f"/reports/{filed.id}"
+    page = sam.get(path)
+    at = filed.database.now() + HOUR
+    act(mere, filed, "follow-up", {"at": str(at), **shown_date(mere.get(path))})
+    refused = sam.post(f"{path}/follow-up", {**form, **page.marks, **shown_date(page)})
+    assert refused.status == 400 and "A colleague changed the follow-up date meanwhile." in refused.text
+    assert held(filed).follow_up_at == at and shown_date(refused) == {"shown_date": str(at)}
 
 
 def test_a_due_follow_up_is_its_holder_s_and_then_everybody_s(filed: Filed, people: tuple[Person, Person]) -> None:

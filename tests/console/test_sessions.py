@@ -194,7 +194,15 @@ def test_what_is_sensitive_asks_again_who_it_is(console: Console) -> None:
 
 @pytest.mark.parametrize(
     "then",
-    ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", "/nowhere", "javascript:x", ""],
+    [
+        "https://elsewhere.example/",
+        "//elsewhere.example",
+        "/\\elsewhere.example",
+        "/nowhere",
+        "javascript:x",
+        "/reports/a\nX-More: b",
+        "",
+    ],
 )
 def test_nobody_is_led_elsewhere_by_it(console: Console, mere: Person, then: str) -> None:
     del console

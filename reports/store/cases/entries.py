@@ -7,11 +7,12 @@ revision only as a new report.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 
 from reports.escalation import PendingKind
 from reports.store import audit_log
-from reports.store.cases.case_actions import claim_key
+from reports.store.cases.case_actions import claim_key, was_key_used
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import write_as
 from reports.store.schema import tables as t
@@ -24,7 +25,7 @@ def enter(
     account: Account,
     submission: Submission,
     *,
-    key: bytes | None,
+    key: bytes,
     code: bytes | None,
     is_taken: bool,
 ) -> bool:
@@ -45,6 +46,17 @@ def enter(
     with write_as(database, account.hotline) as connection:
         if not claim_key(connection, database, key):
             return False
+        if code is not None:
+            claim_key(connection, database, _code_key(key))
         connection.execute(database.insert_or_ignore(t.pending).values(**row))
         audit_log.append(connection, account.actor, "entered", submission.report_id, database.now())
         return True
+
+
+def has_code(database: Database, key: bytes) -> bool:
+    """Return whether the report of this form was stored with a code; a form that is sent again gets no other answer."""
+    return was_key_used(database, _code_key(key))
+
+
+def _code_key(key: bytes) -> bytes:
+    return hashlib.sha256(key + b"code").digest()

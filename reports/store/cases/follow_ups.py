@@ -79,14 +79,27 @@ def _due(database: Database, account: Account, *columns: Any) -> Select[Any]:
     )
 
 
+class OutdatedDate(Exception):
+    """Somebody changed the follow-up date after the page of this form was rendered."""
+
+
 def set_date(
-    database: Database, account: Account, report_id: str, at: int | None, key: bytes | None, *, act: str
+    database: Database,
+    account: Account,
+    report_id: str,
+    at: int | None,
+    key: bytes | None,
+    *,
+    act: str,
+    shown: int | None = None,
 ) -> None:
     """Set the follow-up date of a report; None: remove it.
 
-    `at`: microseconds. `act`: for the audit log. `key`: idempotency key of the form. Raises TransitionNotAllowed if
-    nobody has the report, or if it is closed or transferred.
+    `at`: microseconds. `act`: for the audit log. `key`: idempotency key of the form. `shown`: the date on the page of
+    the form, 0 for none; None: it is not compared. Raises OutdatedDate, and TransitionNotAllowed if nobody has the
+    report, or if it is closed or transferred.
     """
+    h = t.holding.c
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
@@ -95,6 +108,9 @@ def set_date(
         handling = case_status.load_handling(connection, case_ref)
         if handling not in ACTIVE:
             raise TransitionNotAllowed(handling)
+        stored = select(h.follow_up_at).where(h.report_id == report_id, h.hotline == account.hotline)
+        if shown is not None and shown != (connection.execute(stored).scalar() or 0):
+            raise OutdatedDate
         values = {"follow_up_at": at, "follow_up_by": None if at is None else account.name}
         case_status.save_change(connection, database, case_ref, CaseChange(act, values))
 
