@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -129,15 +128,9 @@ def plain(room: Room) -> str:
 
 
 def skeleton(page: Page) -> Skeleton:
-    found = Skeleton(re.sub(r'(?s)(?<=<ol class="timeline">).*?(?=</ol>)', _by_shape, page.html))
+    found = Skeleton(page.html)
     assert [one for one in found.addresses if not one.startswith(("/", "#")) or one.startswith("//")] == []
     return found
-
-
-def _by_shape(timeline: re.Match[str]) -> str:
-    """The timeline's entries in an order that no second decides, without readings: how many there are is chance too."""
-    entries = [one for one in re.split(r"(?=<li )", timeline[0]) if not one.startswith('<li class="reading"')]
-    return "".join(sorted(entries, key=lambda one: re.findall("<[^>]*>", one)))
 
 
 def same(page: Page, other: Page) -> None:
