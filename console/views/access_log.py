@@ -22,7 +22,7 @@ from console.templating import actor_name, fill_placeholders, format_time, selec
 from flows.catalogues import Catalogue
 from reports.spreadsheet import as_csv
 from reports.store.staff import access_log, accounts
-from reports.store.staff.access_log import REFERENCE_LENGTH, AccessFilter, LoggedAct, Position
+from reports.store.staff.access_log import AccessFilter, LoggedAct, Position
 from runtime.time_units import SECOND
 
 bp = Blueprint("access_log", __name__)
@@ -81,7 +81,6 @@ def show_log(me: StaffRequest) -> Response:
         is_wrong_day=bool(log_filter.day) and _day_bounds(log_filter.day, _zone(me)) == (None, None),
         older=_page_address(log_filter, found.older) if found.older else "",
         newest=_page_address(log_filter, None),
-        length=REFERENCE_LENGTH,
     )
 
 

@@ -58,8 +58,10 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "outbox",
     ),
     "SET ROLE tokaut_console": (
+        "access_log",
         "accounts",
         "answer_notices.list_notices",
+        "board",
         "case_actions",
         "case_list",
         "case_view",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 
 from reports.case_state import ACKNOWLEDGED, ACTIVE, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState
@@ -19,9 +19,6 @@ from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
-
-# When somebody has to look at a report again; None: this schema has no follow-ups.
-FOLLOW_UP_AT: ColumnElement[int] | None = t.holding.c.get("follow_up_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Held:
 
     `name`: empty for reports that were taken by the hotline's own system or by an on-call phone. `urgent`: those of P1
     and P2. `to_accept`: those that were passed to this person, who has not accepted them yet. `overdue_follow_ups`:
-    None if no follow-ups are recorded.
+    those of them at which somebody had to look again by now.
     """
 
     name: str
@@ -47,7 +44,7 @@ class Held:
     urgent: int
     to_accept: int
     oldest_at: int
-    overdue_follow_ups: int | None
+    overdue_follow_ups: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,6 @@ class Board:
     held: tuple[Held, ...]
     today: Mapping[Priority, TakenToday]
 
-    @property
-    def overdue_follow_ups(self) -> int | None:
-        """Return how many follow-ups are overdue; None if no follow-ups are recorded."""
-        return None if FOLLOW_UP_AT is None else sum(one.overdue_follow_ups or 0 for one in self.held)
-
 
 def load_board(database: Database, lead: Account, day_start: int) -> Board:
     """Load the board of the lead's hotline. `day_start`: when the hotline's day began, in microseconds."""
@@ -102,7 +94,7 @@ def _cases(lead: Account) -> Select[Any]:
     query = select(
         *(d.delivery_id, d.report_id, d.priority, d.created_at, d.handling, h.holder, h.handed_by),
         due_at.label("due_at"),
-        (literal(None) if FOLLOW_UP_AT is None else FOLLOW_UP_AT).label("follow_up_at"),
+        h.follow_up_at,
     )
     return query.outerjoin_from(t.delivery, t.holding, and_(h.report_id == d.report_id, h.hotline == d.hotline)).where(
         d.hotline == lead.hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED, ~is_excluded
@@ -133,7 +125,7 @@ def _held(connection: Connection, lead: Account, now: int) -> tuple[Held, ...]:
         number(rows.priority.in_(URGENT)),
         number(rows.handed_by.is_not(None)),
         func.min(rows.created_at),
-        number(rows.follow_up_at < now) if FOLLOW_UP_AT is not None else literal(None),
+        number(rows.follow_up_at < now),
     )
     held = [Held(*row) for row in connection.execute(query.group_by(name))]
     return tuple(sorted(held, key=lambda one: (-one.count, one.name)))
