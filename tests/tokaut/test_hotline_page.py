@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reports import staff_labels
 from reports.facts import CATEGORIES
 from reports.statistics.tables import CELL_LABELS
 from tokaut.local_stack import hotline_page
@@ -19,6 +20,7 @@ def line(type_: str = "report.created", **data: Any) -> dict[str, Any]:
 
 
 def test_a_report_is_shown_in_the_words_of_staff() -> None:
+    labels = (staff_labels.CONCERNS["luring"], staff_labels.DANGER["soon"])
     shown = hotline_page.reports(
         [
             line(
@@ -33,9 +35,24 @@ def test_a_report_is_shown_in_the_words_of_staff() -> None:
             )
         ]
     )
-    for words in ("P2", "Asked for photos", "expects it soon", "the reporter, 13-15 years", "Shefa", "A helpline"):
+    for words in ("P2", *labels, "The reporter, 13-15 years", "Shefa", "A helpline"):
         assert words in shown
     assert "The reporter fears danger soon." in shown and hotline_page.NO_CONTACT in shown
+
+
+def test_a_number_stands_with_its_safe_hours_and_without_them_not_at_all() -> None:
+    hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
+    contact = {"allowed": True, "how": "call", "msisdn": "+6785550101", "safe_hours": hours}
+    assert "call to +6785550101, only from 08:00 to 16:00 (Pacific/Efate)" in hotline_page.reports(
+        [line(contact=contact)]
+    )
+    assert "+6785550101" not in hotline_page._article(
+        hotline_page._Story(0.0, {"contact": {**contact, "safe_hours": None}})
+    )
+
+
+def test_an_age_that_is_not_known_is_not_shown() -> None:
+    assert "unknown" not in hotline_page._article(hotline_page._Story(0.0, {"child": {"age_band": "unknown"}}))
 
 
 def test_the_newest_revision_wins_whatever_the_order_of_arrival() -> None:

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from reports import exports, staff_labels
 from reports.statistics.tables import CELL_LABELS
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
@@ -26,10 +27,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 MOST_REPORTS = 20
-LABELS = {
-    "about": {"me": "the reporter", "my_child": "the reporter's own child", "child_i_know": "a child they know"},
-    "danger": {"now": "now", "soon": "expects it soon", "no": "no", "unsure": "not sure"},
-}
 NO_CONTACT = "Do not call or text. No number is in the report."
 MESSAGE_LABELS = {
     "words": "The reporter writes",
@@ -108,19 +105,23 @@ def _article(story: _Story) -> str:
 
 
 def _facts(data: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
-    child, contact = _dict(data, "child"), _dict(data, "contact")
-    about = str(data.get("about") or "")
-    age = str(child.get("age_band") or "")
-    who = ", ".join(filter(None, (LABELS["about"].get(about, about.replace("_", " ")), age and f"{age} years")))
-    danger = str(data.get("danger") or "")
-    how = str(contact.get("how") or "").replace("_", " ")
-    allowed = " ".join(filter(None, ("Allowed:", how, str(contact.get("phone") or ""))))
+    about, danger = str(data.get("about") or ""), str(data.get("danger") or "")
+    age = staff_labels.AGES.get(str(_dict(data, "child").get("age_band")), "")
     return (
-        ("In danger", LABELS["danger"].get(danger, danger)),
-        ("Child concerned", who),
+        ("Danger", staff_labels.DANGER.get(danger, danger)),
+        ("Child concerned", ", ".join(filter(None, (staff_labels.CHILDREN.get(about, about), age)))),
         ("Place", str(_dict(data, "place").get("name") or "")),
-        ("Contact", (allowed if contact.get("allowed") else NO_CONTACT) if contact else ""),
+        ("Contact", _contact(_dict(data, "contact"))),
     )
+
+
+def _contact(contact: Mapping[str, Any]) -> str:
+    if not contact.get("allowed"):
+        return NO_CONTACT if contact else ""
+    try:
+        return exports.phone_text(contact)
+    except (KeyError, TypeError):  # anybody on this machine can send the demo's hotline something strange
+        return ""
 
 
 def _words(data: Mapping[str, Any]) -> Iterable[str]:

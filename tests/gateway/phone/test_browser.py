@@ -68,7 +68,7 @@ def test_the_hotline_beside_the_phone_has_the_report_that_was_sent(visit: Visit)
     hand.seen("report")
     hand.inbox.locator("article").nth(before).wait_for()
     newest = hand.inbox.locator("article").first.inner_text()
-    assert "Asked for photos or money (grooming, blackmail)" in newest and "the reporter, 13-15 years" in newest
+    assert "Asked for photos or money (grooming, blackmail)" in newest and "The reporter, 13-15 years" in newest
     assert hand.page.locator("#to-hotline").is_visible()
     assert "signature checked" in newest
 
