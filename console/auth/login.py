@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 from flask import Blueprint, Request, Response, request
 
@@ -250,6 +251,19 @@ def render_locked(form: Form, refused: str = "") -> Response:
 @public
 def unlock(form: Form) -> Response:
     """Unlock with the password alone, within the ten hours of a session. Too many wrong passwords end the session."""
+
+    def is_right(_: StaffSession, account: Account) -> bool:
+        with credentials.KNOWN_BROWSERS.place():
+            return credentials.is_correct(form.get("password", ""), account.password)
+
+    return unlock_session(form, is_right, UNLOCK_REFUSED)
+
+
+def unlock_session(form: Form, is_right: Callable[[StaffSession, Account], bool], refused: str) -> Response:
+    """Unlock this browser's locked session if `is_right` says so; else show the locked page with `refused`.
+
+    Too many wrong answers end the session, whether they were passwords or passkeys.
+    """
     current = locked_session()
     if current is None:
         return redirect("/")
@@ -258,11 +272,9 @@ def unlock(form: Form) -> Response:
     if login_throttle.count_attempts(services.database, attempt) != (True,):
         staff_sessions.end(services.database, account, session.session_hash)
         return redirect("/login")
-    with credentials.KNOWN_BROWSERS.place():
-        is_right = credentials.is_correct(form.get("password", ""), account.password)
-    if not is_right:
+    if not is_right(session, account):
         login_throttle.record_failure(services.database, account, told=False)
-        return render_locked(form, UNLOCK_REFUSED)
+        return render_locked(form, refused)
     login_throttle.reset(services.database, [attempt.bucket])
     return renew_session(session, checked=False, then=known_page(form.get("then", "")))
 

@@ -18,11 +18,11 @@ from console.auth.login import (
     console_site,
     name_attempt,
     render_check,
-    render_locked,
     render_login,
     renew_session,
     session_attempt,
     start_session,
+    unlock_session,
 )
 from console.auth.passkeys import Assertion, Ceremony, InvalidAnswer, Purpose, Site
 from console.responses import HEADERS, redirect
@@ -164,19 +164,9 @@ def unlock_options(_: Form) -> Response:
 def unlock(form: Form) -> Response:
     """Unlock with a passkey, as with the password. Too many wrong answers end the session."""
     _site()
-    current = locked_session()
-    if current is None:
-        return redirect("/")
-    session, account = current
-    attempt = session_attempt(services.cipher, session.session_hash)
-    if login_throttle.count_attempts(services.database, attempt) != (True,):
-        staff_sessions.end(services.database, account, session.session_hash)
-        return redirect("/login")
-    if not _has_own(Purpose.UNLOCK, session, account, form):
-        login_throttle.record_failure(services.database, account, told=False)
-        return render_locked(form, PASSKEY_REFUSED)
-    login_throttle.reset(services.database, [attempt.bucket])
-    return renew_session(session, checked=False, then=known_page(form.get("then", "")))
+    return unlock_session(
+        form, lambda session, account: _has_own(Purpose.UNLOCK, session, account, form), PASSKEY_REFUSED
+    )
 
 
 # A person's own passkeys, on their own page.
