@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from reports.case_state import ACKNOWLEDGED, ACTIVE, Handling
-from reports.delivery import REPORT_TYPES, DeliveryState
 from reports.escalation import ESCALATION_TIMES, PRIORITIES, URGENT, Priority, StepName
+from reports.store.cases.case_list import is_visible, visibility_values
 from reports.store.cases.case_status import UNASSIGNED
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
@@ -82,10 +82,9 @@ def load_board(database: Database, lead: Account, day_start: int) -> Board:
         )
 
 
-def _cases(lead: Account) -> Select[Any]:
-    """Select the hotline's reports once each, with the time by which each must be taken."""
-    d, h, k, step = t.delivery.c, t.holding.c, t.kept_away.c, t.step.c
-    is_excluded = exists().where(k.report_id == d.report_id, k.staff_id == lead.staff_id)
+def _cases() -> Select[Any]:
+    """Select the hotline's reports once each, with the time by which each must be taken; see `visibility_values`."""
+    d, h, step = t.delivery.c, t.holding.c, t.step.c
     escalated = select(func.max(step.due_at)).where(
         step.report_id == d.report_id, step.priority == d.priority, step.step == StepName.OVERDUE
     )
@@ -96,24 +95,26 @@ def _cases(lead: Account) -> Select[Any]:
         due_at.label("due_at"),
         h.follow_up_at,
     )
-    return query.outerjoin_from(t.delivery, t.holding, and_(h.report_id == d.report_id, h.hotline == d.hotline)).where(
-        d.hotline == lead.hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED, ~is_excluded
-    )
+    query = query.outerjoin_from(t.delivery, t.holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
+    return query.where(is_visible())
 
 
 def _waiting(connection: Connection, lead: Account, now: int) -> Mapping[Priority, Waiting]:
     d, h = t.delivery.c, t.holding.c
     in_queue = and_(d.handling.in_(ACTIVE), h.handed_by.is_not(None), h.holder == UNASSIGNED)
-    rows = _cases(lead).where(or_(d.handling == Handling.NONE, in_queue)).subquery().c
+    rows = _cases().where(or_(d.handling == Handling.NONE, in_queue)).subquery().c
     overdue = func.count(func.distinct(case((rows.due_at < now, rows.report_id))))
     query = select(rows.priority, func.count(func.distinct(rows.report_id)), func.min(rows.created_at), overdue)
-    found = {priority: Waiting(*counts) for priority, *counts in connection.execute(query.group_by(rows.priority))}
+    found = {
+        priority: Waiting(*counts)
+        for priority, *counts in connection.execute(query.group_by(rows.priority), visibility_values(lead))
+    }
     return {priority: found.get(priority, Waiting()) for priority in PRIORITIES}
 
 
 def _held(connection: Connection, lead: Account, now: int) -> tuple[Held, ...]:
     d, h = t.delivery.c, t.holding.c
-    rows = _cases(lead).where(d.handling.in_(ACTIVE), func.coalesce(h.holder, "?") != UNASSIGNED).subquery().c
+    rows = _cases().where(d.handling.in_(ACTIVE), func.coalesce(h.holder, "?") != UNASSIGNED).subquery().c
     name = func.coalesce(rows.holder, "").label("name")
 
     def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -127,13 +128,13 @@ def _held(connection: Connection, lead: Account, now: int) -> tuple[Held, ...]:
         func.min(rows.created_at),
         number(rows.follow_up_at < now),
     )
-    held = [Held(*row) for row in connection.execute(query.group_by(name))]
+    held = [Held(*row) for row in connection.execute(query.group_by(name), visibility_values(lead))]
     return tuple(sorted(held, key=lambda one: (-one.count, one.name)))
 
 
 def _today(connection: Connection, lead: Account, day_start: int, now: int) -> Mapping[Priority, TakenToday]:
     a, d = t.audit.c, t.delivery.c
-    rows = _cases(lead).where(d.created_at >= day_start).subquery().c
+    rows = _cases().where(d.created_at >= day_start).subquery().c
     taken_at = select(func.min(a.at)).where(a.object_id == rows.delivery_id, a.act.in_(ACKNOWLEDGED)).scalar_subquery()
     today = select(rows.report_id, rows.priority, rows.due_at, taken_at.label("taken_at")).subquery().c
     in_time = today.taken_at <= today.due_at
@@ -141,5 +142,8 @@ def _today(connection: Connection, lead: Account, day_start: int, now: int) -> M
     query = select(
         today.priority, *(func.count(func.distinct(case((one, today.report_id)))) for one in (in_time, late))
     )
-    found = {priority: TakenToday(*counts) for priority, *counts in connection.execute(query.group_by(today.priority))}
+    found = {
+        priority: TakenToday(*counts)
+        for priority, *counts in connection.execute(query.group_by(today.priority), visibility_values(lead))
+    }
     return {priority: found.get(priority, TakenToday()) for priority in PRIORITIES}
