@@ -38,12 +38,34 @@ def database(console: Console) -> Database:
     return console.parts.database
 
 
-@pytest.fixture
-def mere(console: Console) -> Person:
-    """Of the staff, and logged in."""
-    one = joined(console.flask, console.parts.database, "mere")
+def someone(console: Console, name: str, role: str = "lead", hotline: str = HOTLINE) -> Person:
+    """A new account, logged in."""
+    one = joined(console.flask, console.parts.database, name, role, hotline)
     one.log_in()
     return one
+
+
+@pytest.fixture
+def mere(console: Console) -> Person:
+    return someone(console, "mere", "staff")
+
+
+@pytest.fixture
+def people(console: Console) -> tuple[Person, Person]:
+    """Two of the staff: mere and nia."""
+    return someone(console, "mere", "staff"), someone(console, "nia", "staff")
+
+
+@pytest.fixture
+def ana(console: Console) -> Person:
+    """A lead."""
+    return someone(console, "ana")
+
+
+@pytest.fixture
+def ben(console: Console) -> Person:
+    """A second lead."""
+    return someone(console, "ben")
 
 
 @pytest.fixture

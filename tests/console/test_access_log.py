@@ -20,22 +20,11 @@ from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.staff import access_log, accounts
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.conftest import HOTLINE, OTHER, someone
 from tests.support.console import Console
-from tests.support.staff import Page, Person, close_form, joined, pass_time, staff_acts
+from tests.support.staff import Page, Person, close_form, pass_time, staff_acts
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
-
-
-@pytest.fixture
-def ana(console: Console) -> Person:
-    return someone(console, "ana", "lead")
-
-
-def someone(console: Console, name: str, role: str, hotline: str = HOTLINE) -> Person:
-    one = joined(console.flask, console.parts.database, name, role, hotline)
-    one.log_in()
-    return one
 
 
 def sentences(page: Page) -> list[str]:

@@ -16,7 +16,7 @@ from runtime.time_units import SECOND
 from tests.console.test_list import HOTLINE, Filed
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.staff import Page, Person, close_form, joined
+from tests.support.staff import Page, Person, close_form
 from tokaut.local_stack.settings import StackPlan
 
 MORE = "the reporter wrote more"
@@ -25,14 +25,6 @@ MORE = "the reporter wrote more"
 @pytest.fixture
 def filed(console: Console, made: StackPlan) -> Filed:
     return Filed(console, made, None)
-
-
-@pytest.fixture
-def people(console: Console) -> tuple[Person, Person]:
-    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "nia")]
-    for one in found:
-        one.log_in()
-    return found[0], found[1]
 
 
 def after(one: Person, path: str, form: dict[str, str]) -> Page:

@@ -14,18 +14,13 @@ from reports.store.cases.board import Board, TakenToday, Waiting
 from reports.store.engine.database import Database
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
-from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.console.conftest import HOTLINE, OTHER, THIRD, someone
 from tests.support.console import Console
 from tests.support.desks import given
-from tests.support.staff import Person, close_form, joined, pass_time
+from tests.support.staff import Person, close_form, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 Store = Callable[..., str]
-
-
-@pytest.fixture
-def ana(console: Console) -> Person:
-    return someone(console, "ana", "lead")
 
 
 @pytest.fixture
@@ -35,12 +30,6 @@ def store(made: StackPlan, database: Database) -> Store:
         return given(database, made.folder.inside / "keys", to, priority=priority)
 
     return stored
-
-
-def someone(console: Console, name: str, role: str, hotline: str = HOTLINE) -> Person:
-    one = joined(console.flask, console.parts.database, name, role, hotline)
-    one.log_in()
-    return one
 
 
 def board_of(database: Database, name: str = "ana") -> Board:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
+from tests.console.conftest import someone
 from tests.support.console import Console
-from tests.support.staff import Page, Person, joined, pass_time
+from tests.support.staff import Page, Person, pass_time
 
 A_DAY = 24 * 3600
-
-
-def someone(console: Console, name: str, role: str = "lead") -> Person:
-    one = joined(console.flask, console.parts.database, name, role)
-    one.log_in()
-    return one
-
-
-@pytest.fixture
-def ana(console: Console) -> Person:
-    return someone(console, "ana")
 
 
 def account(console: Console, name: str) -> Account:

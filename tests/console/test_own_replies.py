@@ -12,31 +12,15 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.staff import accounts, own_replies
 from reports.store.staff.accounts import Account
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.conftest import HOTLINE, OTHER, someone
 from tests.console.test_safe_hours import NO, told
 from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.databases import made as made_database
-from tests.support.staff import Page, Person, joined, pass_time
+from tests.support.staff import Page, Person, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 EN, BI = "We read this each morning.", "Mifala i ridim hemia evri moning."
-
-
-def someone(console: Console, name: str, role: str = "lead", hotline: str = HOTLINE) -> Person:
-    one = joined(console.flask, console.parts.database, name, role, hotline)
-    one.log_in()
-    return one
-
-
-@pytest.fixture
-def ana(console: Console) -> Person:
-    return someone(console, "ana")
-
-
-@pytest.fixture
-def ben(console: Console) -> Person:
-    return someone(console, "ben")
 
 
 def write(lead: Person, **texts: str) -> Page:

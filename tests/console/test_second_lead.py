@@ -7,31 +7,16 @@ import pytest
 from console.auth.invitations import InvitedAccount, invite
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
+from tests.console.conftest import someone
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
-from tests.support.staff import Page, Person, close_form, joined, pass_time, staff_acts
+from tests.support.staff import Page, Person, close_form, pass_time, staff_acts
 from tokaut.local_stack.settings import StackPlan
 
 HOTLINE = "vu-pikinini"
 WAITS = "Another lead has to approve it"
 A_DAY = 24 * 3600
-
-
-def someone(console: Console, name: str, role: str = "lead", hotline: str = HOTLINE) -> Person:
-    one = joined(console.flask, console.parts.database, name, role, hotline)
-    one.log_in()
-    return one
-
-
-@pytest.fixture
-def ana(console: Console) -> Person:
-    return someone(console, "ana")
-
-
-@pytest.fixture
-def ben(console: Console) -> Person:
-    return someone(console, "ben")
 
 
 def account(console: Console, name: str) -> Account:

@@ -16,7 +16,7 @@ from tests.console.test_list import Filed
 from tests.console.test_safe_hours import CALL, NUMBER, at, told
 from tests.support.console import Console
 from tests.support.desks import given, rows
-from tests.support.staff import Page, Person, joined
+from tests.support.staff import Page, Person
 from tokaut.local_stack.settings import StackPlan
 
 NOTE = "The aunt rings at six"
@@ -31,14 +31,6 @@ def filed(console: Console, made: StackPlan) -> Filed:
 def ids(filed: Filed, made: StackPlan) -> list[str]:
     more = [given(filed.database, made.folder.inside / "keys", [(HOTLINE, "primary")]) for _ in range(2)]
     return [filed.id, *more]
-
-
-@pytest.fixture
-def people(console: Console) -> tuple[Person, Person]:
-    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "nia")]
-    for one in found:
-        one.log_in()
-    return found[0], found[1]
 
 
 def take(one: Person, ids: list[str]) -> None:

@@ -14,7 +14,7 @@ from runtime.time_units import MINUTE, SECOND
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_list import Filed
 from tests.support.console import Console
-from tests.support.staff import Person, joined
+from tests.support.staff import Person
 from tokaut.local_stack.settings import StackPlan
 
 START = 1_800_000_000 * SECOND  # 2027-01-15T08:00:00Z
@@ -88,14 +88,6 @@ def test_a_colleague_who_takes_it_over_is_named() -> None:
 @pytest.fixture
 def filed(console: Console, made: StackPlan) -> Filed:
     return Filed(console, made, None)
-
-
-@pytest.fixture
-def people(console: Console) -> tuple[Person, Person]:
-    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "nia")]
-    for one in found:
-        one.log_in()
-    return found[0], found[1]
 
 
 def test_a_note_goes_with_the_report_in_one_form(filed: Filed, people: tuple[Person, Person]) -> None:
