@@ -507,7 +507,6 @@ if (token) {
   addEventListener("visibilitychange", () => lists.forEach(renew)); // who comes back to a tab sees what holds now
   document.querySelector("form[data-alarm-switch]")?.addEventListener("submit", switched);
   if (entering || (areas.length && writing)) keepDrafts();
-  document.querySelector("button[data-print]")?.addEventListener("click", () => print());
   runClocks();
   setInterval(runClocks, 1000);
   addEventListener("submit", ({ submitter }) => submitter?.closest("[data-ends]") && tabs?.postMessage("blank"));

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from reports.store.schema import tables as t
+from tests.console.test_entry import web_makes_mailboxes
 from tests.console.test_every_page import Desk, _entered, told
 from tests.support.desks import rows
 from tests.support.wait import until
@@ -113,4 +114,20 @@ def test_what_is_being_entered_is_kept_until_it_is_saved(desk: Desk, chromium: A
     _entered(page)
     page.goto(address)
     assert words.input_value() == "", "what was saved is no draft any more"
+    context.close()
+
+
+def test_code_and_pin_are_printed_only_when_somebody_asks(desk: Desk, chromium: Any) -> None:
+    """A shared printer would show them to the whole office."""
+    web_makes_mailboxes(desk.database)
+    context = desk.context(chromium, "mere")
+    page = context.new_page()
+    page.add_init_script("window.printed = 0; window.print = () => { window.printed += 1; };")
+    page.goto(f"{desk.address}/enter")
+    page.locator('details[data-for="luring"] summary').click()
+    _entered(page)
+    page.wait_for_selector("body[data-ready]")
+    assert page.evaluate("window.printed") == 0
+    page.get_by_role("button", name="Print the slip").click()
+    assert page.evaluate("window.printed") == 1
     context.close()
