@@ -1,4 +1,4 @@
-"""Sentences of the access log: one for each act, and the groups by which acts are filtered. Pure."""
+"""Sentences for acts: one for each, in the access log and a report's timeline; the groups of the log's filter. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not_given": "{who} was refused access to a report.",
     "number_shown": "{who} had the reporter's number shown outside the safe hours.",
     "exported:json": "{who} downloaded the report as JSON.",
-    "printed": "{who} printed this report without the number.",
-    "printed:number": "{who} printed this report with the number.",
+    "printed": "{who} printed the report without the number.",
+    "printed:number": "{who} printed the report with the number.",
     "exported:statistics": "{who} downloaded a table of the statistics.",
     "exported:access_log": "{who} downloaded the access log.",
     "accepted": "{who} took the report.",
@@ -25,12 +25,12 @@ SENTENCES: Final[Mapping[str, str]] = {
     "closed": "{who} closed the report.",
     "closed:helped": "{who} closed the report. Outcome: helped.",
     "closed:handed_on": "{who} closed the report. Outcome: referred to another service.",
-    "closed:could_not_reach": "{who} closed the report. Outcome: nobody could be reached.",
+    "closed:could_not_reach": "{who} closed the report. Outcome: the reporter could not be reached.",
     "closed:none_came": "{who} closed the report. Outcome: referred, but no service responded.",
     "closed:no_child_in_need": "{who} closed the report. Outcome: no child needs help now.",
     "closed:hoax": "{who} closed the report. Outcome: false report, confirmed by two people.",
     "hoax_said": "{who} marked the report as a false report. A second person must agree.",
-    "passed_on": "{who} passed the report to a colleague, or put it back into the queue.",
+    "passed_on": "{who} passed the report to a colleague.",
     "hand_over_asked": "{who} asked to transfer the report to another hotline.",
     "handed_on": "The report was transferred to another hotline, as {who} had asked.",
     "noted": "{who} saved a note.",
@@ -69,17 +69,17 @@ SENTENCES: Final[Mapping[str, str]] = {
     "referral:json": "{who} made a referral form of the report (JSON).",
     "referral:pdf:number": "{who} made a referral form of the report with the reporter's number (PDF).",
     "referral:json:number": "{who} made a referral form of the report with the reporter's number (JSON).",
-    "invitation_revoked": "{who} took back the invitation of {about}.",
+    "invitation_revoked": "{who} revoked the invitation of {about}.",
     "passkey_added": "{who} added a passkey.",
     "passkey_removed": "{who} removed a passkey.",
     "passkey_counter_back": "A passkey of {who} was refused: it may have been copied.",
     "reply_written": "{who} wrote a ready-made reply of the hotline.",
     "follow_up_done": "{who} marked the follow-up as done.",
     "follow_up_removed": "{who} removed the follow-up date.",
-    "reply_signed": "{who} approved a ready-made reply of the hotline.",
+    "reply_signed": "{who} signed a ready-made reply of the hotline.",
     "reply_withdrawn": "{who} withdrew a ready-made reply of the hotline.",
     "drill_planned": "{who} planned a drill.",
-    "drill_called_off": "{who} called a drill off.",
+    "drill_called_off": "{who} cancelled a drill.",
 }
 OTHER_ACT: Final = "{who}: {act}"  # an act of a later release; it is not translated
 

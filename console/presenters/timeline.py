@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, get_args
 
 from console import bodies
+from console.presenters import access_log
 from console.presenters.report import parse_time
 from reports.case_state import CaseOutcome, Handling
 from reports.json_bodies import MessageKind
@@ -19,40 +20,26 @@ from runtime.time_units import HOUR, SECOND
 EntryKind = Literal["act", "theirs", "ours", "note", "reading"]
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # in the order of what has the same time
 
-READ, READ_OFTEN = "{who} opened this report.", "{who} opened this report {count} times."
-CLOSED_AS = "{who} closed this report: {outcome}"
-TOOK = "{who} took this report."
+READ_OFTEN = "{who} opened the report {count} times."
 PHONE = "An on-call phone"
+# Acts of people that are shown, by their sentence in the access log.
+PEOPLES_ACTS: Final = (
+    *("read", "number_shown", "exported:json", "printed", "printed:number"),
+    *("referral:pdf", "referral:json", "referral:pdf:number", "referral:json:number"),
+    *("entered", "accepted", "holds", "in_progress", "rejected", "passed_on", "put_back", "hand_over_asked"),
+    *("closed", *(f"closed:{outcome}" for outcome in CaseOutcome), "close_undone", "hoax_said", "hoax_withdrawn"),
+    *("follow_up_set", "follow_up_done", "follow_up_removed", "kept_away", "let_near"),
+)
 # act of the audit log → sentence
 ACTS: Final[Mapping[str, str]] = {
-    "read": READ,
-    Handling.ACCEPTED: TOOK,
-    "holds": TOOK,
-    Handling.IN_PROGRESS: "{who} marked this report as in progress.",
-    Handling.REJECTED: "{who} declined this report. The next hotline on the reporter's list gets it.",
-    Handling.CLOSED: "{who} closed this report.",
-    "passed_on": "{who} passed this report to a colleague.",
-    "put_back": "{who} put this report back into the queue.",
-    "hoax_said": "{who} marked this report as a false report. A second person must agree.",
-    "hoax_withdrawn": "{who} withdrew the mark of a false report.",
-    "close_undone": "{who} undid the closing.",
-    "follow_up_set": "{who} set a follow-up date.",
-    "follow_up_done": "{who} marked the follow-up as done.",
-    "follow_up_removed": "{who} removed the follow-up date.",
-    "hand_over_asked": "{who} asked to transfer this report to another hotline.",
-    "handed_on": "This report was transferred to another hotline.",
+    **{act: access_log.SENTENCES[act] for act in PEOPLES_ACTS},
+    "handed_on": "The report was transferred to another hotline.",
     "hand_over_refused": "The transfer to another hotline was not possible.",
-    "number_shown": "{who} showed the number outside the safe hours.",
-    "exported:json": "{who} downloaded this report.",
-    "printed": "{who} printed this report without the number.",
-    "printed:number": "{who} printed this report with the number.",
-    "kept_away": "{who} hid this report from a colleague.",
-    "let_near": "{who} showed this report to a colleague again.",
-    "delivered": "The system of the hotline received this report.",
-    "raised": "The priority of this report was raised.",
+    "delivered": "The system of the hotline received the report.",
+    "raised": "The priority of the report was raised.",
     "nudged": "A text message asked the reporter to dial in.",
 }
-RECEIVED = "This report was received."
+RECEIVED = "The report was received."
 ADDED = "The reporter added words: see above, under “In their own words”."
 SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter without words
     MessageKind.CONTACT_GIVEN: "The reporter may be contacted from now on: see above how and when.",
@@ -65,7 +52,7 @@ NOTED_CLOSING, NOTED_HOAX = "{who} wrote what was done:", "{who} wrote why this 
 WROTE, REPORTER_WROTE = "{who} wrote to the reporter:", "The reporter wrote:"
 DOES_NOT_OPEN = "It does not open with the keys that are here"
 SENTENCES = (
-    *(READ_OFTEN, CLOSED_AS, PHONE, RECEIVED, ADDED, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
+    *(READ_OFTEN, PHONE, RECEIVED, ADDED, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
     *(NOTED, NOTED_REASON, NOTED_CLOSING, NOTED_HOAX),
     *dict.fromkeys(ACTS.values()),
     *SAID_BY_REPORTER.values(),
@@ -148,12 +135,9 @@ def _acts(rows: list[Any]) -> Iterator[TimelineEntry]:
         by_same_press = {
             other.act for other in rows if other.actor == row.actor and abs(other.at - row.at) <= SAME_ACT
         } - {row.act}
-        act, _, outcome = row.act.partition(":")
-        who = _actor(row.actor)
-        if act == "closed" and outcome in tuple(CaseOutcome):
-            yield TimelineEntry(row.at, "act", CLOSED_AS, {"who": who, "outcome": outcome})
-        elif row.act in ACTS and not _is_repeated(row.act, by_same_press):
-            yield TimelineEntry(row.at, "reading" if row.act == "read" else "act", ACTS[row.act], {"who": who})
+        if row.act in ACTS and not _is_repeated(row.act, by_same_press):
+            kind: EntryKind = "reading" if row.act == "read" else "act"
+            yield TimelineEntry(row.at, kind, ACTS[row.act], {"who": _actor(row.actor)})
 
 
 def _is_repeated(act: str, others: Collection[str]) -> bool:

@@ -255,7 +255,7 @@ def test_it_is_called_off(house: House) -> None:
     house.go_on()
     assert house.reports() == []
     acts = house["ana"].get("/audit").text
-    assert "ana planned a drill." in acts and "ana called a drill off." in acts
+    assert "ana planned a drill." in acts and "ana cancelled a drill." in acts
 
 
 def test_one_that_web_missed_says_so_and_can_be_taken_from_the_list(house: House) -> None:

@@ -424,7 +424,7 @@ def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> 
         assert "Printed by ana, 20" in page.locator("tfoot").inner_text()
         assert page.locator("form:visible, button:visible, select:visible, nav:visible").count() == 0
         assert page.get_by_text("Are you or a child in danger?").is_visible()
-        assert page.get_by_text("ana opened this report").first.is_visible()
+        assert page.get_by_text("ana opened the report").first.is_visible()
 
 
 def test_without_a_script_a_report_is_read_taken_answered_and_closed(

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from console.presenters.timeline import ADDED, NOTED, READ, READ_OFTEN, RECEIVED, TOOK, TimelineEntry, timeline
+from console.presenters.access_log import SENTENCES
+from console.presenters.timeline import ADDED, NOTED, READ_OFTEN, RECEIVED, TimelineEntry, timeline
 from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
@@ -44,15 +45,15 @@ def test_all_that_happened_stands_in_the_order_of_time() -> None:
     acts += [act(9, "nia", "closed"), act(9, "nia", "closed:helped"), act(9, "", "made")]
     found = made(acts, said=said, notes=notes, typed=typed, new={"m"})
     assert [(one.kind, one.sentence.format(**one.fields), one.text, one.is_new) for one in found] == [
-        ("act", "This report was received.", None, False),
-        ("act", "nia took this report.", None, False),
+        ("act", "The report was received.", None, False),
+        ("act", "nia took the report.", None, False),
         ("note", "sam wrote a note for colleagues:", "Ask the aunt", False),
         ("ours", "nia wrote to the reporter:", "When can you talk?", False),
         ("theirs", "The reporter wrote:", "After four", True),
         ("act", "The reporter added words: see above, under “In their own words”.", None, True),
         ("theirs", "The reporter does not want to be contacted any more.", None, False),
         ("note", "sam said why it was passed on:", "It does not open with the keys that are here", False),
-        ("act", "nia closed this report: helped", None, False),
+        ("act", "nia closed the report. Outcome: helped.", None, False),
     ]
 
 
@@ -60,7 +61,7 @@ def test_readings_of_one_person_in_a_row_are_one_entry() -> None:
     acts = [act(1, "nia", "read"), act(2, "nia", "read"), act(3, "sam", "read"), act(4, "nia", "read")]
     acts += [act(5, "nia", "number_shown"), act(6, "nia", "read"), act(90, "nia", "read")]
     readings = [(one.sentence, one.fields["who"], one.count) for one in made(acts) if one.kind == "reading"]
-    assert readings == [(READ_OFTEN, "nia", 2), *((READ, who, 1) for who in ("sam", "nia", "nia", "nia"))]
+    assert readings == [(READ_OFTEN, "nia", 2), *((SENTENCES["read"], who, 1) for who in ("sam", "nia", "nia", "nia"))]
 
 
 def test_acts_within_one_second_stay_in_their_order() -> None:
@@ -77,7 +78,7 @@ def test_acts_within_one_second_stay_in_their_order() -> None:
         new=frozenset(),
         is_new=lambda _: False,
     )
-    assert [one.sentence for one in entries] == [RECEIVED, ADDED, READ, NOTED, TOOK]
+    assert [one.sentence for one in entries] == [RECEIVED, ADDED, SENTENCES["read"], NOTED, SENTENCES["accepted"]]
 
 
 def test_a_colleague_who_takes_it_over_is_named() -> None:
@@ -99,7 +100,7 @@ def test_a_note_goes_with_the_report_in_one_form(filed: Filed, people: tuple[Per
     assert given.status == 303
     page = nia.get(path)
     assert "Passed to nia, not accepted yet" in page.text
-    assert "mere passed this report to a colleague." in page.text
+    assert "mere passed the report to a colleague." in page.text
     assert "mere wrote a note for colleagues: Ask the aunt first" in page.text
     mere.post(f"{path}/pass", {"to": "nia", "pass_note": "Ask the aunt first", **seen.marks})
     assert nia.get(path).text.count("Ask the aunt first") == 1, "pressed twice it is written once"
