@@ -434,7 +434,7 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         page = context.new_page()
         page.goto(desk.address)
         page.locator(f"a[href='/reports/{reports['unopened']}']").click()
-        assert page.get_by_text("I want it to stop").first.is_visible()
+        page.get_by_text("I want it to stop").first.wait_for()
         page.get_by_role("button", name="Take this report").click()
         page.get_by_text("Taken by: luk").wait_for()
         page.get_by_label("Message to the reporter").fill(MESSAGE)

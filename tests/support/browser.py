@@ -54,14 +54,15 @@ class Browser:
         hurried: bool = True,
         dark: bool = False,
         served: Callable[[Route], None] | None = None,
+        script: str = "",
     ) -> Opened:
-        """Open a page. `hurried`: with fast timers. `served`: answers requests in place of a server."""
+        """Open a page. `hurried`: with fast timers. `served`: answers for a server. `script`: runs first."""
         context = self.chromium.new_context(
             viewport={"width": width, "height": height},
             reduced_motion="reduce",
             color_scheme="dark" if dark else "light",
         )
-        context.add_init_script(LISTENING + (HURRIED if hurried else ""))
+        context.add_init_script(LISTENING + (HURRIED if hurried else "") + script)
         if served:
             context.route("**/*", served)
         return Opened(context, address)

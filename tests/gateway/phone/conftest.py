@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
@@ -17,13 +18,27 @@ def town() -> Iterator[Town]:
     town.down()
 
 
+# The page draws the last three digits of its phones' numbers: two visits of one town would share a number by chance,
+# and with it the open session of a text.
+DRAWN = "{{ let drawn = {}; crypto.getRandomValues = (into) => {{ into[0] = drawn; drawn += 2; return into; }}; }}"
+DRAWS_OF_A_VISIT = 5  # countries and languages that a test chooses on one page
+
+
+@pytest.fixture(scope="module")
+def first_numbers() -> Iterator[int]:
+    """The first drawn number of each visit of a town."""
+    return count(0, 2 * DRAWS_OF_A_VISIT)
+
+
 @pytest.fixture
-def visit(town: Town, chromium: object) -> Iterator[Callable[..., Hand]]:
+def visit(town: Town, chromium: object, first_numbers: Iterator[int]) -> Iterator[Callable[..., Hand]]:
     """Opens the page, as large as wished. Afterwards: it said nothing, was refused nothing, and has kept nothing."""
     opened: list[Hand] = []
 
     def open_it(*, quiet: bool = True, **how: int) -> Hand:
-        hand = Hand(chromium.open(f"{town.web}/phone", **how), quiet=quiet)  # type: ignore[attr-defined]
+        script = DRAWN.format(next(first_numbers))
+        page = chromium.open(f"{town.web}/phone", script=script, **how)  # type: ignore[attr-defined]
+        hand = Hand(page, quiet=quiet)
         opened.append(hand)
         return hand
 
