@@ -18,6 +18,7 @@ import requests
 from runtime.settings.parsers import new_secret
 from tests.bad_inputs.row import HOME, TO_SEND, TO_SENT, Row
 from tests.reports.environments import live_environment
+from tests.support.fork_server import start_python
 from tests.support.handsets import AfricasTalking
 from tests.support.ports import free_port
 from tests.support.town import Town
@@ -49,13 +50,7 @@ class Web:
         command = startup.process_commands(town.plan, web_processes=1)["web"]
         bound = [f"127.0.0.1:{self.port}" if word == town.web.removeprefix("http://") else word for word in command]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                die_with_parent([*before, *bound]),
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            self.process = start_python([*before, *bound], env=self.environment, stdout=log, stderr=log)
 
     @property
     def url(self) -> str:

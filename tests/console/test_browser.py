@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +18,11 @@ import requests
 from console.auth.invitations import InvitedAccount, invite
 from reports.store.engine.database import Database
 from tests.house.files import ROOT
+from tests.support.fork_server import start_python
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.town import Town
 from tests.support.wait import until
-from tokaut.local_stack.parent_death import die_with_parent
 
 pytestmark = pytest.mark.slow
 
@@ -45,9 +44,7 @@ class House:
         command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "console" / "gunicorn.conf.py")]
         command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
         with (town.folder / "desk.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                die_with_parent(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
-            )
+            self.process = start_python(command, env=environment, stdout=log, stderr=log, cwd=ROOT)
         until(self.answers, f"the console does not start: {town.folder / 'desk.log'}", seconds=60)
         self.secrets: dict[str, str] = {}
         self.steps: dict[str, int] = {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,12 +29,12 @@ from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, body, head
 from tests.reports import sample
 from tests.support.desks import given
+from tests.support.fork_server import start_python
 from tests.support.logged_in import logged_in
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
 from tokaut.local_stack import startup
-from tokaut.local_stack.parent_death import die_with_parent
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
 
 pytestmark = pytest.mark.slow
@@ -57,9 +56,9 @@ class Desk:
         self.address, self.keys = where.console, made.folder.inside / "keys"
         self.database = Database(f"sqlite:///{made.settings['TOKAUT_DATA']}/tokaut.db")
         settings = {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": self.address}
-        command = die_with_parent(startup.process_commands(made)["console"])
+        command = startup.process_commands(made)["console"]
         with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(command, env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = start_python(command, env=settings, stdout=log, stderr=log)
         self.cookies = {
             name: logged_in(self.database, name, role, OPERATOR_HOTLINE if role == "operator" else HOTLINE)
             for name, role in WHO.items()

@@ -13,10 +13,10 @@ from pathlib import Path
 import requests
 
 from tests.deploy.proxy import SHIPPED, Proxy
+from tests.support.fork_server import ForkedProcess, start_python
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack import startup
-from tokaut.local_stack.parent_death import die_with_parent
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 OF_CONSOLE = SHIPPED.with_name("nginx-console.conf")
@@ -64,7 +64,7 @@ class DeskTown:
         self.plan.folder.inside.mkdir(mode=0o700)
         startup.prepare_stack(self.plan)
         self.proxy = DeskProxy(self.folder, self.port)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     def up(self) -> DeskTown:
         self.start_console()
@@ -84,9 +84,7 @@ class DeskTown:
         server += ["--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
         with (self.folder / "console.log").open("ab") as log:
             around = {**os.environ, **self.plan.settings, "COUNTRIES": "vu"}
-            self._process = subprocess.Popen(
-                die_with_parent(server), env=around, stdout=log, stderr=log, start_new_session=True
-            )
+            self._process = start_python(server, env=around, stdout=log, stderr=log, start_new_session=True)
 
     def stop_console(self) -> None:
         if self._process is not None:

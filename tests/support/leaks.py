@@ -66,15 +66,17 @@ class Allowed:
     """The servers that all tests of a worker share. A test may restart one: its new process is allowed."""
 
     servers: list[Server] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
     @property
     def resources(self) -> Resources:
-        """Return the processes of the servers."""
+        """Return the processes of the servers, and the connections to them that stay open."""
         children = frozenset(server.pid for server in self.servers if server.pid is not None)
-        return Resources(frozenset(), children, Counter())
+        return Resources(frozenset(), children, Counter(self.files))
 
 
 ALLOWED = Allowed()  # of this process of the test run
+PARENTS: list[int] = []  # processes whose children are the tests' as well
 
 
 def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources:
@@ -98,8 +100,9 @@ def _beyond(before: Resources, allowed: Allowed) -> Resources:
 
 
 def _children() -> Iterator[int]:
-    for task in Path("/proc/self/task").glob("*/children"):
-        yield from map(int, _read(task.read_text).split())
+    for parent in ("self", *PARENTS):
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            yield from map(int, _read(task.read_text).split())
 
 
 def _files() -> Iterator[str]:

@@ -21,6 +21,7 @@ import requests
 
 from reports.countries.country import load_countries
 from tests.support.desks import Desk
+from tests.support.fork_server import ForkedProcess, start_python
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.handsets_twilio import TwilioTexts
@@ -29,7 +30,6 @@ from tests.support.provider import Provider
 from tests.support.twilio import Account, TwilioApi
 from tests.support.wait import until
 from tokaut.local_stack import startup, valkey
-from tokaut.local_stack.parent_death import die_with_parent
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
@@ -60,7 +60,7 @@ class Town:
         self.plan: StackPlan = replace(
             demo_plan, settings={**demo_plan.settings, **provider_settings, **(settings or {})}
         )
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | ForkedProcess] = {}
         self.numbers_of_processes: list[int] = []  # of all that were ever started
         self._received: list[dict[str, Any]] = []
         self._reading = threading.Lock()
@@ -110,10 +110,9 @@ class Town:
     def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
         """Start a process. `settings`: for this process only."""
         with self.log(name).open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                die_with_parent(self.command(name)),
+            self.processes[name] = start_python(
+                self.command(name),
                 env={**self.environment, **(settings or {})},
-                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

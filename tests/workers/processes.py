@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.fork_server import start_python
 from tests.workers.filings import ONE, Desk
 from tests.workers.lying_hotline import LyingHotline
 
@@ -40,8 +40,8 @@ class Process:
     def __init__(self, kind: str, environ: Mapping[str, str], log: Path) -> None:
         self.log = log
         with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers.main", kind], env=dict(environ), stdout=out, stderr=out
+            self._process = start_python(
+                [sys.executable, "-m", "workers.main", kind], env=environ, stdout=out, stderr=out
             )
 
     def __enter__(self) -> Process:

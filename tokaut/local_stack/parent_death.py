@@ -24,11 +24,16 @@ def die_with_parent(command: list[str]) -> list[str]:
 
 def run_bound(parent: int, command: list[str]) -> None:
     """Replace this process with `command`, whose first word is a path. Exit if `parent` is already dead."""
+    kill_with_parent(parent)
+    os.execv(command[0], command)
+
+
+def kill_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent` dies. Exit if it is already dead."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died before prctl
         sys.exit(1)
-    os.execv(command[0], command)
 
 
 if __name__ == "__main__":

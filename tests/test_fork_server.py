@@ -1,0 +1,57 @@
+"""The fork server of tests (tests/support/fork_server.py): its programs are processes of their own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.fork_server import ForkedProcess, start_python
+from tests.support.ports import free_port
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+HOTLINE = "tokaut.local_stack.hotline_server"
+
+
+def started(folder: Path, *arguments: str, **env: str) -> ForkedProcess | subprocess.Popen[bytes]:
+    with (folder / "log").open("wb") as log:
+        return start_python([sys.executable, "-m", *arguments], env=env, stdout=log, stderr=log, cwd=folder)
+
+
+def test_a_program_that_ends_by_itself_gives_its_status_and_its_words(tmp_path: Path) -> None:
+    process = started(tmp_path, "workers.main", "no-such-kind")
+    assert isinstance(process, ForkedProcess)
+    assert process.wait(timeout=60) == 1
+    assert "Usage: python -m workers.main" in (tmp_path / "log").read_text()
+
+
+def test_a_program_has_the_environment_and_the_folder_that_it_was_given(tmp_path: Path) -> None:
+    process = started(tmp_path, "workers.main", "urgent", TOKAUT_MODE="a-mode", TOKAUT_DATA="here")
+    assert process.wait(timeout=60) == 1
+    assert "TOKAUT_MODE" in (tmp_path / "log").read_text()
+    (tmp_path / "secrets").write_text("{}")
+    listening = started(tmp_path, HOTLINE, str(free_port()), "secrets", "received")
+    until(lambda: Path(f"/proc/{listening.pid}/cwd").readlink() == tmp_path, "it is not in its folder")
+    listening.kill()
+    listening.wait(timeout=60)
+
+
+def test_a_killed_program_gives_its_signal_and_waiting_has_an_end(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("{}")
+    process = started(tmp_path, HOTLINE, str(free_port()), "secrets", "received")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.05)
+    assert process.poll() is None
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert not Path(f"/proc/{process.pid}").exists(), "it was waited for"
+
+
+def test_another_program_is_executed(tmp_path: Path) -> None:
+    process = started(tmp_path, "json.tool", "--help")
+    assert isinstance(process, subprocess.Popen)
+    assert process.wait(timeout=60) == 0
