@@ -76,15 +76,18 @@ class Browser:
         return addresses
 
 
+ADVICE = ("info", "debug")  # types of messages by which Chromium, when a page loads slowly, advises its authors
+
+
 class Opened:
-    """A page, with its console messages (`said`) and the addresses of its requests (`asked`)."""
+    """A page, with its console messages (`said`; without advice) and the addresses of its requests (`asked`)."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.context = context
         self.page: Page = context.new_page()
         self.said: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("console", lambda message: message.type in ADVICE or self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(address)
