@@ -10,8 +10,8 @@ from reports.countries import country
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from runtime.settings.parsers import new_secret
+from tests.support.prepared import migrate
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def live(tmp_path: Path) -> dict[str, str]:
     """All that live mode asks for, but for what only people in the country can do."""
     tmp_path.chmod(0o700)
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
-    upgrade(database, "live")
+    migrate(database, "live")
     keys = tmp_path / "keys"
     for hotline in (
         *country.load_country("vu", (country.SHIPPED_FOLDER / "vu.toml").read_text(), "live").hotlines,

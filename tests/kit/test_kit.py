@@ -18,12 +18,12 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.kit import made
 from tests.kit.running import Receiver, as_module, receiver
 from tests.reports.judge import OPEN, SHUT, refs_resolve
 from tests.support import databases
+from tests.support.prepared import migrate
 from tests.workers.filings import ONE, WORDS, Desk
 from tests.workers.test_deliver import LIMITS, delivery_runner
 from tokaut.__main__ import main
@@ -134,7 +134,7 @@ def wrong(result: Result) -> set[str]:
 @pytest.mark.rule("S-40")
 def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     result = Ground(tmp_path, kit.url, kit.host_port).test()
     assert (result.exit_code, wrong(result)) == (0, set()), result.output
     assert "13 of 13 as expected" in result.output

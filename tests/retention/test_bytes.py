@@ -10,11 +10,11 @@ import pytest
 
 from reports.retention import RetentionPolicy
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.operations import maintenance, retention
 from reports.store.operations.maintenance import copy_database
 from reports.store.operations.retention import Purge
 from tests.retention.made import Fate, make, write
+from tests.support.prepared import migrate
 
 pytestmark = [pytest.mark.rule("S-28")]
 
@@ -36,7 +36,7 @@ def filled(tmp_path: Path) -> Database:
     folder = tmp_path / "data"
     folder.mkdir()
     database = Database(f"sqlite:///{folder}/tokaut.db")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     now = retention.purge_time(database)
     for _ in range(4):
         fates = (_fate(random) for _ in range(250))

@@ -15,8 +15,8 @@ from reports.crypto import DecryptError, SealContext, SealedBody, open_body
 from reports.crypto.key_files import KeyFileError, create_key_pair, load_private_keys
 from reports.store import submissions
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.operations.maintenance import copy_database
+from tests.support.prepared import migrate
 from tests.workers.filings import ONE, WORDS, Desk
 from tokaut.__main__ import main
 
@@ -48,7 +48,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     desk = Desk.at(database, tmp_path / "keys")
     submissions.commit(database, desk.sealed())
     yield Site(tmp_path, desk, desk.public[ONE].key_id)

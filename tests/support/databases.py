@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import LiteralString
 
@@ -15,6 +17,7 @@ from reports.store.engine import postgresql
 from reports.store.engine.database import Database
 from reports.store.schema.tables import metadata
 from tests.support.postgres import Postgres, binaries
+from tests.support.prepared import copy
 
 KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else [])]
 
@@ -179,7 +182,19 @@ def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
 
 
 def with_tables(address: str, threads: int = 8) -> Database:
-    """Return the database at this address with all tables."""
+    """Return the new database at this address with all tables."""
     database = Database(address, threads=threads)
-    metadata.create_all(database.engine)
+    if database.is_sqlite:
+        copy(_tables(), Path(address.removeprefix("sqlite:///")))
+    else:
+        metadata.create_all(database.engine)
     return database
+
+
+@cache
+def _tables() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tokaut.db"
+        with closing(Database(f"sqlite:///{file}", threads=1)) as database:
+            metadata.create_all(database.engine)
+        return file.read_bytes()

@@ -1,7 +1,4 @@
-"""Prepare a demo on a copy of a SQLite database that was migrated once.
-
-The migration takes most of the time, and each test needs a new database.
-"""
+"""Make SQLite databases as copies of one that was migrated once: each test needs a new one, and a migration is slow."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from pathlib import Path
 
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
-from runtime.settings import CommonSettings, load_settings
+from runtime.settings import CommonSettings, Mode, load_settings
 from tokaut.local_stack import startup
 from tokaut.local_stack.settings import StackPlan
 
@@ -21,14 +18,27 @@ def prepare(plan: StackPlan) -> None:
     """Prepare the demo of this plan, as `prepare_stack` does."""
     common = load_settings(CommonSettings, plan.settings)
     with closing(Database(common.database_url)) as database:
-        file = database.engine.url.database
-        if database.is_sqlite and file:
-            Path(file).write_bytes(_migrated(common.mode))
+        migrate(database, common.mode)
     startup.prepare_stack(plan)
 
 
+def migrate(database: Database, mode: Mode) -> None:
+    """Migrate a new database: what `upgrade` does, for SQLite by a copy."""
+    file = database.engine.url.database
+    if database.is_sqlite and file:
+        copy(_migrated(mode), Path(file))
+    else:
+        upgrade(database, mode)
+
+
+def copy(template: bytes, file: Path) -> None:
+    """Make a new database file, as private as the store makes it."""
+    file.touch(mode=0o600)
+    file.write_bytes(template)
+
+
 @cache
-def _migrated(mode: str) -> bytes:
+def _migrated(mode: Mode) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "tokaut.db"
         with closing(Database(f"sqlite:///{file}", threads=1)) as database:

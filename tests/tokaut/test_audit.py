@@ -18,11 +18,11 @@ from reports.audit import create_signing_key, load_signing_key
 from reports.store import audit_log
 from reports.store.audit_log import entry_row
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.docs.pages import read
 from tests.retention.made import DESK, Fate, make, write
+from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.rule("X-24")
@@ -63,7 +63,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     key_id = create_signing_key(tmp_path / "keys").key_id
     made = make(Fate(3), database.now())
     write(database, [made])

@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from reports.crypto.key_files import create_key_pair
 from reports.store.database_check import refuse_wrong_database
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.operations import maintenance
 from reports.store.schema import tables as t
 from tests.support.postgres import Postgres, binaries
+from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
 
@@ -194,7 +194,7 @@ def test_postgresql_by_its_own_tools(postgres: Postgres, tmp_path: Path) -> None
     """As docs/operating/restore.md has it: one moment into a file, the file into a new database."""
     here, there = (postgres.new_database().replace("+psycopg", "") for _ in range(2))
     database = Database(here)
-    upgrade(database, "demo")
+    migrate(database, "demo")
     with database.write() as connection:
         connection.execute(t.lease.insert().values(name="before", holder="", until=0))
     file = tmp_path / "live.dump"

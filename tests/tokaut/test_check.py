@@ -12,8 +12,8 @@ from reports.countries.hotline import Hotline
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, publish_public_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from runtime.settings.parsers import new_secret, new_webhook_secret
+from tests.support.prepared import migrate
 from tests.support.valkey import Valkey
 from tokaut.__main__ import main
 from tokaut.checks import installation
@@ -24,7 +24,7 @@ HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 def good(folder: Path) -> dict[str, str]:
     """An installation with nothing wrong, but for Redis: its address has to be added."""
     database = Database(f"sqlite:///{folder / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     database.close()
     folder.chmod(0o700)
     for hotline in (*HOTLINES, SENDER_KEY):

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
+from tests.support.prepared import migrate
 from tests.tokaut.test_check import HOTLINES
 from tests.workers.test_wall import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
 from tokaut.__main__ import main
@@ -109,7 +109,7 @@ def test_a_private_address_is_refused_with_the_setting_that_lists_it(tmp_path: P
 
 def watched(environ: Mapping[str, str], folder: Path) -> str:
     database = Database(f"sqlite:///{folder / 'tokaut.db'}")
-    upgrade(database, environ["TOKAUT_MODE"])
+    migrate(database, environ["TOKAUT_MODE"])
     database.close()
     for one in (*HOTLINES, SENDER_KEY):
         create_key_pair(folder / "keys", one)

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
+from tests.support.prepared import migrate
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import sent_report
 from tokaut.__main__ import main
@@ -22,7 +22,7 @@ REPORT = str(uuid.UUID(int=7))
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     yield database
     database.close()
 

@@ -16,9 +16,9 @@ from reports.crypto.key_files import create_key_pair
 from reports.json_bodies import json_bytes, message_json
 from reports.store import submissions
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.reports.sample import MSISDN, REPORT_ID, read
+from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ class Ground:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.database = Database(f"sqlite:///{folder / 'tokaut.db'}")
-        upgrade(self.database, "demo")
+        migrate(self.database, "demo")
         self.data = read("example_complete.json")["data"] | {"mode": "demo"}
         public = {name: create_key_pair(folder / "keys", name) for name in (ONE, TWO)}
         parts = tuple(self._part(name, role, public[name]) for name, role in ((ONE, "primary"), (TWO, "fallback")))

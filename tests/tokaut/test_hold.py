@@ -10,10 +10,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.operations import retention
 from reports.store.schema import tables as t
 from tests.retention.made import Fate, Made, make, write
+from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.rule("S-28")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.rule("S-28")
 @pytest.fixture
 def report(tmp_path: Path) -> Made:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     made = make(Fate(100, closed=95), retention.purge_time(database))
     write(database, [made])
     database.close()

@@ -12,8 +12,8 @@ from sqlalchemy import insert, select
 
 from reports.countries.country import SHIPPED_FOLDER
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
+from tests.support.prepared import migrate
 from tests.tokaut.test_deliveries import put, state_of
 from tests.workers.lying_hotline import Answer, LyingHotline
 from tests.workers.test_senders_africastalking import said
@@ -22,7 +22,7 @@ from tokaut.__main__ import main
 
 def test_a_hotline_that_was_gone_gets_reports_again(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     gone = put(database, 1, state="refused", last_class="gone", last_status=410)
     refused = put(database, 2, state="refused", last_class="refused 3", last_status=422)
     with database.write() as connection:

@@ -13,8 +13,8 @@ from reports.crypto import PrivateKey
 from reports.crypto.key_files import load_private_keys, load_public_keys, readable_private_keys
 from reports.crypto.phone_pepper import load_pepper
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from runtime.settings import parsers
+from tests.support.prepared import migrate
 from tokaut.commands.keys import keys
 from tokaut.documents import recovery_sheet
 
@@ -119,7 +119,7 @@ def test_rotate_without_a_database_only_makes_the_pair(here: Path, tmp_path: Pat
 
 def test_rotate_says_what_became_of_the_rows(here: Path, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     database.close()
     run("new", HOTLINE)
     old = load_public_keys(here, [HOTLINE])[HOTLINE].key_id

@@ -16,9 +16,9 @@ from sqlalchemy import select
 
 from reports.countries.country import SHIPPED_FOLDER, load_country, shipped_countries
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.support.app import App
+from tests.support.prepared import migrate
 from tests.support.town import Town
 from tests.support.wait import until
 from tokaut.__main__ import main
@@ -36,7 +36,7 @@ def own(tmp_path: Path) -> Path:
 
 def run(own: Path, *words: str) -> Result:
     upgraded = Database(f"sqlite:///{own.parent / 'tokaut.db'}")
-    upgrade(upgraded, "demo")
+    migrate(upgraded, "demo")
     upgraded.close()
     environ = {"TOKAUT_DATA": str(own.parent), "TOKAUT_COUNTRY_DIR": str(own)}
     return CliRunner().invoke(main, ["numbers", "withdraw", *words], env=environ)

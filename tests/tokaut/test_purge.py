@@ -11,11 +11,11 @@ from sqlalchemy import insert, select
 
 from reports.store.engine import leases
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.operations import retention
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
+from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.rule("S-28")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.rule("S-28")
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     now = retention.purge_time(database)
     theirs = (Leg("vu-pikinini"),)  # a desk that the demo's file knows, with a system of its own
     write(database, [make(Fate(399, closed=91, recipients=theirs), now) for _ in range(3)])

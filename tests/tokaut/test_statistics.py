@@ -19,8 +19,8 @@ from reports.statistics.aggregation import places_of
 from reports.statistics.svg_charts import WIDTH, bar_chart
 from reports.statistics.tables import CELL_LABELS
 from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
+from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ ROWS = [
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database, "demo")
+    migrate(database, "demo")
     names = ("quarter", "country", "sheet", "cell", "number")
     with database.write() as connection:
         connection.execute(insert(t.figure), [dict(zip(names, row, strict=True)) for row in ROWS])
