@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -23,6 +23,8 @@ from runtime.telephony import ChannelKind
 # Read when the module is imported, like code: one label in it is a term that must not be in any source file.
 ROWS: list[dict[str, Any]] = tomllib.loads((resources.files("reports") / "crosswalk.toml").read_text("utf-8"))["row"]
 __all__ = [
+    "MAX_EARLIER",
+    "NO_REPORT",
     "Facts",
     "GivenAnswer",
     "Report",
@@ -33,9 +35,14 @@ __all__ = [
     "envelope",
     "message_json",
     "report_head",
+    "shows_number",
     "to_json",
     "unread_json",
 ]
+
+# Earlier reports of the same phone that a head names: always this many places, so that its length tells nothing.
+MAX_EARLIER: Final = 5
+NO_REPORT: Final = "00000000-0000-0000-0000-000000000000"  # in an empty place: the nil UUID (RFC 9562)
 
 # Choice on the contact screen → how, from, to, by the local time of the country. Choosing one also says that nobody
 # else sees this phone.
@@ -301,8 +308,16 @@ def _links(report: Report) -> list[str]:
     return links_in((texts.narrative, *unasked_texts, *additions, report.facts.extras.get("where_online")))
 
 
-def report_head(report: Report) -> bytes:
-    """Return the summary that report lists show and statistics count: no words of the reporter and no phone number."""
+def shows_number(report: Report) -> bool:
+    """Return whether a hotline receives the reporter's phone number in this report."""
+    return bool(_contact(report)["allowed"])
+
+
+def report_head(report: Report, earlier: Sequence[str] = ()) -> bytes:
+    """Return the summary that report lists show and statistics count: no words of the reporter and no phone number.
+
+    `earlier`: ids of earlier reports of the same phone to the same hotline. The summary is never delivered.
+    """
     contact = _contact(report)
     return json_bytes(
         {
@@ -316,5 +331,6 @@ def report_head(report: Report) -> bytes:
             "language": report.setting.language,
             "payment_seen": report.facts.extras.get("payment_seen"),
             "contact": {"how": contact["how"], "safe_hours": contact["safe_hours"]},
+            "earlier": [*earlier, *[NO_REPORT] * MAX_EARLIER][:MAX_EARLIER],
         }
     )

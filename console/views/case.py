@@ -13,8 +13,9 @@ from console import bodies, responses
 from console.auth.access_control import LEAD, READERS, StaffRequest, requires
 from console.bodies import DecryptedReport, MessageCheck
 from console.form_drafts import DRAFT_FIELDS, REPORT_ID
-from console.presenters import closing, message_notices, reachability, report, timeline
-from console.presenters.deadlines import Deadline, deadlines
+from console.presenters import closing, earlier_reports, message_notices, reachability, report, timeline
+from console.presenters.case_rows import CaseListItem, list_item
+from console.presenters.deadlines import deadlines
 from console.presenters.follow_up import date_and_time, suggested_times
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import PresentedReport, present_report
@@ -30,6 +31,7 @@ from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts, presence
 from reports.store.cases import closing as store_closing
 from reports.store.cases.case_actions import OutdatedRevision
+from reports.store.cases.case_list import CaseRow
 from reports.store.cases.case_status import UNASSIGNED, CaseStatus
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget
@@ -211,7 +213,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         "is_in_danger": (decrypted.report or {}).get("danger") == "now",
         "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
         **_reach_fields(me.account.hotline, decrypted, target, now, show_number=show_number),
-        "deadlines": _deadlines(me, report_id, now),
+        **_row_fields(me, report_id, now),
         "viewers": _viewers(me, report_id),
         "people": colleagues,
         "away": case_view.list_excluded(services.database, report_id),
@@ -294,9 +296,27 @@ def _reach_fields(
     }
 
 
-def _deadlines(me: StaffRequest, report_id: str, now: int) -> tuple[Deadline, ...]:
+def _row_fields(me: StaffRequest, report_id: str, now: int) -> dict[str, Any]:
+    """Return what the report's row of the list says: deadlines, and earlier reports of the same phone."""
     row = case_list.find_row(services.database, me.account, report_id)
-    return deadlines(row, now) if row else ()
+    return {
+        "deadlines": deadlines(row, now) if row else (),
+        "earlier_reports": _earlier_reports(me, row, now) if row else (),
+    }
+
+
+def _earlier_reports(me: StaffRequest, row: CaseRow, now: int) -> tuple[CaseListItem, ...]:
+    head = services.decryptor.head(row, me.account.hotline)
+    ids = earlier_reports.named_ids(head, row.report_id)
+    if not ids:
+        return ()
+    others = case_list.find_reports(services.database, me.account, ids)
+    with_heads = [(other, services.decryptor.head(other, me.account.hotline)) for other in others]
+    return tuple(
+        list_item(other, other_head, services.labels, now)
+        for other, other_head in with_heads
+        if earlier_reports.may_be_linked((row, head), (other, other_head))
+    )
 
 
 @bp.post("/reports/<report_id>/draft")

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from gateway.conversation.context import TurnRequest, report_input
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
 from gateway.conversation.overflow import has_stored_excess
+from gateway.sessions.phone_history import PhoneHistory, SentReport
 from gateway.sessions.record import Record
 from gateway.submission.submitter import DeleteOutcome, Submitter
 from gateway.threads import RunBlocking
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
-Counted = Callable[[str], Awaitable[int | None]]  # sender key → number of earlier reports; None if unknown
+Counted = Callable[[str], Awaitable[PhoneHistory | None]]  # sender key → earlier reports; None if unknown
 
 
 class Actions:
@@ -59,11 +60,14 @@ class Actions:
             raise LookupError("there is no report to send")
         recipients = request.render_context.recipients(record.state)
         if record.repeat_of is None and request.sender.answerable:
-            record = replace(record, repeat_of=await self._count_report(request.sender.key))
+            history = await self._count_report(request.sender.key)
+            record = replace(record, repeat_of=history.count, earlier=history.reports) if history else record
         content = report_input(request, record, self._flow_version)
         with_code = request.kind == "ussd"
         sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
-        return "sent", replace(record, report=sent_report)
+        hotlines = tuple(recipient.hotline for recipient in recipients)
+        just_sent = SentReport(sent_report.report_id, hotlines, content.with_number)
+        return "sent", replace(record, report=sent_report, just_sent=just_sent)
 
     async def _delete(self, request: TurnRequest, record: Record) -> Outcome:
         """Delete the report; the outcome says whether a hotline already has it.

@@ -291,4 +291,5 @@ def report_input(request: TurnRequest, record: Record, flow_version: int) -> Rep
         repeat_of=record.repeat_of,
         now=request.now,
         media=record.media,
+        earlier=record.earlier,
     )

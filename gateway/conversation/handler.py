@@ -19,6 +19,7 @@ from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
 from gateway.conversation.sms import SmsConversation
 from gateway.messaging.model import Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import SenderIdentity
+from gateway.sessions.phone_history import NewMemory
 from gateway.sessions.record import Draft, LastTurn, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
 from gateway.sessions.store import (
     BLIND_SECONDS,
@@ -376,6 +377,7 @@ class ConversationHandler:
             read=is_read,
             guessed=record.has_wrong_pair,
             tally=counts,
+            memory=_memory(request, record),
         )
 
     def _unpack(self, loaded: LoadedRecord) -> Record | None:
@@ -403,6 +405,16 @@ class ConversationHandler:
             # Senders without a number are different people: one of them must not lock out the others.
             self._sessions.key("l:guessed", sender_key) if request.sender.answerable else "",
         )
+
+
+def _memory(request: TurnRequest, record: Record) -> NewMemory | None:
+    """Return the report that was sent in this turn, to be remembered; None if there is none, or its phone is unknown.
+
+    Without Redis its phone's reports were not counted, and nothing is remembered.
+    """
+    if record.just_sent is None or record.repeat_of is None or not request.sender.answerable:
+        return None
+    return NewMemory(request.sender.key, record.repeat_of, record.just_sent)
 
 
 def seconds_of(request: TurnRequest, record: Record) -> int:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from flows.engine import PackedState, pack, prepend_answers, unpack
 from flows.model import FlowBook, FlowState
 from gateway.messaging.model import Reply
+from gateway.sessions.phone_history import SentReport
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from reports.narrative import defang
 
@@ -139,7 +140,9 @@ class Record(Struct, frozen=True):
     seed: str = ""  # distinguishes this session from another under the same provider id
     repeat_of: int | None = None  # earlier reports from this number in 24 hours; for staff only
     media: Media = ()
+    earlier: tuple[SentReport, ...] = ()  # those reports, as far as they are remembered
     has_wrong_pair: bool = False  # a wrong pair of code and PIN came in this turn; not stored
+    just_sent: SentReport | None = None  # the report was sent in this turn; not stored
 
 
 def in_danger(state: FlowState) -> bool:
@@ -219,6 +222,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     seed: str
     repeat_of: int | None
     media: Media
+    earlier: tuple[SentReport, ...] = ()  # a session of an earlier release has none
 
 
 _write: Final = Encoder().encode
@@ -229,7 +233,7 @@ _DRAFTS: Final = Decoder(list[Draft])
 def pack_record(r: Record) -> bytes:
     """Encode a record for `Sessions.keep`."""
     answer = r.answer.text, r.answer.expects_reply
-    later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media
+    later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
     return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields))
 
 
@@ -251,6 +255,7 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         stored.seed,
         stored.repeat_of,
         stored.media,
+        stored.earlier,
     )
     return Record(state, stored.last, Reply(*stored.answer), stored.at, stored.report, *later_fields)
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.sessions import keys as session_keys
 from gateway.sessions.keys import SessionKeys
+from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport, pack_sent, unpack_sent
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
 from reports.crypto import DecryptError, RecordCipher
 from runtime import redis_clients
@@ -118,7 +119,7 @@ class Sessions:
         *,
         mode: Mode = Mode.DEMO,
     ) -> None:
-        """`cipher` makes the Redis keys, `keys` seal the values. `on_lost` is called for a value that does not open."""
+        """`cipher` makes the Redis keys, `keys` seal sessions. `on_lost` is called for a session that does not open."""
         self._client = RedisClient(reach, (KEEP, COUNT))
         self._redis = redis_clients.session_client(reach)  # for use in threads
         self._cipher = cipher
@@ -160,11 +161,13 @@ class Sessions:
         read: bool = False,
         guessed: bool = False,
         tally: FunnelCounts = NOTHING,
+        memory: NewMemory | None = None,
     ) -> bool:
         """Save the session if its version is still `version`; return False after a lost race. Raises RedisUnavailable.
 
         `drafts`: None leaves them, b"" deletes them. `seconds`, `draft_seconds`: lifetimes. `read`: count one more
         screen that was read. `guessed`: count one more wrong pair of code and PIN. `tally`: counts for the statistics.
+        `memory`: a report that was sent in this turn, to be remembered whether or not the race is lost.
         """
         sealed_session = os.urandom(8) + self._seal(keys.session, session)
         draft: bytes | str = ""
@@ -180,18 +183,39 @@ class Sessions:
         )
         arguments = (version, sealed_session, lifetimes[0], draft, lifetimes[1], seen_lifetime, *counted)
         counts = (part for pair in tally.counts.items() for part in pair)
-        answers = await self._ask((*self._keep, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts))
+        keep = (*self._keep, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts)
+        answers = await self._ask(keep, *self._remember(memory))
         return bool(answers[0] == sealed_session)
 
-    async def count_report(self, who: str) -> int | None:
-        """Count a report and return how many this sender made before it in 24 hours; None if Redis is unavailable.
+    async def count_report(self, who: str) -> PhoneHistory | None:
+        """Count a report and return what this sender sent before it in 24 hours; None if Redis is unavailable.
 
-        `who`: the sender's key. The number is shown to staff only.
+        `who`: the sender's key. The number of reports, and which they are, is shown to staff only.
         """
-        key = self.key("l:count", who)
+        keys = [self._slot_key(who, slot) for slot in range(SLOTS)]
+        count = (*self._count, 1, self.key("l:count", who), COUNT_SECONDS)
         try:
-            return int((await self._ask((*self._count, 1, key, COUNT_SECONDS)))[0]) - 1
+            counted, *blobs = await self._ask(count, *[("GET", key) for key in keys])
         except RedisUnavailable:
+            return None
+        remembered = (self._open_sent(key, blob) for key, blob in zip(keys, blobs, strict=True))
+        return PhoneHistory(int(counted) - 1, tuple(report for report in remembered if report))
+
+    def _remember(self, memory: NewMemory | None) -> tuple[Command, ...]:
+        if memory is None:
+            return ()
+        key = self._slot_key(memory.sender, memory.slot)
+        # The keys of sessions are deleted within the hour, so they cannot seal this.
+        sealed = self._cipher.seal("sent report", key.encode(), pack_sent(memory.report))
+        return (("SET", key, sealed, "PX", COUNT_SECONDS * 1000),)
+
+    def _slot_key(self, who: str, slot: int) -> str:
+        return self.key("l:sent", who, str(slot))
+
+    def _open_sent(self, key: str, blob: bytes | None) -> SentReport | None:
+        try:
+            return unpack_sent(self._cipher.open("sent report", key.encode(), blob)) if blob else None
+        except DecryptError:
             return None
 
     async def _ask(self, *commands: Command) -> list[Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from gateway.sessions.phone_history import SentReport, linked_ids
 from gateway.sessions.record import Media, kinds_of
 from gateway.sessions.report_ref import ReportRef
 from reports.countries.country import Country
@@ -18,7 +19,16 @@ from reports.escalation import PendingKind, Priority
 from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.json_bodies import unread_json
 from reports.narrative import UnaskedText
-from reports.report import Report, ReportChannel, ReportMetadata, build_report, report_head, to_json
+from reports.report import (
+    CONTACT_CHOICES,
+    Report,
+    ReportChannel,
+    ReportMetadata,
+    build_report,
+    report_head,
+    shows_number,
+    to_json,
+)
 from reports.routing import Recipient, Route, avoided_hotlines, incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import SealedMessage
@@ -32,7 +42,10 @@ from runtime.time_units import DAY, SECOND
 
 
 class ReportInput(Struct, frozen=True):
-    """Everything a report is built from. Times are Unix seconds."""
+    """Everything a report is built from. Times are Unix seconds.
+
+    `repeat_of`, `earlier`: number of earlier reports of this phone in 24 hours, and those that are remembered.
+    """
 
     given: tuple[GivenAnswer, ...]
     unasked: tuple[UnaskedText, ...]
@@ -46,6 +59,12 @@ class ReportInput(Struct, frozen=True):
     repeat_of: int | None
     now: int
     media: Media = ()
+    earlier: tuple[SentReport, ...] = ()
+
+    @property
+    def with_number(self) -> bool:
+        """Return whether the complete report will show the phone number to its hotlines."""
+        return self.msisdn is not None and derive_facts(self.given).contact in CONTACT_CHOICES
 
 
 class ReportBuilder:
@@ -77,7 +96,7 @@ class ReportBuilder:
             (recipient.hotline, recipient.role, recipient.why) for recipient in recipients
         ]
         reachable = [recipient for recipient in routed or self._held(content) if recipient[0] in self._keys]
-        parts = [self._part(recipient, report, ref.report_id, revision) for recipient in reachable]
+        parts = [self._part(recipient, report, content.earlier) for recipient in reachable]
         return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
@@ -125,9 +144,13 @@ class ReportBuilder:
             parts=(),
         )
 
-    def _part(self, recipient: tuple[str, CopyRole, str], report: Report, report_id: str, revision: int) -> SealedCopy:
-        context = SealContext(self.mode, report_id, revision, recipient[0])
-        sealed_body = seal_body(self._keys[recipient[0]], context, report_head(report), to_json(report, recipient[0]))
+    def _part(
+        self, recipient: tuple[str, CopyRole, str], report: Report, earlier: tuple[SentReport, ...]
+    ) -> SealedCopy:
+        hotline, report_id = recipient[0], report.setting.report_id
+        context = SealContext(self.mode, report_id, report.setting.revision, hotline)
+        linked = linked_ids(earlier, report_id, hotline, with_number=shows_number(report))
+        sealed_body = seal_body(self._keys[hotline], context, report_head(report, linked), to_json(report, hotline))
         return SealedCopy(*recipient, sealed_body.key_id, sealed_body.wrap, sealed_body.head, sealed_body.sealed)
 
 

@@ -13,6 +13,7 @@ import pytest
 from console.bodies import ReportDecryptor
 from console.views.case_list import MAX_HEADS_SEARCHED
 from reports.crypto.key_files import create_key_pair, load_private_keys, load_public_keys
+from reports.report import MAX_EARLIER
 from reports.store.cases import case_list, presence
 from reports.store.cases.case_list import MAX_COUNTED, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.staff.accounts import Account
@@ -61,6 +62,9 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     one = rows[0].report_id
     named = quickly(f"{kind}, a reference", lambda: case_list.find_by_reference(database, account(), one[-6:]))
     assert one in {row.report_id for row in named}
+    ids = [row.report_id for row in rows[:MAX_EARLIER]]
+    linked = quickly(f"{kind}, earlier reports", lambda: case_list.find_reports(database, account(), ids))
+    assert [row.report_id for row in linked] == ids[::-1]
     presence.record(database, account("nia"), one)
     quickly(f"{kind}, who has one open", lambda: presence.list_viewers(database, account()))
 

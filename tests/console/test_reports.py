@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -16,7 +16,7 @@ from reports.store.cases import case_view
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, walk
+from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND, TO_SENT, number, walk
 from tests.support.app import App
 from tests.support.console import Console
 from tests.support.staff import Person, close_form, joined, pass_time
@@ -286,6 +286,46 @@ def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
     assert desk.ana.post(path(report_id, "away"), {"who": who, "do": "back"}, at=path(report_id)).status == 303
     desk.mere.post("/locked", {"password": desk.mere.password}, at="/locked")
     assert desk.mere.get(path(report_id)).status == 200
+
+
+@pytest.mark.rule("S-03")
+def test_reports_of_one_phone_are_linked_without_the_number(desk: Desk) -> None:
+    """By phone: two without the number, two with it, one of another phone; nothing of it goes to the hotlines."""
+    first, second = desk.file(), desk.file(PHONE, "Add your words", WORDS, "Done")
+    gave = (*TO_SEND[:-1], "SMS 8am-4pm", "Send")
+    before = {row.report_id for row in desk.app.rows(t.report)}
+    for _ in range(2):
+        walk(desk.app.ussd(PHONE), *gave)
+    third, fourth = sorted({row.report_id for row in desk.app.rows(t.report)} - before, key=by_time(desk))
+    stranger, last = desk.file("+6785550102"), desk.file()
+    desk.app.pass_time(300)
+    every = (first, second, third, fourth, stranger, last)
+    linked = {one: {other for other in every if path(other) in links(desk, one)} for one in every}
+    assert linked == {
+        first: set(),
+        second: {first},
+        third: set(),
+        fourth: {third},
+        stranger: set(),
+        last: {first, second},
+    }
+    assert "4 reports in the 24 hours before this one." in desk.mere.get(path(last)).text
+    bodies = desk.app.rows(t.report_body)
+    assert len({len(row.head) for row in bodies if row.report_id in (first, second, stranger, last)}) == 1
+    delivered = json.dumps([kept.data for kept in desk.app.bodies([last])])
+    assert not [one for one in every[:-1] if one in delivered]
+
+
+def links(desk: Desk, report_id: str) -> list[str]:
+    """Where the list of earlier reports on a page leads to."""
+    tags = Tags()
+    tags.feed(desk.mere.get(path(report_id)).html.partition('id="earlier"')[2].partition("</section>")[0])
+    return tags.addresses
+
+
+def by_time(desk: Desk) -> Callable[[str], int]:
+    sent_at = {row.report_id: row.created_at for row in desk.app.rows(t.delivery) if row.type == "created"}
+    return lambda report_id: int(sent_at[report_id])
 
 
 @pytest.mark.rule("X-16")

@@ -13,8 +13,9 @@ import pytest
 import redis
 
 from gateway.sessions.keys import SessionKeys
+from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport
 from gateway.sessions.redis_client import Command, RedisClient
-from gateway.sessions.store import LoadedRecord, RecordKeys, RedisUnavailable, Sessions
+from gateway.sessions.store import COUNT_SECONDS, LoadedRecord, RecordKeys, RedisUnavailable, Sessions
 from reports.crypto import RecordCipher
 from runtime.settings import RedisAddress
 from tests.support.valkey import Valkey
@@ -53,8 +54,23 @@ class Kept:
     def keep(self, *given: Any, **named: Any) -> bool:
         return self._runner.run(self.sessions.keep(*given, **named))
 
-    def count_report(self, who: str) -> int | None:
+    def count_report(self, who: str) -> PhoneHistory | None:
         return self._runner.run(self.sessions.count_report(who))
+
+    def count(self, who: str) -> int:
+        """How many reports came before one that is counted now."""
+        history = self.count_report(who)
+        assert history
+        return history.count
+
+    def remember(self, sender: str, count: int, report_id: str) -> None:
+        memory = NewMemory(sender, count, SentReport(report_id, ("vu-pikinini",), with_number=False))
+        self.keep(RecordKeys(f"s:{report_id}"), b"", b"1", 60, memory=memory)
+
+    def remembered(self, who: str) -> set[str]:
+        history = self.count_report(who)
+        assert history
+        return {report.report_id for report in history.reports}
 
 
 @contextmanager
@@ -167,13 +183,41 @@ def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Kept, redis_u
 def test_all_of_it_ends_by_itself(sessions: Kept, redis_url: str) -> None:
     sessions.keep(KEYS, b"", b"1", 60, drafts=b"draft")
     sessions.count_report("+6785550101")
+    sessions.remember("+6785550101", 0, "one")
     with redis.Redis.from_url(redis_url) as client:
         assert all(client.pttl(key) > 0 for key in client.scan_iter())
+        assert [client.ttl(key) <= COUNT_SECONDS for key in client.scan_iter("l:sent:*")] == [True]
 
 
 def test_reports_of_a_number_are_counted(sessions: Kept) -> None:
-    assert [sessions.count_report("+6785550101") for _ in range(3)] == [0, 1, 2]
-    assert sessions.count_report("+6785550102") == 0
+    assert [sessions.count("+6785550101") for _ in range(3)] == [0, 1, 2]
+    assert sessions.count("+6785550102") == 0
+
+
+def test_the_last_reports_of_a_number_are_remembered_and_no_others(sessions: Kept) -> None:
+    for n in range(SLOTS + 2):
+        sessions.remember("+6785550101", n, f"report {n}")
+    assert sessions.remembered("+6785550101") == {f"report {n}" for n in range(2, SLOTS + 2)}
+    assert sessions.remembered("+6785550102") == set()
+    sessions.remember("+6785550101", 2, "report 2")  # the same request, once more
+    assert sessions.remembered("+6785550101") == {f"report {n}" for n in range(2, SLOTS + 2)}
+
+
+@pytest.mark.rule("S-27")
+@pytest.mark.rule("X-12")
+def test_nobody_else_reads_or_moves_what_is_remembered(sessions: Kept, redis_url: str, keys: SessionKeys) -> None:
+    sessions.remember("+6785550101", 0, "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a")
+    with redis.Redis.from_url(redis_url) as client:
+        (mine,) = client.scan_iter("l:sent:*")
+        held = mine + client.get(mine)
+        for secret in (b"6785550101", b"01a211f9", b"vu-pikinini"):
+            assert secret not in held
+        theirs = sessions.key("l:sent", "+6785550102", "0")
+        client.set(theirs, client.get(mine))  # by somebody who writes to Redis
+    assert sessions.remembered("+6785550102") == set()
+    with kept(redis_url, keys, "training") as training:
+        assert training.remembered("+6785550101") == set()
+    assert sessions.remembered("+6785550101") == {"01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"}
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])

@@ -10,7 +10,8 @@ import pytest
 from reports.countries.country import load_countries
 from reports.facts import EXTRA_QUESTIONS
 from reports.json_bodies import envelope
-from reports.report import GivenAnswer, build_report, derive_facts, report_head, to_json
+from reports.report import MAX_EARLIER, NO_REPORT, GivenAnswer, build_report, derive_facts, report_head, to_json
+from reports.store.schema.base import new_id
 from tests.reports.judge import body, pointed
 from tests.reports.sample import KE, MSISDN, SEND, VU, WALK, given, read, seconds, setting
 
@@ -213,7 +214,17 @@ def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
         "language": "en",
         "payment_seen": None,
         "contact": {"how": "none", "safe_hours": None},
+        "earlier": [NO_REPORT] * MAX_EARLIER,
     }
+
+
+def test_the_length_of_the_head_does_not_say_how_many_reports_came_before() -> None:
+    rows = given(*WALK, SEND)
+    report, ids = build_report(rows, setting(rows)), [new_id(n) for n in range(MAX_EARLIER + 1)]
+    heads = [report_head(report, ids[:n]) for n in range(len(ids) + 1)]
+    assert len({len(head) for head in heads}) == 1
+    assert [json.loads(head)["earlier"] for head in heads[-2:]] == [ids[:MAX_EARLIER]] * 2
+    assert json.loads(heads[2])["earlier"] == [*ids[:2], *[NO_REPORT] * (MAX_EARLIER - 2)]
 
 
 def test_the_head_says_how_and_when_and_never_the_number() -> None:

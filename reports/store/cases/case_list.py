@@ -297,6 +297,16 @@ def find_by_reference(database: Database, account: Account, digits: str) -> list
     return list_rows(database, account, ids) if ids else []
 
 
+def find_reports(database: Database, account: Account, report_ids: Sequence[str]) -> list[CaseRow]:
+    """Return the rows of these reports, newest first, without those that this person may not see."""
+    d = t.delivery.c
+    page = select(d.delivery_id, literal(0).label("rank")).where(is_visible(), d.report_id.in_(report_ids))
+    with read_as(database, account.hotline) as connection:
+        rows = [_case_row(row) for row in connection.execute(_row_query(page), visibility_values(account))]
+    by_report = {row.report_id: row for row in sorted(rows, key=lambda row: row.created_at)}
+    return list(reversed(by_report.values()))
+
+
 def find_row(database: Database, account: Account, report_id: str) -> CaseRow | None:
     """Return the row of one report; None if the hotline was not given it, or if this person is excluded from it."""
     d = t.delivery.c

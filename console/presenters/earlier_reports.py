@@ -1,0 +1,42 @@
+"""Earlier reports of the same phone: which of those that a report names may be linked on its page. Pure.
+
+Web names them in the sealed head (decision 91). Web is reachable from outside, so its list is input: the store decides
+which of these reports this person may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from console.form_drafts import REPORT_ID
+from reports.report import MAX_EARLIER, NO_REPORT
+from reports.store.cases.case_list import CaseRow
+
+RowAndHead = tuple[CaseRow, Mapping[str, Any]]
+
+
+def named_ids(head: Mapping[str, Any], report_id: str) -> tuple[str, ...]:
+    """Return the ids of earlier reports that a head names; none in a head of an earlier release."""
+    named = head.get("earlier")
+    if not isinstance(named, list):
+        return ()
+    ids = (one for one in named[:MAX_EARLIER] if isinstance(one, str) and REPORT_ID.fullmatch(one))
+    return tuple(one for one in ids if one not in (NO_REPORT, report_id))
+
+
+def may_be_linked(one: RowAndHead, other: RowAndHead) -> bool:
+    """Return whether both reports show a number now, or both show none.
+
+    A link between the others would tell staff from which number a report came whose reporter did not give it.
+    """
+    shown = _shows_number(*one)
+    return shown is not None and shown == _shows_number(*other)
+
+
+def _shows_number(row: CaseRow, head: Mapping[str, Any]) -> bool | None:
+    """Return whether a report shows a number, after the last choice by My report; None if that is not known."""
+    if row.contact is not None:
+        return bool(row.contact)
+    contact = head.get("contact")
+    return contact.get("how") != "none" if isinstance(contact, Mapping) else None
