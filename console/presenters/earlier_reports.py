@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from console.form_drafts import REPORT_ID
 from reports.report import MAX_EARLIER, NO_REPORT
 from reports.store.cases.case_list import CaseRow
 
@@ -21,8 +21,14 @@ def named_ids(head: Mapping[str, Any], report_id: str) -> tuple[str, ...]:
     named = head.get("earlier")
     if not isinstance(named, list):
         return ()
-    ids = (one for one in named[:MAX_EARLIER] if isinstance(one, str) and REPORT_ID.fullmatch(one))
-    return tuple(one for one in ids if one not in (NO_REPORT, report_id))
+    return tuple(one for one in named[:MAX_EARLIER] if _is_id(one) and one not in (NO_REPORT, report_id))
+
+
+def _is_id(value: object) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
 
 
 def may_be_linked(one: RowAndHead, other: RowAndHead) -> bool:

@@ -41,6 +41,12 @@ def in_redis(town: Town) -> Iterator[Found]:
                 yield from ((f"Redis {key[:40]!r}, unpacked", inner) for inner in _unpacked(value))
 
 
+def hashes_of_phones(town: Town) -> list[str]:
+    """Return the hashes under which Redis remembers the reports of each phone."""
+    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+        return [key.decode().rpartition(":")[2] for key in client.scan_iter("l:sent:*", count=1000)]
+
+
 def _values(client: redis.Redis, key: bytes) -> Iterator[bytes]:
     kind = client.type(key)
     if kind == b"string":

@@ -123,13 +123,15 @@ def reports(desk: Desk) -> dict[str, str]:
     top = b'{"category":"luring","place":{"name":"Shefa"}}'
     long = told(narrative=LONG, extras={"where_online": LONG, "platform": LONG})
     no = told(contact={"allowed": False, "how": "none", "safe_hours": None}, narrative=None, additions=[])
-    return {
+    none = {"contact": {"how": "none", "safe_hours": None}}
+    made = {
         "new": desk.report(told(), top, "P1"),
-        "long": desk.report(long, json_bytes({"category": LONG, "place": {"name": LONG}})),
-        "no contact": desk.report(no, top, "P3"),
+        "long": desk.report(long, json_bytes({"category": LONG, "place": {"name": LONG}, **none})),
         "unopened": desk.report(told(), top, "P4"),
-        "closed": desk.report(told(), top),
+        "closed": desk.report(told(), json_bytes({**json.loads(top), **none})),
     }
+    linked = json_bytes({**json.loads(top), **none, "earlier": [made["long"], made["closed"]]})
+    return made | {"no contact": desk.report(no | {"repeat_of": 3}, linked, "P3")}
 
 
 @dataclass(frozen=True)

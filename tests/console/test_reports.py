@@ -288,7 +288,7 @@ def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
     assert desk.mere.get(path(report_id)).status == 200
 
 
-@pytest.mark.rule("S-03")
+@pytest.mark.rule("S-13")
 def test_reports_of_one_phone_are_linked_without_the_number(desk: Desk) -> None:
     """By phone: two without the number, two with it, one of another phone; nothing of it goes to the hotlines."""
     first, second = desk.file(), desk.file(PHONE, "Add your words", WORDS, "Done")

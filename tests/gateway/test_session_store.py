@@ -203,7 +203,7 @@ def test_the_last_reports_of_a_number_are_remembered_and_no_others(sessions: Kep
     assert sessions.remembered("+6785550101") == {f"report {n}" for n in range(2, SLOTS + 2)}
 
 
-@pytest.mark.rule("S-27")
+@pytest.mark.rule("S-14")
 @pytest.mark.rule("X-12")
 def test_nobody_else_reads_or_moves_what_is_remembered(sessions: Kept, redis_url: str, keys: SessionKeys) -> None:
     sessions.remember("+6785550101", 0, "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a")
