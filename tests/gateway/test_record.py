@@ -11,6 +11,7 @@ from flows import loader
 from flows.engine import pack
 from flows.model import Answer, FlowState, UnpromptedText
 from gateway.messaging.model import Reply
+from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import (
     MOST_CHOICES,
     MOST_DRAFTS,
@@ -93,6 +94,7 @@ def test_a_record_comes_back_as_it_was(report: ReportRef | None) -> None:
         "seed",
         4,
         MEDIA,
+        (SentReport("earlier", ("vu-pikinini",), True),),
     )
     assert unpack_record(pack_record(record), BOOK) == record
 
@@ -109,10 +111,15 @@ GOOD = json.loads(pack_record(record("a")))
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, "x", 7, [1] * 13, {"0": GOOD}, [*GOOD, 0], GOOD[:-1], [["nowhere.x"], *GOOD[1:]], "\ud83d"]
+    "data", [None, [], {}, "x", 7, [1] * 13, {"0": GOOD}, [*GOOD, 0], GOOD[:-2], [["nowhere.x"], *GOOD[1:]], "\ud83d"]
 )
 def test_anything_else_is_no_record(data: object) -> None:
     assert unpack_record(json.dumps(data).encode(), BOOK) is None
+
+
+def test_a_session_of_the_release_before_goes_on() -> None:
+    """It has no earlier reports, the last field."""
+    assert unpack_record(json.dumps(GOOD[:-1]).encode(), BOOK) == record("a")
 
 
 @pytest.mark.parametrize("raw", [b"", b"[", b"\xff\xfe"])
