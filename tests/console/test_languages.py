@@ -2,27 +2,68 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from console import templating
-from console.templating import COMPLETE_LANGUAGES, load_page_catalogues, offered_catalogues
+from console.templating import BRACES, COMPLETE_LANGUAGES, load_page_catalogues, offered_catalogues
 from console.untranslated import BEGIN, END, finish, translator
 from flows.catalogues import Catalogue
 from tests.console import test_one_language
 from tests.console.page_words import messages
+from tests.console.test_one_language import DRAFTS, ENGLISH_WORDS
 from tests.console.test_safe_hours import CALL, told
 from tests.support.console import Console
 from tests.support.staff import Person, joined
 from tokaut.local_stack.settings import StackPlan
 
+COMMAND = re.compile(r"\btokaut [a-z ]+")
+NUMBERS = re.compile(r"\d+")
+LAST_SIGN = re.compile(r"[.:?…!]$")
+# Names, and words that a language has from English.
+SAME_WORDS = {
+    "Bislama",
+    "Code",
+    "Help",
+    "No",
+    "Pijin",
+    "Status",
+    "Status:",
+    "Swahili",
+    "Text:",
+    "Tok Pisin",
+    "Yes",
+    "no",
+    "yes",
+}
+every_language = pytest.mark.parametrize("tag", sorted(set(load_page_catalogues()) - {"en"}))
 
-@pytest.mark.parametrize("tag", sorted(set(load_page_catalogues()) - {"en"}))
+
+@every_language
 def test_a_language_has_every_sentence_or_is_a_draft_and_has_no_other(tag: str) -> None:
     words = set(load_page_catalogues()[tag].words)
     assert words <= messages()
     assert words == messages() or tag not in COMPLETE_LANGUAGES
+
+
+@pytest.mark.parametrize("tag", DRAFTS)
+def test_a_draft_is_complete_unsigned_and_has_no_english(tag: str) -> None:
+    catalogue = load_page_catalogues()[tag]
+    assert catalogue.lacks(messages()) == () and not catalogue.reviewed
+    assert not offered_catalogues({tag: catalogue}, ())
+    said = {words: COMMAND.sub("", said) for words, said in catalogue.words.items()}
+    assert [one for one in said.values() if ENGLISH_WORDS.search(one)] == []
+    assert {words for words, one in said.items() if words == one and re.search(r"[a-z]{2}", words)} <= SAME_WORDS
+
+
+@every_language
+def test_placeholders_numbers_and_the_last_sign_are_as_in_english(tag: str) -> None:
+    for words, said in load_page_catalogues()[tag].words.items():
+        for pattern in (BRACES, NUMBERS, LAST_SIGN):
+            assert sorted(pattern.findall(said)) == sorted(pattern.findall(words)), said
+        assert said == said.strip() and "  " not in said
 
 
 def test_an_incomplete_language_is_offered_by_name_alone() -> None:

@@ -1,6 +1,7 @@
 """In a page of another language every word is in that language, or marked as English, or somebody's own.
 
 The language is made up: each sentence of the catalogue in brackets. What stands outside them was never translatable.
+Then the drafts, as `TOKAUT_DRAFT_LANGUAGES` switches them on: their pages mark no more as English than such a page.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from html.parser import HTMLParser
 import pytest
 
 from console import templating
-from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
+from flows.catalogues import Catalogue
 from reports.store.schema import tables as t
 from tests.console.page_words import messages
 from tests.console.test_entry import form_of, web_makes_mailboxes
@@ -24,9 +25,16 @@ from tokaut.local_stack.settings import StackPlan
 __all__ = ["plan_of_it"]  # a fixture
 MADE_UP = Catalogue("qq", "Qq", reviewed="here", words={words: f"⟦{words}⟧" for words in messages()})
 SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # what somebody wrote, or the name of a key
+DRAFTS = ("bi", "fj", "sw")  # complete, and offered only by name
+ENGLISH_WORDS = re.compile(  # that none of these languages has
+    r"\b(?:the|and|of|is|was|were|this|that|these|with|has|have|your|will|their|which)\b", re.IGNORECASE
+)
+ENGLISH_PARTS = ("/statistics", "/readiness")  # published in English, and marked so
+NO_SENTENCE = re.compile(r"English|Chrome, Linux|\d+|ambulance \(ProMedical, .*\)")  # what a draft may mark as English
 READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
 OWN = re.compile(  # of nobody's language: names, ids, units, priorities and what a program is called
-    r"\b(?:Demo: Child Welfare Office, Shefa|Demo: Health Centre, Sanma|Demo: Counselling by phone|mon-fri"
+    r"\b(?:Français|Kiswahili|Na vosa vaka-Viti|draft"
+    r"|Demo: Child Welfare Office, Shefa|Demo: Health Centre, Sanma|Demo: Counselling by phone|mon-fri"
     r"|Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome"
     r"|Malampa|Penama|Sanma|Tafea|Torba|Linux"
     r"|tokaut|web|UTC|CSV|JSON|SMS|DRILL|P[1-4]|min|d|h|[a-z]+\d+|[0-9a-f-]{6,}|[0-9A-F]{3}|Pacific/Efate)\b"
@@ -36,9 +44,10 @@ OWN = re.compile(  # of nobody's language: names, ids, units, priorities and wha
 class Words(HTMLParser):
     """What is read of a page that is not marked as English."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, tag: str = "qq") -> None:
         super().__init__()
-        self.tongues: list[tuple[str, str]] = [("", "qq")]
+        self.tag = tag
+        self.tongues: list[tuple[str, str]] = [("", "" if tag == "en" else tag)]
         self.found: list[str] = []
         self.feed(page.html)
 
@@ -50,7 +59,7 @@ class Words(HTMLParser):
             own = tag in SOMEBODYS or of.get("id") == "preview"
             tongue = "" if own else of.get("lang") or self.tongues[-1][1]
             self.tongues.append((tag, tongue))
-        if tongue == "qq":
+        if tongue == self.tag:
             self.found += [value for name, value in attrs if name in READ_ALOUD and value]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -63,7 +72,7 @@ class Words(HTMLParser):
                 pass
 
     def handle_data(self, data: str) -> None:
-        if self.tongues[-1][1] == "qq":
+        if self.tongues[-1][1] == self.tag:
             self.found.append(data)
 
 
@@ -75,8 +84,9 @@ def untranslated(page: Page) -> list[str]:
 @pytest.fixture(scope="module")
 def room(plan_of_it: StackPlan) -> Iterator[Room]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(templating, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
-        one = Room(plan_of_it, {})
+        all_languages = {**templating.load_page_catalogues(), "qq": MADE_UP}
+        patch.setattr(templating, "load_page_catalogues", lambda: all_languages)
+        one = Room(plan_of_it, {"TOKAUT_DRAFT_LANGUAGES": ",".join(DRAFTS)})
     yield one
     one.close()
 
@@ -97,8 +107,8 @@ def report(room: Room, plan_of_it: StackPlan) -> str:
     return path
 
 
-def look(room: Room, who: str, path: str) -> Page:
-    return room.people[who].get(path, Accept_Language="qq")
+def look(room: Room, who: str, path: str, tag: str = "qq") -> Page:
+    return room.people[who].get(path, Accept_Language=tag)
 
 
 @pytest.mark.parametrize(("who", "path"), [(who, path) for who, paths in PAGES.items() for path in paths])
@@ -190,6 +200,22 @@ def test_the_locked_page(room: Room) -> None:
     late = room.someone("late", "staff")
     late.post("/lock", at="/me")
     assert untranslated(late.get("/locked", Accept_Language="qq")) == []
+
+
+def marked_as_english(page: Page) -> list[str]:
+    """Return the texts of a page that are marked as English."""
+    found = Words(page, "en")
+    return sorted({" ".join(text.split()) for text in found.found if text.strip()})
+
+
+@pytest.mark.parametrize("tag", DRAFTS)
+def test_a_draft_that_is_offered_has_no_english_sentence(room: Room, report: str, tag: str) -> None:
+    for path in (*PAGES["lead"], report, f"{report}/referral"):
+        page = look(room, "lead", path, tag)
+        assert page.status == 200 and (f'<html lang="{tag}">' in page.html or path == "/rows")
+        assert [one for one in Words(page, tag).found if ENGLISH_WORDS.search(OWN.sub(" ", one))] == [], path
+        if path not in ENGLISH_PARTS:
+            assert [one for one in marked_as_english(page) if not NO_SENTENCE.fullmatch(one)] == [], path
 
 
 def test_what_is_planted_is_found(room: Room) -> None:
