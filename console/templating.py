@@ -17,6 +17,7 @@ from console.auth import cookies
 from console.auth.access_control import exempt
 from console.auth.credentials import TooManyLogins
 from console.presenters.case_rows import reference
+from console.presenters.report import fill_placeholders as fill_screen_placeholders
 from console.presenters.report import inert_text
 from console.presenters.timeline import PHONE
 from console.responses import HEADERS, MissingCookie, page
@@ -105,6 +106,7 @@ def attach(
             "languages": languages.values(),
             "once": secrets.token_urlsafe(16),  # nonce of this page: a form with it takes effect once
             "screen": lambda words: screen_text(words, catalogue, screens, page_messages),
+            "filled_question": fill_screen_placeholders,
             "mode": mode,
             "here_at": current_path(),
             "passed_to": lambda account: case_list.count_passed_to(services.database, account),

@@ -75,9 +75,10 @@ SENTENCES = (
 
 @dataclass(frozen=True, slots=True)
 class AnsweredQuestion:
-    """A question with the reporter's answer. `at`: when it was answered, ISO 8601."""
+    """A question with the reporter's answer. `fields`: of its placeholders. `at`: when it was answered, ISO 8601."""
 
     question: str
+    fields: Mapping[str, str]
     answer: str
     at: str
 
@@ -134,6 +135,10 @@ class ChoiceLabels:
 
     def question(self, screen: str, otherwise: str, known: ScreenValues) -> str:
         """Return a question as the reporter saw it, as far as the report tells; else `otherwise` with spaces."""
+        return fill_placeholders(self.question_message(screen, otherwise, known), known.fields)
+
+    def question_message(self, screen: str, otherwise: str, known: ScreenValues) -> str:
+        """Return a question as `question` does, with its placeholders, as the catalogues have it."""
         shown_screen = self._screens.get(screen)
         wording = _wording_shown(shown_screen.words, known) if isinstance(shown_screen, Screen) else ""
         return wording or otherwise.replace("_", " ")
@@ -172,7 +177,7 @@ def _wording_shown(text: ScreenText, screen_values: ScreenValues) -> str:
     A sentence that only some forms have is left out: the reporter may not have seen it.
     """
     possible = {
-        tuple(fill_placeholders(words.split("\n")[-1], screen_values.fields) for words in spellings)
+        tuple(words.split("\n")[-1].strip() for words in spellings)
         for spellings in _possible_wordings(text, screen_values)
     }
     forms = {words for spellings in possible for words in spellings}
@@ -277,15 +282,16 @@ def _typed_texts(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[AnsweredQuestion]:
     screen_values = ScreenValues.of(data)
+    fields = {name: inert_text(value) for name, value in screen_values.fields.items()}
     for row in data["answers"]:
-        question = inert_text(labels.question(row["screen"], row["question"], screen_values))
+        question = inert_text(labels.question_message(row["screen"], row["question"], screen_values))
         if "ref" in row:
-            yield AnsweredQuestion(question, SEE_WORDS, row["at"])
+            yield AnsweredQuestion(question, fields, SEE_WORDS, row["at"])
         else:
             answer = labels.chosen(row["question"], row["value"]) if row["value"] is not None else SKIPPED
             if row["question"] == "place" and row["value"] == data["place"].get("code"):
                 answer = data["place"]["name"] or answer
-            yield AnsweredQuestion(question, inert_text(answer), row["at"])
+            yield AnsweredQuestion(question, fields, inert_text(answer), row["at"])
 
 
 def inert_text(text: str) -> str:

@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from console.presenters.report import ChoiceLabels, is_newer, present_report
+from console.presenters.report import ChoiceLabels, fill_placeholders, is_newer, present_report
 from flows import loader
 from reports.store.cases import case_actions
 from reports.store.schema import tables as t
@@ -142,7 +142,8 @@ def test_the_password_brings_back_to_the_page_that_was_hidden(filed: Filed, peop
 
 def test_every_question_is_in_words() -> None:
     data = json.loads(SAMPLE.read_text())["data"]
-    asked = {one.question: one.answer for one in present_report(data, ChoiceLabels(loader.load())).asked}
+    found = present_report(data, ChoiceLabels(loader.load())).asked
+    asked = {fill_placeholders(one.question, one.fields): one.answer for one in found}
     assert "Shefa" in asked.values() and "VU-SEE" not in asked.values()
     assert not [one for one in asked if "{" in one]
 

@@ -6,18 +6,22 @@ Then the drafts, as `TOKAUT_DRAFT_LANGUAGES` switches them on: their pages mark 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from console import templating
 from flows.catalogues import Catalogue
+from reports.json_bodies import json_bytes
 from reports.store.schema import tables as t
 from tests.console.page_words import messages
 from tests.console.test_entry import form_of, web_makes_mailboxes
 from tests.console.test_words_stay_words import PAGES, Room, plan_of_it
+from tests.reports import sample
 from tests.support.desks import given
 from tests.support.staff import Page, Person, close_form
 from tokaut.local_stack.settings import StackPlan
@@ -105,6 +109,14 @@ def report(room: Room, plan_of_it: StackPlan) -> str:
     ):
         assert lead.post(f"{path}/{act}", form, at=path).status == 303, act
     return path
+
+
+@pytest.fixture(scope="module")
+def answered(room: Room) -> str:
+    """The path of one with an answer to each kind of question, as a phone sends it."""
+    data = json.loads((Path(sample.__file__).parent / "example_complete.json").read_text())["data"]
+    to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
+    return f"/reports/{given(room.database, room.keys, to, body=json_bytes(data | {'mode': 'demo'}))}"
 
 
 def look(room: Room, who: str, path: str, tag: str = "qq") -> Page:
@@ -209,8 +221,8 @@ def marked_as_english(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("tag", DRAFTS)
-def test_a_draft_that_is_offered_has_no_english_sentence(room: Room, report: str, tag: str) -> None:
-    for path in (*PAGES["lead"], report, f"{report}/referral"):
+def test_a_draft_that_is_offered_has_no_english_sentence(room: Room, report: str, answered: str, tag: str) -> None:
+    for path in (*PAGES["lead"], report, answered, f"{report}/referral"):
         page = look(room, "lead", path, tag)
         assert page.status == 200 and (f'<html lang="{tag}">' in page.html or path == "/rows")
         assert [one for one in Words(page, tag).found if ENGLISH_WORDS.search(OWN.sub(" ", one))] == [], path
