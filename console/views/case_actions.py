@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort
 
 from console import bodies
 from console.auth.access_control import LEAD, READERS, StaffRequest, requires
-from console.form_drafts import message_sealer
+from console.form_drafts import discard_sent, message_sealer
 from console.responses import redirect_with_message
 from console.services import services
 from console.templating import actor_name, format_age
@@ -161,7 +161,7 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     if me.form.get("do") != "send" or check.refusals or unconfirmed:
         return case_page(me, report_id, ActionResult(draft=MessageDraft(text, check, replaces_stored=True)))
     new_state = _save_message(me, report_id, text, is_free=handling == Handling.NONE)
-    drafts.discard(services.database, me.account, report_id, drafts.MESSAGE)
+    discard_sent(me.account, me.form, report_id, drafts.MESSAGE)
     return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == Handling.NONE else "left")
 
 
@@ -255,7 +255,7 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
     case_view.add_note(
         services.database, me.account, message_sealer(me.account, report_id).note("note", text), me.idempotency_key
     )
-    drafts.discard(services.database, me.account, report_id, drafts.NOTE)
+    discard_sent(me.account, me.form, report_id, drafts.NOTE)
     return redirect_with_message(f"/reports/{report_id}", "noted")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, abort
 
 from console.auth.access_control import READERS, StaffRequest, requires
-from console.form_drafts import message_sealer
+from console.form_drafts import discard_sent, message_sealer
 from console.presenters import closing
 from console.responses import redirect, redirect_with_message
 from console.services import services
@@ -66,7 +66,7 @@ def close(me: StaffRequest, report_id: str) -> Response:
         hoax_by=marked_by or None,
     )
     case_actions.perform(services.database, action)
-    drafts.discard(services.database, me.account, report_id, drafts.CLOSING)
+    discard_sent(me.account, me.form, report_id, drafts.CLOSING)
     return redirect(f"/?said=closed&closed={report_id}#said")
 
 
@@ -99,7 +99,7 @@ def _mark(me: StaffRequest, report_id: str, text: str) -> Response:
     require_current_revision(me, report_id)
     why = message_sealer(me.account, report_id).note("hoax", text)
     store.mark_as_hoax(services.database, me.account, report_id, why, me.idempotency_key, status=me.status)
-    drafts.discard(services.database, me.account, report_id, drafts.CLOSING)
+    discard_sent(me.account, me.form, report_id, drafts.CLOSING)
     return redirect_with_message(f"/reports/{report_id}", "hoax_marked")
 
 
