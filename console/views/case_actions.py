@@ -263,11 +263,14 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
 @requires(LEAD)
 @case_action()
 def set_access(me: StaffRequest, report_id: str) -> Response:
-    """Exclude a colleague from a report, or let them back in: they may be named in it or know the family (S-26)."""
+    """Exclude a colleague from a report, or let them back in: they may be named in it or know the family (S-26).
+
+    A report that they hold goes back into the queue.
+    """
     staff_id = me.form.get("who", "")
     staff_ids = {account.staff_id for account in accounts.list_accounts(services.database, me.account.hotline)}
     if staff_id not in staff_ids or staff_id == me.account.staff_id:
         abort(400)
     is_excluded = me.form.get("do") != "back"
-    case_view.set_access(services.database, me.account, report_id, staff_id, away=is_excluded)
-    return redirect_with_message(f"/reports/{report_id}", "away")
+    is_put_back = case_view.set_access(services.database, me.account, report_id, staff_id, away=is_excluded)
+    return redirect_with_message(f"/reports/{report_id}", "away_put_back" if is_put_back else "away")

@@ -295,10 +295,15 @@ def add_note(database: Database, account: Account, note: SealedNote, key: bytes 
         audit_log.append(connection, account.actor, "noted", note.report_id, now)
 
 
-def set_access(database: Database, lead: Account, report_id: str, staff_id: str, *, away: bool) -> None:
-    """Exclude a person from a report and delete their drafts for it, or let them see it again (S-26)."""
+def set_access(database: Database, lead: Account, report_id: str, staff_id: str, *, away: bool) -> bool:
+    """Exclude a person from a report and delete their drafts for it, or let them see it again (S-26).
+
+    If the excluded person holds the report, it goes back into the queue, as by *Pass on…*. Return whether it did.
+    """
     k, now = t.kept_away.c, database.now()
+    case_ref = CaseRef(lead.hotline, report_id, lead.actor)
     with write_as(database, lead.hotline) as connection:
+        case_status.lock_report(connection, report_id)
         if away:
             connection.execute(delete(t.draft).where(t.draft.c.report_id == report_id, t.draft.c.staff_id == staff_id))
             connection.execute(database.insert_or_ignore(t.kept_away).values(report_id=report_id, staff_id=staff_id))
@@ -306,6 +311,20 @@ def set_access(database: Database, lead: Account, report_id: str, staff_id: str,
             connection.execute(delete(t.kept_away).where(k.report_id == report_id, k.staff_id == staff_id))
         act = "kept_away" if away else "let_near"
         audit_log.append(connection, lead.actor, act, report_id, now)
+        is_put_back = away and _is_held_by(connection, case_ref, staff_id)
+        if is_put_back:
+            values = {"holder": case_status.UNASSIGNED, "handed_by": lead.name}
+            case_status.save_change(connection, database, case_ref, CaseChange("put_back", values))
+            case_status.record_change(connection, database, case_ref)
+    return is_put_back
+
+
+def _is_held_by(connection: Connection, whose: CaseRef, staff_id: str) -> bool:
+    """Return whether this person holds an open report, or it was passed to them."""
+    handling = case_status.load_handling(connection, whose)
+    status = case_status.load_status(connection, whose.hotline, whose.report_id, handling)
+    name = connection.execute(select(t.staff.c.name).where(t.staff.c.staff_id == staff_id)).scalar()
+    return handling in (Handling.NONE, *ACTIVE) and name is not None and status.holder == name
 
 
 def list_excluded(database: Database, report_id: str) -> frozenset[str]:
