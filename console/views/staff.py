@@ -316,14 +316,16 @@ def end_all_sessions(me: StaffRequest) -> Response:
 @bp.post("/me/password")
 @requires(*StaffRole, fresh=True, back="/me")
 def change_password(me: StaffRequest) -> Response:
-    """Change the password and log out everywhere."""
+    """Change the password, remove the passkeys that were ticked, and log out everywhere."""
     password = me.form.get("password", "")
     problem = credentials.rejection_reason(password, (me.account.name, me.account.hotline))
     if not problem and password != me.form.get("again"):
         problem = PASSWORDS_DIFFER
     if problem:
         return _render_profile(me, problem)
-    accounts.set_password(services.database, me.account, credentials.hash_password(password))
+    own = passkeys.list_passkeys(services.database, me.account.staff_id)
+    ticked = [one.credential_id for one in own if me.form.get(f"passkey-{one.credential_id.hex()}")]
+    accounts.set_password(services.database, me.account, credentials.hash_password(password), ticked)
     return logout_response()
 
 
