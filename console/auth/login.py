@@ -235,7 +235,7 @@ def locked_page(form: Form) -> Response:
 
 
 def render_locked(form: Form, refused: str = "") -> Response:
-    """Show only counts: urgent reports that wait, and reports that were passed to this person; nothing of any report."""
+    """Show only counts: urgent reports that wait, and those that were passed to this person; nothing of any report."""
     current = locked_session()
     if current is None:
         return redirect("/")

@@ -205,9 +205,7 @@ def _urgent_counts(account: Account) -> Response:
     due = follow_ups.count_due(services.database, account)
     context = {"found": counts, "due": due, "now": services.database.now(), "hotline": account.hotline}
     for_you = case_list.count_passed_to(services.database, account)
-    return Response(
-        render_template("waiting.json", for_you=for_you, **context), headers=HEADERS, content_type=JSON
-    )
+    return Response(render_template("waiting.json", for_you=for_you, **context), headers=HEADERS, content_type=JSON)
 
 
 @bp.get("/locked/waiting")

@@ -41,9 +41,7 @@ def save(database: Database, account: Account, sealed: SealedNote, page: bytes |
         connection.execute(insert(t.draft), row)
 
 
-def discard(
-    database: Database, account: Account, report_id: str, kind: DraftKind, page: bytes | None = None
-) -> None:
+def discard(database: Database, account: Account, report_id: str, kind: DraftKind, page: bytes | None = None) -> None:
     """Delete this person's draft of a kind for a report. `page`: key of the page that has sent it; see `save`."""
     with write_as(database, account.hotline) as connection:
         _lock(connection, account)

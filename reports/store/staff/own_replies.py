@@ -98,9 +98,7 @@ def withdraw(database: Database, lead: Account, reply_id: str, key: bytes | None
     return _mark(database, lead, reply_id, "withdrawn", key)
 
 
-def _mark(
-    database: Database, lead: Account, reply_id: str, mark: str, key: bytes | None, *conditions: Any
-) -> bool:
+def _mark(database: Database, lead: Account, reply_id: str, mark: str, key: bytes | None, *conditions: Any) -> bool:
     o, now = t.own_reply.c, database.now()
     values = {f"{mark}_by": lead.staff_id, f"{mark}_at": now}
     is_current = (o.reply_id == reply_id, o.hotline == lead.hotline, o.withdrawn_at.is_(None), *conditions)
