@@ -10,7 +10,7 @@ create deliveries, so they only request a transfer, and the scheduler carries it
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
@@ -70,7 +70,8 @@ class OutdatedRevision(Exception):
     """The reporter has sent a newer revision than the one that the actor had read."""
 
 
-NoteKind = Literal["reason", "answer", "note", "closing", "hoax"]
+NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
+CHILD_NOTE: Final = "child"  # of the child, for the statistics alone: no page shows it
 DraftKind = Literal["message", "note", "closing", "entry"]
 
 

@@ -161,6 +161,7 @@ def open_case(database: Database, account: Account, report_id: str, *, is_read: 
         holding = _holding(connection, account.hotline, report_id)
         n = t.note.c
         note_query = select(t.note).where(n.report_id == report_id, n.recipient == account.hotline)
+        note_query = note_query.where(n.kind != case_actions.CHILD_NOTE)
         note_rows = tuple(connection.execute(note_query.order_by(n.created_at, n.note_id)))
         history = _history(connection, account.hotline, report_id)
         reveal_report(database, connection, report_id)
