@@ -26,6 +26,7 @@ from console.views.case import (
     theirs,
 )
 from reports.case_state import ACTIVE, HANDLING_STATES, Handling
+from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
 from reports.store.cases.case_status import UNASSIGNED, CaseChange, StatusConflict
@@ -58,7 +59,7 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
         @wraps(action)
         def run(me: StaffRequest, report_id: str) -> Response:
             theirs(me, report_id)
-            if case_actions.was_key_used(services.database, me.idempotency_key):
+            if idempotency_keys.was_key_used(services.database, me.idempotency_key):
                 return redirect_with_message(f"/reports/{report_id}", "before")
             try:
                 return action(me, report_id)

@@ -11,8 +11,9 @@ from typing import Any, Final, get_args
 
 from sqlalchemy import Connection, delete, insert, select
 
-from reports.store.cases.case_actions import DraftKind, SealedNote, claim_key, key_exists
+from reports.store.cases.case_actions import DraftKind, SealedNote
 from reports.store.engine.database import Database
+from reports.store.idempotency_keys import claim_key, key_exists
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account

@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from reports.escalation import PendingKind
 from reports.store import audit_log
-from reports.store.cases.case_actions import claim_key, was_key_used
 from reports.store.engine.database import Database
+from reports.store.idempotency_keys import claim_key, was_key_used
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, exists, insert, select, update
 
 from reports.store import audit_log
-from reports.store.cases.case_actions import claim_key, key_exists
 from reports.store.engine.database import Database
+from reports.store.idempotency_keys import claim_key, key_exists
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
