@@ -109,7 +109,16 @@ TIME_STEP_ENDS = (
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_CELLS = (*CATEGORIES[-1:], LATER, NO_OUTCOME, NOT_TOLD, NOT_KNOWN)
 ANSWERED_CELLS = tuple(f"{priority} {timing}" for priority in ACKNOWLEDGE_WITHIN for timing in ("in time", "late"))
-FIRST_CELLS = (*CATEGORIES[:-1], *AGE_BANDS, *CHANNEL_KINDS, "simulator", *TIME_STEP_ENDS, *PAYMENTS, *ANSWERED_CELLS)
+FIRST_CELLS = (
+    *CATEGORIES[:-1],
+    *AGE_BANDS,
+    "staff",
+    *CHANNEL_KINDS,
+    "simulator",
+    *TIME_STEP_ENDS,
+    *PAYMENTS,
+    *ANSWERED_CELLS,
+)
 FIRST_CELLS += (*CaseOutcome, *(value for values in CHILD_FACTS.values() for value in values))
 SCREEN_CELLS = (*COUNTED_USES[:2], *FUNNEL_STEPS[1:], *COUNTED_USES[2:])
 TARGET_TIMES = {"P1": "15 minutes", "P2": "an hour", "P3": "a day", "P4": "three days"}

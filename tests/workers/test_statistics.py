@@ -23,6 +23,7 @@ from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.schema import tables as t
+from runtime.telephony import CHANNEL_KINDS
 from tests.workers.filings import ONE, Desk
 from workers.jobs.statistics import StatisticsJob, StatisticsScope
 from workers.keyring import KeyRing
@@ -198,6 +199,22 @@ def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_
     assert [found["disability", cell] for cell in ("disability", "no_disability", "not_known")] == [None] * 3
     with year.database.read() as connection:
         assert list(connection.execute(select(t.note))) == [], "and nothing of it stays"
+
+
+def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotline_reads_here(year: Year) -> None:
+    (vu,) = VU.all
+    read_here = {name: replace(hotline, delivery="console") for name, hotline in vu.hotlines.items()}
+    year.clock = year.counting(countries=Countries((replace(vu, hotlines=read_here),)))
+    year.at(3).file(12, channel="ussd")
+    year.file(20, channel="staff")
+    a = t.audit
+    with year.database.write() as connection:
+        ids = list(connection.execute(select(a.c.audit_id).where(a.c.act == "sent").limit(20)).scalars())
+        connection.execute(a.update().where(a.c.audit_id.in_(ids)).values(act="entry_stored"))
+    year.at(104.1).count()
+    found = year.figures()
+    assert found["total", "reports"] == 32
+    assert {cell for sheet, cell in found if sheet == "channel"} == {"staff", *CHANNEL_KINDS}
 
 
 @pytest.mark.parametrize(

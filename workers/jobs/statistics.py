@@ -37,6 +37,7 @@ from workers.notifications.on_call import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
+CONSOLE_KIND, STAFF_CHANNEL = "console", "staff"
 DRILL_SETTLED_AFTER = 6 * DAY  # a day before the report is deleted
 COMMIT_MARGIN = HOUR  # transactions that were open at that time have committed by then
 
@@ -166,7 +167,10 @@ class StatisticsJob:
         counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
         child_notes = self._child_notes(country, quarter)
         counted |= self._count_children(child_notes)
-        tables = aggregation.table_layout(country, quarter, self._languages[country.iso], self._channels)
+        # Staff who read in the console may enter reports; elsewhere the cell would always be empty.
+        has_console = any(hotline.delivery == CONSOLE_KIND for hotline in country.hotlines.values())
+        channels = (STAFF_CHANNEL, *self._channels) if has_console else self._channels
+        tables = aggregation.table_layout(country, quarter, self._languages[country.iso], channels)
         figures = list(aggregation.quarter_figures(counted, tables))
         figures += aggregation.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
         note_ids = [note.note_id for note in child_notes]
