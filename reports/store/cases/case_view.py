@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, literal, not_, or_, sel
 from reports.case_state import ACTIVE, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.retention import ERASED
-from reports.store import audit_log
+from reports.store import audit_log, idempotency_keys
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import SealedNote
 from reports.store.cases.case_list import ADDITION_TYPES, BODY_TYPES
@@ -241,7 +241,7 @@ def save_change(
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
-        if case_actions.claim_key(connection, database, key):
+        if idempotency_keys.claim_key(connection, database, key):
             handling = case_status.load_handling(connection, case_ref)
             case_status.check_unchanged(connection, database, case_ref, handling, status)
             if "holder" in kept.values and handling not in (Handling.NONE, *ACTIVE):
@@ -290,7 +290,7 @@ def add_note(database: Database, account: Account, note: SealedNote, key: bytes 
     """Store a note for colleagues; nothing else changes. `key`: idempotency key of the form."""
     now = database.now()
     with write_as(database, account.hotline) as connection:
-        if not case_actions.claim_key(connection, database, key):
+        if not idempotency_keys.claim_key(connection, database, key):
             return
         connection.execute(insert(t.note), asdict(note) | {"actor": account.actor, "created_at": now})
         audit_log.append(connection, account.actor, "noted", note.report_id, now)
@@ -314,10 +314,32 @@ def set_access(database: Database, lead: Account, report_id: str, staff_id: str,
         audit_log.append(connection, lead.actor, act, report_id, now)
         is_put_back = away and _is_held_by(connection, case_ref, staff_id)
         if is_put_back:
-            values = {"holder": case_status.UNASSIGNED, "handed_by": lead.name}
-            case_status.save_change(connection, database, case_ref, CaseChange("put_back", values))
-            case_status.record_change(connection, database, case_ref)
+            _put_back(connection, database, case_ref)
     return is_put_back
+
+
+def put_back_reports(database: Database, holder: Account, by: str) -> int:
+    """Put the open reports that a person holds back into the queue, and return how many: the person cannot read them.
+
+    `by`: the actor who does it.
+    """
+    h = t.holding.c
+    held_query = select(h.report_id).where(h.hotline == holder.hotline, h.holder == holder.name)
+    count = 0
+    with write_as(database, holder.hotline) as connection:
+        for report_id in sorted(connection.execute(held_query).scalars()):
+            case_ref = CaseRef(holder.hotline, report_id, by)
+            case_status.lock_report(connection, report_id)
+            if _is_held_by(connection, case_ref, holder.staff_id):
+                _put_back(connection, database, case_ref)
+                count += 1
+    return count
+
+
+def _put_back(connection: Connection, database: Database, whose: CaseRef) -> None:
+    values = {"holder": case_status.UNASSIGNED, "handed_by": case_status.actor_name(whose.actor)[:24]}
+    case_status.save_change(connection, database, whose, CaseChange("put_back", values))
+    case_status.record_change(connection, database, whose)
 
 
 def _is_held_by(connection: Connection, whose: CaseRef, staff_id: str) -> bool:
