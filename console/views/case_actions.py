@@ -273,5 +273,7 @@ def set_access(me: StaffRequest, report_id: str) -> Response:
     if staff_id not in staff_ids or staff_id == me.account.staff_id:
         abort(400)
     is_excluded = me.form.get("do") != "back"
-    is_put_back = case_view.set_access(services.database, me.account, report_id, staff_id, away=is_excluded)
+    is_put_back = case_view.set_access(
+        services.database, me.account, report_id, staff_id, me.idempotency_key, away=is_excluded
+    )
     return redirect_with_message(f"/reports/{report_id}", "away_put_back" if is_put_back else "away")

@@ -296,15 +296,20 @@ def add_note(database: Database, account: Account, note: SealedNote, key: bytes 
         audit_log.append(connection, account.actor, "noted", note.report_id, now)
 
 
-def set_access(database: Database, lead: Account, report_id: str, staff_id: str, *, away: bool) -> bool:
+def set_access(
+    database: Database, lead: Account, report_id: str, staff_id: str, key: bytes | None = None, *, away: bool
+) -> bool:
     """Exclude a person from a report and delete their drafts for it, or let them see it again (S-26).
 
     If the excluded person holds the report, it goes back into the queue, as by *Pass on…*. Return whether it did.
+    `key`: idempotency key of the form.
     """
     k, now = t.kept_away.c, database.now()
     case_ref = CaseRef(lead.hotline, report_id, lead.actor)
     with write_as(database, lead.hotline) as connection:
         case_status.lock_report(connection, report_id)
+        if not idempotency_keys.claim_key(connection, database, key):
+            return False
         if away:
             connection.execute(delete(t.draft).where(t.draft.c.report_id == report_id, t.draft.c.staff_id == staff_id))
             connection.execute(database.insert_or_ignore(t.kept_away).values(report_id=report_id, staff_id=staff_id))
