@@ -331,7 +331,8 @@ def put_back_reports(database: Database, holder: Account, by: str) -> int:
     h = t.holding.c
     held_query = select(h.report_id).where(h.hotline == holder.hotline, h.holder == holder.name)
     count = 0
-    with write_as(database, holder.hotline) as connection:
+    actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's people have one of their own
+    with write_as(database, holder.hotline, actor_hotline) as connection:
         for report_id in sorted(connection.execute(held_query).scalars()):
             case_ref = CaseRef(holder.hotline, report_id, by)
             case_status.lock_report(connection, report_id)
