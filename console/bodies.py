@@ -250,7 +250,7 @@ class MessageSealer:
     def note(self, kind: NoteKind | DraftKind, text: str, note_id: str = "", **more: str) -> SealedNote:
         """Seal a note or a draft to the hotline's own staff.
 
-        `note_id`: of an answer's copy, the answer's own id. `more`: CLOSING_FIELDS.
+        `note_id`: of an answer's copy, the answer's own id. `more`: CLOSING_FIELDS, or facts of the child.
         """
         note_id = note_id or new_id(self.now)
         context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)

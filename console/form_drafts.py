@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -40,9 +41,21 @@ def save(account: Account, form: Mapping[str, str]) -> None:
             continue
         if text.strip():
             note = message_sealer(account, report_id).note(kind, text[:MAX_DRAFT_LENGTH])
-            drafts.save(services.database, account, note)
+            drafts.save(services.database, account, note, _page_key(account, form, kind))
         else:
             drafts.discard(services.database, account, report_id, kind)
+
+
+def discard_sent(account: Account, form: Mapping[str, str], report_id: str, kind: DraftKind) -> None:
+    """Delete the draft of a text that this form has sent; its page saves no draft of this kind from now on."""
+    drafts.discard(services.database, account, report_id, kind, _page_key(account, form, kind))
+
+
+def _page_key(account: Account, form: Mapping[str, str], kind: DraftKind) -> bytes | None:
+    """Return the key of one field of the page that a form belongs to; None if the form has no nonce of its page."""
+    if not form.get("once"):
+        return None
+    return hashlib.sha256("\0".join(("sent", account.staff_id, form["once"], kind)).encode()).digest()
 
 
 def message_sealer(account: Account, report_id: str) -> MessageSealer:
@@ -63,7 +76,8 @@ def _save_entry(account: Account, form: Mapping[str, str]) -> None:
     now, staff_id = services.database.now(), account.staff_id
     target = AnswerTarget("", services.settings.mode, None, ())
     sealer = MessageSealer(account.hotline, staff_id, target, key, now)
-    drafts.save(services.database, account, sealer.note(drafts.ENTRY, json_bytes(fields).decode()))
+    note = sealer.note(drafts.ENTRY, json_bytes(fields).decode())
+    drafts.save(services.database, account, note, _page_key(account, form, drafts.ENTRY))
 
 
 def load_entry(account: Account) -> Mapping[str, str]:
@@ -74,6 +88,6 @@ def load_entry(account: Account) -> Mapping[str, str]:
     return fields
 
 
-def discard_entry(account: Account) -> None:
-    """Delete this person's unfinished report."""
-    drafts.discard(services.database, account, account.staff_id, drafts.ENTRY)
+def discard_entry(account: Account, form: Mapping[str, str]) -> None:
+    """Delete this person's unfinished report, which was saved or discarded by this form."""
+    discard_sent(account, form, account.staff_id, drafts.ENTRY)

@@ -98,6 +98,10 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
     "passed": ("Passed on.", ""),
     "asked": ("", ""),  # the form to transfer a report shows its own text
     "away": ("The access to this report was changed.", ""),
+    "away_put_back": (
+        "The access to this report was changed. Your colleague held it: it is back in the queue, and nobody holds it.",
+        "",
+    ),
     "declined": ("Declined. The next hotline on the reporter's list gets the report.", ""),
     "closed": ("Closed.", ""),
     "given": ("Given. Each report stays “not accepted yet” until your colleague accepts it.", ""),

@@ -70,6 +70,8 @@ OUTCOMES: Final[Mapping[CaseOutcome, str]] = {
     CaseOutcome.NO_CHILD_IN_NEED: "No child needs help now",
     CaseOutcome.HOAX: "False report (a second person must agree)",
 }
+SEXES: Final[Mapping[str, str]] = {"girl": "Girl", "boy": "Boy", "another": "Another"}
+DISABILITIES: Final[Mapping[str, str]] = {"disability": "With a disability", "no_disability": "Without a disability"}
 # Question of a flow → the labels of its answers.
 ANSWERS: Final[Mapping[str, Mapping[str, str]]] = {
     "category": CONCERNS,
@@ -80,7 +82,7 @@ ANSWERS: Final[Mapping[str, Mapping[str, str]]] = {
 ALL: Final = tuple(
     dict.fromkeys(
         label
-        for labels in (CONCERNS, DANGER, CHILDREN, AGES, REPORTERS, CHANNELS, STATUSES, OUTCOMES)
+        for labels in (CONCERNS, DANGER, CHILDREN, AGES, REPORTERS, CHANNELS, STATUSES, OUTCOMES, SEXES, DISABILITIES)
         for label in labels.values()
     )
 )

@@ -144,6 +144,6 @@ def accept_invitation(form: Form) -> Response:
     )
     if not accounts.accept_invitation(services.database, found, staff_id, login_data):
         return _render_code(code, INVALID_CODE)
-    response = page("joined.html", name=found.name)
+    response = page("joined.html", name=found.name, is_reset=found.staff_id is not None)
     browser.having(services.cipher, found.name).keep(response)
     return response

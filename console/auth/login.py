@@ -235,7 +235,7 @@ def locked_page(form: Form) -> Response:
 
 
 def render_locked(form: Form, refused: str = "") -> Response:
-    """Show only how many urgent reports wait, and how many of them nobody has opened; nothing else of any report."""
+    """Show only counts: urgent reports that wait, and those that were passed to this person; nothing of any report."""
     current = locked_session()
     if current is None:
         return redirect("/")
@@ -243,6 +243,7 @@ def render_locked(form: Form, refused: str = "") -> Response:
     urgent_counts = case_list.count_urgent(services.database, account)
     status, next_path = 403 if refused else 200, known_page(form.get("then") or current_query().get("then", ""))
     words = {"waiting": urgent_counts, "hotline": account.hotline, "now": services.database.now(), "then": next_path}
+    words["for_you"] = case_list.count_passed_to(services.database, account)
     has_passkey = can_use_passkey(account)
     return page("locked.html", status, token=csrf_token(session), refused=refused, has_passkey=has_passkey, **words)
 

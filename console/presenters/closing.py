@@ -10,7 +10,7 @@ from reports.case_state import CaseOutcome
 from reports.countries.country import Country
 from reports.countries.referral import KIND_LABELS, ReferralChoice
 
-__all__ = ["CLOSED_AS", "KIND_LABELS", "OUTCOMES", "TOLD", "referral_choices"]
+__all__ = ["CHILD", "CLOSED_AS", "KIND_LABELS", "OUTCOMES", "TOLD", "referral_choices"]
 
 OUTCOMES: Final = staff_labels.OUTCOMES
 CLOSED_AS: Final[Mapping[str, str]] = {
@@ -20,6 +20,10 @@ CLOSED_AS: Final[Mapping[str, str]] = {
     CaseOutcome.NONE_RESPONDED: "Closed: referred, but no service responded",
     CaseOutcome.NO_CHILD_IN_NEED: "Closed: no child needs help now",
     CaseOutcome.HOAX: "Closed: false report (confirmed by 2)",
+}
+CHILD: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {  # fact → its question, and the labels of its values
+    "sex": ("Sex of the child", staff_labels.SEXES),
+    "disability": ("Disability of the child", staff_labels.DISABILITIES),
 }
 TOLD: Final[Mapping[str, str]] = {  # who was told, beside the service
     "": "Nobody else",

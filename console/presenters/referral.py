@@ -48,7 +48,8 @@ PROBLEMS = (NO_TO, NO_PURPOSE, NO_BASIS, NO_GIVER, NO_SECTION, NUMBER_NOT_SAFE)
 TITLE, CONFIDENTIAL = "Referral form", "Confidential. For the service named here only. Do not copy or forward it."
 LINES = ("From", "To", "Made", "Made by", "Report", "Purpose", "Basis", "Consent given by", "Not passed on")
 LABELS = ("What happened", "Danger", "Priority", "Why", "Age", "Place", "Contact", "Safe hours", "Number")
-TAKE_CARE, DRILL_LINE = "Take care", "A drill: no report here is real."
+TAKE_CARE = "Take care"
+DRILL_LINE, DEMO_LINE = "A drill: no report here is real.", "A demo: no report here is real."
 ALLOWED: Final[Mapping[str, str]] = {
     "none": "no contact allowed",
     "call": "may be called",
@@ -62,7 +63,7 @@ SENTENCES = (
     *LINES,
     *LABELS,
     *ALLOWED.values(),
-    *(TITLE, CONFIDENTIAL, TAKE_CARE, DRILL_LINE),
+    *(TITLE, CONFIDENTIAL, TAKE_CARE, DRILL_LINE, DEMO_LINE),
 )
 
 Say = Callable[[str], str]

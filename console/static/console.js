@@ -28,22 +28,24 @@ const say = (address) =>
 const areas = [...document.querySelectorAll("textarea[data-draft]")];
 const writing = document.getElementById("writing");
 let saved = "";
+let isSent = false; // by a form of this page
 
 // A report that is being entered: the whole form is the draft.
 const entering = document.querySelector("form[data-entry]");
 
 function unsent() {
   if (entering) {
-    const isPart = ({ name, type, checked }) => name && !["token", "once", "do"].includes(name) && (checked || !["radio", "checkbox"].includes(type));
+    const isPart = ({ name, type, checked }) => name && !["token", "do"].includes(name) && (checked || !["radio", "checkbox"].includes(type));
     return Object.fromEntries([...entering.elements].filter(isPart).map(({ name, value }) => [name, value]));
   }
   if (!areas.length || !writing) return {};
-  return { draft_of: writing.elements.draft_of.value, ...Object.fromEntries(areas.map((area) => [area.name, area.value])) };
+  const { draft_of, once } = writing.elements; // `once` names the page: what it has sent, it does not save again
+  return { draft_of: draft_of.value, once: once.value, ...Object.fromEntries(areas.map((area) => [area.name, area.value])) };
 }
 
 async function keep() {
   const now = JSON.stringify(unsent());
-  if (now === saved) return;
+  if (now === saved || isSent) return;
   const answer = await say(entering ? "/enter/draft" : `/reports/${writing.elements.draft_of.value}/draft`);
   if (answer.status === 204) saved = now;
 }
@@ -53,6 +55,7 @@ function keepDrafts() {
   let waits = 0;
   for (const area of entering ? [entering] : areas) {
     area.addEventListener("input", () => {
+      isSent = false;
       clearTimeout(waits);
       waits = setTimeout(() => keep().catch(() => {}), 1000);
     });
@@ -61,6 +64,8 @@ function keepDrafts() {
   // Whatever form of this page is sent carries it, too.
   document.addEventListener("formdata", ({ formData }) => {
     saved = JSON.stringify(unsent());
+    isSent = true; // an older autosave whose answer comes now must not make the page save again
+    clearTimeout(waits);
     if (entering && formData.has("draft_of")) return; // the form itself
     for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
   });
@@ -258,6 +263,7 @@ function tell(found) {
   icon.dataset.plain ??= icon.getAttribute("href");
   icon.setAttribute("href", found.unopened ? icon.dataset.alert : icon.dataset.plain);
   tellFollowUps(found, heard);
+  tellForYou(found.for_you ?? 0, heard?.for_you);
   heard = found;
   if (found.unopened && (isNew || Date.now() - lastRing >= RING)) ring();
 }
@@ -277,6 +283,19 @@ function tellFollowUps(found, before) {
   if (!isNew && Date.now() - lastFollowUpRing < FOLLOW_UP_RING) return;
   lastFollowUpRing = Date.now();
   ring();
+}
+
+// Reports that a colleague passed to this person: the badge of each page, and a status line where it changes.
+function tellForYou(count, before) {
+  const badge = document.getElementById("for-you");
+  const shown = badge ? Number(badge.dataset.count) : before;
+  if (count === shown) return;
+  if (badge) {
+    badge.dataset.count = count;
+    badge.firstElementChild.textContent = badge.dataset.label.replace("{count}", count);
+    badge.toggleAttribute("hidden", !count);
+  }
+  document.getElementById("for-you-said").textContent = count ? alarm.dataset.forYou.replace("{count}", count) : "";
 }
 
 // One tab of a browser rings for all; the others know when it did.

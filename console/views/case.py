@@ -271,11 +271,12 @@ def closing_fields(
         "outcomes": closing.OUTCOMES,
         "closed_as": closing.CLOSED_AS,
         "told_choices": closing.TOLD,
+        "child_choices": closing.CHILD,
         "referral": closing.referral_choices(country, me.account.hotline, decrypted.report),
         "referral_kinds": closing.KIND_LABELS,
         "hoax_by": marker,
         "undo_until": store_closing.undo_until(services.database, me.account, report_id),
-        "chosen": {name: me.form.get(name, "") for name in ("done", "outcome", "told", "service")},
+        "chosen": {name: me.form.get(name, "") for name in ("done", "outcome", "told", "service", *closing.CHILD)},
     }
 
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort
 
 from console import bodies
 from console.auth.access_control import LEAD, READERS, StaffRequest, requires
-from console.form_drafts import message_sealer
+from console.form_drafts import discard_sent, message_sealer
 from console.responses import redirect_with_message
 from console.services import services
 from console.templating import actor_name, format_age
@@ -26,6 +26,7 @@ from console.views.case import (
     theirs,
 )
 from reports.case_state import ACTIVE, HANDLING_STATES, Handling
+from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
 from reports.store.cases.case_status import UNASSIGNED, CaseChange, StatusConflict
@@ -58,7 +59,7 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
         @wraps(action)
         def run(me: StaffRequest, report_id: str) -> Response:
             theirs(me, report_id)
-            if case_actions.was_key_used(services.database, me.idempotency_key):
+            if idempotency_keys.was_key_used(services.database, me.idempotency_key):
                 return redirect_with_message(f"/reports/{report_id}", "before")
             try:
                 return action(me, report_id)
@@ -161,7 +162,7 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     if me.form.get("do") != "send" or check.refusals or unconfirmed:
         return case_page(me, report_id, ActionResult(draft=MessageDraft(text, check, replaces_stored=True)))
     new_state = _save_message(me, report_id, text, is_free=handling == Handling.NONE)
-    drafts.discard(services.database, me.account, report_id, drafts.MESSAGE)
+    discard_sent(me.account, me.form, report_id, drafts.MESSAGE)
     return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == Handling.NONE else "left")
 
 
@@ -255,7 +256,7 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
     case_view.add_note(
         services.database, me.account, message_sealer(me.account, report_id).note("note", text), me.idempotency_key
     )
-    drafts.discard(services.database, me.account, report_id, drafts.NOTE)
+    discard_sent(me.account, me.form, report_id, drafts.NOTE)
     return redirect_with_message(f"/reports/{report_id}", "noted")
 
 
@@ -263,11 +264,16 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
 @requires(LEAD)
 @case_action()
 def set_access(me: StaffRequest, report_id: str) -> Response:
-    """Exclude a colleague from a report, or let them back in: they may be named in it or know the family (S-26)."""
+    """Exclude a colleague from a report, or let them back in: they may be named in it or know the family (S-26).
+
+    A report that they hold goes back into the queue.
+    """
     staff_id = me.form.get("who", "")
     staff_ids = {account.staff_id for account in accounts.list_accounts(services.database, me.account.hotline)}
     if staff_id not in staff_ids or staff_id == me.account.staff_id:
         abort(400)
     is_excluded = me.form.get("do") != "back"
-    case_view.set_access(services.database, me.account, report_id, staff_id, away=is_excluded)
-    return redirect_with_message(f"/reports/{report_id}", "away")
+    is_put_back = case_view.set_access(
+        services.database, me.account, report_id, staff_id, me.idempotency_key, away=is_excluded
+    )
+    return redirect_with_message(f"/reports/{report_id}", "away_put_back" if is_put_back else "away")

@@ -204,7 +204,8 @@ def _urgent_counts(account: Account) -> Response:
     counts = case_list.count_urgent(services.database, account)
     due = follow_ups.count_due(services.database, account)
     context = {"found": counts, "due": due, "now": services.database.now(), "hotline": account.hotline}
-    return Response(render_template("waiting.json", **context), headers=HEADERS, content_type=JSON)
+    for_you = case_list.count_passed_to(services.database, account)
+    return Response(render_template("waiting.json", for_you=for_you, **context), headers=HEADERS, content_type=JSON)
 
 
 @bp.get("/locked/waiting")

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, abort
 
 from console.auth.access_control import READERS, StaffRequest, requires
-from console.form_drafts import message_sealer
+from console.form_drafts import discard_sent, message_sealer
 from console.presenters import closing
 from console.responses import redirect, redirect_with_message
 from console.services import services
 from console.views.case import ActionResult, case_page, mailbox, require_current_revision, theirs
 from console.views.case_actions import MAX_NOTE_LENGTH, case_action
 from reports.case_state import CaseOutcome, Handling
+from reports.facts import CHILD_FACTS
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases import closing as store
-from reports.store.cases.case_actions import CaseAction, SealedNote
+from reports.store.cases.case_actions import CHILD_NOTE, CaseAction, SealedNote
 from reports.store.cases.case_status import CaseChange
 
 bp = Blueprint("closing", __name__)
@@ -45,7 +46,7 @@ def close(me: StaffRequest, report_id: str) -> Response:
     problem = ("" if outcome else NO_OUTCOME) or (_hoax_problem(me, report_id) if is_hoax else "")
     if problem := problem or ("" if text else NOTHING_DONE):
         return _refused(me, report_id, problem)
-    note = _closing_note(me, report_id, outcome, text)
+    note, child_notes = _closing_note(me, report_id, outcome, text), _child_notes(me, report_id)
     marked_by = case_view.load_holding(services.database, me.account, report_id)["hoax_by"] if is_hoax else ""
     if is_hoax and marked_by is None:
         return _mark(me, report_id, text)
@@ -58,7 +59,7 @@ def close(me: StaffRequest, report_id: str) -> Response:
         report_id,
         Handling.CLOSED,
         me.account.actor,
-        notes=(note,),
+        notes=(note, *child_notes),
         idempotency_key=me.idempotency_key,
         column_changes=change,
         seen_revision=me.seen,
@@ -66,7 +67,7 @@ def close(me: StaffRequest, report_id: str) -> Response:
         hoax_by=marked_by or None,
     )
     case_actions.perform(services.database, action)
-    drafts.discard(services.database, me.account, report_id, drafts.CLOSING)
+    discard_sent(me.account, me.form, report_id, drafts.CLOSING)
     return redirect(f"/?said=closed&closed={report_id}#said")
 
 
@@ -95,11 +96,19 @@ def _closing_note(me: StaffRequest, report_id: str, outcome: str, text: str) -> 
     return message_sealer(me.account, report_id).note("closing", text, **more)
 
 
+def _child_notes(me: StaffRequest, report_id: str) -> tuple[SealedNote, ...]:
+    """Seal what the form says of the child, for the statistics; nothing if it says nothing. Aborts with 400."""
+    recorded = {name: me.form[name] for name in closing.CHILD if me.form.get(name)}
+    if any(value not in CHILD_FACTS[name] for name, value in recorded.items()):
+        abort(400)
+    return (message_sealer(me.account, report_id).note(CHILD_NOTE, "", **recorded),) if recorded else ()
+
+
 def _mark(me: StaffRequest, report_id: str, text: str) -> Response:
     require_current_revision(me, report_id)
     why = message_sealer(me.account, report_id).note("hoax", text)
     store.mark_as_hoax(services.database, me.account, report_id, why, me.idempotency_key, status=me.status)
-    drafts.discard(services.database, me.account, report_id, drafts.CLOSING)
+    discard_sent(me.account, me.form, report_id, drafts.CLOSING)
     return redirect_with_message(f"/reports/{report_id}", "hoax_marked")
 
 

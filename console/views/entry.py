@@ -33,12 +33,13 @@ from reports.store.cases import entries
 from reports.store.mailboxes import entry_codes
 from reports.store.schema.base import new_id
 from reports.store.submissions import SealedCopy, Submission
-from runtime.time_units import HOUR, SECOND
+from runtime.time_units import HOUR, MINUTE, SECOND
 
 bp = Blueprint("entry", __name__)
 log = structlog.get_logger()
 
 ROUTED = "STAFF_ENTERED"  # why this hotline has the report
+REPEATED = 2 * MINUTE  # so long a form that is sent again shows the code again: the first answer may have been lost
 OLDEST_PAGE = 10 * HOUR // SECOND  # a session lasts no longer
 
 
@@ -59,9 +60,13 @@ def save_draft(me: StaffRequest) -> Response:
 @bp.post("/enter")
 @requires(*READERS)
 def enter_report(me: StaffRequest) -> Response:
-    """Store the report and show code and PIN; or show the form again, with what is missing."""
+    """Store the report and show code and PIN; or show the form again, with what is missing.
+
+    A form that is sent again shows the same code and PIN for two minutes after the report was stored: the first answer
+    was lost, or the button was pressed twice. Later it may be somebody else at this screen (S-07).
+    """
     if me.form.get("do") == "discard":
-        form_drafts.discard_entry(me.account)
+        form_drafts.discard_entry(me.account, me.form)
         return redirect("/enter")
     if me.form.get("do") == "draft":
         return redirect("/enter")
@@ -91,9 +96,11 @@ def enter_report(me: StaffRequest) -> Response:
     )
     if is_new:
         log.info("report_entered", report_id=report_id, hotline=me.account.hotline, priority=report.priority)
-    form_drafts.discard_entry(me.account)
-    shown = pair if entries.has_code(services.database, me.idempotency_key) else None
-    return _entered_page(me, report, shown, is_taken=form.is_taken)
+    form_drafts.discard_entry(me.account, me.form)
+    has_code = entries.has_code(services.database, me.idempotency_key)
+    age = services.database.now() - entries.entered_at(services.database, me.account, report_id)
+    shown = pair if has_code and age < REPEATED else None
+    return _entered_page(me, report, shown, is_taken=form.is_taken, was_shown=has_code)
 
 
 def _form_page(me: StaffRequest, fields: Mapping[str, str], problems: Mapping[str, str], status: int = 200) -> Response:
@@ -118,13 +125,16 @@ def _form_page(me: StaffRequest, fields: Mapping[str, str], problems: Mapping[st
     )
 
 
-def _entered_page(me: StaffRequest, report: Report, pair: tuple[str, str] | None, *, is_taken: bool) -> Response:
+def _entered_page(
+    me: StaffRequest, report: Report, pair: tuple[str, str] | None, *, is_taken: bool, was_shown: bool
+) -> Response:
     country = report.setting.country
     fields: dict[str, Any] = {
         "report_id": report.setting.report_id,
         "priority": report.priority,
         "is_urgent": report.priority in URGENT,
         "is_taken": is_taken,
+        "was_shown": was_shown,
         "code": format_code(pair[0]) if pair else "",
         "pin": pair[1] if pair else "",
         "ways_in": [code.code for code in country.codes],

@@ -15,6 +15,7 @@ from flows.staff_replies import Objection
 from reports.countries.country import Country
 from reports.countries.language_names import language_name
 from reports.store.staff import accounts, own_replies
+from reports.store.staff.own_replies import TooManyReplies
 
 bp = Blueprint("own_replies", __name__)
 
@@ -44,7 +45,9 @@ def write_reply(me: StaffRequest) -> Response:
     objections = {tag: _objections(text, country) for tag, text in texts.items()}
     if not texts or any(objections.values()):
         return _render(me, wrong="" if texts else NO_TEXT, texts=texts, objections=objections)
-    if own_replies.write(services.database, me.account, texts) is None:
+    try:
+        own_replies.write(services.database, me.account, texts, me.idempotency_key)
+    except TooManyReplies:
         return _render(me, wrong=TOO_MANY, texts=texts)
     return redirect_with_message("/replies", "reply_written")
 
@@ -59,7 +62,7 @@ def sign_reply(me: StaffRequest, reply_id: str) -> Response:
     )
     if reply is not None and any(_objections(text, _country(me)) for text in reply.texts.values()):
         return _render(me, wrong=CANNOT_SIGN)
-    if reply is None or not own_replies.sign(services.database, me.account, reply_id):
+    if reply is None or not own_replies.sign(services.database, me.account, reply_id, me.idempotency_key):
         return _render(me, wrong=CANNOT_SIGN)
     return redirect_with_message("/replies", "reply_signed")
 
@@ -70,7 +73,7 @@ def withdraw_reply(me: StaffRequest, reply_id: str) -> Response:
     """Withdraw a reply: staff do not see it any more."""
     if not REPORT_ID.fullmatch(reply_id):
         abort(404)
-    if not own_replies.withdraw(services.database, me.account, reply_id):
+    if not own_replies.withdraw(services.database, me.account, reply_id, me.idempotency_key):
         return _render(me, wrong=ALREADY_WITHDRAWN)
     return redirect_with_message("/replies", "reply_withdrawn")
 

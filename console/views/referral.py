@@ -111,7 +111,7 @@ def _say(words: str) -> str:
 def _pdf(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> bytes:
     notices = [_say(referral.CONFIDENTIAL)]
     if found.get("mode") != Mode.LIVE:
-        notices.append(_say(referral.DRILL_LINE))
+        notices.append(_say(referral.DEMO_LINE if services.settings.mode == Mode.DEMO else referral.DRILL_LINE))
     lines = referral.referral_lines(chosen, origin, found, services.labels, _say)
     return pdf.document(_say(referral.TITLE), notices, lines, f"{origin.name} · {reference(origin.report_id)}")
 

@@ -19,6 +19,7 @@ from console.services import services
 from console.views.case import theirs
 from console.views.case_actions import MAX_NOTE_LENGTH, assignment, possible_holders
 from reports.case_state import ACTIVE, Handling
+from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_list, case_view
 from reports.store.cases.case_actions import CaseAction
 from reports.store.cases.case_list import CaseFilter, CaseRow, ListTab
@@ -111,7 +112,7 @@ def _ticked_ids(me: StaffRequest) -> Iterator[str]:
 def _give(me: StaffRequest, report_id: str, name: str) -> bool:
     """Pass one report on and return True; False if this person does not hold it any more, or the colleague may not."""
     key = _key_for(me, report_id)
-    if case_actions.was_key_used(services.database, key):
+    if idempotency_keys.was_key_used(services.database, key):
         return True
     holding = case_view.load_holding(services.database, me.account, report_id)
     if name not in possible_holders(me, report_id) or holding["holder"] != me.account.name:
@@ -140,7 +141,7 @@ def _key_for(me: StaffRequest, report_id: str) -> bytes | None:
 def accept_report(me: StaffRequest, report_id: str) -> Response:
     """Accept one report that a colleague passed to this person. It is not opened, so it does not count as read."""
     theirs(me, report_id)
-    if case_actions.was_key_used(services.database, me.idempotency_key):
+    if idempotency_keys.was_key_used(services.database, me.idempotency_key):
         return redirect_with_message("/shift", "before")
     holding = case_view.load_holding(services.database, me.account, report_id)
     if holding["holder"] != me.account.name:

@@ -15,11 +15,12 @@ from werkzeug.exceptions import BadRequest
 
 from console import responses
 from console.auth import cookies, credentials
-from console.auth.access_control import AUDITOR, LEAD, STAFF, Form, StaffRequest, known_page, public, requires
+from console.auth.access_control import AUDITOR, LEAD, READERS, STAFF, Form, StaffRequest, known_page, public, requires
 from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, hash_code, invite, is_valid_name
 from console.auth.login import console_site, logout_response
 from console.responses import page, redirect
 from console.services import services
+from reports.store.cases import case_view
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts, passkeys, staff_sessions
 from reports.store.staff.accounts import Account, Invitation
@@ -165,6 +166,8 @@ def change_role(me: StaffRequest, staff_id: str) -> Response:
     if role == LEAD != colleague.role and (unconfirmed := _request_promotion(me, colleague.staff_id, colleague.name)):
         return unconfirmed
     accounts.set_role(services.database, colleague, role, me.account.actor)
+    if role not in READERS:
+        case_view.put_back_reports(services.database, colleague, me.account.actor)
     return redirect("/people")
 
 
@@ -190,6 +193,7 @@ def end_account(me: StaffRequest, staff_id: str) -> Response:
     if colleague.role != LEAD and colleague.staff_id == me.account.staff_id:
         return _render_people(me, NOT_YOURSELF)
     accounts.deactivate(services.database, colleague, me.account.actor)
+    case_view.put_back_reports(services.database, colleague, me.account.actor)
     return redirect("/people?said=ended")
 
 
@@ -316,14 +320,16 @@ def end_all_sessions(me: StaffRequest) -> Response:
 @bp.post("/me/password")
 @requires(*StaffRole, fresh=True, back="/me")
 def change_password(me: StaffRequest) -> Response:
-    """Change the password and log out everywhere."""
+    """Change the password, remove the passkeys that were ticked, and log out everywhere."""
     password = me.form.get("password", "")
     problem = credentials.rejection_reason(password, (me.account.name, me.account.hotline))
     if not problem and password != me.form.get("again"):
         problem = PASSWORDS_DIFFER
     if problem:
         return _render_profile(me, problem)
-    accounts.set_password(services.database, me.account, credentials.hash_password(password))
+    own = passkeys.list_passkeys(services.database, me.account.staff_id)
+    ticked = [one.credential_id for one in own if me.form.get(f"passkey-{one.credential_id.hex()}")]
+    accounts.set_password(services.database, me.account, credentials.hash_password(password), ticked)
     return logout_response()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from reports.case_state import CaseOutcome
 from reports.countries.country import Country
 from reports.escalation import ESCALATION_TIMES, Priority
-from reports.facts import AGE_BANDS, CATEGORIES
+from reports.facts import AGE_BANDS, CATEGORIES, CHILD_FACTS
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 MIN_COUNT = 5
@@ -25,6 +25,7 @@ SETTLED_AFTER = 14 * DAY
 
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
+NOT_KNOWN = "not_known"  # staff recorded nothing of the child when they closed the report
 TOTAL = ("total", "reports")
 
 # The time in which staff must acknowledge a report
@@ -210,6 +211,7 @@ def table_layout(
         "payment": [*PAYMENTS, NOT_TOLD],
         **{name: [*(step for step, _ in steps), LATER] for name, steps in TIME_STEPS.items()},
         "outcome": [*CaseOutcome, NO_OUTCOME],
+        **{name: [*values, NOT_KNOWN] for name, values in CHILD_FACTS.items()},
         "answered": [f"{priority} {timing}" for timing in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN],
     }
 
@@ -221,6 +223,11 @@ def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
     yield "outcome", one.outcome or NO_OUTCOME
     in_time = one.read is not None and one.read <= ACKNOWLEDGE_WITHIN[one.priority]
     yield "answered", f"{one.priority} {'in time' if in_time else 'late'}"
+
+
+def child_cells(recorded: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (table, cell) for what staff recorded of a child at closing; nothing for what they did not know."""
+    yield from ((name, recorded[name]) for name, values in CHILD_FACTS.items() if recorded.get(name) in values)
 
 
 def _step(duration: int | None, steps: tuple[tuple[str, int], ...]) -> str:

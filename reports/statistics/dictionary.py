@@ -14,9 +14,10 @@ COLUMNS = {
     "reports": "The number of reports; of the table use, how often; of left and sent, per cent. 'not shown' may stand "
     "for none, few or many: it is no zero.",
     "payment": "The kind of payment that a report mentions.",
-    "reason_for_contact": "The main reason in the terms of Child Helpline International; 'not mapped' if it has none.",
-    "kind": "The kind of this reason.",
-    "tokaut_category": "The category of the report that was mapped.",
+    "reason_for_contact": "The main reason in the terms of Child Helpline International; 'not mapped' if it has none. "
+    "Gender and Vulnerable group: a row about the child instead.",
+    "kind": "The kind of this reason; of a row about the child, the term.",
+    "tokaut_category": "The category of the report, or the cell about the child, that was mapped.",
     "framework": "The version of the mapping.",
 }
 

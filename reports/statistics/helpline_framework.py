@@ -18,11 +18,18 @@ _DATA = tomllib.loads(Path(__file__).with_name("helpline_framework.toml").read_t
 VERSION: str = _DATA["version"]
 REASONS: Mapping[str, tuple[str, str]] = {category: tuple(names) for category, names in _DATA["reasons"].items()}
 NOT_MAPPED = "not mapped"
+CHILD_TERMS: Mapping[str, tuple[str, Mapping[str, str]]] = {  # table → name in the framework, cell → term
+    "sex": ("Gender", _DATA["gender"]),
+    "disability": ("Vulnerable group", _DATA["vulnerable_group"]),
+}
 CSV_HEAD = ("country", "quarter", "reason_for_contact", "kind", "tokaut_category", "words", "reports", "framework")
 
 
 def framework_csv(quarters: Sequence[QuarterFigures]) -> str:
-    """Return one row for each category of each quarter; categories of the same reason are not added up."""
+    """Return one row for each category of each quarter, and for what the framework asks of the child.
+
+    Categories of the same reason are not added up.
+    """
     return spreadsheet.as_csv(CSV_HEAD, [row for figures in quarters for row in _rows(figures)])
 
 
@@ -35,8 +42,13 @@ def not_mapped(figures: QuarterFigures) -> int | None:
 
 
 def _rows(figures: QuarterFigures) -> Iterator[tuple[str, ...]]:
-    if (sheet := figures.sheet("category")) is None:
-        return
-    for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True):
-        reason, kind = REASONS.get(cell, (NOT_MAPPED, ""))
-        yield figures.country, figures.name, reason, kind, cell, label, svg_charts.format_count(number), VERSION
+    if sheet := figures.sheet("category"):
+        for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True):
+            reason, kind = REASONS.get(cell, (NOT_MAPPED, ""))
+            yield figures.country, figures.name, reason, kind, cell, label, svg_charts.format_count(number), VERSION
+    for table, (name, terms) in CHILD_TERMS.items():
+        if sheet := figures.sheet(table):
+            for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True):
+                if term := terms.get(cell):
+                    count = svg_charts.format_count(number)
+                    yield figures.country, figures.name, name, term, cell, label, count, VERSION

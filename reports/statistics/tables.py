@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reports import spreadsheet, staff_labels
 from reports.case_state import CaseOutcome
-from reports.facts import AGE_BANDS, CATEGORIES
+from reports.facts import AGE_BANDS, CATEGORIES, CHILD_FACTS
 from reports.statistics import svg_charts
 from reports.statistics.aggregation import (
     ACKNOWLEDGE_WITHIN,
@@ -18,6 +18,7 @@ from reports.statistics.aggregation import (
     FUNNEL_STEPS,
     LATER,
     NO_OUTCOME,
+    NOT_KNOWN,
     NOT_TOLD,
     PAYMENTS,
     TIME_STEPS,
@@ -37,6 +38,8 @@ TABLE_TITLES: Mapping[str, str] = {
     "language": "In which language",
     "answered": "Opened within the target time",
     "outcome": "Outcomes",
+    "sex": "Sex of the child",
+    "disability": "Disability of the child",
     "delivered": "Time to delivery",
     "read": "Time to first opening",
     "closed": "Time to closing",
@@ -53,6 +56,8 @@ TABLE_NOTES: Mapping[str, str] = {
     "age": "The question may be left open.",
     "answered": "The target times hold at night too. A share is shown only if both of its numbers may be shown.",
     "outcome": "As the hotline closed the report, two weeks after it came.",
+    "sex": "As staff recorded it at closing, where they knew it. No reporter is asked.",
+    "disability": "As staff recorded it at closing, where they knew it. No reporter is asked.",
     "closed": "Counted two weeks after a report came.",
     "read": "A person has opened it, or has said that it was taken on. Counted two weeks after a report came.",
     "use": "Times, not people, in all calls, whether they became reports or not.",
@@ -73,6 +78,9 @@ CELL_LABELS: Mapping[str, str] = {
     "none": "No payment",
     **{outcome.value: label for outcome, label in staff_labels.OUTCOMES.items()},
     CaseOutcome.HOAX: "False report",
+    **staff_labels.SEXES,
+    **staff_labels.DISABILITIES,
+    NOT_KNOWN: "Not known, or not recorded",
     NO_OUTCOME: "Still open, or no outcome given",
     "home": "First screen",
     "danger": "A report begun: is there danger?",
@@ -99,10 +107,19 @@ TIME_STEP_ENDS = (
     "2 weeks",
 )
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-LAST_CELLS = (*CATEGORIES[-1:], LATER, NO_OUTCOME, NOT_TOLD)
+LAST_CELLS = (*CATEGORIES[-1:], LATER, NO_OUTCOME, NOT_TOLD, NOT_KNOWN)
 ANSWERED_CELLS = tuple(f"{priority} {timing}" for priority in ACKNOWLEDGE_WITHIN for timing in ("in time", "late"))
-FIRST_CELLS = (*CATEGORIES[:-1], *AGE_BANDS, *CHANNEL_KINDS, "simulator", *TIME_STEP_ENDS, *PAYMENTS, *ANSWERED_CELLS)
-FIRST_CELLS += tuple(CaseOutcome)
+FIRST_CELLS = (
+    *CATEGORIES[:-1],
+    *AGE_BANDS,
+    "staff",
+    *CHANNEL_KINDS,
+    "simulator",
+    *TIME_STEP_ENDS,
+    *PAYMENTS,
+    *ANSWERED_CELLS,
+)
+FIRST_CELLS += (*CaseOutcome, *(value for values in CHILD_FACTS.values() for value in values))
 SCREEN_CELLS = (*COUNTED_USES[:2], *FUNNEL_STEPS[1:], *COUNTED_USES[2:])
 TARGET_TIMES = {"P1": "15 minutes", "P2": "an hour", "P3": "a day", "P4": "three days"}
 TARGET_SHARE = 90  # per cent of reports that are to be opened within the target time

@@ -54,6 +54,7 @@ def _in_code() -> Iterator[str]:
     for choices in (closing.OUTCOMES, closing.CLOSED_AS, closing.TOLD, closing.KIND_LABELS):
         yield from choices.values()
     yield from (getattr(closing_views, name) for name in CLOSING)
+    yield from (question for question, _ in closing.CHILD.values())
     yield "Closed"
     yield from (follow_up.IN_HOURS, follow_up.TOMORROW, follow_up.IN_A_WEEK)
     yield from (follow_up.NO_TIME, follow_up.IN_THE_PAST, follow_up.TOO_FAR, follow_up.CHANGED_MEANWHILE)

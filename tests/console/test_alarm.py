@@ -16,7 +16,7 @@ from tests.support.desks import given
 from tests.support.staff import Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
-COUNTS = ("urgent", "unopened", "newest", "follow_ups", "follow_ups_newest")
+COUNTS = ("urgent", "unopened", "newest", "follow_ups", "follow_ups_newest", "for_you")
 
 
 def urgent(console: Console, made: StackPlan, priority: str = "P1") -> str:
@@ -73,6 +73,22 @@ def test_the_locked_page_hears_it_too_and_does_not_open_by_it(console: Console, 
     mere.post("/locked", {"password": mere.password}, at="/locked")
     assert mere.get("/locked/waiting").leads_to == "/", "an open desk asks elsewhere"
     assert console.flask.test_client().get("/locked/waiting").status_code == 303
+
+
+def test_what_a_colleague_passes_on_is_counted_for_its_receiver_also_at_a_locked_desk(
+    console: Console, made: StackPlan, people: tuple[Person, Person]
+) -> None:
+    mere, nia = people
+    path = f"/reports/{urgent(console, made, 'P4')}"
+    mere.post(f"{path}/pass", {"to": "nia"}, at=path)
+    assert (heard(nia)["for_you"], heard(mere)["for_you"]) == (1, 0)
+    assert 'id="for-you"' in mere.get("/help").html, "the badge is on each page, for its script to show it"
+    nia.post("/lock", at="/me")
+    assert heard(nia, "/locked/waiting")["for_you"] == 1
+    assert "Reports that a colleague passed to you: 1" in nia.get("/locked").text, "also without a script"
+    mere.post(f"{path}/pass", {"to": ""}, at=path)
+    assert heard(nia, "/locked/waiting")["for_you"] == 0
+    assert "passed to you" not in nia.get("/locked").text
 
 
 def test_nobody_is_there_only_because_a_page_loads_itself_again(console: Console, mere: Person) -> None:

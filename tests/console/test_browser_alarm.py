@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, update
 
+from reports.store.schema import tables as t
 from tests.console.test_browser import looked_at
 from tests.console.test_every_page import Desk, told
 from tests.support.staff import PASSWORD
@@ -56,6 +58,12 @@ def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, c
     page.get_by_role("button", name="Save for this browser").click()
     page.get_by_text("Saved for this browser.").wait_for()
     page.wait_for_selector("body[data-ready]")
+    passed = {"report_id": desk.report(told(), TOP, "P4"), "hotline": "vu-pikinini", "holder": "luk"}
+    desk.change(insert(t.holding).values({**passed, "handed_by": "ana"}))
+    badge = page.get_by_role("link", name="For you (1)")
+    badge.wait_for(timeout=60_000)
+    desk.change(update(t.holding).values(handed_by=None))
+    badge.wait_for(state="hidden", timeout=60_000)
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Locked").wait_for()
@@ -66,6 +74,7 @@ def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, c
     until(lambda: title(page, "(!1) Locked"), "the title says nothing")
     assert page.locator("#icon").get_attribute("href") == "/static/icon-alert.svg"
     assert "New urgent report" in page.locator("#alarm-said").inner_text()
+    assert page.locator("#for-you-said").inner_text() == ""
     assert page.evaluate("window.notices") == [["Tokaut: please look", {"tag": "tokaut", "renotify": True}]]
     assert page.evaluate("window.tones") == 3
     assert page.locator("#password").input_value() == "half typed", "whoever types their password loses nothing"

@@ -66,6 +66,27 @@ def test_the_bar_of_a_phone_covers_nothing(desk: Desk, page: Any) -> None:
     page.get_by_text("Taken by: mere").wait_for()
 
 
+# What Tab reaches in the header and below, in its order, and the same from top to bottom and from left to right.
+ORDERS = """(free) => {
+  const all = [...document.querySelectorAll(free)].filter((one) => one.getClientRects().length);
+  const name = (one) => one.textContent.trim(), row = (one) => Math.round(one.getBoundingClientRect().bottom / 20);
+  const left = (one) => one.getBoundingClientRect().left;
+  const header = all.filter((one) => one.closest("header"));
+  const seen = [...header].sort((one, other) => row(one) - row(other) || left(one) - left(other));
+  const bar = all.findIndex((one) => one.closest(".bar"));
+  return [header.map(name), seen.map(name), bar < 0 ? [] : all.slice(bar).map((one) => Boolean(one.closest(".bar")))];
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_tab_reaches_hide_screen_and_the_bar_where_they_are_seen(desk: Desk, page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    tabbed, seen, bar = page.evaluate(ORDERS, FREE)
+    assert tabbed == seen and tabbed[:2] == ["Tokaut", "Hide screen"]
+    assert bar == ([True] * 4 if width == 360 else []), "the bar at the bottom edge comes last"
+
+
 def test_a_note_and_passing_on_take_three_presses_and_one_load(desk: Desk, page: Any) -> None:
     page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
     loads: list[str] = []

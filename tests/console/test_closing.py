@@ -67,6 +67,30 @@ def test_what_a_closing_lacks_is_asked_for_and_what_was_written_stays(
         assert '<option value="helped" selected>' in page.html
 
 
+def test_sex_and_disability_may_be_recorded_for_the_statistics_and_no_page_shows_them(
+    console: Console, filed: Filed, people: tuple[Person, Person], ana: Person
+) -> None:
+    mere = people[0]
+    act(mere, filed, "take")
+    page = mere.get(f"/reports/{filed.id}")
+    assert "do not ask the child for this" in page.text and page.html.count("Not known</option>") == 2
+    refused = act(mere, filed, "close", {**close_form(done=DONE), "sex": "girl", "outcome": ""})
+    assert refused.status == 400 and '<option value="girl" selected>' in refused.html
+    assert act(mere, filed, "close", {**close_form(done=DONE), "sex": "<b>"}).status == 400
+    assert act(mere, filed, "close", {**close_form(done=DONE), "sex": "girl", "disability": ""}).status == 303
+    kinds = [row.kind for row in rows(filed.database, t.note)]
+    assert kinds == ["closing", "child"] and "girl" not in repr(
+        [rows(filed.database, one) for one in t.metadata.tables.values()]
+    )
+    path = f"/reports/{filed.id}"
+    assert "Girl" not in mere.get(path).text.replace("Girl Boy Another", "")
+    export = ana.get(f"{path}/export")
+    assert export.status == 200 and DONE in export.html and '"sex"' not in export.html
+    act(mere, filed, "work")
+    assert act(mere, filed, "close", close_form(done=DONE)).status == 303
+    assert [row.kind for row in rows(filed.database, t.note)].count("child") == 1, "not known stores nothing"
+
+
 def test_one_that_nobody_took_is_closed_by_a_second_press(filed: Filed, people: tuple[Person, Person]) -> None:
     mere = people[0]
     form = {**close_form(done=DONE), "asked_untaken": ""}

@@ -13,7 +13,7 @@ from reports.store.schema import tables as t
 from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.desks import rows
-from tests.support.staff import Page, Person, joined, pass_time
+from tests.support.staff import Page, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 WORDS, NOTE = "We have read it. Can you", "Ask the aunt first"
@@ -86,6 +86,22 @@ def test_what_is_sent_is_no_draft_any_more(filed: Filed, mere: Person) -> None:
     assert refused.status == 200 and areas(refused) == ("See http://x.example", NOTE)
     sent = mere.post(f"{path}/message", written(mere, path) | {"do": "send", "anyway": "1"})
     assert sent.status == 303 and areas(mere.get(path)) == ("", NOTE)
+
+
+def test_an_autosave_that_arrives_after_send_brings_no_draft_back(filed: Filed, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    for act, form, left in (
+        ("message", {"do": "send", "anyway": "1"}, ("", NOTE)),
+        ("note", {}, (WORDS, "")),
+        ("close", close_form(), (WORDS, NOTE)),
+    ):
+        page = written(mere, path) | form
+        for _ in range(2):  # the second press carries the drafts, too
+            assert mere.post(f"{path}/{act}", page).status == 303
+        assert mere.post(f"{path}/draft", page | {"words": "Half"} if act == "message" else page).status == 204
+        assert areas(mere.get(path)) == left, act
+    assert "12345" not in re.findall(r'<textarea id="done"[^>]*>([^<]*)<', mere.get(path).html)
+    assert {row.kind for row in rows(filed.database, t.draft)} == {"message", "note"}
 
 
 def test_logout_time_and_an_ended_account_end_them(filed: Filed, console: Console, mere: Person) -> None:

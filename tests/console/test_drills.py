@@ -206,7 +206,8 @@ def answer(house: House, report_id: str) -> None:
 
     mere = house["mere"]
     later(3)
-    assert "DRILL. I cannot go home tonight." in mere.get(path).text
+    page = mere.get(path).text
+    assert "DRILL. I cannot go home tonight." in page and "· DRILL ·" in page and "DEMO" not in page
     later(7)
     assert mere.post(f"{path}/take", at=path).status == 303
     later(9)

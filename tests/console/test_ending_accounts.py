@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from reports.store.schema import tables as t
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
 from tests.console.conftest import someone
 from tests.support.console import Console
+from tests.support.desks import rows
 from tests.support.staff import Page, Person, pass_time
 
 A_DAY = 24 * 3600
@@ -37,6 +41,33 @@ def test_it_asks_first_and_says_what_it_does(console: Console, ana: Person) -> N
     told = ana.get(ended(console, ana, "mere").leads_to)
     assert "The account has ended." in told.text and "Undo: give the account back" in told.text
     assert mere.get("/").leads_to == "/login" and mere.log_in().status == 403
+
+
+@pytest.mark.parametrize("act", ["end", "role"])
+def test_the_reports_that_they_hold_wait_for_somebody_again(
+    console: Console, ana: Person, report: str, act: str
+) -> None:
+    mere, path = someone(console, "mere", "staff"), f"/reports/{report}"
+    mere.post(f"{path}/take", mere.get(path).marks)
+    assert (
+        "Reports that they hold go back into the queue"
+        in ana.get(f"/people/{account(console, 'mere').staff_id}/end").text
+    )
+    assert f"row-{report}" not in ana.get("/?tab=unassigned").html
+    form = {"sure": "1"} if act == "end" else {"role": "auditor"}
+    assert ana.post(f"/people/{account(console, 'mere').staff_id}/{act}", form, at="/people").status == 303
+    assert f"row-{report}" in ana.get("/?tab=unassigned").html
+    assert [(row.holder, row.handed_by) for row in rows(console.parts.database, t.holding)] == [("", "ana")]
+    assert "ana put the report back into the queue." in ana.get(f"/audit?report={report}").text
+
+
+def test_another_role_that_reads_keeps_the_reports(console: Console, ana: Person, ben: Person, report: str) -> None:
+    mere, path = someone(console, "mere", "staff"), f"/reports/{report}"
+    mere.post(f"{path}/take", mere.get(path).marks)
+    for lead in (ana, ben):
+        lead.post(f"/people/{account(console, 'mere').staff_id}/role", {"role": "lead"}, at="/people")
+    assert account(console, "mere").role == "lead"
+    assert [row.holder for row in rows(console.parts.database, t.holding) if row.holder] == ["mere"]
 
 
 def test_it_can_be_undone_for_a_day_and_not_longer(console: Console, ana: Person) -> None:

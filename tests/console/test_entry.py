@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.console.conftest import HOTLINE, OTHER
 from tests.house.files import ROOT
 from tests.support.console import Console
 from tests.support.desks import rows
-from tests.support.staff import Page, Person, joined
+from tests.support.staff import Page, Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 WORDS, NUMBER = "The uncle comes each night. <b>Help</b>", "+6785550101"
@@ -127,6 +128,43 @@ def test_sent_twice_it_is_one_report_with_one_code(database: Database, mere: Per
     mere.post("/enter", form_of(mere))
     submit(database)
     assert len(rows(database, t.report)) == 2, "another page is another report"
+
+
+@pytest.mark.rule("S-07")
+def test_the_code_is_shown_again_only_for_a_first_answer_that_was_lost(database: Database, mere: Person) -> None:
+    web_makes_mailboxes(database)
+    form = form_of(mere)
+    first = mere.post("/enter", form)
+    pass_time(database, 110)
+    assert digits(mere.post("/enter", form)) == digits(first)
+    pass_time(database, 15)
+    for page in (mere.post("/enter", form), mere.post("/enter", form)):
+        assert page.status == 200 and "nobody can show them again" in page.text, "another person may sit there by now"
+        assert 'class="digits"' not in page.html and not any(one in page.text for one in digits(first))
+    submit(database)
+    assert len(rows(database, t.report)) == 1
+
+
+@pytest.mark.rule("S-07")
+def test_two_presses_at_the_same_moment_show_one_code(database: Database, mere: Person) -> None:
+    web_makes_mailboxes(database)
+    form, at, shown = form_of(mere), threading.Barrier(3), []
+    cookie = mere.client.get_cookie("__Host-tokaut", domain="desk.example")
+    assert cookie
+
+    def press() -> None:
+        one = mere.another_browser()
+        one.client.set_cookie("__Host-tokaut", cookie.value, domain="desk.example", secure=True)
+        at.wait()
+        shown.append(digits(one.post("/enter", form)))
+
+    presses = [threading.Thread(target=press) for _ in range(3)]
+    for one in presses:
+        one.start()
+    for one in presses:
+        one.join()
+    submit(database)
+    assert len(shown) == 3 and len(set(shown)) == len(rows(database, t.report)) == 1
 
 
 @pytest.mark.rule("S-07")
@@ -243,6 +281,10 @@ def test_a_draft_is_sealed_its_writer_s_alone_and_gone_after_saving(
     assert "A whole sentence" in mere.get("/enter").text
     mere.post("/enter", form_of(mere))
     assert rows(database, t.draft) == [] and WORDS not in mere.get("/enter").html
+    form = form_of(mere)
+    mere.post("/enter", form)
+    assert mere.post("/enter/draft", form | {"words": "Half a sentence"}).status == 204
+    assert rows(database, t.draft) == [], "an autosave that arrives after Send brings nothing back"
     mere.post("/enter", form_of(mere, do="draft"))
     mere.post("/enter", form_of(mere, do="discard"))
     assert rows(database, t.draft) == []

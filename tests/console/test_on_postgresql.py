@@ -13,6 +13,7 @@ from gateway.background.entry_codes import EntryMailboxes
 from reports.crypto import RecordCipher, SealContext, new_mailbox_keys, seal_body
 from reports.crypto.key_files import load_public_keys
 from reports.store import pending_submissions, submissions
+from reports.store.cases import case_view
 from reports.store.engine.database import Database, PermissionDenied
 from reports.store.privileges.rights import CLOCK, CONSOLE, WEB
 from reports.store.privileges.row_security import write_as
@@ -191,6 +192,9 @@ def test_a_report_that_staff_enter(console: Console) -> None:
     assert "Taken by: mere" in mere.get(f"/reports/{report_id}").text
     assert "never got a code" not in mere.get(f"/reports/{report_id}").text
     assert report_id not in oto.get("/").html and oto.get(f"/reports/{report_id}").status == 404
+    holder = next(one for one in accounts.list_accounts(database, "vu-pikinini") if one.name == "mere")
+    assert case_view.put_back_reports(database, holder, "staff:_operator/oper") == 1, "as `tokaut staff end` does"
+    assert case_view.put_back_reports(database, holder, "staff:_operator/oper") == 0
     for one in (web, clock):
         one.close()
 

@@ -110,6 +110,32 @@ def test_an_empty_form_and_one_too_many(console: Console, ana: Person, monkeypat
     assert "Withdraw one first" in write(ana, en=EN).text and len(rows_of_replies(console)) == 1
 
 
+def test_a_button_that_is_pressed_twice_acts_once(console: Console, ana: Person, ben: Person) -> None:
+    form = {**ana.get("/replies").marks, "text-en": EN}
+    for _ in range(2):
+        assert ana.post("/replies", form).leads_to == "/replies?said=reply_written#said"
+    assert len(rows_of_replies(console)) == 1
+    assert ana.post("/replies", {**form, "text-en": BI}).status == 303, "other words are another reply"
+    assert len(rows_of_replies(console)) == 2
+    marks = ben.get("/replies").marks
+    for act in ("sign", "withdraw"):
+        for _ in range(2):
+            page = ben.post(f"/replies/{the_id(console)}/{act}", marks)
+            assert page.status == 303, f"the second press says as the first does that the reply is done with: {act}"
+    acts = [row.act for row in rows(console.parts.database) if row.act.startswith("reply_")]
+    assert acts == ["reply_written", "reply_written", "reply_signed", "reply_withdrawn"]
+
+
+def test_a_form_for_which_there_was_no_room_may_be_sent_again(
+    console: Console, ana: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {**ana.get("/replies").marks, "text-en": EN}
+    monkeypatch.setattr(own_replies, "MAX_REPLIES", 0)
+    assert ana.post("/replies", form).status == 400
+    monkeypatch.undo()
+    assert ana.post("/replies", form).status == 303 and len(rows_of_replies(console)) == 1
+
+
 def test_what_a_lead_asked_for_ends_with_their_role(console: Console, ana: Person, ben: Person) -> None:
     write(ana, en=EN)
     database = console.parts.database
@@ -163,10 +189,11 @@ def lead_of(database: Database, name: str, hotline: str = HOTLINE) -> Account:
 
 def test_in_both_databases_with_the_console_s_rights(store: Database) -> None:
     ana, ben, ora = lead_of(store, "ana"), lead_of(store, "ben"), lead_of(store, "ora", OTHER)
-    reply_id = own_replies.write(store, ana, {"en": EN, "bi": BI})
-    assert reply_id
+    reply_id = own_replies.write(store, ana, {"en": EN, "bi": BI}, b"w" * 32)
+    own_replies.write(store, ana, {"en": EN, "bi": BI}, b"w" * 32)
     assert not own_replies.sign(store, ana, reply_id) and not own_replies.sign(store, ora, reply_id)
-    assert own_replies.sign(store, ben, reply_id) and not own_replies.sign(store, ben, reply_id)
+    assert own_replies.sign(store, ben, reply_id, b"s" * 32) and own_replies.sign(store, ben, reply_id, b"s" * 32)
+    assert not own_replies.sign(store, ben, reply_id)
     [reply] = own_replies.list_signed(store, HOTLINE)
     assert (reply.texts, reply.written_by, reply.signed_by) == ({"en": EN, "bi": BI}, "id-ana", "id-ben")
     assert own_replies.list_replies(store, OTHER) == () and not own_replies.withdraw(store, ora, reply_id)

@@ -236,9 +236,15 @@ def test_two_leads_who_let_somebody_back_in_remove_the_passkeys(
     ana.post(path, at="/people")
     assert log_in(owner.another_browser(), key).leads_to == "/"
     page = ben.post(path, at="/people")
-    again = Person(console.flask, console.parts.database, "mere", "another long pass phrase here")
-    assert again.join(page.invitation).status == 200
+    assert "The passkeys of this account are removed already." in page.text
+    assert log_in(owner.another_browser(), key).status == 403, "not only when the slip is used"
     assert rows(console) == []
+    assert "ben removed all passkeys of an account" in ana.get("/audit").text
+    again = Person(console.flask, console.parts.database, "mere", "another long pass phrase here")
+    shown = again.open_invitation(page.invitation)
+    assert "your old codes and your passkeys work no more" in shown.text
+    done = again.join(page.invitation)
+    assert done.status == 200 and "Your passkeys were removed." in done.text
     assert log_in(owner.another_browser(), key).status == 403
 
 
@@ -317,6 +323,25 @@ def test_a_passkey_that_was_removed_opens_nothing(console: Console, owner: Perso
     assert rows(console) == [] and "passkey_removed" in acts(console)
     assert log_in(owner.another_browser(), key).status == 403
     assert owner.another_browser().log_in().leads_to == "/"
+
+
+def test_a_new_password_asks_which_passkeys_stay(console: Console, owner: Person, key: SecurityKey) -> None:
+    other = SecurityKey(HERE, HOST)
+    add(owner, other, "old phone")
+    page = owner.get("/me")
+    assert "A new password ends no passkey" in page.text and "Remove old phone" in page.text
+    strange = {f"passkey-{SecurityKey(HERE, HOST).credential_id.hex()}": "1", "passkey-x": "1", "passkey-": "1"}
+    form = {"password": "two rafts seven lamps", "again": "two rafts seven lamps", "token": page.token, **strange}
+    form[f"passkey-{other.credential_id.hex()}"] = "1"
+    assert owner.post("/me/password", form | {"again": "x"}).status == 400 and len(rows(console)) == 2
+    assert owner.post("/me/password", form).leads_to == "/login"
+    assert [row.name for row in rows(console)] == ["blue key"] and acts(console).count("passkey_removed") == 1
+    assert log_in(owner.another_browser(), other).status == 403
+    assert log_in(owner.another_browser(), key).leads_to == "/"
+
+
+def test_a_person_without_passkeys_is_asked_nothing(mere: Person) -> None:
+    assert "ends no passkey" not in mere.get("/me").text
 
 
 def test_several_with_names_and_no_more_than_ten(console: Console, mere: Person) -> None:

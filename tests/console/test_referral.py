@@ -98,7 +98,7 @@ def test_the_pdf_has_the_chosen_parts_and_nothing_that_acts(ana: Person, path: s
     for part in ("Referral form", "Health centre", "Medical care within 72 hours", "A parent or carer", "Port Vila"):
         assert part in text
     assert "He said <script>alert(1)</script> see hxxp://example.org/x ʻĀina" in text
-    assert "A drill: no report here is real." in text
+    assert "A demo: no report here is real." in text
     assert "Not passed on Answers to further questions; How the reporter may be contacted" in text
     assert NUMBER not in text and "0101" not in text and "08:00" not in text
     reader = PdfReader(BytesIO(answer.answer.get_data()))

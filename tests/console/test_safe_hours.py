@@ -148,7 +148,8 @@ def test_whoever_is_in_danger_now_whom_to_call_stands_there(
             "police",
             ": 111",
             "NOT verified: nobody has confirmed this number",
-            "DRILL",
+            "DEMO",
             "call nobody outside",
         ):
             assert said in box[0], said
+        assert "DRILL" not in page.text, "one word for a report that nobody wrote: that of the bar and of the list"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -107,6 +108,41 @@ def test_who_is_kept_out_of_a_report_gets_neither_it_nor_a_badge(
         connection.execute(t.holding.update().values(holder="nia", handed_by="mere"))
     assert case_list.count_passed_to(filed.database, account) == 0
     assert nia.post(f"/shift/{ids[0]}/accept", at="/me").status == 404
+
+
+@pytest.mark.rule("S-26")
+@pytest.mark.parametrize("is_accepted", [True, False], ids=["held", "passed on"])
+def test_a_report_that_is_hidden_from_its_holder_waits_for_somebody_again(
+    filed: Filed, ids: list[str], people: tuple[Person, Person], ana: Person, *, is_accepted: bool
+) -> None:
+    mere, nia = people
+    path, who = f"/reports/{ids[0]}", {"who": staff_id(filed, "mere")}
+    if is_accepted:
+        take(mere, ids[:1])
+        mere.post(f"{path}/draft", {**mere.get(path).marks, "draft_of": ids[0], "words": "Hello"})
+    else:
+        nia.post(f"{path}/pass", {"to": "mere"}, at=path)
+    form = who | ana.get(path).marks
+    page = ana.post(f"{path}/away", form)
+    assert ana.post(f"{path}/away", form).status == 303, "pressed twice"
+    assert "back in the queue" in ana.get(page.leads_to.partition("#")[0]).text
+    assert holders(filed) == {("", "ana")} and "For you" not in mere.get("/help").text
+    assert json.loads(nia.get("/waiting").html)["urgent"] == len(ids), "as one that nobody has taken"
+    assert f"row-{ids[0]}" in nia.get("/?tab=unassigned").html and f"row-{ids[0]}" not in nia.get("/?tab=others").html
+    log = ana.get(f"/audit?report={ids[0]}").text
+    assert (
+        log.count("ana put the report back into the queue.") == log.count("ana hid the report from a colleague.") == 1
+    )
+    assert mere.post(f"/shift/{ids[0]}/accept", at="/me").status == 404
+    ana.post(f"{path}/away", who | {"do": "back"}, at=path)
+    assert holders(filed) == {("", "ana")}, "and who may see it again does not get it back unasked"
+    take(nia, ids[:1])
+    ana.post(f"{path}/away", who, at=path)
+    assert holders(filed) == {("nia", "None")}, "a report that somebody else holds stays with them"
+
+
+def staff_id(filed: Filed, name: str) -> str:
+    return next(one.staff_id for one in accounts.list_accounts(filed.database, HOTLINE) if one.name == name)
 
 
 def test_a_report_that_nobody_had_taken_can_be_passed_too(filed: Filed, people: tuple[Person, Person]) -> None:

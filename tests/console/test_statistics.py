@@ -103,7 +103,7 @@ def test_the_terms_of_child_helplines_and_what_has_none(console: Console, figure
     assert found["luring"] == ("Violence", "Online sexual exploitation", "41")
     assert found["other"] == ("not mapped", "", "not shown")
     assert (
-        "Reports without a term in Child Helpline International’s data framework: not shown."
+        "Reports without a term in Child Helpline International's data framework: not shown."
         in lead.get("/statistics").text
     )
 

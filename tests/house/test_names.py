@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.files import modules
+from tests.house.files import modules, texts
 
 # One plug-in is one file, and these are the names by which each of them is found.
 PLUG_INS = {Path("gateway/channels"), Path("workers/senders"), Path("workers/hotlines")}
@@ -59,3 +59,24 @@ def test_a_planted_name_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", ["Doorway", "wallet", "HTTPClient", "sealed", "walkthrough"])
 def test_a_longer_word_is_not_taken_for_a_retired_one(name: str) -> None:
     assert not words_of(name) & RETIRED
+
+
+def curly(name: Path, text: str) -> list[str]:
+    """Return the message ids, or the lines of a template or of code of the pages, that have a curly apostrophe.
+
+    A message id is found letter by letter, so one kind of apostrophe is used: the straight one. Translations are free.
+    """
+    lines = text.splitlines()
+    if name.suffix == ".po":
+        lines = re.findall(r'^msgid (?:"[^\n]*"\n?)+', text, re.MULTILINE)
+    return [f"{name}: {line.strip()}" for line in lines if "\u2019" in line]
+
+
+def test_message_ids_have_straight_apostrophes() -> None:
+    places = [one for one in texts() if one[0].parts[0] in ("console", "locales")]
+    assert [line for name, text in places if name.suffix in (".html", ".py", ".po") for line in curly(name, text)] == []
+
+
+def test_a_planted_curly_apostrophe_is_found() -> None:
+    assert curly(Path("fr.po"), 'msgid "a"\nmsgstr "l\u2019a"\n\nmsgid ""\n"the lead\u2019s"\nmsgstr ""\n')
+    assert curly(Path("a.html"), "{{ _('the lead\u2019s') }}") and not curly(Path("fr.po"), 'msgstr "l\u2019a"\n')

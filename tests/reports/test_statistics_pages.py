@@ -209,6 +209,10 @@ def test_what_has_no_term_is_counted_and_shown() -> None:
     rows = list(csv.DictReader(io.StringIO(helpline_framework.framework_csv([one]).removeprefix(BOM))))
     assert [(row["reason_for_contact"], row["reports"]) for row in rows] == [("Violence", "31"), ("not mapped", "19")]
     assert helpline_framework.not_mapped(one) == 19
+    child = quarter(("total", "reports", 50), ("sex", "girl", 31), ("sex", "not_known", None), ("disability", "x", 9))
+    rows = list(csv.DictReader(io.StringIO(helpline_framework.framework_csv([child]).removeprefix(BOM))))
+    terms = [(row["reason_for_contact"], row["kind"], row["reports"]) for row in rows]
+    assert terms == [("Gender", "Girl", "31"), ("Gender", "Unknown", "not shown")]
     hidden = quarter(("total", "reports", 50), ("category", "harm", None), ("category", "other", None))
     assert helpline_framework.not_mapped(hidden) is None
 

@@ -72,6 +72,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "drafts",
         "drill_runs",
         "follow_ups",
+        "idempotency_keys",
         "entries",
         "entry_codes.newest_key",
         "login_throttle",
@@ -86,7 +87,6 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
     "SET ROLE tokaut_clock": (
         "answer_notices",
         "audit_log",
-        "case_actions.delete_old_keys",
         "case_actions.mark_handled_delivered",
         "case_view.load_report",
         "case_view.read_report",
@@ -102,6 +102,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "drill_runs.delete_missed",
         "fallbacks",
         "follow_ups.count_overdue",
+        "idempotency_keys.delete_old_keys",
         "key_rotation",
         "leases",
         "messages.delete_old_inbound",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,15 +12,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
 
+from console.bodies import MessageSealer
 from reports.countries import country
 from reports.countries.country import Countries
 from reports.crypto import SealContext, seal_body
 from reports.json_bodies import json_bytes
 from reports.store import submissions
 from reports.store.audit_log import entry_row
+from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.schema import tables as t
+from runtime.telephony import CHANNEL_KINDS
 from tests.workers.filings import ONE, Desk
 from workers.jobs.statistics import StatisticsJob, StatisticsScope
 from workers.keyring import KeyRing
@@ -172,6 +175,46 @@ def test_what_became_of_them_is_counted_two_weeks_later(year: Year) -> None:
     year.at(18).count()
     found = {cell: count for (sheet, cell), count in year.tally().items() if sheet in ("answered", "read")}
     assert found == {"P2 in time": 10, "P2 late": 10, "15 min": 10, "1 day": 10}
+
+
+def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_out(year: Year) -> None:
+    year.at(3).file(30)
+    with year.database.read() as connection:
+        ids = list(connection.execute(select(t.report.c.report_id)).scalars())
+    recorded = [(one, {"sex": "girl"}) for one in ids[:12]] + [(one, {"sex": "boy"}) for one in ids[12:18]]
+    recorded += [(ids[0], {"sex": "boy", "disability": "disability"}), (ids[1], {"disability": "no_disability"})]
+    recorded += [(one, {"sex": "a word", "disability": ["x"]}) for one in ids[18:20]]
+    for seconds, (report_id, fields) in enumerate(recorded):
+        note = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), year.desk.public[ONE], seconds)
+        sealed = note.note("child", "", **fields)  # type: ignore[arg-type]  # what no form sends
+        with year.database.write() as connection:
+            connection.execute(insert(t.note), asdict(sealed) | {"actor": "staff:x/mere", "created_at": seconds})
+    for day in (20, 90.5):
+        year.at(day).count()
+        assert {sheet for sheet, _ in year.tally()}.isdisjoint(("sex", "disability")), "no counter grows by one child"
+    year.at(104.1).count()
+    found = year.figures()
+    sexes = [found["sex", cell] for cell in ("girl", "boy", "another", "not_known")]
+    assert sexes == [11, 7, None, None], "the later note counts; another is none, so the last cell is hidden with it"
+    assert [found["disability", cell] for cell in ("disability", "no_disability", "not_known")] == [None] * 3
+    with year.database.read() as connection:
+        assert list(connection.execute(select(t.note))) == [], "and nothing of it stays"
+
+
+def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotline_reads_here(year: Year) -> None:
+    (vu,) = VU.all
+    read_here = {name: replace(hotline, delivery="console") for name, hotline in vu.hotlines.items()}
+    year.clock = year.counting(countries=Countries((replace(vu, hotlines=read_here),)))
+    year.at(3).file(12, channel="ussd")
+    year.file(20, channel="staff")
+    a = t.audit
+    with year.database.write() as connection:
+        ids = list(connection.execute(select(a.c.audit_id).where(a.c.act == "sent").limit(20)).scalars())
+        connection.execute(a.update().where(a.c.audit_id.in_(ids)).values(act="entry_stored"))
+    year.at(104.1).count()
+    found = year.figures()
+    assert found["total", "reports"] == 32
+    assert {cell for sheet, cell in found if sheet == "channel"} == {"staff", *CHANNEL_KINDS}
 
 
 @pytest.mark.parametrize(

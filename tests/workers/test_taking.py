@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, select, update
 
 from reports.case_state import ACTIVE, HANDLING_STATES
+from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, SealedNote, TransitionNotAllowed
 from reports.store.cases.case_status import CaseChange
@@ -170,6 +171,6 @@ def test_a_receipt_is_left_to_whoever_waits_for_it_just_now(desk: Desk, report: 
 def test_calls_are_forgotten_after_their_time(desk: Desk, report: str) -> None:
     month = 30 * 86400 * 1_000_000
     case_actions.perform(desk.database, step(report, "accepted", idempotency_key=KEY))
-    assert case_actions.delete_old_keys(desk.later(days=29).database, month) == 0
-    assert case_actions.delete_old_keys(desk.later(days=31).database, month) == 1
+    assert idempotency_keys.delete_old_keys(desk.later(days=29).database, month) == 0
+    assert idempotency_keys.delete_old_keys(desk.later(days=31).database, month) == 1
     assert rows(desk, t.callback) == []

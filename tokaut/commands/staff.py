@@ -8,6 +8,7 @@ import click
 
 from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite, is_valid_name
 from reports.countries.country import CountryError, load_countries
+from reports.store.cases import case_view
 from reports.store.privileges.rights import CONSOLE
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
@@ -96,7 +97,7 @@ def list_(hotline: str) -> None:
 @staff.command()
 @click.argument("name")
 def end(name: str) -> None:
-    """End the account of NAME at once: no login, and no session.
+    """End the account of NAME at once: no login, no session, and the reports they hold go back into the queue.
 
     \b
     Example:  tokaut staff end mere
@@ -107,7 +108,9 @@ def end(name: str) -> None:
         account = accounts.find_by_name(database, name)
         if account is None or account.ended_at is not None:
             raise CommandError(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
-        accounts.deactivate(database, account, accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:")))
+        actor = accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:"))
+        accounts.deactivate(database, account, actor)
+        case_view.put_back_reports(database, account, actor)
     echo(f"{name} has no access any more.")
 
 

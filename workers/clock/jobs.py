@@ -13,7 +13,7 @@ import structlog
 
 from reports.delivery import UNDELIVERED
 from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
-from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
+from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions
 from reports.store.cases import case_actions, drafts
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
@@ -169,7 +169,7 @@ class ClockJobs:
         messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
         messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
         correspondence.delete_unreadable_answers(self._database)
-        case_actions.delete_old_keys(self._database, CALLS_KEPT)
+        idempotency_keys.delete_old_keys(self._database, CALLS_KEPT)
         drafts.delete_old(self._database)
         on_call.delete_old(self._database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT)
         drill_runs.delete_missed(self._database)

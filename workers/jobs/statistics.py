@@ -1,6 +1,6 @@
 """Count new reports, publish a quarter once it is over, and detect changed numbers, addresses and keys.
 
-It opens heads and never bodies: no free text of a reporter is decrypted here.
+It opens heads, and what staff recorded of a child for the statistics, and never bodies: no free text is decrypted here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import structlog
 import locales
 from flows import catalogues
 from reports.countries.country import Countries, Country, CountryError
-from reports.crypto import DecryptError, SealContext, SealedBody, open_head
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body, open_head
 from reports.crypto.key_files import KeyFileError, list_keys
 from reports.escalation import Priority
 from reports.statistics import aggregation
@@ -27,7 +27,7 @@ from reports.statistics.aggregation import MIN_COUNT, SETTLED_AFTER, outcome_cel
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.operations import quarterly_figures
-from reports.store.operations.quarterly_figures import CountedReport, CountProgress, ReportHead
+from reports.store.operations.quarterly_figures import ChildNote, CountedReport, CountProgress, ReportHead
 from runtime.settings import Mode
 from runtime.telephony import CHANNEL_KINDS
 from runtime.time_units import DAY, HOUR
@@ -37,6 +37,7 @@ from workers.notifications.on_call import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
+CONSOLE_KIND, STAFF_CHANNEL = "console", "staff"
 DRILL_SETTLED_AFTER = 6 * DAY  # a day before the report is deleted
 COMMIT_MARGIN = HOUR  # transactions that were open at that time have committed by then
 
@@ -164,11 +165,48 @@ class StatisticsJob:
 
     def _publish(self, country: Country, quarter: str) -> None:
         counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
-        tables = aggregation.table_layout(country, quarter, self._languages[country.iso], self._channels)
+        child_notes = self._child_notes(country, quarter)
+        counted |= self._count_children(child_notes)
+        # Staff who read in the console may enter reports; elsewhere the cell would always be empty.
+        has_console = any(hotline.delivery == CONSOLE_KIND for hotline in country.hotlines.values())
+        channels = (STAFF_CHANNEL, *self._channels) if has_console else self._channels
+        tables = aggregation.table_layout(country, quarter, self._languages[country.iso], channels)
         figures = list(aggregation.quarter_figures(counted, tables))
         figures += aggregation.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
-        if quarterly_figures.publish(self._database, country.iso, quarter, figures):
+        note_ids = [note.note_id for note in child_notes]
+        if quarterly_figures.publish(self._database, country.iso, quarter, figures, note_ids):
             log.info("statistics_published", country=country.iso, count=len(figures))
+
+    def _child_notes(self, country: Country, quarter: str) -> list[ChildNote]:
+        """Return what staff recorded of the children of a quarter's reports.
+
+        It is read once, when the quarter is published: a counter that grew with each report would show its child.
+        """
+        start, end = aggregation.quarter_start(quarter), aggregation.quarter_end(quarter)
+        submitted = quarterly_figures.list_submitted(self._database, start - 1, end - 1)
+        report_ids = [report.report_id for report in submitted if report.country == country.iso]
+        return quarterly_figures.load_child_notes(self._database, report_ids)
+
+    def _count_children(self, notes: Iterable[ChildNote]) -> dict[str, dict[str, int]]:
+        """Return table → cell → number of reports. A later note of the same report replaces an earlier one."""
+        recorded: dict[str, Mapping[str, Any]] = {}
+        for note in notes:
+            try:
+                private_key = self._keys.of(note.recipient, note.key_id)
+                context = SealContext.of_message(note.mode, note.report_id, note.note_id, note.recipient)
+                opened = json.loads(
+                    open_body(private_key, context, SealedBody(note.key_id, note.wrap, b"", note.sealed))
+                )
+            except (DecryptError, ValueError):
+                continue
+            if isinstance(opened, dict):
+                recorded[note.report_id] = {**recorded.get(note.report_id, {}), **opened}
+        counts: dict[str, dict[str, int]] = {}
+        for fields in recorded.values():
+            for table, cell in aggregation.child_cells(fields):
+                cells = counts.setdefault(table, {})
+                cells[cell] = cells.get(cell, 0) + 1
+        return counts
 
 
 def _offered_languages(

@@ -10,9 +10,9 @@ create deliveries, so they only request a transfer, and the scheduler carries it
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
 
 from reports.case_state import HANDLING_STATES, Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, RecipientRole, TransferOutcome
@@ -20,36 +20,12 @@ from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
 from reports.store.engine.database import Database
+from reports.store.idempotency_keys import claim_key, key_exists
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer, find_answer_target, save_answer
 from reports.store.privileges import row_security
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
-
-
-def claim_key(connection: Connection, database: Database, key: bytes | None) -> bool:
-    """Store an idempotency key and return whether it is new.
-
-    Call it in the transaction of the effect. Without a key the request may be repeated, and the result is always True.
-    """
-    if key is None:
-        return True
-    row = database.insert_or_ignore(t.callback).values(call_key=key, at=database.now())
-    return bool(connection.execute(row).rowcount)
-
-
-def was_key_used(database: Database, key: bytes | None) -> bool:
-    """Return whether a request with this key has had its effect. False without a key."""
-    if key is None:
-        return False
-    with database.read() as connection:
-        return key_exists(connection, key)
-
-
-def key_exists(connection: Connection, key: bytes) -> bool:
-    """Return whether the key is stored, on an open connection."""
-    return connection.execute(select(t.callback.c.call_key).where(t.callback.c.call_key == key)).first() is not None
-
 
 # Actions on a report
 
@@ -70,7 +46,8 @@ class OutdatedRevision(Exception):
     """The reporter has sent a newer revision than the one that the actor had read."""
 
 
-NoteKind = Literal["reason", "answer", "note", "closing", "hoax"]
+NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
+CHILD_NOTE: Final = "child"  # of the child, for the statistics alone: no page shows it
 DraftKind = Literal["message", "note", "closing", "entry"]
 
 
@@ -242,19 +219,6 @@ def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
                 )
                 count += 1
     return count
-
-
-def delete_old_keys(database: Database, older: int) -> int:
-    """Delete idempotency keys older than `older` microseconds, and return how many.
-
-    A callback with a signature of that age is refused for its age, so its key is not needed any more.
-    """
-    is_old = t.callback.c.at < database.now_sql() - older
-    with database.read() as connection:
-        if connection.execute(select(t.callback.c.at).where(is_old).limit(1)).first() is None:
-            return 0
-    with database.write() as connection:
-        return connection.execute(delete(t.callback).where(is_old)).rowcount
 
 
 # Requests for a transfer

@@ -235,14 +235,17 @@ def _count_some(condition: ColumnElement[bool]) -> Any:
 
 def count_passed_to(database: Database, account: Account) -> int:
     """Count the reports that a colleague passed to this person and that they have not accepted yet."""
+    with read_as(database, account.hotline) as connection:
+        return int(connection.execute(_passed_query(), visibility_values(account)).scalar_one())
+
+
+@cache
+def _passed_query() -> Select[Any]:
     d, h = t.delivery.c, t.holding.c
     query = select(func.count(func.distinct(h.report_id))).select_from(t.holding)
     query = query.join(t.delivery, and_(d.report_id == h.report_id, d.hotline == h.hotline))
-    is_passed = (h.hotline == account.hotline, h.holder == account.name, h.handed_by.is_not(None))
-    with read_as(database, account.hotline) as connection:
-        counted = query.where(*is_passed, d.handling.in_((Handling.NONE, *ACTIVE)), is_visible())
-        count = connection.execute(counted, visibility_values(account))
-        return int(count.scalar_one())
+    is_passed = (h.hotline == _HOTLINE, h.holder == _NAME, h.handed_by.is_not(None))
+    return query.where(*is_passed, d.handling.in_((Handling.NONE, *ACTIVE)), is_visible())
 
 
 def list_cases(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, literal, not_, or_, sel
 from reports.case_state import ACTIVE, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.retention import ERASED
-from reports.store import audit_log
+from reports.store import audit_log, idempotency_keys
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import SealedNote
 from reports.store.cases.case_list import ADDITION_TYPES, BODY_TYPES
@@ -161,6 +161,7 @@ def open_case(database: Database, account: Account, report_id: str, *, is_read: 
         holding = _holding(connection, account.hotline, report_id)
         n = t.note.c
         note_query = select(t.note).where(n.report_id == report_id, n.recipient == account.hotline)
+        note_query = note_query.where(n.kind != case_actions.CHILD_NOTE)
         note_rows = tuple(connection.execute(note_query.order_by(n.created_at, n.note_id)))
         history = _history(connection, account.hotline, report_id)
         reveal_report(database, connection, report_id)
@@ -240,7 +241,7 @@ def save_change(
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
-        if case_actions.claim_key(connection, database, key):
+        if idempotency_keys.claim_key(connection, database, key):
             handling = case_status.load_handling(connection, case_ref)
             case_status.check_unchanged(connection, database, case_ref, handling, status)
             if "holder" in kept.values and handling not in (Handling.NONE, *ACTIVE):
@@ -289,16 +290,26 @@ def add_note(database: Database, account: Account, note: SealedNote, key: bytes 
     """Store a note for colleagues; nothing else changes. `key`: idempotency key of the form."""
     now = database.now()
     with write_as(database, account.hotline) as connection:
-        if not case_actions.claim_key(connection, database, key):
+        if not idempotency_keys.claim_key(connection, database, key):
             return
         connection.execute(insert(t.note), asdict(note) | {"actor": account.actor, "created_at": now})
         audit_log.append(connection, account.actor, "noted", note.report_id, now)
 
 
-def set_access(database: Database, lead: Account, report_id: str, staff_id: str, *, away: bool) -> None:
-    """Exclude a person from a report and delete their drafts for it, or let them see it again (S-26)."""
+def set_access(
+    database: Database, lead: Account, report_id: str, staff_id: str, key: bytes | None = None, *, away: bool
+) -> bool:
+    """Exclude a person from a report and delete their drafts for it, or let them see it again (S-26).
+
+    If the excluded person holds the report, it goes back into the queue, as by *Pass on…*. Return whether it did.
+    `key`: idempotency key of the form.
+    """
     k, now = t.kept_away.c, database.now()
+    case_ref = CaseRef(lead.hotline, report_id, lead.actor)
     with write_as(database, lead.hotline) as connection:
+        case_status.lock_report(connection, report_id)
+        if not idempotency_keys.claim_key(connection, database, key):
+            return False
         if away:
             connection.execute(delete(t.draft).where(t.draft.c.report_id == report_id, t.draft.c.staff_id == staff_id))
             connection.execute(database.insert_or_ignore(t.kept_away).values(report_id=report_id, staff_id=staff_id))
@@ -306,6 +317,43 @@ def set_access(database: Database, lead: Account, report_id: str, staff_id: str,
             connection.execute(delete(t.kept_away).where(k.report_id == report_id, k.staff_id == staff_id))
         act = "kept_away" if away else "let_near"
         audit_log.append(connection, lead.actor, act, report_id, now)
+        is_put_back = away and _is_held_by(connection, case_ref, staff_id)
+        if is_put_back:
+            _put_back(connection, database, case_ref)
+    return is_put_back
+
+
+def put_back_reports(database: Database, holder: Account, by: str) -> int:
+    """Put the open reports that a person holds back into the queue, and return how many: the person cannot read them.
+
+    `by`: the actor who does it.
+    """
+    h = t.holding.c
+    held_query = select(h.report_id).where(h.hotline == holder.hotline, h.holder == holder.name)
+    count = 0
+    actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's people have one of their own
+    with write_as(database, holder.hotline, actor_hotline) as connection:
+        for report_id in sorted(connection.execute(held_query).scalars()):
+            case_ref = CaseRef(holder.hotline, report_id, by)
+            case_status.lock_report(connection, report_id)
+            if _is_held_by(connection, case_ref, holder.staff_id):
+                _put_back(connection, database, case_ref)
+                count += 1
+    return count
+
+
+def _put_back(connection: Connection, database: Database, whose: CaseRef) -> None:
+    values = {"holder": case_status.UNASSIGNED, "handed_by": case_status.actor_name(whose.actor)[:24]}
+    case_status.save_change(connection, database, whose, CaseChange("put_back", values))
+    case_status.record_change(connection, database, whose)
+
+
+def _is_held_by(connection: Connection, whose: CaseRef, staff_id: str) -> bool:
+    """Return whether this person holds an open report, or it was passed to them."""
+    handling = case_status.load_handling(connection, whose)
+    status = case_status.load_status(connection, whose.hotline, whose.report_id, handling)
+    name = connection.execute(select(t.staff.c.name).where(t.staff.c.staff_id == staff_id)).scalar()
+    return handling in (Handling.NONE, *ACTIVE) and name is not None and status.holder == name
 
 
 def list_excluded(database: Database, report_id: str) -> frozenset[str]:

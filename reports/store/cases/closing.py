@@ -10,8 +10,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState
-from reports.store import outbox
-from reports.store.cases import case_actions, case_status
+from reports.store import idempotency_keys, outbox
+from reports.store.cases import case_status
 from reports.store.cases.case_actions import SealedNote, TransitionNotAllowed
 from reports.store.cases.case_status import CaseChange, CaseRef
 from reports.store.engine.database import Database
@@ -43,7 +43,7 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
     case_ref, now = CaseRef(account.hotline, report_id, account.actor), database.now()
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
-        if not case_actions.claim_key(connection, database, key):
+        if not idempotency_keys.claim_key(connection, database, key):
             return
         rows = _own_deliveries(connection, account.hotline, report_id)
         holding = _holding(connection, account.hotline, report_id)
@@ -101,7 +101,7 @@ def _change_mark(
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
-        if not case_actions.claim_key(connection, database, key):
+        if not idempotency_keys.claim_key(connection, database, key):
             return
         handling = case_status.load_handling(connection, case_ref)
         case_status.check_unchanged(connection, database, case_ref, handling, status)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final, get_args
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from reports.store.cases.case_actions import DraftKind, SealedNote
 from reports.store.engine.database import Database
+from reports.store.idempotency_keys import claim_key, key_exists
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
@@ -26,18 +27,32 @@ ENTRY: Final = "entry"
 DRAFT_KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 
 
-def save(database: Database, account: Account, sealed: SealedNote) -> None:
-    """Save a draft; it replaces the same person's draft of the same kind for the same report."""
+def save(database: Database, account: Account, sealed: SealedNote, page: bytes | None = None) -> None:
+    """Save a draft; it replaces the same person's draft of the same kind for the same report.
+
+    `page`: key of the page and the field that it comes from. A page that has sent its text saves no draft of it any
+    more: what a script had saved before may arrive after Send.
+    """
     with write_as(database, account.hotline) as connection:
+        _lock(connection, account)
+        if page is not None and key_exists(connection, page):
+            return
         connection.execute(delete(t.draft).where(*_own_drafts(account, sealed.report_id, (sealed.kind,))))
         row = asdict(sealed) | {"staff_id": account.staff_id, "saved_at": database.now()}
         connection.execute(insert(t.draft), row)
 
 
-def discard(database: Database, account: Account, report_id: str, *kinds: DraftKind) -> None:
-    """Delete this person's drafts of these kinds for a report."""
+def discard(database: Database, account: Account, report_id: str, kind: DraftKind, page: bytes | None = None) -> None:
+    """Delete this person's draft of a kind for a report. `page`: key of the page that has sent it; see `save`."""
     with write_as(database, account.hotline) as connection:
-        connection.execute(delete(t.draft).where(*_own_drafts(account, report_id, kinds)))
+        _lock(connection, account)
+        claim_key(connection, database, page)
+        connection.execute(delete(t.draft).where(*_own_drafts(account, report_id, (kind,))))
+
+
+def _lock(connection: Connection, account: Account) -> None:
+    """Let one of the person's drafts be saved or discarded at a time, so that neither overtakes the other."""
+    connection.execute(select(t.staff.c.staff_id).where(t.staff.c.staff_id == account.staff_id).with_for_update())
 
 
 def list_drafts(database: Database, account: Account, report_id: str) -> Sequence[Any]:

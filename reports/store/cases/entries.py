@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 
+from sqlalchemy import select
+
 from reports.escalation import PendingKind
 from reports.store import audit_log
-from reports.store.cases.case_actions import claim_key, was_key_used
 from reports.store.engine.database import Database
-from reports.store.privileges.row_security import write_as
+from reports.store.idempotency_keys import claim_key, was_key_used
+from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
 from reports.store.submissions import Submission
@@ -56,6 +58,14 @@ def enter(
 def has_code(database: Database, key: bytes) -> bool:
     """Return whether the report of this form was stored with a code; a form that is sent again gets no other answer."""
     return was_key_used(database, _code_key(key))
+
+
+def entered_at(database: Database, account: Account, report_id: str) -> int:
+    """Return when this person entered a report, in microseconds; 0 if they did not."""
+    a = t.audit.c
+    query = select(a.at).where(a.actor == account.actor, a.act == "entered", a.object_id == report_id)
+    with read_as(database, account.hotline) as connection:
+        return connection.execute(query).scalar() or 0
 
 
 def _code_key(key: bytes) -> bytes:

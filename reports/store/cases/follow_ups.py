@@ -15,7 +15,8 @@ from reports.case_state import ACTIVE
 from reports.delivery import REPORT_TYPES, DeliveryState
 from reports.escalation import PRIORITIES, Priority
 from reports.follow_up import grace
-from reports.store.cases import case_actions, case_status
+from reports.store import idempotency_keys
+from reports.store.cases import case_status
 from reports.store.cases.case_actions import TransitionNotAllowed
 from reports.store.cases.case_list import is_visible, visibility_values
 from reports.store.cases.case_status import CaseChange, CaseRef
@@ -103,7 +104,7 @@ def set_date(
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         case_status.lock_report(connection, report_id)
-        if not case_actions.claim_key(connection, database, key):
+        if not idempotency_keys.claim_key(connection, database, key):
             return
         handling = case_status.load_handling(connection, case_ref)
         if handling not in ACTIVE:

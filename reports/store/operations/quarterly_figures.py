@@ -16,11 +16,18 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
 from reports.escalation import Priority
 from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
+from reports.store.cases.case_actions import CHILD_NOTE
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
 
-SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed")  # acts with which a report is stored
+SUBMITTED_ACTS = (
+    "sent",
+    "rescued",
+    "words_filed",
+    "unread_filed",
+    "entry_stored",
+)  # acts with which a report is stored
 HANDLED_ACTS = HANDLING_STATES
 CLOSED_ACTS = {f"closed:{outcome}"[:24]: outcome for outcome in CaseOutcome}  # act with which staff close a report
 REOPENED_ACTS = ("close_undone", Handling.IN_PROGRESS)
@@ -50,6 +57,19 @@ class ReportHead:
     key_id: str
     wrap: bytes
     head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChildNote:
+    """What staff recorded of the child when they closed a report, sealed to their hotline."""
+
+    report_id: str
+    mode: Mode
+    recipient: str
+    note_id: str
+    key_id: str
+    wrap: bytes
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +114,19 @@ def load_heads(database: Database, report_ids: Sequence[str]) -> list[ReportHead
     with database.read() as connection:
         for ids in _batches(report_ids):
             results += [ReportHead(*row) for row in connection.execute(query.where(r.report_id.in_(ids)))]
+    return results
+
+
+def load_child_notes(database: Database, report_ids: Sequence[str]) -> list[ChildNote]:
+    """Return what staff recorded of the child of each report, the latest note last."""
+    r, n = t.report.c, t.note.c
+    query = select(r.report_id, r.mode, n.recipient, n.note_id, n.key_id, n.wrap, n.sealed)
+    query = query.join_from(t.note, t.report, n.report_id == r.report_id).where(n.kind == CHILD_NOTE)
+    results: list[ChildNote] = []
+    with database.read() as connection:
+        for ids in _batches(report_ids):
+            rows = connection.execute(query.where(r.report_id.in_(ids)).order_by(n.created_at, n.note_id))
+            results += [ChildNote(*row) for row in rows]
     return results
 
 
@@ -211,10 +244,13 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
             yield milestone, report_id, first_at
 
 
-def publish(database: Database, country: str, quarter: str, shown: Collection[Figure]) -> bool:
+def publish(
+    database: Database, country: str, quarter: str, shown: Collection[Figure], counted_notes: Sequence[str] = ()
+) -> bool:
     """Publish the figures of a quarter for good, and delete its counters in the same transaction.
 
-    Returns False if it was published before.
+    `counted_notes`: ids of the notes about children that are in the figures; they are deleted too. Returns False if the
+    quarter was published before.
     """
     key = {"quarter": quarter, "country": country}
     rows = [{**key, "sheet": sheet, "cell": cell, "number": count} for sheet, cell, count in shown]
@@ -227,6 +263,8 @@ def publish(database: Database, country: str, quarter: str, shown: Collection[Fi
             connection.execute(insert(t.figure), rows)
         connection.execute(delete(t.tally).where(q.quarter == quarter, q.country == country))
         connection.execute(delete(t.screen_tally).where(*_in_quarter(country, quarter)))
+        for ids in _batches(counted_notes):
+            connection.execute(delete(t.note).where(t.note.c.note_id.in_(ids), t.note.c.kind == CHILD_NOTE))
         return not is_published
 
 

@@ -5,7 +5,7 @@ Invitations and changes of role, password and membership are written to the audi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -107,7 +107,8 @@ def list_accounts(database: Database, hotline: str) -> tuple[Account, ...]:
 def invite(database: Database, one: Invitation) -> bool:
     """Store an invitation, and return whether the name was free.
 
-    It replaces older invitations of the same hotline for the name.
+    It replaces older invitations of the same hotline for the name. One that restores an account removes the account's
+    passkeys at once: they may be on the phone that was lost.
     """
     same_name = select(s.staff.c.staff_id).where(s.staff.c.name == one.name, s.staff.c.staff_id != (one.staff_id or ""))
     now = database.now()
@@ -119,6 +120,8 @@ def invite(database: Database, one: Invitation) -> bool:
         connection.execute(delete(s.invitation).where(is_older))
         connection.execute(insert(s.invitation), asdict(one))
         audit_log.append(connection, one.made_by, "invited", f"{one.hotline}/{one.name}"[:80], now)
+        if one.staff_id and connection.execute(delete(s.passkey).where(s.passkey.c.staff_id == one.staff_id)).rowcount:
+            audit_log.append(connection, one.made_by, "passkeys_removed", one.staff_id, now)
     return True
 
 
@@ -195,9 +198,12 @@ def reset_failed_logins(database: Database, account: Account) -> None:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(wrong=0))
 
 
-def set_password(database: Database, account: Account, password: str) -> None:
-    """Set another password and end the account's sessions: anybody who knew the old one is logged out."""
-    _change(database, account, account.actor, "password_changed", {"password": password})
+def set_password(database: Database, account: Account, password: str, passkeys: Collection[bytes] = ()) -> None:
+    """Set another password and end the account's sessions: anybody who knew the old one is logged out.
+
+    `passkeys`: credential ids of the account's passkeys that are removed in the same transaction.
+    """
+    _change(database, account, account.actor, "password_changed", {"password": password}, passkeys=passkeys)
 
 
 def set_role(database: Database, account: Account, role: StaffRole, by: str) -> None:
@@ -249,8 +255,9 @@ def _change(
     values: dict[str, object],
     *,
     revoke_requests: bool = False,
+    passkeys: Collection[bytes] = (),
 ) -> None:
-    """Change an account, end its sessions, delete its drafts, and write the audit entry.
+    """Change an account, end its sessions, delete its drafts and these of its passkeys, and write the audit entries.
 
     `revoke_requests`: also delete its invitations and the open requests by or about it. Otherwise the person could get
     back in by a link of their own.
@@ -268,6 +275,9 @@ def _change(
             demotion = s.lowering.c
             connection.execute(delete(s.lowering).where(or_(demotion.asked_by == own_id, demotion.staff_id == own_id)))
         audit_log.append(connection, changed_by, act, account.staff_id, now)
+        own_passkeys = s.passkey.c.staff_id == account.staff_id, s.passkey.c.credential_id.in_(passkeys)
+        for _ in range(connection.execute(delete(s.passkey).where(*own_passkeys)).rowcount if passkeys else 0):
+            audit_log.append(connection, changed_by, "passkey_removed", account.staff_id, now)
 
 
 def _hotline_of(actor: str) -> str:

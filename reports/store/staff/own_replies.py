@@ -14,6 +14,7 @@ from sqlalchemy import Connection, exists, insert, select, update
 
 from reports.store import audit_log
 from reports.store.engine.database import Database
+from reports.store.idempotency_keys import claim_key, key_exists
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -56,15 +57,24 @@ def list_signed(database: Database, hotline: str) -> tuple[OwnReply, ...]:
     return tuple(reply for reply in list_replies(database, hotline) if reply.signed_at is not None)
 
 
-def write(database: Database, lead: Account, texts: Mapping[str, str]) -> str | None:
-    """Store a reply that waits for a second lead, and return its id; None if the hotline has too many replies."""
+class TooManyReplies(Exception):
+    """The hotline has MAX_REPLIES replies: one must be withdrawn first."""
+
+
+def write(database: Database, lead: Account, texts: Mapping[str, str], key: bytes | None = None) -> str:
+    """Store a reply that waits for a second lead, and return its id.
+
+    `key`: idempotency key of the form; of a form that was sent before nothing is stored. Raises TooManyReplies.
+    """
     now = database.now()
     reply_id = new_id(now)
     o = t.own_reply.c
     count_query = select(o.reply_id).where(o.hotline == lead.hotline, o.withdrawn_at.is_(None)).distinct()
     with write_as(database, lead.hotline) as connection:
+        if not claim_key(connection, database, key):
+            return reply_id
         if len(connection.execute(count_query).all()) >= MAX_REPLIES:
-            return None
+            raise TooManyReplies  # the key is not stored: the same form may be sent again
         row = {"reply_id": reply_id, "hotline": lead.hotline, "written_by": lead.staff_id, "written_at": now}
         connection.execute(
             insert(t.own_reply), [row | {"language": tag, "text": text} for tag, text in sorted(texts.items())]
@@ -73,25 +83,29 @@ def write(database: Database, lead: Account, texts: Mapping[str, str]) -> str | 
     return reply_id
 
 
-def sign(database: Database, lead: Account, reply_id: str) -> bool:
-    """Sign a reply that another lead wrote, and return whether that was possible: all staff see it from then on."""
+def sign(database: Database, lead: Account, reply_id: str, key: bytes | None = None) -> bool:
+    """Sign a reply that another lead wrote, and return whether it is signed: all staff see it from then on.
+
+    `key`: idempotency key of the form; True also if this form signed it before.
+    """
     o = t.own_reply.c
     conditions = (o.signed_at.is_(None), o.written_by != lead.staff_id, _writer_is_lead(lead.hotline))
-    return _mark(database, lead, reply_id, "signed", *conditions)
+    return _mark(database, lead, reply_id, "signed", key, *conditions)
 
 
-def withdraw(database: Database, lead: Account, reply_id: str) -> bool:
-    """Withdraw a reply, and return whether there was one."""
-    return _mark(database, lead, reply_id, "withdrawn")
+def withdraw(database: Database, lead: Account, reply_id: str, key: bytes | None = None) -> bool:
+    """Withdraw a reply, and return whether there was one. `key`: as for `sign`."""
+    return _mark(database, lead, reply_id, "withdrawn", key)
 
 
-def _mark(database: Database, lead: Account, reply_id: str, mark: str, *conditions: Any) -> bool:
+def _mark(database: Database, lead: Account, reply_id: str, mark: str, key: bytes | None, *conditions: Any) -> bool:
     o, now = t.own_reply.c, database.now()
     values = {f"{mark}_by": lead.staff_id, f"{mark}_at": now}
     is_current = (o.reply_id == reply_id, o.hotline == lead.hotline, o.withdrawn_at.is_(None), *conditions)
     with write_as(database, lead.hotline) as connection:
         if not _update(connection, is_current, values):
-            return False
+            return key is not None and key_exists(connection, key)
+        claim_key(connection, database, key)
         audit_log.append(connection, lead.actor, f"reply_{mark}", reply_id, now)
     return True
 
