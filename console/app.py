@@ -13,7 +13,7 @@ import structlog
 from flask import Flask, Response
 
 import locales
-from console import api, templating
+from console import api, deliveries, templating
 from console.api import load_signatures
 from console.auth import access_control, invitations, login, passkey_views
 from console.auth.access_control import exempt
@@ -144,7 +144,9 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     templating.attach(
         app, settings.mode, countries, services.page_catalogues, services.screen_catalogues, now=database.now
     )
-    app.register_blueprint(api.blueprint(load_signatures(variables, countries.hotlines)))
+    signatures = load_signatures(variables, countries.hotlines)
+    app.register_blueprint(api.blueprint(signatures))
+    app.register_blueprint(deliveries.blueprint(signatures))
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     if settings.mode == Mode.TRAINING:
