@@ -10,7 +10,8 @@ import sys
 from collections.abc import Mapping
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 import locales
 from console import api, deliveries, templating
@@ -96,6 +97,8 @@ def _health() -> Response:
 
 
 def _add_headers(response: Response) -> Response:
+    if response.status_code == 405 and isinstance(request.routing_exception, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(request.routing_exception.valid_methods or ()))
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

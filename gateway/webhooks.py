@@ -40,7 +40,6 @@ MOST_READ_AT_ONCE = 8 * 1024  # of a USSD request that is read on the event loop
 PLAIN = "text/plain; charset=utf-8"
 # For an unknown address, a wrong token, or a channel that is not configured.
 NOT_FOUND = HttpResponse(404, PLAIN, b"Not found\n")
-_OTHER_METHOD = HttpResponse(405, PLAIN, b"")
 _TOO_LARGE = HttpResponse(413, PLAIN, b"")
 _SEND_AGAIN = HttpResponse(503, PLAIN, b"")
 _FORGED = HttpResponse(403, PLAIN, b"Forbidden\n")
@@ -103,7 +102,7 @@ class Webhooks:
             return NOT_FOUND
         channel, name, endpoint = match
         if head.method not in endpoint.methods:
-            return _OTHER_METHOD
+            return HttpResponse(405, PLAIN, b"", {"Allow": ", ".join(sorted(endpoint.methods))})
         if not channel.may_be_genuine(head.header):
             self._refused("signature", channel.name)
             return _FORGED
