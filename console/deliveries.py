@@ -17,6 +17,7 @@ from flask import Blueprint, Response, request
 
 from console.api import PLAIN, CallbackSignatures
 from console.auth.access_control import exempt
+from console.responses import InvalidForm, parse_query
 from console.services import services
 from reports.delivery import DeliveryState
 from reports.json_bodies import json_bytes, rfc3339
@@ -92,15 +93,18 @@ def _count_request(hotline: str) -> bool:
 
 def _parse_query() -> PageQuery:
     """Read the parameters of the address. Raises InvalidQuery."""
-    names = [name for name, _ in request.args.items(multi=True)]
-    if set(names) - _PARAMETERS or len(set(names)) < len(names):
+    try:
+        fields = parse_query(request)
+    except InvalidForm:
+        fields = {"": ""}
+    if set(fields) - _PARAMETERS:
         raise InvalidQuery("The address may have since and after, each once, and nothing else.")
     oldest = services.database.now() - PERIOD_DAYS * DAY
-    since = _parse_time(request.args["since"]) if "since" in request.args else oldest
+    since = _parse_time(fields["since"]) if "since" in fields else oldest
     if since < oldest:
         moment = rfc3339(oldest // SECOND + 60)
         raise InvalidQuery(f"since is at most {PERIOD_DAYS} days ago, such as {moment}; without it you get all.")
-    return PageQuery(since, _parse_position(request.args["after"]) if "after" in request.args else None)
+    return PageQuery(since, _parse_position(fields["after"]) if "after" in fields else None)
 
 
 def _parse_time(text: str) -> int:
