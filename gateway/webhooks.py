@@ -33,6 +33,7 @@ from gateway.metrics import WebMetrics
 from gateway.submission.builder import NotStored
 from gateway.threads import BlockingPool, TooManyUnverified
 from reports.store.engine.database import DatabaseUnavailable
+from runtime import tracing
 
 HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body
@@ -116,14 +117,19 @@ class Webhooks:
     async def answer(self, authorized: AuthorizedRequest, body: bytes) -> HttpResponse:
         """Handle a complete request and return the answer. Raises nothing."""
         head = authorized.head
+        channel, name = authorized.channel.name, authorized.name
         try:
-            with self._blocking.request(time.monotonic() - head.arrived_at):
+            with (
+                tracing.span("reply", channel=channel, endpoint=name) as span,
+                self._blocking.request(time.monotonic() - head.arrived_at),
+            ):
                 answer = await self._answer(authorized, RawRequest(head.method, head.target, head.header, body))
+                span.set(status=answer.status)
         except Exception:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        self._metrics.answered(authorized.channel.name, authorized.name or "-", time.monotonic() - head.arrived_at)
+        self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:
