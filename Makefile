@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage drops lock clean
+.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage contracts drops lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ coverage: setup ## which lines and branches the tests run; takes about twice as 
 	@rm -rf var/coverage && mkdir -p var/coverage
 	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/coverage run -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" $(TESTS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report | tail -40
+
+contracts: setup ## schemathesis against a running web and console by docs/contracts; EXAMPLES= of each operation, SEED=
+	@$(BIN)/python -m tests.contracts
 
 drops: setup ## 10,000 callers whose lines drop, and how many are heard; CALLERS=, SEED=
 	@$(BIN)/python -m tests.drops

@@ -31,6 +31,7 @@ from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 from runtime import strict_json
 from runtime.settings import Secret, from_environment, load_hotline_settings
 from runtime.settings.parsers import webhook_secret_field
+from runtime.strict_json import NumberText
 
 FIELDS = ("report_id", "state", "reason", "message")
 MAX_REASON_LENGTH = 1000  # characters; a message has limits of its own, in console.bodies
@@ -89,7 +90,7 @@ def _name_problems(pairs: Iterable[tuple[str, object]]) -> Iterator[str]:
     if len(set(names)) < len(names):
         yield "No name may stand there twice."
     for name, value in pairs:
-        if name in FIELDS and not isinstance(value, str | None):
+        if name in FIELDS and (isinstance(value, NumberText) or not isinstance(value, str | None)):
             yield f"{name} is a text."
 
 

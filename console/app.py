@@ -10,10 +10,11 @@ import sys
 from collections.abc import Mapping
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 import locales
-from console import api, templating
+from console import api, deliveries, templating
 from console.api import load_signatures
 from console.auth import access_control, invitations, login, passkey_views
 from console.auth.access_control import exempt
@@ -96,6 +97,8 @@ def _health() -> Response:
 
 
 def _add_headers(response: Response) -> Response:
+    if response.status_code == 405 and isinstance(request.routing_exception, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(request.routing_exception.valid_methods or ()))
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
@@ -144,7 +147,9 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     templating.attach(
         app, settings.mode, countries, services.page_catalogues, services.screen_catalogues, now=database.now
     )
-    app.register_blueprint(api.blueprint(load_signatures(variables, countries.hotlines)))
+    signatures = load_signatures(variables, countries.hotlines)
+    app.register_blueprint(api.blueprint(signatures))
+    app.register_blueprint(deliveries.blueprint(signatures))
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     if settings.mode == Mode.TRAINING:

@@ -1,0 +1,1 @@
+import runtime as runtime  # before redis-py: see there

@@ -50,7 +50,7 @@ from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.operations import maintenance
 from reports.store.spool import Spool
-from runtime import event_loop_guard, logs, metrics_files, redis_clients
+from runtime import event_loop_guard, logs, metrics_files, redis_clients, tracing
 from runtime.hardening import harden
 from runtime.queue import JobQueue
 from runtime.settings import CommonSettings, Mode, SettingError, SettingFault, WebSecrets, load_all_settings
@@ -62,6 +62,7 @@ WRONG = (
     country.CountryError,
     key_files.KeyFileError,
     loader.FlowError,
+    tracing.TracingUnavailable,
 )
 QUEUE_SECONDS = 0.05  # time limit of the job queue: after "Sent" nothing may block
 
@@ -138,6 +139,7 @@ class _Configuration:
 def _read(environ: Mapping[str, str]) -> _Configuration:
     settings = load_all_settings((CommonSettings, WebSecrets), environ)
     common = settings[CommonSettings]
+    tracing.configure("web", common.traces)
     keys = settings[WebSecrets].web_keys or common.keys
     # The demo runs under one account; elsewhere the account of `web` must have no access to a private key.
     key_files.refuse_private_keys(keys / "public" if common.mode == Mode.DEMO else keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from gateway import webhooks
 from gateway.messaging.model import Channel, HttpResponse
@@ -51,8 +52,11 @@ def response(answer: HttpResponse) -> Response:
 def harden(answer: Response) -> Response:
     """Set the security headers of every response, and return it.
 
-    A header that is set already stays: the phone's page has a policy of its own.
+    A header that is set already stays: the phone's page has a policy of its own. A 405 names the methods of its
+    address; a webhook's has done so already, and only to an authorized sender.
     """
+    if answer.status_code == 405 and isinstance(request.routing_exception, MethodNotAllowed):
+        answer.headers.setdefault("Allow", ", ".join(sorted(request.routing_exception.valid_methods or ())))
     for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
     return answer

@@ -33,6 +33,7 @@ from gateway.metrics import WebMetrics
 from gateway.submission.builder import NotStored
 from gateway.threads import BlockingPool, TooManyUnverified
 from reports.store.engine.database import DatabaseUnavailable
+from runtime import tracing
 
 HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body
@@ -40,7 +41,6 @@ MOST_READ_AT_ONCE = 8 * 1024  # of a USSD request that is read on the event loop
 PLAIN = "text/plain; charset=utf-8"
 # For an unknown address, a wrong token, or a channel that is not configured.
 NOT_FOUND = HttpResponse(404, PLAIN, b"Not found\n")
-_OTHER_METHOD = HttpResponse(405, PLAIN, b"")
 _TOO_LARGE = HttpResponse(413, PLAIN, b"")
 _SEND_AGAIN = HttpResponse(503, PLAIN, b"")
 _FORGED = HttpResponse(403, PLAIN, b"Forbidden\n")
@@ -103,7 +103,7 @@ class Webhooks:
             return NOT_FOUND
         channel, name, endpoint = match
         if head.method not in endpoint.methods:
-            return _OTHER_METHOD
+            return HttpResponse(405, PLAIN, b"", {"Allow": ", ".join(sorted(endpoint.methods))})
         if not channel.may_be_genuine(head.header):
             self._refused("signature", channel.name)
             return _FORGED
@@ -117,14 +117,19 @@ class Webhooks:
     async def answer(self, authorized: AuthorizedRequest, body: bytes) -> HttpResponse:
         """Handle a complete request and return the answer. Raises nothing."""
         head = authorized.head
+        channel, name = authorized.channel.name, authorized.name
         try:
-            with self._blocking.request(time.monotonic() - head.arrived_at):
+            with (
+                tracing.span("reply", channel=channel, endpoint=name) as span,
+                self._blocking.request(time.monotonic() - head.arrived_at),
+            ):
                 answer = await self._answer(authorized, RawRequest(head.method, head.target, head.header, body))
+                span.set(status=answer.status)
         except Exception:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        self._metrics.answered(authorized.channel.name, authorized.name or "-", time.monotonic() - head.arrived_at)
+        self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:

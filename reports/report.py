@@ -1,4 +1,4 @@
-"""Build a report and its JSON as a hotline receives it: cop-report 1.0 (docs/cop-report-1.0.schema.json). Pure."""
+"""Build a report and its JSON as a hotline receives it: cop-report 1.0 of docs/contracts. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Parse JSON of unknown senders that can be read in one way only. Forbidden input is refused before it is parsed.
 
-Numbers stay the text that was written: a sender of a long number must not make us work.
+Numbers stay the text that was written (NumberText): a sender of a long number must not make us work.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ MAX_DIGITS: Final = 20
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
+class NumberText(str):
+    """A number as it was written, so that a caller can tell it from a text."""
+
+    __slots__ = ()
+
+
 class StrictJsonError(ValueError):
     """Input breaks a rule. The message names the rule and holds nothing of the input."""
 
@@ -26,7 +32,12 @@ def object_pairs(text: str) -> tuple[tuple[str, object], ...]:
     try:
         # strict=False: a raw line feed in a person's words is no reason to lose the words
         pairs = json.loads(
-            text, strict=False, object_pairs_hook=tuple, parse_int=_digits, parse_float=str, parse_constant=_refuse
+            text,
+            strict=False,
+            object_pairs_hook=tuple,
+            parse_int=_digits,
+            parse_float=NumberText,
+            parse_constant=_refuse,
         )
     except StrictJsonError:
         raise
@@ -47,10 +58,10 @@ def _refuse_depth(text: str) -> None:
             raise StrictJsonError(f"nested deeper than {MAX_DEPTH}")
 
 
-def _digits(number: str) -> str:
+def _digits(number: str) -> NumberText:
     if len(number.lstrip("-")) > MAX_DIGITS:
         raise StrictJsonError(f"integer of more than {MAX_DIGITS} digits")
-    return number
+    return NumberText(number)
 
 
 def _refuse(_: str) -> NoReturn:

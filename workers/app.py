@@ -25,7 +25,7 @@ from reports.escalation import Priority, max_step_delays
 from reports.store.database_check import check_ready
 from reports.store.engine.database import Database
 from reports.store.privileges.rights import ProcessAccount
-from runtime import metrics_files
+from runtime import metrics_files, tracing
 from runtime.queue import JobQueue
 from runtime.redis_clients import queue_client
 from runtime.settings import CommonSettings, Mode, OperatorSettings, SettingError, SettingFault, load_all_settings
@@ -74,6 +74,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     """
     settings = load_all_settings((CommonSettings, OperatorSettings), environ)
     common, operator = settings[CommonSettings], settings[OperatorSettings]
+    tracing.configure(name.partition("-")[0], common.traces)
     countries = _countries(common)
     database = Database(common.database_url, offset=common.clock_offset)
     account: ProcessAccount = "clock" if name.startswith("clock") else "worker"

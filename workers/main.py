@@ -36,6 +36,7 @@ from runtime.hardening import harden
 from runtime.queue import DELIVER_JOB, QUEUE_NAMES, SEND_SMS_JOB, AllowedJob, JobNotAllowed, QueueName
 from runtime.redis_clients import queue_client
 from runtime.settings import SettingError
+from runtime.tracing import TracingUnavailable
 from workers.app import WorkerServices, create_outage_monitor, create_scheduler, create_services
 from workers.jobs import deliver
 from workers.metrics import WorkerMetrics
@@ -160,7 +161,7 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     try:
         parts = create_services(f"{kind}-{number}", environ, stopping.is_set)
         run(kind, parts, environ, stopping)
-    except (SettingError, InvalidDatabaseURL, CountryError, WrongDatabase) as error:
+    except (SettingError, InvalidDatabaseURL, CountryError, WrongDatabase, TracingUnavailable) as error:
         sys.exit(str(error))
 
 

@@ -14,6 +14,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not_given": "{who} was refused access to a report.",
     "number_shown": "{who} had the reporter's number shown outside the safe hours.",
     "exported:json": "{who} downloaded the report as JSON.",
+    "fetched_again": "{who} fetched the encrypted report again.",
     "printed": "{who} printed the report without the number.",
     "printed:number": "{who} printed the report with the number.",
     "exported:statistics": "{who} downloaded a table of the statistics.",
@@ -88,7 +89,17 @@ OTHER_ACT: Final = "{who}: {act}"  # an act of a later release; it is not transl
 GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "opened": (
         "Opened, shown, downloaded",
-        ("read", "read_many", "looked_for", "number_shown", "printed", "printed:", "exported:", "referral:"),
+        (
+            "read",
+            "read_many",
+            "fetched_again",
+            "looked_for",
+            "number_shown",
+            "printed",
+            "printed:",
+            "exported:",
+            "referral:",
+        ),
     ),
     "refused": ("Refused access, failed logins", ("not_given", "login_refused", "passkey_counter_back")),
     "taken": ("Took, in progress", ("accepted", "holds", "in_progress", "entered", "follow_up_")),

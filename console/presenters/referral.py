@@ -1,6 +1,6 @@
 """A referral form: the parts of a report that one service passes to another, with consent and purpose. Pure.
 
-The same parts are made into JSON (docs/cop-referral-1.0.schema.json) and, as labelled lines, into a PDF.
+The same parts are made into JSON (docs/contracts/cop-referral-1.0.schema.json) and, as labelled lines, into a PDF.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from gateway.threads import BlockingPool
 from reports.countries.country import Countries, Country, normalize_code
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
+from runtime import tracing
 from runtime.telephony import CHANNEL_KINDS, ChannelKind
 
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class Dispatcher:
 
     async def _take(self, channel: Channel, inbound: Inbound) -> Reply:
         request = self._caller(channel, inbound)
+        tracing.annotate(country=request.country.iso)
         if inbound.kind == "ussd":
             return await self._conversation.take(request)
         if not request.sender.answerable:

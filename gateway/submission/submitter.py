@@ -26,6 +26,7 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission, SubmissionResult
+from runtime import tracing
 from runtime.queue import DELIVER_JOB, JobQueue
 from runtime.telephony import ChannelKind
 
@@ -120,6 +121,14 @@ class Submitter:
 
         `with_code`: also create the mailbox, so that code and PIN can be shown.
         """
+        with tracing.span("send", channel=content.channel, country=content.country.iso) as span:
+            sent = self._send(content, report, recipients, with_code=with_code)
+            span.set(report_id=sent.report_id, priority=sent.min_priority)
+            return sent
+
+    def _send(
+        self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
+    ) -> ReportRef:
         if spooled_send := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
             report = known_up_to(replace(report, report_id=spooled_send[0]), max(report.revision, spooled_send[1]))
         report = _with_secret(replace(report, named_recipients=recipients))

@@ -118,6 +118,13 @@ def require_https(address: str) -> str | None:
     return None if address.startswith("https://") else "begins with http://; live mode needs https://"
 
 
+def require_https_elsewhere(address: str | None) -> str | None:
+    """Return a fault, for `live=`, if an address on another machine is without https; else None."""
+    if address is None or urlsplit(address).hostname in {"127.0.0.1", "::1", "localhost"}:
+        return None
+    return require_https(address)
+
+
 def database_address(text: str) -> Secret[str]:
     """Parse the address of a PostgreSQL or SQLite database."""
     return _address(

@@ -305,6 +305,14 @@ class CommonSettings(RedisSettings):
     countries: tuple[str, ...] = countries_field()
     draft_languages: tuple[str, ...] | None = draft_languages_field()
     country_dir: Path | None = country_folder_field()
+    traces: str | None = env(
+        "TOKAUT_TRACES",
+        parsers.web_address,
+        default=None,
+        live=parsers.require_https_elsewhere,
+        meaning="where to send traces, with ids only, by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; needs "
+        "tokaut[otel] (default: no traces)",
+    )
 
 
 @from_environment

@@ -99,4 +99,9 @@ OPEN = (
 )
 
 # What systems call, each with its own proof of who they are.
-SYSTEMS = ("GET /healthz", "POST /hotlines/<hotline>/reports/<report_id>")
+SYSTEMS = (
+    "GET /healthz",
+    "POST /hotlines/<hotline>/reports/<report_id>",
+    "GET /hotlines/<hotline>/deliveries",
+    "GET /hotlines/<hotline>/failures",
+)

@@ -125,6 +125,8 @@ def test_a_changed_body_and_one_that_is_no_text(desk: Desk, report: str) -> None
         (422, b'{"state":"accepted","mesage":"lukaotem"}'),
         (422, b'{"state":"accepted","message":["lukaotem"]}'),
         (422, b'{"state":"accepted","reason":{}}'),
+        (422, b'{"state":"accepted","message":0}'),  # no number may reach a reporter as words
+        (422, b'{"state":"rejected","reason":7.5}'),
     ],
     ids=lambda given: repr(given)[:40],
 )
@@ -176,7 +178,10 @@ def test_too_much_is_not_read(desk: Desk, report: str) -> None:
 def test_other_methods(console: Console, report: str) -> None:
     for method in ("GET", "PUT", "DELETE", "OPTIONS", "PATCH"):
         said = console.http.send(method, f"/hotlines/{HOTLINE}/reports/{report}")
-        assert said.status_code == 405
+        assert (said.status_code, said.headers["Allow"]) == (405, "POST")
+    said = console.http.send("POST", f"/hotlines/{HOTLINE}/deliveries")
+    assert (said.status_code, said.headers["Allow"]) == (405, "GET, HEAD")
+    assert console.http.send("DELETE", "/login").headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 def test_two_secrets_while_one_is_rotated(made: StackPlan, report: str) -> None:

@@ -75,7 +75,7 @@ def test_it_is_the_same_report_as_from_a_phone(database: Database, mere: Person,
     assert mere.post("/enter", form_of(mere)).status == 200
     submit(database)
     report = opened(database, keys)
-    schema = json.loads((ROOT / "docs" / "cop-report-1.0.schema.json").read_text())
+    schema = json.loads((ROOT / "docs" / "contracts" / "cop-report-1.0.schema.json").read_text())
     jsonschema.validate(report, schema, format_checker=jsonschema.FormatChecker())
     assert (report["channel"], report["danger"], report["category"], report["about"]) == (
         "staff",

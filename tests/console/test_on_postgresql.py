@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.background.entry_codes import EntryMailboxes
 from reports.crypto import RecordCipher, SealContext, new_mailbox_keys, seal_body
@@ -23,8 +24,10 @@ from reports.store.staff import access_log, accounts
 from reports.store.staff.access_log import AccessFilter
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from runtime.settings import Mode
+from tests.console.test_deliveries import fetch
 from tests.console.test_entry import form_of
 from tests.house.files import ROOT
+from tests.support import desks
 from tests.support.authenticator import SecurityKey
 from tests.support.console import Console
 from tests.support.postgres import Postgres
@@ -218,3 +221,28 @@ def test_the_console_writes_no_other_row_of_pending(console: Console, forged: di
         connection.execute(t.pending.insert().values(row))
     with pytest.raises(PermissionDenied), write_as(database, "vu-pikinini") as connection:
         connection.execute(t.pending.insert().values({**row, "origin_key": b"p" * 32, **forged}))
+
+
+@pytest.mark.rule("X-14")
+def test_a_hotline_fetches_its_deliveries_again(made: StackPlan, postgres: Postgres) -> None:
+    """Each sees its own rows alone, and the role may write the audit of it."""
+    urls = postgres.new_filled()
+    console = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": urls[CONSOLE]})
+    clock = Database(urls[CLOCK])
+    web = Database(urls[WEB])
+    report = desks.given(web, made.folder.inside / "keys", [("vu-pikinini", "primary"), ("vu-police", "also")])
+    with clock.write() as connection:
+        values = {"state": "delivered", "delivered_at": clock.now(), "last_class": "delivered"}
+        mine = t.delivery.c.hotline == "vu-pikinini"
+        connection.execute(update(t.delivery).where(mine).values(values))
+        connection.execute(update(t.delivery).where(~mine).values(last_class="busy", attempt=1))
+    for hotline, copies, events in (("vu-pikinini", [report], []), ("vu-police", [], [report])):
+        desk = desks.in_process(hotline, made.secrets.hotlines[hotline], console.http)
+        found = fetch(desk, f"/hotlines/{hotline}/deliveries").json()["deliveries"]
+        assert [one["report_id"] for one in found if one["copy"]] == copies
+        failing = fetch(desk, f"/hotlines/{hotline}/failures").json()["events"]
+        assert [one["data"]["report_id"] for one in failing] == events
+    acts = [row for row in desks.rows(clock, t.audit) if row.act == "fetched_again"]
+    assert [row.actor for row in acts] == ["staff:vu-pikinini/call_back"]
+    for one in (clock, web, console):
+        one.close()

@@ -26,7 +26,7 @@ from tests.support.staff import Page, Person, joined, pass_time
 from tests.support.there import move_to
 from tokaut.local_stack.settings import StackPlan
 
-SCHEMA = json.loads((ROOT / "docs" / "cop-referral-1.0.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "contracts" / "cop-referral-1.0.schema.json").read_text(encoding="utf-8"))
 NUMBER, WORDS = "+6785550101", "He said <script>alert(1)</script> see http://example.org/x ʻĀina"
 CONTACT = {"allowed": True, "how": "call", "safe_hours": {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}}
 CHOSEN = {"to": "Health centre", "purpose": "Medical care within 72 hours", "basis": "consent", "given_by": "carer"}

@@ -120,7 +120,21 @@ def by_asgi(http: AsgiHttp, asked: Asked) -> Said:
 def seen(said: Said, method: str) -> tuple[int, str, bytes, dict[str, str]]:
     """Status, type, body and the headers of all answers. The server leaves out a body for HEAD."""
     body = b"" if method == "HEAD" else said.content
+    assert (said.status_code == 405) == ("Allow" in said.headers)
     return said.status_code, said.headers["Content-Type"], body, {name: said.headers[name] for name in HEADERS}
+
+
+def test_another_method_is_told_which_are_allowed(app: App) -> None:
+    """RFC 9110, 15.5.6: also outside the webhooks."""
+    secrets = app.plan.secrets
+    allowed = {
+        f"/hooks/ussd/{secrets.ussd}": "POST",
+        f"/hooks/kannel/{secrets.kannel}/sms": "GET, POST",
+        "/healthz": "GET, HEAD, OPTIONS",
+    }
+    for path, methods in allowed.items():
+        said = app.http.send("DELETE", path)
+        assert (said.status_code, said.headers.get("Allow")) == (405, methods)
 
 
 def counted(app: App) -> Counter[str]:

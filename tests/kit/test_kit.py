@@ -43,7 +43,7 @@ def test_a_file_of_the_kit_is_as_the_code_makes_it(path: Path) -> None:
 def test_the_schema_of_the_kit_is_the_one_there_is() -> None:
     link = made.KIT / "cop-report-1.0.schema.json"
     assert link.is_symlink()
-    assert link.resolve() == (made.KIT.parent / "cop-report-1.0.schema.json").resolve()
+    assert link.resolve() == (made.KIT.parent / "contracts" / "cop-report-1.0.schema.json").resolve()
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from reports.report import GivenAnswer, ReportMetadata, build_report, to_json
 
-DOCS = Path(__file__).parents[2] / "docs"
-SCHEMA = json.loads((DOCS / "cop-report-1.0.schema.json").read_text(encoding="utf-8"))
+CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"
+SCHEMA = json.loads((CONTRACTS / "cop-report-1.0.schema.json").read_text(encoding="utf-8"))
 FORMATS = FormatChecker(["uuid", "date-time", "json-pointer"])
 
 
@@ -31,7 +31,7 @@ def closed(schema: Any) -> Any:
 OPEN = Draft202012Validator(SCHEMA, format_checker=FORMATS)
 SHUT = Draft202012Validator(closed(SCHEMA), format_checker=FORMATS)
 MESSAGE = Draft202012Validator(
-    closed(json.loads((DOCS / "cop-message-1.0.schema.json").read_text(encoding="utf-8"))), format_checker=FORMATS
+    closed(json.loads((CONTRACTS / "cop-message-1.0.schema.json").read_text(encoding="utf-8"))), format_checker=FORMATS
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.webhooks import HOOKS
 from reports.store.schema import tables as t
+from tests.contracts.documents import as_path, entries
 from tests.support.app import App, Said
 
 pytestmark = pytest.mark.slow
@@ -77,6 +78,13 @@ def test_web_knows_these_addresses_and_no_other(app: App) -> None:
     }
     hooks = {f"{HOOKS}{channel}/{rest}" for channel, found in webhooks.items() for rest in found}
     assert rules == {"/healthz", "/metrics", "/readyz", f"{HOOKS}simulator", *hooks, *of_the_demo}
+    there = {
+        f"{method} {as_path(str(rule))}"
+        for rule in app.flask.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if str(rule) not in of_the_demo
+    }
+    assert entries("web") == there, "docs/contracts/web.openapi.yaml has them all"
 
 
 @pytest.mark.rule("A-20")

@@ -69,6 +69,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "case_list",
         "case_view",
         "closing",
+        "delivered_copies",
         "drafts",
         "drill_runs",
         "follow_ups",

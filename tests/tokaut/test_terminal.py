@@ -45,7 +45,7 @@ HOSTILE = {
     "tags and unseen letters": "\U000e0041\u200b\ufeff\u2800",
 }
 SAMPLES = ROOT / "docs" / "hotline-kit" / "samples"
-SCHEMA = json.loads((ROOT / "docs" / "cop-message-1.0.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "docs" / "contracts" / "cop-message-1.0.schema.json").read_text())
 KINDS = SCHEMA["properties"]["kind"]["enum"]
 
 

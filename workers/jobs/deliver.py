@@ -20,6 +20,7 @@ from reports.json_bodies import envelope, without_contact
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
+from runtime import tracing
 from runtime.queue import QueueName
 from runtime.settings import Mode
 from runtime.time_units import SECOND
@@ -38,6 +39,8 @@ from workers.metrics import WorkerMetrics
 from workers.retry_policy import random_jitter, retry_commit
 
 DRAIN_SECONDS = 15  # a job leases no row after this; one more call still ends within the job's 40 s
+
+TRACED = ("delivery_id", "report_id", "hotline", "type", "priority", "attempt")  # ids and codes: nothing a person said
 
 log = structlog.get_logger()
 
@@ -96,6 +99,12 @@ class DeliveryRunner:
         return count
 
     def _attempt(self, leased: LeasedDelivery) -> None:
+        fields = {name: getattr(leased, name) for name in TRACED}
+        with tracing.span("delivery", **fields) as span:
+            outcome = self._try(leased)
+            span.set(outcome=outcome.reason, status=None if isinstance(outcome, Undeliverable) else outcome.status)
+
+    def _try(self, leased: LeasedDelivery) -> DeliveryOutcome:
         started_at = time.monotonic()
         request = self._build_request(leased)
         outcome = self._send(request, leased.hotline) if isinstance(request, DeliveryRequest) else request
@@ -107,6 +116,7 @@ class DeliveryRunner:
             # Not recorded: the lease expires, and the report is sent again under the same idempotency key.
             log.warning("database_unavailable", delivery_id=leased.delivery_id)
         _log(leased, outcome, round((time.monotonic() - started_at) * 1000))
+        return outcome
 
     def _build_request(self, leased: LeasedDelivery) -> DeliveryRequest | Undeliverable:
         if leased.mode != self.mode:

@@ -1,0 +1,72 @@
+"""Spans of OpenTelemetry. Only `runtime.tracing` imports this module, and only if TOKAUT_TRACES is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import get_args
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace import Span as OpenSpan
+from opentelemetry.trace import Status, StatusCode
+
+from runtime.tracing import Attribute, Span, Value, safe_value
+
+NAMES = frozenset(get_args(Attribute))
+EXPORT_SECONDS = 5  # for one batch; a collector that hangs delays nobody
+
+
+class _SafeSpan:
+    def __init__(self, span: OpenSpan) -> None:
+        self._span = span
+
+    def set(self, **attributes: Value) -> None:
+        """Set attributes. A name that is not one of `Attribute` is left out."""
+        for name in attributes.keys() & NAMES:
+            if attributes[name] is not None:
+                self._span.set_attribute(name, safe_value(name, attributes[name]))
+
+
+class SafeTracer:
+    """Opens spans for an exporter.
+
+    The resource has the process alone: nothing of the environment, which may hold what an operator typed.
+    """
+
+    def __init__(self, process: str, exporter: SpanExporter) -> None:
+        self._provider = TracerProvider(resource=Resource({SERVICE_NAME: f"tokaut-{process}"}))
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("tokaut")
+
+    @contextmanager
+    def open(self, name: str, attributes: dict[str, Value]) -> Iterator[Span]:
+        """Open a span. An exception's text could hold anything: only that there was one is recorded."""
+        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+            safe_span = _SafeSpan(span)
+            safe_span.set(**attributes)
+            try:
+                yield safe_span
+            except BaseException:
+                span.set_status(Status(StatusCode.ERROR))
+                raise
+
+    def annotate(self, attributes: dict[str, Value]) -> None:
+        """Set attributes of the span that is open in this task or thread."""
+        _SafeSpan(trace.get_current_span()).set(**attributes)
+
+    def flush(self) -> None:
+        """Send what is gathered."""
+        self._provider.force_flush()
+
+    def close(self) -> None:
+        """Send what is gathered, and end the thread that sends."""
+        self._provider.shutdown()
+
+
+def start(process: str, collector: str) -> SafeTracer:
+    """Return a tracer that sends its spans to a collector, from a thread of its own."""
+    return SafeTracer(process, OTLPSpanExporter(endpoint=collector, timeout=EXPORT_SECONDS))

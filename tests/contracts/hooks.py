@@ -1,0 +1,94 @@
+"""Hooks of schemathesis: real secrets and ids in place of generated ones, and signatures over what is really sent.
+
+A generated value is replaced only if it is valid: what schemathesis makes wrong on purpose stays wrong. The file
+CONTRACTS_SHEET holds secrets and ids (tests.contracts.running).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import requests
+import schemathesis
+from standardwebhooks.webhooks import Webhook
+from twilio.request_validator import RequestValidator
+
+from tests.support import guard
+
+guard.install()
+SHEET = json.loads(Path(os.environ["CONTRACTS_SHEET"]).read_text())
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
+ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
+HOTLINE = re.compile(r"[a-z0-9-]{2,64}")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+STAMP = {"webhook-id": re.compile(r"[0-9A-Za-z-]{1,80}"), "webhook-timestamp": re.compile(r"[0-9]{10}")}
+SIGNATURE, TWILIO = "webhook-signature", "X-Twilio-Signature"
+_hotlines = itertools.cycle(sorted(SHEET["hotlines"]))
+
+
+class Signature(requests.auth.AuthBase):
+    """Signs a request as a hotline or as Twilio does, once its bytes are final."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        path = request.path_url
+        body = request.body or b""
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+        if path.startswith("/hotlines/"):
+            hotline = SHEET["hotlines"].get(path.split("/")[2], {})
+            if (
+                hotline
+                and SIGNATURE in request.headers
+                and all(_fits(pattern, _text(request.headers.get(name))) for name, pattern in STAMP.items())
+            ):
+                signed = text if request.method == "POST" else f"{request.method} {path}"
+                request.headers.update(_stamp(hotline["secret"], signed))
+        elif path.startswith("/hooks/twilio/") and TWILIO in request.headers:
+            validator = RequestValidator(SHEET["twilio"]["token"])
+            fields = _Fields(parse_qs(text, keep_blank_values=True))
+            signature = validator.compute_signature(SHEET["twilio"]["url"] + path, fields)
+            request.headers[TWILIO] = signature
+        return request
+
+
+class _Fields(dict[str, list[str]]):
+    def getlist(self, name: str) -> list[str]:
+        return self[name]
+
+
+def _stamp(secret: str, text: str) -> dict[str, str]:
+    key, moment = str(uuid.uuid4()), int(time.time())  # a new key: a repeat would do nothing
+    signature = Webhook(secret).sign(key, datetime.fromtimestamp(moment, UTC), text)
+    return {"webhook-id": key, "webhook-timestamp": str(moment), SIGNATURE: signature}
+
+
+@schemathesis.hook
+def before_call(_context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    path, body = case.path_parameters or {}, case.body
+    if _fits(TOKEN, path.get("token")):
+        path["token"] = SHEET["tokens"][case.path.split("/")[2]]
+    if _fits(HOTLINE, path.get("hotline")):
+        path["hotline"] = next(_hotlines)
+        if _fits(UUID, path.get("report_id")):
+            path["report_id"] = SHEET["hotlines"][path["hotline"]]["report"]
+            if isinstance(body, dict) and _fits(UUID, body.get("report_id")):
+                body["report_id"] = path["report_id"]
+    if isinstance(body, dict) and _fits(ACCOUNT, body.get("AccountSid")):
+        body["AccountSid"] = SHEET["twilio"]["account"]
+    kwargs["auth"] = Signature()
+
+
+def _text(value: str | bytes | None) -> str | None:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _fits(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

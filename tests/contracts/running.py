@@ -1,0 +1,85 @@
+"""A web and a console to call, with reports of which hotlines have some and lack others; and schemathesis."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from sqlalchemy import update
+
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from tests.house.files import ROOT
+from tests.support.desks import given
+from tests.support.town import Town
+from tokaut.local_stack import startup
+
+CONTRACTS = ROOT / "docs" / "contracts"
+PHASES = "examples,coverage,fuzzing"
+HERE = Path(__file__).parent
+
+
+class Running:
+    """Valkey, web and console. No worker runs, so every delivery stays as it is here."""
+
+    def __init__(self) -> None:
+        self.town = Town()
+        try:
+            self.town.start("valkey")
+            startup.prepare_stack(self.town.plan)
+            self.town.start("web")
+            self.town.start_console()
+            self.town.until_web_answers()
+            self.sheet = self.town.folder / "sheet.json"
+            self.sheet.write_text(json.dumps(self._sheet()))
+        except BaseException:
+            self.town.down()
+            raise
+
+    @property
+    def keys(self) -> Path:
+        """The folder of keys."""
+        return self.town.plan.folder.inside / "keys"
+
+    def _sheet(self) -> dict[str, object]:
+        """What hooks.py puts into the requests. Each hotline has an accepted report and one that it refused."""
+        secrets, d = self.town.plan.secrets, t.delivery.c
+        database = Database(f"sqlite:///{self.town.plan.folder.inside / 'tokaut.db'}")
+        accepted = {hotline: given(database, self.keys, [(hotline, "primary")]) for hotline in secrets.hotlines}
+        for hotline in secrets.hotlines:
+            given(database, self.keys, [(hotline, "primary")])
+        was_accepted = d.report_id.in_(list(accepted.values()))
+        delivered = {"state": "delivered", "delivered_at": database.now(), "last_class": "delivered", "attempt": 1}
+        refused = {"state": "refused", "last_class": "refused 2", "last_status": 422, "attempt": 2}
+        with database.write() as connection:
+            connection.execute(update(t.delivery).where(was_accepted).values(delivered))
+            connection.execute(update(t.delivery).where(~was_accepted).values(refused))
+        database.close()
+        return {
+            "tokens": {name: self.town.token(name) for name in ("africastalking", "kannel", "ussd")},
+            "twilio": {"token": secrets.twilio, "account": secrets.twilio_account, "url": self.town.web},
+            "hotlines": {
+                hotline: {"secret": secret, "report": accepted[hotline]} for hotline, secret in secrets.hotlines.items()
+            },
+        }
+
+    def schemathesis(self, name: str, *options: str, document: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run schemathesis on web or console, by its own document or another one; its settings are beside this file."""
+        url = {"web": self.town.web, "console": self.town.plan.where.console}[name]
+        program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / f"{name}.toml"), "run"]
+        command = [
+            *program,
+            str(document or CONTRACTS / f"{name}.openapi.yaml"),
+            "--url",
+            url,
+            "--phases",
+            PHASES,
+            *options,
+        ]
+        around = {**os.environ, "CONTRACTS_SHEET": str(self.sheet), "PYTHONPATH": str(ROOT), "COLUMNS": "140"}
+        return subprocess.run(
+            command, cwd=self.town.folder, env=around, capture_output=True, text=True, timeout=3600, check=False
+        )

@@ -1,0 +1,71 @@
+"""schemathesis calls a running web and console by docs/contracts, with true signatures; and the kit fetches again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from reports.crypto.key_files import load_public_keys, read_private_key
+from tests.contracts.running import CONTRACTS, Running
+from tests.kit.made import KIT
+from tokaut.documents.recovery_sheet import sheet_text
+
+pytestmark = pytest.mark.slow
+HOTLINE = "vu-pikinini"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    one = Running()
+    yield one
+    one.town.down()
+
+
+@pytest.mark.parametrize("name", ["console", "web"])
+def test_what_is_documented_is_what_is_answered(running: Running, name: str, request: pytest.FixtureRequest) -> None:
+    """Always the same requests; more of them by --full, and others each time by `make contracts`."""
+    examples = "100" if request.config.getoption("--full") else "5"
+    done = running.schemathesis(name, "--seed", "1", "--max-examples", examples)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "No issues found" in done.stdout
+
+
+def test_an_answer_that_is_not_documented_would_be_found(running: Running) -> None:
+    """The same document with another type of one field of /readyz."""
+    wrong = running.town.folder / "wrong.yaml"
+    text = (CONTRACTS / "web.openapi.yaml").read_text(encoding="utf-8")
+    right = "redis: {type: boolean}"
+    assert text.count(right) == 1
+    wrong.write_text(text.replace(right, "redis: {type: string}"), encoding="utf-8")
+    options = ("--seed", "1", "--include-path", "/readyz", "--phases", "coverage")
+    done = running.schemathesis("web", *options, document=wrong)
+    assert done.returncode == 1
+    assert "true is not of type" in done.stdout, done.stdout
+
+
+def test_the_kit_fetches_again_what_was_lost(running: Running) -> None:
+    """Into an empty received.db, by the private key of the recovery sheet; the second time nothing is new."""
+    folder = running.town.folder / "hotline"
+    folder.mkdir()
+    public = load_public_keys(running.keys, [HOTLINE])[HOTLINE]
+    sheet = sheet_text(HOTLINE, read_private_key(running.keys, HOTLINE, public.key_id))
+    groups = sheet.partition("private key and check\n")[2].partition("  To put it back")[0].replace("\n", " ")
+    (folder / "keys.txt").write_text(groups)
+    secret = running.town.plan.secrets.hotlines[HOTLINE]
+    around = {"PATH": os.environ["PATH"], "WEBHOOK_SECRET": secret, "KEY_FILE": "keys.txt"}
+    command = [sys.executable, str(KIT / "fetch_again.py"), f"{running.town.plan.where.console}/hotlines/{HOTLINE}"]
+    said = [
+        subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, timeout=120, check=True).stdout
+        for _ in range(2)
+    ]
+    assert said == ["1 put back, 0 withheld\n", "0 put back, 0 withheld\n"]
+    with closing(sqlite3.connect(folder / "received.db")) as database:
+        [(body,)] = database.execute("SELECT body FROM received").fetchall()
+    assert json.loads(body)["data"] == {"narrative": "made up"}
