@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "flows": "Check, draw and play the conversations.",
     "hold": "Keep a report from being purged for a time and with a reason, or end such a hold.",
     "hotline": 'Test a hotline, or send reports again to one that had answered "gone".',
+    "init": "Write settings, secrets and keys for one country into the new or empty FOLDER.",
     "keys": "Create, list and rotate keys and secrets.",
     "locales": "Check the translations of the screens, and write sheets for their reviewers.",
     "message": "Leave a message from a hotline for a reporter, who reads it under My report.",
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "restore": "Replace the embedded database by the backup FILE.",
     "roles": "Print the SQL that creates the roles of Tokaut in PostgreSQL, and its database.",
     "staff": "Invite the first lead of a hotline, list its accounts, or end one.",
+    "start": "Run all processes of this installation here, until Ctrl-C: web, both workers, the clock, the console.",
     "statistics": "Show how many reports there were, about what, from where, and how soon they were read.",
     "watch": "Show the reports nobody has acknowledged (most urgent first, then oldest first) "
     "and the one thing to do next.",
