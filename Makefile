@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage drops wheel lock clean
+.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage drops wheel sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,11 @@ drops: setup ## 10,000 callers whose lines drop, and how many are heard; CALLERS
 
 wheel: $(UV) ## build dist/tokaut-*.whl from this checkout; docs/install.md installs it
 	@.uv/bin/python -m hatchling build --target wheel --directory dist
+
+SBOM = dist/tokaut.cdx.json
+
+sbom: setup ## write the bill of materials of production, from requirements.lock, as CycloneDX JSON to dist/
+	@mkdir -p dist && $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
 LOCK = $(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 

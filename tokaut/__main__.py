@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from tokaut.terminal import CommandGroup, escape_unknown_letters
 
@@ -54,6 +55,11 @@ class LazyCommandGroup(CommandGroup):
             return None
         command: click.Command = getattr(import_module(f"tokaut.commands.{cmd_name}"), cmd_name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin with `incomplete`, without loading any command."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """Return the name and the first sentence of each command, without loading any."""

@@ -25,7 +25,7 @@ from runtime.settings import (
     WebSecrets,
     describe_settings,
 )
-from tests.docs import countries, decisions, faults, nights, readiness, rules, submissions
+from tests.docs import countries, decisions, faults, manual, nights, readiness, rules, submissions
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tokaut.commands.flows_graph import flow_graphs, graph_files
@@ -198,6 +198,7 @@ def main() -> None:
         if old != new:
             marked = f"<!-- {name} -->\n"
             (ROOT / page).write_text(read(page).replace(marked + old, marked + new), encoding="utf-8")
+    (ROOT / "docs/tokaut.1").write_text(manual.page(), encoding="utf-8")
     (ROOT / ".env.example").write_text(env_example(), encoding="utf-8")
     (ROOT / "docs/clocks.svg").write_text(nights.picture(), encoding="utf-8")
     for name, words in graph_files(flow_graphs(book())).items():

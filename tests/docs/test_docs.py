@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from gateway.metrics import COUNTED
 from reports.store.privileges.rights import OWNER, ROLES
 from runtime.logs import EVENTS
-from tests.docs import decisions, generated, nights
+from tests.docs import decisions, generated, manual, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tests.support.commands import called
 from tokaut.settings_file import OTHER_SETTINGS
@@ -35,6 +35,13 @@ BY_HEALTH = {
 @pytest.mark.parametrize(("page", "name"), generated.PARTS, ids=str)
 def test_a_table_that_is_made_from_the_code_is_as_the_code_says(page: str, name: str) -> None:
     assert part(page, name) == generated.PARTS[page, name](), "write it anew: python -m tests.docs.generated"
+
+
+def test_the_man_page_is_of_these_commands() -> None:
+    page = read("docs/tokaut.1")
+    assert page == manual.page(), "write it anew: python -m tests.docs.generated"
+    assert page.count("\n.SS ") == len(called())
+    assert not re.search(r"^[.'](?!\\\"|TH|SH|SS|PP|TP|B |I |nf|fi)", page, re.MULTILINE)
 
 
 def test_the_example_of_a_settings_file_has_every_setting() -> None:
