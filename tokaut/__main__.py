@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from tokaut.terminal import CommandGroup, escape_unknown_letters
 
@@ -21,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "flows": "Check, draw and play the conversations.",
     "hold": "Keep a report from being purged for a time and with a reason, or end such a hold.",
     "hotline": 'Test a hotline, or send reports again to one that had answered "gone".',
+    "init": "Write settings, secrets and keys for one country into the new or empty FOLDER.",
     "keys": "Create, list and rotate keys and secrets.",
     "locales": "Check the translations of the screens, and write sheets for their reviewers.",
     "message": "Leave a message from a hotline for a reporter, who reads it under My report.",
@@ -33,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "restore": "Replace the embedded database by the backup FILE.",
     "roles": "Print the SQL that creates the roles of Tokaut in PostgreSQL, and its database.",
     "staff": "Invite the first lead of a hotline, list its accounts, or end one.",
+    "start": "Run all processes of this installation here, until Ctrl-C: web, both workers, the clock, the console.",
     "statistics": "Show how many reports there were, about what, from where, and how soon they were read.",
     "watch": "Show the reports nobody has acknowledged (most urgent first, then oldest first) "
     "and the one thing to do next.",
@@ -52,6 +55,11 @@ class LazyCommandGroup(CommandGroup):
             return None
         command: click.Command = getattr(import_module(f"tokaut.commands.{cmd_name}"), cmd_name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin with `incomplete`, without loading any command."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """Return the name and the first sentence of each command, without loading any."""

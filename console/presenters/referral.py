@@ -22,6 +22,7 @@ from console.presenters.report import (
 )
 from reports import exports
 from reports.json_bodies import rfc3339
+from runtime.visible_text import safe_for_display
 
 MAX_TO, MAX_PURPOSE = 120, 600  # characters
 # What may be chosen, and what it says on the form
@@ -220,7 +221,7 @@ def _contact(request: ReferralRequest, contact: Mapping[str, Any], say: Say) -> 
         hours = contact["safe_hours"]
         yield "Safe hours", f"{hours['from']} – {hours['to']} ({hours['tz']})"
     if request.number:
-        yield "Number", exports.safe_for_display(request.number)
+        yield "Number", safe_for_display(request.number)
 
 
 def recorded_consent(found: Mapping[str, Any]) -> str:

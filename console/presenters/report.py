@@ -19,6 +19,7 @@ from reports.delivery import IMMEDIATE_ROLES
 from reports.escalation import Priority
 from reports.triage import FLAG_LABELS, REASON_LABELS
 from runtime.time_units import SECOND
+from runtime.visible_text import safe_for_display
 
 OTHER, MAX_COMBINATIONS = "", 4096  # stands for values that no condition names; combinations that are tried
 PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
@@ -296,9 +297,7 @@ def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterat
 
 def inert_text(text: str) -> str:
     """Make typed text safe to show: it contains no link, nothing that moves other text, and no card number."""
-    return SCHEME.sub(
-        lambda match: f"{match[1].translate(NO_SCHEME)}://", mask_card_numbers(exports.safe_for_display(text))
-    )
+    return SCHEME.sub(lambda match: f"{match[1].translate(NO_SCHEME)}://", mask_card_numbers(safe_for_display(text)))
 
 
 def mask_card_numbers(text: str) -> str:

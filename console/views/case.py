@@ -24,7 +24,6 @@ from console.services import services
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import GSM7_BASIC, GSM7_EXTENDED, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES, room_for, split_at_edge
-from reports import exports
 from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.json_bodies import json_bytes
@@ -37,6 +36,7 @@ from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.sms import answer_notices
 from reports.store.staff import accounts, own_replies
+from runtime.visible_text import safe_for_display
 
 bp = Blueprint("case", __name__)
 
@@ -291,7 +291,7 @@ def _reach_fields(
     country = services.countries.get(target.country)
     return {
         "reach": result,
-        "number": exports.safe_for_display(result.number) if is_shown else "",
+        "number": safe_for_display(result.number) if is_shown else "",
         "no_message": NO_MESSAGE.get(no_message, ""),
         "emergency": emergency_contacts(country, hotline) if country else None,
     }

@@ -27,12 +27,12 @@ from console.responses import HEADERS, page
 from console.services import services
 from console.templating import screen_text, select_catalogue
 from console.views.case import mailbox, theirs
-from reports import exports
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.settings import Mode
 from runtime.time_units import SECOND
+from runtime.visible_text import safe_for_display
 
 bp = Blueprint("referral", __name__)
 
@@ -90,7 +90,7 @@ def _number(me: StaffRequest, report_id: str, found: Mapping[str, Any]) -> str:
     target, _ = mailbox(me, report_id)
     contact = bodies.complete_report(found)["contact"]
     result = reachability.reach(contact, bodies.no_mailbox_reason(target.public_key), services.database.now())
-    return exports.safe_for_display(result.number) if result.way is ContactOption.NOW else ""
+    return safe_for_display(result.number) if result.way is ContactOption.NOW else ""
 
 
 def _origin(me: StaffRequest, report_id: str) -> Origin:

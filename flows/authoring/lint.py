@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from flows.authoring.paths import NOON, Combination, StateGraph, StateKey, StateNode, explore
-from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathToSend, fastest_seconds, paths_to_send, screen_seconds
+from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathTimes, PathToSend
 from flows.dependencies import dependencies_of
 from flows.engine import step
 from flows.model import Answer, FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, ScreenText, Variant
@@ -175,7 +175,7 @@ def _all_texts(text: ScreenText) -> Iterator[str]:
 # Check the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure.
 
 
-def path_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+def path_faults(book: FlowBook, ways: StateGraph, times: PathTimes) -> Iterator[Finding]:
     """Yield the faults of the paths of one combination."""
     for unhandled in ways.unhandled:
         screen = book.screens[unhandled.screen]
@@ -187,7 +187,7 @@ def path_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
     yield from _state_faults(book, ways)
     yield from _screen_faults(book, ways)
     yield from _endless_loops(book, ways)
-    yield from _too_many_screens(book, ways)
+    yield from _too_many_screens(book, times)
 
 
 def unreached(book: FlowBook, shown: Collection[str], offered: Collection[tuple[str, str]]) -> Iterator[Finding]:
@@ -270,9 +270,9 @@ def _is_exit(screen: Screen) -> bool:
     return screen.end or screen.start
 
 
-def _too_many_screens(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+def _too_many_screens(book: FlowBook, times: PathTimes) -> Iterator[Finding]:
     longest: dict[str, tuple[str, ...]] = {}
-    for path in paths_to_send(ways):
+    for path in times.to_send:
         last = path.screens[-1]
         longest[last] = max(path.screens, longest.get(last, ()), key=len)
     for last, screens in longest.items():
@@ -304,6 +304,26 @@ class LintReport:
     seconds_to_screen: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class BatchResult:
+    """The result of one country and channel in all its languages, as JSON can hold it.
+
+    `shown` and `offered`: the screens, and their choices, that a reporter may see there. `findings`: each with its
+    combinations. The other fields are those of the report.
+    """
+
+    findings: list[tuple[Finding, list[str]]] = field(default_factory=list)
+    lines: int = 0
+    screens: int = 0
+    pages: int = 0
+    spots: int = 0
+    replies: int = 0
+    sequences: list[PathToSend] = field(default_factory=list)
+    seconds_to_screen: dict[str, float] = field(default_factory=dict)
+    shown: list[str] = field(default_factory=list)
+    offered: list[tuple[str, str]] = field(default_factory=list)
+
+
 class Linter:
     """Checks one country and channel at a time, English first: the paths are the same in all languages.
 
@@ -320,17 +340,55 @@ class Linter:
 
     def take(self, first: Combination, others: Iterable[Combination] = ()) -> None:
         """Check one country and channel, and add to the report. `others`: the same in other languages."""
+        self.add(self.check(first, others))
+
+    def check(self, first: Combination, others: Iterable[Combination] = ()) -> BatchResult:
+        """Check one country and channel. `others`: the same in other languages."""
         ways = explore(self._book, self._dependencies, first)
-        self._note(path_faults(self._book, ways), first)
-        self._count(ways)
+        times = PathTimes(ways)
+        findings: dict[Finding, dict[str, None]] = {}
+        for finding in path_faults(self._book, ways, times):
+            findings.setdefault(finding, {})[str(first)] = None
+        result = BatchResult(
+            spots=len(ways.nodes),
+            replies=sum(map(len, ways.transitions.values())),
+            shown=sorted({view.state.screen for view in ways.shown_nodes.values()}),
+            offered=sorted(
+                {(view.state.screen, o.choice.key) for view in ways.shown_nodes.values() for o in view.layout.offers}
+            ),
+        )
         for where in (first, *others):
             pages, found = page_faults(self._book, ways, where)
-            self._note(found, where)
-            self.report.lines += 1
-            self.report.screens += len(ways.shown_nodes)
-            self.report.pages += pages
+            for finding in found:
+                findings.setdefault(finding, {})[str(where)] = None
+            result.lines += 1
+            result.screens += len(ways.shown_nodes)
+            result.pages += pages
         if first.channel == "ussd":
-            self._time(ways)
+            result.sequences = times.to_send
+            result.seconds_to_screen = dict(_soonest(ways, times))
+        result.findings = [(finding, list(places)) for finding, places in findings.items()]
+        return result
+
+    def add(self, result: BatchResult) -> None:
+        """Add the result of one country and channel to the report."""
+        report = self.report
+        for finding, places in result.findings:
+            combinations = report.findings.setdefault(finding, [])
+            combinations += [place for place in places if place not in combinations]
+        report.lines += result.lines
+        report.screens += result.screens
+        report.pages += result.pages
+        report.spots += result.spots
+        report.replies += result.replies
+        self._shown.update(result.shown)
+        self._offered.update(result.offered)
+        for path in result.sequences:
+            known = report.sequences.get(path.screens)
+            seconds = max(path.seconds, known.seconds) if known else path.seconds
+            report.sequences[path.screens] = replace(path, seconds=seconds)
+        for screen, seconds in result.seconds_to_screen.items():
+            report.seconds_to_screen[screen] = max(seconds, report.seconds_to_screen.get(screen, 0.0))
 
     def end(self) -> LintReport:
         """Return the report, with the screens and choices that never appeared."""
@@ -339,35 +397,14 @@ class Linter:
                 self.report.findings.setdefault(finding, []).append("everywhere")
         return self.report
 
-    def _note(self, found: Iterable[Finding], where: Combination) -> None:
-        for finding in found:
-            combinations = self.report.findings.setdefault(finding, [])
-            if str(where) not in combinations:
-                combinations.append(str(where))
 
-    def _count(self, ways: StateGraph) -> None:
-        self.report.spots += len(ways.nodes)
-        self.report.replies += sum(map(len, ways.transitions.values()))
-        for view in ways.shown_nodes.values():
-            self._shown.add(view.state.screen)
-            self._offered.update((view.state.screen, offer.choice.key) for offer in view.layout.offers)
-
-    def _time(self, ways: StateGraph) -> None:
-        known = self.report.sequences
-        for path in paths_to_send(ways):
-            known_path = known.get(path.screens)
-            known[path.screens] = replace(path, seconds=max(path.seconds, known_path.seconds)) if known_path else path
-        for screen, seconds in _soonest(ways):
-            self.report.seconds_to_screen[screen] = max(seconds, self.report.seconds_to_screen.get(screen, 0.0))
-
-
-def _soonest(ways: StateGraph) -> Iterator[tuple[str, float]]:
+def _soonest(ways: StateGraph, times: PathTimes) -> Iterator[tuple[str, float]]:
     """Yield each screen with the fastest time until it can be answered, in seconds."""
     best: dict[str, float] = {}
-    for key, seconds in fastest_seconds(ways).items():
+    for key, seconds in times.fastest.items():
         spot, replies = ways.nodes[key], ways.transitions.get(key, ())
         answered_after = seconds + min(
-            (screen_seconds(spot.layout, way) for way in replies if not way.back), default=0.0
+            (times.screen_seconds(spot.layout, way) for way in replies if not way.back), default=0.0
         )
         best[spot.state.screen] = min(answered_after, best.get(spot.state.screen, answered_after))
     yield from best.items()

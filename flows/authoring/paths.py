@@ -74,8 +74,7 @@ class StateNode(Struct, frozen=True):
         return replace(world, facts={**world.facts, **dict(self.facts)}, fields={**world.fields, **named})
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """One reply to one state. `page`: the page with its choice, from 0.
 
     `typed`: the number of characters, if it is not a choice. `back`: the reply is `0` and goes back.
@@ -125,14 +124,17 @@ def explore(book: FlowBook, uses: Dependencies, where: Combination) -> StateGrap
 
 
 class _Answers:
-    """The answers in force in a state, and what the context takes from each."""
+    """The answers in force in a state, and what the context and the conditions take from each, computed once."""
 
-    __slots__ = ("_keys", "_state", "_where", "values")
+    __slots__ = ("_keys", "_state", "_where", "compared", "contexts", "relevant", "values")
 
     def __init__(self, state: FlowState, where: Combination) -> None:
         self.values = state.values
         self._state, self._where = state, where  # keeps the state alive: ids of its parts are not reused
         self._keys: dict[str, Hashable] = {}
+        self.compared: dict[str, Hashable] = {}  # question → which sets of values have its answer
+        self.relevant: dict[int, StateKey] = {}  # id of a tuple of questions → what matters of their answers
+        self.contexts: dict[FactPairs, ScreenContext] = {}
 
     def equivalence_key(self, name: str) -> Hashable:
         if name not in self._keys:
@@ -152,6 +154,7 @@ class _Explorer:
         self._context_questions = tuple(sorted(frozenset[str]().union(*where.dependencies.values())))
         self._waiting: deque[StateNode] = deque()
         screens = book.screens
+        self._tuples: dict[tuple[tuple[str, bool, bool], ...], tuple[tuple[str, bool, bool], ...]] = {}
         self._shown = {name: self._questions(uses.shown[name]) for name in screens}
         known = {*where.context_for(where.starts[0]).facts, *where.dependencies} if where.starts else set()
         self._unset_facts = {name: facts_from_effects(uses.later[name], known) for name in screens}
@@ -171,11 +174,14 @@ class _Explorer:
 
     def context_for(self, told: FactPairs) -> ContextFor:
         def cached_context(state: FlowState) -> ScreenContext:
-            key = (told, *map(self._answers_of(state).equivalence_key, self._context_questions))
-            if key not in self._worlds:
-                world = self._where.context_for(state)
-                self._worlds[key] = replace(world, facts={**world.facts, **dict(told)}) if told else world
-            return self._worlds[key]
+            answers = self._answers_of(state)
+            if told not in answers.contexts:
+                key = (told, *map(answers.equivalence_key, self._context_questions))
+                if key not in self._worlds:
+                    world = self._where.context_for(state)
+                    self._worlds[key] = replace(world, facts={**world.facts, **dict(told)}) if told else world
+                answers.contexts[told] = self._worlds[key]
+            return answers.contexts[told]
 
         return cached_context
 
@@ -196,14 +202,25 @@ class _Explorer:
         depends = self._where.dependencies
         by_world = frozenset[str]().union(*(depends[name] for name in names if name in depends))
         compared = {name for name in names if name in self._dependencies.values and name not in FACTS}
-        return tuple((name, name in compared, name in by_world) for name in sorted(compared | by_world))
+        questions = tuple((name, name in compared, name in by_world) for name in sorted(compared | by_world))
+        return self._tuples.setdefault(questions, questions)  # the same object for the same questions
 
-    def _relevant_values(self, state: FlowState, questions: tuple[tuple[str, bool, bool], ...]) -> Iterator[Hashable]:
+    def _relevant_values(self, state: FlowState, questions: tuple[tuple[str, bool, bool], ...]) -> StateKey:
         answers = self._answers_of(state)
+        known = answers.relevant.get(id(questions))  # the tuples live as long as this explorer
+        if known is None:
+            known = answers.relevant[id(questions)] = tuple(self._each_relevant_value(answers, questions))
+        return known
+
+    def _each_relevant_value(
+        self, answers: _Answers, questions: tuple[tuple[str, bool, bool], ...]
+    ) -> Iterator[Hashable]:
         for name, compared, by_world in questions:
             if compared:
-                value = answers.values.get(name)
-                yield tuple(value in allowed for allowed in self._dependencies.values[name])
+                if name not in answers.compared:
+                    value = answers.values.get(name)
+                    answers.compared[name] = tuple([value in allowed for allowed in self._dependencies.values[name]])
+                yield answers.compared[name]
             if by_world:
                 yield answers.equivalence_key(name)
 

@@ -34,85 +34,95 @@ class PathToSend:
         return tuple(round(session - self.seconds) for session in SESSION_LIMITS)
 
 
-def reading_seconds(laid: ScreenLayout, page: int) -> float:
-    """Return the seconds to read the pages of a screen up to this one, inclusive."""
-    words = sum(len(each_page.text.split()) for each_page in laid.pages[: page + 1])
-    return words * 60 / WORDS_PER_MINUTE
+class PathTimes:
+    """The times of the paths of one combination: the fastest to each state, and the sequences up to Send."""
 
+    def __init__(self, ways: StateGraph) -> None:
+        self._ways = ways
+        self._reading: dict[int, list[float]] = {}  # id of a layout, which lives as long as `ways` → seconds by page
+        self.fastest = self._fastest()
+        self.to_send = self._paths_to_send()
 
-def screen_seconds(laid: ScreenLayout, way: Transition) -> float:
-    """Return the seconds on a screen: to read it, to go to the page of the choice, and to reply."""
-    return reading_seconds(laid, way.page) + KEY_SECONDS * (way.page + 1) + LETTER_SECONDS * way.typed
+    def reading_seconds(self, laid: ScreenLayout, page: int) -> float:
+        """Return the seconds to read the pages of a screen up to this one, inclusive."""
+        known = self._reading.get(id(laid))
+        if known is None:
+            words = itertools.accumulate(len(each_page.text.split()) for each_page in laid.pages)
+            known = self._reading[id(laid)] = [count * 60 / WORDS_PER_MINUTE for count in words]
+        return known[min(page, len(known) - 1)]
 
+    def screen_seconds(self, laid: ScreenLayout, way: Transition) -> float:
+        """Return the seconds on a screen: to read it, to go to the page of the choice, and to reply."""
+        return self.reading_seconds(laid, way.page) + KEY_SECONDS * (way.page + 1) + LETTER_SECONDS * way.typed
 
-def fastest_seconds(ways: StateGraph) -> dict[StateKey, float]:
-    """Return the seconds from dialling to each state by the fastest path."""
-    counter = itertools.count()
-    fastest: dict[StateKey, float] = {}
-    waiting = [(0.0, next(counter), key) for key in ways.starts]
-    while waiting:
-        seconds, _, key = heapq.heappop(waiting)
-        if key in fastest:
-            continue
-        fastest[key] = seconds
-        for way in ways.transitions.get(key, ()):
-            if way.to not in fastest:
-                heapq.heappush(waiting, (seconds + screen_seconds(ways.nodes[key].layout, way), next(counter), way.to))
-    return fastest
+    def _fastest(self) -> dict[StateKey, float]:
+        """Return the seconds from dialling to each state by the fastest path."""
+        nodes, transitions = self._ways.nodes, self._ways.transitions
+        counter = itertools.count()
+        fastest: dict[StateKey, float] = {}
+        waiting = [(0.0, next(counter), key) for key in self._ways.starts]
+        while waiting:
+            seconds, _, key = heapq.heappop(waiting)
+            if key in fastest:
+                continue
+            fastest[key] = seconds
+            laid = nodes[key].layout
+            for way in transitions.get(key, ()):
+                if way.to not in fastest:
+                    heapq.heappush(waiting, (seconds + self.screen_seconds(laid, way), next(counter), way.to))
+        return fastest
 
+    def _paths_to_send(self) -> list[PathToSend]:
+        """Return all sequences of screens before Send, each with its slowest time.
 
-def paths_to_send(ways: StateGraph) -> list[PathToSend]:
-    """Return all sequences of screens before Send, each with its slowest time.
+        They go from the first screen of the flow that sends to the first screen that offers Send.
+        """
+        sending = {spot.layout.screen.flow for spot in self._ways.nodes.values() if _sends(spot.layout)}
+        longest: dict[tuple[str, ...], float] = {}
+        for key, seconds in self._entries(sending):
+            for screens, path_seconds in self._sequences(key, seconds):
+                longest[screens] = max(path_seconds, longest.get(screens, 0.0))
+        return [PathToSend(screens, seconds) for screens, seconds in longest.items()]
 
-    They go from the first screen of the flow that sends to the first screen that offers Send.
-    """
-    sending = {spot.layout.screen.flow for spot in ways.nodes.values() if _sends(spot.layout)}
-    longest: dict[tuple[str, ...], float] = {}
-    for key, seconds in _entries(ways, sending):
-        for screens, path_seconds in _sequences(ways, key, seconds):
-            longest[screens] = max(path_seconds, longest.get(screens, 0.0))
-    return [PathToSend(screens, seconds) for screens, seconds in longest.items()]
+    def _entries(self, sending: set[str]) -> Iterator[tuple[StateKey, float]]:
+        """Yield the states that enter the flow that sends, with the fastest time to each."""
+        ways, arrival = self._ways, self.fastest
+        entries: dict[StateKey, float] = {}
+        for key, replies in ways.transitions.items():
+            if ways.nodes[key].layout.screen.flow in sending or key not in arrival:
+                continue
+            for way in replies:
+                if ways.nodes[way.to].layout.screen.flow in sending and not way.back:
+                    seconds = arrival[key] + self.screen_seconds(ways.nodes[key].layout, way)
+                    entries[way.to] = min(seconds, entries.get(way.to, seconds))
+        at_start = {key: 0.0 for key in ways.starts if ways.nodes[key].layout.screen.flow in sending}
+        yield from (entries | at_start).items()
+
+    def _sequences(self, key: StateKey, seconds: float) -> Iterator[tuple[tuple[str, ...], float]]:
+        ways = self._ways
+        slowest: dict[tuple[StateKey, tuple[str, ...]], float] = {}
+        waiting = [(key, _counted_screens(ways, key), seconds)]
+        while waiting:
+            key, screens, seconds = waiting.pop()
+            if slowest.get((key, screens), -1.0) >= seconds:
+                continue
+            slowest[key, screens] = seconds
+            laid = ways.nodes[key].layout
+            if _sends(laid):
+                yield screens, seconds + self.reading_seconds(laid, 0) + KEY_SECONDS
+            elif len(screens) < _MAX_LENGTH:
+                waiting += [
+                    (way.to, screens + _counted_screens(ways, way.to), seconds + self.screen_seconds(laid, way))
+                    for way in ways.transitions.get(key, ())
+                    if not way.back
+                ]
 
 
 def _sends(laid: ScreenLayout) -> bool:
     return any(offer.choice.do == "send" for offer in laid.offers)
 
 
-def _entries(ways: StateGraph, sending: set[str]) -> Iterator[tuple[StateKey, float]]:
-    """Yield the states that enter the flow that sends, with the fastest time to each."""
-    arrival = fastest_seconds(ways)
-    entries: dict[StateKey, float] = {}
-    for key, replies in ways.transitions.items():
-        if ways.nodes[key].layout.screen.flow in sending or key not in arrival:
-            continue
-        for way in replies:
-            if ways.nodes[way.to].layout.screen.flow in sending and not way.back:
-                seconds = arrival[key] + screen_seconds(ways.nodes[key].layout, way)
-                entries[way.to] = min(seconds, entries.get(way.to, seconds))
-    at_start = {key: 0.0 for key in ways.starts if ways.nodes[key].layout.screen.flow in sending}
-    yield from (entries | at_start).items()
-
-
 def _counted_screens(ways: StateGraph, key: StateKey) -> tuple[str, ...]:
     """Return the screen if it counts on the path to Send; the first screen of a session does not."""
     screen = ways.nodes[key].layout.screen
     return () if screen.start else (screen.id,)
-
-
-def _sequences(ways: StateGraph, key: StateKey, seconds: float) -> Iterator[tuple[tuple[str, ...], float]]:
-    slowest: dict[tuple[StateKey, tuple[str, ...]], float] = {}
-    waiting = [(key, _counted_screens(ways, key), seconds)]
-    while waiting:
-        key, screens, seconds = waiting.pop()
-        if slowest.get((key, screens), -1.0) >= seconds:
-            continue
-        slowest[key, screens] = seconds
-        laid = ways.nodes[key].layout
-        if _sends(laid):
-            yield screens, seconds + reading_seconds(laid, 0) + KEY_SECONDS
-        elif len(screens) < _MAX_LENGTH:
-            waiting += [
-                (way.to, screens + _counted_screens(ways, way.to), seconds + screen_seconds(laid, way))
-                for way in ways.transitions.get(key, ())
-                if not way.back
-            ]

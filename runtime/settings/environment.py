@@ -174,7 +174,7 @@ def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tupl
     values, faults = {}, []
     for attribute, setting in settings_of_class(cls, prefix).items():
         try:
-            values[attribute] = _value(setting, environ, mode)
+            values[attribute] = setting_value(setting, environ, mode)
         except InvalidValue as error:
             faults.append(SettingFault(setting.name, str(error)))
     if faults:
@@ -214,7 +214,8 @@ def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
     return raw.strip() if raw is not None and (raw.strip() or setting.required) else None
 
 
-def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
+def setting_value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
+    """Return the parsed value of a setting, or its default. Raises InvalidValue."""
     raw = raw_value(setting, environ)
     text = setting.default_in(mode) if raw is None else raw
     if text == _REQUIRED or raw == "":

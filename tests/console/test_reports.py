@@ -11,11 +11,11 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select
 
-from reports.exports import safe_for_display
 from reports.store.cases import case_view
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
+from runtime.visible_text import safe_for_display
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND, TO_SENT, number, walk
 from tests.support.app import App
 from tests.support.console import Console

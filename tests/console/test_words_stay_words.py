@@ -21,10 +21,11 @@ from console.views.case_actions import NO_REASON
 from reports import json_bodies
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
-from reports.exports import SHEETS, referral_sheet, safe_for_display, sheet_csv
+from reports.exports import SHEETS, referral_sheet, sheet_csv
 from reports.spreadsheet import BOM
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
+from runtime.visible_text import safe_for_display
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, Skeleton, body, head
 from tests.support.console import Console

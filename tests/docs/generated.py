@@ -25,10 +25,11 @@ from runtime.settings import (
     WebSecrets,
     describe_settings,
 )
-from tests.docs import countries, dashboards, decisions, faults, nights, readiness, rules, submissions
+from tests.docs import countries, dashboards, decisions, faults, manual, nights, readiness, rules, submissions
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tokaut.commands.flows_graph import flow_graphs, graph_files
+from tokaut.settings_file import OTHER_SETTINGS, all_sections, settings_text
 from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
 from workers.delivery.registry import hotline_kinds, settings_class
 from workers.metrics import WorkerMetrics
@@ -57,32 +58,23 @@ def settings() -> Iterator[tuple[SettingDescription, str]]:
     yield from ((one, WORKERS) for one in describe_settings(beside(workers.senders)))
 
 
-# What is read outside the classes of settings: by the Procfile, by gunicorn's files, by the metrics' library.
-BESIDE_THE_CLASSES = (
-    ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8", "web"),
-    ("BIND", "address and port, or `unix:` and a path, at which web listens", "127.0.0.1 and PORT", "Procfile: web"),
-    (
-        "PORT",
-        "port at which web listens; honcho and foreman set it to 5000 where it is not set",
-        "8000",
-        "Procfile: web",
-    ),
-    ("CONSOLE_CONCURRENCY", "processes of the console", "2", "console"),
-    ("CONSOLE_BIND", "as BIND, of the console", "127.0.0.1 and CONSOLE_PORT", "Procfile: console"),
-    ("CONSOLE_PORT", "port at which the console listens", "8100", "Procfile: console"),
-    ("PROMETHEUS_MULTIPROC_DIR", "folder in which processes of one account share their metrics", "none", "all"),
-    ("PROMETHEUS_ALSO_DIR", "folder of another account's metrics, which is read and never written", "none", "web"),
-)
-
-
 def settings_table() -> str:
     rows = ["| name | meaning | default | read by |", "|---|---|---|---|"]
     for one, who in _once_each(settings()):
         name = f"`{one.name}`" + (f", or `{one.name}_FILE`" if one.secret else "")
         default = "must be set" if one.default is None else f"`{one.default}`"
         rows.append(f"| {name} | {one.meaning} | {default} | {who} |")
-    rows += [f"| `{name}` | {meaning} | {default} | {who} |" for name, meaning, default, who in BESIDE_THE_CLASSES]
+    rows += [f"| `{name}` | {meaning} | {default} | {who} |" for name, meaning, default, who in OTHER_SETTINGS]
     return "\n".join(rows) + "\n"
+
+
+ENV_EXAMPLE = """Every setting of Tokaut, made from the code by `python -m tests.docs.generated`.
+A line that is commented out shows the default. `tokaut init` writes such a file for one country, with its secrets.
+Keep secrets in files of mode 0400 or 0600, and name the file in NAME_FILE."""
+
+
+def env_example() -> str:
+    return settings_text(ENV_EXAMPLE, all_sections(), {})
 
 
 def events_table() -> str:
@@ -208,6 +200,8 @@ def main() -> None:
             (ROOT / page).write_text(read(page).replace(marked + old, marked + new), encoding="utf-8")
     for path, text in dashboards.files().items():
         (ROOT / path).write_text(text, encoding="utf-8")
+    (ROOT / "docs/tokaut.1").write_text(manual.page(), encoding="utf-8")
+    (ROOT / ".env.example").write_text(env_example(), encoding="utf-8")
     (ROOT / "docs/clocks.svg").write_text(nights.picture(), encoding="utf-8")
     for name, words in graph_files(flow_graphs(book())).items():
         (ROOT / "docs/flows" / name).write_text(words, encoding="utf-8")

@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry
 from gateway.metrics import COUNTED
 from reports.store.privileges.rights import OWNER, ROLES
 from runtime.logs import EVENTS
-from tests.docs import decisions, generated, nights
+from tests.docs import decisions, generated, manual, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tests.support.commands import called
+from tokaut.settings_file import OTHER_SETTINGS
 from workers.metrics import WorkerMetrics
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages()]
@@ -34,6 +35,19 @@ BY_HEALTH = {
 @pytest.mark.parametrize(("page", "name"), generated.PARTS, ids=str)
 def test_a_table_that_is_made_from_the_code_is_as_the_code_says(page: str, name: str) -> None:
     assert part(page, name) == generated.PARTS[page, name](), "write it anew: python -m tests.docs.generated"
+
+
+def test_the_man_page_is_of_these_commands() -> None:
+    page = read("docs/tokaut.1")
+    assert page == manual.page(), "write it anew: python -m tests.docs.generated"
+    assert page.count("\n.SS ") == len(called())
+    assert not re.search(r"^[.'](?!\\\"|TH|SH|SS|PP|TP|B |I |nf|fi)", page, re.MULTILINE)
+
+
+def test_the_example_of_a_settings_file_has_every_setting() -> None:
+    assert read(".env.example") == generated.env_example(), "write it anew: python -m tests.docs.generated"
+    there = set(re.findall(r"^#([A-Z_<>]+)=", read(".env.example"), re.MULTILINE))
+    assert {one.name for one, _ in generated.settings()} <= {name.removesuffix("_FILE") for name in there} | there
 
 
 def test_every_command_has_a_line() -> None:
@@ -164,5 +178,6 @@ def test_a_setting_that_no_class_reads_is_in_the_table_all_the_same() -> None:
     read_there = set(re.findall(r"\$\{([A-Z_]+)", read("Procfile")))
     for file in ("gateway/gunicorn.conf.py", "console/gunicorn.conf.py"):
         read_there |= set(re.findall(r'environ\.get\("([A-Z_]+)"', read(file)))
+    read_there |= set(re.findall(r'environ\.get\("([A-Z_]+)"', read("tokaut/local_stack/services.py")))
     read_there |= set(re.findall(r'"(PROMETHEUS_[A-Z_]+)"', read("runtime/metrics_files.py")))
-    assert read_there == {name for name, *_ in generated.BESIDE_THE_CLASSES}
+    assert read_there == {name for name, *_ in OTHER_SETTINGS}

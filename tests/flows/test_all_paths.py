@@ -14,7 +14,7 @@ import pytest
 
 from flows.authoring.lint import LintReport
 from flows.authoring.paths import NOON, StateGraph, explore
-from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathToSend, paths_to_send
+from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathTimes, PathToSend
 from flows.dependencies import dependencies_of
 from flows.model import Answer, FlowState
 from tests.flows.phone import book
@@ -80,7 +80,7 @@ def test_at_most_eight_screens_to_send_and_a_session_of_three_minutes_is_enough_
     """
     found = report().sequences.values()
     assert max(len(one.screens) for one in found) == MAX_SCREENS_TO_SEND
-    at_home, anywhere = _without_words(paths_to_send(ways("ussd"))), _without_words(found)
+    at_home, anywhere = _without_words(PathTimes(ways("ussd")).to_send), _without_words(found)
     assert len(at_home) > 10 and all(one.seconds < 180 for one in at_home)
     assert len(anywhere) > 10 and all(one.seconds < 190 for one in anywhere)
     assert not any(one.seconds <= 60 for one in found)  # a network that waits so short needs nobody to read slowly
@@ -111,7 +111,7 @@ ONE_OF = {"age_me": "age", "place_me": "place", "place_seen": "place"}
 @pytest.mark.parametrize("channel", ["ussd", "sms"])
 def test_the_screens_to_send(channel: str) -> None:
     wanted = {tuple(names.split()) for (kind, *_), names in BEFORE_SEND.items() if kind == channel}
-    found = {tuple(ONE_OF.get(name, name) for name in _bare(one.screens)) for one in paths_to_send(ways(channel))}
+    found = {tuple(ONE_OF.get(name, name) for name in _bare(one.screens)) for one in PathTimes(ways(channel)).to_send}
     if channel == "ussd":  # a network whose card asks for words first, and a provider that gives no number
         wanted |= {tuple(names.split()) for (kind, *_), names in BEFORE_SEND.items() if kind == "sms"}
         wanted |= {tuple(one for one in names if one != "contact") for names in wanted if not _has_words(names)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,18 @@ def test_production_has_what_is_wanted_at_run_time_and_nothing_of_development() 
     assert found < set(locked(DEV))
     assert {name: locked(DEV)[name] for name in found} == locked(RUN)  # the tests run with production's versions
     assert development() <= set(locked(DEV))
+
+
+@pytest.mark.slow
+def test_the_bill_of_materials_has_every_package_of_production_with_its_hashes(tmp_path: Path) -> None:
+    subprocess.run(["make", "--silent", "sbom", f"SBOM={tmp_path / 'sbom.json'}"], cwd=ROOT, check=True)
+    sbom = json.loads((tmp_path / "sbom.json").read_text())
+    assert (sbom["bomFormat"], sbom["metadata"]["component"]["name"]) == ("CycloneDX", "tokaut")
+    listed = {name_of(one["name"]): one for one in sbom["components"]}
+    assert {name: f"{name}=={one['version']}" for name, one in listed.items()} == {
+        name: f"{name}{re.search('==[^ ;]+', entry)[0]}" for name, entry in locked(RUN).items()
+    }
+    assert [name for name, one in listed.items() if not json.dumps(one).count("SHA-256")] == []
 
 
 def test_the_installer_and_the_builder_are_locked_too() -> None:

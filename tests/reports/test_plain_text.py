@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.exports import safe_for_display
+from runtime.visible_text import safe_for_display
 
 # Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties), and the empty Braille cell.
 DRAWN_AS_NOTHING = (

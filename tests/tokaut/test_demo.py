@@ -115,12 +115,6 @@ def test_once_the_report_arrives_signed_and_whole(folder: Path) -> None:
     assert demo.processes() == []
 
 
-def test_it_works_in_a_folder_with_blanks_and_equals_signs(tmp_path: Path) -> None:
-    demo = Demo(tmp_path / "a new dir=b" / "var", "--once")
-    assert demo.process.wait(timeout=120) == 0, demo.output
-    assert demo.processes() == []
-
-
 @pytest.fixture
 def running(folder: Path) -> Iterator[Demo]:
     """A demo that its test may end."""

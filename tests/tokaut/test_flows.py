@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import shutil
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner, Result
@@ -23,6 +24,13 @@ def tokaut(*words: str, typed: str | None = None) -> Result:
     return CliRunner().invoke(main, ["flows", *words], input=typed, catch_exceptions=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 # lint
 
 
@@ -35,7 +43,7 @@ def test_lint_tells_the_ways_that_fit_a_session_and_the_pages_that_were_measured
 
 
 def test_lint_as_json_says_the_same_to_programs() -> None:
-    done = tokaut("lint", "--country", "vu", "--json")
+    done = tokaut("lint", "--country", "vu", "--json", "--fresh")
     told = json.loads(done.stdout)
     assert done.exit_code == 0 and told["findings"] == []
     assert told["to_send"][0].keys() == {"screens", "seconds", "margins"}

@@ -1,5 +1,6 @@
 """What every command owes to whoever meets it first."""
 
+import os
 import subprocess
 import sys
 
@@ -27,9 +28,10 @@ def test_each_prints_its_help(path: str) -> None:
     assert "Usage:" in result.output
 
 
-def test_the_first_page_loads_no_command() -> None:
+def test_the_first_page_loads_no_command_and_no_package_but_click() -> None:
     """All of them take seconds. Their sentences are known here, and the next test compares them."""
-    names = [f"tokaut.commands.{name}" for name in COMMANDS]
+    names = ["reports", "gateway", "workers", "console", "flows", "runtime.settings", "msgspec", "rich", "sqlalchemy"]
+    names += [f"tokaut.commands.{name}" for name in COMMANDS]
     loaded = f"print([name for name in {names} if name in sys.modules])"
     code = f"import sys\nfrom tokaut.__main__ import main\ntry: main(['--help'])\nfinally: {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -60,3 +62,23 @@ def test_a_module_that_is_no_command_is_none() -> None:
 
 def test_a_command_that_is_not_there_is_refused() -> None:
     assert CliRunner().invoke(main, ["dmeo"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("tokaut flo", ["flows"]), ("tokaut flows li", ["lint"]), ("tokaut init --cou", ["--country"])],
+)
+def test_the_shell_completes_commands_and_options(typed: str, offered: list[str]) -> None:
+    words = typed.split()
+    environ = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1), "_TOKAUT_COMPLETE": "bash_complete"}
+    result = CliRunner().invoke(main, [], prog_name="tokaut", env=environ)
+    assert [line.partition(",")[2] for line in result.output.splitlines()] == offered
+
+
+def test_completing_the_first_word_loads_no_command() -> None:
+    code = "import sys\nfrom tokaut.__main__ import main\ntry: main(prog_name='tokaut')\n"
+    code += "finally: print([name for name in sys.modules if name.startswith('tokaut.commands')])"
+    environ = {**os.environ, "COMP_WORDS": "tokaut ", "COMP_CWORD": "1", "_TOKAUT_COMPLETE": "bash_complete"}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    *offered, loaded = done.stdout.splitlines()
+    assert (len(offered), loaded) == (len(COMMANDS), "[]")

@@ -35,8 +35,8 @@ def check(country: str | None, worker: bool) -> None:
               tokaut check --country vu          what Vanuatu needs before it can go live
               tokaut check --worker              as the account of worker and clock, without the secrets of others
 
-    Next: fix the faults from the top, then run it again. When there are none, start the services: the Procfile names
-    them.
+    Next: fix the faults from the top, then run it again. When there are none, start the services: `tokaut start`, or
+    the systemd units.
     """
     harden()
     mode = installation.mode_of(os.environ)

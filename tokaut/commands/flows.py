@@ -16,10 +16,11 @@ from flows.authoring.lint import Linter, LintReport
 from flows.authoring.timing import SESSION_LIMITS
 from flows.model import FlowBook
 from flows.parser import FlowError
-from reports.countries.country import Countries, CountryError, load_countries, shipped_countries
+from reports.countries.country import SHIPPED_FOLDER, Countries, CountryError, load_countries, shipped_countries
 from runtime.settings import Mode
 from tokaut.commands.flows_graph import graph
 from tokaut.commands.flows_play import play
+from tokaut.lint_cache import LintCache, cache_folder
 from tokaut.screens.combinations import LIMITS, combinations, load_catalogues
 from tokaut.terminal import CommandError, CommandGroup, echo
 
@@ -58,12 +59,16 @@ def selected_countries(only: Sequence[str] = ()) -> Countries:
 @click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
 @click.option("--flow-dir", type=FOLDER, default=loader.FOLDER, help="A folder of flow files (default: those in use).")
 @click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
-def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
+@click.option("--fresh", is_flag=True, help="Use no result of an earlier run.")
+def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str], fresh: bool) -> None:
     """Walk every path through the flows, in every country, language and channel.
 
     Reports dead ends, circles, screens that nobody sees, missing ways back and out, pages that do not fit, more than 8
     screens to Send, and labels with two meanings. Also shows which paths to Send fit into a USSD session of 60, 120 and
     180 s. Each fault has file:line:column and what to do. The exit status is 1 if there is one.
+
+    Results are stored in ~/.cache/tokaut/lint. A country is checked again once its file, a translation of its
+    languages, a flow or the program has changed.
 
     \b
     Example:  tokaut flows lint
@@ -73,13 +78,16 @@ def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
 
     Next: look at a screen named in a finding with `tokaut flows play`.
     """
-    report = run_lint(load_book(flow_dir), selected_countries(country), whole=not country, quiet=as_json)
+    cache = None if fresh else LintCache(cache_folder(), flow_dir)
+    report = run_lint(load_book(flow_dir), selected_countries(country), whole=not country, quiet=as_json, cache=cache)
     echo(json.dumps(report_data(report), indent=2) if as_json else report_text(report))
     if report.findings:
         raise SystemExit(1)
 
 
-def run_lint(book: FlowBook, countries: Countries, *, whole: bool, quiet: bool) -> LintReport:
+def run_lint(
+    book: FlowBook, countries: Countries, *, whole: bool, quiet: bool, cache: LintCache | None = None
+) -> LintReport:
     """Walk all paths through the flows and return the report.
 
     `whole`: these are all countries, so a screen that was never shown is a fault. `quiet`: show no progress.
@@ -92,9 +100,18 @@ def run_lint(book: FlowBook, countries: Countries, *, whole: bool, quiet: bool) 
         task = bar.add_task("walking", total=len(batches))
         for country, channel in batches:
             bar.update(task, description=f"{country.name.partition(' (')[0]}, {channel}")
-            first, *others = combinations(book, [country], catalogues, (channel,))
-            lint.take(first, others)
+            file = SHIPPED_FOLDER / f"{country.iso.lower()}.toml"
+            key = cache.key(file, country.languages, channel) if cache else ""
+            result = cache.load(key) if cache else None
+            if result is None:
+                first, *others = combinations(book, [country], catalogues, (channel,))
+                result = lint.check(first, others)
+                if cache:
+                    cache.store(key, result)
+            lint.add(result)
             bar.advance(task)
+    if cache:
+        cache.remove_old()
     return lint.end()
 
 

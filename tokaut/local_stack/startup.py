@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from reports.crypto.key_files import SENDER_KEY, create_key_pair, mark_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
-from runtime.settings import CommonSettings
+from runtime.settings import CommonSettings, InstallationSettings
 from runtime.settings import load_settings as load_setting
 from tokaut.local_stack import valkey
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
@@ -53,14 +53,19 @@ def prepare_stack(plan: StackPlan) -> None:
     database = Database(common.database_url)
     upgrade(database, common.mode)
     database.close()
-    for hotline in (*plan.secrets.hotlines, SENDER_KEY):
-        create_key_pair(common.keys, hotline)
-    mark_keys(common.keys, common.mode)
-    create_signing_key(common.keys)
-    rotate_pepper(Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
+    create_keys(common, plan.secrets.hotlines, Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
     Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
     write_secrets(plan.folder.inside / SECRETS_FILE, plan.secrets)
     plan.folder.received.touch(mode=0o600)
+
+
+def create_keys(settings: InstallationSettings, hotlines: Iterable[str], pepper: Path) -> None:
+    """Create a key pair for each hotline and for the senders of SMS, the audit's key, and the phone pepper."""
+    for hotline in (*hotlines, SENDER_KEY):
+        create_key_pair(settings.keys, hotline)
+    mark_keys(settings.keys, settings.mode)
+    create_signing_key(settings.keys)
+    rotate_pepper(pepper)
 
 
 def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], None] = lambda progress: None) -> None:
@@ -74,26 +79,33 @@ def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], 
         tell(f"  {time.monotonic() - began:4.1f} s  {part}")
 
     valkey_first, *other_commands = process_commands(plan).items()
-    processes.start(*valkey_first, plan.settings)
+    processes.start(*valkey_first, plan.settings, outlasts=True)
     prepare_stack(plan)  # while Valkey starts
     report_ready("database and keys are made")
-    _wait_until(partial(valkey.is_up, plan.folder.inside), processes, "valkey")
+    wait_until(partial(valkey.is_up, plan.folder.inside), processes, "valkey")
     report_ready("Valkey answers")
     for name, command in other_commands:
-        processes.start(name, command, plan.settings)
+        processes.start(name, command, plan.settings, outlasts=name == "hotline")
+    servers = {
+        "hotline": plan.where.hotline,
+        "web": f"{plan.where.web}/healthz",
+        "console": f"{plan.where.console}/healthz",
+    }
+    wait_for_servers(processes, servers, report_ready)
+
+
+def wait_for_servers(processes: ProcessGroup, servers: Mapping[str, str], report_ready: Callable[[str], None]) -> None:
+    """Wait until each server answers at its address. Raises ProcessDied."""
     with requests.Session() as http:
         http.trust_env = False
         http.headers["Connection"] = "close"  # an open connection would delay the stop of web
-        for name, address in (
-            ("hotline", plan.where.hotline),
-            ("web", f"{plan.where.web}/healthz"),
-            ("console", f"{plan.where.console}/healthz"),
-        ):
-            _wait_until(partial(_is_up, http, address), processes, name)
+        for name, address in servers.items():
+            wait_until(partial(_is_up, http, address), processes, name)
             report_ready(f"{name} answers")
 
 
-def _wait_until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) -> None:
+def wait_until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) -> None:
+    """Wait until the process is up. Raises ProcessDied if any process ends, or if it takes more than 60 seconds."""
     end = time.monotonic() + STARTS_WITHIN
     while not is_up():
         processes.look()

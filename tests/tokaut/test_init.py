@@ -1,0 +1,129 @@
+"""`tokaut init`: what it writes, what it asks and what it refuses. `tests/deploy/test_wheel.py` runs what it wrote."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reports.crypto.key_files import list_keys
+from runtime.settings import CommonSettings, Mode, load_settings
+from tokaut.__main__ import main
+from tokaut.checks import installation
+
+QUIET = ("--country", "vu", "--channel", "ussd", "--no-input")
+HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("TOKAUT_", "HOTLINE_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "umask", lambda _: 0)  # harden() is for a process of its own, and this one goes on
+    monkeypatch.setattr("resource.setrlimit", lambda *_: None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "a folder"
+
+
+def init(folder: Path, *words: str, typed: str = "") -> Result:
+    return CliRunner().invoke(main, ["init", str(folder), *words], input=typed)
+
+
+def settings_of(folder: Path) -> dict[str, str]:
+    """The file as a shell reads it."""
+    lines = (folder / "tokaut.env").read_text().splitlines()
+    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    return {name: "".join(shlex.split(value)) for name, _, value in pairs}
+
+
+def faults(folder: Path) -> list[str]:
+    environ = settings_of(folder)
+    countries, _ = installation.read_countries(load_settings(CommonSettings, environ), Mode.TRAINING)
+    assert countries
+    return [*installation.setting_faults(environ), *installation.hotline_faults(environ, countries.hotlines)]
+
+
+def test_it_writes_what_check_is_content_with_for_one_account_alone(folder: Path) -> None:
+    result = init(folder, *QUIET)
+    assert result.exit_code == 0, result.output
+    assert faults(folder) == []
+    for path in (folder, folder / "secrets", folder / "data", folder / "keys/private", *(folder / "secrets").iterdir()):
+        assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
+    for hotline in (*HOTLINES, "_sender"):
+        [key] = list_keys(folder / "keys", hotline)
+        assert key.has_private_key
+        assert not list_keys(folder / "web-keys", hotline)[0].has_private_key
+    assert result.output.endswith("tokaut migrate\n  tokaut start\n")
+    assert f". '{folder}/tokaut.env'" in result.output
+
+
+def test_no_secret_is_shown_or_written_into_the_settings(folder: Path) -> None:
+    result = init(folder, *QUIET, "--set", "SMTP_URL=smtps://desk:a-made-up-word@mail.example:465")
+    secrets = {path.name: path.read_text().strip() for path in (folder / "secrets").iterdir()}
+    assert secrets["smtp_url"] == "smtps://desk:a-made-up-word@mail.example:465"
+    assert len(set(secrets.values())) == len(secrets) == 8
+    shown = result.output + (folder / "tokaut.env").read_text()
+    assert not [name for name, secret in secrets.items() if secret in shown]
+
+
+def test_nothing_is_overwritten(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "something").touch()
+    result = init(folder, *QUIET)
+    assert (result.exit_code, result.output) == (1, f"{folder} is not empty. Name a new folder; nothing was changed.\n")
+    assert [path.name for path in folder.iterdir()] == ["something"]
+
+
+def test_a_script_is_told_everything_that_is_missing_or_wrong_and_nothing_is_written(folder: Path) -> None:
+    words = ("--country", "ke", "--channel", "twilio", "--no-input", "--set", "TWILIO_FORM=+6785550100")
+    result = init(folder, *words, "--set", "PUBLIC_URL=nowhere")
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "TWILIO_FORM",
+        "PUBLIC_URL",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_ACCOUNT_SID",
+    ]
+    assert lines[0] == "TWILIO_FORM is not a setting of this installation. Leave it out."
+    assert "copy the account's auth token from Twilio's console" in lines[2]
+    assert not folder.exists()
+
+
+def test_a_person_is_asked_for_the_provider_and_the_hotlines_and_may_try_again(folder: Path) -> None:
+    typed = (
+        "vu\ntwilio\nnowhere\nhttps://drill.hotline.example/a\n\n\nthe-token-of-the-account\nAC1\nAC" + "0" * 32 + "\n"
+    )
+    result = init(folder, typed=typed)
+    assert result.exit_code == 0, result.output
+    settings = settings_of(folder)
+    assert settings["HOTLINE_VU_PIKININI_URL"] == "https://drill.hotline.example/a"
+    assert settings["HOTLINE_VU_POLICE_URL"] == "http://127.0.0.1:8300/vu-police"
+    assert settings["TWILIO_ACCOUNT_SID"] == "AC" + "0" * 32
+    assert (folder / "secrets/twilio_auth_token").read_text() == "the-token-of-the-account\n"
+    assert "the-token-of-the-account" not in result.output
+    assert "Give vu-pikinini its secret, by a safe way:" in result.output
+    assert "Without an address yet: vu-womens-centre, vu-police." in result.output
+
+
+def test_live_mode_has_no_practice_hotline_and_asks_for_what_it_needs(folder: Path) -> None:
+    result = init(folder, *QUIET, "--mode", "live")
+    assert result.exit_code == 1
+    missing = [line.split()[0] for line in result.output.splitlines()]
+    assert missing == [
+        "REDIS_URL",
+        "PUBLIC_URL",
+        "TOKAUT_ON_CALL",
+        *(f"HOTLINE_{hotline.upper().replace('-', '_')}_URL" for hotline in HOTLINES),
+    ]
+
+
+def test_sheets_are_printed_once(folder: Path) -> None:
+    assert init(folder, *QUIET, "--sheets").output.count("RECOVERY SHEET") == len(HOTLINES)

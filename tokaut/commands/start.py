@@ -1,0 +1,85 @@
+"""`tokaut start`: run all processes of an installation on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+from types import FrameType
+
+import click
+
+from reports.countries.country import Countries, CountryError, load_countries
+from runtime.hardening import harden
+from runtime.settings import CommonSettings, Mode, SettingError, load_settings
+from tokaut.local_stack.processes import STOP_SIGNALS, ProcessDied, ProcessGroup
+from tokaut.local_stack.services import (
+    AlreadyRunning,
+    practice_port,
+    practice_secrets,
+    server_addresses,
+    start_services,
+)
+from tokaut.local_stack.valkey import ValkeyMissing
+from tokaut.terminal import CommandError, echo
+
+LOOK_SECONDS = 0.5
+HINT = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
+
+
+@click.command()
+def start() -> None:
+    """Run all processes of this installation here, until Ctrl-C: web, both workers, the clock, the console.
+
+    For training and trials on one machine: all processes share one account and all settings. For production use the
+    systemd units (docs/operating/deploy.md). If REDIS_URL is the Valkey under TOKAUT_DATA, it is started too; and so is
+    a practice hotline for hotlines that have no address of their own yet. Logs are in TOKAUT_DATA/log. If one process
+    ends, all are stopped, and the exit status is 1.
+
+    \b
+    Example:  set -a; . ~/tokaut/tokaut.env; set +a
+              tokaut migrate
+              tokaut start
+
+    Next: `tokaut check`, in another terminal with the same settings.
+    """
+    harden()
+    try:
+        common = load_settings(CommonSettings, os.environ)
+        if common.mode is Mode.DEMO:
+            raise CommandError(f"There are no settings, or TOKAUT_MODE is demo. {HINT}")
+        if not common.has_database:
+            raise CommandError("There is no database yet. Run: tokaut migrate")
+        _run(common, load_countries(common.countries, common.mode, common.country_dir))
+    except (SettingError, CountryError, ProcessDied, ValkeyMissing, AlreadyRunning) as error:
+        raise CommandError(str(error)) from None
+
+
+def _run(common: CommonSettings, countries: Countries) -> None:
+    """Run until Ctrl-C, SIGTERM or the end of one of the processes, which raises ProcessDied."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
+    processes = ProcessGroup(uuid.uuid4().hex, common.data / "log")
+    try:
+        echo(f"Starting. Logs: {processes.logs}")
+        start_services(processes, common, countries, os.environ, echo)
+        servers = server_addresses(os.environ)
+        if practice_secrets(common.mode, countries, os.environ):
+            servers["practice hotline"] = f"http://127.0.0.1:{practice_port(os.environ)}"
+        for name, address in servers.items():
+            echo(f"  {name:<17} {address}")
+        echo("Everything runs; Ctrl-C stops it.")
+        while True:
+            processes.look()
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        echo("\nStopping.")
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave some processes running
+        processes.stop()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
