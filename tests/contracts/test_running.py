@@ -31,7 +31,7 @@ def running() -> Iterator[Running]:
 @pytest.mark.parametrize("name", ["console", "web"])
 def test_what_is_documented_is_what_is_answered(running: Running, name: str, request: pytest.FixtureRequest) -> None:
     """Always the same requests; more of them by --full, and others each time by `make contracts`."""
-    examples = "100" if request.config.getoption("--full") else "5"
+    examples = "100" if request.config.getoption("--full") else "3"
     done = running.schemathesis(name, "--seed", "1", "--max-examples", examples)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout

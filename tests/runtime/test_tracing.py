@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from reports.store.schema import tables as t
 from runtime import tracing
+from runtime.settings import CommonSettings, SettingError, load_all_settings
 from tests.safeguarding.away import code_and_pin
 from tests.safeguarding.walks import TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import App
@@ -190,6 +191,17 @@ def test_while_they_are_off_nothing_is_imported_and_nothing_is_made(process: str
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_traces_to_another_machine_are_encrypted_in_live_mode() -> None:
+    def faults(address: str) -> str:
+        with pytest.raises(SettingError) as refused:
+            load_all_settings((CommonSettings,), {"TOKAUT_MODE": "live", "TOKAUT_TRACES": address})
+        return str(refused.value)
+
+    assert "TOKAUT_TRACES begins with http://; live mode needs https://" in faults("http://traces.example/v1/traces")
+    for right in ("https://traces.example/v1/traces", "http://127.0.0.1:4318/v1/traces"):
+        assert "TOKAUT_TRACES" not in faults(right)
 
 
 def test_without_the_packages_the_start_says_what_to_install() -> None:
