@@ -18,7 +18,7 @@ setup: $(VENV)/.ready ## make .venv/ for development: also what tests, checks an
 
 $(UV): requirements-tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tokaut needs Python 3.11 or newer; set PYTHON=python3.13, for example."; exit 1; }
-	@echo "Making .uv, the installer."
+	@echo "Making .uv, the installer: some seconds."
 	@$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements-tools.lock
 	@touch $@
 
@@ -34,12 +34,12 @@ $(VENV)/.ready: requirements-dev.lock requirements-tools.lock pyproject.toml | $
 define environment
 	@echo "Making .venv from $(1). The first time fetches the packages: a minute or more."
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-binary :all: $(1)
+	@$(UV) pip sync --python $(BIN)/python --require-hashes --only-binary :all: $(1)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --only-binary :all: --build-constraints requirements-tools.lock --editable .
 endef
 
 demo: setup ## the whole main job on this machine; ONCE=1 stops after the report has arrived, PORT= moves it
-	@$(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 # What the tests start reads compiled modules: a thousand processes would each compile all that they import.
 test: setup ## the tests, against a real Valkey and a real PostgreSQL that they start; of large products a part a day

@@ -73,6 +73,29 @@ def test_all_are_stopped_with_what_they_started(tmp_path: Path) -> None:
     assert not is_there(grandchild)
 
 
+def test_what_the_others_need_is_stopped_after_them(tmp_path: Path) -> None:
+    processes = ProcessGroup(f"run-{uuid.uuid4()}", tmp_path)
+    processes.start("server", LASTS, os.environ, outlasts=True)
+    [server] = processes.of(["server"])
+    code = f"""
+import pathlib, signal
+def end(*_):
+    state = pathlib.Path("/proc/{server}/stat").read_text().rpartition(")")[2].split()[0]
+    print("the server is", "gone" if state == "Z" else "there", flush=True)
+    raise SystemExit
+signal.signal(signal.SIGTERM, end)
+print("up", flush=True)
+signal.pause()
+"""
+    for name in ("one", "two"):
+        processes.start(name, [sys.executable, "-c", code], os.environ)
+    logs = [tmp_path / f"{name}.log" for name in ("one", "two")]
+    until(lambda: all(log.read_text() == "up\n" for log in logs), "they do not start")
+    processes.stop()
+    assert [log.read_text() for log in logs] == ["up\nthe server is there\n"] * 2
+    assert not is_there(server)
+
+
 def test_one_that_does_not_listen_is_made_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokaut.local_stack.processes.ONE_WITHIN", 0.1)
     processes = started(tmp_path, LASTS, DEAF)

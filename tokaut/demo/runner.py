@@ -97,11 +97,11 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
     with DemoFolder(common.data) as folder:
         plan = make_plan(os.environ, folder, addresses(port), [hotline.id for hotline in countries.hotlines])
         processes = ProcessGroup(folder.run, folder.inside / "log")
-        is_up = False  # before that nobody has called, so nothing has to be finished
+        is_idle = True  # nobody has called yet, or everything has arrived: nothing has to be finished
         try:
             echo(STARTING)
             start_stack(processes, plan, echo)
-            is_up = True
+            is_idle = False
             folder.tell(_demo_json(plan, _phone_url(plan, common), staff_account.create_account(plan.settings)))
             if not once and (phone := _phone_url(plan, common)):
                 echo(ALREADY.format(phone=phone))
@@ -111,6 +111,7 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
             ) as reporter_phone:
                 created = play(reporter_phone, watch, SCREEN_SECONDS / (6 if once else 1))
             call_back(plan, created)
+            is_idle = once
             if not once:
                 _keep_running(watch, plan, _phone_url(plan, common))
         except KeyboardInterrupt:
@@ -119,7 +120,7 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
         finally:
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave some processes running
-            processes.stop(at_once=not is_up)
+            processes.stop(at_once=is_idle)
 
 
 def _phone_url(plan: StackPlan, common: CommonSettings) -> str | None:

@@ -25,11 +25,12 @@ class ProcessDied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """A process that was started, and the file of its output."""
+    """A process that was started, and the file of its output. `outlasts`: it is stopped after all others."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    outlasts: bool = False
 
 
 class ProcessGroup:
@@ -44,8 +45,11 @@ class ProcessGroup:
         self._children: list[ChildProcess] = []
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
-        """Start a process in a session of its own, so that Ctrl-C reaches only us, and `stop` decides the order."""
+    def start(self, name: str, command: list[str], environment: Mapping[str, str], *, outlasts: bool = False) -> None:
+        """Start a process in a session of its own, so that Ctrl-C reaches only us, and `stop` decides the order.
+
+        `outlasts`: the others need it until they have ended.
+        """
         log = self.logs / f"{name}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(
@@ -56,7 +60,7 @@ class ProcessGroup:
                 stderr=out,
                 start_new_session=True,
             )
-        self._children.append(ChildProcess(name, process, log))
+        self._children.append(ChildProcess(name, process, log, outlasts))
 
     def of(self, names: Iterable[str]) -> list[int]:
         """Return the ids of the processes with these names. Unknown names are ignored."""
@@ -72,21 +76,26 @@ class ProcessGroup:
                 )
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Stop all processes, the last started first, by SIGTERM and then SIGKILL, with everything in their groups.
+        """Stop all processes by SIGTERM and then SIGKILL, with everything in their groups.
 
+        Those that outlast the others come last, the first started at the very end; the others are stopped together.
         `at_once`: kill all of them together. For an interrupted start, when nobody has used them yet.
         """
         end = time.monotonic() + (0 if at_once else STOP_WITHIN)
         for child in self._children if at_once else ():
             child.process.kill()
-        while self._children:
-            child = self._children.pop()
-            child.process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                child.process.wait(min(ONE_WITHIN, max(0.0, end - time.monotonic())))
-            with suppress(ProcessLookupError):
-                os.killpg(child.process.pid, signal.SIGKILL)
-            child.process.wait()
+        together = [child for child in reversed(self._children) if not child.outlasts]
+        alone = [[child] for child in reversed(self._children) if child.outlasts]
+        self._children = []
+        for children in (together, *alone):
+            for child in children:
+                child.process.terminate()
+            for child in children:
+                with suppress(subprocess.TimeoutExpired):
+                    child.process.wait(min(ONE_WITHIN, max(0.0, end - time.monotonic())))
+                with suppress(ProcessLookupError):
+                    os.killpg(child.process.pid, signal.SIGKILL)
+                child.process.wait()
         kill_run(self._run)
 
 

@@ -53,7 +53,7 @@ def start_services(
         if valkey.is_up(common.data):
             raise AlreadyRunning(f"Valkey of {common.data} runs already. Stop the other `tokaut start` first.")
         environment |= {"REDIS_URL": valkey.redis_url(common.data)}
-        processes.start("valkey", valkey.server_command(common.data), environment)
+        processes.start("valkey", valkey.server_command(common.data), environment, outlasts=True)
         wait_until(partial(valkey.is_up, common.data), processes, "valkey")
         report_ready("Valkey answers")
     servers = {}
@@ -64,7 +64,7 @@ def start_services(
         with os.fdopen(os.open(secrets, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(practice, file)
         command = [sys.executable, "-m", "tokaut.local_stack.hotline_server", str(port), str(secrets)]
-        processes.start("practice-hotline", [*command, str(common.data / RECEIVED)], environment)
+        processes.start("practice-hotline", [*command, str(common.data / RECEIVED)], environment, outlasts=True)
         servers["practice-hotline"] = f"http://127.0.0.1:{port}"
     for name, command in service_commands(environ).items():
         processes.start(name, command, environment)

@@ -79,13 +79,13 @@ def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], 
         tell(f"  {time.monotonic() - began:4.1f} s  {part}")
 
     valkey_first, *other_commands = process_commands(plan).items()
-    processes.start(*valkey_first, plan.settings)
+    processes.start(*valkey_first, plan.settings, outlasts=True)
     prepare_stack(plan)  # while Valkey starts
     report_ready("database and keys are made")
     wait_until(partial(valkey.is_up, plan.folder.inside), processes, "valkey")
     report_ready("Valkey answers")
     for name, command in other_commands:
-        processes.start(name, command, plan.settings)
+        processes.start(name, command, plan.settings, outlasts=name == "hotline")
     servers = {
         "hotline": plan.where.hotline,
         "web": f"{plan.where.web}/healthz",
