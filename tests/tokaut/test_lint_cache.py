@@ -104,5 +104,5 @@ def test_it_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("XDG_CACHE_HOME", "/made/up")
     assert cache_folder() == Path("/made/up/tokaut/lint")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative, which the standard says to ignore")
-    monkeypatch.setenv("HOME", "/home/mere")
-    assert cache_folder() == Path("/home/mere/.cache/tokaut/lint")
+    monkeypatch.setenv("HOME", "/made/up/mere")
+    assert cache_folder() == Path("/made/up/mere/.cache/tokaut/lint")
