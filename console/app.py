@@ -44,13 +44,14 @@ from console.views import (
 from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
+from reports.drills import MODES_WITH_DRILLS
 from reports.store.database_check import WrongDatabase, check_ready
 from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
 from runtime import logs
 from runtime.hardening import harden
 from runtime.security_headers import HEADERS
-from runtime.settings import ConsoleSettings, Mode, SettingError, load_all_settings
+from runtime.settings import ConsoleSettings, SettingError, load_all_settings
 
 PLAIN = "text/plain; charset=utf-8"
 MAX_BODY_BYTES = 64 * 1024
@@ -152,7 +153,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(deliveries.blueprint(signatures))
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
-    if settings.mode == Mode.TRAINING:
+    if settings.mode in MODES_WITH_DRILLS:
         app.register_blueprint(drills.bp)
     access_control.protect(app)
     log.info("started")

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args
 from console import bodies
 from console.presenters import access_log
 from console.presenters.report import parse_time
-from reports.case_state import CaseOutcome, Handling
+from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
 from reports.json_bodies import MessageKind
 from runtime.time_units import HOUR, SECOND
 
@@ -40,6 +40,7 @@ ACTS: Final[Mapping[str, str]] = {
     "nudged": "A text message asked the reporter to dial in.",
 }
 RECEIVED = "The report was received."
+RECEIVED_MORE = "The system of the hotline received what the reporter added."  # of each later delivery
 ADDED = "The reporter added words: see above, under “In their own words”."
 SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter without words
     MessageKind.CONTACT_GIVEN: "The reporter may be contacted from now on: see above how and when.",
@@ -52,7 +53,7 @@ NOTED_CLOSING, NOTED_HOAX = "{who} wrote what was done:", "{who} wrote why this 
 WROTE, REPORTER_WROTE = "{who} wrote to the reporter:", "The reporter wrote:"
 DOES_NOT_OPEN = "It does not open with the keys that are here"
 SENTENCES = (
-    *(READ_OFTEN, PHONE, RECEIVED, ADDED, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
+    *(READ_OFTEN, PHONE, RECEIVED, RECEIVED_MORE, ADDED, WROTE, REPORTER_WROTE, DOES_NOT_OPEN),
     *(NOTED, NOTED_REASON, NOTED_CLOSING, NOTED_HOAX),
     *dict.fromkeys(ACTS.values()),
     *SAID_BY_REPORTER.values(),
@@ -131,13 +132,20 @@ def _note(note: Mapping[str, Any]) -> TimelineEntry:
 
 
 def _acts(rows: list[Any]) -> Iterator[TimelineEntry]:
+    is_delivered = False
     for row in rows:
         by_same_press = {
             other.act for other in rows if other.actor == row.actor and abs(other.at - row.at) <= SAME_ACT
         } - {row.act}
-        if row.act in ACTS and not _is_repeated(row.act, by_same_press):
+        is_restored = row.act in HANDLING_STATES and any(
+            (other.act, other.at, other.actor) == ("close_undone", row.at, row.actor) for other in rows
+        )
+        if row.act in ACTS and not is_restored and not _is_repeated(row.act, by_same_press):
             kind: EntryKind = "reading" if row.act == "read" else "act"
-            yield TimelineEntry(row.at, kind, ACTS[row.act], {"who": _actor(row.actor)})
+            is_later = row.act == "delivered" and is_delivered
+            is_delivered = is_delivered or row.act == "delivered"
+            sentence = RECEIVED_MORE if is_later else ACTS[row.act]
+            yield TimelineEntry(row.at, kind, sentence, {"who": _actor(row.actor)})
 
 
 def _is_repeated(act: str, others: Collection[str]) -> bool:

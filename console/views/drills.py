@@ -1,4 +1,4 @@
-"""Drills with a script, in training mode only: a lead plans one, and leads and auditors see its results in minutes.
+"""Drills with a script, in training and in a demo: a lead plans one, and leads and auditors see its results in minutes.
 
 Nobody else may use this page: a drill does not test people who know its time.
 """
@@ -26,7 +26,7 @@ from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import Drill
 from runtime.time_units import MINUTE, SECOND
 
-bp = Blueprint("drills", __name__)  # registered in training mode only
+bp = Blueprint("drills", __name__)  # not registered in live mode
 
 SCRIPT_TITLES: Mapping[str, str] = {
     "danger_now": "Danger now",

@@ -25,7 +25,7 @@ from gateway.sessions.record import LastTurn, Record
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import Submitter
 from reports.countries.country import Country
-from reports.drills import SCRIPTS, DrillScript, script_answers
+from reports.drills import MODES_WITH_DRILLS, SCRIPTS, DrillScript, script_answers
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import DueDrill
@@ -53,18 +53,18 @@ class DrillRunner:
     ) -> None:
         """`wait_for`: runs a coroutine to its end and returns its result."""
         self._wait_for = wait_for
-        self._is_training = mode == Mode.TRAINING
+        self._has_drills = mode in MODES_WITH_DRILLS
         self._database = database
         self._dispatcher = dispatcher
         self._reducer = reducer
         self._submitter = submitter
 
     def hold(self) -> None:
-        """Run all due drills, in training mode only. One that fails stops no other and is run again in the next round.
+        """Run all due drills, never in live mode. One that fails stops no other and is run again in the next round.
 
         Raises DatabaseUnavailable, which would make all others fail too.
         """
-        for drill in drill_runs.list_due(self._database) if self._is_training else ():
+        for drill in drill_runs.list_due(self._database) if self._has_drills else ():
             country = self._dispatcher.countries.country_of_hotline(drill.hotline)
             script = SCRIPTS.get(drill.script)
             if country is None or script is None:

@@ -1,6 +1,6 @@
 """Housekeeping of a web process: drain the spool, replay SMS, reload countries, save counts, free memory.
 
-Once a day the counts of the day before are saved in the database. In training it also runs drills.
+Once a day the counts of the day before are saved in the database. It also runs drills, except in live mode.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Place:
     def staff(self, found: Figures) -> Iterator[None]:
         """Looking at their lists all the while; `found` is filled at the end."""
         order = self._order(polled_every(), self.size.seconds + self.size.warm)
-        running = machine.processes_with(self.town.plan.where.console.removeprefix("http://"))
+        running = machine.processes_with(self.town.plan.where.console_listener)
         before = machine.cpu_seconds(running)
         command = machine.python_command("tests.console.load_staff")
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:

@@ -71,10 +71,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /replies": (LEAD,),
     "POST /replies/<reply_id>/sign": (LEAD,),
     "POST /replies/<reply_id>/withdraw": (LEAD,),
-}
-
-# In training alone.
-DRILLS: Mapping[str, tuple[str, ...]] = {
+    # Not in live mode
     "GET /drills": (LEAD, AUDITOR),
     "POST /drills": (LEAD,),
     "POST /drills/<drill_id>/off": (LEAD,),

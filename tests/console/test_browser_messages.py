@@ -12,6 +12,7 @@ import pytest
 
 from flows.staff_replies import REPLY_TEMPLATES
 from tests.console.test_every_page import Desk, told
+from tests.support.presses import CountedPage
 
 pytestmark = pytest.mark.slow
 
@@ -53,13 +54,27 @@ def test_the_counter_and_the_end_of_the_screen_follow_what_is_typed(
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without a script"])
-def test_a_ready_made_reply_is_sent_in_three_presses(desk: Desk, chromium: Any, script: bool) -> None:
-    page = opened(desk, chromium, java_script_enabled=script)
-    page.get_by_text("Ready-made replies").click()
-    page.get_by_role("button", name=REPLY_TEMPLATES[1], exact=True).click()
-    assert page.locator("#words").input_value() == "Yu mekem gud we yu talem long mifala."
-    page.get_by_role("button", name="Send message").click()
-    page.get_by_text("Sent. The reporter sees it when they next open My report.").wait_for()
+def test_a_ready_made_reply_is_sent_in_three_presses_without_scrolling(desk: Desk, chromium: Any, script: bool) -> None:
+    """On a usual laptop, to a report of danger now that somebody has taken, while another urgent one waits."""
+    desk.report(told(), TOP, "P1")
+    address = f"{desk.address}/reports/{desk.report(told(danger='now'), TOP, 'P1')}"
+    page = desk.context(chromium, "luk", java_script_enabled=script, viewport={"width": 1280, "height": 800}).new_page()
+    page.goto(address)
+    page.get_by_role("button", name="Take this report").click()
+    page.get_by_text("Taken by: luk").wait_for()
+    page.goto(address)
+    if script:
+        page.get_by_text("Urgent reports that nobody has opened").wait_for()
+        page.locator(".case.measured").wait_for()
+    at = CountedPage(page)
+    with at.task("reply"):
+        at.press(page.get_by_text("Ready-made replies"))
+        at.press(page.get_by_role("button", name=REPLY_TEMPLATES[1], exact=True))
+        assert page.locator("#words").input_value() == "Yu mekem gud we yu talem long mifala."
+        at.press(page.get_by_role("button", name="Send message"))
+        page.get_by_text("Sent. The reporter sees it when they next open My report.").wait_for()
+    assert at.tasks["reply"].presses == 3
+    assert at.tasks["reply"].scrolled == 0 or not script, "without a script the form is a page of its own"
     page.context.close()
 
 

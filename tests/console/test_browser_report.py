@@ -93,7 +93,7 @@ def test_a_note_and_passing_on_take_three_presses_and_one_load(desk: Desk, page:
     page.on("request", lambda request: request.resource_type == "document" and loads.append(request.method))
     page.get_by_text("Pass on…").click()
     page.get_by_label("Note for the person who takes it").fill("Ask the aunt first")
-    page.get_by_label("Pass to").select_option("luk")
+    page.get_by_role("radio", name="luk").check()
     page.get_by_role("button", name="Pass on", exact=True).click()
     page.get_by_text("Passed to luk, not accepted yet").wait_for()
     assert page.locator(".timeline .note", has_text="Ask the aunt first").count() == 1

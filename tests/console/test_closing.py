@@ -125,7 +125,7 @@ def test_the_directory_shows_confirmed_numbers_only_and_says_what_is_made_up(
 
 @pytest.mark.parametrize("before", ["none", "accepted", "in_progress"])
 def test_a_closing_is_undone_for_ten_minutes_by_who_closed_it(
-    filed: Filed, people: tuple[Person, Person], before: str
+    filed: Filed, people: tuple[Person, Person], ana: Person, before: str
 ) -> None:
     mere, sam = people
     if before != "none":
@@ -145,6 +145,10 @@ def test_a_closing_is_undone_for_ten_minutes_by_who_closed_it(
     assert held(filed).holder == (None if before == "none" else "mere")
     waiting = [report_id for report_id, _, _ in steps.list_unstarted(filed.database)]
     assert (filed.id in waiting) == (before == "none"), "the escalation of one that nobody has goes on"
+    for text in (mere.get(f"/reports/{filed.id}").text, ana.get("/audit").text):
+        assert text.count("mere undid the closing of the report.") == 1
+        assert text.count("mere took the report.") == (before != "none"), "undoing takes nothing again"
+        assert text.count("mere marked the report as in progress.") == (before == "in_progress")
 
 
 def test_after_ten_minutes_a_closing_stays(filed: Filed, people: tuple[Person, Person]) -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
+from console import app as console_app
 from console import templating
 from console.views.drills import (
     SCRIPT_TITLES,
@@ -26,7 +27,7 @@ from console.views.drills import (
     on_time_streak,
 )
 from flows.catalogues import ENGLISH_CATALOGUE
-from reports.drills import SCRIPTS
+from reports.drills import MODES_WITH_DRILLS, SCRIPTS
 from reports.escalation import ESCALATION_TIMES
 from reports.store import outbox, pending_submissions
 from reports.store.engine.database import Database
@@ -37,8 +38,9 @@ from reports.store.outbox import DeliveryReceipt
 from reports.store.privileges.rights import CLOCK, CONSOLE, WEB, WORKER
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
+from runtime.settings import Mode
 from runtime.time_units import MINUTE, SECOND
-from tests.console.role_table import DRILLS, OPEN, ROWS, SYSTEMS
+from tests.console.role_table import OPEN, ROWS, SYSTEMS
 from tests.console.test_one_language import MADE_UP, untranslated
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App
@@ -47,6 +49,7 @@ from tests.support.databases import KINDS
 from tests.support.postgres import Postgres
 from tests.support.staff import Page, Person, close_form, joined
 from tokaut.local_stack import startup
+from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
 
@@ -319,32 +322,22 @@ def test_a_hotline_holds_only_what_comes_to_it_at_once(house: House) -> None:
     assert cells[5] == "not yet · taken by Pikinini Helpline"
 
 
-def test_every_door_of_it_has_a_row_and_is_there_in_training_alone(house: House) -> None:
+def test_every_page_of_training_has_a_row(house: House) -> None:
     there = {
         f"{method} {rule}"
         for rule in house.console.flask.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert there == {*ROWS, *DRILLS, *OPEN, *SYSTEMS}
-    op = joined(house.console.flask, house.desk, "op", "operator", "_operator")
-    op.log_in()
-    nowhere = op.get("/nowhere").html
-    for row, roles in DRILLS.items():
-        method, _, rule = row.partition(" ")
-        for role, name in (("lead", "ana"), ("staff", "mere"), ("auditor", "aud"), ("operator", "op")):
-            one = op if name == "op" else house[name]
-            path = rule.replace("<drill_id>", "nobodys")
-            page = one.get(path) if method == "GET" else one.post(path, at="/me")
-            assert (page.status != 404) == (role in roles), (row, role)
-            assert role in roles or page.html == nowhere
+    assert there == {*ROWS, *OPEN, *SYSTEMS}
 
 
-def test_outside_training_there_is_no_such_page(console: Console) -> None:
-    ana = joined(console.flask, console.parts.database, "ana", "lead")
-    ana.log_in()
-    assert ana.get("/drills").status == ana.post("/drills", at="/me").status == 404
-    assert "/drills" not in ana.get("/").html
-    assert {row.partition(" ")[2] for row in DRILLS}.isdisjoint(str(one) for one in console.flask.url_map.iter_rules())
+def test_in_live_mode_there_is_no_such_page(made: StackPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Console({**made.settings, "COUNTRIES": "vu"})) as demo:
+        assert "/drills" in {str(rule) for rule in demo.flask.url_map.iter_rules()}
+    monkeypatch.setattr(console_app, "MODES_WITH_DRILLS", set(Mode) - set(MODES_WITH_DRILLS))
+    with closing(Console({**made.settings, "COUNTRIES": "vu"})) as other:
+        assert not any(str(rule).startswith("/drills") for rule in other.flask.url_map.iter_rules())
+    assert Mode.LIVE not in MODES_WITH_DRILLS
 
 
 def test_every_script_has_a_name() -> None:

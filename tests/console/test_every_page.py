@@ -11,15 +11,17 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyotp
 import pytest
 import requests
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, select, update
 
 from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite
+from console.presenters.case_rows import reference
 from reports.countries import country
 from reports.json_bodies import json_bytes
 from reports.statistics.examples import example_figures
@@ -30,7 +32,7 @@ from tests.console.hostile import PLAIN, STRINGS, body, head
 from tests.reports import sample
 from tests.support.desks import given
 from tests.support.fork_server import start_python
-from tests.support.logged_in import logged_in
+from tests.support.logged_in import logged_in, put_cookie
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
@@ -87,12 +89,8 @@ class Desk:
         return context
 
     def log_in(self, context: Any, name: str) -> None:
-        """By the cookie that the login would have given; no driver may put in one of this kind by itself."""
-        cookie = f"__Host-tokaut={self.cookies[name]}; Path=/; Secure; HttpOnly; SameSite=Strict"
-        page = context.new_page()
-        page.route("**/logged-in", lambda route: route.fulfill(headers={"Set-Cookie": cookie}, body=""))
-        page.goto(f"{self.address}/logged-in")
-        page.close()
+        self.change(update(t.staff_session).values(checked_at=self.database.now()))  # it holds for five minutes
+        put_cookie(context, self.address, self.cookies[name])
 
     def down(self) -> None:
         self.database.close()
@@ -129,9 +127,22 @@ def reports(desk: Desk) -> dict[str, str]:
         "long": desk.report(long, json_bytes({"category": LONG, "place": {"name": LONG}, **none})),
         "unopened": desk.report(told(), top, "P4"),
         "closed": desk.report(told(), json_bytes({**json.loads(top), **none})),
+        "taken meanwhile": desk.report(told(danger="now"), top, "P1"),
+        "passed": held_by(desk, desk.report(told(), top), "mere", handed_by="luk"),
     }
     linked = json_bytes({**json.loads(top), **none, "earlier": [made["long"], made["closed"]]})
     return made | {"no contact": desk.report(no | {"repeat_of": 3}, linked, "P3")}
+
+
+def held_by(desk: Desk, report_id: str, name: str, **more: Any) -> str:
+    """Let this person have a report, as the console would have stored it; return its id."""
+    now = desk.database.now()
+    is_it = (t.delivery.c.report_id == report_id) & (t.delivery.c.hotline == HOTLINE)
+    desk.change(update(t.delivery).where(is_it).values(handling="accepted", state="delivered", delivered_at=now))
+    row = {"report_id": report_id, "hotline": HOTLINE, "holder": name, "changed_at": now, "changed_by": name}
+    desk.change(delete(t.holding).where(t.holding.c.report_id == report_id))  # there since somebody opened it
+    desk.change(insert(t.holding).values({**row, "follow_up_at": now + 3600 * 10**6, **more}))
+    return report_id
 
 
 @dataclass(frozen=True)
@@ -183,6 +194,23 @@ def _closed(page: Any) -> None:
     page.get_by_role("button", name="Close", exact=True).click()
     page.wait_for_url("**said=closed**")
     page.goto(address)
+
+
+def _taken_meanwhile(desk: Desk, report_id: str, page: Any) -> None:
+    """luk was faster, took it for false, and should have looked again since."""
+    luk = select(t.staff.c.staff_id).where(t.staff.c.name == "luk").scalar_subquery()
+    now = desk.database.now()
+    held_by(desk, report_id, "luk", hoax_by=luk, hoax_at=now, follow_up_at=now - 24 * 3600 * 10**6, read_at=now)
+    page.get_by_role("button", name="Take this report").click()
+    page.get_by_text("Take it over?").wait_for()
+    page.get_by_text("luk marked this as a false report").wait_for()
+    page.get_by_role("button", name="Done: I have looked again").wait_for()
+
+
+def _drill_planned(page: Any) -> None:
+    page.get_by_label("Danger now", exact=True).check()
+    page.get_by_role("button", name="Plan this drill").click()
+    page.get_by_text("Planned:").wait_for()
 
 
 def _incomplete(page: Any) -> None:
@@ -248,7 +276,9 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("invitation, wrong", "", "/join", _wrong_code)
     yield Sight("join", "", ways[0], _opened)
     yield Sight("joined", "", ways[1], _joined)
-    yield Sight("list", "mere", "/")
+    meanwhile = reports["taken meanwhile"]
+    yield Sight("report, taken meanwhile", "mere", of["taken meanwhile"], partial(_taken_meanwhile, desk, meanwhile))
+    yield Sight("list, a follow-up is due", "mere", "/", lambda page: page.locator(f"#due-{meanwhile}").wait_for())
     yield Sight("list, filtered", "mere", "/?category=luring&place=she&page=1")
     yield Sight("list, nothing", "mere", "/?tab=mine&priority=P4")
     yield Sight("report", "mere", of["new"])
@@ -258,7 +288,7 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("report, handing over", "mere", of["new"], _worked_on)
     yield Sight("report, closed", "mere", of["closed"], _closed)
     yield Sight("report, printed", "mere", of["new"], _printed)
-    yield Sight("hand-over", "mere", "/shift")
+    yield Sight("hand-over", "mere", "/shift", lambda page: page.get_by_role("button", name="Accept").wait_for())
     yield Sight("entry", "mere", "/enter")
     yield Sight("entry, something missing", "mere", "/enter", _incomplete)
     yield Sight("entry, saved", "mere", "/enter", _entered)
@@ -271,6 +301,7 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("list of a lead", "ana", "/")
     yield Sight("report, a lead's", "ana", of["new"])
     yield Sight("people", "ana", "/people", _invited)
+    yield Sight("drills", "ana", "/drills", _drill_planned)
     yield Sight("audit", "ana", "/audit")
     yield Sight("board", "ana", "/board")
     yield Sight("statistics", "ana", "/statistics")
@@ -431,8 +462,23 @@ def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> 
 def test_without_a_script_a_report_is_read_taken_answered_and_closed(
     desk: Desk, reports: dict[str, str], chromium: Any
 ) -> None:
+    passed = held_by(desk, desk.report(told(), b"{}", "P4"), "luk", handed_by="mere")
     with closing(desk.context(chromium, "luk", java_script_enabled=False)) as context:
         page = context.new_page()
+        page.goto(desk.address)
+        page.get_by_role("link", name="For you (1)").click()
+        page.get_by_role("button", name=f"Accept {reference(passed)}").click()
+        page.get_by_text("Nothing was passed to you.").wait_for()
+        page.goto(f"{desk.address}/reports/{passed}")
+        page.get_by_label("Outcome", exact=True).select_option("hoax")
+        page.get_by_label("What was done?").fill("Laughing in the background.")
+        page.get_by_role("button", name="Close", exact=True).click()
+        page.get_by_role("button", name="I was wrong: withdraw this mark").click()
+        page.locator("#false-report").wait_for(state="detached")
+        page.get_by_text("Pass on…").click()
+        page.get_by_role("radio", name="sia").check()
+        page.get_by_role("button", name="Pass on", exact=True).click()
+        page.get_by_text("Passed to sia, not accepted yet").first.wait_for()
         page.goto(desk.address)
         page.locator(f"a[href='/reports/{reports['unopened']}']").click()
         page.get_by_text("I want it to stop").first.wait_for()

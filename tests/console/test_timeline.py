@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from console.presenters.access_log import SENTENCES
-from console.presenters.timeline import ADDED, NOTED, READ_OFTEN, RECEIVED, TimelineEntry, timeline
+from console.presenters.timeline import ACTS, ADDED, NOTED, READ_OFTEN, RECEIVED, RECEIVED_MORE, TimelineEntry, timeline
 from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
@@ -55,6 +55,11 @@ def test_all_that_happened_stands_in_the_order_of_time() -> None:
         ("note", "sam said why it was passed on:", "It does not open with the keys that are here", False),
         ("act", "nia closed the report. Outcome: helped.", None, False),
     ]
+
+
+def test_a_later_delivery_is_not_said_to_be_the_report() -> None:
+    found = made([act(1, "", "delivered"), act(2, "", "delivered"), act(3, "", "delivered")])
+    assert [one.sentence for one in found] == [RECEIVED, ACTS["delivered"], RECEIVED_MORE, RECEIVED_MORE]
 
 
 def test_readings_of_one_person_in_a_row_are_one_entry() -> None:

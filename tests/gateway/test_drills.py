@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from sqlalchemy import insert, update
 
+from gateway.background import drills
 from gateway.background.drills import DrillRunner
 from gateway.conversation.context import TurnRequest
 from gateway.sessions.report_ref import ReportRef
@@ -17,6 +18,7 @@ from reports.store.operations import drill_runs
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.staff.accounts import Account
+from runtime.settings import Mode
 from runtime.time_units import MINUTE
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App
@@ -231,12 +233,20 @@ def test_what_no_release_knows_stops_no_other_drill(app: App) -> None:
     assert of(app, known)[0] and app.count(t.report) == 1
 
 
-def test_outside_training_web_holds_none(redis_url: str) -> None:
-    app = App(redis_url)
-    planned(app.database, "danger_now")
-    hold(app)
-    assert app.count(t.report) == 0
-    app.close()
+def test_a_demo_holds_drills_and_live_mode_none(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(drills, "MODES_WITH_DRILLS", set(Mode) - set(drills.MODES_WITH_DRILLS))
+        other = App(redis_url)
+    planned(other.database, "danger_now")
+    hold(other)
+    assert other.count(t.report) == 0
+    other.close()
+    assert Mode.LIVE not in drills.MODES_WITH_DRILLS
+    demo = App(redis_url)
+    planned(demo.database, "danger_now")
+    hold(demo)
+    assert [row.mode for row in demo.rows(t.report)] == [Mode.DEMO]
+    demo.close()
 
 
 def test_every_script_comes_to_its_end_in_every_country(redis_url: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import insert
 
 from console.auth import cookies
@@ -22,3 +24,12 @@ def logged_in(database: Database, name: str, role: str = "staff", hotline: str =
         connection.execute(insert(t.staff), account | unused)
         connection.execute(insert(t.staff_session), session | times)
     return token
+
+
+def put_cookie(context: Any, address: str, token: str) -> None:
+    """Give a browser the session cookie by an answer of the console, as a login does; no driver may add one itself."""
+    cookie = f"__Host-tokaut={token}; Path=/; Secure; HttpOnly; SameSite=Strict"
+    page = context.new_page()
+    page.route("**/logged-in", lambda route: route.fulfill(headers={"Set-Cookie": cookie}, body=""))
+    page.goto(f"{address}/logged-in")
+    page.close()

@@ -196,7 +196,7 @@ def call_back(plan: StackPlan, delivery: ReceivedDelivery) -> None:
         "webhook-timestamp": str(at),
         "webhook-signature": signer.sign(key, datetime.fromtimestamp(at, UTC), body.decode()),
     }
-    url = f"{plan.where.console}/hotlines/{delivery.hotline}/reports/{delivery.data['report_id']}"
+    url = f"http://{plan.where.console_listener}/hotlines/{delivery.hotline}/reports/{delivery.data['report_id']}"
     with requests.Session() as http:
         http.trust_env = False
         answer = http.post(url, data=body, headers=headers, timeout=WITHIN)

@@ -138,8 +138,13 @@ class StackAddresses:
 
     @property
     def console(self) -> str:
-        """Return the base URL of the console."""
-        return f"http://127.0.0.1:{self.console_port}"
+        """Return the base URL of the console. Browsers make no passkey for an IP address."""
+        return f"http://localhost:{self.console_port}"
+
+    @property
+    def console_listener(self) -> str:
+        """Return the address at which the console listens."""
+        return f"127.0.0.1:{self.console_port}"
 
 
 def addresses(port: int) -> StackAddresses:

@@ -36,7 +36,7 @@ def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> 
     python = [sys.executable, "-m"]
     hotline_arguments = [str(where.hotline_port), str(inside / SECRETS_FILE), str(plan.folder.received)]
     web_options = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
-    console_options = ["--workers", "1", "--bind", where.console.removeprefix("http://")]
+    console_options = ["--workers", "1", "--bind", where.console_listener]
     workers = {name: [*python, "workers.main", name] for name in ("urgent", "standard", "clock")}
     return {
         "valkey": valkey.server_command(inside),
@@ -89,7 +89,7 @@ def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], 
     servers = {
         "hotline": plan.where.hotline,
         "web": f"{plan.where.web}/healthz",
-        "console": f"{plan.where.console}/healthz",
+        "console": f"http://{plan.where.console_listener}/healthz",
     }
     wait_for_servers(processes, servers, report_ready)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState
-from reports.store import idempotency_keys, outbox
+from reports.store import audit_log, idempotency_keys, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_actions import SealedNote, TransitionNotAllowed
 from reports.store.cases.case_status import CaseChange, CaseRef
@@ -57,8 +57,11 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
             statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)
             connection.execute(statement.values(handling=state))
             outbox.record_change(connection, row.delivery_id, report_id, act=state, actor=account.actor, now=now)
-        change = CaseChange("close_undone", {"outcome": None, "closed_from": None, "holder": holder})
-        case_status.save_change(connection, database, case_ref, change)
+        values = {"outcome": None, "closed_from": None, "holder": holder}
+        case_status.save_values(connection, database, account.hotline, report_id, values)
+        audit_log.append(
+            connection, account.actor, "close_undone", report_id, now
+        )  # one act with the state, by its time
         case_status.record_change(connection, database, case_ref)
 
 

@@ -191,8 +191,8 @@ OLD_ENOUGH = (
 GIVEN_TO_RECIPIENT = "EXISTS (SELECT FROM delivery d WHERE d.report_id = {0}.report_id AND d.hotline = {0}.{1})"
 OWN_HANDOVER = f"giver = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('handover', 'giver')}"
 OWN_DRILL = f"hotline = ANY ({HOTLINES})"
-NEW_DRILL = (  # in training only
-    "starts_with(actor, 'staff:' || hotline || '/') AND EXISTS (SELECT FROM made_for WHERE mode = 'training')"
+NEW_DRILL = (  # never in live mode
+    "starts_with(actor, 'staff:' || hotline || '/') AND EXISTS (SELECT FROM made_for WHERE mode <> 'live')"
 )
 # Sealed to its own hotline, in the name of its own staff. That it is a new report is checked by the scheduler.
 NEW_ENTRY = (

@@ -119,7 +119,7 @@ handover = Table(
 )
 
 
-# A drill with a script, in training mode only. A lead plans it; web plays the reporter. The row is deleted when the
+# A drill with a script, never in live mode. A lead plans it; web plays the reporter. The row is deleted when the
 # drill is cancelled, or with its report.
 drill = Table(
     "drill",

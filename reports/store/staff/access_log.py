@@ -25,6 +25,7 @@ MAX_EXPORTED = 10_000
 SAME_ACT_WITHIN = 2 * SECOND  # between the first and the last audit entry of one act
 MAX_ENTRIES_OF_ACT = 16
 HELD: Final = "holds"  # written beside a new handling state, or alone: a report was taken over
+CLOSE_UNDONE: Final = "close_undone"  # beside the handling state that the report has again
 CLOSED_WITH: Final = "closed:"  # beside the handling state, with the outcome
 LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, also of a report that is not there
 NOT_LISTED: Final = ("made",)  # the delivery that a transfer creates; the transfer has an entry of its own
@@ -130,6 +131,8 @@ def _covers(line: LoggedAct, entry: LoggedAct) -> bool:
         return line.act in (Handling.ACCEPTED, Handling.IN_PROGRESS)
     if entry.act == Handling.CLOSED and line.act.startswith(CLOSED_WITH):
         return True
+    if line.act == CLOSE_UNDONE and entry.act in HANDLING_STATES:
+        return entry.at == line.at
     # A report that the hotline was given twice has two deliveries; both change at the same moment.
     is_second = entry.at == line.at and entry.position.audit_id < line.position.audit_id
     return entry.act == line.act and entry.act in HANDLING_STATES and is_second

@@ -1,0 +1,590 @@
+"""A night of 20 reports at one hotline: three people in three browsers, all processes real, the reporters by webhook.
+
+At the end each report is in exactly one place, its timeline has each act once, and each page that a person has open
+agrees with the store. The presses of each task are counted (docs/console.md has the table).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from console.presenters.case_rows import reference
+from flows.staff_replies import REPLY_TEMPLATES
+from reports.case_state import ACTIVE, Handling
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from tests.console.conftest import HOTLINE
+from tests.console.test_browser import House, make_account
+from tests.console.test_browser_alarm import title
+from tests.support.logged_in import logged_in, put_cookie
+from tests.support.presses import CountedPage, Task
+from tests.support.staff import PASSWORD
+from tests.support.town import Town
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("mere", "sam", "luk")
+SIZE = {"width": 1280, "height": 800}
+# The pages ask ten times as often. One that is measured keeps its own pace.
+HURRIED = "const { setInterval: slow } = window; window.setInterval = (f, t, ...a) => slow(f, t / 10, ...a);"
+SOUND = """
+window.tones = 0;
+window.AudioContext = class {
+  currentTime = 0; state = "running"; destination = {};
+  resume() { return Promise.resolve(); }
+  createOscillator() {
+    return { frequency: {}, connect: (to) => to, start() { window.tones += 1; }, stop() {} };
+  }
+  createGain() { return { gain: {}, connect: (to) => to }; }
+};
+"""
+ROWS = "() => Object.fromEntries([...document.querySelectorAll('li.report')].map((row) => [row.id.slice(4), \
+row.querySelector('.holder').innerText.trim()]))"
+ENTRIES = """() => [...document.querySelectorAll(".timeline li:not(.reading)")].map((entry) => [
+  [...entry.childNodes].filter((one) => one.nodeType === 3).map((one) => one.data.trim()).join(" ").trim(),
+  entry.querySelector("blockquote")?.innerText ?? "",
+])"""
+# Answers of a phone, from the home screen to Sent
+DANGER_NOW = ("1", "1", "1", "3", "4", "1", "1", "1")
+ORDINARY = ("1", "3", "3", "1", "4", "4", "1", "1")
+EXPECTED_SOON = ("1", "2", "3", "1", "4", "4", "1", "1")
+OWN_MESSAGE = "Hello. We have read it. When can you talk?"
+NOTE, SHIFT_NOTE, DONE = "Ask the aunt first.", "All three wait for an answer.", "Called the aunt."
+LAUGHED, NEARER, WROTE_MORE = "Laughing in the background.", "They are nearer.", "It has become worse. Please answer."
+RECEIVED = ("The report was received.", "")
+DELIVERED = ("The system of the hotline received the report.", "")
+ADDED = ("The system of the hotline received what the reporter added.", "")
+# Presses of each task before the console was rebuilt: the review of 28 November 2026
+BEFORE = {
+    "log in": "1",
+    "take the first P1": "2",
+    "ready-made reply, sent": "4",
+    "own message, sent": "1–3",
+    "note and pass on": "4",
+    "close": "3",
+    "false report, first person": "3",
+    "false report, second person": "3",
+    "to another hotline": "4",
+    "my reports": "3",
+    "end a colleague's account": "1",
+    "invite a colleague": "3",
+}
+GOALS = {"take the first P1": 2, "ready-made reply, sent": 3, "note and pass on": 3, "close": 3}
+
+
+@dataclass
+class Filed:
+    """A report and the way back to it. `words`: what its reporter wrote."""
+
+    report_id: str
+    phone: str
+    code: str
+    pin: str
+    words: str
+
+
+class Night:
+    """The hotline, its people in their browsers, and all that was done, as the timelines have to show it."""
+
+    def __init__(self, house: House, chromium: Any) -> None:
+        self.house, self.address = house, house.address
+        self.database = Database(f"sqlite:///{house.town.environment['TOKAUT_DATA']}/tokaut.db")
+        self.reports: list[Filed] = []
+        self.done: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        self.contexts = {name: self._context(chromium) for name in NAMES}
+        for name in ("mere", "sam"):
+            self.contexts[name].add_init_script(HURRIED)
+        self.contexts["mere"].add_init_script(SOUND)
+        self.at = {name: CountedPage(context.new_page()) for name, context in self.contexts.items()}
+        self.lists = {name: context.new_page() for name, context in self.contexts.items()}
+
+    def _context(self, chromium: Any) -> Any:
+        return chromium.chromium.new_context(viewport=SIZE, reduced_motion="reduce")
+
+    def close(self) -> None:
+        for context in self.contexts.values():
+            context.close()
+        self.database.close()
+
+    def log_in(self, name: str) -> None:
+        page = self.at[name].page
+        page.goto(f"{self.address}/login")
+        with self.at[name].task("log in"):
+            page.get_by_label("Name", exact=True).fill(name)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_label("6-digit code from your authenticator app").fill(self.house.code(name))
+            self.at[name].press(page.get_by_role("button", name="Log in"))
+            page.get_by_role("heading", name=re.compile("Reports")).wait_for()
+
+    def tasks(self) -> dict[str, Task]:
+        return {name: task for one in self.at.values() for name, task in one.tasks.items()}
+
+    # The reporters
+
+    def file(self, answers: tuple[str, ...] = ORDINARY) -> Filed:
+        """A report by USSD, with words that are typed after Send."""
+        number = len(self.reports)
+        words = f"Made-up words of report {number}."
+        phone = self.house.town.ussd_phone("simulator", f"+67855502{number:02}")
+        phone.dial()
+        for answer in answers:
+            screen = phone.type(answer).text
+        shown = re.search(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})", screen)
+        assert shown, screen
+        phone.type("1")
+        phone.type(words)
+        phone.line_gone()
+        known = {one.report_id for one in self.reports}
+        (report_id,) = set(self._scalars(select(t.report.c.report_id))) - known
+        self.reports.append(Filed(report_id, phone.phone, shown[1] + shown[2], shown[3], words))
+        self.done[report_id] += [RECEIVED, DELIVERED, ADDED]
+        return self.reports[-1]
+
+    def until_all_is_delivered(self) -> None:
+        """Wait until the hotline has all reports with their words: a form of an older revision is refused."""
+        until(lambda: not self._scalars(select(t.pending.c.report_id)), "words are still pending")
+        waiting = select(t.delivery.c.delivery_id).where(t.delivery.c.hotline == HOTLINE)
+        waiting = waiting.where(t.delivery.c.state != "delivered")
+        until(lambda: not self._scalars(waiting), "a delivery never came")
+
+    def my_report(self, one: Filed, *replies: str) -> str:
+        """Dial in with code and PIN; the last screen."""
+        phone = self.house.town.ussd_phone("simulator", one.phone)
+        phone.dial()
+        for reply in ("3", one.code, one.pin, *replies):
+            screen = phone.type(reply).text
+        phone.line_gone()
+        return screen
+
+    # What the store says, and what the pages say
+
+    def _scalars(self, query: Any) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def stored(self) -> dict[str, Any]:
+        """Handling, holder, handed_by and outcome of each report at this hotline."""
+        d, h = t.delivery.c, t.holding.c
+        is_here = (h.report_id == d.report_id) & (h.hotline == d.hotline)
+        query = select(d.report_id, d.handling, h.holder, h.handed_by, h.outcome)
+        query = query.select_from(t.delivery.outerjoin(t.holding, is_here))
+        with self.database.read() as connection:
+            rows = connection.execute(query.where(d.hotline == HOTLINE, d.type == "created"))
+            return {row.report_id: row for row in rows}
+
+    def says(self, row: Any) -> str:
+        """How the list and the page of a report have to name its status."""
+        if row.handed_by and row.handling in ACTIVE:
+            return f"Passed to {row.holder}, not accepted yet"
+        if row.handling == Handling.CLOSED:
+            return {"helped": "Closed: helped"}.get(row.outcome, "Closed: false report (confirmed by 2)")
+        if row.handling in ACTIVE:
+            verb = "Taken by:" if row.handling == Handling.ACCEPTED else "In progress:"
+            return f"{verb} {row.holder}"
+        return {Handling.NONE: "Not taken yet"}.get(row.handling, "Sent to another hotline")
+
+    def agree(self, *names: str) -> None:
+        """Wait until the lists of these people, and the report that each has open, agree with the store."""
+        for name in names or NAMES:
+            until(lambda name=name: self._list_agrees(name), f"the list of {name} does not agree with the store")
+            until(lambda name=name: self._page_agrees(name), f"the page of {name} does not agree with the store")
+
+    def _list_agrees(self, name: str) -> bool:
+        is_open = {Handling.NONE, *ACTIVE}
+        expected = {key: self.says(row) for key, row in self.stored().items() if row.handling in is_open}
+        return bool(self.lists[name].evaluate(ROWS) == expected)
+
+    def _page_agrees(self, name: str) -> bool:
+        """Also a page that is out of date agrees, if it says so."""
+        page = self.at[name].page
+        found = re.search(r"/reports/([0-9a-f-]+)", page.url)
+        if not found:
+            return True
+        shown = page.locator("#status strong").first.inner_text()
+        is_outdated = page.get_by_text("Load the page again").count() == 1
+        return bool((shown == self.says(self.stored()[found[1]])) != is_outdated)
+
+    # What people do
+
+    def open(self, name: str, one: Filed) -> Any:
+        page = self.at[name].page
+        page.goto(f"{self.address}/reports/{one.report_id}")
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    def take(self, name: str, one: Filed, act: str = "took the report") -> None:
+        page = self.open(name, one)
+        self.at[name].press(page.get_by_role("button", name="Take this report"))
+        page.get_by_text(f"Taken by: {name}").wait_for()
+        self.did(one, f"{name} {act}.")
+
+    def did(self, one: Filed, sentence: str, text: str = "") -> None:
+        self.done[one.report_id].append((sentence, text))
+
+    def close_report(self, name: str, outcome: str, words: str) -> None:
+        """The form for closing, on the page of a report."""
+        at = self.at[name]
+        at.page.get_by_label("What was done?").fill(words)
+        at.choose(at.page.get_by_label("Outcome", exact=True), value=outcome)
+        at.press(at.page.get_by_role("button", name="Close", exact=True))
+
+
+@pytest.fixture
+def night(chromium: Any) -> Iterator[Night]:
+    town = Town().up()
+    house = House(town)
+    one = Night(house, chromium)
+    yield one
+    one.close()
+    house.down()
+    town.down()
+
+
+def test_a_night_of_twenty_reports(night: Night, chromium: Any, record_property: Callable[[str, object], None]) -> None:
+    lead = _evening(night, chromium)
+    reports = [night.file() for _ in range(9)] + [night.file(EXPECTED_SOON)]
+    night.until_all_is_delivered()
+    night.agree("mere", "sam")
+    first_p1 = _danger_while_a_page_is_locked(night)
+    _two_press_at_once(night, reports[0])
+    _the_reporter_writes_more(night, first_p1)
+    _messages(night, first_p1, reports[1])
+    _note_and_pass_on(night, reports[0])
+    reports += [night.file() for _ in range(8)] + [night.file(DANGER_NOW)]
+    night.until_all_is_delivered()
+    night.agree()
+    _shift_change(night, reports[2:5])
+    _false_reports(night, reports[5], reports[6])
+    _to_another_hotline(night, reports[7])
+    _close_and_undo(night, reports[8], reports[9])
+    _follow_up(night, reports[18])
+    night.agree()
+    _every_report_is_in_one_place(night)
+    _each_act_is_said_once(night)
+    _end_of_an_account(night, lead)
+    found = "\n".join(_lines({**night.tasks(), **lead.tasks}))
+    record_property("printed", f"\n{found}")
+    assert [name for name, most in GOALS.items() if night.tasks()[name].presses > most] == [], found
+    assert night.tasks()["ready-made reply, sent"].scrolled == 0, found
+    assert night.tasks()["note and pass on"].loads == 1, found
+
+
+def _evening(night: Night, chromium: Any) -> CountedPage:
+    """Three people join by invitations that a lead makes, and log in."""
+    context = chromium.chromium.new_context(viewport=SIZE, reduced_motion="reduce")
+    put_cookie(context, night.address, logged_in(night.database, "ana", "lead"))
+    lead = CountedPage(context.new_page())
+    lead.page.goto(f"{night.address}/")
+    for name in NAMES:
+        with lead.task("invite a colleague"):
+            lead.press(lead.page.get_by_role("link", name="People", exact=True))
+            lead.page.get_by_label("Name to log in with").fill(name)
+            lead.press(lead.page.get_by_role("button", name="Create invitation"))
+            code = lead.page.locator("code.letters.code").inner_text()
+        page = night.at[name].page
+        with night.at[name].task("join"):
+            page.goto(f"{night.address}/join#{code}")
+            make_account(night.house, page, name)
+        night.log_in(name)
+        night.lists[name].goto(night.address)
+    page = night.at["mere"].page
+    page.goto(f"{night.address}/me")
+    page.get_by_label("Sound").check()
+    page.get_by_role("button", name="Save for this browser").click()
+    page.get_by_text("Saved for this browser.").wait_for()
+    return lead
+
+
+def _danger_while_a_page_is_locked(night: Night) -> Filed:
+    """A report of danger now comes while luk's screen is hidden; luk unlocks it and takes the report."""
+    luk, page = night.at["luk"], night.at["luk"].page
+    night.lists["luk"].close()  # another tab would blank, too
+    page.wait_for_selector("body[data-ready]")
+    luk.key("Escape")
+    luk.key("Escape")
+    page.get_by_role("heading", name="Locked").wait_for()
+    page.get_by_text("Urgent reports waiting: 1 ").wait_for()
+    with luk.task("a new P1 is seen on the locked page"):
+        danger = night.file(DANGER_NOW)
+        page.get_by_text("Urgent reports waiting: 2 ").wait_for()
+        until(lambda: title(page, "(!2) Locked"), "the title says nothing")
+    assert danger.words not in page.content()
+    night.until_all_is_delivered()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=re.compile("Reports")).wait_for()
+    with luk.task("take the first P1"):
+        luk.press(page.locator("li.report a").first)
+        luk.press(page.get_by_role("button", name="Take this report"))
+        page.get_by_text("Taken by: luk").wait_for()
+    night.did(danger, "luk took the report.")
+    assert page.url.partition("?")[0].endswith(danger.report_id), "the first row was the most urgent one"
+    night.lists["luk"] = night.contexts["luk"].new_page()
+    night.lists["luk"].goto(night.address)
+    night.agree()
+    return danger
+
+
+def _two_press_at_once(night: Night, one: Filed) -> None:
+    """Both requests leave their browsers together: one has the report, the other is told who."""
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    for name in ("mere", "sam"):
+        page = night.open(name, one)
+        page.route("**/take*", hold)
+        page.get_by_role("button", name="Take this report").click(no_wait_after=True)
+    until(lambda: page.wait_for_timeout(10) is None and len(held) == 2, "two did not press")
+    for route in held:
+        route.continue_()
+    for name in ("mere", "sam"):
+        page = night.at[name].page
+        page.get_by_text("Taken by:").wait_for()
+        page.unroute("**/take*")
+    first = night.stored()[one.report_id].holder
+    second = "sam" if first == "mere" else "mere"
+    night.did(one, f"{first} took the report.")
+    night.at[second].page.get_by_text(re.compile(f"{first} took this report .* ago. Take it over?")).wait_for()
+    assert night.at[first].page.get_by_text("You have taken this report.").is_visible()
+    night.agree()
+
+
+def _the_reporter_writes_more(night: Night, one: Filed) -> None:
+    luk, page = night.at["luk"], night.at["luk"].page
+    with luk.task("the reporter's answer is seen on the open page"):
+        assert "Sorry" not in night.my_report(one, "2", WROTE_MORE)
+        page.get_by_text("The reporter wrote more. Look.").wait_for()
+    assert WROTE_MORE not in page.content()
+    luk.press(page.get_by_text("The reporter wrote more. Look."))
+    page.locator(".timeline .theirs", has_text=WROTE_MORE).get_by_text("new").wait_for()
+    night.did(one, "The reporter wrote:", WROTE_MORE)
+    night.did(one, *ADDED)
+    night.contexts["luk"].add_init_script(HURRIED)  # both waits that are measured are over
+    night.lists["luk"].reload()
+
+
+def _messages(night: Night, danger: Filed, other: Filed) -> None:
+    """A ready-made reply and an own message; both reporters read theirs with code and PIN."""
+    luk, page = night.at["luk"], night.open("luk", danger)
+    with luk.task("ready-made reply, sent"):
+        luk.press(page.get_by_text("Ready-made replies"))
+        luk.press(page.get_by_role("button", name=REPLY_TEMPLATES[1], exact=True))
+        luk.press(page.get_by_role("button", name="Send message"))
+        page.get_by_text("Sent. The reporter sees it when they next open My report.").wait_for()
+    night.did(danger, "luk wrote to the reporter:", REPLY_TEMPLATES[1])
+    night.take("mere", other)
+    mere, page = night.at["mere"], night.at["mere"].page
+    with mere.task("own message, sent"):
+        page.get_by_label("Message to the reporter").fill(OWN_MESSAGE)
+        mere.press(page.get_by_role("button", name="Send message"))
+        page.get_by_text("Sent. The reporter sees it when they next open My report.").wait_for()
+    night.did(other, "mere wrote to the reporter:", OWN_MESSAGE)
+    for one, words in ((danger, REPLY_TEMPLATES[1]), (other, OWN_MESSAGE)):
+        assert words.split()[-1] in night.my_report(one, "1")
+    night.agree()
+
+
+def _note_and_pass_on(night: Night, one: Filed) -> None:
+    """The holder passes the report to the colleague who was slower, with a note; it is accepted."""
+    giver = night.stored()[one.report_id].holder
+    taker = "sam" if giver == "mere" else "mere"
+    at, page = night.at[giver], night.open(giver, one)
+    with at.task("note and pass on"):
+        at.press(page.get_by_text("Pass on…"))
+        page.get_by_label("Note for the person who takes it").fill(NOTE)
+        at.press(page.get_by_role("radio", name=taker))
+        at.press(page.get_by_role("button", name="Pass on", exact=True))
+        page.get_by_text(f"Passed to {taker}, not accepted yet").first.wait_for()
+    night.did(one, f"{giver} passed the report to a colleague.")
+    night.did(one, f"{giver} wrote a note for colleagues:", NOTE)
+    night.agree()
+    page = night.open(taker, one)
+    assert page.get_by_role("link", name="For you (1)").is_visible()
+    page.locator(".timeline .note", has_text=NOTE).wait_for()
+    night.take(taker, one, "took the report over")
+
+
+def _shift_change(night: Night, three: list[Filed]) -> None:
+    """mere goes home: what she holds is given to sam in one act, and sam accepts it one by one."""
+    for one in three:
+        night.take("mere", one)
+    keeps = [one for one in night.reports if night.stored()[one.report_id].holder == "mere" and one not in three]
+    mere, page = night.at["mere"], night.at["mere"].page
+    with mere.task("give three reports to a colleague"):
+        mere.press(page.get_by_role("link", name="Hand-over"))
+        for one in keeps:
+            page.get_by_label(f"Give {reference(one.report_id)}").uncheck()
+        page.get_by_label("Note for your colleague").fill(SHIFT_NOTE)
+        mere.choose(page.get_by_label("Give to"), label="sam")
+        mere.press(page.get_by_role("button", name="Give the ticked reports"))
+        page.locator("#said").wait_for()
+    night.agree()
+    sam, page = night.at["sam"], night.at["sam"].page
+    page.goto(night.address)
+    with sam.task("accept three reports"):
+        sam.press(page.get_by_role("link", name="For you (3)"))
+        for one in three:
+            sam.press(page.get_by_role("button", name=f"Accept {reference(one.report_id)}"))
+            page.get_by_label(f"Give {reference(one.report_id)}").wait_for()
+    for one in three:
+        night.did(one, "mere passed the report to a colleague.")
+        night.did(one, "mere wrote a note for colleagues:", SHIFT_NOTE)
+        night.did(one, "sam took the report over.")
+    assert page.get_by_role("link", name="For you").count() == 0
+    night.agree()
+
+
+def _false_reports(night: Night, withdrawn: Filed, agreed: Filed) -> None:
+    """sam marks two reports as false and was wrong about one; luk agrees about the other."""
+    sam, luk = night.at["sam"], night.at["luk"]
+    for one in (withdrawn, agreed):
+        night.take("sam", one)
+        with sam.task("false report, first person"):
+            night.close_report("sam", "hoax", LAUGHED)
+            sam.page.get_by_text("It stays open until a second person agrees.").wait_for()
+        night.did(one, "sam marked the report as a false report. A second person must agree.")
+        night.did(one, "sam wrote why this may be a false report:", LAUGHED)
+        page = night.open("luk", one)
+        page.get_by_text("sam marked this as a false report").wait_for()
+    page = night.open("sam", withdrawn)
+    with sam.task("false report, withdrawn"):
+        sam.press(page.get_by_role("button", name="I was wrong: withdraw this mark"))
+        page.locator("#false-report").wait_for(state="detached")
+    night.did(withdrawn, "sam withdrew the mark of a false report.")
+    with luk.task("false report, second person"):
+        night.close_report("luk", "hoax", LAUGHED)
+        luk.page.get_by_text(f"Closed: {reference(agreed.report_id)}").wait_for()
+    night.did(agreed, "luk closed the report. Outcome: false report, confirmed by two people.")
+    night.did(agreed, "luk wrote what was done:", LAUGHED)
+    night.agree()
+
+
+def _to_another_hotline(night: Night, one: Filed) -> None:
+    night.take("luk", one)
+    luk, page = night.at["luk"], night.at["luk"].page
+    with luk.task("to another hotline"):
+        luk.press(page.get_by_text("Pass on…"))
+        luk.press(page.get_by_text("Transfer to another hotline (permanent)"))
+        luk.choose(page.get_by_label("Transfer to"), index=1)
+        page.locator("#why").fill(NEARER)
+        luk.press(page.locator("form[action*=hand-over]").get_by_role("checkbox"))
+        luk.press(page.get_by_role("button", name="Transfer", exact=True))
+        page.get_by_text("luk asked at").wait_for()
+    night.did(one, "luk asked to transfer the report to another hotline.")
+    night.did(one, "luk said why it was passed on:", NEARER)
+    night.did(one, "The report was transferred to another hotline.")
+    until(lambda: night.stored()[one.report_id].handling == Handling.REJECTED, "the transfer did not come about")
+    night.agree()
+
+
+def _close_and_undo(night: Night, undone: Filed, closed: Filed) -> None:
+    mere = night.at["mere"]
+    for one in (undone, closed):
+        night.take("mere", one)
+        with mere.task("close"):
+            night.close_report("mere", "helped", DONE)
+            mere.page.get_by_text(f"Closed: {reference(one.report_id)}").wait_for()
+        night.did(one, "mere closed the report. Outcome: helped.")
+        night.did(one, "mere wrote what was done:", DONE)
+        night.agree()
+        if one is undone:
+            with mere.task("undo the closing"):
+                mere.press(mere.page.get_by_role("button", name="Undo"))
+                mere.page.get_by_text("The closing is undone.").wait_for()
+            night.did(one, "mere undid the closing of the report.")
+            night.agree()
+
+
+def _follow_up(night: Night, one: Filed) -> None:
+    """The second report of danger now, whose follow-up becomes due: it rings on mere's list until she has looked."""
+    night.take("mere", one)
+    mere, page = night.at["mere"], night.lists["mere"]
+    until(lambda: not title(page, "(!"), "the alarm for urgent reports goes on")
+    before = page.evaluate("window.tones")
+    with night.database.write() as connection:
+        due = update(t.holding).where(t.holding.c.report_id == one.report_id).values(follow_up_at=1_700_000_000_000_000)
+        connection.execute(due)
+    until(lambda: title(page, "(⏰1) "), "the title says nothing")
+    page.locator(f"#due-{one.report_id}").wait_for()
+    rung = "window.tones"
+    until(lambda: sum(each.evaluate(rung) for each in page.context.pages) >= before + 3, "it does not ring")
+    mere.page.goto(night.address)
+    with mere.task("follow-up done"):
+        mere.press(mere.page.locator(f"#due-{one.report_id}"))
+        mere.press(mere.page.get_by_role("button", name="Done: I have looked again"))
+        mere.page.get_by_text("The follow-up is done.").wait_for()
+    night.did(one, "mere marked the follow-up as done.")
+    until(lambda: not title(page, "(⏰"), "it rings on although somebody has looked")
+
+
+def _every_report_is_in_one_place(night: Night) -> None:
+    """For each person under one tab, the same that the store says; and nothing is missing."""
+    stored = night.stored()
+    assert stored.keys() == {one.report_id for one in night.reports} and len(stored) == 20
+    for name in NAMES:
+        at = night.at[name]
+        found = Counter[str]()
+        for tab in ("unassigned", "mine", "others", "closed"):
+            if tab == "mine":
+                with at.task("my reports"):
+                    at.press(at.page.locator("#tab-mine"))
+                    at.page.locator("#tab-mine[aria-current]").wait_for()
+            else:
+                at.page.goto(f"{night.address}/?tab={tab}")
+            rows = at.page.evaluate(ROWS)
+            found.update(rows.keys())
+            assert rows == {key: night.says(stored[key]) for key in rows}
+            for key in rows:
+                assert tab == _tab(stored[key], name), (tab, name, stored[key])
+        assert found == Counter(stored.keys()), name
+
+
+def _tab(row: Any, name: str) -> str:
+    if row.handling in (Handling.CLOSED, Handling.REJECTED):
+        return "closed"
+    if row.handling == Handling.NONE or row.handed_by:
+        return "unassigned"
+    return "mine" if row.holder == name else "others"
+
+
+def _each_act_is_said_once(night: Night) -> None:
+    """The timeline of each report has what was done in this night, and nothing else; no words are lost."""
+    wrong = []
+    for number, one in enumerate(night.reports):
+        page = night.open("luk", one)
+        found, expected = Counter(map(tuple, page.evaluate(ENTRIES))), Counter(night.done[one.report_id])
+        wrong += [f"{number}: more: {entry}" for entry in (found - expected).elements()]
+        wrong += [f"{number}: missing: {entry}" for entry in (expected - found).elements()]
+        if page.locator(".words blockquote", has_text=one.words).count() != 1:
+            wrong.append(f"{number}: the reporter's words are not there once")
+    assert wrong == [], "\n".join(wrong)
+
+
+def _end_of_an_account(night: Night, lead: CountedPage) -> None:
+    now = night.database.now()  # a slow machine takes longer than the five minutes for which a check holds
+    with night.database.write() as connection:
+        connection.execute(update(t.staff_session).values(checked_at=now, seen_at=now))
+    with lead.task("end a colleague's account"):
+        lead.press(lead.page.get_by_role("link", name="People", exact=True))
+        sam = lead.page.locator("ul.people li", has=lead.page.get_by_role("heading", name=re.compile("^sam ")))
+        lead.press(sam.get_by_role("link", name="End account…"))
+        lead.press(lead.page.get_by_role("button", name="End the account"))
+        lead.page.get_by_text("account ended").wait_for()
+    night.lists["sam"].get_by_role("heading", name="Log in").wait_for()  # by itself
+    lead.page.context.close()
+
+
+def _lines(tasks: dict[str, Task]) -> Iterator[str]:
+    for name, one in tasks.items():
+        before = f" (before: {BEFORE[name]})" if name in BEFORE else ""
+        yield f"{name}: {one.presses} presses{before}, {one.loads} loads, {one.scrolled:.0f} px, {one.seconds:.1f} s"
