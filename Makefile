@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage drops lock clean
+.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage drops container lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ coverage: setup ## which lines and branches the tests run; takes about twice as 
 
 drops: setup ## 10,000 callers whose lines drop, and how many are heard; CALLERS=, SEED=
 	@$(BIN)/python -m tests.drops
+
+container: setup ## build the images and run compose.yaml by podman, as root: a report arrives, each process may do little
+	@CONTAINER=1 $(BIN)/pytest tests/deploy/test_containers.py
 
 LOCK = $(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
