@@ -93,7 +93,7 @@ def test_web_has_no_key_that_opens_a_report(containers: Containers, service: str
     {
         "web-1": ("postgresql:5432", "valkey:6379"),
         "urgent": ("postgresql:5432", "valkey:6379", "drill-hotline:8300"),
-        "console": ("postgresql:5432", "nginx:443"),
+        "console": ("postgresql:5432", "console:8100", "nginx:443"),
     }.items(),
 )
 def test_each_process_reaches_what_it_needs(containers: Containers, service: str, reached: tuple[str, ...]) -> None:

@@ -8,6 +8,8 @@ umask 077
 web=10001 worker=10002 console=10003 postgresql=10011 valkey=10012 nginx=10013 outside=65534
 hotlines=${HOTLINES:?name the hotlines of the country files, with blanks between them}
 cd /prepared
+mkdir -p web worker console owner postgresql valkey tls outside sockets metrics-web metrics-worker \
+    data-web data-worker data-console data-postgresql data-valkey
 
 # The value of a command as a file of an account, if there is no such file yet: make OWNER FILE COMMAND …
 make() {
@@ -100,7 +102,6 @@ make $outside outside/fullchain.pem cat tls/fullchain.pem
 if [ ! -s data-web/pepper ]; then
     TOKAUT_DATA=/tmp/prepare TOKAUT_PHONE_PEPPER_FILE=/prepared/data-web/pepper tokaut keys rotate phone-pepper
 fi
-mkdir -p metrics-web metrics-worker
 
 own() {
     owner=$1
