@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage contracts drops wheel sbom lock clean
+.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage contracts container drops wheel sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ SBOM = dist/tokaut.cdx.json
 
 sbom: setup ## write the bill of materials of production, from requirements.lock, as CycloneDX JSON to dist/
 	@mkdir -p dist && $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
+
+container: setup ## build the images and run compose.yaml by podman, as root: a report arrives, each process may do little
+	@CONTAINER=1 $(BIN)/pytest tests/deploy/test_containers.py
 
 LOCK = $(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 

@@ -32,6 +32,7 @@ from runtime.settings import CommonSettings, Mode, OperatorSettings, SettingErro
 from workers.clock.jobs import ClockJobs
 from workers.clock.scheduler import Scheduler
 from workers.delivery.registry import HotlineDependencies, build_connectors
+from workers.heartbeat import Heartbeat
 from workers.jobs.alerts import AlertSender
 from workers.jobs.answer_notices import AnswerNotices
 from workers.jobs.deliver import DeliveryRunner
@@ -65,6 +66,7 @@ class WorkerServices:
     metrics: WorkerMetrics
     slot: str
     holder: str
+    heartbeat: Heartbeat
 
 
 def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]) -> WorkerServices:
@@ -114,7 +116,18 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         stopping=stopping,
         between=InterleavedSms(sms_dispatcher) if name.startswith("urgent") else _no_sms,
     )
-    return WorkerServices(common, countries, database, delivery_runner, sms_dispatcher, pager, metrics, slot, holder)
+    return WorkerServices(
+        common,
+        countries,
+        database,
+        delivery_runner,
+        sms_dispatcher,
+        pager,
+        metrics,
+        slot,
+        holder,
+        Heartbeat(common.data, name),
+    )
 
 
 def _on_call_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:

@@ -73,9 +73,15 @@ class QueueWorker(SimpleWorker):
     max_connection_wait_time = 2.0
     death_penalty_class = JobTimeout
 
-    def __init__(self, *arguments: Any, stopping: threading.Event, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, stopping: threading.Event, beat: Callable[[], None], **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._stopping = stopping
+        self._beat = beat
+
+    def heartbeat(self, *arguments: Any, **settings: Any) -> None:
+        """Note in Redis, and for the health check, that the main loop runs; RQ calls this between jobs."""
+        self._beat()
+        super().heartbeat(*arguments, **settings)
 
     def _set_ip_address(self, connection: Redis) -> None:
         """Leave the address unknown: redis-py cannot parse CLIENT INFO if the socket's path has a blank or `=`."""
@@ -118,6 +124,7 @@ def run_queue_worker(parts: WorkerServices, queue: QueueName, stopping: threadin
     job_class = create_job_class(job_handlers(parts, queue), parts.metrics)
     try:
         while not stopping.is_set():
+            parts.heartbeat.beat()
             _work_once(parts, queue, job_class, stopping)
             stopping.wait(1)
     except StopRequested:  # the signal came between two RQ workers
@@ -139,6 +146,7 @@ def _work_once(parts: WorkerServices, queue: QueueName, job_class: type[AllowedJ
             job_monitoring_interval=5,
             log_job_description=False,
             stopping=stopping,
+            beat=parts.heartbeat.beat,
         )
         worker.work(logging_level="WARNING")
     except (RedisError, OSError):
@@ -172,7 +180,7 @@ def run(kind: ProcessKind, parts: WorkerServices, environ: Mapping[str, str], st
         log.info("started")
         create_outage_monitor(parts, environ).start(stopping)
         _release_slot(parts, stopping)
-        scheduler.run(stopping)
+        scheduler.run(stopping, parts.heartbeat.beat)
     else:
         log.info("started")
         _release_slot(parts, stopping)
@@ -183,6 +191,7 @@ def run(kind: ProcessKind, parts: WorkerServices, environ: Mapping[str, str], st
 
 def _release_slot(parts: WorkerServices, stopping: threading.Event) -> None:
     while not stopping.is_set():
+        parts.heartbeat.beat()
         try:
             outbox.release_slot(parts.database, parts.slot)
             return

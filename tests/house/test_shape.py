@@ -25,11 +25,13 @@ def code() -> list[tuple[Path, ast.Module]]:
 
 def _is_a_program(name: Path) -> bool:
     """It is started, or loaded by its name, and imported by nobody."""
+    manifests = {path for path in files() if path.match("docs/deploy/*/*.yaml")}
+    starters = {Path("Procfile"), Path("compose.yaml"), *manifests}
     started = ".".join(name.with_suffix("").parts)
     return name.name in ("__init__.py", "__main__.py", "gunicorn.conf.py", "env.py") or any(
         re.search(rf"\b{re.escape(started)}\b", text)
         for other, text in texts()
-        if other != name and (other.name == "Procfile" or (other.parts[0] in PRODUCT and other.suffix == ".py"))
+        if other != name and (other in starters or (other.parts[0] in PRODUCT and other.suffix == ".py"))
     )
 
 

@@ -65,6 +65,7 @@ def test_a_queued_id_goes_out_and_the_log_says_ids_only(
         assert queued(redis_url, DELIVER_JOB, first, "urgent")
         arrives(hotline, 2)
         until(lambda: is_delivered(desk, first, second), "not marked")
+        assert (tmp_path / "alive-urgent-1").exists()  # for the health check
         assert worker.stop() == 0
     said = worker.said()
     assert '"event":"delivered"' in said

@@ -1,6 +1,7 @@
 """A small hotline server for the demo: it accepts signed reports, stores each once, and shows them on a page.
 
 Run as `python -m tokaut.local_stack.hotline_server PORT SECRETS RECEIVED [CERTIFICATE]`.
+PORT: of this machine alone; or HOST:PORT, as in a container, which has an address of its own.
 SECRETS: a JSON file of hotline ids and their secrets. RECEIVED: the JSON-lines file to which deliveries are appended.
 CERTIFICATE: a PEM file of certificate and key, if the server is to use TLS.
 """
@@ -74,11 +75,18 @@ class DemoHotlineServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, secrets: Mapping[str, str], received: Path, certificate: Path | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        secrets: Mapping[str, str],
+        received: Path,
+        certificate: Path | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.locks = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
         self.received = DeliveryFile(received)
         self.console = os.environ.get("CONSOLE_URL")  # staff of the demo read and answer there
-        super().__init__(("127.0.0.1", port), _RequestHandler)
+        super().__init__((host, port), _RequestHandler)
         if certificate:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             tls.load_cert_chain(certificate)
@@ -96,6 +104,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
         host = self.headers.get("Host", "").partition(":")[0]
         if host not in LOCAL_HOSTS:  # a name that another site's owner has pointed to this machine
             self._answer(404)
+        elif self.path == "/healthz":
+            self._answer(200, b"ok\n", "text/plain; charset=utf-8")
         elif self.path == "/":
             self._show(hotline_page.page(self.server.received.newest()[1], self.server.console))
         elif self.path == "/reports":
@@ -162,7 +172,9 @@ def _verified(verifier: Webhook, body: bytes, headers: dict[str, str]) -> Any:
 def main(port: str, secrets: str, received: str, *certificate: str) -> None:
     """Run the server. The arguments are those of the command line."""
     secret_by_hotline = json.loads(Path(secrets).read_text())
-    DemoHotlineServer(int(port), secret_by_hotline, Path(received), *map(Path, certificate)).serve_forever()
+    host, _, number = port.rpartition(":")
+    pem = Path(*certificate) if certificate else None
+    DemoHotlineServer(int(number), secret_by_hotline, Path(received), pem, host or "127.0.0.1").serve_forever()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 
@@ -37,14 +38,17 @@ class PhoneScreen:
 
 
 class UssdPhone:
-    """One phone, with one USSD session at a time."""
+    """One phone, with one USSD session at a time. `ca_file`: who vouches for web; None for the usual authorities."""
 
-    def __init__(self, web: str, token: str, *, phone: str, dials: str) -> None:
+    path = "/hooks/africastalking/{token}/ussd"
+
+    def __init__(self, web: str, token: str, *, phone: str, dials: str, ca_file: Path | None = None) -> None:
         self.phone = phone
         self.dials = dials
-        self._address = f"{web}/hooks/africastalking/{token}/ussd"
+        self._address = web + self.path.format(token=token)
         self._http = requests.Session()
         self._http.trust_env = False
+        self._http.verify = str(ca_file) if ca_file else True
         self._session = f"ATUid_{uuid.uuid4().hex}"
         self._path: list[str] = []
         self.asked_at = 0.0  # Unix time in seconds of the last request
@@ -65,6 +69,13 @@ class UssdPhone:
         self._http.close()
 
     def _ask(self) -> PhoneScreen:
+        self.asked_at = time.time()
+        started = time.monotonic()
+        text, expects_reply = self._send()
+        return PhoneScreen(text, expects_reply, (time.monotonic() - started) * 1000)
+
+    def _send(self) -> tuple[str, bool]:
+        """Send the turn; return the text of the screen, and whether it expects a reply. Raises UnexpectedAnswer."""
         form = {
             "sessionId": self._session,
             "phoneNumber": self.phone,
@@ -72,11 +83,8 @@ class UssdPhone:
             "serviceCode": self.dials,
             "text": "*".join(self._path),  # each request has all replies so far
         }
-        self.asked_at = time.time()
-        started = time.monotonic()
         answer = self._http.post(self._address, data=form, timeout=ANSWERS_WITHIN)
-        milliseconds = (time.monotonic() - started) * 1000
         prefix, _, text = answer.text.partition(" ")
         if answer.status_code != 200 or prefix not in {"CON", "END"}:
             raise UnexpectedAnswer(f"The web process answered {answer.status_code}: {answer.text[:200]!r}")
-        return PhoneScreen(text, prefix == "CON", milliseconds)
+        return text, prefix == "CON"

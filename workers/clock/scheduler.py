@@ -127,12 +127,16 @@ class Scheduler:
             start = self._unless_quiet(background.start) if background.trusts_the_time else background.start
             yield ScheduledJob(background.name, background.interval, start, next_at=now + background.start_delay)
 
-    def run(self, stopping: threading.Event) -> None:
-        """Run until `stopping` is set, then finish the work in progress and release the lease."""
+    def run(self, stopping: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+        """Run until `stopping` is set, then finish the work in progress and release the lease.
+
+        `beat` is called in each round.
+        """
         for job in self._schedule:
             # Creates the counter: one that starts at its first fault shows no increase.
             self._metrics.faults.labels(job.name)
         while not stopping.is_set():
+            beat()
             stopping.wait(BUSY_TICK_SECONDS if self.tick() else TICK_SECONDS)
         self._jobs.finish()
         self._escalation.finish()

@@ -1,0 +1,76 @@
+"""compose.yaml and the files beside it, read: what no test has to start a container for."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from runtime.settings import SHARED_SETTINGS, describe_settings
+from tests.house.files import ROOT
+
+FILES = ROOT / "docs" / "deploy" / "container"
+COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "compose.yaml")
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SECRETS = {one.name for one in describe_settings(SHARED_SETTINGS) if one.secret}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_may_do_little(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "pids_limit" in service
+    assert name == "prepare" or "cap_add" not in service
+    assert name != "prepare" or service["network_mode"] == "none"
+
+
+@pytest.mark.rule("X-10")
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_secret_is_a_variable(name: str) -> None:
+    assert SECRETS & set(SERVICES[name].get("environment", ())) == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in ("prepare", "migrate", "drill", "nginx")])
+def test_a_process_has_a_health_check(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_web_and_console_have_no_way_out() -> None:
+    for name in ("web-1", "web-2", "console", "postgresql", "valkey"):
+        assert all((COMPOSE["networks"][one] or {}).get("internal") for one in SERVICES[name]["networks"]), name
+
+
+def changed(name: str, script: Path) -> str:
+    program = shutil.which("sed")
+    assert program
+    done = subprocess.run(
+        [program, "-f", str(script), str(ROOT / "docs/deploy" / name)], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_each_change_of_nginx_finds_its_line(tmp_path: Path) -> None:
+    """The container's files are the shipped ones; a line that is written differently there must be noticed here."""
+    rules = [line for line in (FILES / "nginx.sed").read_text().splitlines() if line[:1] in "s/"]
+    assert len(rules) >= 9
+    for number, rule in enumerate(rules):
+        script = tmp_path / str(number)
+        script.write_text(rule + "\n")
+        names = ("nginx.conf", "nginx-console.conf")
+        assert any(changed(name, script) != (ROOT / "docs/deploy" / name).read_text() for name in names), rule
+
+
+def test_nginx_of_the_container_keeps_every_limit() -> None:
+    for name in ("nginx.conf", "nginx-console.conf"):
+        limits = re.compile(r"^\s*(limit_\w+ [^;]*|client_\w+ [^;]*|\w+_timeout [^;]*|add_header [^;]*);", re.MULTILINE)
+        shipped = limits.findall((ROOT / "docs/deploy" / name).read_text())
+        kept = limits.findall(changed(name, FILES / "nginx.sed"))
+        assert len(shipped) > 10
+        assert [one for one in kept if "temp_path" not in one] == shipped

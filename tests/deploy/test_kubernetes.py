@@ -1,0 +1,122 @@
+"""The manifests of docs/deploy/kubernetes, read: what each pod may do, reach and read. No cluster runs them here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from runtime.settings import SHARED_SETTINGS, describe_settings
+from tests.house.files import ROOT
+
+FILES = sorted((ROOT / "docs" / "deploy" / "kubernetes").glob("*.yaml"))
+OBJECTS: list[dict[str, Any]] = [one for path in FILES for one in YAML(typ="safe").load_all(path)]
+PODS = {one["metadata"]["name"]: one["spec"]["template"] for one in OBJECTS if "template" in one.get("spec", {})}
+POLICIES = {one["metadata"]["name"]: one["spec"] for one in OBJECTS if one["kind"] == "NetworkPolicy"}
+MAPS = {one["metadata"]["name"]: one["data"] for one in OBJECTS if one["kind"] == "ConfigMap"}
+ACCOUNTS = {"web": 10001, "console": 10003}
+SETTINGS = {one.name: one for one in describe_settings(SHARED_SETTINGS)}
+OTHERS = {"WEB_CONCURRENCY"}  # read outside the classes of settings
+VERSIONS = ("1.30", "1.33", "1.37")
+
+
+def containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from pod["spec"].get("initContainers", ())
+    yield from pod["spec"]["containers"]
+
+
+def settings(container: dict[str, Any]) -> set[str]:
+    """The names of the variables that a container gets."""
+    maps = [MAPS[one["configMapRef"]["name"]] for one in container.get("envFrom", ())]
+    return {name for one in maps for name in one} | {one["name"] for one in container.get("env", ())}
+
+
+def reached(policy: dict[str, Any]) -> set[str]:
+    """Which stores a policy opens; `outward` for addresses outside the cluster."""
+    found = set()
+    for rule in policy.get("egress", ()):
+        for place in rule["to"]:
+            if "ipBlock" in place:
+                found.add("outward")
+            elif "podSelector" in place:
+                found.add(place["podSelector"]["matchLabels"]["app"])
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_schemas_of_kubernetes_accept_each_object(version: str) -> None:
+    reason = "kubernetes-validate is not installed: pip install kubernetes-validate (108 MB)"
+    validator = pytest.importorskip("kubernetes_validate", reason=reason)
+    for one in OBJECTS:
+        validator.validate(one, version, strict=True)
+    one = {**OBJECTS[0], "specification": {}}
+    with pytest.raises(validator.ValidationError):
+        validator.validate(one, version, strict=True)
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_may_do_little(name: str) -> None:
+    spec = PODS[name]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == ACCOUNTS.get(name, 10002)
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(PODS[name]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("name", sorted(PODS.keys() - {"migrate"}))
+def test_a_process_has_its_probes_and_time_to_stop(name: str) -> None:
+    [container] = PODS[name]["spec"]["containers"]
+    assert {"startupProbe", "livenessProbe"} <= container.keys()
+    assert ("readinessProbe" in container) == (name in ACCOUNTS)
+    assert PODS[name]["spec"]["terminationGracePeriodSeconds"] >= 25  # as TimeoutStopSec of the units
+
+
+def test_web_empties_its_spool_before_it_stops() -> None:
+    [container] = PODS["web"]["spec"]["containers"]
+    assert "tokaut.spool_wait 60" in " ".join(container["lifecycle"]["preStop"]["exec"]["command"])
+    assert PODS["web"]["spec"]["terminationGracePeriodSeconds"] >= 5 + 60 + 25
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "web"}} in PODS["web"]["spec"]["volumes"]
+
+
+def test_everything_is_closed_but_for_what_a_process_needs() -> None:
+    assert POLICIES["nothing"] == {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [],
+        "egress": [],
+    }
+    assert reached(POLICIES["web"]) == {"postgresql", "valkey"}
+    assert reached(POLICIES["console"]) == reached(POLICIES["migrate"]) == {"postgresql"}
+    assert reached(POLICIES["workers"]) == {"postgresql", "valkey", "outward"}
+    labelled = {name for name, pod in PODS.items() if pod["metadata"]["labels"].get("reaches") == "hotlines"}
+    assert labelled == {"urgent", "standard", "clock"}
+
+
+@pytest.mark.rule("X-10")
+@pytest.mark.parametrize("name", PODS)
+def test_secrets_are_files_of_one_process(name: str) -> None:
+    secrets = [one["secret"]["secretName"] for one in PODS[name]["spec"]["volumes"] if "secret" in one]
+    owners = {"web": "tokaut-web", "console": "tokaut-console", "migrate": "tokaut-owner"}
+    assert secrets == [owners.get(name, "tokaut-worker")]
+    for container in containers(PODS[name]):
+        assert "secretKeyRef" not in str(container)
+        assert {one for one in settings(container) if one in SETTINGS and SETTINGS[one].secret} == set()
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_each_variable_is_a_setting(name: str) -> None:
+    for container in containers(PODS[name]):
+        unknown = {
+            one for one in settings(container) if one.removesuffix("_FILE") not in SETTINGS and one not in SETTINGS
+        }
+        assert {one for one in unknown if not one.startswith("HOTLINE_")} <= OTHERS | {"USSD_TOKEN_FILE"}
