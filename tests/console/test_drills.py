@@ -210,7 +210,7 @@ def answer(house: House, report_id: str) -> None:
     mere = house["mere"]
     later(3)
     page = mere.get(path).text
-    assert "DRILL. I cannot go home tonight." in page and "· DRILL ·" in page and "DEMO" not in page
+    assert "DRILL. I cannot go home tonight." in page and "· DRILL ·" in page and "· DEMO ·" not in page
     later(7)
     assert mere.post(f"{path}/take", at=path).status == 303
     later(9)

@@ -451,6 +451,7 @@ def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> 
         page.locator("summary", has_text="Print").click()
         page.get_by_role("button", name="Print…").click()
         page.get_by_text("This is what is printed.").wait_for()
+        page.wait_for_load_state()  # with its style sheet
         page.emulate_media(media="print")
         assert "CONFIDENTIAL · Reference:" in page.locator("thead").inner_text()
         assert "Printed by ana, 20" in page.locator("tfoot").inner_text()
