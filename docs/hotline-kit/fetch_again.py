@@ -1,4 +1,4 @@
-"""Fetches again what Tokaut has delivered to you, and puts it into received.db as receiver.py does.
+"""Fetch again what Tokaut has delivered to you, and store it in received.db as receiver.py does.
 
 Python 3.11 and the package cryptography (50 or newer). KEY_FILE holds the private key from your recovery sheet, the
 groups of one sheet on one line; after a change of keys, a line for each sheet.
@@ -29,7 +29,7 @@ HPKE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
 def signed(secret, url, key, at):
-    """The headers of one GET: signed is the method and the address from its path on."""
+    """Return the headers of a signed GET. The signature covers the method and the address from its path on."""
     address = urllib.parse.urlsplit(url)
     target = address.path + (f"?{address.query}" if address.query else "")
     mac = hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), f"{key}.{at}.GET {target}".encode(), "sha256")
@@ -38,7 +38,7 @@ def signed(secret, url, key, at):
 
 
 def get(secret, url):
-    """The parsed answer. 429 and 503 are waited for; any other status than 200 raises HTTPError."""
+    """Return the parsed response. Waits and retries after 429 and 503; raises HTTPError for other errors."""
     while True:
         request = urllib.request.Request(url, headers=signed(secret, url, str(uuid.uuid4()), int(time.time())))
         try:
@@ -51,19 +51,19 @@ def get(secret, url):
 
 
 def keys(path):
-    """Private keys by key id."""
+    """Return the private keys of the file by key id."""
     typed = [bytes.fromhex("".join(line.split()))[:32] for line in Path(path).read_text().splitlines() if line.strip()]
     made = [X25519PrivateKey.from_private_bytes(raw) for raw in typed]
     return {hashlib.sha256(key.public_key().public_bytes_raw()).hexdigest()[:16]: key for key in made}
 
 
 def framed(*parts):
-    """The parts as bytes, each with its length before it."""
+    """Return the parts as bytes, each after its length."""
     return b"".join(len(part.encode()).to_bytes(2, "big") + part.encode() for part in parts)
 
 
 def opened(private_keys, hotline, one):
-    """The request body as it was delivered: the same bytes."""
+    """Return the body of the request as it was delivered, byte for byte."""
     copy = one["copy"]
     report, revision = one["report_id"], str(one["revision"])
     if copy["message_id"]:  # a message of the reporter is sealed under a name of its own
@@ -77,7 +77,7 @@ def opened(private_keys, hotline, one):
 
 
 def pages(secret, door, since):
-    """All deliveries, oldest first."""
+    """Yield all deliveries, oldest first."""
     query = {"since": since} if since else {}
     while True:
         url = f"{door}/deliveries" + (f"?{urllib.parse.urlencode(query)}" if query else "")
