@@ -69,10 +69,11 @@ def test_the_bar_of_a_phone_covers_nothing(desk: Desk, page: Any) -> None:
 # What Tab reaches in the header and below, in its order, and the same from top to bottom and from left to right.
 ORDERS = """(free) => {
   const all = [...document.querySelectorAll(free)].filter((one) => one.getClientRects().length);
-  const name = (one) => one.textContent.trim(), row = (one) => Math.round(one.getBoundingClientRect().bottom / 20);
-  const left = (one) => one.getBoundingClientRect().left;
+  const name = (one) => one.textContent.trim(), box = (one) => one.getBoundingClientRect();
   const header = all.filter((one) => one.closest("header"));
-  const seen = [...header].sort((one, other) => row(one) - row(other) || left(one) - left(other));
+  const above = (one, other) => box(one).bottom <= box(other).top;
+  const seen = [...header].sort((one, other) =>
+    above(one, other) ? -1 : above(other, one) ? 1 : box(one).left - box(other).left);
   const bar = all.findIndex((one) => one.closest(".bar"));
   return [header.map(name), seen.map(name), bar < 0 ? [] : all.slice(bar).map((one) => Boolean(one.closest(".bar")))];
 }"""

@@ -32,10 +32,11 @@ from tokaut.local_stack.parent_death import die_with_parent, kill_with_parent
 ROOT = Path(__file__).parents[2]
 LARGEST = 2**17  # bytes of a request; a settings file of a whole town takes about 6,000
 PRELOADED_PACKAGES = ("runtime", "reports", "flows", "gateway", "workers", "console")
-# All that these packages import, too. prometheus_client decides from the environment of its own import whether several
-# processes share their metrics: it, and the modules that need it, are left to each program.
-NOT_PRELOADED = "prometheus_client"
-PRELOADED_LIBRARIES = ("gunicorn.app.wsgiapp", "uvicorn", "twilio.rest.api.v2010", "africastalking")
+# All that these packages import, too. Two libraries, and the modules that need them, are left to each program:
+# prometheus_client decides from the environment of its own import whether processes share their metrics, and the
+# settings of the console change a constant of gunicorn before its other modules copy it.
+NOT_PRELOADED = ("prometheus_client", "gunicorn")
+PRELOADED_LIBRARIES = ("uvicorn", "twilio.rest.api.v2010", "africastalking")
 FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # programs; another changes what it imports
 CHANGES_THE_START = "LD_PRELOAD"  # a variable that only works for a program that is executed
 
@@ -202,11 +203,11 @@ def _run(request: Mapping[str, Any], files: Sequence[int]) -> None:
 
 
 class _Refusal:
-    """Refuses one library while the fork server imports."""
+    """Refuses the libraries of NOT_PRELOADED while the fork server imports."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Raise ImportError for the library and everything in it; leave other modules to the other finders."""
-        if name.partition(".")[0] == NOT_PRELOADED:
+        """Raise ImportError for these libraries and all in them; leave other modules to the other finders."""
+        if name.partition(".")[0] in NOT_PRELOADED:
             raise ImportError(name)
 
 
