@@ -204,7 +204,7 @@ def set_password(database: Database, account: Account, password: str, kept_passk
     `kept_passkeys`: credential ids. All other passkeys of the account are removed in the same transaction: one that
     somebody else added while the person looked at the form is not among those that the person kept.
     """
-    values = {"password": password}
+    values: dict[str, object] = {"password": password}
     _change(database, account, account.actor, "password_changed", values, kept_passkeys=kept_passkeys)
 
 
