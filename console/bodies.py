@@ -22,8 +22,9 @@ from reports.crypto import (
     seal_body,
 )
 from reports.crypto.key_files import PrivateKeySet
+from reports.facts import CHILD_FACTS
 from reports.json_bodies import NO_CONTACT, MessageKind, json_bytes, without_contact
-from reports.store.cases.case_actions import DraftKind, NoteKind, SealedNote
+from reports.store.cases.case_actions import CHILD_NOTE, DraftKind, NoteKind, SealedNote
 from reports.store.cases.case_list import CaseHead, CaseRow
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
@@ -258,3 +259,12 @@ class MessageSealer:
         return SealedNote(
             note_id, self.report_id, self.hotline, kind, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed
         )
+
+    def child_note(self, recorded: Mapping[str, str]) -> SealedNote:
+        """Seal what staff recorded of the child: fact → value. All these notes have the same length.
+
+        The length of a sealed note shows in the database. Without padding it would tell one value from another.
+        """
+        longest = {name: max(values, key=len) for name, values in CHILD_FACTS.items()}
+        missing = len(json_bytes(longest)) - len(json_bytes(dict(recorded)))
+        return self.note(CHILD_NOTE, "", **recorded, padding="-" * missing)

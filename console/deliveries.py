@@ -58,8 +58,7 @@ def blueprint(signatures: CallbackSignatures) -> Blueprint:
     bp = Blueprint("deliveries", __name__)
 
     def answer(hotline: str, page: Callable[[str, PageQuery], dict[str, Any]]) -> Response:
-        target = f"{request.method} {request.environ['RAW_URI']}"
-        if not signatures.verify_signature(hotline, dict(request.headers), target.encode("utf-8", "replace")):
+        if not _is_signed(signatures, hotline):
             return Response("Not signed\n", 401, content_type=PLAIN)
         try:
             if not _count_request(hotline):
@@ -83,6 +82,18 @@ def blueprint(signatures: CallbackSignatures) -> Blueprint:
         return answer(hotline, _failing_page)
 
     return bp
+
+
+def _is_signed(signatures: CallbackSignatures, hotline: str) -> bool:
+    """Return whether this hotline signed method and address.
+
+    The same secret signs deliveries, as id.time.body, and a body holds a reporter's words. An id with a full stop could
+    be the start of such a text, and its words a time and this address.
+    """
+    if "." in request.headers.get("webhook-id", ""):
+        return False
+    target = f"{request.method} {request.environ['RAW_URI']}"
+    return signatures.verify_signature(hotline, dict(request.headers), target.encode("utf-8", "replace"))
 
 
 def _count_request(hotline: str) -> bool:

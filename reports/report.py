@@ -40,6 +40,7 @@ __all__ = [
     "unread_json",
 ]
 
+HEAD_BLOCK: Final = 1024  # bytes of a head: its length is stored in plain, and must not tell what it says
 # Earlier reports of the same phone that a head names: always this many places, so that its length tells nothing.
 MAX_EARLIER: Final = 5
 NO_REPORT: Final = "00000000-0000-0000-0000-000000000000"  # in an empty place: the nil UUID (RFC 9562)
@@ -316,10 +317,11 @@ def shows_number(report: Report) -> bool:
 def report_head(report: Report, earlier: Sequence[str] = ()) -> bytes:
     """Return the summary that report lists show and statistics count: no words of the reporter and no phone number.
 
-    `earlier`: ids of earlier reports of the same phone to the same hotline. The summary is never delivered.
+    It is filled with spaces, so that all summaries have one length. It is never delivered. `earlier`: ids of earlier
+    reports of the same phone to the same hotline.
     """
     contact = _contact(report)
-    return json_bytes(
+    head = json_bytes(
         {
             "category": report.facts.category,
             "danger": report.facts.danger,
@@ -334,3 +336,4 @@ def report_head(report: Report, earlier: Sequence[str] = ()) -> bytes:
             "earlier": [*earlier, *[NO_REPORT] * MAX_EARLIER][:MAX_EARLIER],
         }
     )
+    return head.ljust(-(-len(head) // HEAD_BLOCK) * HEAD_BLOCK)

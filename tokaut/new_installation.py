@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,10 +103,14 @@ def plan_installation(
 
 def write_installation(plan: NewInstallation) -> None:
     """Write the folder, the settings file last. Raises CannotInstall, KeyFileError, OSError."""
-    refuse_used_folder(plan.folder)
-    for folder in (plan.folder, plan.folder / SECRETS):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
+    plan.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if plan.folder.stat().st_uid != os.geteuid():
+        raise CannotInstall(
+            f"{plan.folder} belongs to another account, which could replace any file. Name a new folder."
+        )
+    plan.folder.chmod(0o700)
+    refuse_used_folder(plan.folder)  # only now: nobody else can put a file or a link there any more
+    (plan.folder / SECRETS).mkdir(mode=0o700)
     for name, text in plan.secrets.items():
         _write_private(plan.folder / SECRETS / name, f"{text}\n")
     settings = load_settings(InstallationSettings, plan.values)
@@ -113,7 +118,7 @@ def write_installation(plan: NewInstallation) -> None:
     create_keys(settings, plan.hotlines, Path(plan.values["TOKAUT_PHONE_PEPPER_FILE"]))
     publish_public_keys(settings.keys, Path(plan.values["TOKAUT_WEB_KEYS"]))
     path = plan.folder / SETTINGS_FILE
-    _write_private(path, settings_text(HEADING.format(path=path), plan.sections, plan.values))
+    _write_private(path, settings_text(HEADING.format(path=shlex.quote(str(path))), plan.sections, plan.values))
 
 
 def _own_values(
@@ -154,7 +159,8 @@ def _ask_for_hotline(plan: NewInstallation, hotline: str, ask: Ask) -> None:
 
 def _decide(plan: NewInstallation, setting: Setting, title: str, ask: Ask) -> None:
     file_name, name = f"{setting.name}_FILE", setting.name.lower()
-    if setting.secret and setting.name in plan.values and setting.name != "REDIS_URL":
+    is_embedded = plan.values.get(setting.name) == valkey.redis_url(plan.folder / "data")
+    if setting.secret and setting.name in plan.values and not is_embedded:
         plan.secrets[name] = plan.values.pop(setting.name)
     elif setting.name in plan.values or file_name in plan.values or not _is_needed(setting, plan.mode):
         return

@@ -1,7 +1,8 @@
 """Wait until web's spool is empty: `python -m tokaut.spool_wait SECONDS`, before a host of web is stopped.
 
 Web itself empties the spool once the database answers, so it must still run. The exit status is 1 if entries are left
-after SECONDS; they stay on the disk, and web continues with them when it starts again.
+after SECONDS; they stay on the disk, and web continues with them when it starts again. It is 1, too, if the spool is
+not found or this account may not read it: then nobody knows whether it is empty.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ USAGE: Final = "Usage: python -m tokaut.spool_wait SECONDS"
 
 
 def entries(data: Path) -> int:
-    """Return how many entries of the spool under this TOKAUT_DATA wait for the database."""
-    return sum(1 for _ in (data / "spool").glob(f"*{ENTRY_SUFFIX}"))
+    """Return how many entries of the spool under this TOKAUT_DATA wait for the database. Raises OSError.
+
+    Path.glob() would find nothing in a folder that this account may not read, and raise nothing.
+    """
+    return sum(1 for path in (data / "spool").iterdir() if path.name.endswith(ENTRY_SUFFIX))
 
 
 def wait(data: Path, seconds: float) -> int:
-    """Wait until no entry is left, at most so long. Return how many are left."""
+    """Wait until no entry is left, at most so long. Return how many are left. Raises OSError."""
     end = time.monotonic() + seconds
     while (left := entries(data)) and time.monotonic() < end:
         time.sleep(LOOK_SECONDS)
@@ -36,7 +40,12 @@ def main(arguments: list[str]) -> None:
     """Wait. Raises SystemExit: with one line if entries are left."""
     if len(arguments) != 1 or not arguments[0].isdecimal():
         sys.exit(USAGE)
-    if left := wait(Path(os.environ.get("TOKAUT_DATA", "var")), int(arguments[0])):
+    data = Path(os.environ.get("TOKAUT_DATA", "var"))
+    try:
+        left = wait(data, int(arguments[0]))
+    except OSError as error:
+        sys.exit(f"{data / 'spool'} cannot be read ({error.strerror}). Run this with web's account and TOKAUT_DATA.")
+    if left:
         sys.exit(f"{left} entries of the spool still wait for the database. Keep this disk: docs/operating/spool.md")
     echo("The spool is empty.")
 

@@ -193,7 +193,7 @@ def add(me: StaffRequest) -> Response:
     attempt = passkeys.challenge_attempt(services.cipher, new.challenge)
     passkey = Passkey(new.credential_id, me.account.staff_id, name or "1", new.public_key, new.sign_count, now)
     is_first_use = login_throttle.count_attempts(database, attempt) == (True,)
-    is_added = is_first_use and stored_passkeys.add(database, me.account, passkey)
+    is_added = is_first_use and stored_passkeys.add(database, me.account, passkey, me.session.session_hash)
     return redirect(f"/me?said={'passkey_added' if is_added else 'passkey_refused'}#passkeys")
 
 

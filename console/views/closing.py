@@ -17,7 +17,7 @@ from reports.case_state import CaseOutcome, Handling
 from reports.facts import CHILD_FACTS
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases import closing as store
-from reports.store.cases.case_actions import CHILD_NOTE, CaseAction, SealedNote
+from reports.store.cases.case_actions import CaseAction, SealedNote
 from reports.store.cases.case_status import CaseChange
 
 bp = Blueprint("closing", __name__)
@@ -101,7 +101,7 @@ def _child_notes(me: StaffRequest, report_id: str) -> tuple[SealedNote, ...]:
     recorded = {name: me.form[name] for name in closing.CHILD if me.form.get(name)}
     if any(value not in CHILD_FACTS[name] for name, value in recorded.items()):
         abort(400)
-    return (message_sealer(me.account, report_id).note(CHILD_NOTE, "", **recorded),) if recorded else ()
+    return (message_sealer(me.account, report_id).child_note(recorded),) if recorded else ()
 
 
 def _mark(me: StaffRequest, report_id: str, text: str) -> Response:

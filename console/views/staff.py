@@ -320,7 +320,7 @@ def end_all_sessions(me: StaffRequest) -> Response:
 @bp.post("/me/password")
 @requires(*StaffRole, fresh=True, back="/me")
 def change_password(me: StaffRequest) -> Response:
-    """Change the password, remove the passkeys that were ticked, and log out everywhere."""
+    """Change the password, remove the passkeys that were ticked or were not on the page, and log out everywhere."""
     password = me.form.get("password", "")
     problem = credentials.rejection_reason(password, (me.account.name, me.account.hotline))
     if not problem and password != me.form.get("again"):
@@ -328,8 +328,13 @@ def change_password(me: StaffRequest) -> Response:
     if problem:
         return _render_profile(me, problem)
     own = passkeys.list_passkeys(services.database, me.account.staff_id)
-    ticked = [one.credential_id for one in own if me.form.get(f"passkey-{one.credential_id.hex()}")]
-    accounts.set_password(services.database, me.account, credentials.hash_password(password), ticked)
+    shown = me.form.get("shown", "").split(",")
+    kept = [
+        one.credential_id
+        for one in own
+        if one.credential_id.hex() in shown and not me.form.get(f"passkey-{one.credential_id.hex()}")
+    ]
+    accounts.set_password(services.database, me.account, credentials.hash_password(password), kept)
     return logout_response()
 
 

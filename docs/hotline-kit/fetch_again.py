@@ -37,12 +37,22 @@ def signed(secret, url, key, at):
     return {"webhook-id": key, "webhook-timestamp": str(at), "webhook-signature": signature}
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A signature is for one address: it goes nowhere else, and never without TLS."""
+
+    def redirect_request(self, *_):
+        return None  # the answer then raises HTTPError
+
+
+OPENER = urllib.request.build_opener(NoRedirect)
+
+
 def get(secret, url):
     """Return the parsed response. Waits and retries after 429 and 503; raises HTTPError for other errors."""
     while True:
         request = urllib.request.Request(url, headers=signed(secret, url, str(uuid.uuid4()), int(time.time())))
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with OPENER.open(request, timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code not in (429, 503):
@@ -89,6 +99,7 @@ def pages(secret, door, since):
 
 
 def main(door, since=""):
+    os.umask(0o077)  # received.db holds reports: nobody else on this machine may read it
     secret, private_keys = os.environ["WEBHOOK_SECRET"].split(",")[0], keys(os.environ["KEY_FILE"])
     hotline = urllib.parse.urlsplit(door).path.rpartition("/")[2]
     count = withheld = 0

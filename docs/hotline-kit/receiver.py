@@ -50,4 +50,5 @@ class Door(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # received.db holds reports: nobody else on this machine may read it
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Door).serve_forever()

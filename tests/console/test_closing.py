@@ -89,6 +89,11 @@ def test_sex_and_disability_may_be_recorded_for_the_statistics_and_no_page_shows
     act(mere, filed, "work")
     assert act(mere, filed, "close", close_form(done=DONE)).status == 303
     assert [row.kind for row in rows(filed.database, t.note)].count("child") == 1, "not known stores nothing"
+    act(mere, filed, "work")
+    told = {"sex": "another", "disability": "no_disability"}
+    assert act(mere, filed, "close", {**close_form(done=DONE), **told}).status == 303
+    lengths = [len(row.sealed) for row in rows(filed.database, t.note) if row.kind == "child"]
+    assert len(lengths) == 2 and len(set(lengths)) == 1, "the length of what is sealed tells no value"
 
 
 def test_one_that_nobody_took_is_closed_by_a_second_press(filed: Filed, people: tuple[Person, Person]) -> None:

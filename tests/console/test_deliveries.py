@@ -52,6 +52,15 @@ def fetch(desk: Desk, target: str, *, signed: str | None = None, at: float = 0) 
     return said
 
 
+def signed_words(desk: Desk, words: str) -> dict[str, str]:
+    """The headers of a GET, cut out of a signed body in which somebody else wrote these words."""
+    now = str(int(time.time()))
+    body = f'{{"narrative":"{words.replace("NOW", now)}'
+    signature = Webhook(desk.secret).sign("any", datetime.fromtimestamp(int(now), UTC), body)
+    key = f"any.{now}.{body.partition(f'.{now}.')[0]}"
+    return {"webhook-id": key, "webhook-timestamp": now, "webhook-signature": signature}
+
+
 def delivered(made: StackPlan, database: Database, hotline: str = HOTLINE, ago: int = MINUTE) -> str:
     """A report that the hotline has accepted; return its id."""
     report = given(database, made.folder.inside / "keys", [(hotline, "primary")], body=DATA)
@@ -129,6 +138,7 @@ def test_what_is_not_signed_for_this_address(made: StackPlan, desk: Desk, databa
         fetch(desk, PATH, at=-360),
         fetch(desk, PATH, at=360),
         fetch(desk, "/hotlines/vu-nobody/deliveries"),
+        desk.http.send("GET", PATH, headers=signed_words(desk, f"x.NOW.GET {PATH}")),
     ):
         assert (said.status_code, said.content) == (401, b"Not signed\n")
     assert [row for row in rows(database, t.audit) if row.act == "fetched_again"] == []

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from console.auth.passkeys import site
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
+from reports.store.staff import accounts, passkeys, staff_sessions
+from reports.store.staff.passkeys import Passkey
 from tests.support.authenticator import PRESENT, SecurityKey, text
 from tests.support.console import Console
 from tests.support.staff import HERE, Page, Person, joined, pass_time
@@ -333,11 +335,36 @@ def test_a_new_password_asks_which_passkeys_stay(console: Console, owner: Person
     strange = {f"passkey-{SecurityKey(HERE, HOST).credential_id.hex()}": "1", "passkey-x": "1", "passkey-": "1"}
     form = {"password": "two rafts seven lamps", "again": "two rafts seven lamps", "token": page.token, **strange}
     form[f"passkey-{other.credential_id.hex()}"] = "1"
+    form["shown"] = page.html.partition('name="shown" value="')[2].partition('"')[0]
     assert owner.post("/me/password", form | {"again": "x"}).status == 400 and len(rows(console)) == 2
     assert owner.post("/me/password", form).leads_to == "/login"
     assert [row.name for row in rows(console)] == ["blue key"] and acts(console).count("passkey_removed") == 1
     assert log_in(owner.another_browser(), other).status == 403
     assert log_in(owner.another_browser(), key).leads_to == "/"
+
+
+def test_a_new_password_keeps_no_passkey_that_came_meanwhile(console: Console, owner: Person, key: SecurityKey) -> None:
+    """Somebody who has the session adds one while the owner, who suspects it, fills in the form."""
+    shown = owner.get("/me").html.partition('name="shown" value="')[2].partition('"')[0]
+    assert shown == key.credential_id.hex()
+    thief = SecurityKey(HERE, HOST)
+    add(owner, thief, "a key")
+    form = {"password": "two rafts seven lamps", "again": "two rafts seven lamps", "shown": shown}
+    assert owner.post("/me/password", form, at="/me").leads_to == "/login"
+    assert [row.name for row in rows(console)] == ["blue key"]
+    assert log_in(owner.another_browser(), thief).status == 403
+
+
+def test_no_passkey_comes_after_its_session_ended(console: Console, owner: Person, key: SecurityKey) -> None:
+    """A request that was let in before a new password must not store one after it."""
+    database = console.parts.database
+    account = accounts.find_by_name(database, "mere")
+    assert account
+    [session] = staff_sessions.list_sessions(database, account.staff_id)
+    late = Passkey(b"late", account.staff_id, "late", b"", 0, database.now())
+    accounts.set_password(database, account, account.password, [key.credential_id])
+    assert not passkeys.add(database, account, late, session.session_hash)
+    assert [row.name for row in rows(console)] == ["blue key"]
 
 
 def test_a_person_without_passkeys_is_asked_nothing(mere: Person) -> None:

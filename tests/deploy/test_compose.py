@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -74,3 +75,36 @@ def test_nginx_of_the_container_keeps_every_limit() -> None:
         kept = limits.findall(changed(name, FILES / "nginx.sed"))
         assert len(shipped) > 10
         assert [one for one in kept if "temp_path" not in one] == shipped
+
+
+def prepare(name: str, call: str, folder: Path, **environ: str) -> None:
+    """Run one function of prepare.sh in a folder."""
+    text = (FILES / "prepare.sh").read_text()
+    found = re.search(rf"^{name}\(\) {{$.*?^}}$", text, re.MULTILINE | re.DOTALL)
+    assert found
+    shell = shutil.which("sh")
+    assert shell
+    script = f"set -eu\numask 077\n{found[0]}\n{call}"
+    subprocess.run([shell, "-c", script], cwd=folder, env={"PATH": os.environ["PATH"], **environ}, check=True)
+
+
+def test_the_console_loses_the_keys_of_a_hotline_whose_staff_read_elsewhere(tmp_path: Path) -> None:
+    private = tmp_path / "console/keys/private"
+    for name in ("vu-police", "vu-pol", "vu-pikinini"):
+        (private / name).mkdir(parents=True)
+    prepare("forget", "forget", tmp_path, CONSOLE_HOTLINES="vu-pikinini vu-police")
+    assert {path.name for path in private.iterdir()} == {"vu-pikinini", "vu-police"}
+
+
+def test_root_follows_no_link_that_a_container_left(tmp_path: Path) -> None:
+    """The practice hotline may write in its volume, where `prepare` puts its secrets."""
+    (tmp_path / "key").write_text("a key")
+    (tmp_path / "key").chmod(0o640)
+    for link in ("secrets", "token.new"):
+        (tmp_path / link).symlink_to("key")
+    for name in ("secrets", "token"):
+        prepare("make", f"make {os.geteuid()} {name} echo new", tmp_path)
+        assert (tmp_path / name).read_text() == "new\n"
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o400
+    assert (tmp_path / "key").read_text() == "a key"
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o640

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,6 +101,14 @@ def test_everything_is_closed_but_for_what_a_process_needs() -> None:
     assert reached(POLICIES["workers"]) == {"postgresql", "valkey", "outward"}
     labelled = {name for name, pod in PODS.items() if pod["metadata"]["labels"].get("reaches") == "hotlines"}
     assert labelled == {"urgent", "standard", "clock"}
+
+
+def test_workers_reach_nothing_inside_a_cluster_or_its_provider() -> None:
+    """A stolen worker must not ask another pod, or the provider's address for the node's own credentials."""
+    [block] = [place["ipBlock"] for rule in POLICIES["workers"]["egress"] for place in rule["to"] if "ipBlock" in place]
+    closed = [ipaddress.ip_network(one) for one in block["except"]]
+    inside = ("10.96.0.1", "172.17.0.2", "192.168.1.1", "100.64.0.1", "100.100.100.200", "169.254.169.254")
+    assert [one for one in inside if not any(ipaddress.ip_address(one) in network for network in closed)] == []
 
 
 @pytest.mark.rule("X-10")

@@ -45,7 +45,7 @@ def receiver(folder: Path, *secrets: str) -> Iterator[Receiver]:
     port = free_port()
     environ = {"PATH": os.environ["PATH"], "WEBHOOK_SECRET": ",".join(secrets)}
     command = [sys.executable, str(KIT / "receiver.py"), str(port)]
-    with subprocess.Popen(command, cwd=folder, env=environ) as process:
+    with subprocess.Popen(command, cwd=folder, env=environ, umask=0o022) as process:
         try:
             made = Receiver(folder, port)
             until(lambda: _listens(port), "the receiver does not listen")

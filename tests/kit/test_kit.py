@@ -93,6 +93,7 @@ def test_the_real_worker_delivers_to_the_receiver_and_once(
     assert desk.delivery(delivery).state == "delivered"
     [(key, _, body)] = kit.received()
     assert (key, json.loads(body)["data"]["narrative"]) == (delivery, WORDS)
+    assert (kit.folder / "received.db").stat().st_mode & 0o077 == 0, "reports are for one account"
     again = webhook(kit, made.OURS)
     assert again.send(body, again.headers(delivery, body)).status == 204
     assert len(kit.received()) == 1

@@ -10,7 +10,16 @@ import pytest
 from reports.countries.country import load_countries
 from reports.facts import EXTRA_QUESTIONS
 from reports.json_bodies import envelope
-from reports.report import MAX_EARLIER, NO_REPORT, GivenAnswer, build_report, derive_facts, report_head, to_json
+from reports.report import (
+    HEAD_BLOCK,
+    MAX_EARLIER,
+    NO_REPORT,
+    GivenAnswer,
+    build_report,
+    derive_facts,
+    report_head,
+    to_json,
+)
 from reports.store.schema.base import new_id
 from tests.reports.judge import body, pointed
 from tests.reports.sample import KE, MSISDN, SEND, VU, WALK, given, read, seconds, setting
@@ -225,6 +234,15 @@ def test_the_length_of_the_head_does_not_say_how_many_reports_came_before() -> N
     assert len({len(head) for head in heads}) == 1
     assert [json.loads(head)["earlier"] for head in heads[-2:]] == [ids[:MAX_EARLIER]] * 2
     assert json.loads(heads[2])["earlier"] == [*ids[:2], *[NO_REPORT] * (MAX_EARLIER - 2)]
+
+
+def test_the_length_of_the_head_does_not_say_what_was_told() -> None:
+    told = (
+        given(("report.danger", "no"), ("report.category", "other"), SEND),
+        given(("report.danger", "now"), ("report.category", "exploitation"), ("report.age", "0-5"), SEND),
+        given(*WALK, ("report.place", "VU-SEE"), ("report.contact", "call_08_16"), SEND),
+    )
+    assert {len(report_head(build_report(rows, setting(rows)))) for rows in told} == {HEAD_BLOCK}
 
 
 def test_the_head_says_how_and_when_and_never_the_number() -> None:

@@ -100,8 +100,8 @@ def test_other_words_get_the_usage(arguments: list[str]) -> None:
 
 
 def test_the_stop_waits_for_the_spool(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spool_wait.main(["0"])
     (data / "spool").mkdir()
+    spool_wait.main(["0"])
     entry = data / "spool" / f"one{ENTRY_SUFFIX}"
     entry.touch()
     with pytest.raises(SystemExit, match="1 entries of the spool still wait"):
@@ -111,3 +111,12 @@ def test_the_stop_waits_for_the_spool(data: Path, capsys: pytest.CaptureFixture[
     spool_wait.main(["30"])
     drained.join()
     assert capsys.readouterr().out.count("The spool is empty.") == 2
+
+
+def test_a_spool_that_cannot_be_read_is_not_called_empty(data: Path) -> None:
+    """A host whose spool counts as empty is removed, and the reports in it with it."""
+    with pytest.raises(SystemExit, match=r"spool cannot be read \(No such file or directory\)"):
+        spool_wait.main(["0"])
+    (data / "spool").touch()
+    with pytest.raises(SystemExit, match=r"spool cannot be read \(Not a directory\)"):
+        spool_wait.main(["0"])

@@ -73,6 +73,45 @@ def test_no_secret_is_shown_or_written_into_the_settings(folder: Path) -> None:
     assert not [name for name, secret in secrets.items() if secret in shown]
 
 
+def test_a_password_in_the_address_of_redis_is_a_secret_too(folder: Path) -> None:
+    """tokaut.env is read into the environment of every process; a secret is a file of its own."""
+    address = "redis://desk:a-made-up-word@redis.example:6379/0"
+    result = init(folder, *QUIET, "--set", f"REDIS_URL={address}")
+    assert result.exit_code == 0, result.output
+    assert address not in (folder / "tokaut.env").read_text()
+    assert (folder / "secrets/redis_url").read_text() == f"{address}\n"
+    assert faults(folder) == []
+
+
+def test_a_folder_of_another_account_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner could replace tokaut.env, which a shell runs, or put a link there."""
+    folder.mkdir()
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    result = init(folder, *QUIET)
+    assert result.exit_code == 1 and "belongs to another account" in result.output
+    assert list(folder.iterdir()) == []
+
+
+def test_no_secret_goes_through_a_link_that_comes_while_questions_are_asked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty folder that others can write into, until it is closed."""
+    (tmp_path / "elsewhere").mkdir()
+    folder.mkdir(mode=0o777)
+    chmod = Path.chmod
+
+    def just_before(path: Path, mode: int, **more: bool) -> None:
+        if path == folder:
+            (folder / "secrets").symlink_to(tmp_path / "elsewhere")
+        chmod(path, mode, **more)
+
+    monkeypatch.setattr(Path, "chmod", just_before)
+    result = init(folder, *QUIET)
+    assert result.exit_code == 1 and "is not empty" in result.output
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_nothing_is_overwritten(folder: Path) -> None:
     folder.mkdir()
     (folder / "something").touch()

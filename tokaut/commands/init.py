@@ -35,7 +35,13 @@ MODES = click.Choice([str(Mode.TRAINING), str(Mode.LIVE)])
 @click.option("--country", metavar="ISO", help="The country, for example vu.")
 @click.option("--channel", "channels", multiple=True, type=click.Choice(CHANNELS), help="A channel; may be repeated.")
 @click.option("--mode", type=MODES, default=str(Mode.TRAINING), show_default=True)
-@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A setting; may be repeated.")
+@click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting; may be repeated. Of a secret give a file, NAME_FILE=PATH: other accounts can read a command line.",
+)
 @click.option("--no-input", is_flag=True, help="Ask nothing; name what is missing, and write nothing then.")
 @click.option("--sheets", is_flag=True, help="Also print the recovery sheet of each key, once: for paper.")
 def init(

@@ -15,6 +15,8 @@ mkdir -p web worker console owner postgresql valkey tls outside sockets metrics-
 make() {
     owner=$1 file=$2
     shift 2
+    rm -f "$file.new"
+    [ ! -h "$file" ] || rm "$file" # a link put there by a container: root follows none
     if [ ! -s "$file" ]; then
         "$@" > "$file.new"
         mv "$file.new" "$file"
@@ -31,6 +33,16 @@ address() {
     echo "postgresql://$1:$(cat "postgresql/$1")@postgresql:5432/tokaut"
 }
 
+# The console loses the private keys of hotlines whose staff do not read there any more; workers keep theirs.
+forget() {
+    for folder in console/keys/private/*; do
+        case " $CONSOLE_HOTLINES " in
+            *" ${folder##*/} "*) ;;
+            *) rm -rf "$folder" ;;
+        esac
+    done
+}
+
 # Public halves for web and the console; of the private ones the console gets those of hotlines whose staff read there.
 keys() {
     export TOKAUT_MODE="$TOKAUT_MODE" TOKAUT_DATA=/tmp/prepare TOKAUT_KEYS=/prepared/worker/keys
@@ -40,6 +52,7 @@ keys() {
     ls worker/keys/public/_audit > /dev/null 2>&1 || tokaut keys new _audit
     tokaut keys publish /prepared/web/keys
     mkdir -p console/keys/private
+    forget
     cp -r worker/keys/public console/keys/
     for hotline in $CONSOLE_HOTLINES; do
         cp -r "worker/keys/private/$hotline" console/keys/private/

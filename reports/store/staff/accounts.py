@@ -198,12 +198,14 @@ def reset_failed_logins(database: Database, account: Account) -> None:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(wrong=0))
 
 
-def set_password(database: Database, account: Account, password: str, passkeys: Collection[bytes] = ()) -> None:
+def set_password(database: Database, account: Account, password: str, kept_passkeys: Collection[bytes] = ()) -> None:
     """Set another password and end the account's sessions: anybody who knew the old one is logged out.
 
-    `passkeys`: credential ids of the account's passkeys that are removed in the same transaction.
+    `kept_passkeys`: credential ids. All other passkeys of the account are removed in the same transaction: one that
+    somebody else added while the person looked at the form is not among those that the person kept.
     """
-    _change(database, account, account.actor, "password_changed", {"password": password}, passkeys=passkeys)
+    values: dict[str, object] = {"password": password}
+    _change(database, account, account.actor, "password_changed", values, kept_passkeys=kept_passkeys)
 
 
 def set_role(database: Database, account: Account, role: StaffRole, by: str) -> None:
@@ -255,9 +257,11 @@ def _change(
     values: dict[str, object],
     *,
     revoke_requests: bool = False,
-    passkeys: Collection[bytes] = (),
+    kept_passkeys: Collection[bytes] | None = None,
 ) -> None:
-    """Change an account, end its sessions, delete its drafts and these of its passkeys, and write the audit entries.
+    """Change an account, end its sessions, delete its drafts, and write the audit entries.
+
+    `kept_passkeys`: passkeys that are not removed; None: all.
 
     `revoke_requests`: also delete its invitations and the open requests by or about it. Otherwise the person could get
     back in by a link of their own.
@@ -275,9 +279,10 @@ def _change(
             demotion = s.lowering.c
             connection.execute(delete(s.lowering).where(or_(demotion.asked_by == own_id, demotion.staff_id == own_id)))
         audit_log.append(connection, changed_by, act, account.staff_id, now)
-        own_passkeys = s.passkey.c.staff_id == account.staff_id, s.passkey.c.credential_id.in_(passkeys)
-        for _ in range(connection.execute(delete(s.passkey).where(*own_passkeys)).rowcount if passkeys else 0):
-            audit_log.append(connection, changed_by, "passkey_removed", account.staff_id, now)
+        if kept_passkeys is not None:
+            others = s.passkey.c.staff_id == account.staff_id, s.passkey.c.credential_id.not_in(kept_passkeys)
+            for _ in range(connection.execute(delete(s.passkey).where(*others)).rowcount):
+                audit_log.append(connection, changed_by, "passkey_removed", account.staff_id, now)
 
 
 def _hotline_of(actor: str) -> str:

@@ -47,9 +47,17 @@ def find(database: Database, credential_id: bytes) -> Passkey | None:
     return Passkey(**row._mapping) if row else None
 
 
-def add(database: Database, account: Account, one: Passkey) -> bool:
-    """Store a passkey; return False if an account has it already, or if this account has MAX_PASSKEYS."""
+def add(database: Database, account: Account, one: Passkey, session_hash: bytes) -> bool:
+    """Store a passkey; return False if an account has it already, or if this account has MAX_PASSKEYS.
+
+    `session_hash`: of the session that adds it. False also if that has ended: an act that ends all sessions, such as a
+    new password, removes passkeys after that, and none may come in afterwards. The update waits for such an act.
+    """
+    own_session = s.staff_session.c.session_hash == session_hash, s.staff_session.c.staff_id == account.staff_id
     with write_as(database, account.hotline) as connection:
+        unchanged = update(s.staff_session).where(*own_session).values(seen_at=s.staff_session.c.seen_at)
+        if connection.execute(unchanged).rowcount != 1:
+            return False
         count = select(func.count()).select_from(s.passkey).where(s.passkey.c.staff_id == account.staff_id)
         if connection.execute(count).scalar_one() >= MAX_PASSKEYS:
             return False
