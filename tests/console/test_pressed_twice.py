@@ -21,6 +21,7 @@ from tokaut.local_stack.settings import StackPlan
 
 HELLO = "Hello. We have read it."
 MESSAGE = {"words": HELLO, "do": "send"}
+BUSY = 503  # status
 KEPT: dict[str, tuple[dict[str, str], Table, int]] = {
     # the act, its form, and how many rows of which table it leaves
     "take": ({}, t.holding, 1),
@@ -73,7 +74,9 @@ def test_two_at_the_same_moment_leave_one_message(console: Console, mere: Person
         one = mere.another_browser()
         one.client.set_cookie("__Host-tokaut", cookie.value, domain="desk.example", secure=True)
         at.wait()
-        came.append(one.post(f"{path}/message", full).status)
+        while (status := one.post(f"{path}/message", full).status) == BUSY:
+            pass  # the page asks to try again: on a busy machine the database's lock may be held for a second
+        came.append(status)
 
     cookie = mere.client.get_cookie("__Host-tokaut", domain="desk.example")
     assert cookie
