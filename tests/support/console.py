@@ -8,11 +8,31 @@ import threading
 from collections.abc import Mapping
 
 import structlog
+from jinja2.bccache import Bucket, BytecodeCache
 
 from console import app
 from console.services import ConsoleServices
 from tests.support.app import Http
 from tests.support.unhurried import unhurried
+
+
+class CompiledTemplates(BytecodeCache):
+    """Compile each template once in a test process: each test has an application of its own."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Use what was compiled from the same source."""
+        if found := self._compiled.get(bucket.key + bucket.checksum):
+            bucket.bytecode_from_string(found)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self._compiled[bucket.key + bucket.checksum] = bucket.bytecode_to_string()
+
+
+TEMPLATES = CompiledTemplates()
 
 
 class Console:
@@ -23,6 +43,7 @@ class Console:
         self._handlers = list(logging.getLogger().handlers)
         with unhurried(app, settings):
             self.flask = app.create_app(settings)
+            self.flask.jinja_env.bytecode_cache = TEMPLATES
         self.parts: ConsoleServices = self.flask.extensions["tokaut"]
         self.http = Http(self.flask.test_client())
 
