@@ -26,7 +26,7 @@ COPY tokaut tokaut
 COPY workers workers
 # The packages of requirements.lock, by their hashes. Removed: symbols for a debugger, sources of compiled modules, the
 # packages' own tests, of Twilio's client all products but the one that sends SMS, and of Pillow, which draws no picture
-# here, its largest format. Compiled here, for the image is read-only when it runs: the modules that processes import.
+# here, two formats and its fonts. Compiled here, for the image is read-only when it runs: the modules that processes import.
 RUN --mount=type=secret,id=authorities,target=/run/secrets/authorities \
     if [ -s /run/secrets/authorities ]; then \
         export PIP_CERT=/run/secrets/authorities SSL_CERT_FILE=/run/secrets/authorities; \
@@ -39,6 +39,8 @@ RUN --mount=type=secret,id=authorities,target=/run/secrets/authorities \
     && find "$packages" -type d \( -name test -o -name tests -o -name testing \) -prune -exec rm -rf {} + \
     && find "$packages"/twilio/rest -mindepth 1 -maxdepth 1 -type d ! -name api -exec rm -rf {} + \
     && rm -f "$packages"/PIL/_avif.*.so "$packages"/pillow.libs/libavif-*.so* \
+        "$packages"/PIL/_webp.*.so "$packages"/pillow.libs/libwebp*.so* \
+        "$packages"/PIL/_imagingft.*.so "$packages"/pillow.libs/libharfbuzz-*.so* "$packages"/pillow.libs/libfreetype-*.so* \
     && .venv/bin/python -c 'from twilio.rest import Client; Client("AC0", "-").messages' \
     && for module in gateway.asgi gateway.server gunicorn.app.wsgiapp workers.main console.app tokaut.__main__ \
         tokaut.commands.migrate tokaut.commands.check tokaut.healthcheck; do \
