@@ -22,7 +22,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.console.test_browser import House, make_account
-from tests.console.test_browser_alarm import title
+from tests.console.test_browser_alarm import TONES, title
 from tests.support.logged_in import logged_in, put_cookie
 from tests.support.presses import CountedPage, Task
 from tests.support.staff import PASSWORD
@@ -35,17 +35,6 @@ NAMES = ("mere", "sam", "luk")
 SIZE = {"width": 1280, "height": 800}
 # The pages ask ten times as often. One that is measured keeps its own pace.
 HURRIED = "const { setInterval: slow } = window; window.setInterval = (f, t, ...a) => slow(f, t / 10, ...a);"
-SOUND = """
-window.tones = 0;
-window.AudioContext = class {
-  currentTime = 0; state = "running"; destination = {};
-  resume() { return Promise.resolve(); }
-  createOscillator() {
-    return { frequency: {}, connect: (to) => to, start() { window.tones += 1; }, stop() {} };
-  }
-  createGain() { return { gain: {}, connect: (to) => to }; }
-};
-"""
 ROWS = "() => Object.fromEntries([...document.querySelectorAll('li.report')].map((row) => [row.id.slice(4), \
 row.querySelector('.holder').innerText.trim()]))"
 ENTRIES = """() => [...document.querySelectorAll(".timeline li:not(.reading)")].map((entry) => [
@@ -102,7 +91,7 @@ class Night:
         self.contexts = {name: self._context(chromium) for name in NAMES}
         for name in ("mere", "sam"):
             self.contexts[name].add_init_script(HURRIED)
-        self.contexts["mere"].add_init_script(SOUND)
+        self.contexts["mere"].add_init_script(TONES)
         self.at = {name: CountedPage(context.new_page()) for name, context in self.contexts.items()}
         self.lists = {name: context.new_page() for name, context in self.contexts.items()}
 
