@@ -568,4 +568,10 @@ def test_pictures_of_a_list_and_a_report(tmp_path: Path, chromium: Any) -> None:
         page.set_viewport_size({"width": 1280, "height": 900})
         page.goto(f"{desk.address}/reports/{made['harm']}")
         page.screenshot(path=folder / "console-wide.png")
+    for name, width, height in (("console-dark", 1280, 800), ("console-dark-phone", 360, 740)):
+        how = {"viewport": {"width": width, "height": height}, "color_scheme": "dark"}
+        with closing(desk.context(chromium, "mere", **how)) as context:
+            page = context.new_page()
+            page.goto(desk.address)
+            page.screenshot(path=folder / f"{name}.png")
     desk.down()
