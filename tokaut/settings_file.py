@@ -19,6 +19,9 @@ from workers.delivery.registry import hotline_kinds, settings_class
 
 WIDTH: Final = 110  # characters of a comment
 ID_FORM: Final = "HOTLINE_<ID>_"
+WEB_PORT: Final = 8000
+CONSOLE_PORT: Final = 8100
+PRACTICE_PORT: Final = 8300
 # Settings outside the classes: the start of the processes, gunicorn's files and the metrics' library read them.
 OTHER_SETTINGS: Final = (
     ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8", "web"),
@@ -26,21 +29,21 @@ OTHER_SETTINGS: Final = (
     (
         "PORT",
         "port at which web listens; honcho and foreman set it to 5000 where it is not set",
-        "8000",
+        str(WEB_PORT),
         "Procfile: web",
     ),
     ("CONSOLE_CONCURRENCY", "processes of the console", "2", "console"),
     ("CONSOLE_BIND", "as BIND, of the console", "127.0.0.1 and CONSOLE_PORT", "Procfile: console"),
-    ("CONSOLE_PORT", "port at which the console listens", "8100", "Procfile: console"),
-    ("PRACTICE_HOTLINE_PORT", "port of the practice hotline that `tokaut start` runs", "8300", "`tokaut start`"),
+    ("CONSOLE_PORT", "port at which the console listens", str(CONSOLE_PORT), "Procfile: console"),
+    (
+        "PRACTICE_HOTLINE_PORT",
+        "port of the practice hotline that `tokaut start` runs",
+        str(PRACTICE_PORT),
+        "`tokaut start`",
+    ),
     ("PROMETHEUS_MULTIPROC_DIR", "folder in which processes of one account share their metrics", "none", "all"),
     ("PROMETHEUS_ALSO_DIR", "folder of another account's metrics, which is read and never written", "none", "web"),
 )
-
-
-WEB_PORT: Final = 8000
-CONSOLE_PORT: Final = 8100
-PRACTICE_PORT: Final = 8300
 
 
 @dataclass(frozen=True, slots=True)
