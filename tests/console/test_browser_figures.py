@@ -55,6 +55,9 @@ def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:
     page.get_by_role("heading", name=re.compile("Reports|System status")).first.wait_for()
 
 
+PRINTED_PAGES = 6  # of A4, for all statistics
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
     filled: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
@@ -65,6 +68,8 @@ def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
     page.get_by_role("link", name="Statistics").click()
     page.get_by_role("heading", name="Statistics").wait_for()
     looked_at(page, "statistics", width, folder)
+    printed = page.pdf(path=folder / "statistics.pdf", format="A4")
+    assert 0 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= PRINTED_PAGES
     page.locator("details.numbers summary").first.click()
     assert page.locator("details.numbers td").first.is_visible()
     with page.expect_download() as download:
