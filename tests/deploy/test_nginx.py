@@ -18,7 +18,7 @@ import requests
 
 from tests.deploy.conftest import Fronted
 from tests.deploy.proxy import SHIPPED
-from tests.faults.walking import TO_SEND, is_sent, walk
+from tests.faults.conversations import TO_SEND, is_sent, walk
 from tests.security.test_answers import HEADERS
 from tests.support.wait import until
 

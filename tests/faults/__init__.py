@@ -1,1 +1,1 @@
-"""Everything is killed, and every report is counted: what "Sent" promises, held against what the hotline has."""
+"""Fault injection: kill every process under load and compare what reporters were told with what hotlines received."""

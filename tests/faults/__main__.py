@@ -1,8 +1,8 @@
-"""`make faults`: everything is killed and every report counted, with a live view. Ends with 1 where anything is wrong.
+"""Run `make faults`: kill every process, count every report, and show the progress. Exits with 1 if anything is wrong.
 
-`python -m tests.faults [PART…]`: experiment, jumps, mutants, crowd, attacks, overload, rows, fuzz; without a name, all.
-EXPERIMENT=short, small, full or storm and SEED=n choose the experiment; LONG=1 takes the full one over three seeds, ten
-minutes of everything at once, and what takes long of the rest.
+`python -m tests.faults [PART…]`: experiment, jumps, mutants, crowd, attacks, overload, rows, fuzz; all without a name.
+EXPERIMENT=short, small, full or storm and SEED=n select the experiment. LONG=1 runs the full one with three seeds, the
+storm (ten minutes of faults without a pause), and the long forms of the other parts.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from functools import partial
 
 from rich.console import Console
 
-from tests.faults import sheet
-from tests.faults.beside import beside
-from tests.faults.experiment import FORMS, KEPT, CannotSay, Run
-from tests.faults.mutants import MUST_SHOW
-from tests.faults.view import Row, View
+from tests.faults import verdict_table
+from tests.faults.experiment import RESULTS, SIZES, NoVerdict, Run
+from tests.faults.mutants import EXPECTED_FINDINGS
+from tests.faults.other_parts import run_pytest_part
+from tests.faults.progress_view import Row, View
 from tests.support.moved_clocks import ABSENT, LIBRARY
 
 MOST_NAMED = 20
-# Seconds that each takes on two cores, for "time left"; a measured guess, and nothing hangs on it.
+# Usual seconds of each on two cores, measured; used only to estimate the time left.
 USUAL = {
     "small": 75,
     "short": 150,
@@ -47,7 +47,7 @@ Work = Callable[[Row], tuple[bool, str]]  # whether it failed, and what to print
 
 @dataclass(frozen=True)
 class Part:
-    """What is worked off in order; those of one part run side by side."""
+    """Steps that run at the same time. The parts run one after the other."""
 
     name: str
     works: Sequence[tuple[str, int, Work]]
@@ -60,23 +60,27 @@ def main(names: Sequence[str], console: Console) -> int:
     long = os.environ.get("LONG") == "1"
     form = os.environ.get("EXPERIMENT") or ("full" if long else "short")
     seed = os.environ.get("SEED") or "1"
-    if form not in FORMS or not seed.isdecimal() or not set(names) <= NAMES:
+    if form not in SIZES or not seed.isdecimal() or not set(names) <= NAMES:
         console.print(__doc__)
         return 2
     parts = [part.only(names) if names else part for part in _parts(form, int(seed), long=long)]
     failed = False
     with View(console, sum(seconds for part in parts for _, seconds, _ in part.works)) as view:
         for part in parts:
-            failed |= _work_off(part, view, console)
-    console.print("[bold red]Something was lost, doubled or not found out[/]" if failed else "[green]All holds.[/]")
+            failed |= _run_part(part, view, console)
+    console.print(
+        "[bold red]Something was lost, duplicated or not detected[/]"
+        if failed
+        else "[green]Nothing was lost or duplicated, and every mutant was detected.[/]"
+    )
     return int(failed)
 
 
 def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
-    mutants = [(f"mutant {name}", USUAL["mutant"], partial(_mutant, name)) for name in MUST_SHOW]
+    mutants = [(f"mutant {name}", USUAL["mutant"], partial(_mutant, name)) for name in EXPECTED_FINDINGS]
     rest = LONGER if long else USUAL
     names = ("crowd", "attacks", "overload", "rows", "fuzz")
-    crowd, attacks, overload, *others = [(name, rest[name], partial(beside, name)) for name in names]
+    crowd, attacks, overload, *others = [(name, rest[name], partial(run_pytest_part, name)) for name in names]
     return [
         *(Part("experiment", runs) for runs in _runs(form, seed, long=long)),
         Part("jumps", [("jumps", USUAL["jumps"], partial(_jumps, seed))]),
@@ -89,10 +93,10 @@ def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
 
 
 def _runs(form: str, seed: int, *, long: bool) -> list[list[tuple[str, int, Work]]]:
-    """The small ones of both databases side by side, the others one after the other."""
+    """Return the runs of the experiment: the small ones on both databases at the same time, the others one by one."""
 
     def run(name: str, one: int, database: str) -> tuple[str, int, Work]:
-        return f"{name} {sheet.NAMES[database]} seed {one}", USUAL[name], partial(_product, name, one, database)
+        return f"{name} {verdict_table.NAMES[database]} seed {one}", USUAL[name], partial(_product, name, one, database)
 
     if form in ("small", "short"):
         return [[run(form, seed, "sqlite"), run(form, seed, "postgresql")]]
@@ -102,7 +106,7 @@ def _runs(form: str, seed: int, *, long: bool) -> list[list[tuple[str, int, Work
     return [*full, *storm] if form == "full" and long else full if form == "full" else storm
 
 
-def _work_off(part: Part, view: View, console: Console) -> bool:
+def _run_part(part: Part, view: View, console: Console) -> bool:
     with ThreadPoolExecutor(max(1, len(part.works))) as pool:
         started = [(view.row(title, seconds), work) for title, seconds, work in part.works]
         futures = [pool.submit(work, row) for row, work in started]
@@ -117,30 +121,33 @@ def _work_off(part: Part, view: View, console: Console) -> bool:
 
 def _product(name: str, seed: int, database: str, row: Row) -> tuple[bool, str]:
     try:
-        verdict = Run(FORMS[name], seed, database, watch=row.watch(FORMS[name])).go()
-    except CannotSay as why:
+        verdict = Run(SIZES[name], seed, database, watch=row.watch(SIZES[name])).go()
+    except NoVerdict as why:
         return True, f"[bold red]No verdict:[/] {why}"
-    said = [sheet.table(verdict, seed, database), *(f"  [red]{what}[/]" for what in verdict.faults[:MOST_NAMED])]
-    return verdict.bad, "\n".join([*said, f"The ledgers are in {KEPT}"] if verdict.bad else said)
+    said = [
+        verdict_table.table(verdict, seed, database),
+        *(f"  [red]{what}[/]" for what in verdict.faults[:MOST_NAMED]),
+    ]
+    return verdict.bad, "\n".join([*said, f"The ledgers are in {RESULTS}"] if verdict.bad else said)
 
 
 def _jumps(seed: int, row: Row) -> tuple[bool, str]:
-    """Clocks are moved while everything is killed, and what came is read in real time."""
+    """Move clocks while every process is killed, and read in real time what the hotlines received."""
     if LIBRARY is None:
         return False, f"jumps: not tried. {ABSENT}"
     return _product("jumps", seed, "sqlite", row)
 
 
 def _mutant(name: str, row: Row) -> tuple[bool, str]:
-    """Failed where it was not found out: then the experiment is too weak."""
-    form = FORMS["small"]
+    """Run the experiment on a mutant. It fails if the experiment does not detect the mutant."""
+    form = SIZES["small"]
     try:
         verdict = Run(form, 1, mutant=name, watch=row.watch(form)).go()
-        found = bool(verdict.lost if MUST_SHOW[name] == "lost" else verdict.twice)
-        seen = f"lost {len(verdict.lost)}  twice {len(verdict.twice)}"
-    except CannotSay as why:
+        found = bool(verdict.lost if EXPECTED_FINDINGS[name] == "lost" else verdict.duplicates)
+        seen = f"lost {len(verdict.lost)}  duplicates {len(verdict.duplicates)}"
+    except NoVerdict as why:
         found, seen = False, f"no verdict: {why}"
-    mark = "[green]found out[/]" if found else "[bold red]NOT FOUND OUT[/]"
+    mark = "[green]detected[/]" if found else "[bold red]NOT DETECTED[/]"
     return not found, f"mutant {name:20} {mark}  {seen}"
 
 

@@ -1,4 +1,4 @@
-"""One call, from the first screen to "Sent": some requests go twice, some calls drop, a failed request is repeated."""
+"""Make one call, from the first screen to "Sent". Some requests are repeated, some calls drop."""
 
 from __future__ import annotations
 
@@ -10,32 +10,36 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.faults.caller_script import ALREADY_SENT, OWN_WORDS, CallerScript, kept_words
 from tests.faults.client import Answer, Client, NoAnswer, Request
-from tests.faults.lines import Line, Seen, without_lines_above
-from tests.faults.story import ALREADY_SENT, OWN_WORDS, Story, kept_words
+from tests.faults.handset_channels import Line, Seen, without_lines_above
 
 if TYPE_CHECKING:
     from tests.faults.callers import Callers
 
-REPEATS_FOR = 30.0  # seconds that a provider repeats a request; then the caller dials anew
+REPEATS_FOR = 30.0  # seconds for which a provider repeats a request; then the reporter dials again
 MOST_SCREENS = 45
-TWICE, AT_ONCE, SEND_TWICE = 0.05, 0.01, 0.20  # of the requests: again after the answer, at the same moment; of Sends
-DROPS = 0.02  # of the calls
+REPEATED, REPEATED_AT_ONCE, SEND_REPEATED = (
+    0.05,
+    0.01,
+    0.20,
+)  # shares: of requests after the answer, at the same moment; of Sends
+DROPS = 0.02  # share of calls
 MARKERS = re.compile(r"note \d{5} [a-z0-9]{4}|6785\d{6}")
 
 
-class Gone(Exception):
-    """This call came to nothing: no answer, or an end that is not "Sent". `anew`: nobody knows what became of it."""
+class CallFailed(Exception):
+    """Raised if there was no answer, or an end other than "Sent". `is_uncertain`: the report may have been filed."""
 
-    def __init__(self, why: str, *, anew: bool) -> None:
+    def __init__(self, why: str, *, is_uncertain: bool) -> None:
         super().__init__(why)
-        self.anew = anew
+        self.is_uncertain = is_uncertain
 
 
 @dataclass
 class Call:
     callers: Callers
-    story: Story
+    script: CallerScript
     line: Line
     chance: random.Random
     may_drop: bool
@@ -44,19 +48,19 @@ class Call:
     send_posted_at: float = 0.0
 
     async def walk(self) -> None:
-        """Raises Gone."""
-        drops = self.may_drop and not self.story.sms and not self.story.in_danger and self.chance.random() < DROPS
+        """Make the call. Raises CallFailed."""
+        drops = self.may_drop and not self.script.sms and not self.script.in_danger and self.chance.random() < DROPS
         drops_after = self.chance.randint(2, 6) if drops else MOST_SCREENS
         self._client = Client(self.callers.plan.web.removeprefix("http://"))
         try:
             await self._walk(drops_after)
-        except Gone:
+        except CallFailed:
             if not self.is_sent:
                 raise
         finally:
             self._client.close()
         if not self.is_sent:
-            raise Gone(self._last.text[:30] or "no reply", anew=bool(self.send_posted_at))
+            raise CallFailed(self._last.text[:30] or "no reply", is_uncertain=bool(self.send_posted_at))
 
     async def _walk(self, drops_after: int) -> None:
         self._last = await self._take(self.line.begin(), "")
@@ -64,27 +68,27 @@ class Call:
             if not self._last.expects_reply:
                 return
             if screens == drops_after:
-                raise Gone("dropped", anew=False)
+                raise CallFailed("dropped", is_uncertain=False)
             self._last = await self._next(self._last, self._reply(self._last.text))
 
     def _reply(self, screen: str) -> str:
-        """Until "Sent" what is asked; after it, on USSD, the words that were meant to be added, and then leave."""
-        if not self.is_sent or self.story.sms or without_lines_above(screen).startswith((ALREADY_SENT, *OWN_WORDS)):
-            return self.story.reply(screen)
+        """Return the answer to a screen. After "Sent", on USSD, add the words that were planned, then leave."""
+        if not self.is_sent or self.script.sms or without_lines_above(screen).startswith((ALREADY_SENT, *OWN_WORDS)):
+            return self.script.reply(screen)
         return "00"
 
     async def _next(self, before: Seen, reply: str) -> Seen:
         sends = without_lines_above(before.text).startswith("Send to") and reply == "1"
         if sends:
             self.send_posted_at = self.send_posted_at or time.time()
-            self.callers.said("posted", self.story.phone)
-            if self.is_sent:  # the conversation began anew, and this is another report of the same caller
+            self.callers.said("posted", self.script.phone)
+            if self.is_sent:  # the conversation began again: this is another report of the same reporter
                 self._add(event="resent", at=time.time())
-        self.wrote = reply if reply == self.story.words else self.wrote
+        self.wrote = reply if reply == self.script.words else self.wrote
         seen = await self._take(self.line.say(reply), "send" if sends else "")
         if without_lines_above(seen.text).startswith(ALREADY_SENT) and not self.is_sent:
             self._saw_sent(seen)
-        if self.is_sent and reply == self.story.words and kept_words(before.text, seen.text):
+        if self.is_sent and reply == self.script.words and kept_words(before.text, seen.text):
             self._add(event="kept", words=reply, at=time.time())
         return seen
 
@@ -93,12 +97,12 @@ class Call:
         times = {"posted_at": self.send_posted_at, "at": time.time()}
         self._add(event="sent", code=code_in(seen.text), words=self.wrote, **times)
         self.callers.ledger.sync()
-        self.callers.said("sent", self.story.phone)
+        self.callers.said("sent", self.script.phone)
 
     async def _take(self, request: Request, what: str) -> Seen:
-        """Send it, now and then twice; the phone shows the first answer."""
-        at_once = self.chance.random() < (SEND_TWICE / 2 if what else AT_ONCE)
-        after = not at_once and self.chance.random() < (SEND_TWICE / 2 if what else TWICE)
+        """Send a request, sometimes twice. The phone shows the first answer."""
+        at_once = self.chance.random() < (SEND_REPEATED / 2 if what else REPEATED_AT_ONCE)
+        after = not at_once and self.chance.random() < (SEND_REPEATED / 2 if what else REPEATED)
         began = time.time()
         second = asyncio.create_task(self._again(request)) if at_once else None
         answer = await self._until_answered(request, what)
@@ -107,7 +111,7 @@ class Call:
             self._compare(answer, other, at_once, began)
         seen = await self.line.hear(answer)
         if seen is None:
-            raise Gone("no reply", anew=True)
+            raise CallFailed("no reply", is_uncertain=True)
         self._look_for_others(seen.text)
         return seen
 
@@ -119,7 +123,7 @@ class Call:
         self._add(event="twice", at_once=at_once, equal=texts[0] == texts[1], codes=codes, kind=kind, **span, **found)
 
     def _look_for_others(self, text: str) -> None:
-        own = (self.story.words, self.story.phone.removeprefix("+"))
+        own = (self.script.words, self.script.phone.removeprefix("+"))
         for marker in MARKERS.findall(text):
             if marker not in own:
                 self._add(event="foreign", found=marker, at=time.time())
@@ -147,16 +151,17 @@ class Call:
                 return answer
             self._note(began, what, failed=failed)
             if time.monotonic() > end:
-                raise Gone("no answer", anew=True)
+                raise CallFailed("no answer", is_uncertain=True)
             await asyncio.sleep(0.2)
 
     def _note(self, began: float, what: str, **more: str) -> None:
         self._add(event="request", what=what, at=began, took=time.time() - began, **more)
 
     def _add(self, *, event: str, **more: object) -> None:
-        self.callers.ledger.write(event=event, marker=self.story.phone, **more)
+        self.callers.ledger.write(event=event, marker=self.script.phone, **more)
 
 
 def code_in(text: str) -> str | None:
+    """Return code and PIN on the screen after "Sent", separated by a space; None if there are none."""
     found = re.search(r"Code (\d{4} \d{4})(?:\n|\\n)PIN (\d{4})", text)
     return " ".join(found.groups()) if found else None

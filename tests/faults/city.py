@@ -1,4 +1,4 @@
-"""A Town for faults: a worse hotline, mutants of the product, processes that are frozen, time that moves, counts."""
+"""An installation for faults: an unreliable hotline, mutants, frozen processes, moved time, and counts of open work."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.support.proxy import Proxy
 from tests.support.town import Town
 from tests.support.wait import until
 
-OURS = ("urgent", "standard", "clock", "web")
-BY_TIME = ("urgent", "standard", "clock")  # what looks at times that lie ahead
-# What the ladder is about to give to others; each look of the clock takes some of it.
-GIVES = (
+TOKAUT_PROCESSES = ("urgent", "standard", "clock", "web")
+SCHEDULED_PROCESSES = ("urgent", "standard", "clock")  # those that act at scheduled times
+# Escalation steps that are due; each run of the clock takes some of them.
+ESCALATION_STEPS_DUE = (
     "step JOIN report ON report.report_id = step.report_id AND report.priority = step.priority "
     "WHERE done_at IS NULL AND due_at <= {now} AND not_before <= {now} AND step IN ('closed', 'backup', 'regional') "
     "AND completeness = 'complete' AND state IN ('queued', 'delivered', 'needs_person')"
@@ -32,10 +32,11 @@ GIVES = (
 
 
 class City(Town):
-    """`mutant`: a name of tests/faults/mutants; `seed`: the hotline is the worse one, by this seed.
+    """A running installation with faults.
 
-    `postgres`: the database, the city's from now on; web and console reach it through `proxy`. SQLite without one.
-    `moves_clocks`: the wall clock of each of our processes can be moved while it runs.
+    `mutant`: a module of tests/faults/mutants. `seed`: of the unreliable hotline; without it the hotline is reliable.
+    `postgres`: the database, which this object removes at the end; web and console reach it through `proxy`. Without it
+    SQLite is used. `moves_clocks`: the wall clock of each of our processes can be moved while it runs.
     """
 
     def __init__(
@@ -56,32 +57,33 @@ class City(Town):
         self.mutant = mutant
         self.seed = seed
         self.offset = 0
-        self.moved_at = float("inf")  # by the real time, when the offset was first set
+        self.moved_at = float("inf")  # real time at which the offset was first set
 
     def command(self, name: str) -> list[str]:
         command = super().command(name)
         python, *rest = command
         if name == "hotline" and self.seed is not None:
-            return [python, "-m", "tests.faults.hotline", str(self.seed), *rest[2:]]
-        if name in OURS and self.mutant:
+            return [python, "-m", "tests.faults.faulty_hotline", str(self.seed), *rest[2:]]
+        if name in TOKAUT_PROCESSES and self.mutant:
             return [python, "-m", "tests.faults.mutants", self.mutant, *rest[1:]]
         return command
 
     # Processes
 
     def pid(self, name: str) -> int:
+        """Return a process's id."""
         return self.processes[name].pid
 
     def web_workers(self) -> list[int]:
-        """The processes of gunicorn that answer; none while its master is down."""
+        """Return the ids of gunicorn's processes that answer; none while their master is down."""
         return self._children("web")
 
     def _children(self, name: str) -> list[int]:
         children = Path(f"/proc/{self.pid(name)}/task/{self.pid(name)}/children")
         return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
-    def until_all_of_web_answer(self, processes: int) -> None:
-        """The first that is up answers alone, and would take a whole crowd."""
+    def until_all_web_processes_accept(self, processes: int) -> None:
+        """Wait until each process accepts connections: the first one would take all of a crowd."""
         port = int(self.web.rpartition(":")[2])
 
         def answering() -> int:
@@ -90,17 +92,17 @@ class City(Town):
         until(lambda: answering() == processes, "not all processes of web answer", 60)
 
     def kill_web_workers(self) -> None:
-        """All of them; their master starts new ones."""
+        """Kill all of them; their master starts new ones."""
         for pid in self.web_workers():
             end(pid)
 
     def kill_console(self) -> None:
-        """At one moment, master and all; the master first, or it begins another process, which outlives it."""
+        """Kill the master first: otherwise it starts another process, which outlives it."""
         for pid in (self.pid("console"), *self._children("console")):
             end(pid)
 
     def pids(self, target: str) -> list[int]:
-        """Of a process by its name, of "web workers", of "postgres" with all that work for it."""
+        """Return the ids of a process by its name, of "web workers", or of "postgres" with all its processes."""
         if target == "web workers":
             return self.web_workers()
         if target == "postgres":
@@ -108,7 +110,7 @@ class City(Town):
         return [self.pid(target)]
 
     def _postmaster_and_all(self) -> list[int]:
-        """Each of those that work for it is a group of its own."""
+        """Return the ids of PostgreSQL's processes: each is a process group of its own."""
         assert self.postgres
         try:
             pid = int((self.postgres.data / "postmaster.pid").read_text().split()[0])
@@ -118,13 +120,13 @@ class City(Town):
         return [pid, *map(int, children)]
 
     def secrets(self) -> dict[str, str]:
-        """Of each channel whose callers need one."""
+        """Return the secrets of all channels."""
         ours = self.plan.secrets
         names = ("africastalking", "ussd", "kannel", "twilio", "twilio_account")
         return {name: getattr(ours, name) for name in names}
 
     def revive(self, target: str) -> None:
-        """What was killed by its id, once it is gone."""
+        """Wait until a killed process is gone, and start it again."""
         if target == "postgres" and self.postgres:
             self.postgres.kill()
             self.postgres.start()
@@ -140,7 +142,7 @@ class City(Town):
 
     @contextmanager
     def away(self, name: str) -> Iterator[None]:
-        """Killed, and started again at the end."""
+        """Kill a process, and start it again at the end of the block."""
         self.kill(name)
         try:
             yield
@@ -148,10 +150,11 @@ class City(Town):
             self.start(name)
 
     def frozen(self, name: str) -> AbstractContextManager[None]:
+        """Freeze a process during the block."""
         return frozen(self.pid(name))
 
-    def move_time(self, seconds: int, names: Sequence[str] = BY_TIME) -> None:
-        """These by so much later than now; never back."""
+    def move_time(self, seconds: int, names: Sequence[str] = SCHEDULED_PROCESSES) -> None:
+        """Restart these processes with a clock that is `seconds` further ahead. It never goes back."""
         self.offset += seconds
         self.moved_at = min(self.moved_at, time.time())
         for name in names:
@@ -159,21 +162,23 @@ class City(Town):
             self.start(name)
 
     def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
-        its_own = {"TOKAUT_CLOCK_OFFSET": str(self.offset)} if name in BY_TIME and self.offset else {}
+        its_own = {"TOKAUT_CLOCK_OFFSET": str(self.offset)} if name in SCHEDULED_PROCESSES and self.offset else {}
         if name in ("web", "console") and self.postgres and self.proxy:
             direct = self.environment["DATABASE_URL"]
             its_own["DATABASE_URL"] = direct.replace(f":{self.postgres.port}/", f":{self.proxy.port}/")
-        if self.clocks and name in OURS:
+        if self.clocks and name in TOKAUT_PROCESSES:
             its_own |= self.clocks.settings(name)
         super().start(name, {**its_own, **(settings or {})})
 
-    # The database and the spool, as they lie on the disk
+    # The database and the spool
 
     @property
     def database(self) -> Path:
+        """Return SQLite's file."""
         return self.plan.folder.inside / "tokaut.db"
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
+        """Return the rows of a query."""
         if self.postgres:
             address = self.environment["DATABASE_URL"].replace("+psycopg", "")
             with psycopg.connect(address, autocommit=True) as line:
@@ -185,14 +190,16 @@ class City(Town):
             connection.close()
 
     def count(self, query: str) -> int:
+        """Return the number of rows of `FROM` and `WHERE` clauses."""
         return int(str(self.ask(f"SELECT count(*) FROM {query}")[0][0]))
 
     def spooled(self) -> int:
+        """Return the number of spool entries."""
         return len(list((self.plan.folder.inside / "spool").glob("*.box")))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Another process holds the database's write lock."""
+        """Hold the database's write lock in another process during the block."""
         holder = sqlite3.connect(self.database, isolation_level=None, timeout=20)
         holder.execute("BEGIN IMMEDIATE")
         try:
@@ -202,7 +209,7 @@ class City(Town):
             holder.close()
 
     def unfinished(self) -> dict[str, int]:
-        """What has not come to its end: by the clock as it is moved now."""
+        """Return the counts of unfinished work, by the clock as it is moved."""
         now = time.time_ns() // 1000 + self.offset * 1_000_000
         return {
             "spool": self.spooled(),
@@ -210,15 +217,15 @@ class City(Town):
             "due": self.count("delivery WHERE state = 'due'"),
         }
 
-    def at_hand(self) -> int:
-        """How much could be done now, and does not wait for a later time."""
+    def work_due_now(self) -> int:
+        """Return how much work is due, by the clock as it is moved."""
         now = time.time_ns() // 1000 + self.offset * 1_000_000
         due = self.count(f"delivery WHERE state = 'due' AND (next_at <= {now} OR lease_until > {now})")
-        due += self.count(GIVES.format(now=now))
+        due += self.count(ESCALATION_STEPS_DUE.format(now=now))
         return due + self.count(f"pending WHERE due_at <= {now}") + self.spooled()
 
-    def lies_ahead(self) -> int:
-        """Seconds until all that waits now for a later time has come to it."""
+    def seconds_until_last_due(self) -> int:
+        """Return the seconds until all scheduled work is due."""
         [[last]] = self.ask(
             "SELECT max(at) FROM (SELECT max(next_at) AS at FROM delivery WHERE state = 'due' "
             "UNION ALL SELECT max(due_at) FROM pending) AS waits"
@@ -226,8 +233,8 @@ class City(Town):
         now = time.time_ns() // 1000 + self.offset * 1_000_000
         return max(0, int(str(last or 0)) - now) // 1_000_000 + 1
 
-    def beyond_their_period(self) -> list[str]:
-        """Return a line for each row that lies further ahead of the true time than its own period."""
+    def overdue_rows(self) -> list[str]:
+        """Return a line for each row that is scheduled further ahead of the true time than its own period."""
         now = time.time_ns() // 1000
         found = []
         for what, table, period in (
@@ -242,13 +249,14 @@ class City(Town):
         return found
 
     def until_finished(self, seconds: float = LEASE_TIME / SECOND + 40) -> None:
-        """By then what a worker could not mark is free again, and has gone once more."""
+        """Wait until no work is left: leases of killed workers expire, and their deliveries are repeated."""
         with suppress(AssertionError):
             until(lambda: not any(self.unfinished().values()), "not finished", seconds)
         assert not any(self.unfinished().values()), f"not finished: {self.unfinished()}"
 
 
 def end(pid: int) -> None:
+    """Kill a process by its id, if it exists."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -268,4 +276,5 @@ def _accepts(pid: int, port: int) -> bool:
 
 
 def is_alive(pid: int) -> bool:
+    """Return whether a process exists."""
     return Path(f"/proc/{pid}").exists()

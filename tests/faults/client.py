@@ -1,4 +1,4 @@
-"""A small HTTP client for many callers in one process: one that costs more would be what is measured."""
+"""A small HTTP client for many simulated reporters in one process: a larger one would dominate the measurements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Request:
-    """As the provider sends it, and would send it again."""
+    """A request as the provider sends it, and would repeat it."""
 
     path: str
     body: bytes
@@ -19,6 +19,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def raw(self, host: str) -> bytes:
+        """Return its bytes."""
         told = {"Host": host, "Content-Type": self.content_type, "Content-Length": str(len(self.body)), **self.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
         return f"POST {self.path} HTTP/1.1\r\n{head}\r\n".encode() + self.body
@@ -26,22 +27,25 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
+    """A status and a body."""
+
     status: int
     body: bytes
 
 
 class NoAnswer(Exception):
-    """The line broke, or nothing came in time."""
+    """Raised if the connection broke, or nothing arrived in time."""
 
 
 class Client:
-    """One connection, kept while the server keeps it. `host` is name and port."""
+    """One connection, kept open as long as the server keeps it. `host` is name and port."""
 
     def __init__(self, host: str) -> None:
         self._host = host
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: Request, seconds: float = 10) -> Answer:
+        """Send a request and return its answer. Raises NoAnswer."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._ask(request)
@@ -68,6 +72,7 @@ class Client:
         return Answer(int(first.split(" ")[1]), body)
 
     def close(self) -> None:
+        """Close the connection."""
         if self._line is not None:
             self._line[1].close()
             self._line = None

@@ -10,7 +10,7 @@ from tests.support.postgres import Postgres, binaries
 
 @pytest.fixture
 def city() -> Iterator[City]:
-    """One for each test: time that was moved does not go back."""
+    """A new installation for each test: moved time does not go back."""
     city = City(web_processes=1).up()
     yield city
     city.down()
@@ -18,16 +18,16 @@ def city() -> Iterator[City]:
 
 @pytest.fixture
 def city_of_two() -> Iterator[City]:
-    """One for each test, with two processes of web that both accept connections."""
+    """A new installation for each test, with two web processes that both accept connections."""
     city = City(web_processes=2).up()
-    city.until_all_of_web_answer(2)
+    city.until_all_web_processes_accept(2)
     yield city
     city.down()
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[City]:
-    """One for all tests of a file; its `city` is this one, with what the test before broke in use again."""
+    """One installation for all tests of a file. Their fixture `city` repairs what the test before broke."""
     city = City(web_processes=1).up()
     yield city
     city.down()
@@ -35,6 +35,7 @@ def shared() -> Iterator[City]:
 
 @pytest.fixture(scope="module")
 def shared_on_postgresql() -> Iterator[City]:
+    """The same on PostgreSQL, reached through a proxy."""
     found = binaries()
     if found is None:
         pytest.skip("no PostgreSQL binaries: `make setup` brings them")

@@ -1,4 +1,4 @@
-"""A crowd: callers who all dial at the same moment, each on a line of its own, and walk to Sent."""
+"""A crowd: simulated reporters who all dial at the same moment, each on its own connection, and go on to Send."""
 
 from __future__ import annotations
 
@@ -8,39 +8,42 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from tests.faults.walking import TO_SEND
+from tests.faults.conversations import TO_SEND
 from tests.support.town import Town
 
-WITHIN = 60.0  # seconds; more than five is wrong, and this says by how much
+WITHIN = 60.0  # seconds; more than five is wrong, and a longer limit shows by how much
 CODE = "*111*163#"
 TRY_AGAIN = "Sorry, try again."
 
 
 @dataclass
 class Crowd:
-    """What they saw. `waits`: of each answer, at which step and for how long."""
+    """What they saw. `waits`: step and seconds of each answer."""
 
     waits: list[tuple[int, float]] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     sent: dict[str, str] = field(default_factory=dict)  # phone → the last screen
-    again: int = 0  # callers who were shown a screen once more, as no thread was free, and answered it again
+    asked_again: int = 0  # screens that were shown again because no thread was free
     lasted: float = 0.0
 
     def slowest(self, share: float = 1.0, step: int | None = None) -> float:
+        """Return the seconds that this share of all answers, or of those of one step, stayed below."""
         ordered = sorted(seconds for at, seconds in self.waits if step in (None, at))
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
-    def told(self) -> str:
+    def summary(self) -> str:
+        """Return one line of figures."""
         return (
             f"{len(self.sent):,} callers, {len(self.waits):,} answers in {self.lasted:.1f} s "
             f"({len(self.waits) / self.lasted:.0f}/s): p50 {self.slowest(0.5):.2f} s, p99 {self.slowest(0.99):.2f} s, "
             f"slowest {self.slowest():.2f} s, home {self.slowest(step=0):.2f} s, Send {self.slowest(step=8):.2f} s, "
             f"statuses {dict(self.statuses)}, "
-            f"{self.again:,} asked again"
+            f"{self.asked_again:,} asked again"
         )
 
 
 def all_at_once(town: Town, phones: list[str]) -> Crowd:
+    """Let all phones dial at once, and return what they saw."""
     crowd = Crowd()
     began = time.monotonic()
     asyncio.run(_all(crowd, town, phones))
@@ -72,7 +75,7 @@ class _Caller:
                 self._crowd.waits.append((step, time.monotonic() - began))
                 self._crowd.statuses[status] += 1
                 if screen.startswith(f"CON {TRY_AGAIN}") and path[-2:] != [reply, reply]:
-                    self._crowd.again += 1
+                    self._crowd.asked_again += 1
                     replies.appendleft((step, reply))
                 if status != 200 or not screen.startswith("CON "):
                     break

@@ -1,11 +1,11 @@
-"""Senders who mean harm, as a program of their own: `python -m tests.faults.hostile PORT SECONDS CONNECTIONS HOW`.
+"""Hostile clients, as a program: `python -m tests.faults.hostile PORT SECONDS CONNECTIONS HOW`.
 
-It holds so many connections to 127.0.0.1:PORT, from four addresses, in several ways in turn, opens each again a second
-after it was cut, and ends by itself. Loopback only. It prints a line once it has tried all of them, and at the end one
-of JSON: the most it held at once, how many it opened, and how many were cut.
+It holds so many connections to 127.0.0.1:PORT, from four addresses and in several ways in turn, opens each again a
+second after it was closed, and ends by itself. Loopback only. It prints a line once it has tried all connections, and
+at the end a line of JSON: the most it held at once, how many it opened, and how many were closed.
 
-HOW is "idle" for connections that send nothing or half of a handshake, which cost the sender next to nothing; "tls" or
-"plain" for requests in several bad ways, over TLS or without.
+HOW is "idle" for connections that send nothing or half of a handshake, which cost the client next to nothing; "tls" or
+"plain" for bad requests of several kinds, with TLS or without.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
-EACH = 2.0  # seconds between two bytes of a sender who drips
+EACH = 2.0  # seconds between two bytes of a slow client
 FILES = 20_000
 WRONG = "x" * 43
 KIND = "Content-Type: application/x-www-form-urlencoded"
@@ -37,19 +37,21 @@ def _post(path: str, length: int, *headers: str) -> bytes:
 
 
 HALF_A_HANDSHAKE = b"\x16\x03\x01\x02\x00\x01"
-# What is sent at once; after it a byte follows each two seconds.
+# Sent at once; then a byte every two seconds.
 WAYS = {
     "half a head": HALF_A_HEAD,
     "wrong token, dripping body": _post(f"/hooks/ussd/{WRONG}", 262_143) + b"x",
     "wrong token, large body": _post(f"/hooks/africastalking/{WRONG}/ussd", 262_143) + b"x" * 250_000,
     "forged signature, dripping body": _post("/hooks/twilio/sms", 32_000, SIGNATURE) + b"Body=" + b"x" * 30_000,
 }
-TRIED_WITHIN = 20.0  # seconds
+OPENED_WITHIN = 20.0  # seconds
 UNTIL_OPEN = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLONESHOT
 
 
 @dataclass
 class Seen:
+    """Counts of connections."""
+
     held: int = 0
     most_held: int = 0
     opened: int = 0
@@ -58,6 +60,8 @@ class Seen:
 
 
 class Hostile:
+    """Connections that send bad requests, on an event loop."""
+
     def __init__(self, port: int, seconds: float, *, tls: bool) -> None:
         self.port = port
         self.seen = Seen()
@@ -67,6 +71,7 @@ class Hostile:
             self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
 
     async def attack(self, connections: int) -> Seen:
+        """Hold so many connections until the time is over."""
         ways = itertools.cycle(WAYS.items())
         addresses = itertools.cycle(ADDRESSES)
         tasks = []
@@ -74,7 +79,7 @@ class Hostile:
             tasks.append(asyncio.create_task(self._hold(next(addresses), next(ways)[1])))
             if number % 50 == 49:
                 await asyncio.sleep(0.05)  # a thousand a second
-        end = time.monotonic() + TRIED_WITHIN
+        end = time.monotonic() + OPENED_WITHIN
         while self.seen.opened + self.seen.refused < connections and time.monotonic() < end:
             await asyncio.sleep(0.1)
         say("all are there")
@@ -122,7 +127,7 @@ class Hostile:
 
 
 class Idle:
-    """Connections by bare sockets, in one thread that only waits for those which are cut."""
+    """Idle connections by bare sockets, in one thread that waits only for those that are closed."""
 
     def __init__(self, port: int, seconds: float) -> None:
         self.port = port
@@ -134,6 +139,7 @@ class Idle:
         self._firsts = itertools.cycle((b"", HALF_A_HANDSHAKE))
 
     def attack(self, connections: int) -> Seen:
+        """Hold so many connections until the time is over."""
         for number in range(connections):
             self._open()
             if number % 50 == 49:
@@ -188,6 +194,7 @@ def main(arguments: list[str]) -> None:
 
 
 def say(line: str) -> None:
+    """Print a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

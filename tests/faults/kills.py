@@ -1,4 +1,4 @@
-"""Who is killed and when: half at random times, half aimed at a moment that somebody sees. Seeded."""
+"""Kill processes: half at random times, half aimed at an event. Seeded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from tests.faults.city import City, end
 from tests.faults.ledger import Ledger
 
-# Who, the moments ("": a random time), and for how long it stays down. gunicorn's master starts its workers again.
-# posted, sent: a caller presses Send, sees "Sent" · commit, committed: web's COMMIT goes to the database, its reply
-# comes back · called, taken: a hotline gets a delivery, has it on the disk and is about to say so.
+# Target, triggers ("": a random time), and seconds for which it stays down. gunicorn's master restarts its workers.
+# posted, sent: a reporter presses Send, sees "Sent" · commit, committed: web's COMMIT goes to the database, its reply
+# comes back · called, taken: a hotline receives a delivery, has stored it and is about to answer.
 TARGETS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("web workers", ("", "committed", "posted", "sent"), 0.0),
     ("web", ("", "committed", "posted"), 1.0),
@@ -24,26 +24,28 @@ TARGETS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("hotline", ("", "called"), 2.0),
     ("postgres", ("", "commit", "committed"), 1.5),
 )
-DOWN = {target: seconds for target, _, seconds in TARGETS}
-MOMENTS = {target: moments for target, moments, _ in TARGETS}
-LATEST = {"": 0.3, "posted": 0.02, "sent": 0.005}  # seconds from the moment to the kill; the others are hit at once
+DOWN_SECONDS = {target: seconds for target, _, seconds in TARGETS}
+TRIGGERS = {target: moments for target, moments, _ in TARGETS}
+MAX_DELAY = {"": 0.3, "posted": 0.02, "sent": 0.005}  # seconds from the trigger to the kill; the others are immediate
 
 
 @dataclass
 class Kill:
-    """Armed once `after` callers have seen "Sent"; done `delay` seconds after its moment."""
+    """Armed once `after` reporters have seen "Sent"; done `delay` seconds after its trigger."""
 
     target: str
-    moment: str
+    trigger: str
     after: int
     delay: float
     down: float
 
 
 def plan(seed: int, reports: int, counts: Mapping[str, int], hotline_away: float) -> list[Kill]:
-    """Each target so often, every second time aimed; the hotline's last kill keeps it away for longer."""
+    """Return the kills of each target, every second one aimed. The last one of the hotline keeps it away longer."""
     chance = random.Random(f"kills {seed}")
-    wanted = [(target, _moment(target, n), DOWN[target]) for target, count in counts.items() for n in range(count)]
+    wanted = [
+        (target, _trigger(target, n), DOWN_SECONDS[target]) for target, count in counts.items() for n in range(count)
+    ]
     chance.shuffle(wanted)
     last_of_all = max((n for n, (target, _, _) in enumerate(wanted) if target == "hotline"), default=-1)
     first, last = reports * 0.05, reports * 0.85
@@ -51,23 +53,23 @@ def plan(seed: int, reports: int, counts: Mapping[str, int], hotline_away: float
     return [
         Kill(
             target,
-            moment,
+            trigger,
             round(first + step * (n + chance.random())),
-            chance.uniform(0, LATEST.get(moment, 0)),
+            chance.uniform(0, MAX_DELAY.get(trigger, 0)),
             hotline_away if n == last_of_all else down,
         )
-        for n, (target, moment, down) in enumerate(wanted)
+        for n, (target, trigger, down) in enumerate(wanted)
     ]
 
 
-def _moment(target: str, n: int) -> str:
-    """Aimed, random, aimed at the next of its moments, random …"""
-    aimed = MOMENTS[target][1:]
+def _trigger(target: str, n: int) -> str:
+    """Return the trigger of a target's nth kill: aimed and random in turn."""
+    aimed = TRIGGERS[target][1:]
     return "" if n % 2 else aimed[n // 2 % len(aimed)]
 
 
 class Killer:
-    """`look` belongs to the main thread, which alone starts processes again: they end with the thread that did."""
+    """Carry out the kills. Call `look` in the main thread: a process ends with the thread that started it."""
 
     def __init__(self, city: City, kills: Sequence[Kill], ledger: Ledger) -> None:
         self._city = city
@@ -82,42 +84,44 @@ class Killer:
 
     @property
     def finished(self) -> bool:
+        """Return whether all kills are done and all processes up."""
         with self._lock:
             return not (self._waiting or self._armed or self._under_way or self._down)
 
     def look(self, sent: int, *, over: bool = False) -> None:
-        """Arm what is due, start again what has been down long enough. `over`: no caller is left to aim by."""
+        """Arm what is due, and restart what has been down long enough. `over`: no reporter is left to aim by."""
         with self._lock:
             now = time.monotonic()
             for kill in [kill for kill in self._waiting if kill.after <= sent or over]:
                 self._waiting.remove(kill)
                 self._armed.append(kill)
-            for kill in [kill for kill in self._armed if (over or not kill.moment) and kill.target not in self._down]:
-                self._let_go(kill, "")
+            for kill in [kill for kill in self._armed if (over or not kill.trigger) and kill.target not in self._down]:
+                self._fire(kill, "")
             up = [target for target, until in self._down.items() if until <= now]
         for target in up:
             self._revive(target)
 
-    def strike(self, target: str) -> None:
-        """Kill it now, where it is up, beside what is planned."""
+    def kill_now(self, target: str) -> None:
+        """Kill a process that is up, in addition to what is planned."""
         with self._lock:
             if target in self._down:
                 return
-            self._armed.append(kill := Kill(target, "", 0, 0.0, DOWN[target]))
-            self._let_go(kill, "a jump")
+            self._armed.append(kill := Kill(target, "", 0, 0.0, DOWN_SECONDS[target]))
+            self._fire(kill, "a clock jump")
 
-    def waits_for(self, name: str) -> bool:
+    def is_armed(self, name: str) -> bool:
+        """Return whether a kill waits for this trigger."""
         with self._lock:
-            return any(kill.moment == name and kill.target not in self._down for kill in self._armed)
+            return any(kill.trigger == name and kill.target not in self._down for kill in self._armed)
 
-    def moment(self, name: str, during: str) -> None:
-        """It is now: a caller has just posted a Send, or seen "Sent", or whatever the name says."""
+    def trigger(self, name: str, during: str) -> None:
+        """Carry out the kill that waits for this event, if there is one."""
         with self._lock:
-            kill = next((kill for kill in self._armed if kill.moment == name and kill.target not in self._down), None)
+            kill = next((kill for kill in self._armed if kill.trigger == name and kill.target not in self._down), None)
             if kill is not None:
-                self._let_go(kill, during)
+                self._fire(kill, during)
 
-    def _let_go(self, kill: Kill, during: str) -> None:
+    def _fire(self, kill: Kill, during: str) -> None:
         self._armed.remove(kill)
         self._under_way += 1
         if kill.delay:
@@ -129,7 +133,7 @@ class Killer:
         with self._lock:
             self._under_way -= 1
             pids = self._city.pids(kill.target)
-            if kill.target in self._down or not pids:  # it is down already: once more, when it is up
+            if kill.target in self._down or not pids:  # it is down already: kill it when it is up
                 self._armed.append(kill)
                 return
             for pid in pids:
@@ -137,7 +141,7 @@ class Killer:
             if kill.down:
                 self._down[kill.target] = time.monotonic() + kill.down
             self.done.append(kill)
-        self._note("killed", kill.target, pids=pids, moment=kill.moment or "random", during=during)
+        self._note("killed", kill.target, pids=pids, trigger=kill.trigger or "random", during=during)
 
     def _revive(self, target: str) -> None:
         self._city.revive(target)

@@ -1,4 +1,4 @@
-"""A ledger: JSON lines, each on the disk before anything goes on, so that a crash of the run itself loses no line."""
+"""A ledger: JSON lines, each synced to the disk before anything goes on, so that a crash of the run loses none."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 
 class Ledger:
+    """A ledger that is written."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock()
@@ -17,15 +19,16 @@ class Ledger:
         self._buffer: list[bytes] = []
 
     def add(self, **line: Any) -> None:
-        """On the disk when this returns, with all that was written before."""
+        """Write a line, and sync it with all lines before it."""
         self.write(**line)
         self.sync()
 
     def write(self, **line: Any) -> None:
-        """On the disk with the next `sync` or `add`."""
+        """Write a line; the next `sync` or `add` syncs it."""
         self._buffer.append(json.dumps(line).encode() + b"\n")
 
     def sync(self) -> None:
+        """Sync all written lines."""
         with self._lock:
             buffer, self._buffer = self._buffer, []
             if buffer:
@@ -33,24 +36,26 @@ class Ledger:
                 os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        """Sync and close."""
         self.sync()
         self._file.close()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; half a line is of a process that was killed while it wrote."""
+    """Return all complete lines. An incomplete one is of a process that was killed while it wrote."""
     raw = path.read_bytes() if path.exists() else b""
     return [json.loads(line) for line in raw.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-class Counted:
-    """How many lines a file has that grows: each byte is read once."""
+class LineCounter:
+    """Count the lines of a growing file; each byte is read once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._at = self.count = 0
 
     def look(self) -> int:
+        """Return the number of lines."""
         if self._path.exists():
             with self._path.open("rb") as file:
                 file.seek(self._at)

@@ -1,7 +1,7 @@
-"""Overload: callers who dial at a steady rate whatever the answers take (open loop), at multiples of the capacity.
+"""Overload: simulated reporters who dial at a steady rate, however long answers take (open loop).
 
-A caller reads each screen for `THINKS` seconds and waits `PATIENCE` for each answer, as a network does; then the call
-is broken. Capacity is what was sent a second while callers waited for one another (closed loop).
+A reporter reads each screen for `THINKS` seconds and waits `PATIENCE` seconds for each answer, as a network does; then
+the call is broken. Capacity is the rate of "Sent" while each reporter waits for the one before (closed loop).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from tests.faults.walking import TO_SEND
+from tests.faults.conversations import TO_SEND
 from tests.support.town import Town
 
 CODE = "*111*163#"
@@ -27,10 +27,10 @@ PATIENCE = 5.0
 
 @dataclass
 class Seen:
-    """What callers saw between `begins` and `ends`, in monotonic seconds, whenever they had dialled.
+    """What reporters saw between `begins` and `ends`, in monotonic seconds, whenever they had dialled.
 
-    `sent`: calls that came to "Sent". `put_off`: at the first screen. `broken`: until the last call was over. `waits`:
-    seconds of each answer.
+    `sent`: calls that reached "Sent". `put_off`: ended at the first screen. `broken`: until the last call was over.
+    `waits`: seconds to each answer.
     """
 
     begins: float = 0.0
@@ -45,15 +45,16 @@ class Seen:
 
     @property
     def is_open(self) -> bool:
-        """Whether what happens now is counted."""
+        """Return whether the current moment is counted."""
         return self.begins <= time.monotonic() <= self.ends
 
     @property
     def goodput(self) -> float:
-        """Calls that came to "Sent", a second."""
+        """Return the calls a second that reached "Sent"."""
         return self.sent / self.seconds
 
     def row(self, name: str, best: float) -> str:
+        """Return a row of the table."""
         waits = sorted(self.waits) or [0.0]
         calls = self.sent + self.put_off + self.broken
         p99 = waits[int(0.99 * (len(waits) - 1))]
@@ -65,12 +66,12 @@ HEAD = "| load | calls a second | sent a second | of the best | put off | broken
 
 
 def capacity(town: Town, callers: int, seconds: float) -> Seen:
-    """Let `callers` call again as soon as they are through, without a pause."""
+    """Let `callers` reporters call again as soon as they are done, without a pause."""
     return asyncio.run(_closed(_Calls(town, thinks=0.0), callers, seconds))
 
 
 def open_loop(town: Town, rate: float, seconds: float, warm: float) -> Seen:
-    """Let `rate` callers a second dial. What happens in the first `warm` seconds is not counted."""
+    """Let `rate` reporters a second dial. The first `warm` seconds are not counted."""
     return asyncio.run(_open(_Calls(town, thinks=THINKS), rate, seconds, warm))
 
 
@@ -154,14 +155,14 @@ class _Calls:
         return (await reader.readexactly(size)).decode()
 
 
-def levels(town: Town, tell: Callable[[str], None], seconds: float = 20) -> list[tuple[float, Seen]]:
-    """Measure capacity, then 100, 200, 300 and 400 % of it; print a row for each."""
+def levels(town: Town, write: Callable[[str], None], seconds: float = 20) -> list[tuple[float, Seen]]:
+    """Measure capacity, then 100, 200, 300 and 400 % of it; write a row for each."""
     best = capacity(town, callers=24, seconds=10)
-    tell(HEAD)
-    tell(best.row("closed loop", best.goodput))
+    write(HEAD)
+    write(best.row("closed loop", best.goodput))
     found = []
     for times in (1.0, 2.0, 3.0, 4.0):
         seen = open_loop(town, best.goodput * times, seconds, warm=10)
-        tell(seen.row(f"{times:.0%}", best.goodput))
+        write(seen.row(f"{times:.0%}", best.goodput))
         found.append((best.goodput, seen))
     return found

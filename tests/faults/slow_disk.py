@@ -1,5 +1,6 @@
-"""`python -m tests.faults.slow_disk FILE MODULE [ARGUMENT…]`: MODULE as it usually runs, but while FILE is there
-nothing of it gets to the disk: fsync waits, and so does SQLite's COMMIT, which is a sync and little else.
+"""Run a module while its disk may stall: `python -m tests.faults.slow_disk FILE MODULE [ARGUMENT…]`.
+
+While FILE exists, fsync waits, and so does SQLite's COMMIT, which is little else than a sync.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLite
 
 
 def stall(file: Path) -> None:
+    """Make fsync and COMMIT wait while `file` exists."""
     sync, commit = os.fsync, SQLite.do_commit
 
     def wait() -> None:

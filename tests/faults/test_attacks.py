@@ -1,4 +1,4 @@
-"""Attacks from the internet, over loopback and bounded in number and time: callers and staff must not notice them.
+"""Attacks from the internet, over loopback and limited in number and time: reporters and staff must not notice.
 
 Each prints a row of a table. `make faults PART=attacks` runs them all.
 """
@@ -19,9 +19,9 @@ from runtime.settings import ConsoleSettings, load_all_settings
 from tests.deploy.conftest import Fronted
 from tests.deploy.desk_proxy import HOTLINE, DeskTown
 from tests.deploy.proxy import nginx
-from tests.faults.attacked import WITHIN, Memory, Noticed, ask, flooded, hostile, tell
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, walk
+from tests.faults.conversations import TO_SEND, walk
+from tests.faults.load_probe import WITHIN, Latencies, Memory, flood, hostile_connections, print_row, probe
 from tests.support.desks import Desk, given
 from tests.support.logged_in import logged_in
 
@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 CONNECTIONS = 4000
 DIALS, A_SECOND = 200, 10
-LASTS = 45.0  # seconds, of the attack: until all are there, and the dials
-PROMISED = 2.0  # seconds
+DURATION = 45.0  # seconds, of the attack: until all are there, and the dials
+MAX_ANSWER_SECONDS = 2.0  # seconds
 SHARE = 0.99
 MOST_MEMORY = 600  # MB, of web's processes and nginx's together
 FROM = "127.0.0.9"
@@ -77,11 +77,11 @@ def test_4000_hostile_connections_through_nginx(fronted: Fronted) -> None:
 
     caller(0)
     pids = [*fronted.proxy.workers(), *fronted.web_workers()]
-    with Memory(pids) as memory, hostile(fronted.proxy.port, LASTS, CONNECTIONS, tls=True) as seen:
-        noticed = ask(caller, DIALS, A_SECOND)
-    tell("4,000 connections, nginx", noticed, PROMISED, memory, **seen)
+    with Memory(pids) as memory, hostile_connections(fronted.proxy.port, DURATION, CONNECTIONS, tls=True) as seen:
+        latencies = probe(caller, DIALS, A_SECOND)
+    print_row("4,000 connections, nginx", latencies, MAX_ANSWER_SECONDS, memory, **seen)
     assert seen["opened"] > CONNECTIONS and seen["most_held"] > CONNECTIONS / 2, "the attack was too weak"
-    assert noticed.within(PROMISED) >= SHARE, noticed.missed[:5]
+    assert latencies.within(MAX_ANSWER_SECONDS) >= SHARE, latencies.failures[:5]
     assert memory.most < MOST_MEMORY
 
 
@@ -94,11 +94,14 @@ def test_4000_hostile_connections_to_web_itself(city_of_two: City) -> None:
             assert b"CON " in until_closed(line)
 
     caller(0)
-    with Memory(city_of_two.web_workers()) as memory, hostile(port, LASTS, CONNECTIONS, tls=False) as seen:
-        noticed = ask(caller, DIALS, A_SECOND)
-    tell("4,000 connections, web", noticed, PROMISED, memory, **seen)
+    with (
+        Memory(city_of_two.web_workers()) as memory,
+        hostile_connections(port, DURATION, CONNECTIONS, tls=False) as seen,
+    ):
+        latencies = probe(caller, DIALS, A_SECOND)
+    print_row("4,000 connections, web", latencies, MAX_ANSWER_SECONDS, memory, **seen)
     assert seen["opened"] > CONNECTIONS, "the attack was too weak"
-    assert noticed.within(PROMISED) >= SHARE, noticed.missed[:5]
+    assert latencies.within(MAX_ANSWER_SECONDS) >= SHARE, latencies.failures[:5]
     assert memory.most < MOST_MEMORY
 
 
@@ -129,11 +132,11 @@ def test_forged_twilio_requests_hold_up_no_send(city_of_two: City, size: int, he
     def send(number: int) -> None:
         assert phones[number].type("1").text.startswith("Sent to Pikinini Helpline.")
 
-    with Memory(city_of_two.web_workers()) as memory, flooded(forge, FORGERIES, FORGED_A_SECOND, FORGERS) as flood:
-        noticed = ask(send, SENDS, 2)
-    tell(f"forged Twilio requests of {size // 1000} kB", noticed, MOST_FOR_SEND, memory, forged=flood.asked)
-    assert noticed.missed == []
-    assert noticed.slowest(SHARE) <= MOST_FOR_SEND
+    with Memory(city_of_two.web_workers()) as memory, flood(forge, FORGERIES, FORGED_A_SECOND, FORGERS) as flooded:
+        latencies = probe(send, SENDS, 2)
+    print_row(f"forged Twilio requests of {size // 1000} kB", latencies, MOST_FOR_SEND, memory, forged=flooded.count)
+    assert latencies.failures == []
+    assert latencies.slowest(SHARE) <= MOST_FOR_SEND
 
 
 LOGINS, QUESTIONS, QUESTIONS_A_SECOND = 240, 60, 6
@@ -180,12 +183,12 @@ def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: DeskTown, addresses:
     questions = {"healthz": health, "a page of staff": page, "a call-back": call_back}
     for question in questions.values():
         question(0)
-    noticed: dict[str, Noticed] = {}
-    with flooded(log_in, LOGINS, 24, 80) as flood:
+    latencies: dict[str, Latencies] = {}
+    with flood(log_in, LOGINS, 24, 80) as flooded:
         for name, question in questions.items():
-            noticed[name] = ask(question, QUESTIONS // 3, QUESTIONS_A_SECOND)
+            latencies[name] = probe(question, QUESTIONS // 3, QUESTIONS_A_SECOND)
     database.close()
-    for name, one in noticed.items():
-        tell(f"logins from {addresses} addresses: {name}", one, MOST_FOR_STAFF, logins=flood.asked)
-    for name, one in noticed.items():
-        assert one.within(MOST_FOR_STAFF) >= SHARE, (name, one.missed[:2])
+    for name, one in latencies.items():
+        print_row(f"logins from {addresses} addresses: {name}", one, MOST_FOR_STAFF, logins=flooded.count)
+    for name, one in latencies.items():
+        assert one.within(MOST_FOR_STAFF) >= SHARE, (name, one.failures[:2])

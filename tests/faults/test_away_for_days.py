@@ -1,4 +1,4 @@
-"""F22: a hotline is away for three days. Others have what is urgent in time, people are told, and all of it arrives."""
+"""F22: a hotline is away for three days. Urgent reports reach others in time, operators are told, and all arrive."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, SECOND
 from tests.faults.city import City
+from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, walk
 from tests.faults.ledger import lines
-from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack.hotline_server import DemoHotlineServer
@@ -75,7 +75,7 @@ def goes_on(city: City, tried: int, told: int) -> bool:
 
 @pytest.mark.rule("F22")
 def test_a_hotline_that_is_away_for_days(city: TwoDesks) -> None:
-    danger, soon = a_phone(), a_phone()
+    danger, soon = new_phone_number(), new_phone_number()
     with city.away("hotline"):
         assert is_sent(walk(city.ussd_phone("africastalking", danger), DANGER_NOW))
         assert is_sent(walk(city.ussd_phone("africastalking", soon), (*TO_SEND, "1")))

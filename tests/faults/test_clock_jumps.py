@@ -1,6 +1,6 @@
-"""The clock of a host is wrong, processes are killed, and it is set right: all arrives, in real time.
+"""The clock of a host is wrong, processes are killed, and it is set right: all reports arrive in real time.
 
-Time is not moved on afterwards. What was said while a clock was ahead has no later moment to wait for.
+Time is not moved on afterwards: words from the time of the wrong clock must not wait for a later one.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.city import OURS, City
-from tests.faults.walking import DANGER_NOW, TO_SEND, dialled, is_sent, texts, walk
+from tests.faults.city import TOKAUT_PROCESSES, City
+from tests.faults.conversations import DANGER_NOW, TO_SEND, is_sent, texts, ussd_phone_before_dialling, walk
 from tests.support.moved_clocks import ABSENT, LIBRARY
 from tests.support.wait import until
 
@@ -39,12 +39,12 @@ def city() -> Iterator[City]:
 )
 def test_what_was_said_under_a_wrong_clock_arrives(city: City, before: int, after: int, killed: bool) -> None:
     assert city.clocks
-    city.clocks.set(OURS, before)
+    city.clocks.set(TOKAUT_PROCESSES, before)
     until(lambda: leads(city, before), "no clock leads", SOON)
     city.kill("hotline")
-    report = dialled(city)
+    report = ussd_phone_before_dialling(city)
     assert is_sent(walk(report, (*TO_SEND, "1")))
-    in_danger = dialled(city)
+    in_danger = ussd_phone_before_dialling(city)
     walk(in_danger, (*DANGER_NOW, "1"))  # and the line drops
     until(lambda: tried(city) > 0, "nobody has tried to deliver", SOON)
     words = texts(city)
@@ -57,7 +57,7 @@ def test_what_was_said_under_a_wrong_clock_arrives(city: City, before: int, afte
         assert city.count("inbound WHERE waiting IS NOT NULL") == 1
     for name in ROLES if killed else ():
         city.kill(name)
-    city.clocks.set(OURS, after)
+    city.clocks.set(TOKAUT_PROCESSES, after)
     for name in ROLES if killed else ():
         city.start(name)
     city.start("hotline")

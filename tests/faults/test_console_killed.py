@@ -1,4 +1,4 @@
-"""F8: the console is killed while it writes what a hotline's system says: all of it is kept, or nothing."""
+"""F8: the console is killed while it stores a hotline's call-back: all of it is stored, or nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, walk
+from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, received_once, walk
 from tests.support.proxy import Proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("console")]
@@ -42,9 +42,9 @@ def kept(city: City, report: str) -> tuple[int, ...]:
 @pytest.mark.rule("F8")
 @pytest.mark.parametrize(("when", "left"), [(in_the_middle, (0, 0, 0)), (after_the_commit, (1, 1, 1))])
 def test_what_a_hotline_says_is_whole_or_absent(city: City, when: When, left: tuple[int, ...]) -> None:
-    number = a_phone()
+    number = new_phone_number()
     assert is_sent(walk(city.ussd_phone("africastalking", number), (*TO_SEND, "1")))
-    report = comes_once(city, number)["report_id"]
+    report = received_once(city, number)["report_id"]
     key = f"msg_{number}"
     assert city.proxy
     when(city.proxy, city.kill_console)

@@ -1,4 +1,4 @@
-"""The database locked, or its disk full: "Sent" by the spool; where that is full too, NOT SENT and the numbers."""
+"""The database is locked or its disk full: "Sent" by the spool. If the spool is full too: NOT SENT and the numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ import pytest
 import requests
 
 from tests.faults.city import City
-from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, code_and_pin, comes_once, is_sent, of, say, walk
+from tests.faults.conversations import (
+    EMERGENCY_SCREEN,
+    TO_SEND,
+    code_and_pin,
+    is_sent,
+    new_phone_number,
+    of,
+    received_once,
+    say,
+    walk,
+)
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
@@ -28,7 +38,10 @@ def city(shared: City) -> City:
         if shared.spooled() > 8:  # web empties it once it uses the database again; more of it would only take longer
             return False
         before = shared.count("report")
-        return is_sent(walk(shared.ussd_phone("ussd", a_phone()), (*TO_SEND, "1"))) and shared.count("report") > before
+        return (
+            is_sent(walk(shared.ussd_phone("ussd", new_phone_number()), (*TO_SEND, "1")))
+            and shared.count("report") > before
+        )
 
     until(is_used, "the database is not used again", 60)
     shared.until_finished(120)
@@ -52,7 +65,7 @@ def files_no_larger_than(city: City, size: int) -> Iterator[None]:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_by_the_spool_while_the_database_is_locked(city: City, channel: str) -> None:
     """F17"""
-    phone = city.ussd_phone(channel, a_phone())
+    phone = city.ussd_phone(channel, new_phone_number())
     walk(phone, TO_SEND)
     with city.locked():
         seen = say(phone, "1")
@@ -60,20 +73,20 @@ def test_sent_by_the_spool_while_the_database_is_locked(city: City, channel: str
         assert city.spooled() == 1
         assert phone.again() == seen
         assert city.spooled() == 1
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     assert city.spooled() == 0
 
 
 def test_the_whole_call_while_the_database_is_locked(city: City) -> None:
-    phone = city.ussd_phone("africastalking", a_phone())
+    phone = city.ussd_phone("africastalking", new_phone_number())
     with city.locked():
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         assert say(phone, "0").text == "Thank you. Goodbye."
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 def test_words_added_while_the_database_is_locked_come_too(city: City) -> None:
-    phone = city.ussd_phone("africastalking", a_phone())
+    phone = city.ussd_phone("africastalking", new_phone_number())
     with city.locked():
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         say(phone, "1")
@@ -86,7 +99,7 @@ def test_words_added_while_the_database_is_locked_come_too(city: City) -> None:
 
 def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
     """The words are filed at once: they come with the report, or after it if the spool was emptied first."""
-    phone = city.ussd_phone("africastalking", a_phone())
+    phone = city.ussd_phone("africastalking", new_phone_number())
     walk(phone, TO_SEND)
     with city.locked():
         sent = say(phone, "1")
@@ -102,7 +115,7 @@ def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
     assert {body["data"]["completeness"] for body in bodies} == {"complete"}
     assert said(city, phone.phone)[-1] == "they wait at the gate"
     assert len({body["data"]["report_id"] for body in bodies}) == 1
-    my_report = walk(city.ussd_phone("africastalking", a_phone()), ("3", *code_and_pin(sent)))
+    my_report = walk(city.ussd_phone("africastalking", new_phone_number()), ("3", *code_and_pin(sent)))
     assert my_report.text.startswith("Pikinini Helpline has it.")
 
 
@@ -115,12 +128,12 @@ def said(city: City, number: str) -> list[str | None]:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, channel: str) -> None:
     """F18"""
-    phone = city.ussd_phone(channel, a_phone())
+    phone = city.ussd_phone(channel, new_phone_number())
     walk(phone, TO_SEND)
     with files_no_larger_than(city, ROOM_FOR_THE_SPOOL):
         assert is_sent(say(phone, "1"))
         assert city.spooled() == 1
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F19")
@@ -129,31 +142,31 @@ def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, ch
 @pytest.mark.rule("S-03")
 def test_neither_takes_it(city: City, channel: str) -> None:
     """F19, F20: never "Sent"; the numbers; and once there is room one key sends it."""
-    phone = city.ussd_phone(channel, a_phone())
+    phone = city.ussd_phone(channel, new_phone_number())
     walk(phone, TO_SEND)
     with files_no_larger_than(city, ROOM_FOR_NOTHING):
         seen = say(phone, "1")
         assert (seen.text, seen.expects_reply) == (
-            f"NOT SENT. {NUMBERS_ARE_THERE} Please dial and try again in 10 minutes.",
+            f"NOT SENT. {EMERGENCY_SCREEN} Please dial and try again in 10 minutes.",
             False,
         )
         assert city.spooled() == 0
         assert not of(city, phone.phone)
     assert is_sent(say(phone, "1"))
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 def test_not_sent_and_dialled_again(city: City) -> None:
-    phone = city.ussd_phone("africastalking", a_phone())
+    phone = city.ussd_phone("africastalking", new_phone_number())
     walk(phone, TO_SEND)
     with files_no_larger_than(city, ROOM_FOR_NOTHING):
         assert say(phone, "1").text.startswith("NOT SENT.")
     assert is_sent(walk(phone, (*TO_SEND, "1")))
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 def test_a_text_while_nothing_can_be_written_is_left_to_the_provider(city: City) -> None:
-    sms_dispatcher = city.sms_phone("africastalking", a_phone())
+    sms_dispatcher = city.sms_phone("africastalking", new_phone_number())
     assert isinstance(sms_dispatcher, Texts)
     sms_dispatcher.write("hello")
     with city.locked():

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.faults.city import OURS, City
-from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, walk
+from tests.faults.city import TOKAUT_PROCESSES, City
+from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, received_once, walk
 from tests.support.handsets import Texts
 from tests.support.town import PARTS
 from tests.support.wait import until
@@ -53,8 +53,8 @@ def ready(city: City) -> tuple[int, dict[str, object]]:
 
 
 def test_calls_go_to_the_spool_while_the_database_file_is_gone(city: City) -> None:
-    walk(city.ussd_phone("ussd", a_phone()), ())  # web has the file open
-    phones = [city.ussd_phone("ussd", a_phone()) for _ in range(3)]
+    walk(city.ussd_phone("ussd", new_phone_number()), ())  # web has the file open
+    phones = [city.ussd_phone("ussd", new_phone_number()) for _ in range(3)]
     with database_moved_away(city):
         for phone in phones:
             assert is_sent(walk(phone, (*TO_SEND, "1")))
@@ -62,7 +62,7 @@ def test_calls_go_to_the_spool_while_the_database_file_is_gone(city: City) -> No
         status, said = ready(city)
         assert (status, said["database"]) == (503, False)
     for phone in phones:
-        comes_once(city, phone.phone)
+        received_once(city, phone.phone)
     until(lambda: ready(city)[1]["database"] is True, "web does not see that the same file is back")
 
 
@@ -80,22 +80,22 @@ def an_empty_database(city: City) -> Iterator[None]:
 def test_all_processes_start_without_a_database_and_use_it_once_it_is_back(
     city: City, lose: Callable[[City], AbstractContextManager[None]]
 ) -> None:
-    text = city.sms_phone("africastalking", a_phone())
+    text = city.sms_phone("africastalking", new_phone_number())
     assert isinstance(text, Texts)
-    stop(city, OURS)
+    stop(city, TOKAUT_PROCESSES)
     with lose(city):
-        for name in OURS:
+        for name in TOKAUT_PROCESSES:
             city.start(name)
         city.until_web_answers()
-        phone = city.ussd_phone("ussd", a_phone())
+        phone = city.ussd_phone("ussd", new_phone_number())
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         assert refused(text), "the provider keeps the SMS and sends it again"
         assert ready(city)[0] == 503
-        assert all(city.processes[name].poll() is None for name in OURS)
+        assert all(city.processes[name].poll() is None for name in TOKAUT_PROCESSES)
         assert "The database is empty" in city.log("web").read_text()
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     until(lambda: ready(city)[0] == 200, "web does not use the database that is back")
-    assert all(city.processes[name].poll() is None for name in OURS)
+    assert all(city.processes[name].poll() is None for name in TOKAUT_PROCESSES)
 
 
 class CityOnADisk(City):
@@ -139,11 +139,11 @@ def test_a_start_on_a_read_only_disk_shows_the_numbers_and_refuses_sms(on_a_disk
     city.start("web")
     city.until_web_answers()
     for channel in ("africastalking", "ussd"):
-        phone = city.ussd_phone(channel, a_phone())
+        phone = city.ussd_phone(channel, new_phone_number())
         screen = walk(phone, ()).text
         assert "police 111" in screen
         assert "Pikinini Helpline" in screen
-    text = city.sms_phone("africastalking", a_phone())
+    text = city.sms_phone("africastalking", new_phone_number())
     assert isinstance(text, Texts)
     assert refused(text)
     assert ready(city)[0] == 503
@@ -152,7 +152,7 @@ def test_a_start_on_a_read_only_disk_shows_the_numbers_and_refuses_sms(on_a_disk
         if name not in city.processes:
             city.start(name)
     until(lambda: ready(city)[0] == 200, "web does not use the disk that is writable again", 60)
-    phone = city.ussd_phone("ussd", a_phone())
+    phone = city.ussd_phone("ussd", new_phone_number())
     until(lambda: is_sent(walk(phone, (*TO_SEND, "1"))), "reports are not sent again", 60)
     city.until_received(lambda _: bool(of(city, phone.phone)), "the report never came", 120)
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)

@@ -1,4 +1,4 @@
-"""What providers and callers do: twice, at once, out of order, late; a line dropped at each screen, an id again."""
+"""What providers and reporters do: repeated, simultaneous, reordered and late requests; dropped calls; reused ids."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 import redis
 
 from tests.faults.city import City
-from tests.faults.walking import (
+from tests.faults.conversations import (
     DANGER_NOW,
-    NUMBERS_ARE_THERE,
+    EMERGENCY_SCREEN,
     TO_SEND,
-    a_phone,
-    comes_once,
-    dialled,
     is_sent,
+    new_phone_number,
     of,
+    received_once,
     say,
     texts,
+    ussd_phone_before_dialling,
     walk,
 )
 from tests.support.wait import until
@@ -40,7 +40,7 @@ def city() -> Iterator[City]:
 
 @pytest.mark.rule("F26")
 def test_every_request_twice_and_send_twenty_times_at_once(city: City) -> None:
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     assert phone.dial() == phone.again()
     for reply in TO_SEND:
         assert phone.type(reply) == phone.again()
@@ -49,13 +49,13 @@ def test_every_request_twice_and_send_twenty_times_at_once(city: City) -> None:
         seen = list(pool.map(lambda _: phone.again(), range(20)))
     assert is_sent(seen[0])
     assert set(seen) == {seen[0]}
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F26")
 def test_requests_in_another_order(city: City) -> None:
     """An older one gets the screen that is current; the newest goes on."""
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, TO_SEND[:4])
     current = phone.again()
     path = list(phone.path)
@@ -64,21 +64,21 @@ def test_requests_in_another_order(city: City) -> None:
         assert phone.again() == current
     phone.path = path
     assert is_sent(walk(phone, (*TO_SEND[4:], "1"), dial=False))
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F26")
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_send_three_hours_late(city: City, forgotten: bool) -> None:
     """By then the session is gone; the path alone finds the report again, with the code that was shown."""
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     sent = walk(phone, (*TO_SEND, "1"))
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     if forgotten:
         with redis.Redis.from_url(city.environment["REDIS_URL"]) as client:
             client.flushall()
     assert phone.again() == sent
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F26")
@@ -99,16 +99,16 @@ def test_a_text_three_hours_late_presses_no_key_and_its_words_are_kept(city: Cit
 @pytest.mark.rule("F27")
 @pytest.mark.parametrize("screens", range(len(TO_SEND) + 1))
 def test_dropped_at_each_screen_and_the_id_used_again_by_another_number(city: City, screens: int) -> None:
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, TO_SEND[:screens])
     phone.line_gone()
-    other = dialled(city)
+    other = ussd_phone_before_dialling(city)
     other.session = phone.session
     seen = other.again()
     assert seen.text.startswith(HOME)
-    assert walk(dialled(city, phone.phone), ()).text.startswith(HOME)
+    assert walk(ussd_phone_before_dialling(city, phone.phone), ()).text.startswith(HOME)
     assert is_sent(walk(other, (*TO_SEND, "1"), dial=False))
-    comes_once(city, other.phone)
+    received_once(city, other.phone)
     assert of(city, phone.phone) == []
 
 
@@ -116,11 +116,11 @@ def test_dropped_at_each_screen_and_the_id_used_again_by_another_number(city: Ci
 @pytest.mark.rule("S-12")
 def test_danger_now_and_the_network_says_that_the_line_is_gone(city: City) -> None:
     before = len(city.received())
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, DANGER_NOW)
     phone.line_gone()
     phone.line_gone()
-    city.until_received(lambda came: len(came) > before, "it never came", 40)
+    city.until_received(lambda arrived_at: len(arrived_at) > before, "it never came", 40)
     city.until_finished()
     incomplete = [line["body"]["data"] for line in city.received()[before:]]
     assert [data["completeness"] for data in incomplete] == ["incomplete"]
@@ -132,15 +132,15 @@ def test_redis_is_full(city: City) -> None:
     with redis.Redis.from_url(city.environment["REDIS_URL"]) as client:
         client.config_set("maxmemory", 1)
         try:
-            phone, sms_dispatcher = dialled(city), texts(city)
+            phone, sms_dispatcher = ussd_phone_before_dialling(city), texts(city)
             assert is_sent(walk(phone, (*TO_SEND, "1")))
-            seen = city.ussd_phone("ussd", a_phone()).dial()
-            assert (NUMBERS_ARE_THERE in seen.text, seen.expects_reply) == (True, False)
+            seen = city.ussd_phone("ussd", new_phone_number()).dial()
+            assert (EMERGENCY_SCREEN in seen.text, seen.expects_reply) == (True, False)
             sms_dispatcher.text("hello")
         finally:
             client.config_set("maxmemory", 0)
-    until(lambda: city.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
-    comes_once(city, phone.phone)
+    until(lambda: city.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
+    received_once(city, phone.phone)
     until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
 
 
@@ -149,7 +149,7 @@ def test_redis_is_full(city: City) -> None:
 def test_an_entry_of_the_spool_that_cannot_be_read(city: City, how: str) -> None:
     """Put aside and never deleted; the rest comes."""
     spool = city.plan.folder.inside / "spool"
-    broken, whole = dialled(city), dialled(city)
+    broken, whole = ussd_phone_before_dialling(city), ussd_phone_before_dialling(city)
     walk(broken, TO_SEND)
     walk(whole, TO_SEND)
     bad = len(list((spool / "bad").iterdir()))
@@ -159,6 +159,6 @@ def test_an_entry_of_the_spool_that_cannot_be_read(city: City, how: str) -> None
         data = entry.read_bytes()
         entry.write_bytes(data[:-7] if how == "torn" else data[:50] + bytes([data[50] ^ 1]) + data[51:])
         assert is_sent(say(whole, "1"))
-    comes_once(city, whole.phone)
+    received_once(city, whole.phone)
     assert len(list((spool / "bad").iterdir())) == bad + 1
     assert of(city, broken.phone) == []

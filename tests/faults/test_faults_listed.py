@@ -1,4 +1,4 @@
-"""Every fault has a test that brings it about."""
+"""Every fault has a test that causes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL killed, slow, or gone at the one moment that matters; web reaches it through a proxy that is told when."""
+"""PostgreSQL is killed, slow or unreachable at a chosen moment; web reaches it through a proxy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import psycopg
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import (
+from tests.faults.conversations import (
     TO_SEND,
-    a_phone,
     code_and_pin,
-    comes_once,
-    dialled,
     is_sent,
+    new_phone_number,
+    press_send,
+    received_once,
     say,
-    sent_or_nothing,
+    ussd_phone_before_dialling,
     walk,
 )
 from tests.support.handsets import AfricasTalking
@@ -44,7 +44,7 @@ def city(shared_on_postgresql: City) -> City:
 
     def is_used() -> bool:
         before = shared.count("report")
-        walk(shared.ussd_phone("ussd", a_phone()), (*TO_SEND, "1"))
+        walk(shared.ussd_phone("ussd", new_phone_number()), (*TO_SEND, "1"))
         return shared.count("report") > before
 
     until(is_used, "the database is not used", 60)
@@ -53,7 +53,7 @@ def city(shared_on_postgresql: City) -> City:
 
 
 def at_send(city: City) -> AfricasTalking:
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, TO_SEND)
     return phone
 
@@ -68,11 +68,11 @@ def test_web_killed_before_the_commit(city: City) -> None:
     phone = at_send(city)
     before = city.count("report")
     proxy(city).when_sent(FILED, city.kill_web_workers)
-    assert sent_or_nothing(phone) is None
+    assert press_send(phone) is None
     city.until_web_answers()
     assert city.count("report") == before
     assert is_sent(phone.again())
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F2")
@@ -85,15 +85,15 @@ def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
         proxy(city).when_sent(COMMIT, lambda: proxy(city).when_replied(COMMIT, city.kill_web_workers))
 
     proxy(city).when_sent(FILED, when_committed)
-    assert sent_or_nothing(phone) is None
+    assert press_send(phone) is None
     city.until_web_answers()
     assert city.count("report") == before + 1
     sent = phone.again()
     assert is_sent(sent)
     assert phone.again() == sent
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     code, pin = code_and_pin(sent)
-    assert "has" in walk(city.ussd_phone("africastalking", a_phone()), ("3", code, pin)).text
+    assert "has" in walk(city.ussd_phone("africastalking", new_phone_number()), ("3", code, pin)).text
 
 
 @pytest.mark.rule("F13")
@@ -117,7 +117,7 @@ def test_the_postmaster_and_all_killed_at_once(city: City, when: str) -> None:
     city.postgres.start()
     assert is_sent(sent)
     assert phone.again() == sent
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     assert city.spooled() == 0
 
 
@@ -125,7 +125,7 @@ def test_the_postmaster_and_all_killed_at_once(city: City, when: str) -> None:
 @pytest.mark.parametrize("seconds", [0.2, 3, 60])
 def test_a_slow_database(city: City, seconds: float) -> None:
     """The spool takes what would keep a caller waiting."""
-    phone, whole = at_send(city), city.ussd_phone("africastalking", a_phone())
+    phone, whole = at_send(city), city.ussd_phone("africastalking", new_phone_number())
     proxy(city).latency(seconds)
     try:
         assert is_sent(say(phone, "1"))
@@ -133,8 +133,8 @@ def test_a_slow_database(city: City, seconds: float) -> None:
     finally:
         proxy(city).resume()
         proxy(city).reset()
-    comes_once(city, phone.phone)
-    comes_once(city, whole.phone)
+    received_once(city, phone.phone)
+    received_once(city, whole.phone)
 
 
 @pytest.mark.rule("F15")
@@ -154,7 +154,7 @@ def test_the_answer_to_a_commit_is_lost(city: City, how: str) -> None:
     until(lambda: city.spooled() == 0, "the spool is not emptied")
     assert city.count("report") == before + 1
     assert phone.again() == sent
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F16")
@@ -177,7 +177,7 @@ def test_no_second_copy(city: City, cancelled: bool) -> None:
         stop.set()
         ask(city, "ALTER SYSTEM RESET synchronous_standby_names")
         ask(city, "SELECT pg_reload_conf()")
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 def _again(do: Callable[[], object], stop: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""F6: a worker is frozen in its call for longer than its lease; another brings the report, and what it says stands."""
+"""F6: a worker is frozen in a call for longer than its lease. Another delivers the report, and its result stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, walk
+from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, received_once, walk
 from tests.support.frozen import freeze
 from tests.support.wait import until
 
@@ -41,7 +41,7 @@ def is_gone(city: City) -> None:
 @pytest.mark.rule("F6")
 @pytest.mark.parametrize(("then", "says"), [(goes_on, "delivered"), (is_gone, "delivery_lease_lost")])
 def test_a_worker_frozen_in_its_call_undoes_nothing(city: City, then: Callable[[City], None], says: str) -> None:
-    number = a_phone()
+    number = new_phone_number()
     freeze(city.pid("hotline"))
     assert is_sent(walk(city.ussd_phone("africastalking", number), (*TO_SEND, "1")))
     until(lambda: lies_unread(city), "no worker called")
@@ -52,6 +52,6 @@ def test_a_worker_frozen_in_its_call_undoes_nothing(city: City, then: Callable[[
         until(lambda: city.count("delivery WHERE state = 'delivered'") == 1, "nobody else brought it", BY_ANOTHER)
         before = city.log("urgent").read_text()
     until(lambda: f'"{says}"' in city.log("urgent").read_text()[len(before) :], "it never woke up", 30)
-    comes_once(city, number)
+    received_once(city, number)
     columns = "state, attempt, last_class, last_status"
     assert city.ask(f"SELECT {columns} FROM delivery") == [("delivered", 2, "delivered", 204)]

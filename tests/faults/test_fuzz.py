@@ -1,11 +1,11 @@
-"""A small form of the fuzz; `python -m tests.faults.fuzz` is the large one."""
+"""A small run of the fuzzer; `python -m tests.faults.fuzz` is the large one."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.faults.fuzz.doors import CHANNELS, WRITTEN
 from tests.faults.fuzz.run import fuzz
+from tests.faults.fuzz.webhooks import CHANNELS, WRITTEN
 
 
 @pytest.mark.slow

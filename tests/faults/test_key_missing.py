@@ -1,11 +1,11 @@
-"""A hotline's key is missing at the workers. A city of its own: time is moved, and other reports would wait long."""
+"""A hotline's key is missing at the workers. Time is moved, so this needs an installation of its own."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
+from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, walk
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -17,7 +17,7 @@ def test_a_hotlines_key_is_missing_at_the_workers(city: City) -> None:
     folder = city.plan.folder.inside / "keys" / "private"
     (folder / "vu-pikinini").rename(folder.parent / "taken-away")
     city.move_time(1)  # started anew: what was read before is forgotten
-    phone = city.ussd_phone("africastalking", a_phone())
+    phone = city.ussd_phone("africastalking", new_phone_number())
     assert is_sent(walk(phone, (*TO_SEND, "1")))
     until(lambda: city.count("delivery WHERE last_class = 'no_key'") > 0, "it is not poison", 40)
     assert not of(city, phone.phone)

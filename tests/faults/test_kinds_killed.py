@@ -1,4 +1,4 @@
-"""Every kind of hotline while processes are killed: what was Sent is known to its own server, under one key each."""
+"""Processes are killed while each kind of hotline receives reports: none is lost, each has one key."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindsTown]:
         made.down()
 
 
-def a_phone(town: KindsTown) -> AfricasTalking:
+def new_phone_number(town: KindsTown) -> AfricasTalking:
     phone = town.town.ussd_phone("africastalking", f"+67855{next(PHONES):05d}")
     assert isinstance(phone, AfricasTalking)
     return phone
@@ -58,7 +58,7 @@ def heard(phone: AfricasTalking) -> Seen:
 def sent(town: KindsTown, kind: Kind) -> tuple[str, str]:
     """Code and PIN. Where a call ends, for Redis is away or was and does not know all of it, somebody else calls."""
     for _ in range(CALLS):
-        phone = a_phone(town)
+        phone = new_phone_number(town)
         phone.session = f"ATUid_{phone.phone}"
         seen = heard(phone)
         for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No", "Send"):
@@ -83,7 +83,7 @@ def kill_in_turn(town: KindsTown, calls: Collection[Future[Any]]) -> None:
 
 
 def has_it(town: KindsTown, kind: Kind, code: str, pin: str) -> bool:
-    phone = a_phone(town)
+    phone = new_phone_number(town)
     phone.session, phone.path = f"ATUid_{phone.phone}", ["My report", code, pin]
     return heard(phone).text.startswith(f"{kind.screen} has it.")
 

@@ -1,4 +1,4 @@
-"""What files itself when nobody comes back, crossed by moving the time of workers and clock. Each once."""
+"""Reports that are filed when the reporter does not return. Time is moved past each period. Each is filed once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import DANGER_NOW, a_phone, dialled, is_sent, of, say, walk
+from tests.faults.conversations import DANGER_NOW, is_sent, new_phone_number, of, say, ussd_phone_before_dialling, walk
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
@@ -20,7 +20,7 @@ SLACK = 1_000_000  # microseconds, between two clocks
 
 def new(city: City, before: int, count: int) -> list[dict[str, Any]]:
     """The `count` bodies that came since there were `before`, and no more."""
-    city.until_received(lambda came: len(came) >= before + count, f"not {count} came", 40)
+    city.until_received(lambda arrived_at: len(arrived_at) >= before + count, f"not {count} came", 40)
     city.until_finished()
     bodies = [line["body"] for line in city.received()[before:]]
     assert len(bodies) == count, [(body["type"], body["data"]["report_id"]) for body in bodies]
@@ -31,8 +31,8 @@ def new(city: City, before: int, count: int) -> list[dict[str, Any]]:
 @pytest.mark.rule("S-12")
 def test_danger_now_and_the_line_dropped(city: City) -> None:
     """F27: heard after two minutes, once, as what it is; who dials again completes the same report."""
-    before, number = len(city.received()), a_phone()
-    walk(dialled(city, number), DANGER_NOW)
+    before, number = len(city.received()), new_phone_number()
+    walk(ussd_phone_before_dialling(city, number), DANGER_NOW)
     city.move_time(100)
     assert city.count("pending") == 1
     city.move_time(40)
@@ -43,7 +43,7 @@ def test_danger_now_and_the_line_dropped(city: City) -> None:
     city.move_time(5 * MINUTE)
     new(city, before, 1)
 
-    assert is_sent(walk(dialled(city, number), (*DANGER_NOW, *REST, "1")))
+    assert is_sent(walk(ussd_phone_before_dialling(city, number), (*DANGER_NOW, *REST, "1")))
     _, updated = new(city, before, 2)
     assert (updated["type"], updated["data"]["report_id"]) == ("report.updated", data["report_id"])
     assert (updated["data"]["completeness"], updated["data"]["contact"]["msisdn"]) == ("complete", number)
@@ -52,10 +52,10 @@ def test_danger_now_and_the_line_dropped(city: City) -> None:
 @pytest.mark.rule("S-12")
 def test_danger_now_and_back_before_the_two_minutes(city: City) -> None:
     """One report, complete, and no other after it."""
-    before, number = len(city.received()), a_phone()
-    walk(dialled(city, number), DANGER_NOW)
+    before, number = len(city.received()), new_phone_number()
+    walk(ussd_phone_before_dialling(city, number), DANGER_NOW)
     first = city.ask("SELECT report_id FROM pending")[0][0]
-    assert is_sent(walk(dialled(city, number), (*DANGER_NOW, *REST, "1")))
+    assert is_sent(walk(ussd_phone_before_dialling(city, number), (*DANGER_NOW, *REST, "1")))
     (body,) = new(city, before, 1)
     city.move_time(10 * MINUTE)
     assert new(city, before, 1) == [body]
@@ -65,7 +65,7 @@ def test_danger_now_and_back_before_the_two_minutes(city: City) -> None:
 
 def test_words_that_were_never_sent(city: City) -> None:
     before = len(city.received())
-    phone = city.sms_phone("africastalking", a_phone())
+    phone = city.sms_phone("africastalking", new_phone_number())
     assert isinstance(phone, Texts)
     phone.text("my cousin is in trouble pls")
     until(lambda: bool(phone.replies()), "no reply")
@@ -86,7 +86,7 @@ def test_words_that_were_never_sent(city: City) -> None:
 
 def test_words_that_were_deleted(city: City) -> None:
     before = len(city.received())
-    phone = city.sms_phone("simulator", a_phone())
+    phone = city.sms_phone("simulator", new_phone_number())
     phone.text("my cousin is in trouble pls")
     assert city.count("pending") == 1
     phone.text("00")
@@ -100,9 +100,9 @@ def test_words_that_were_deleted(city: City) -> None:
 )
 def test_words_after_send_need_no_end_event(shared: City, danger: str, priority: str) -> None:
     """Words typed after Send, then a hang-up that nobody reports: they reach the hotline, and nothing is waited for."""
-    city, number = shared, a_phone()
+    city, number = shared, new_phone_number()
     way = (*DANGER_NOW, *REST, "1") if danger == "1" else ("1", danger, "7", "1", "4", "4", "2", "1")
-    phone = dialled(city, number)
+    phone = ussd_phone_before_dialling(city, number)
     assert is_sent(walk(phone, way))
     say(phone, "1")
     say(phone, "Somebody waits near the school every day")

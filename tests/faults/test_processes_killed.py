@@ -1,4 +1,4 @@
-"""Processes killed at the one moment that matters: the report is written, and nobody has been told."""
+"""Processes are killed when the report is stored and nobody was told yet."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.city import City, end, is_alive
-from tests.faults.walking import (
+from tests.faults.conversations import (
     TO_SEND,
-    a_phone,
     code_and_pin,
-    comes_once,
-    dialled,
     is_sent,
+    new_phone_number,
     of,
+    press_send,
+    received_once,
     say,
-    sent_or_nothing,
+    ussd_phone_before_dialling,
     walk,
 )
 from tests.support.handsets import AfricasTalking
@@ -33,7 +33,7 @@ TRIES = 40  # the window is some milliseconds wide
 def city(shared: City) -> City:
     """With all up, and Redis in use again."""
     shared.until_web_answers()
-    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
+    until(lambda: shared.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
     return shared
 
 
@@ -56,10 +56,10 @@ def when_written(city: City, do: Callable[[], None]) -> threading.Thread:
 def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     """F2: the repeat is answered with Sent and the code that the report has."""
     for _ in range(TRIES):
-        phone = dialled(city)
+        phone = ussd_phone_before_dialling(city)
         walk(phone, TO_SEND)
         thread = when_written(city, city.kill_web_workers)
-        seen = sent_or_nothing(phone)
+        seen = press_send(phone)
         thread.join()
         city.until_web_answers()
         if seen is None:
@@ -69,8 +69,8 @@ def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     sent = phone.again()
     assert is_sent(sent)
     assert phone.again() == sent
-    comes_once(city, phone.phone)
-    assert "has" in say_my_report(dialled(city), *code_and_pin(sent))
+    received_once(city, phone.phone)
+    assert "has" in say_my_report(ussd_phone_before_dialling(city), *code_and_pin(sent))
 
 
 def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
@@ -82,10 +82,10 @@ def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
 def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
     """F2 and F11: even then the path alone finds the report again."""
     for _ in range(TRIES):
-        phone = dialled(city)
+        phone = ussd_phone_before_dialling(city)
         walk(phone, TO_SEND)
         thread = when_written(city, city.kill_web_workers)
-        seen = sent_or_nothing(phone)
+        seen = press_send(phone)
         thread.join()
         with city.away("valkey"):
             (city.plan.folder.inside / "appendonlydir").rename(city.folder / f"emptied-{phone.phone}")
@@ -95,32 +95,32 @@ def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
     else:
         pytest.fail(f"web was never killed in time, in {TRIES} tries")
     until(lambda: is_sent(phone.again()), "the repeat is not answered with Sent")
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F9")
 def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
     """A report that carries on from a dropped call: walked again without its draft it would be a second one."""
     for _ in range(TRIES // 2):
-        number = a_phone()
-        walk(dialled(city, number), TO_SEND)
-        phone = dialled(city, number)
+        number = new_phone_number()
+        walk(ussd_phone_before_dialling(city, number), TO_SEND)
+        phone = ussd_phone_before_dialling(city, number)
         walk(phone, TO_SEND)
         thread = when_written(city, lambda: end(city.pid("valkey")))
-        seen = sent_or_nothing(phone)
+        seen = press_send(phone)
         thread.join()
         city.processes["valkey"].wait(timeout=20)
         city.start("valkey")
         assert seen is not None
         assert is_sent(seen)
-        comes_once(city, number)
-        until(lambda: city.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
+        received_once(city, number)
+        until(lambda: city.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
 
 
 @pytest.mark.rule("F3")
 def test_the_master_killed_and_started_again_while_a_call_goes_on(city: City) -> None:
     """F3"""
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, TO_SEND[:3])
     workers = city.web_workers()
     city.kill("web")
@@ -128,12 +128,12 @@ def test_the_master_killed_and_started_again_while_a_call_goes_on(city: City) ->
     until(lambda: not any(is_alive(pid) for pid in workers), "they go on without a master")
     city.until_web_answers()
     assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F30")
 def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> None:
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, TO_SEND)
     thread = when_written(city, lambda: city.processes["web"].send_signal(signal.SIGTERM))
     assert is_sent(phone.type("1"))
@@ -141,7 +141,7 @@ def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> Non
     city.processes["web"].wait(timeout=30)
     city.start("web")
     city.until_web_answers()
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F4")
@@ -149,10 +149,10 @@ def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> Non
 @pytest.mark.parametrize("name", ["urgent", "standard", "clock"])
 def test_a_report_comes_while_one_of_those_who_bring_it_is_down(city: City, name: str) -> None:
     """F4, F7: what the queue does not bring, the clock does; what the clock does not, the queue does."""
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     with city.away(name):
         assert is_sent(walk(phone, (*TO_SEND, "1")))
-        comes_once(city, phone.phone)
+        received_once(city, phone.phone)
 
 
 @pytest.mark.rule("F7")
@@ -161,7 +161,7 @@ def test_a_clock_that_was_frozen_finds_another_at_its_work(city: City) -> None:
     with city.frozen("clock"):
         frozen = city.processes.pop("clock")
         city.start("clock")
-        phone = dialled(city)
+        phone = ussd_phone_before_dialling(city)
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         say(phone, "1")
         say(phone, "they wait at the gate")

@@ -1,4 +1,4 @@
-"""Valkey killed, emptied, frozen: the numbers always come, a call over Africa's Talking goes on, no text is lost."""
+"""Valkey is killed, emptied or frozen: numbers are always shown, calls by Africa's Talking go on, no SMS is lost."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import redis
 import requests
 
 from tests.faults.city import City
-from tests.faults.walking import (
-    NUMBERS_ARE_THERE,
+from tests.faults.conversations import (
+    EMERGENCY_SCREEN,
     TO_SEND,
-    a_phone,
-    comes_once,
-    dialled,
     is_sent,
+    new_phone_number,
     of,
     promptly,
+    received_once,
     say,
     texts,
+    ussd_phone_before_dialling,
     walk,
 )
 from tests.support.handsets import Neutral
@@ -29,12 +29,12 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def city(shared: City) -> City:
     """With Redis back in use: web leaves it alone for five seconds after it failed."""
-    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
+    until(lambda: shared.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
     return shared
 
 
 def neutral(city: City) -> Neutral:
-    phone = city.ussd_phone("ussd", a_phone())
+    phone = city.ussd_phone("ussd", new_phone_number())
     assert isinstance(phone, Neutral)
     return phone
 
@@ -42,10 +42,10 @@ def neutral(city: City) -> Neutral:
 @pytest.mark.parametrize("how", ["away", "frozen"])
 def test_the_home_screen_comes_with_its_number(city: City, how: str) -> None:
     with getattr(city, how)("valkey"):
-        seen = promptly(dialled(city).dial)
+        seen = promptly(ussd_phone_before_dialling(city).dial)
         assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
         seen = promptly(neutral(city).dial)
-        assert (NUMBERS_ARE_THERE in seen.text, seen.expects_reply) == (True, False)
+        assert (EMERGENCY_SCREEN in seen.text, seen.expects_reply) == (True, False)
 
 
 @pytest.mark.rule("F9")
@@ -54,14 +54,14 @@ def test_the_home_screen_comes_with_its_number(city: City, how: str) -> None:
 @pytest.mark.parametrize("begun", [0, 3])
 def test_a_call_that_brings_its_whole_path_goes_on_to_sent(city: City, how: str, begun: int) -> None:
     """F9, F10; also where the call began while Redis was there."""
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     if begun:
         walk(phone, TO_SEND[:begun])
     with getattr(city, how)("valkey"):
         seen = walk(phone, (*TO_SEND[begun:], "1"), dial=not begun)
         assert is_sent(seen)
         assert promptly(phone.again) == seen
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
@@ -70,13 +70,13 @@ def test_a_call_of_which_only_the_last_reply_is_known_ends_with_the_numbers(city
     walk(phone, TO_SEND[:3])
     with getattr(city, how)("valkey"):
         seen = say(phone, TO_SEND[3])
-        assert (NUMBERS_ARE_THERE in seen.text, seen.expects_reply) == (True, False)
+        assert (EMERGENCY_SCREEN in seen.text, seen.expects_reply) == (True, False)
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
 def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(city: City, how: str) -> None:
     """Seen in the experiment: without Redis there is no draft, and its Send, walked again, was another report."""
-    first = dialled(city)
+    first = ussd_phone_before_dialling(city)
     walk(first, TO_SEND[:4])
     phone = city.ussd_phone("africastalking", first.phone)
     sent = walk(phone, (*TO_SEND, "1"))
@@ -94,7 +94,7 @@ def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(city: Cit
 
 def test_redis_is_away_in_the_middle_and_comes_back(city: City) -> None:
     """What the session kept is older than the path then: the screens may come again, the report does not."""
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, TO_SEND[:3])
     with city.away("valkey"):
         assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
@@ -104,7 +104,7 @@ def test_redis_is_away_in_the_middle_and_comes_back(city: City) -> None:
         if not seen.expects_reply:
             break
         seen = say(phone, "1" if seen.text.startswith("Send to") else "00" if is_sent(seen) else "2")
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
@@ -126,14 +126,14 @@ def test_a_text_is_kept_and_answered_when_redis_is_back(city: City, how: str) ->
 
 def test_redis_and_the_database_away(city: City) -> None:
     """A text is not taken, so that the provider keeps it; a call still goes to Sent, by the spool."""
-    phone, sms_dispatcher = dialled(city), texts(city)
+    phone, sms_dispatcher = ussd_phone_before_dialling(city), texts(city)
     with city.away("valkey"), city.locked():
         sms_dispatcher.write("hello")
         assert sms_dispatcher.post().status_code == 503
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         assert city.spooled() == 1
         assert requests.get(f"{city.web}/healthz", timeout=5).ok
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     assert city.spooled() == 0
     sms_dispatcher.again()  # a minute later, as the provider does
     until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
@@ -141,9 +141,9 @@ def test_redis_and_the_database_away(city: City) -> None:
 
 def test_words_added_while_redis_and_the_database_are_away(city: City) -> None:
     """Seen in the experiment: they went into the spool under an id of their own, and came as a second report."""
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     assert is_sent(walk(phone, (*TO_SEND, "1")))
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     with city.away("valkey"), city.locked():
         say(phone, "1")
         say(phone, "they wait at the gate")
@@ -158,7 +158,7 @@ def test_words_added_while_redis_and_the_database_are_away(city: City) -> None:
 @pytest.mark.parametrize("after", [0, 3, len(TO_SEND)])
 def test_redis_emptied_in_mid_walk(city: City, after: int) -> None:
     """F11: a path is walked again, to where it was; another form begins at home, and nothing sent is lost."""
-    phone, other = dialled(city), neutral(city)
+    phone, other = ussd_phone_before_dialling(city), neutral(city)
     walk(phone, TO_SEND[:after])
     walk(other, TO_SEND[:after])
     with redis.Redis(unix_socket_path=city.environment["REDIS_URL"].removeprefix("unix://")) as client:
@@ -166,15 +166,15 @@ def test_redis_emptied_in_mid_walk(city: City, after: int) -> None:
     assert is_sent(walk(phone, (*TO_SEND[after:], "1"), dial=False))
     seen = say(other, "1")
     assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
     assert not of(city, other.phone)
 
 
 def test_redis_emptied_after_sent(city: City) -> None:
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     sent = walk(phone, (*TO_SEND, "1"))
     with redis.Redis(unix_socket_path=city.environment["REDIS_URL"].removeprefix("unix://")) as client:
         client.flushall()
     assert phone.again() == sent
     assert say(phone, "0").text == "Thank you. Goodbye."
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)

@@ -1,4 +1,4 @@
-"""A backup from the middle of a run put back: nothing that was sent is lost, and the hotline sees the same keys."""
+"""A backup from the middle of a run is restored: nothing that was sent is lost, and hotlines see the same keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, say, walk
+from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, received_once, say, walk
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def tokaut(city: City, *command: str) -> str:
 
 def send(city: City) -> str:
     """The number that asked to be called back at, so that the hotline's copy can be told apart."""
-    number = a_phone()
+    number = new_phone_number()
     phone = city.ussd_phone("africastalking", number)
     walk(phone, TO_SEND)
     assert is_sent(say(phone, "1"))
@@ -78,4 +78,4 @@ def test_restored_from_the_middle_of_a_run(city: City) -> None:
     again = {str(row[0]) for row in city.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")}
     assert len(known) == len((*before, *under_way, *after, *spooled))
     assert again < known and len(again) == len((*before, *under_way, *spooled)), "what was under way did not go again"
-    comes_once(city, send(city))
+    received_once(city, send(city))

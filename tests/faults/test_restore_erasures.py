@@ -1,4 +1,4 @@
-"""A backup that is put back does not bring back what reporters deleted, nor forget a STOP or a withdrawn consent."""
+"""A restored backup revives nothing that a reporter deleted, and forgets no STOP and no withdrawn consent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.city import City
+from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, say, walk
 from tests.faults.test_restore import STOPPED, tokaut
-from tests.faults.walking import TO_SEND, a_phone, is_sent, of, say, walk
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
@@ -25,7 +25,7 @@ class Reporter:
 
     def __init__(self, city: City) -> None:
         self.city = city
-        self.number = a_phone()
+        self.number = new_phone_number()
         phone = city.ussd_phone("africastalking", self.number)
         walk(phone, TO_SEND)
         seen = say(phone, "1")
@@ -38,7 +38,7 @@ class Reporter:
 
     def my_report(self, *labels: str) -> str:
         """Open My report and choose by the labels shown; return the last screen."""
-        phone = self.city.ussd_phone("africastalking", a_phone())
+        phone = self.city.ussd_phone("africastalking", new_phone_number())
         seen = walk(phone, ("3", self.code, self.pin))
         for label in labels:
             found = re.search(rf"(?m)^(\d) {label}", seen.text)
@@ -48,7 +48,7 @@ class Reporter:
 
 
 def texts(city: City) -> Texts:
-    phone = city.sms_phone("africastalking", a_phone())
+    phone = city.sms_phone("africastalking", new_phone_number())
     assert isinstance(phone, Texts)
     return phone
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import NUMBERS_ARE_THERE, PROMISED, TO_SEND, a_phone, promptly
+from tests.faults.conversations import EMERGENCY_SCREEN, MAX_ANSWER_SECONDS, TO_SEND, new_phone_number, promptly
 from tests.support.handsets import AfricasTalking, Seen, Texts
 from tests.support.postgres import Postgres, binaries
 from tests.support.wait import until
@@ -86,7 +86,7 @@ def city(shared: Stalled) -> Stalled:
 
     def is_used() -> bool:
         before = shared.count("report")
-        seen = _walk(shared, a_phone())
+        seen = _walk(shared, new_phone_number())
         return seen.text.startswith("Sent to") and shared.count("report") > before and not shared.spooled()
 
     until(is_used, "not all parts are used again", 90)
@@ -112,7 +112,7 @@ def _call_on(city: City, end: float) -> list[tuple[str, Seen]]:
     """One caller after the other, each with a number of its own; the last screen of each."""
     seen = []
     while time.monotonic() < end:
-        number = a_phone()
+        number = new_phone_number()
         seen.append((number, _walk(city, number)))
         time.sleep(BETWEEN)
     return seen
@@ -129,19 +129,19 @@ def test_every_answer_comes_and_none_is_false(city: Stalled, parts: tuple[str, .
     assert len(calls) >= CALLERS
     sent = {number for number, seen in calls if seen.text.startswith("Sent to")}
     for number, seen in calls:
-        assert number in sent or NUMBERS_ARE_THERE in seen.text, seen.text
+        assert number in sent or EMERGENCY_SCREEN in seen.text, seen.text
         assert number in sent or not seen.expects_reply, seen.text
     if "disk" not in parts:
         assert len(sent) == len(calls), "one of the two places takes it"
     never = "a report that was Sent never came"
     city.until_received(lambda received: not sent - set(_numbers(received)), never, DRAINED)
-    came = Counter(_numbers(city.received()))
-    assert {number: came[number] for number in sent} == dict.fromkeys(sent, 1)
+    arrived_at = Counter(_numbers(city.received()))
+    assert {number: arrived_at[number] for number in sent} == dict.fromkeys(sent, 1)
 
 
 @pytest.mark.parametrize("parts", [("redis",), ("database",), PARTS], ids="-".join)
 def test_a_text_is_answered_in_time_or_left_to_the_provider(city: Stalled, parts: tuple[str, ...]) -> None:
-    sms_dispatcher = city.sms_phone("africastalking", a_phone())
+    sms_dispatcher = city.sms_phone("africastalking", new_phone_number())
     assert isinstance(sms_dispatcher, Texts)
     sms_dispatcher.write("my cousin is in trouble pls")
     with ExitStack() as stalls:
@@ -149,14 +149,14 @@ def test_a_text_is_answered_in_time_or_left_to_the_provider(city: Stalled, parts
             stalls.enter_context(city.stall(part))
         began = time.monotonic()
         status = sms_dispatcher.post().status_code
-        assert time.monotonic() - began <= PROMISED
+        assert time.monotonic() - began <= MAX_ANSWER_SECONDS
         assert status in (200, 503)
     until(lambda: sms_dispatcher.post().status_code == 200, "it is never taken", 60)
     until(lambda: bool(sms_dispatcher.replies()), "it is never answered", 60)
 
 
 def test_the_home_screen_comes_within_two_seconds_while_all_hangs(city: Stalled) -> None:
-    phone = city.ussd_phone("africastalking", a_phone())
+    phone = city.ussd_phone("africastalking", new_phone_number())
     assert isinstance(phone, AfricasTalking)
     with ExitStack() as stalls:
         for part in PARTS:

@@ -1,4 +1,4 @@
-"""Web with another TOKAUT_STORE_KEY does not start, nothing of the spool is put aside, and it says why in one line."""
+"""Web with another TOKAUT_STORE_KEY does not start, moves no spool entry, and says why in one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, comes_once, dialled, is_sent, walk
+from tests.faults.conversations import TO_SEND, is_sent, received_once, ussd_phone_before_dialling, walk
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def tokaut(city: City, *command: str, **settings: str) -> str:
 
 
 def test_another_store_key_stops_web_and_the_right_one_files_all(city: City) -> None:
-    phone = dialled(city)
+    phone = ussd_phone_before_dialling(city)
     walk(phone, TO_SEND)
     with city.locked():
         assert is_sent(phone.type("1"))
@@ -44,7 +44,7 @@ def test_another_store_key_stops_web_and_the_right_one_files_all(city: City) -> 
     assert "is not the key that this database was written with" in tokaut(city, "check", TOKAUT_STORE_KEY=WRONG)
     city.start("web")
     city.until_web_answers()
-    comes_once(city, phone.phone)
+    received_once(city, phone.phone)
 
 
 def test_an_entry_that_does_not_open_is_told_of(city: City) -> None:

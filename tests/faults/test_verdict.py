@@ -1,4 +1,4 @@
-"""The verdict on made-up ledgers: it must see what it is for."""
+"""The verdict on made-up records: it must detect each fault."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults import kills, unequal
-from tests.faults.experiment import FORMS
-from tests.faults.story import kept_words, tell
+from tests.faults import differing_answers, kills
+from tests.faults.caller_script import kept_words, make_script
+from tests.faults.experiment import SIZES
 from tests.faults.verdict import Verdict, bound, judge
 
 ONE, TWO = "+6785000001", "+6785000002"
@@ -20,7 +20,7 @@ def sent(marker: str, code: str | None = "4821 9303 7350") -> dict[str, Any]:
     return {"event": "sent", "marker": marker, "code": code, "posted_at": 10.0, "at": 10.1}
 
 
-def came(key: str, phone: str | None = ONE, **more: Any) -> dict[str, Any]:
+def arrival(key: str, phone: str | None = ONE, **more: Any) -> dict[str, Any]:
     line = {"at": 10.4, "hotline": "vu-pikinini", "key": key, "type": "report.created", "report_id": f"of {phone}"}
     return line | {"revision": 1, "completeness": "complete", "phone": phone, "words": None} | more
 
@@ -30,11 +30,11 @@ def judged(callers: list[dict[str, Any]], hotline: list[Mapping[str, Any]], mark
 
 
 def test_one_sent_and_come() -> None:
-    verdict = judged([sent(ONE)], [came("k1"), came("k1")], ("k1",))
+    verdict = judged([sent(ONE)], [arrival("k1"), arrival("k1")], ("k1",))
     assert not verdict.bad
-    assert (verdict.sent, verdict.repeats, verdict.unasked, dict(verdict.kills)) == (1, 1, 0, {"web": 1})
+    assert (verdict.sent, verdict.repeats, verdict.unconfirmed, dict(verdict.kills)) == (1, 1, 0, {"web": 1})
     assert verdict.seconds == [pytest.approx(0.4)]
-    late = judge([sent(ONE)], [came("k1")], [], moved_at=10.3)
+    late = judge([sent(ONE)], [arrival("k1")], [], moved_at=10.3)
     assert (late.seconds, late.late, late.bad) == ([], 1, False)
 
 
@@ -42,8 +42,8 @@ def test_one_sent_and_come() -> None:
     "hotline",
     [
         [],
-        [came("k1", TWO)],
-        [came("k1", completeness="incomplete")],  # the rescue came, what was sent after it did not
+        [arrival("k1", TWO)],
+        [arrival("k1", completeness="incomplete")],  # the rescue came, what was sent after it did not
     ],
 )
 def test_sent_and_not_come_is_lost(hotline: list[Mapping[str, Any]]) -> None:
@@ -53,56 +53,56 @@ def test_sent_and_not_come_is_lost(hotline: list[Mapping[str, Any]]) -> None:
 def test_a_report_without_its_number_is_known_by_its_words() -> None:
     """Yes became No by an SMS that came twice: that is not lost."""
     said = sent(ONE) | {"words": "note 00001 abcd"}
-    assert not judged([said], [came("k1", None, words="note 00001 abcd")]).lost
+    assert not judged([said], [arrival("k1", None, words="note 00001 abcd")]).lost
     for other in ({"words": "note 00002 abcd"}, {"words": "note 00001 abcd", "completeness": "incomplete"}):
-        assert judged([said], [came("k1", None, **other)]).lost == [f"report {ONE}"]
+        assert judged([said], [arrival("k1", None, **other)]).lost == [f"report {ONE}"]
 
 
 def test_what_came_later_as_a_revision_is_not_lost() -> None:
-    update = came("k2", type="report.updated", revision=2)
-    assert not judged([sent(ONE)], [came("k1", completeness="incomplete"), update]).bad
+    update = arrival("k2", type="report.updated", revision=2)
+    assert not judged([sent(ONE)], [arrival("k1", completeness="incomplete"), update]).bad
 
 
 def test_words_that_were_taken_must_come() -> None:
     kept = {"event": "kept", "marker": ONE, "words": "note 00001 abcd"}
-    assert judged([sent(ONE), kept], [came("k1")]).lost == [f"words note 00001 abcd of {ONE}"]
+    assert judged([sent(ONE), kept], [arrival("k1")]).lost == [f"words note 00001 abcd of {ONE}"]
     for words in ("note 00001 abcd", "note 00001 abcd*00"):
-        assert not judged([sent(ONE), kept], [came("k1", words=words)]).bad
+        assert not judged([sent(ONE), kept], [arrival("k1", words=words)]).bad
 
 
 def test_marked_as_delivered_and_not_come_is_lost() -> None:
-    assert judged([sent(ONE)], [came("k1")], ("k1", "k2")).lost == ["delivery k2"]
+    assert judged([sent(ONE)], [arrival("k1")], ("k1", "k2")).lost == ["delivery k2"]
 
 
 @pytest.mark.parametrize(
     ("second", "is_twice"),
     [
-        (came("k2"), True),
-        (came("k2", report_id="another report of the same caller"), True),
-        (came("k2", hotline="vu-police"), False),
-        (came("k2", type="report.updated", revision=2), False),
-        (came("k2", TWO), False),
+        (arrival("k2"), True),
+        (arrival("k2", report_id="another report of the same caller"), True),
+        (arrival("k2", hotline="vu-police"), False),
+        (arrival("k2", type="report.updated", revision=2), False),
+        (arrival("k2", TWO), False),
     ],
 )
 def test_two_keys_for_one_thing_are_twice(second: Mapping[str, Any], is_twice: bool) -> None:
-    assert bool(judged([sent(ONE)], [came("k1"), second]).twice) == is_twice
+    assert bool(judged([sent(ONE)], [arrival("k1"), second]).duplicates) == is_twice
 
 
 def test_two_keys_for_one_revision_are_twice() -> None:
-    updates = [came(key, type="report.updated", revision=2) for key in ("k2", "k3")]
-    assert len(judged([sent(ONE)], [came("k1"), *updates]).twice) == 1
+    updates = [arrival(key, type="report.updated", revision=2) for key in ("k2", "k3")]
+    assert len(judged([sent(ONE)], [arrival("k1"), *updates]).duplicates) == 1
 
 
 def test_one_code_for_each_and_no_other() -> None:
     again = {"event": "twice", "marker": ONE, "at_once": True, "equal": False, "codes": ["4821 9303 7350", "1111"]}
-    assert len(judged([sent(ONE), again], [came("k1")]).wrong_codes) == 1
-    assert len(judged([sent(ONE), sent(TWO)], [came("k1"), came("k2", TWO)]).wrong_codes) == 1
-    assert not judged([sent(ONE), sent(TWO, None)], [came("k1"), came("k2", TWO)]).bad
+    assert len(judged([sent(ONE), again], [arrival("k1")]).wrong_codes) == 1
+    assert len(judged([sent(ONE), sent(TWO)], [arrival("k1"), arrival("k2", TWO)]).wrong_codes) == 1
+    assert not judged([sent(ONE), sent(TWO, None)], [arrival("k1"), arrival("k2", TWO)]).bad
 
 
 def test_at_the_hotline_though_nobody_saw_sent() -> None:
-    verdict = judged([sent(ONE)], [came("k1"), came("k2", TWO)])
-    assert (verdict.unasked, verdict.bad) == (1, False)
+    verdict = judged([sent(ONE)], [arrival("k1"), arrival("k2", TWO)])
+    assert (verdict.unconfirmed, verdict.bad) == (1, False)
 
 
 def test_the_bound_is_the_rule_of_three() -> None:
@@ -110,23 +110,23 @@ def test_the_bound_is_the_rule_of_three() -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", SIZES)
 def test_half_of_the_kills_are_aimed_and_none_is_forgotten(name: str, database: str) -> None:
-    form = FORMS[name]
-    counts = form.counts(database)
-    planned = kills.plan(1, form.reports, counts, form.hotline_away)
+    size = SIZES[name]
+    counts = size.counts(database)
+    planned = kills.plan(1, size.reports, counts, size.hotline_away)
     assert Counter(kill.target for kill in planned) == counts
-    assert sum(bool(kill.moment) for kill in planned) * 2 >= len(planned) == sum(form.kills.values())
-    assert all(kill.after < form.reports for kill in planned)
-    assert [kill.down for kill in planned if kill.target == "hotline"].count(form.hotline_away) == 1
-    assert planned == kills.plan(1, form.reports, counts, form.hotline_away)
-    assert planned != kills.plan(2, form.reports, counts, form.hotline_away)
+    assert sum(bool(kill.trigger) for kill in planned) * 2 >= len(planned) == sum(size.kills.values())
+    assert all(kill.after < size.reports for kill in planned)
+    assert [kill.down for kill in planned if kill.target == "hotline"].count(size.hotline_away) == 1
+    assert planned == kills.plan(1, size.reports, counts, size.hotline_away)
+    assert planned != kills.plan(2, size.reports, counts, size.hotline_away)
 
 
 def test_the_published_forms_are_what_they_are_said_to_be() -> None:
-    said = {name: (form.reports, sum(form.kills.values())) for name, form in FORMS.items()}
+    said = {name: (size.reports, sum(size.kills.values())) for name, size in SIZES.items()}
     assert (said["short"], said["full"]) == ((2_000, 20), (10_000, 50))
-    assert all(count >= 5 for target, count in FORMS["full"].kills.items() if target != "hotline")
+    assert all(count >= 5 for target, count in SIZES["full"].kills.items() if target != "hotline")
 
 
 def killed(process: str = "valkey", at: float = 10.0) -> list[dict[str, Any]]:
@@ -145,42 +145,44 @@ SENT_OVER = SENT_ON.replace("true", "false")
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (answered("END Not working now.", "CON Who?"), unequal.NOT_WORKING),
-        (answered("", "Who?", kind="Kannel"), unequal.PUT_ASIDE),
-        (answered(SENT_OVER, SENT_ON, kind="Numbered"), unequal.ENDED),
+        (answered("END Not working now.", "CON Who?"), differing_answers.NOT_WORKING),
+        (answered("", "Who?", kind="Kannel"), differing_answers.PUT_ASIDE),
+        (answered(SENT_OVER, SENT_ON, kind="Numbered"), differing_answers.ENDED),
         (answered("END Sent to you", "CON Sent to you"), ""),  # the whole path is there: it must not differ
         (answered("CON Who?", "CON Where?"), ""),
         (answered("END Not working now.", "CON Who?", at=40), ""),  # Redis was there
     ],
 )
 def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why: str) -> None:
-    assert unequal.cause(line, killed()) == why
-    assert unequal.cause(line, killed("web")) == ""
-    verdict = judge([sent(ONE), line], [came("k1")], killed())
+    assert differing_answers.cause(line, killed()) == why
+    assert differing_answers.cause(line, killed("web")) == ""
+    verdict = judge([sent(ONE), line], [arrival("k1")], killed())
     assert verdict.bad == (not why)
-    assert sum(verdict.unequal.values()) == 1
+    assert sum(verdict.differing.values()) == 1
 
 
 @pytest.mark.parametrize(
     ("one", "other", "why"),
     [
-        ("END Busy now. Call police 111.", "CON In danger? Call police 111.\n1 Report", unequal.REFUSED),
-        ("CON In danger? Call police 111.\n1 Report", "END Busy now. Call police 111.", unequal.REFUSED),
+        ("END Busy now. Call police 111.", "CON In danger? Call police 111.\n1 Report", differing_answers.REFUSED),
+        ("CON In danger? Call police 111.\n1 Report", "END Busy now. Call police 111.", differing_answers.REFUSED),
         ("END Busy now. Call police 111.", "CON Who?", ""),  # a call under way is never refused
     ],
 )
 def test_a_new_call_may_be_refused_once_of_twice_and_no_other(one: str, other: str, why: str) -> None:
-    assert unequal.cause(answered(one, other), killed("web")) == why
+    assert differing_answers.cause(answered(one, other), killed("web")) == why
 
 
 def test_what_is_anothers_or_broken_fails_the_run() -> None:
-    foreign = {"event": "foreign", "marker": ONE, "found": "note 00002 abcd", "at": 10.0}
-    assert judged([sent(ONE), foreign], [came("k1")]).faults == [f"another's: note 00002 abcd shown to {ONE}"]
-    assert judge([sent(ONE)], [came("k1")], [], broken=["I8: broken"]).faults == ["I8: broken"]
+    leaks = {"event": "foreign", "marker": ONE, "found": "note 00002 abcd", "at": 10.0}
+    assert judged([sent(ONE), leaks], [arrival("k1")]).faults == [
+        f"of another reporter: note 00002 abcd shown to {ONE}"
+    ]
+    assert judge([sent(ONE)], [arrival("k1")], [], broken=["I8: broken"]).faults == ["I8: broken"]
 
 
 def test_no_two_callers_share_a_marker() -> None:
-    stories = [tell(1, index, attempt) for index in range(200) for attempt in range(12)]
+    stories = [make_script(1, index, attempt) for index in range(200) for attempt in range(12)]
     assert len({story.phone for story in stories}) == len(stories)
     assert len({story.words for story in stories}) == len(stories)
 

@@ -12,7 +12,7 @@ import gateway.channels
 from runtime.settings import load_settings
 from runtime.settings.processes import CommonSettings
 from tests.bad_inputs import test_all_doors as all_doors
-from tests.faults.fuzz import doors as fuzz
+from tests.faults.fuzz import webhooks as fuzz
 from tests.safeguarding import test_second_person as second_person
 from tests.safeguarding import test_two_people as two_people
 from tests.safeguarding import walks

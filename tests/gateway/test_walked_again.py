@@ -16,7 +16,7 @@ from gateway.sessions import store
 from gateway.sessions.redis_client import Command
 from gateway.submission.spool_drain import submit_late
 from reports.store.engine.database import Database, DatabaseUnavailable
-from tests.faults.story import ALREADY_SENT, kept_words
+from tests.faults.caller_script import ALREADY_SENT, kept_words
 from tests.support.app import App, Http
 from tests.support.handsets import AfricasTalking, Seen
 

@@ -1,1 +1,1 @@
-"""Random requests at every door: no fault, no lost word, nothing in a log, and memory that does not grow."""
+"""Random requests to every webhook: no fault, no lost word, nothing of them in a log, no growing memory."""

@@ -1,6 +1,6 @@
-"""`python -m tests.faults.fuzz [COUNT] [SEED]`, with a live view; 20,000 requests, or 1,000,000 where LONG=1.
+"""Run the fuzzer: `python -m tests.faults.fuzz [COUNT] [SEED]`; 20,000 requests, or 1,000,000 with LONG=1.
 
-Ends with 1 where something was found; the requests that showed it are then in var/faults.
+Exits with 1 if anything was found; the requests that show it are then in var/faults.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tests.faults.fuzz.run import fuzz
-from tests.faults.fuzz.tally import KEPT, MOST_FINDINGS, Tally
+from tests.faults.fuzz.tally import MOST_FINDINGS, RESULTS, Tally
 
 COUNT, LONG_COUNT = 20_000, 1_000_000
 
@@ -35,11 +35,11 @@ def main(arguments: list[str], console: Console) -> int:
             progress.update(bar, completed=tally.requests, description=said)
 
         tally = fuzz(count, seed, watch)
-    console.print(tally.told(), highlight=False, soft_wrap=True)
+    console.print(tally.summary(), highlight=False, soft_wrap=True)
     for what in tally.findings[:MOST_FINDINGS]:
         console.print(f"  [red]{what}[/]", highlight=False, soft_wrap=True)
     if tally.findings:
-        console.print(f"What showed it is in {KEPT}")
+        console.print(f"What showed it is in {RESULTS}")
     return int(bool(tally.findings))
 
 

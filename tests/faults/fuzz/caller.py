@@ -1,4 +1,4 @@
-"""One conversation at one door, or one request that is none: all of it follows from the seed and its number."""
+"""One random conversation at a webhook, or one random request. It depends on seed and number alone."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import random
 import time
 from collections.abc import Sequence
 
-from tests.faults.fuzz import making
-from tests.faults.fuzz.doors import SMS_CODE, USSD_CODE, Said, Way
-from tests.faults.fuzz.kept import Told
-from tests.faults.fuzz.line import Answer, Line
+from tests.faults.fuzz import generators
+from tests.faults.fuzz.raw_connection import Answer, Line
+from tests.faults.fuzz.stored_words import SentWords
 from tests.faults.fuzz.tally import LATER, Tally
+from tests.faults.fuzz.webhooks import SMS_CODE, USSD_CODE, ReporterInput, Webhook
 
 SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them leaves or deletes
-MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies that led nowhere a sender counts as a machine
-MOST_TRIES = 6  # within some twenty seconds
+MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies without progress a sender counts as a machine
+MOST_TRIES = 6  # within about twenty seconds
 SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
 
 
 class Caller:
-    def __init__(self, tally: Tally, ways: Sequence[Way], line: Line, mark: str) -> None:
+    """A sender of random requests."""
+
+    def __init__(self, tally: Tally, ways: Sequence[Webhook], line: Line, mark: str) -> None:
         number = tally.next()
         self._tally = tally
         self._ways = ways
@@ -30,25 +32,26 @@ class Caller:
         self._phone = f"+6785{number % 1_000_000:06d}"
 
     def call(self) -> None:
+        """Have one conversation, or send one request."""
         kind = self._chance.random()
         if kind < 0.3:
             self._is_heard()
         elif kind < 0.7:
             self._talks(damage=self._chance.choice((0.0, 0.5)))
         elif kind < 0.97:
-            self._ask(making.noise(self._chance, self._ways, self._mark), "noise", alone=True)
+            self._ask(generators.noise(self._chance, self._ways, self._mark), "noise", alone=True)
         else:
-            self._ask(making.garbage(self._chance), "garbage", alone=True)
+            self._ask(generators.garbage(self._chance), "garbage", alone=True)
 
     def _is_heard(self) -> None:
-        """Rightly written, and never taken back: every word has to be found again."""
+        """Have a valid conversation: every word of it must be stored."""
         way = self._chance.choice([way for way in self._ways if way.opens in MOST_TURNS])
         path: list[str] = []
         said: list[str] = []
-        told: list[Told] = []
+        told: list[SentWords] = []
         for turn in range(self._chance.randint(1, MOST_TURNS[way.opens])):
             words = self._chance.random() < 0.4
-            text = making.words(self._chance, f"{self._mark}t{turn}") if words else self._chance.choice(SAFE_KEYS)
+            text = generators.words(self._chance, f"{self._mark}t{turn}") if words else self._chance.choice(SAFE_KEYS)
             if way.opens == "ussd" and not turn:
                 text = ""
             said.append(text)
@@ -57,30 +60,30 @@ class Caller:
             answer = self._ask(way.request(saying).raw(), f"{way.channel} {way.name}")
             if words and text and answer.status in (200, 204):
                 code = USSD_CODE if way.opens == "ussd" else SMS_CODE
-                told.append(Told(text, way.channel, code, way.session(saying), self._phone, tuple(said)))
+                told.append(SentWords(text, way.channel, code, way.session(saying), self._phone, tuple(said)))
             if way.opens == "ussd" and _is_over(answer):
                 break
         self._tally.heard(told)
 
     def _talks(self, *, damage: float) -> None:
-        """Anything at all, from anybody; some of it damaged on the way."""
+        """Send any texts from any number; some requests are damaged."""
         way = self._chance.choice(self._ways)
         phone = self._phone if self._chance.random() < 0.8 else self._chance.choice(SENDERS)
         path: list[str] = []
         for turn in range(self._chance.randint(1, 6)):
-            text = making.reply(self._chance, self._mark) if turn or way.opens == "sms" else ""
+            text = generators.reply(self._chance, self._mark) if turn or way.opens == "sms" else ""
             path += [text] if turn else []
             request = way.request(self._said(way, phone, text, path, turn))
             broken = self._chance.random() < damage
-            request = making.damaged(self._chance, request, self._mark) if broken else request
+            request = generators.damaged(self._chance, request, self._mark) if broken else request
             self._ask(request.raw(), f"{way.channel} {way.name}", alone=broken)
 
-    def _said(self, way: Way, phone: str, text: str, path: list[str], turn: int) -> Said:
+    def _said(self, way: Webhook, phone: str, text: str, path: list[str], turn: int) -> ReporterInput:
         id_ = self._mark if way.opens == "ussd" else f"{self._mark}m{turn}"
-        return Said(phone, text, id_, "*".join(path), turn + 1)
+        return ReporterInput(phone, text, id_, "*".join(path), turn + 1)
 
     def _ask(self, raw: bytes, what: str, *, alone: bool = False) -> Answer:
-        """As a provider does that is told to keep it: again after a while. With all parts up that cannot go on."""
+        """Send a request, again while it is answered with 503, as a provider does."""
         for tries in range(MOST_TRIES):
             time.sleep(tries)
             answer = self._line.ask(raw, alone=alone)

@@ -1,4 +1,4 @@
-"""Drives the doors, and looks at what became of it: after each thousand requests, and at the end."""
+"""Send requests to the webhooks, and check after each thousand and at the end what became of them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.faults.city import OURS, City
+from tests.faults.city import TOKAUT_PROCESSES, City
+from tests.faults.conversations import TO_SEND, is_sent
 from tests.faults.fuzz.caller import Caller
-from tests.faults.fuzz.doors import OPEN, ways
-from tests.faults.fuzz.kept import Kept
-from tests.faults.fuzz.line import Line
+from tests.faults.fuzz.raw_connection import Line
+from tests.faults.fuzz.stored_words import StoredWords
 from tests.faults.fuzz.tally import Tally
-from tests.faults.walking import TO_SEND, is_sent
+from tests.faults.fuzz.webhooks import OPEN, ways
 
 AT_A_TIME = 8
 LOOKED_AT_EACH = 1000
-WARM = 5000  # requests, after which web holds what it always will
+WARM = 5000  # requests after which web's memory is stable
 GROWTH = 0.10
 PAGE = 4096
-LATE = 60.0  # seconds in which what lies in the spool has come out of it
+LATE = 60.0  # seconds in which the spool is drained
 
 
 def fuzz(count: int, seed: int, watch: Callable[[Tally], None] = lambda tally: None) -> Tally:
-    """`count` requests at every door; ends sooner where too much is wrong."""
+    """Send `count` requests; end early if too much is wrong."""
     city = City(web_processes=2, settings=OPEN).up()
     try:
         run = Run(city, count, Tally(seed), watch)
@@ -38,17 +38,20 @@ def fuzz(count: int, seed: int, watch: Callable[[Tally], None] = lambda tally: N
 
 
 class Run:
+    """One run."""
+
     def __init__(self, city: City, count: int, tally: Tally, watch: Callable[[Tally], None]) -> None:
         self.tally = tally
         self._city = city
         self._count = count
         self._watch = watch
-        self._mark = f"zqfz{tally.seed}x"  # stands in every text, address and header that is made up
+        self._mark = f"zqfz{tally.seed}x"  # in every random text, address and header
         self._ways = ways(city)
-        self._kept = Kept(city)
-        self._read = dict.fromkeys(OURS, 0)  # bytes of each log
+        self._kept = StoredWords(city)
+        self._read = dict.fromkeys(TOKAUT_PROCESSES, 0)  # bytes of each log
 
     def go(self) -> None:
+        """Send all requests and check."""
         began, tally = time.monotonic(), self.tally
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             while tally.requests < self._count and not tally.full:
@@ -71,7 +74,7 @@ class Run:
     def _look(self) -> None:
         self.tally.found(self._kept.without(self.tally.waiting))
         self._call_honestly()
-        for part in OURS:
+        for part in TOKAUT_PROCESSES:
             self._look_into_log(part)
 
     def _call_honestly(self) -> None:
@@ -113,5 +116,5 @@ class Run:
             tally.find("what was sent in /metrics", figures.encode())
 
     def _memory(self) -> int:
-        """Resident, of all web processes."""
+        """Return the resident bytes of all web processes."""
         return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE for pid in self._city.web_workers())

@@ -1,4 +1,4 @@
-"""What was asked and answered, and what is wrong with it; told by many threads."""
+"""Counts and findings of a run, from many threads."""
 
 from __future__ import annotations
 
@@ -8,41 +8,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.fuzz.kept import Told
-from tests.faults.fuzz.line import Answer
-from tests.faults.walking import PROMISED
+from tests.faults.conversations import MAX_ANSWER_SECONDS
+from tests.faults.fuzz.raw_connection import Answer
+from tests.faults.fuzz.stored_words import SentWords
 
-KEPT = Path(__file__).parents[3] / "var" / "faults"
+RESULTS = Path(__file__).parents[3] / "var" / "faults"
 MOST_FINDINGS = 20
-LATER = 503  # to an SMS that cannot be kept just now: the provider sends it again
+LATER = 503  # answer to an SMS that cannot be stored now: the provider repeats it
 MEGABYTE = 1 << 20
 
 
 @dataclass
 class Tally:
-    """`memory`: bytes of all web processes, warm and at the end. `findings`: what must not be; none is good."""
+    """`memory`: bytes of all web processes, when warm and at the end. `findings`: faults."""
 
     seed: int
     requests: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
-    words: int = 0  # that had to be found again, and were
-    callers: int = 0  # honest ones, each walked to Sent
+    words: int = 0  # that were found in the store
+    callers: int = 0  # valid calls that reached Sent
     slowest: float = 0.0
     memory: tuple[int, int] = (0, 0)
     findings: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    waiting: list[Told] = field(default_factory=list)  # words that nobody has looked for yet
+    waiting: list[SentWords] = field(default_factory=list)  # words not looked for yet
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = 0
 
     def next(self) -> int:
+        """Return the next number."""
         with self._lock:
             self._numbers += 1
             return self._numbers
 
     def note(self, answer: Answer, what: str) -> None:
+        """Count an answer; record a finding if it is a fault."""
         with self._lock:
             self.requests += 1
             self.statuses[answer.status] += 1
@@ -51,35 +53,42 @@ class Tally:
             self.find(f"{answer.status} to {what}", answer.sent)
         elif not answer.status and what != "garbage":
             self.find(f"no answer to {what}", answer.sent)
-        if answer.seconds > PROMISED and what != "garbage":  # web waits five seconds for the rest of a request
+        if (
+            answer.seconds > MAX_ANSWER_SECONDS and what != "garbage"
+        ):  # web waits five seconds for the rest of a request
             self.find(f"{answer.seconds:.1f} s for {what}", answer.sent)
 
-    def heard(self, told: Sequence[Told]) -> None:
+    def heard(self, summary: Sequence[SentWords]) -> None:
+        """Add words that must be found in the store."""
         with self._lock:
-            self.waiting.extend(told)
+            self.waiting.extend(summary)
 
-    def found(self, without: Sequence[Told]) -> None:
-        """Of those that waited, all but these."""
+    def found(self, without: Sequence[SentWords]) -> None:
+        """Count the waiting words except these as found."""
         self.words += len(self.waiting) - len(without)
         self.waiting = list(without)
 
     def find(self, what: str, evidence: bytes = b"") -> None:
+        """Record a finding, with the request that shows it."""
         with self._lock:
             self.findings.append(what)
             if len(self.findings) <= MOST_FINDINGS:
-                KEPT.mkdir(parents=True, exist_ok=True)
-                (KEPT / f"fuzz-{self.seed}-{len(self.findings)}.txt").write_bytes(what.encode() + b"\n\n" + evidence)
+                RESULTS.mkdir(parents=True, exist_ok=True)
+                (RESULTS / f"fuzz-{self.seed}-{len(self.findings)}.txt").write_bytes(what.encode() + b"\n\n" + evidence)
 
     @property
     def full(self) -> bool:
+        """Return whether there are too many findings."""
         return len(self.findings) >= MOST_FINDINGS
 
     @property
     def growth(self) -> float:
+        """Return the growth of memory as a share."""
         warm, now = self.memory
         return now / warm - 1 if warm else 0.0
 
-    def told(self) -> str:
+    def summary(self) -> str:
+        """Return two lines of figures."""
         statuses = "  ".join(f"{status or 'closed'} {count:,}" for status, count in sorted(self.statuses.items()))
         warm, now = (size / MEGABYTE for size in self.memory)
         rate = self.requests / self.seconds if self.seconds else 0.0

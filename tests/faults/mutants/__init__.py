@@ -1,12 +1,12 @@
-"""Tokaut made wrong on purpose, one function each. The experiment that does not see it is too weak.
+"""Mutants: Tokaut with one function made wrong. An experiment that does not detect one is too weak.
 
 The product has no switch for them: `python -m tests.faults.mutants NAME MODULE [ARGUMENT…]` imports it, replaces one
 function and runs the usual entry point.
 """
 
-MUST_SHOW = {
+EXPECTED_FINDINGS = {
     "ack_before_commit": "lost",
     "mark_before_send": "lost",
-    "no_unique_key": "twice",
-    "new_key_per_attempt": "twice",
+    "no_unique_key": "duplicates",
+    "new_key_per_attempt": "duplicates",
 }

@@ -1,4 +1,4 @@
-"""Says "Sent" at once and writes the report a moment later, as a write-behind cache would."""
+"""Show "Sent" at once and write the report a moment later, as a write-behind cache would."""
 
 from __future__ import annotations
 

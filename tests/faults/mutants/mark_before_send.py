@@ -1,4 +1,4 @@
-"""Writes down that the hotline has it, and then calls the hotline."""
+"""Mark the delivery as delivered, and then call the hotline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the webhook-id for each attempt: the hotline cannot tell a repeat from another report."""
+"""Draw a new webhook-id for each attempt: the hotline cannot tell a repeat from another report."""
 
 from __future__ import annotations
 

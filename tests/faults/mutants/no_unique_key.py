@@ -1,4 +1,4 @@
-"""Draws a report's identity when Send arrives, and lets every answer of a session win: a repeat is another report."""
+"""Draw a new report id for each Send and keep every answer of a session: a repeat becomes another report."""
 
 from __future__ import annotations
 

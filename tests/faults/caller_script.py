@@ -1,22 +1,22 @@
-"""What one caller says: an answer to each screen, whatever screen comes. A marker in number and words."""
+"""What a simulated reporter answers to each screen, whatever screen comes. Its marker is in number and words."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-from tests.faults.lines import BY_SMS, KINDS, Line, without_lines_above
+from tests.faults.handset_channels import BY_SMS, KINDS, Line, without_lines_above
 
 ALREADY_SENT = "Sent"
 ENDS = ("Not working now", "NOT SENT", "Busy now", "Thank you", "Deleted")
 OWN_WORDS = ("Tell us in your own words", "Who, where and when last seen")
-NOT_UNDERSTOOD = ("Sorry,", "?\n")  # the first line after a reply that was no answer
+NOT_UNDERSTOOD = ("Sorry,", "?\n")  # first line after a reply that was not understood
 NO_PROGRESS = (ALREADY_SENT, "Send to", "In danger?", "Are you or a child", *OWN_WORDS, *ENDS)
 
 
 @dataclass(frozen=True)
-class Story:
-    """`phone` is the marker that the report carries (contact is allowed), `words` the one that is typed."""
+class CallerScript:
+    """`phone` is the marker of the report, whose contact is allowed; `words` is what is typed."""
 
     index: int
     phone: str
@@ -32,19 +32,21 @@ class Story:
 
     @property
     def sms(self) -> bool:
+        """Return whether the reporter uses SMS."""
         return self.line in BY_SMS
 
     @property
     def in_danger(self) -> bool:
+        """Return whether the reporter is in danger now."""
         return self.danger == "1"
 
     def reply(self, screen: str) -> str:
-        """To a screen that is not the end."""
+        """Return the answer to a screen that is not the last."""
         text = without_lines_above(screen)
         for heading, reply in self._replies():
             if text.startswith(heading):
                 return reply
-        return "0"  # something that was not expected: Back
+        return "0"  # an unexpected screen: Back
 
     def _replies(self) -> tuple[tuple[str, str], ...]:
         return (
@@ -64,11 +66,11 @@ class Story:
         )
 
 
-def tell(seed: int, index: int, attempt: int) -> Story:
-    """The same story for the same three numbers, and no two with one marker."""
+def make_script(seed: int, index: int, attempt: int) -> CallerScript:
+    """Return the script of these three numbers: always the same one, with a marker that no other has."""
     chance = random.Random(f"story {seed} {index} {attempt}")
     tail = "".join(chance.choices("abcdefghkmnprstuvwxyz23456789", k=4))
-    return Story(
+    return CallerScript(
         index=index,
         phone=f"+6785{index * 40 + attempt:06d}",
         words=f"note {index:05d} {tail}",
@@ -84,6 +86,6 @@ def tell(seed: int, index: int, attempt: int) -> Story:
 
 
 def kept_words(before: str, after: str) -> bool:
-    """Whether the screen `after` says that the words given to `before` were taken."""
+    """Return whether the screen `after` says that the words given to `before` were kept."""
     asked = without_lines_above(before).startswith(OWN_WORDS)
     return asked and not after.startswith(NOT_UNDERSTOOD) and not without_lines_above(after).startswith(NO_PROGRESS)

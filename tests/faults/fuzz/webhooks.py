@@ -1,4 +1,4 @@
-"""Every door of every channel that web has open, and how a provider writes a request there."""
+"""The webhooks of all channels, and valid requests to them as their providers write them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ USSD_CODE, SMS_CODE = "*111*163#", "163"
 FORM = "application/x-www-form-urlencoded"
 CHANNELS = tuple(sorted(one.name for one in pkgutil.iter_modules(gateway.channels.__path__)))
 ACCOUNT, ACCOUNT_KEY = "AC" + "0" * 32, "0123456789abcdef" * 2
-# All channels there are, whatever the demo opens
+# all channels, also those that the demo does not open
 OPEN = {"CHANNELS": ",".join(CHANNELS), "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": ACCOUNT_KEY}
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one phone says: by USSD the whole path and the last reply of it, by SMS a text."""
+class ReporterInput:
+    """What a phone sends: by USSD all replies so far and the last one, by SMS a text."""
 
     phone: str
     text: str
@@ -39,13 +39,13 @@ class Said:
 
     @property
     def number(self) -> int:
-        """The session, where it has to be one byte."""
+        """Return the session's id where it must be one byte."""
         return crc32(self.id.encode()) % 256
 
 
 @dataclass(frozen=True)
 class Request:
-    """As it goes over the wire, but for its length."""
+    """A request without its length."""
 
     method: str
     target: bytes
@@ -53,18 +53,19 @@ class Request:
     body: bytes
 
     def raw(self) -> bytes:
+        """Return its bytes."""
         head = b"%s %s HTTP/1.1\r\n" % (self.method.encode(), self.target)
         lines = [*self.headers, (b"Content-Length", b"%d" % len(self.body))]
         return head + b"".join(b"%s: %s\r\n" % line for line in lines) + b"\r\n" + self.body
 
 
-Write = Callable[[str, Said], Request]
+Write = Callable[[str, ReporterInput], Request]
 Seal = Callable[[Request], Request]
 
 
 @dataclass(frozen=True)
-class Way:
-    """One door, with the secret in its address where it has one."""
+class Webhook:
+    """One webhook, with the secret in its address if it has one."""
 
     channel: str
     name: str
@@ -73,28 +74,29 @@ class Way:
     write: Write
     seal: Seal  # signs it as the provider would
 
-    def request(self, said: Said) -> Request:
+    def request(self, said: ReporterInput) -> Request:
+        """Return a valid request."""
         return self.seal(self.write(self.target, said))
 
-    def session(self, said: Said) -> str:
-        """As web knows it."""
+    def session(self, said: ReporterInput) -> str:
+        """Return the session's id as web knows it."""
         if self.opens == "sms":
             return ""
         return str(said.number) if self.channel == "kannel" else said.id
 
 
-def ways(town: Town) -> list[Way]:
-    """Of every channel there is."""
+def ways(town: Town) -> list[Webhook]:
+    """Return the webhooks of all channels."""
     return [way for name in CHANNELS for way in _of(town, name)]
 
 
-def _of(town: Town, name: str) -> list[Way]:
+def _of(town: Town, name: str) -> list[Webhook]:
     module = importlib.import_module(f"{gateway.channels.__name__}.{name}")
     channel: Channel = module.Channel(load_all_settings((module.Settings,), town.environment)[module.Settings])
     token = f"/{town.environment[TOKENS[name]]}" if channel.token else ""
     seal = SIGNED[name](town.environment["PUBLIC_URL"]) if name in SIGNED else _unsigned
     return [
-        Way(name, door, opens, f"/hooks/{name}{token}" + (f"/{door}" if door else ""), write, seal)
+        Webhook(name, door, opens, f"/hooks/{name}{token}" + (f"/{door}" if door else ""), write, seal)
         for door in channel.endpoints
         for opens, write in WRITTEN[name, door]
     ]
@@ -117,45 +119,45 @@ def _json(target: str, fields: Mapping[str, object]) -> Request:
 # Africa's Talking
 
 
-def _at_ussd(target: str, said: Said) -> Request:
+def _at_ussd(target: str, said: ReporterInput) -> Request:
     who = {"sessionId": said.id, "phoneNumber": said.phone, "networkCode": "99999", "serviceCode": USSD_CODE}
     return _form(target, who | {"text": said.path})
 
 
-def _at_end(target: str, said: Said) -> Request:
+def _at_end(target: str, said: ReporterInput) -> Request:
     who = {"sessionId": said.id, "phoneNumber": said.phone, "serviceCode": USSD_CODE}
     return _form(target, who | {"status": "Incomplete", "input": said.path})
 
 
-def _at_sms(target: str, said: Said) -> Request:
+def _at_sms(target: str, said: ReporterInput) -> Request:
     return _form(target, {"from": said.phone, "to": SMS_CODE, "text": said.text, "id": said.id})
 
 
-def _at_delivery(target: str, said: Said) -> Request:
+def _at_delivery(target: str, said: ReporterInput) -> Request:
     return _form(target, {"id": said.id, "phoneNumber": said.phone, "status": "Success"})
 
 
-def _at_optout(target: str, said: Said) -> Request:
+def _at_optout(target: str, said: ReporterInput) -> Request:
     return _form(target, {"senderId": SMS_CODE, "phoneNumber": said.phone})
 
 
 # The neutral form, and the simulator's
 
 
-def _neutral(target: str, said: Said) -> Request:
+def _neutral(target: str, said: ReporterInput) -> Request:
     who = {"session": said.id, "phone": said.phone, "service_code": USSD_CODE, "network": "54101"}
     step = {"event": "new" if said.turn == 1 else "resume", "text": said.text, "turn": said.turn}
     return _json(target, who | step)
 
 
-def _simulated_sms(target: str, said: Said) -> Request:
+def _simulated_sms(target: str, said: ReporterInput) -> Request:
     return _json(target, {"sms": said.text, "phone": said.phone, "service_code": SMS_CODE, "id": said.id})
 
 
 # Kannel
 
 
-def _kannel(target: str, said: Said, code: str, words: str, meta: str = "") -> Request:
+def _kannel(target: str, said: ReporterInput, code: str, words: str, meta: str = "") -> Request:
     about = {"From": said.phone, "To": code, "Coding": "0", "SMSC": "OPERATOR"}
     told = about | ({"Meta-Data": meta} if meta else {})
     headers = [(f"X-Kannel-{name}".encode(), value.encode("utf-8", "surrogatepass")) for name, value in told.items()]
@@ -164,40 +166,40 @@ def _kannel(target: str, said: Said, code: str, words: str, meta: str = "") -> R
     return Request("POST", address.encode(), tuple(kind + headers), words.encode("utf-8", "surrogatepass"))
 
 
-def _kannel_sms(target: str, said: Said) -> Request:
+def _kannel_sms(target: str, said: ReporterInput) -> Request:
     return _kannel(target, said, SMS_CODE, said.text)
 
 
-def _kannel_get(target: str, said: Said) -> Request:
+def _kannel_get(target: str, said: ReporterInput) -> Request:
     asked = {"id": said.id, "from": said.phone, "to": SMS_CODE, "coding": "0", "charset": "UTF-8", "text": said.text}
     address = f"{target}?{urlencode(asked, errors='surrogatepass')}"
     return Request("GET", address.encode(), ((b"Host", b"here"),), b"")
 
 
-def _kannel_ussd(target: str, said: Said) -> Request:
+def _kannel_ussd(target: str, said: ReporterInput) -> Request:
     operation = "%01" if said.turn == 1 else "%12"
     meta = f"?smpp?ussd_service_op={operation}&its_session_info=%{said.number:02x}%00&"
     return _kannel(target, said, USSD_CODE, USSD_CODE if said.turn == 1 else said.text, meta)
 
 
-def _kannel_report(target: str, said: Said) -> Request:
+def _kannel_report(target: str, said: ReporterInput) -> Request:
     return Request("GET", f"{target}?id={quote(said.id)}&type=1".encode(), ((b"Host", b"here"),), b"")
 
 
 # Twilio
 
 
-def _twilio_sms(target: str, said: Said) -> Request:
+def _twilio_sms(target: str, said: ReporterInput) -> Request:
     about = {"AccountSid": ACCOUNT, "MessageSid": _sid(said), "From": said.phone, "To": SMS_CODE, "NumMedia": "0"}
     return _form(target, about | {"Body": said.text})
 
 
-def _twilio_status(target: str, said: Said) -> Request:
+def _twilio_status(target: str, said: ReporterInput) -> Request:
     about = {"AccountSid": ACCOUNT, "MessageSid": _sid(said), "MessageStatus": "sent"}
     return _form(target, about | {"From": SMS_CODE, "To": said.phone})
 
 
-def _sid(said: Said) -> str:
+def _sid(said: ReporterInput) -> str:
     return "SM" + hashlib.md5(said.id.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -220,7 +222,7 @@ class _Fields(dict[str, tuple[str, ...]]):
         return self[name]
 
 
-# Where the secret of a channel's address stands, and how its provider signs
+# The setting with the secret of a channel's address, and how its provider signs
 TOKENS: Mapping[str, str] = {
     "africastalking": "AFRICASTALKING_TOKEN",
     "kannel": "KANNEL_TOKEN",
@@ -228,7 +230,7 @@ TOKENS: Mapping[str, str] = {
 }
 SIGNED: Mapping[str, Callable[[str], Seal]] = {"twilio": _twilio_signs}
 
-# A channel that is missing here fails the test beside: random bytes alone would never get past its first look.
+# A missing channel fails `test_every_channel_is_known_here`: random bytes alone would never pass authorization.
 WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
     ("africastalking", "ussd"): (("ussd", _at_ussd),),
     ("africastalking", "ussd-end"): (("notice", _at_end),),

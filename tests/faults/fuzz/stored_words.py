@@ -1,4 +1,4 @@
-"""What was kept of the words that were sent: in the database or in the conversation, opened with all keys."""
+"""Look for words that were sent: in the database or the conversation, opened with all keys."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from runtime.settings import CommonSettings, WebSecrets, load_all_settings
 from tests.support.town import Town
 
 ROWS = "SELECT rowid, report_id, revision, recipient, key_id, wrap, head, sealed FROM {} WHERE rowid > ? ORDER BY rowid"
-OVERLAP = 200  # rows of `pending` go and their numbers are used again
+OVERLAP = 200  # rows of `pending` are deleted and their ids reused
 
 
 @dataclass(frozen=True)
-class Told:
-    """Words, and the conversation that they were sent in."""
+class SentWords:
+    """Words, and the conversation in which they were sent."""
 
     words: str
     channel: str
     code: str
     session: str
     phone: str
-    before: tuple[str, ...] = ()  # what was said before in it
+    before: tuple[str, ...] = ()  # earlier replies in it
 
 
-class Kept:
+class StoredWords:
+    """A reader of all stored words."""
+
     def __init__(self, town: Town) -> None:
         self._folder = town.plan.folder.inside
         settings = load_all_settings((CommonSettings, WebSecrets), town.environment)
@@ -46,15 +48,16 @@ class Kept:
         self._last = {"report_body": 0, "pending": 0}
 
     def close(self) -> None:
+        """Close its connections."""
         self._sessions.close()
         self._runner.close()
 
-    def without(self, told: Iterable[Told], *, everything: bool = False) -> list[Told]:
-        """Those whose words are nowhere. `everything`: looks at rows again that it saw before."""
+    def without(self, told: Iterable[SentWords], *, everything: bool = False) -> list[SentWords]:
+        """Return those that are stored nowhere. `everything`: read all rows, not only new ones."""
         stands = set(self._stored(everything=everything))
         return [one for one in told if one.words not in stands and one.words not in self._conversation(one)]
 
-    def _conversation(self, told: Told) -> set[str]:
+    def _conversation(self, told: SentWords) -> set[str]:
         who = normalise(told.phone, "vu").key
         session = self._sessions.key("s", told.channel, told.code, told.session, who)
         draft = self._sessions.key("d", told.channel, told.code, who)
@@ -68,7 +71,7 @@ class Kept:
                 seen = set()
                 for rowid, *row in database.execute(ROWS.format(table), (after,)):
                     self._last[table] = rowid
-                    if (row[0], row[1]) not in seen:  # one of those who get it is enough
+                    if (row[0], row[1]) not in seen:  # one recipient is enough
                         seen.add((row[0], row[1]))
                         yield from _strings(self._opened(*row))
 

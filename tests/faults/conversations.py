@@ -1,4 +1,4 @@
-"""Walks to Sent, each answer within the five seconds that are promised."""
+"""Conversations up to Send, with each answer within the promised five seconds."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ import requests
 from tests.faults.city import City
 from tests.support.handsets import AfricasTalking, Neutral, Seen, Texts
 
-PROMISED = 5.0  # seconds: longer than any network waits for a screen
+MAX_ANSWER_SECONDS = 5.0  # less than any network waits for a screen
 TO_SEND = ("1", "2", "7", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
 DANGER_NOW = ("1", "1", "1", "1")  # now, Go on, hurt; the next screen is place
-NUMBERS_ARE_THERE = "In danger? Call police 111. Pikinini Helpline: call 163."
+EMERGENCY_SCREEN = "In danger? Call police 111. Pikinini Helpline: call 163."
 PHONES = itertools.count(1)
 
 
-def a_phone() -> str:
-    """A number of its own for each call: what one left behind is not what another finds."""
+def new_phone_number() -> str:
+    """Return a number that no call before had: calls leave conversations behind."""
     return f"+67855{next(PHONES):05d}"
 
 
-def dialled(city: City, number: str = "") -> AfricasTalking:
-    """A phone over Africa's Talking that has yet to dial."""
-    phone = city.ussd_phone("africastalking", number or a_phone())
+def ussd_phone_before_dialling(city: City, number: str = "") -> AfricasTalking:
+    """Return a phone over Africa's Talking that has not dialled yet."""
+    phone = city.ussd_phone("africastalking", number or new_phone_number())
     assert isinstance(phone, AfricasTalking)
     return phone
 
 
 def texts(city: City) -> Texts:
-    phone = city.sms_phone("africastalking", a_phone())
+    """Return a phone that texts over Africa's Talking."""
+    phone = city.sms_phone("africastalking", new_phone_number())
     assert isinstance(phone, Texts)
     return phone
 
 
 def promptly(ask: Callable[[], Seen]) -> Seen:
+    """Return an answer; fail if it took longer than promised."""
     began = time.monotonic()
     seen = ask()
     took = time.monotonic() - began
-    assert took <= PROMISED, f"{took:.1f} s for: {seen.text}"
+    assert took <= MAX_ANSWER_SECONDS, f"{took:.1f} s for: {seen.text}"
     return seen
 
 
 def walk(phone: AfricasTalking | Neutral, replies: Sequence[str], *, dial: bool = True) -> Seen:
-    """The last screen."""
+    """Dial, give these replies, and return the last screen."""
     seen = promptly(phone.dial) if dial else Seen("", True)
     for reply in replies:
         seen = say(phone, reply)
@@ -54,11 +56,12 @@ def walk(phone: AfricasTalking | Neutral, replies: Sequence[str], *, dial: bool 
 
 
 def say(phone: AfricasTalking | Neutral, reply: str) -> Seen:
+    """Give one reply and return the screen."""
     return promptly(lambda: phone.type(reply))
 
 
-def sent_or_nothing(phone: AfricasTalking) -> Seen | None:
-    """What comes of Send; None where no answer came."""
+def press_send(phone: AfricasTalking) -> Seen | None:
+    """Press Send and return the screen; None if no answer came."""
     try:
         return phone.type("1")
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
@@ -66,24 +69,25 @@ def sent_or_nothing(phone: AfricasTalking) -> Seen | None:
 
 
 def is_sent(seen: Seen) -> bool:
+    """Return whether this is the screen after Send."""
     return seen.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
 
 
 def code_and_pin(sent: Seen) -> tuple[str, str]:
-    """Return what the screen after Send shows of "My report"."""
+    """Return what the screen after Send shows for "My report"."""
     code, pin = (line.split(" ", 1)[1] for line in sent.text.splitlines() if line.startswith(("Code ", "PIN ")))
     return code, pin
 
 
 def of(city: City, number: str) -> list[dict[str, Any]]:
-    """What the hotlines received that holds this phone's number."""
+    """Return the bodies that hotlines received of reports with this phone's number."""
     bodies = [line["body"] for line in city.received()]
     ids = {body["data"]["report_id"] for body in bodies if body["data"]["contact"].get("msisdn") == number}
     return [body for body in bodies if body["data"]["report_id"] in ids]
 
 
-def comes_once(city: City, number: str) -> dict[str, Any]:
-    """The report that was sent, once it is there; nothing else of this phone came."""
+def received_once(city: City, number: str) -> dict[str, Any]:
+    """Wait for the report of this phone and return it; fail if there is more than one."""
     city.until_received(lambda _: bool(of(city, number)), f"the report of {number} never came", 40)
     city.until_finished()
     (body,) = of(city, number)

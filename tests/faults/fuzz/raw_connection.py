@@ -1,4 +1,4 @@
-"""One kept connection on which any bytes can be sent: what a library would refuse to write."""
+"""One kept connection for any bytes: libraries refuse to write invalid requests."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-WITHIN = 12.0  # seconds; an answer after more than five is a fault anyway
+WITHIN = 12.0  # seconds; more than five is a fault anyway
 HEAD_ENDS = b"\r\n\r\n"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`status` 0: the line was closed without one. `sent`: the request, for whoever looks into it."""
+    """`status` 0: the connection was closed without an answer. `sent`: the request."""
 
     status: int
     body: bytes
@@ -24,23 +24,26 @@ class Answer:
 
     @property
     def text(self) -> str:
+        """Return the body as text."""
         return self.body.decode("utf-8", "replace")
 
 
 class Line:
+    """A connection to web."""
+
     def __init__(self, port: int) -> None:
         self._port = port
         self._socket: socket.socket | None = None
         self._rest = b""
 
     def ask(self, raw: bytes, *, alone: bool = False) -> Answer:
-        """`alone`: on a line of its own, since what follows on this one might be read as the rest of it."""
+        """Send bytes and return the answer. `alone`: on a new connection, for bytes that may be incomplete."""
         if alone:
             self.close()
         fresh = self._socket is None
         began = time.monotonic()
         head, body = self._exchange(raw)
-        if not head and not fresh:  # it was closed while nobody used it
+        if not head and not fresh:  # it was closed while idle
             began = time.monotonic()
             head, body = self._exchange(raw)
         if alone:
@@ -48,6 +51,7 @@ class Line:
         return Answer(int(head.split()[1]) if head else 0, body, time.monotonic() - began, raw, head)
 
     def close(self) -> None:
+        """Close the connection."""
         if self._socket:
             self._socket.close()
         self._socket, self._rest = None, b""
@@ -65,17 +69,17 @@ class Line:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(BrokenPipeError, ConnectionResetError):  # a body too large is answered before it is read
             self._socket.sendall(raw)
-        head = self._until(lambda came: HEAD_ENDS in came).partition(HEAD_ENDS)[0]
+        head = self._until(lambda arrived_at: HEAD_ENDS in arrived_at).partition(HEAD_ENDS)[0]
         if head.split()[1] == b"100":
             self._rest = self._rest.partition(HEAD_ENDS)[2]
-            head = self._until(lambda came: HEAD_ENDS in came).partition(HEAD_ENDS)[0]
+            head = self._until(lambda arrived_at: HEAD_ENDS in arrived_at).partition(HEAD_ENDS)[0]
         size = 0 if raw.startswith(b"HEAD ") else _length(head)
         whole = len(head) + len(HEAD_ENDS) + size
-        came = self._until(lambda came: len(came) >= whole)
-        self._rest = came[whole:]
+        arrived_at = self._until(lambda arrived_at: len(arrived_at) >= whole)
+        self._rest = arrived_at[whole:]
         if b"connection: close" in head.lower():
             self.close()
-        return head, came[len(head) + len(HEAD_ENDS) : whole]
+        return head, arrived_at[len(head) + len(HEAD_ENDS) : whole]
 
     def _until(self, enough: Callable[[bytes], bool]) -> bytes:
         assert self._socket

@@ -1,4 +1,4 @@
-"""Whose clock is moved and when, by how much and for how long, while processes are killed. Seeded."""
+"""Move clocks while processes are killed: of which processes, when, how far and how long. Seeded."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults.city import OURS, City
+from tests.faults.city import TOKAUT_PROCESSES, City
 from tests.faults.kills import Killer
 from tests.faults.ledger import Ledger
 
 HOUR, DAY = 3600, 86_400
-BY = (2 * HOUR, -2 * HOUR, 11 * HOUR, -11 * HOUR, 15 * DAY)  # seconds
-LASTS = (3.0, 8.0)  # seconds
+DISTANCES = (2 * HOUR, -2 * HOUR, 11 * HOUR, -11 * HOUR, 15 * DAY)  # seconds
+DURATION = (3.0, 8.0)  # seconds
 
 
 @dataclass(frozen=True)
 class Jump:
-    """Once `after` callers have seen "Sent". `restarts`: all of `who` are killed as their time is set right."""
+    """Begins once `after` reporters have seen "Sent". `restarts`: `processes` are killed when their clock is right."""
 
     after: int
-    who: tuple[str, ...]
+    processes: tuple[str, ...]
     seconds: int
-    lasts: float
+    duration: float
     restarts: bool
 
 
 def plan(seed: int, reports: int, count: int) -> list[Jump]:
-    """Each distance in turn; every second time of the whole host, else of one of its processes."""
+    """Return jumps over each distance in turn: every second one of the whole host, the others of one process."""
     chance = random.Random(f"jumps {seed}")
     first, last = reports * 0.05, reports * 0.9
     return [
         Jump(
             round(first + (last - first) * n / count),
-            OURS if n % 2 == 0 else (chance.choice(OURS),),
-            BY[n % len(BY)],
-            chance.uniform(*LASTS),
+            TOKAUT_PROCESSES if n % 2 == 0 else (chance.choice(TOKAUT_PROCESSES),),
+            DISTANCES[n % len(DISTANCES)],
+            chance.uniform(*DURATION),
             restarts=n % 4 in (0, 1),
         )
         for n in range(count)
     ]
 
 
-class Jumper:
-    """`look` belongs to the main thread, as the killer's does."""
+class ClockJumper:
+    """Carry out the jumps. Call `look` in the main thread, as the killer's."""
 
     def __init__(self, city: City, jumps: Sequence[Jump], killer: Killer, ledger: Ledger) -> None:
         self._city = city
@@ -56,24 +56,25 @@ class Jumper:
 
     @property
     def finished(self) -> bool:
+        """Return whether all jumps are over."""
         return not self._waiting and self._now is None
 
     def look(self, sent: int, *, over: bool = False) -> None:
-        """Begin the next jump where it is due, and end the one that has lasted. `over`: no caller is left."""
+        """Begin the next jump if it is due, and end the current one after its time. `over`: all reporters are done."""
         if self._now is not None and time.monotonic() >= self._ends:
             self._end(self._now)
         elif self._now is None and self._waiting and (over or self._waiting[0].after <= sent):
             self._now = self._waiting.pop(0)
-            self._ends = time.monotonic() + self._now.lasts
+            self._ends = time.monotonic() + self._now.duration
             self._set(self._now, self._now.seconds)
 
     def _end(self, jump: Jump) -> None:
         self._now = None
-        for name in jump.who if jump.restarts else ():
-            self._killer.strike(name)  # what it holds was written by the wrong clock
+        for name in jump.processes if jump.restarts else ():
+            self._killer.kill_now(name)  # its state has times of the wrong clock
         self._set(jump, 0)
 
     def _set(self, jump: Jump, seconds: int) -> None:
         assert self._city.clocks
-        self._city.clocks.set(jump.who, seconds)
-        self._ledger.add(event="jumped", at=time.time(), process=" ".join(jump.who), seconds=seconds)
+        self._city.clocks.set(jump.processes, seconds)
+        self._ledger.add(event="jumped", at=time.time(), process=" ".join(jump.processes), seconds=seconds)

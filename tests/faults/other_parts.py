@@ -1,8 +1,7 @@
-"""What else is part of `make faults` and has its own way to run: crowd, attacks, overload, the rows of the table of
-faults, fuzz.
+"""Run the parts of `make faults` that are pytest files or programs: crowd, attacks, overload, rows, fuzz.
 
-The crowd asks how fast all is and so runs alone, and so do the attacks and overload, which print what was measured. Of
-the rows those of one city stay with one process; most of what the four do is wait.
+Crowd, attacks and overload measure time, so each runs alone. In `rows` the tests of one installation stay in one
+process; they wait most of the time.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ import subprocess
 import sys
 from collections import deque
 
-from tests.faults.view import Row
+from tests.faults.progress_view import Row
 from tokaut.local_stack.parent_death import die_with_parent
 
 CROWD = "tests/faults/test_crowd.py"
 ATTACKS = "tests/faults/test_attacks.py"
 OVERLOAD = "tests/faults/test_overload.py"
-MEASURED = "| "  # what a line of the attacks' table begins with
+TABLE_ROW = "| "  # a row of a table begins with it
 PYTEST = ["pytest", "-q", "-m", "faults", "-p", "no:cacheprovider"]
 COMMANDS = {
     "crowd": [*PYTEST, CROWD],
@@ -27,15 +26,15 @@ COMMANDS = {
     "rows": [*PYTEST, "-n", "4", "--dist", "loadgroup", "--ignore", CROWD, "--ignore", ATTACKS, "--ignore", OVERLOAD],
     "fuzz": ["tests.faults.fuzz"],
 }
-LAST = 40  # lines, where it fails
-NOTHING = 5  # pytest's word for: no test is marked so
+TAIL_LINES = 40  # printed if it fails
+NO_TESTS = 5  # pytest's exit status if no test was selected
 
 
-def beside(name: str, row: Row) -> tuple[bool, str]:
-    """Whether it failed, and what to print. LONG reaches it by the environment."""
+def run_pytest_part(name: str, row: Row) -> tuple[bool, str]:
+    """Run a part. Return whether it failed, and what to print. LONG reaches it through the environment."""
     command = [sys.executable, "-m", *COMMANDS[name]]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    lines: deque[str] = deque(maxlen=LAST)
+    lines: deque[str] = deque(maxlen=TAIL_LINES)
     measured = []
     with subprocess.Popen(
         die_with_parent(command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -43,9 +42,9 @@ def beside(name: str, row: Row) -> tuple[bool, str]:
         assert process.stdout
         for line in process.stdout:
             lines.append(line.rstrip())
-            if lines[-1].startswith(MEASURED):
+            if lines[-1].startswith(TABLE_ROW):
                 measured.append(lines[-1])
             row.say(lines[-1][-90:], 0.5)
-    failed = process.returncode not in (0, NOTHING)
+    failed = process.returncode not in (0, NO_TESTS)
     said = "\n".join(lines) if failed else lines[-1] if lines else "nothing to do"
     return failed, "\n".join([f"{name}: {said}", *measured])

@@ -1,4 +1,4 @@
-"""The provider's API for sending SMS, beside the callers that wait for them: as Africa's Talking's."""
+"""Africa's Talking's API for outgoing SMS, in the process of the reporters that wait for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 from urllib.parse import parse_qs
 
 
-class Inbox:
+class SmsProvider:
     """What each phone has received, oldest first."""
 
     def __init__(self) -> None:
@@ -16,9 +16,11 @@ class Inbox:
         self._count = 0
 
     def to(self, phone: str) -> list[str]:
+        """Return the messages to a phone."""
         return self._texts[phone]
 
     async def listen(self, port: int) -> asyncio.Server:
+        """Serve the API on a port."""
         return await asyncio.start_server(self._serve, "127.0.0.1", port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -28,7 +30,7 @@ class Inbox:
                 size = next(line for line in head.split("\r\n") if line.startswith("content-length:"))
                 body = await reader.readexactly(int(size.partition(":")[2]))
                 writer.write(self._take(body))
-        except (OSError, EOFError):  # the worker was killed, or is done
+        except (OSError, EOFError):  # the worker was killed or has ended
             writer.close()
 
     def _take(self, body: bytes) -> bytes:

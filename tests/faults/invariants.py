@@ -1,4 +1,4 @@
-"""What the database says when all is over: the invariants that can be read from it."""
+"""Check the invariants that can be read from the database after a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 from tests.faults.city import City
 
-MUST_BE_NONE = {
+VIOLATIONS = {
     "I3: one walk, two reports": "(SELECT origin_key FROM report GROUP BY origin_key HAVING count(*) > 1) twice",
     "I7: delivery that is due still": "delivery WHERE state = 'due'",
     "I7: delivery given up, and nobody told": "delivery WHERE state IN ('refused', 'parked') AND told_at IS NULL",
@@ -18,9 +18,9 @@ MUST_BE_NONE = {
 }
 
 
-def broken(city: City) -> list[str]:
-    """A line for each that does not hold."""
-    counts = {what: city.count(rows) for what, rows in MUST_BE_NONE.items()}
+def violations(city: City) -> list[str]:
+    """Return a line for each invariant that does not hold."""
+    counts = {what: city.count(rows) for what, rows in VIOLATIONS.items()}
     minute_ago = (time.time_ns() // 1000) - 60_000_000
     counts["I8: audit row older than a minute and not in the chain"] = city.count(
         f"audit WHERE seq IS NULL AND at < {minute_ago}"

@@ -1,4 +1,4 @@
-"""Sees the moments that kills are aimed at: in what callers say, at the hotline's door, on the way to the database."""
+"""Watch for the events at which kills are aimed: of simulated reporters, of the hotline, and of web's COMMIT."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from collections.abc import Callable
 from typing import IO
 
 from tests.faults.city import City
-from tests.faults.hotline import MOMENTS
+from tests.faults.faulty_hotline import MOMENTS
 from tests.faults.kills import Killer
 
-WATCHED = 0.1  # seconds after a Send was posted: it is written by then
+WATCH_SECONDS = 0.1  # seconds after Send was posted; it is stored by then
 
 
-class Aims:
-    """`sent`: how many callers have seen "Sent"; `gave_up`: how many never did, once all are done."""
+class KillTriggers:
+    """Pass events to the killer.
+
+    `sent`: how many reporters have seen "Sent"; `gave_up`: how many never did, None until all are done.
+    """
 
     def __init__(self, city: City, killer: Killer) -> None:
         self._city = city
         self._killer = killer
         self.sent = 0
         self.gave_up: int | None = None
-        self._door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._door.bind(str(city.folder / MOMENTS))
-        self._watches = threading.Lock()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(city.folder / MOMENTS))
+        self._watching = threading.Lock()
 
     def start(self, callers: IO[bytes]) -> None:
         for listen in (lambda: self._callers(callers), self._hotline):
             threading.Thread(target=listen, daemon=True).start()
 
     def stop(self) -> None:
-        self._door.close()
+        self._socket.close()
 
     def _callers(self, said: IO[bytes]) -> None:
         for line in said:
@@ -40,46 +43,46 @@ class Aims:
             if what == "over":
                 self.gave_up = int(marker)
             elif what == "posted":
-                self._killer.moment("posted", marker)
+                self._killer.trigger("posted", marker)
                 self._watch_the_commit(marker)
             elif what == "sent":
                 self.sent += 1
-                self._killer.moment("sent", marker)
+                self._killer.trigger("sent", marker)
 
     def _hotline(self) -> None:
         while True:
             try:
-                what, _, during = self._door.recv(512).decode().partition(" ")
+                what, _, during = self._socket.recv(512).decode().partition(" ")
             except OSError:
                 return
-            self._killer.moment(what, during)
+            self._killer.trigger(what, during)
 
     def _watch_the_commit(self, marker: str) -> None:
-        """The next COMMIT of web after a Send was posted: in most cases that Send's."""
+        """Watch for web's next COMMIT after Send was posted: in most cases it is that Send's."""
         proxy = self._city.proxy
         for name, watch in (("commit", proxy and proxy.when_sent), ("committed", proxy and proxy.when_replied)):
-            if self._killer.waits_for(name):
-                hit = self._once(name, marker)
+            if self._killer.is_armed(name):
+                fire = self._once(name, marker)
                 if watch:
-                    watch(b"COMMIT", hit)
+                    watch(b"COMMIT", fire)
                 else:
-                    threading.Thread(target=self._on_writing, args=(hit,), daemon=True).start()
+                    threading.Thread(target=self._on_writing, args=(fire,), daemon=True).start()
 
     def _once(self, name: str, marker: str) -> Callable[[], None]:
-        return lambda: self._killer.moment(name, f"Send of {marker}")
+        return lambda: self._killer.trigger(name, f"Send of {marker}")
 
-    def _on_writing(self, hit: Callable[[], None]) -> None:
-        """SQLite has no line to look into: as soon as its log is written to."""
+    def _on_writing(self, fire: Callable[[], None]) -> None:
+        """Report the trigger once SQLite's log is written to: there is no connection to watch."""
         log = self._city.database.with_name(self._city.database.name + "-wal")
-        if not self._watches.acquire(blocking=False):
+        if not self._watching.acquire(blocking=False):
             return
         try:
-            before, end = log.stat().st_mtime_ns, time.monotonic() + WATCHED
+            before, end = log.stat().st_mtime_ns, time.monotonic() + WATCH_SECONDS
             while log.stat().st_mtime_ns == before:
                 if time.monotonic() > end:
                     return
-            hit()
+            fire()
         except FileNotFoundError:
             return
         finally:
-            self._watches.release()
+            self._watching.release()

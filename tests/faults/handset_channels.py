@@ -1,6 +1,6 @@
-"""The ways in which a caller's words come to `web`: each makes the provider's request and reads what is answered.
+"""Simulated phones for each channel: each makes the provider's request and reads what it answers.
 
-A class and a line in KINDS for each; `of` tells it where `web` is and what its addresses hold.
+A class and an entry in `KINDS` for each.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from urllib.parse import urlencode
 from twilio.request_validator import RequestValidator
 
 from tests.faults.client import JSON, Answer, Request
-from tests.faults.texts import Inbox
+from tests.faults.sms_provider import SmsProvider
 
 USSD_CODE, SMS_CODE = "*111*163#", "163"
-REPLY_WITHIN = 20.0  # seconds for an SMS to come back, over a worker that may just have been killed
+REPLY_WITHIN = 20.0  # seconds until an SMS arrives; its worker may have been killed
 NUMBERS = itertools.count(1)
 LINES_ABOVE = re.compile(r"(?:(?:Sorry, try again\.|\?|Pikinini Helpline 163|helpline 163)\n)+")
 
 
 @dataclass(frozen=True)
 class Seen:
+    """A screen or SMS on the phone."""
+
     text: str
     expects_reply: bool
 
@@ -42,30 +44,32 @@ def without_lines_above(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Doors:
-    """`secrets`: what each provider's requests hold or are signed by; `web`: the address that it was given."""
+class ProviderAccess:
+    """`web`: its address; `secrets`: in the providers' requests, or their signatures; `sms_provider`: receives SMS."""
 
     web: str
     secrets: Mapping[str, str]
-    inbox: Inbox
+    inbox: SmsProvider
 
 
 def ends(text: str) -> bool:
-    """Say whether an SMS is the last one of its conversation."""
+    """Return whether an SMS is the last one of its conversation."""
     return without_lines_above(text).startswith("Thank you")
 
 
 class Line(Protocol):
-    needs: ClassVar[str]  # the secret without which this road is closed; "": none
+    """A phone on a channel."""
 
-    def __init__(self, doors: Doors, phone: str) -> None: ...
+    needs: ClassVar[str]  # the secret that the channel needs; "": none
+
+    def __init__(self, access: ProviderAccess, phone: str) -> None: ...
     def begin(self) -> Request: ...
     def say(self, reply: str) -> Request: ...
-    async def hear(self, answer: Answer) -> Seen | None: ...  # None: nothing came back to the phone
+    async def hear(self, answer: Answer) -> Seen | None: ...  # None: the phone received nothing
 
 
-class AnswersAtOnce:
-    """The reply is the answer, and there is none where the words were put aside."""
+class RepliesInResponse:
+    """A channel whose response has the reply; it is empty if the words were kept for later."""
 
     def text_of(self, answer: Answer) -> str:
         raise NotImplementedError
@@ -76,11 +80,11 @@ class AnswersAtOnce:
 
 
 @dataclass
-class Dialled:
-    """USSD over Africa's Talking: the whole path each time."""
+class AfricasTalkingUssd:
+    """USSD over Africa's Talking: each request has all replies so far."""
 
     needs: ClassVar[str] = "africastalking"
-    doors: Doors
+    access: ProviderAccess
     phone: str
     path: list[str] = field(default_factory=list)
     session: str = ""
@@ -100,15 +104,15 @@ class Dialled:
     def _request(self) -> Request:
         form = {"sessionId": self.session, "phoneNumber": self.phone, "serviceCode": USSD_CODE}
         body = urlencode(form | {"networkCode": "54101", "text": "*".join(self.path)})
-        return Request(f"/hooks/africastalking/{self.doors.secrets['africastalking']}/ussd", body.encode())
+        return Request(f"/hooks/africastalking/{self.access.secrets['africastalking']}/ussd", body.encode())
 
 
 @dataclass
-class Numbered:
-    """USSD in the neutral JSON form: each reply by itself, with its number."""
+class NeutralUssd:
+    """USSD in the neutral JSON form: each request has one reply and its number."""
 
     needs: ClassVar[str] = "ussd"
-    doors: Doors
+    access: ProviderAccess
     phone: str
     session: str = ""
     turn: int = 0
@@ -128,10 +132,12 @@ class Numbered:
         return Seen(told["text"], bool(told["continue"]))
 
     def _path(self) -> str:
-        return f"/hooks/ussd/{self.doors.secrets['ussd']}"
+        return f"/hooks/ussd/{self.access.secrets['ussd']}"
 
 
-class SimulatedDial(Numbered):
+class SimulatorUssd(NeutralUssd):
+    """USSD in the simulator."""
+
     needs: ClassVar[str] = ""
 
     def _path(self) -> str:
@@ -139,11 +145,11 @@ class SimulatedDial(Numbered):
 
 
 @dataclass
-class Texted:
-    """SMS over Africa's Talking: the reply goes out by the worker and the provider's API."""
+class AfricasTalkingSms:
+    """SMS over Africa's Talking: the worker sends the reply through the provider's API."""
 
     needs: ClassVar[str] = "africastalking"
-    doors: Doors
+    access: ProviderAccess
     phone: str
     had: int = 0
 
@@ -151,15 +157,15 @@ class Texted:
         return self.say("hello")
 
     def say(self, reply: str) -> Request:
-        self.had = len(self.doors.inbox.to(self.phone))
+        self.had = len(self.access.inbox.to(self.phone))
         date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         form = {"from": self.phone, "to": SMS_CODE, "text": reply, "date": date, "id": f"ATXid_{next(NUMBERS)}"}
-        return Request(f"/hooks/africastalking/{self.doors.secrets['africastalking']}/sms", urlencode(form).encode())
+        return Request(f"/hooks/africastalking/{self.access.secrets['africastalking']}/sms", urlencode(form).encode())
 
     async def hear(self, answer: Answer) -> Seen | None:
         end = time.monotonic() + REPLY_WITHIN
         while time.monotonic() < end:
-            received = self.doors.inbox.to(self.phone)
+            received = self.access.inbox.to(self.phone)
             if len(received) > self.had:
                 return Seen(received[-1], expects_reply=not ends(received[-1]))
             await asyncio.sleep(0.05)
@@ -167,9 +173,11 @@ class Texted:
 
 
 @dataclass
-class SimulatedText(AnswersAtOnce):
+class SimulatorSms(RepliesInResponse):
+    """SMS in the simulator."""
+
     needs: ClassVar[str] = ""
-    doors: Doors
+    access: ProviderAccess
     phone: str
 
     def begin(self) -> Request:
@@ -184,22 +192,22 @@ class SimulatedText(AnswersAtOnce):
 
 
 @dataclass
-class Twilio(AnswersAtOnce):
+class Twilio(RepliesInResponse):
     """SMS over Twilio: signed, and answered in TwiML."""
 
     needs: ClassVar[str] = "twilio"
-    doors: Doors
+    access: ProviderAccess
     phone: str
 
     def begin(self) -> Request:
         return self.say("hello")
 
     def say(self, reply: str) -> Request:
-        account = self.doors.secrets["twilio_account"]
+        account = self.access.secrets["twilio_account"]
         form = {"AccountSid": account, "MessageSid": f"SM{next(NUMBERS):032x}", "From": self.phone, "To": SMS_CODE}
         form |= {"Body": reply, "NumMedia": "0"}
-        signer = RequestValidator(self.doors.secrets["twilio"])
-        signature = signer.compute_signature(f"{self.doors.web}/hooks/twilio/sms", form)
+        signer = RequestValidator(self.access.secrets["twilio"])
+        signature = signer.compute_signature(f"{self.access.web}/hooks/twilio/sms", form)
         return Request("/hooks/twilio/sms", urlencode(form).encode(), headers={"X-Twilio-Signature": signature})
 
     def text_of(self, answer: Answer) -> str:
@@ -208,11 +216,11 @@ class Twilio(AnswersAtOnce):
 
 
 @dataclass
-class Kannel(AnswersAtOnce):
-    """SMS by Kannel's POST: the reply is the body."""
+class Kannel(RepliesInResponse):
+    """SMS by Kannel's POST: the response is the reply."""
 
     needs: ClassVar[str] = "kannel"
-    doors: Doors
+    access: ProviderAccess
     phone: str
 
     def begin(self) -> Request:
@@ -220,15 +228,21 @@ class Kannel(AnswersAtOnce):
 
     def say(self, reply: str) -> Request:
         headers = {"X-Kannel-From": self.phone, "X-Kannel-To": SMS_CODE, "X-Kannel-Coding": "0"}
-        path = f"/hooks/kannel/{self.doors.secrets['kannel']}/sms?id=k{next(NUMBERS)}"
+        path = f"/hooks/kannel/{self.access.secrets['kannel']}/sms?id=k{next(NUMBERS)}"
         return Request(path, reply.encode(), "text/plain; charset=UTF-8", headers)
 
     def text_of(self, answer: Answer) -> str:
         return answer.body.decode()
 
 
-# Of a hundred callers so many come this way.
+# Of a hundred reporters so many use this channel.
 KINDS: Mapping[type[Line], int] = {
-    Dialled: 45, Numbered: 22, SimulatedDial: 8, Texted: 9, SimulatedText: 4, Twilio: 6, Kannel: 6
-}  # fmt: skip
-BY_SMS = (Texted, SimulatedText, Twilio, Kannel)
+    AfricasTalkingUssd: 45,
+    NeutralUssd: 22,
+    SimulatorUssd: 8,
+    AfricasTalkingSms: 9,
+    SimulatorSms: 4,
+    Twilio: 6,
+    Kannel: 6,
+}
+BY_SMS = (AfricasTalkingSms, SimulatorSms, Twilio, Kannel)

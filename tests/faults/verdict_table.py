@@ -1,4 +1,4 @@
-"""How a verdict is printed: what was done, what was found, and on what."""
+"""Print a verdict: what was done, what was found, and on which machine and versions."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ PACKAGES = ("gunicorn", "flask", "redis", "rq", "sqlalchemy", "psycopg")
 
 
 def table(verdict: Verdict, seed: int, database: str) -> str:
+    """Return the lines of a verdict."""
     killed = " ".join(f"{name} {count}" for name, count in sorted(verdict.kills.items()))
     lines = [
         f"seed {seed}  {NAMES[database]}  reports {verdict.sent:,}  kills {sum(verdict.kills.values())} ({killed})  "
-        f"lost {len(verdict.lost)}  twice {len(verdict.twice)}  unasked {verdict.unasked}  repeats {verdict.repeats}",
+        f"lost {len(verdict.lost)}  duplicates {len(verdict.duplicates)}  "
+        f'at a hotline without "Sent" {verdict.unconfirmed}  repeats {verdict.repeats}',
         f"        Send→hotline p50 {verdict.share(0.5):.2f} s  p95 {verdict.share(0.95):.2f} s  "
-        f"max {max(verdict.seconds, default=0):.1f} s (and {verdict.late} when time was moved on)   "
+        f"max {max(verdict.seconds, default=0):.1f} s (and {verdict.late} after time was moved on)   "
         f"95 % bound on loss: < {bound(verdict.sent):.2%}",
-        f"        slowest answer {verdict.slowest:.1f} s; requests failed and repeated {verdict.failed}, "
-        f"doubled {verdict.doubled}, of these answered differently {sum(verdict.unequal.values())}; "
-        f"words added and taken {verdict.kept}; wrong codes {len(verdict.wrong_codes)}; "
-        f"seen of another {len(verdict.foreign)}",
-        *(f"        answered differently: {count} × {why}" for why, count in sorted(verdict.unequal.items())),
+        f"        slowest answer {verdict.slowest:.1f} s; requests failed and retried {verdict.failed}, "
+        f"repeated {verdict.repeated}, of these answered differently {sum(verdict.differing.values())}; "
+        f"words added {verdict.kept}; wrong codes {len(verdict.wrong_codes)}; "
+        f"data of another reporter {len(verdict.leaks)}",
+        *(f"        answered differently: {count} × {why}" for why, count in sorted(verdict.differing.items())),
         f"        machine {machine()}   versions {versions()}   commit {commit()}",
     ]
     return "\n".join(lines)
 
 
 def machine() -> str:
+    """Return the processors and the system."""
     try:
         found = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     except OSError:
@@ -44,6 +47,7 @@ def machine() -> str:
 
 
 def versions() -> str:
+    """Return the versions of what was tested."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_valkey()}, {packages}"
 
@@ -57,6 +61,7 @@ def _valkey() -> str:
 
 
 def commit() -> str:
+    """Return the commit, and whether files were changed."""
     git = ["git", "-C", str(CHECKOUT)]
     try:
         name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout

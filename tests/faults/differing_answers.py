@@ -1,6 +1,6 @@
-"""Why one request was answered in two ways, where that is known and allowed. Codes and PINs never differ. Pure.
+"""Explain why one request was answered in two ways, where that is permitted. Codes and PINs never differ. Pure.
 
-Equality cannot be promised where the conversation is kept in Redis alone and Redis was killed around that moment.
+Equal answers cannot be promised if the conversation is in Redis alone and Redis was killed at about that time.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 
 Line = Mapping[str, Any]
 
-LEFT_ALONE = 7.0  # seconds after it is back: web leaves it alone for five, and then connects anew
+LEFT_ALONE = 7.0  # after it is back: web waits for five seconds, then connects again
 NUMBERED = ("Numbered", "SimulatedDial")
 AWAY = "Not working now"
 BUSY, HOME = "Busy now", "1 Report"
 REFUSED = "one was a new call that a late process did not admit"
-NOT_WORKING = "one was told that it does not work now, while Redis was away"
-PUT_ASIDE = "one text was put aside while Redis was away, and is answered later"
+NOT_WORKING = "one was told that the service does not work now, while Redis was away"
+PUT_ASIDE = "one SMS was kept while Redis was away, and is answered later"
 MOVED = "the clock of web was moved between the two, which ends conversations"
 ENDED = "Sent both times; the first ended the call, since Redis could not keep it"
 
 
 def cause(line: Line, kills: Sequence[Line]) -> str:
-    """Of two answers to one request; "" where nobody knows."""
+    """Return why two answers to one request differ; "" if there is no permitted cause."""
     if any(start <= line["at"] and line["began"] <= end for start, end in _moved(kills)):
         return MOVED
     answers = line.get("one", ""), line.get("other", "")
@@ -45,7 +45,7 @@ def _cause_without_redis(line: Line) -> str:
 
 
 def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
-    """From each kill of Valkey to when web uses it again."""
+    """Yield the intervals from each kill of Valkey until web uses it again."""
     start = None
     for line in kills:
         if line["process"] == "valkey":
@@ -57,7 +57,7 @@ def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
 
 
 def _moved(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
-    """From each jump of web's clock to when it is set right and every process has seen that."""
+    """Yield the intervals from each jump of web's clock until every process has noticed that it is right again."""
     start = None
     for line in kills:
         if line["event"] == "jumped" and "web" in line["process"].split():

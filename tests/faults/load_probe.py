@@ -1,4 +1,4 @@
-"""What callers and staff notice while somebody attacks: how long each answer took, and how much memory it cost."""
+"""Measure what reporters and staff notice during an attack: seconds to each answer, and the memory of processes."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.beside import MEASURED
+from tests.faults.other_parts import TABLE_ROW
 from tokaut.local_stack.parent_death import die_with_parent
 
-WITHIN = 10.0  # seconds after which a question counts as not answered
-AT_A_TIME = 16
-LOOKS = 0.25  # seconds between two looks at the memory
+WITHIN = 10.0  # seconds after which a request counts as unanswered
+CONCURRENCY = 16
+SAMPLE_SECONDS = 0.25  # between two readings of the memory
 
 
 @dataclass
-class Noticed:
-    """`waits`: seconds to each answer, in no order; `missed`: why others had none."""
+class Latencies:
+    """`waits`: seconds to each answer, unordered; `failures`: why the other requests had none."""
 
     waits: list[float] = field(default_factory=list)
-    missed: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     @property
-    def asked(self) -> int:
-        return len(self.waits) + len(self.missed)
+    def count(self) -> int:
+        return len(self.waits) + len(self.failures)
 
     def slowest(self, share: float) -> float:
-        """Return the wait that this share of all questions stayed under; those without an answer wait longest."""
-        ordered = sorted([*self.waits, *[WITHIN] * len(self.missed)])
+        """Return the wait that this share of requests stayed below; no answer counts as longest."""
+        ordered = sorted([*self.waits, *[WITHIN] * len(self.failures)])
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def within(self, seconds: float) -> float:
-        """Return the share of all questions that were answered within so many seconds."""
-        return sum(wait <= seconds for wait in self.waits) / max(1, self.asked)
+        """Return the share of all requests that were answered within so many seconds."""
+        return sum(wait <= seconds for wait in self.waits) / max(1, self.count)
 
 
-def ask(question: Callable[[int], None], times: int, a_second: float) -> Noticed:
-    """Ask at a steady pace, however long the answers take. `question` raises where its answer is not the right one."""
-    noticed, began = Noticed(), time.monotonic()
+def probe(question: Callable[[int], None], times: int, a_second: float) -> Latencies:
+    """Send requests at a steady rate, however long the answers take. `question` raises if its answer is wrong."""
+    latencies, began = Latencies(), time.monotonic()
 
     def once(number: int) -> None:
         time.sleep(max(0.0, began + number / a_second - time.monotonic()))
@@ -54,19 +54,19 @@ def ask(question: Callable[[int], None], times: int, a_second: float) -> Noticed
         try:
             question(number)
         except (OSError, AssertionError) as why:
-            noticed.missed.append(f"{type(why).__name__}: {why}"[:200])
+            latencies.failures.append(f"{type(why).__name__}: {why}"[:200])
         else:
-            noticed.waits.append(time.monotonic() - asked_at)
+            latencies.waits.append(time.monotonic() - asked_at)
 
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         list(pool.map(once, range(times)))
-    return noticed
+    return latencies
 
 
 @contextmanager
-def flooded(act: Callable[[int], None], times: int, a_second: float, at_once: int) -> Iterator[Noticed]:
-    """Do this beside, at a steady pace and at most so many at once. What came of it is there at the end."""
-    noticed, over = Noticed(), threading.Event()
+def flood(act: Callable[[int], None], times: int, a_second: float, at_once: int) -> Iterator[Latencies]:
+    """Repeat `act` during the block, at a steady rate, at most `at_once` at a time. The result is complete after it."""
+    latencies, over = Latencies(), threading.Event()
     began = time.monotonic()
 
     def once(number: int) -> None:
@@ -76,24 +76,24 @@ def flooded(act: Callable[[int], None], times: int, a_second: float, at_once: in
         try:
             act(number)
         except (OSError, AssertionError) as why:
-            noticed.missed.append(str(why)[:200])
+            latencies.failures.append(str(why)[:200])
         else:
-            noticed.waits.append(time.monotonic() - asked_at)
+            latencies.waits.append(time.monotonic() - asked_at)
 
     with ThreadPoolExecutor(at_once) as pool:
         done = [pool.submit(once, number) for number in range(times)]
         try:
-            yield noticed
+            yield latencies
         finally:
             over.set()
             wait(done)
 
 
 @contextmanager
-def hostile(port: int, seconds: float, connections: int, *, tls: bool) -> Iterator[dict[str, int]]:
-    """Run `tests.faults.hostile` beside: most connections idle, the rest bad requests.
+def hostile_connections(port: int, seconds: float, connections: int, *, tls: bool) -> Iterator[dict[str, int]]:
+    """Run `tests.faults.hostile` during the block: most connections idle, the others with bad requests.
 
-    What is yielded is filled with what both programs saw, added up, once they have ended.
+    The yielded counts are the sums of both programs, and are filled in at the end of the block.
     """
     seen: Counter[str] = Counter()
     bad = connections // 4
@@ -113,7 +113,7 @@ def _program(port: int, seconds: float, connections: int, how: str) -> Iterator[
     with subprocess.Popen(die_with_parent(command), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            process.stdout.readline()  # all are there
+            process.stdout.readline()  # all connections were tried
             yield seen
             said, _ = process.communicate(timeout=seconds + 60)
             seen.update(json.loads(said))
@@ -122,7 +122,7 @@ def _program(port: int, seconds: float, connections: int, how: str) -> Iterator[
 
 
 class Memory:
-    """The most that these processes had resident at once, in MB: `with Memory(pids) as memory:`."""
+    """The highest resident memory of all these processes together, in MB: `with Memory(pids) as memory:`."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._pids = list(pids)
@@ -139,7 +139,7 @@ class Memory:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._over.wait(LOOKS):
+        while not self._over.wait(SAMPLE_SECONDS):
             self.most = max(self.most, self._now())
 
     def _now(self) -> float:
@@ -154,12 +154,12 @@ def _resident(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
 
 
-def tell(attack: str, noticed: Noticed, most: float, memory: Memory | None = None, **more: object) -> None:
-    """Print one row of the table: how many were answered in time, the 99th percentile, the memory."""
+def print_row(attack: str, latencies: Latencies, most: float, memory: Memory | None = None, **more: object) -> None:
+    """Print a row of the table: how many were answered in time, the 99th percentile, the memory."""
     used = f"{memory.before:.0f} to {memory.most:.0f} MB" if memory else "-"
-    others = ", ".join(f"{name} {value}" for name, value in {**more, "missed": noticed.missed[:2]}.items() if value)
+    others = ", ".join(f"{name} {value}" for name, value in {**more, "missed": latencies.failures[:2]}.items() if value)
     sys.stdout.write(
-        f"\n{MEASURED}{attack} | {noticed.within(most):.1%} of {noticed.asked} within {most:g} s "
-        f"| p50 {noticed.slowest(0.5):.2f} s, p99 {noticed.slowest(0.99):.2f} s | {used} | {others} |\n"
+        f"\n{TABLE_ROW}{attack} | {latencies.within(most):.1%} of {latencies.count} within {most:g} s "
+        f"| p50 {latencies.slowest(0.5):.2f} s, p99 {latencies.slowest(0.99):.2f} s | {used} | {others} |\n"
     )
     sys.stdout.flush()
