@@ -22,7 +22,7 @@ from gateway.admission import AdmissionControl
 from gateway.background.drills import DrillRunner
 from gateway.background.entry_codes import EntryMailboxes
 from gateway.background.erasures import ErasureReplay
-from gateway.background.housekeeping import HOST, CountryReload, Housekeeping, StatisticsFlush
+from gateway.background.housekeeping import CountryReload, Housekeeping, StatisticsFlush
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.mailbox import ReporterMailbox
@@ -49,6 +49,7 @@ from reports.store.database_check import WrongDatabase, check_ready, refuse_anot
 from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.operations import maintenance
+from reports.store.operations.spool_status import WEB, process_name
 from reports.store.spool import Spool
 from runtime import event_loop_guard, logs, metrics_files, redis_clients, tracing
 from runtime.hardening import harden
@@ -218,7 +219,7 @@ def _assemble(config: _Configuration) -> Services:
         Housekeeping, database=database, spool=spool, waiting=inbox, channels=channels, renew=renew_keys
     )
     drill_runner = DrillRunner(database, dispatcher, reducer, submitter, common.mode, wait_for=loop.run)
-    erasure_replay = ErasureReplay(database, journal, mailbox, HOST)
+    erasure_replay = ErasureReplay(database, journal, mailbox, process_name(common.host, WEB))
     leased_tasks = (
         optouts.share_keys,
         StatisticsFlush(session_store, database).move,
@@ -238,7 +239,11 @@ def _assemble(config: _Configuration) -> Services:
             database, session_store, spool, metrics, maintenance.marker_path(common.database_url, common.data)
         ),
         housekeeping=make_housekeeping(
-            dispatcher=dispatcher, erasures=erasure_replay, chores=leased_tasks, wait_for=loop.run
+            dispatcher=dispatcher,
+            erasures=erasure_replay,
+            host=common.host,
+            chores=leased_tasks,
+            wait_for=loop.run,
         ),
         numbers=CountryReload(config.countries, common.country_dir, dispatcher.renew),
         blocking=blocking,
@@ -263,7 +268,7 @@ def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatc
 def _journal(config: _Configuration, count: Callable[[str], None]) -> ErasureJournal:
     folder = journal_folder(config.common.database_url, config.common.data)
     now = config.database.now
-    return ErasureJournal(folder, HOST, is_shared=config.database.is_sqlite, now=now, count=count)
+    return ErasureJournal(folder, config.common.host, is_shared=config.database.is_sqlite, now=now, count=count)
 
 
 def _sessions(

@@ -18,7 +18,7 @@ from gateway.metrics import WebMetrics
 from gateway.sessions.store import Sessions
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.operations import maintenance
+from reports.store.operations import maintenance, spool_status
 from reports.store.operations.clock_skew import ClockSkew, format_duration, measure_skew
 from reports.store.spool import Spool
 from runtime.time_units import SECOND
@@ -44,7 +44,7 @@ class Health:
         """Return the state of all parts as JSON.
 
         The status is 503 if the database or Redis is unavailable, a clock is wrong, there is no scheduler, or a P1
-        delivery waits too long; else 200.
+        delivery waits too long; else 200. Another host that is away is named, and changes no status.
         """
         oldest, skew = self._oldest(), self._clock_skew()
         status = {
@@ -55,6 +55,7 @@ class Health:
             "spool_bad": self._spool.bad(),
             "oldest_undelivered_seconds": oldest or {},
             "clock_leads": None if skew is None or skew.leader_until is None else not skew.has_no_leader,
+            "hosts_away": self._hosts_away(),
             "wrong": [] if skew is None else [*skew.faults(), *self._no_leader(skew)],
         }
         is_up = status["database"] and status["redis"] and not status["wrong"]
@@ -91,6 +92,13 @@ class Health:
         if skew.has_no_leader and (skew.leader_until or 0) < 0:
             duration = format_duration(skew.leader_until or 0)
             yield f"No clock process has been the scheduler for {duration}. Start one: python -m workers.main clock"
+
+    def _hosts_away(self) -> list[str]:
+        """Return the processes of other hosts that have not been seen for long; none while the database is away."""
+        try:
+            return [status.host for status in spool_status.list_statuses(self._database) if status.is_away]
+        except DatabaseUnavailable:
+            return []
 
     def _clock_skew(self) -> ClockSkew | None:
         """Return what the database shows about the clocks; None while it is unavailable."""

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key.",
     "flows": "Check, draw and play the conversations.",
     "hold": "Keep a report from being purged for a time and with a reason, or end such a hold.",
+    "hosts": "Show which processes of which hosts report, and sign off a host that is gone for good.",
     "hotline": 'Test a hotline, or send reports again to one that had answered "gone".',
     "init": "Write settings, secrets and keys for one country into the new or empty FOLDER.",
     "keys": "Create, list and rotate keys and secrets.",

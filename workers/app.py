@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import platform
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,8 @@ from reports.crypto import key_files
 from reports.escalation import Priority, max_step_delays
 from reports.store.database_check import check_ready
 from reports.store.engine.database import Database
+from reports.store.operations import spool_status
+from reports.store.operations.spool_status import SpoolStatus, process_name
 from reports.store.privileges.rights import ProcessAccount
 from runtime import metrics_files, tracing
 from runtime.queue import JobQueue
@@ -86,7 +87,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     with metrics_files.claim_files(name.partition("-")[0]):
         metrics = WorkerMetrics(CollectorRegistry())
     keys = KeyRing(common.keys)
-    slot = f"{platform.node()[:40]}/{name}"
+    slot = process_name(common.host, name)
     holder = f"{slot}/{secrets.token_hex(4)}"
     sms_dispatcher = SmsDispatcher(
         database=database,
@@ -126,7 +127,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         metrics,
         slot,
         holder,
-        Heartbeat(common.data, name),
+        Heartbeat(common.data, name, lambda: spool_status.save_status(database, SpoolStatus(slot, 0, 0, 0))),
     )
 
 
@@ -209,7 +210,7 @@ def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> 
         ),
         MonitoredPart("The disk", Priority.P1, disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
     )
-    return OutageMonitor(monitored, notifier, platform.node()[:40])
+    return OutageMonitor(monitored, notifier, parts.common.host)
 
 
 def _folders(parts: WorkerServices) -> tuple[Path, ...]:

@@ -72,6 +72,7 @@ class WorkerMetrics:
             "tokaut_redis_rewritten_timestamp_seconds", "When Redis was last asked to rewrite its append-only file"
         )
         self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit chain was last signed")
+        self.hosts_away = gauge("tokaut_hosts_away", "Processes of hosts that have not been seen for five minutes")
         self.unchained = gauge("tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained")
 
 

@@ -6,7 +6,7 @@ host it sees neither web's spool nor the marker of a backup.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isinf
@@ -28,8 +28,9 @@ from reports.countries.readiness import (
 )
 from reports.crypto import key_files
 from reports.escalation import LATE_AFTER
-from reports.store.operations import maintenance, overview
+from reports.store.operations import maintenance, overview, spool_status
 from reports.store.operations.overview import OperatorOverview
+from reports.store.operations.spool_status import SpoolStatus
 from reports.store.spool import ENTRY_SUFFIX
 from runtime.time_units import MINUTE
 
@@ -48,7 +49,7 @@ class HotlineKey:
 
 @dataclass(frozen=True, slots=True)
 class ActionNeeded:
-    """Something to act on. `row_key`: the row of the page that shows it. `subject`: a priority or a hotline id."""
+    """Something to act on. `row_key`: the row of the page that shows it. `subject`: a priority, a hotline or a host."""
 
     row_key: str
     sentence: str
@@ -61,11 +62,14 @@ STUCK = "{priority}: deliveries that need manual action: {count}. See tokaut del
 LATE_STEPS = "Overdue escalations, people who could not be told: {count}"
 IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavailable."
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
+AWAY = "{host}: not seen for {count} min. Its disk may hold reports: docs/operating/host-gone.md"
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
 OLD_BACKUP_MINUTES = 60  # as in the rule of docs/reference/alerts.md
 
 
-def _needs(state: OperatorOverview, spool: int | None, backup: str) -> Iterator[ActionNeeded]:
+def _needs(
+    state: OperatorOverview, hosts: Sequence[SpoolStatus], spool: int | None, backup: str
+) -> Iterator[ActionNeeded]:
     """Yield what needs action, the most urgent first."""
     for priority, count in state.overdue.items():
         if count:
@@ -80,6 +84,9 @@ def _needs(state: OperatorOverview, spool: int | None, backup: str) -> Iterator[
         for hotline_state in state.lines
         if hotline_state.dead_since is not None
     )
+    for status in hosts:
+        if status.is_away:
+            yield ActionNeeded(status.host, AWAY, status.host, status.unseen // 60)
     if spool:
         yield ActionNeeded("spool", IN_SPOOL, count=spool)
     if backup == "never":
@@ -105,9 +112,11 @@ def reload_state(me: StaffRequest) -> Response:
 def _render_state(template: str, me: StaffRequest) -> Response:
     hotlines = sorted(services.keys)
     state = overview.load_overview(services.database, hotlines, LATE_AFTER)
+    hosts = spool_status.list_statuses(services.database)
     spool, backup = _spool(services.settings.data / "spool"), _backup()
-    needs = tuple(_needs(state, spool, backup))
+    needs = tuple(_needs(state, hosts, spool, backup))
     context: dict[str, Any] = {"found": state, "keys": _keys(hotlines), "spool": spool, "backup": backup}
+    context |= {"hosts": hosts}
     context |= {"needs": needs, "rows_marked": {need.row_key for need in needs}}
     return page(template, me=me, minutes=lambda age: age // MINUTE, **context)
 

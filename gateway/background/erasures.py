@@ -16,10 +16,10 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import MailboxClosed
 from reports.store.operations import spool_status
 from reports.store.sms import opt_outs
-from runtime.time_units import MINUTE
+from runtime.time_units import HOUR
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
-MARGIN = 5 * MINUTE  # two processes of a host may write to the journal at the same time
+MARGIN = HOUR  # the journal has the times of this host's clock, the status those of the database's
 
 log = structlog.get_logger()
 

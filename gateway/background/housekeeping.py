@@ -6,8 +6,7 @@ Once a day the counts of the day before are saved in the database. It also runs 
 from __future__ import annotations
 
 import ctypes
-import os
-import socket
+import secrets
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -32,7 +31,7 @@ from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
 from reports.store.operations.quarterly_figures import save_screen_counts
-from reports.store.operations.spool_status import SpoolStatus
+from reports.store.operations.spool_status import REPORT_SECONDS, WEB, SpoolStatus, process_name
 from reports.store.spool import Spool
 from reports.time_limits import LEASES
 from runtime.time_units import DAY_SECONDS, HOUR_SECONDS, SECOND
@@ -41,8 +40,7 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
 EVERY_SECONDS = 5
 LEASE_SECONDS = LEASES["replay"] // SECOND
 TIDY_SECONDS = 60
-HOST = socket.gethostname()[:64]
-SAY_SECONDS = 60  # between two equal rows, or two warnings, about this host's spool
+SAY_SECONDS = 60  # between two warnings about this host's spool
 
 log = structlog.get_logger()
 RELOAD_EVERY_SECONDS = 20  # a withdrawn number must disappear within a minute
@@ -75,10 +73,11 @@ class Housekeeping:
         channels: Mapping[str, Channel],
         renew: Callable[[], None],
         erasures: ErasureReplay,
+        host: str,
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """`renew`: deletes expired session keys, in each process.
+        """`renew`: deletes expired session keys, in each process. `host`: the id of this host.
 
         `chores`: run by one process at a time. `wait_for`: runs a coroutine to its end.
         """
@@ -95,7 +94,9 @@ class Housekeeping:
         self._said: SpoolStatus | None = None
         self._next_status_at = 0.0
         self._next_warning_at = 0.0
-        self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
+        self._host = process_name(host, WEB)
+        # Unlike a process number it is never that of a process in another container.
+        self._holder = f"{self._host}/{secrets.token_hex(4)}"
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -129,19 +130,19 @@ class Housekeeping:
             self._next_warning_at = time.monotonic() + SAY_SECONDS
 
     def _save_spool_status(self) -> None:
-        """Store the state of this host's spool in the database: `clock` and `tokaut watch` cannot read the folder."""
+        """Store that web runs here, and the state of its spool: `clock` and `tokaut watch` cannot read the folder."""
         if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
             return
-        status = self._spool.standing(HOST)
+        status = self._spool.standing(self._host)
         is_same = self._said is not None and (status.entries, status.bad) == (self._said.entries, self._said.bad)
         if is_same and time.monotonic() < self._next_status_at:
             return
         spool_status.save_status(self._database, status)
-        self._said, self._next_status_at = status, time.monotonic() + SAY_SECONDS
+        self._said, self._next_status_at = status, time.monotonic() + REPORT_SECONDS
 
     def _run_leased_tasks(self) -> None:
         """Replay queued SMS and run the chores, if this process holds the lease: only one of all hosts may."""
-        if leases.acquire(self._database, "replay", self._name, LEASE_SECONDS):
+        if leases.acquire(self._database, "replay", self._holder, LEASE_SECONDS):
             if replayed := self._inbox.play(self._replay):
                 log.info("sms_inbox_replayed", count=replayed)
             for task in self._chores:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from runtime import host_id
 from runtime.settings import parsers
 from runtime.settings.environment import Mode, Secret, SettingFault, env, from_environment, parse_mode
 from runtime.settings.parsers import (
@@ -45,6 +46,12 @@ class InstallationSettings:
         live=parsers.require_private_folder,
         meaning="folder for the embedded database, the spool and sockets",
     )
+    host_name: str | None = env(
+        "TOKAUT_HOST",
+        parsers.matching(host_id.PATTERN, "use at most 40 letters, digits, dots, - and _"),
+        default=None,
+        meaning="name of this host in alerts and leases, unlike that of any other (default: created in TOKAUT_DATA)",
+    )
     database: Secret[str] | None = env(
         "DATABASE_URL",
         parsers.database_address,
@@ -65,6 +72,11 @@ class InstallationSettings:
         live=lambda offset: "moves the clock, which live mode never does; remove it" if offset else None,
         meaning="seconds by which this process's clock is moved, for trying out what happens in 14 days",
     )
+
+    @property
+    def host(self) -> str:
+        """Return the id of this host, which is created in TOKAUT_DATA if there is none."""
+        return self.host_name or host_id.find_or_create(self.data)
 
     @property
     def database_url(self) -> str:

@@ -10,7 +10,9 @@ from sqlalchemy import insert, update
 
 from reports.escalation import StepName
 from reports.store.engine.database import Database
+from reports.store.operations import spool_status
 from reports.store.operations.maintenance import MARKER_NAME
+from reports.store.operations.spool_status import SpoolStatus
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
@@ -103,3 +105,13 @@ def test_spool_backup_and_keys(made: StackPlan, operator: Person, console: Conso
     assert "In the spool of this host needs you 2" in page.text and "Last backup 0 min ago" in page.text
     keys = table(page.html, "Keys")
     assert len(keys) == len(console.parts.keys) and {cells[1] for cells in keys.values()} == {"0"}
+
+
+def test_a_host_that_is_away_needs_the_operator(database: Database, operator: Person) -> None:
+    database.offset -= 7 * MINUTE + 30_000_000
+    spool_status.save_status(database, SpoolStatus("vu-web-2/web", 3, 20, 0))
+    database.offset = 0
+    spool_status.save_status(database, SpoolStatus("vu-web-1/web", 0, 0, 0))
+    page = operator.get("/operator")
+    assert table(page.html, "Hosts") == {"vu-web-1/web": ["0 min ago", "0"], "vu-web-2/web": ["7 min ago", "3"]}
+    assert "vu-web-2/web: not seen for 7 min. Its disk may hold reports" in page.text

@@ -11,7 +11,6 @@ from sqlalchemy import delete, insert, update
 from structlog.testing import capture_logs
 
 from gateway.background.erasures import ErasureReplay
-from gateway.background.housekeeping import HOST
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.safeguarding.away import database_away
@@ -33,8 +32,8 @@ def app(redis_url: str) -> Iterator[App]:
 
 def start_again(app: App) -> ErasureReplay:
     """What web does when it starts."""
-    mailroom = app.parts.housekeeping._erasing._reporter_mailbox
-    erasing = ErasureReplay(app.database, app.parts.journal, mailroom, HOST)
+    before = app.parts.housekeeping._erasing
+    erasing = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
     erasing.reapply()
     return erasing
 

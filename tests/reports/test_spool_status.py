@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from reports.crypto import RecordCipher
 from reports.store.database_check import WrongDatabase, refuse_another_key
-from reports.store.engine.database import Database
+from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
 from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.spool_status import SpoolStatus
@@ -19,9 +20,13 @@ from tests.support import databases
 from tests.workers.filings import SECOND, Desk
 from tests.workers.room import Room
 from tokaut.commands.watch import next_action
+from workers.heartbeat import Heartbeat
+from workers.jobs.alerts import SURE_SECONDS
+from workers.notifications.texts import Alert
+from workers.thread_pool import BackgroundPool
 
 OLD, NEW, WRONG = (bytes([n]) * 32 for n in (1, 2, 3))
-EMPTY = SpoolStatus("host-a", 0, 0, 0)
+EMPTY = SpoolStatus("host-a/web", 0, 0, 0)
 LEADS = ClockSkew(leader_until=10 * SECOND)
 
 
@@ -50,10 +55,10 @@ def test_a_key_may_be_rotated_and_the_old_one_removed(database: Database) -> Non
 def test_what_a_host_says_replaces_what_it_said(database: Database) -> None:
     for said in (EMPTY, replace(EMPTY, entries=3, oldest=20, bad=1)):
         spool_status.save_status(database, said)
-    spool_status.save_status(database, SpoolStatus("host-b", 0, 0, 0))
+    spool_status.save_status(database, SpoolStatus("host-b/web", 0, 0, 0))
     assert [(one.host, one.entries, one.bad) for one in spool_status.list_statuses(database)] == [
-        ("host-a", 3, 1),
-        ("host-b", 0, 0),
+        ("host-a/web", 3, 1),
+        ("host-b/web", 0, 0),
     ]
 
 
@@ -84,3 +89,71 @@ def test_on_call_and_watch_are_told(tmp_path: Path, said: SpoolStatus, why: list
     shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
     assert ("docs/operating/spool.md" in shown) == bool(why)
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "priority", "words"),
+    [
+        (EMPTY, "P2", "Its spool was empty"),
+        (replace(EMPTY, entries=3, oldest=20), "P1", "may hold 3 reports (the oldest 20 s old then)"),
+        (SpoolStatus("host-a/urgent-1", 0, 0, 0), "P2", "Its spool was empty"),
+        (SpoolStatus("host-a", 0, 0, 0), "", ""),  # written by a release that did not report all the time
+    ],
+)
+def test_a_host_that_is_away_is_told_of_once_it_is_sure(
+    tmp_path: Path, said: SpoolStatus, priority: str, words: str
+) -> None:
+    database = databases.with_tables(f"sqlite:///{tmp_path}/tokaut.db")
+    spool_status.save_status(database, said)
+    room = Room(Desk.at(database, tmp_path / "keys"))
+    database.offset += 5 * MINUTE - 30 * SECOND
+    assert told(room) == []
+    database.offset += 40 * SECOND
+    assert told(room) == [], "after an outage every host is unseen until it has reported"
+    alerts = told(room, SURE_SECONDS)
+    assert [(one.reason, one.subject_id, one.priority) for one in alerts] == (
+        [("host_away", said.host, priority)] if priority else []
+    )
+    assert all(words in one.action and "docs/operating/host-gone.md" in one.action for one in alerts)
+    assert told(room, 3599) == []
+    assert told(room, 1) == alerts
+    shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
+    assert ("docs/operating/host-gone.md" in shown) == bool(priority)
+    spool_status.save_status(database, replace(said, entries=0))
+    assert told(room, 3600) == [], "it is back"
+    room.finish()
+    database.close()
+
+
+def told(room: Room, after: int = 0) -> list[Alert]:
+    """What one clock process tells `after` so many seconds."""
+    room.time.now += after
+    before = len(room.notifier.alerts)
+    room.alert_sender.tell()
+    room.alert_sender.finish()
+    room.alert_sender._pool = BackgroundPool(1)  # one that has finished takes nothing more
+    return room.notifier.alerts[before:]
+
+
+def test_a_worker_reports_each_minute_and_never_for_web(database: Database, tmp_path: Path) -> None:
+    beats = Heartbeat(tmp_path, "urgent-1", lambda: save_as_worker(database, "host-a/urgent-1"))
+    for _ in range(3):
+        beats.beat()
+    assert [one.host for one in spool_status.list_statuses(database)] == ["host-a/urgent-1"]
+    if not database.is_sqlite:
+        with pytest.raises(DatabaseUnavailable):
+            save_as_worker(database, "host-a/web")
+
+
+def save_as_worker(database: Database, name: str) -> None:
+    """Save with the rights of a worker's role."""
+    with patch.dict(databases.SET_ROLE, {"spool_status": "SET ROLE tokaut_worker"}):
+        spool_status.save_status(database, SpoolStatus(name, 0, 0, 0))
+
+
+def test_a_host_whose_own_clock_is_wrong_is_seen(database: Database) -> None:
+    if not database.is_sqlite:
+        with patch.object(Database, "now", lambda self: 0):
+            spool_status.save_status(database, EMPTY)
+        [found] = spool_status.list_statuses(database)
+        assert found.unseen < 60

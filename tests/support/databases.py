@@ -130,6 +130,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "pin_throttle.count_recent_failures",
         "quarterly_figures",
         "retention",
+        "spool_status.forget",
         "steps",
     ),
 }

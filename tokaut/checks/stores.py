@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from socket import gethostname
 from typing import Any
 
 from redis import Redis
@@ -24,8 +23,9 @@ from reports.store import audit_log
 from reports.store.database_check import OTHER_STORE_KEY, key_check_values
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import spool_status
-from reports.store.operations.spool_status import SpoolStatus
+from reports.store.operations.spool_status import WEB, SpoolStatus, process_name
 from reports.store.spool import Spool
+from runtime import host_id
 from runtime.redis_clients import describe_error, queue_client, session_client
 from runtime.settings import (
     CommonSettings,
@@ -127,7 +127,7 @@ def session_key_faults(data: Path) -> Iterator[str]:
 
 
 def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
-    """Yield a sentence for each host whose spool holds reports for too long, or reports that cannot be decrypted."""
+    """Yield a sentence for each host that is away, or whose spool holds reports for too long or that do not open."""
     settings = None if of_worker else collect_settings([WebSecrets], environ)[0]
     cipher = RecordCipher(settings[WebSecrets].store_key.reveal()) if settings and WebSecrets in settings else None
     statuses: dict[str, SpoolStatus] = {}
@@ -143,7 +143,8 @@ def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worke
                     yield OTHER_STORE_KEY
     with suppress(OSError):  # web's folder, which no other account may enter
         if cipher and (folder := common.data / "spool").is_dir():
-            own_status = Spool(folder, cipher).standing(gethostname()[:64])
+            host = common.host_name or host_id.find(common.data) or "this host"
+            own_status = Spool(folder, cipher).standing(process_name(host, WEB))
             statuses[own_status.host] = own_status
     for status in statuses.values():
         yield from status.faults()

@@ -18,7 +18,7 @@ from reports.store.cases import case_actions, drafts
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
-from reports.store.operations import clock_skew, delivery_actions, drill_runs
+from reports.store.operations import clock_skew, delivery_actions, drill_runs, spool_status
 from reports.store.sms import messages, on_call
 from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, JobQueue, QueueName
 from runtime.time_units import HOUR, SECOND
@@ -186,7 +186,8 @@ class ClockJobs:
         self._metrics.unchained.set(age / SECOND)
 
     def undelivered(self) -> None:
-        """Set the metrics of undelivered reports and of open circuit breakers."""
+        """Set the metrics of undelivered reports, of open circuit breakers and of hosts that are away."""
+        self._metrics.hosts_away.set(sum(status.is_away for status in spool_status.list_statuses(self._database)))
         counts = outbox.count_undelivered(self._database)
         for state, priority in product(UNDELIVERED, PRIORITIES):
             self._metrics.deliveries.labels(state, priority).set(counts.get((state, priority), 0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -12,15 +12,26 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import delivery_alerts
 from reports.store.mailboxes import pin_throttle
 from reports.store.operations import spool_status
+from reports.store.operations.spool_status import REPORT_SECONDS, SpoolStatus
 from reports.store.sms import messages
 from runtime.time_units import DAY, HOUR, SECOND
 from workers.notifications.on_call import Notifier
-from workers.notifications.texts import ALERT_ADVICE, ALERT_RULES, NO_HOTLINE, SMS_ADVICE, Alert, group_alerts
+from workers.notifications.texts import (
+    ALERT_ADVICE,
+    ALERT_RULES,
+    NO_HOTLINE,
+    SMS_ADVICE,
+    Alert,
+    group_alerts,
+    host_away,
+)
 from workers.retry_policy import POLICIES
 from workers.sms import dispatcher
 from workers.thread_pool import BackgroundPool
 
 RETRY_SECONDS = 60  # after nobody could be notified
+# After an outage of the database, and after a start, every host is unseen until it has reported.
+SURE_SECONDS = REPORT_SECONDS + 15
 
 log = structlog.get_logger()
 
@@ -39,6 +50,7 @@ class AlertSender:
         self._not_before = 0.0
         self._told_at: dict[tuple[str, str], float] = {}
         self._waiting: list[Alert] = []
+        self._away_since: dict[str, float] = {}
 
     def add(self, alert: Alert) -> None:
         """Queue an alert of a single event; it stays queued until somebody was notified."""
@@ -58,7 +70,7 @@ class AlertSender:
             *group_alerts(delivery_alerts.list_due(self._database, ALERT_RULES)),
             *self._unroutable(),
         ]
-        alerts += [*self._pin_failures(), *self._sms(), *self._spools()]
+        alerts += [*self._pin_failures(), *self._sms(), *self._hosts()]
         if alerts:
             self._pool.do(lambda: self._send_all(alerts))
 
@@ -99,20 +111,24 @@ class AlertSender:
             alerts.append(Alert("", "pin_guessed", Priority.P3, ALERT_ADVICE["pin_guessed"], problem="locked"))
         return alerts
 
-    def _spools(self) -> list[Alert]:
-        """Alert of reports that wait in a host's spool and that no hotline has: hourly, until there are none."""
-        troubles = [
-            ("spool_bad", Priority.P1, status) for status in spool_status.list_statuses(self._database) if status.bad
+    def _hosts(self) -> list[Alert]:
+        """Alert of hosts that are away, and of reports in a spool that no hotline has: hourly, until it is over."""
+        statuses = spool_status.list_statuses(self._database)
+        alerts = [
+            Alert(status.host, why, Priority.P1, ALERT_ADVICE[why])
+            for status in statuses
+            for why, is_so in (("spool_bad", status.bad), ("spool_waits", status.is_late and not status.is_away))
+            if is_so
         ]
-        troubles += [
-            ("spool_waits", Priority.P1, status)
-            for status in spool_status.list_statuses(self._database)
-            if status.is_late
-        ]
-        due = [
-            (why, priority, status.host) for why, priority, status in troubles if self._is_due(why, status.host, HOUR)
-        ]
-        return [Alert(host, why, priority, ALERT_ADVICE[why]) for why, priority, host in due]
+        alerts += [host_away(status) for status in self._surely_away(statuses)]
+        return [alert for alert in alerts if self._is_due(alert.reason, alert.subject_id, HOUR)]
+
+    def _surely_away(self, statuses: Sequence[SpoolStatus]) -> list[SpoolStatus]:
+        """Return the hosts that have been away for longer than a host needs to report, as seen by this process."""
+        now = self._monotonic()
+        away = [status for status in statuses if status.is_away]
+        self._away_since = {status.host: self._away_since.get(status.host, now) for status in away}
+        return [status for status in away if now - self._away_since[status.host] >= SURE_SECONDS]
 
     def _sms(self) -> list[Alert]:
         rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)

@@ -18,6 +18,7 @@ from reports.delivery import DeliveryState
 from reports.escalation import Priority
 from reports.store.escalation.delivery_alerts import AlertRules, DueAlert
 from reports.store.escalation.steps import EscalationState
+from reports.store.operations.spool_status import SpoolStatus
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
 from workers.retry_policy import POLICIES
@@ -109,6 +110,14 @@ class Alert:
         if len(self.reports) > MAX_LISTED_REPORTS:
             lines.append(f"and {len(self.reports) - MAX_LISTED_REPORTS} more: tokaut deliveries list")
         return "\n".join(lines) + "\n"
+
+
+def host_away(status: SpoolStatus) -> Alert:
+    """Return the alert of a host that has not been seen: P1 if it may hold reports that no hotline has."""
+    held = f"It may hold {status.may_hold}." if status.may_hold else "Its spool was empty."
+    minutes = status.unseen // 60
+    advice = f"Nothing was heard of this host for {minutes} min. {held} Start it: docs/operating/host-gone.md"
+    return Alert(status.host, "host_away", Priority.P1 if status.may_hold else Priority.P2, advice)
 
 
 def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:

@@ -1,42 +1,75 @@
-"""Store the spool status of each web host, and the check values of the store key."""
+"""Store when each process of each host was last seen and what its spool holds, and check values of the store key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
+from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
 
 LATE_SECONDS = 300  # an entry that has waited for longer is reported to a person
-DOCS_PAGE = "docs/operating/spool.md"
+AWAY_SECONDS = 300  # a process that has not been seen for longer is reported to a person
+REPORT_SECONDS = 60  # each process writes its row at least as often
+WEB = "web"
+DOCS_PAGE, AWAY_PAGE = "docs/operating/spool.md", "docs/operating/host-gone.md"
+
+
+def process_name(host: str, process: str) -> str:
+    """Return the name of a process in the table. `process`: web, or urgent-1, standard-1, clock-1."""
+    return f"{host}/{process}"
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolStatus:
-    """The spool of one host. `oldest`: the age of its oldest entry in seconds; `bad`: entries that do not open."""
+    """A process of one host, and the spool on that host's disk if the process is web.
+
+    `host`: the name of the process, or the host name alone if an earlier release wrote it. `oldest`: the age of its
+    oldest entry in seconds; `bad`: entries that do not open; `unseen`: seconds since the process last reported.
+    """
 
     host: str
     entries: int
     oldest: int
     bad: int
+    unseen: int = 0
 
     @property
     def is_late(self) -> bool:
         """Return whether an entry has waited longer than draining takes once the database is available."""
         return self.entries > 0 and self.oldest > LATE_SECONDS
 
+    @property
+    def is_away(self) -> bool:
+        """Return whether nothing was heard of the process for too long. A row of an earlier release never is."""
+        return "/" in self.host and self.unseen > AWAY_SECONDS
+
+    @property
+    def may_hold(self) -> str:
+        """Return what its disk may hold, for a sentence; "" if its spool was empty when it was last seen."""
+        count = self.entries + self.bad
+        waited = max(0, self.oldest - self.unseen)
+        return f"{count} report{'s' if count != 1 else ''} (the oldest {waited} s old then)" if count else ""
+
     def faults(self) -> Iterator[str]:
         """Yield one sentence for each fault, and what to do about it."""
+        if self.is_away:
+            held = f" and may hold {self.may_hold}" if self.may_hold else ""
+            yield (
+                f"{self.host} has not been seen for {self.unseen // 60} min{held}. Start it. If that host is gone for "
+                f"good: tokaut hosts forget {self.host}. {AWAY_PAGE}"
+            )
         if self.bad:
             yield (
                 f"{self.bad} entries of the spool on {self.host} do not open; each is a report that no hotline has. Is "
                 f"TOKAUT_STORE_KEY the key they were written with? {DOCS_PAGE}"
             )
-        if self.is_late:
+        if self.is_late and not self.is_away:
             yield (
                 f"{self.entries} reports wait in the spool on {self.host}, the oldest for {self.oldest // 60} min, and "
                 f"no hotline has them. Is the database up, and web? {DOCS_PAGE}"
@@ -44,9 +77,9 @@ class SpoolStatus:
 
 
 def save_status(database: Database, spooled: SpoolStatus) -> None:
-    """Store the spool status of a host. Raises DatabaseUnavailable."""
-    h, now = t.host.c, database.now()
-    values = {"seen_at": now, "spool_entries": spooled.entries, "spool_seconds": spooled.oldest}
+    """Store that a process is there, and the status of its spool. Raises DatabaseUnavailable."""
+    h = t.host.c
+    values = {"seen_at": database.now_sql(), "spool_entries": spooled.entries, "spool_seconds": spooled.oldest}
     values |= {"spool_bad": spooled.bad}
     with database.write() as connection:
         if not connection.execute(update(t.host).where(h.name == spooled.host).values(values)).rowcount:
@@ -54,7 +87,7 @@ def save_status(database: Database, spooled: SpoolStatus) -> None:
 
 
 def last_seen(database: Database, host: str) -> int | None:
-    """Return when this host last stored its status, in microseconds; None if it never did.
+    """Return when a process last stored its status, in microseconds of the database's clock; None if it never did.
 
     Raises DatabaseUnavailable.
     """
@@ -63,20 +96,29 @@ def last_seen(database: Database, host: str) -> int | None:
 
 
 def list_statuses(database: Database) -> list[SpoolStatus]:
-    """Return the last status of each host. The age of the oldest entry grows until its host reports again.
+    """Return the last status of each process. The age of the oldest entry grows until it reports again.
 
     Raises DatabaseUnavailable.
     """
     h = t.host.c
     query = select(h.name, h.spool_entries, h.spool_seconds, h.spool_bad, h.seen_at).order_by(h.name)
     with database.read() as connection:
-        now = database.now()
-        return [
-            SpoolStatus(
-                row.name, row.spool_entries, row.spool_seconds + max(0, now - row.seen_at) // SECOND, row.spool_bad
-            )
-            for row in connection.execute(query)
-        ]
+        now = database.moment(connection)
+        return [_status(row, max(0, now - row.seen_at) // SECOND) for row in connection.execute(query)]
+
+
+def _status(row: Any, unseen: int) -> SpoolStatus:
+    return SpoolStatus(row.name, row.spool_entries, row.spool_seconds + unseen, row.spool_bad, unseen)
+
+
+def forget(database: Database, name: str, actor: str) -> None:
+    """Delete the row of a process that is gone for good. Raises DatabaseUnavailable.
+
+    A process that still runs writes its row again within `REPORT_SECONDS`.
+    """
+    with database.write() as connection:
+        if connection.execute(delete(t.host).where(t.host.c.name == name)).rowcount:
+            audit_log.append(connection, actor, "host_forgotten", name, database.now())
 
 
 def matches_store_key(database: Database, values: Sequence[bytes]) -> bool:

@@ -20,6 +20,7 @@ VERSION = "alembic_version"  # Alembic's own table
 AUDIT_COLUMNS = "(audit_id, at, actor, act, object_id)"  # only the scheduler writes the columns of the chain
 BREAKER_ACCESS = "SELECT; INSERT; UPDATE (failures, open_until, opened_times, dead_since)"
 OPT_OUT_ACCESS = "INSERT; SELECT (caller_key)"
+HOST_ACCESS = "SELECT; INSERT; UPDATE (seen_at, spool_entries, spool_seconds, spool_bad)"
 ATTEMPT_COLUMNS = "state, attempt, next_at, lease_until, lease_by, last_class"
 
 # Table → role → "PRIVILEGE (columns); PRIVILEGE"; without columns: the whole row.
@@ -163,7 +164,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "tallied": {CLOCK: "SELECT; INSERT; UPDATE (until, settled)"},
     "screen_tally": {WEB: "INSERT", CLOCK: "SELECT; DELETE"},
     "figure": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
-    "host": {WEB: "SELECT; INSERT; UPDATE (seen_at, spool_entries, spool_seconds, spool_bad)", CLOCK: "SELECT"},
+    "host": dict.fromkeys((WEB, WORKER), HOST_ACCESS) | {CLOCK: f"{HOST_ACCESS}; DELETE", CONSOLE: "SELECT"},
     "key_check": {WEB: "SELECT; INSERT"},
     "made_for": dict.fromkeys(ROLES, "SELECT"),
     VERSION: dict.fromkeys(ROLES, "SELECT"),
@@ -180,6 +181,7 @@ NOT_STAFF = "NOT starts_with(actor, 'staff:')"
 ABOUT_OWN_DELIVERIES = (
     f"EXISTS (SELECT FROM delivery d WHERE d.hotline = ANY ({HOTLINES}) AND object_id IN (d.delivery_id, d.report_id))"
 )
+NOT_WEB = "right(name, 4) <> '/web'"
 ALL_ROWS = "true"
 # Audit entries are kept for three years, except in training; by the database's own clock, which no setting moves.
 OLD_ENOUGH = (
@@ -285,6 +287,8 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
         (CONSOLE, "SELECT"): RowPolicy(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_OWN_DELIVERIES}"),
         (CONSOLE, "INSERT"): RowPolicy(OWN_STAFF),
     },
+    # A worker reports for itself: web's row says what the spool holds.
+    "host": {(WORKER, privilege): RowPolicy(NOT_WEB) for privilege in ("INSERT", "UPDATE")},
     # Web sees whether a scheduler holds the lease. It cannot take that lease: it could stop all deliveries.
     "lease": {(WEB, "SELECT"): RowPolicy(ALL_ROWS)}
     | {(WEB, privilege): RowPolicy("name = 'replay'") for privilege in ("INSERT", "UPDATE")},
