@@ -24,6 +24,7 @@ ALLOWED_JOBS = frozenset({DELIVER_JOB, SEND_SMS_JOB})
 
 QueueName = Literal["urgent", "standard"]
 QUEUE_NAMES: Final[tuple[QueueName, ...]] = get_args(QueueName)
+WAKING_JOBS = 2  # jobs that wait: one to wake the worker, and one with which a long backlog continues
 JOB_TIMEOUT_SECONDS = 40  # a job leases rows for 15 s, and its last delivery may take 20 s
 
 
@@ -73,8 +74,13 @@ class JobQueue:
         self._redis.close()
 
     def put(self, job: str, item: str, speed: QueueName) -> bool:
-        """Queue an id. Return False if Redis did not accept it; the scheduler then finds it in the database."""
+        """Queue an id. Return False if Redis did not accept it; the scheduler then finds it in the database.
+
+        A delivery is not queued if jobs wait in the queue: after each of them the worker delivers all that is due.
+        """
         try:
+            if job == DELIVER_JOB and self._queues[speed].count >= WAKING_JOBS:
+                return True
             self._queues[speed].enqueue_call(
                 job,
                 args=(item,),

@@ -33,6 +33,7 @@ from runtime.settings import CommonSettings, Mode, OperatorSettings, SettingErro
 from workers.clock.jobs import ClockJobs
 from workers.clock.scheduler import Scheduler
 from workers.delivery.registry import HotlineDependencies, build_connectors
+from workers.delivery.under_way import AT_ONCE, DeliveriesUnderWay
 from workers.heartbeat import Heartbeat
 from workers.jobs.alerts import AlertSender
 from workers.jobs.answer_notices import AnswerNotices
@@ -79,8 +80,8 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     common, operator = settings[CommonSettings], settings[OperatorSettings]
     tracing.configure(name.partition("-")[0], common.traces)
     countries = _countries(common)
-    database = Database(common.database_url, offset=common.clock_offset)
     account: ProcessAccount = "clock" if name.startswith("clock") else "worker"
+    database = Database(common.database_url, threads=AT_ONCE + 2, offset=common.clock_offset)
     if reason := check_ready(database, common.mode, account):
         sys.stderr.write(f"{reason}\n")
     key_files.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)
@@ -116,6 +117,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         metrics=metrics,
         stopping=stopping,
         between=InterleavedSms(sms_dispatcher) if name.startswith("urgent") else _no_sms,
+        under_way=None if account == "clock" else DeliveriesUnderWay(),
     )
     return WorkerServices(
         common,

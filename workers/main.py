@@ -68,15 +68,33 @@ class JobTimeout(UnixSignalDeathPenalty):
 
 
 class QueueWorker(SimpleWorker):
-    """An RQ worker that reconnects soon after Redis is back, and tells the running job that it has to stop."""
+    """An RQ worker that reconnects soon after Redis is back, and tells the running job that it has to stop.
+
+    `deliver_due` is called after each job, also one that was refused: whatever waits in the queue wakes the worker, so
+    web need not queue a job for each delivery.
+    """
 
     max_connection_wait_time = 2.0
     death_penalty_class = JobTimeout
 
-    def __init__(self, *arguments: Any, stopping: threading.Event, beat: Callable[[], None], **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        stopping: threading.Event,
+        beat: Callable[[], None],
+        deliver_due: Callable[[], None],
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **settings)
         self._stopping = stopping
         self._beat = beat
+        self._deliver_due = deliver_due
+
+    def perform_job(self, *arguments: Any, **settings: Any) -> bool:
+        """Run a job, then deliver what is due."""
+        is_done = super().perform_job(*arguments, **settings)
+        self._deliver_due()
+        return is_done
 
     def heartbeat(self, *arguments: Any, **settings: Any) -> None:
         """Note in Redis, and for the health check, that the main loop runs; RQ calls this between jobs."""
@@ -147,6 +165,7 @@ def _work_once(parts: WorkerServices, queue: QueueName, job_class: type[AllowedJ
             log_job_description=False,
             stopping=stopping,
             beat=parts.heartbeat.beat,
+            deliver_due=partial(deliver.deliver_due, parts.delivery_runner, queue),
         )
         worker.work(logging_level="WARNING")
     except (RedisError, OSError):
@@ -185,6 +204,7 @@ def run(kind: ProcessKind, parts: WorkerServices, environ: Mapping[str, str], st
         log.info("started")
         _release_slot(parts, stopping)
         run_queue_worker(parts, kind, stopping)
+        parts.delivery_runner.finish()
     parts.database.close()
     log.info("stopped")
 

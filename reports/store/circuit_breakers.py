@@ -32,6 +32,12 @@ def allows_delivery(now: ColumnElement[int]) -> ColumnElement[bool]:
     return or_(d.priority == Priority.P1, ~is_paused) & ~is_gone
 
 
+def has_failed(hotline: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether the last request to the hotline failed."""
+    h = t.hotline_state.c
+    return exists().where(h.hotline == hotline, h.failures > 0)
+
+
 def start_probe(connection: Connection, hotline: str, now: int) -> None:
     """Let other deliveries wait while the first one after a pause probes the hotline. Does nothing without a pause."""
     connection.execute(_START_PROBE, {"whose": hotline, "now": now, "until": now + PROBE_PERIOD})

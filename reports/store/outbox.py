@@ -134,10 +134,12 @@ _MODE, _BODY, _MESSAGE = _mode_query(), _body_query(), _message_query()
 
 # Leases and outcomes, for workers
 
-# Concurrent urgent requests to one hotline. A hotline that hangs blocks each for 20 s. Three threads send urgent
-# deliveries, one of a worker and two of the scheduler, so one remains free. Two threads send standard deliveries; there
-# the limit is one less.
-URGENT_AT_ONCE = 2
+# Requests under way to one hotline, of all workers together, for urgent and for other deliveries each. A hotline that
+# answers may get as many as its distance needs; a worker that died or hangs holds at most eight of them.
+AT_ONCE = 12
+# Of a hotline whose last request failed the next may hang for 20 s each, so it gets few until one succeeds. For other
+# deliveries than urgent ones the limit is one less.
+FAILING_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,10 @@ class DeliveryFailure:
 
 
 def is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
-    """Return whether a row of `delivery` is due, not leased, and neither its breaker nor its slots prevent it."""
+    """Return whether a row of `delivery` is due, not leased, and neither its breaker nor its slots prevent it.
+
+    Two deliveries of one report never go to a hotline at once: an update would overtake the report.
+    """
     d = t.delivery.c
     available = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE_TIME))
     is_attempt_due = is_due(d.next_at, now, period_by_column(DELIVERY_ATTEMPT, d.priority))
@@ -178,13 +183,18 @@ def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
     d, leased_delivery = t.delivery.c, t.delivery.alias("held").c
     urgent = d.priority.in_(URGENT)
     is_live = and_(
+        leased_delivery.hotline == d.hotline,
         leased_delivery.state == DeliveryState.DUE,
         leased_delivery.lease_until.is_not(None),
         is_ahead(leased_delivery.lease_until, now, LEASE_TIME),
     )
-    is_alike = and_(leased_delivery.hotline == d.hotline, leased_delivery.priority.in_(URGENT) == urgent)
-    count = select(func.count()).where(is_alike, is_live).correlate(t.delivery).scalar_subquery()
-    return count < case((urgent, URGENT_AT_ONCE), else_=URGENT_AT_ONCE - 1)
+    is_of_this_report = leased_delivery.report_id == d.report_id
+    is_alike = leased_delivery.priority.in_(URGENT) == urgent
+    # One of the same report takes all slots.
+    taken = func.sum(case((is_of_this_report, AT_ONCE), (is_alike, 1), else_=0))
+    count = select(func.coalesce(taken, 0)).where(is_live).correlate(t.delivery).scalar_subquery()
+    when_failing = case((urgent, FAILING_AT_ONCE), else_=FAILING_AT_ONCE - 1)
+    return count < case((circuit_breakers.has_failed(d.hotline), when_failing), else_=AT_ONCE)
 
 
 def lease(database: Database, delivery_id: str, holder: str) -> LeasedDelivery | None:
@@ -212,21 +222,28 @@ def _lease_query(database: Database) -> Any:
     )
 
 
-def lease_next(database: Database, priorities: Sequence[Priority], holder: str) -> LeasedDelivery | None:
+def lease_next(
+    database: Database, priorities: Sequence[Priority], holder: str, full: Sequence[str] = ()
+) -> LeasedDelivery | None:
     """Lease the most urgent delivery that is due; None if there is none. One that failed is due later: it blocks none.
 
-    The search locks nothing, so it can pass over thousands of deliveries to a hotline without a free slot.
+    `full`: hotlines to which no more are begun now. The search locks nothing, so it can pass over thousands of
+    deliveries to a hotline without a free slot.
     """
     tried: list[str] = []  # leased or locked by another worker meanwhile
-    while (delivery_id := _find_leasable(database, priorities, tried)) is not None:
+    while (delivery_id := _find_leasable(database, priorities, tried, full)) is not None:
         if leased := lease(database, delivery_id, holder):
             return leased
         tried.append(delivery_id)
     return None
 
 
-def _find_leasable(database: Database, priorities: Sequence[Priority], tried: Sequence[str]) -> str | None:
+def _find_leasable(
+    database: Database, priorities: Sequence[Priority], tried: Sequence[str], full: Sequence[str]
+) -> str | None:
     available, limit = database.once(_leasable_query), len(tried) + 1
+    if full:
+        available = available.where(t.delivery.c.hotline.not_in(full))
     with database.read() as connection:
         for priority_code in sorted(priorities):
             delivery_ids = connection.execute(available, {"one": priority_code, "most": limit}).scalars().all()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 import redis
 from rq.job import Job
 
-from runtime.queue import DELIVER_JOB, AllowedJob, JobNotAllowed, JobQueue, open_queue
+from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, AllowedJob, JobNotAllowed, JobQueue, open_queue
 from runtime.redis_clients import queue_client
 from runtime.settings import RedisAddress
 
@@ -65,6 +66,19 @@ def test_an_id_stands_on_the_queue_once(redis_url: str) -> None:
         assert hurry.put(DELIVER_JOB, ID, "urgent")
         assert hurry.put(DELIVER_JOB, ID, "urgent")
         assert open_queue("urgent", client).count == 1
+
+
+def test_a_backlog_needs_two_jobs_and_an_sms_its_own(redis_url: str) -> None:
+    with queue_client(RedisAddress(redis_url)) as client:
+        hurry, queue = JobQueue(client), open_queue("urgent", client)
+        ids = [str(uuid.uuid4()) for _ in range(6)]
+        assert all(hurry.put(DELIVER_JOB, each, "urgent") for each in ids)
+        assert queue.count == 2
+        assert hurry.put(SEND_SMS_JOB, ids[0], "urgent")
+        assert queue.count == 3
+        queue.empty()
+        assert hurry.put(DELIVER_JOB, ids[0], "urgent")
+        assert queue.count == 1
 
 
 def test_a_queue_that_is_away_is_no_error() -> None:

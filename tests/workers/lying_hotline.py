@@ -32,6 +32,7 @@ class Answer:
     body: bytes = b"ok"
     how: How = "plainly"
     echo_id: bool = False  # give the request's webhook-id back
+    keeps: bool = False  # take another request on the same connection
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,12 @@ class LyingHotline:
             if self._tls:
                 line = self._tls.wrap_socket(line, server_side=True)
             with line:
-                taken = _read(line)
-                if taken is None:
-                    return
-                self.taken.append(taken)
-                answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-                self._give(line, answer, taken)
+                while (taken := _read(line)) is not None:
+                    self.taken.append(taken)
+                    answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                    self._give(line, answer, taken)
+                    if not answer.keeps:
+                        return
 
     def _give(self, line: socket.socket, answer: Answer, taken: Taken) -> None:
         headers = {"Content-Length": str(len(answer.body))} | dict(answer.headers)

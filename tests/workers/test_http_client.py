@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -159,3 +162,85 @@ def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
         target = parse_target(f"http://two.example:{hotline.port}/", [f"two.example:{hotline.port}"], live=False)
         client = HttpClient(resolve=lambda *_: ["127.0.0.9", "127.0.0.1"], limits=SHORT)
         assert client.post(target, b"{}", {}).status == 200
+
+
+# A client that keeps connections
+
+
+KEEPS = Answer(204, body=b"", keeps=True)
+
+
+def keeping(addresses: Callable[[], list[str]] = lambda: ["127.0.0.1"]) -> HttpClient:
+    return HttpClient(limits=SHORT, keep=2, resolve=lambda *_: addresses())
+
+
+def test_a_connection_is_used_again_and_the_name_is_looked_up_each_time() -> None:
+    asked: list[bool] = []
+
+    def looked_up() -> list[str]:
+        asked.append(True)
+        return ["127.0.0.1"]
+
+    with LyingHotline([KEEPS]) as hotline:
+        client = keeping(looked_up)
+        for _ in range(3):
+            assert client.post(to(hotline), b"{}", {}).status == 204
+        del client  # closes it
+        assert hotline.connections == 1
+        assert "connection" not in hotline.taken[0].headers
+    assert len(asked) == 3
+
+
+@pytest.mark.rule("X-18")
+@pytest.mark.parametrize(
+    ("now", "why"), [(["127.0.0.2"], "not_reached"), ([], "dns"), (["127.0.0.1", "10.0.0.1"], "private_address")]
+)
+def test_a_kept_connection_is_not_used_once_its_name_leads_elsewhere(now: list[str], why: str) -> None:
+    addresses = ["127.0.0.1"]
+    with LyingHotline([KEEPS]) as hotline:
+        client = keeping(lambda: addresses)
+        target = to(hotline)
+        assert client.post(target, b"{}", {}).status == 204
+        addresses[:] = now
+        if why == "private_address":
+            target = replace(target, listed=False)
+        with pytest.raises(NoResponse) as caught:
+            client.post(target, b"{}", {})
+        assert (caught.value.reason, caught.value.sent) == (why, False)
+        del client
+    assert len(hotline.taken) == 1
+
+
+def test_a_request_that_finds_its_connection_closed_goes_over_a_new_one() -> None:
+    with LyingHotline([Answer(204, body=b"")]) as hotline:  # closes without saying so
+        client = keeping()
+        for _ in range(3):
+            assert client.post(to(hotline), b"{}", {}).status == 204
+        del client
+    assert len(hotline.taken) == hotline.connections == 3
+
+
+def test_an_answer_that_nobody_asked_for_is_no_receipt_for_the_next_request() -> None:
+    twice = Answer(200, body=b"okHTTP/1.1 200 Said\r\nContent-Length: 0\r\n\r\n", headers={"Content-Length": "2"})
+    with LyingHotline([replace(twice, keeps=True), Answer(503)]) as hotline:
+        client = keeping()
+        assert [client.post(to(hotline), b"{}", {}).status for _ in range(2)] == [200, 503]
+        del client
+    assert hotline.connections == 2
+
+
+@pytest.mark.parametrize("how", ["half_body", "endless", "reset", "never"])
+def test_a_connection_with_an_answer_that_is_not_whole_is_not_kept(how: str) -> None:
+    with LyingHotline([Answer(200, how=how, keeps=True), KEEPS]) as hotline:
+        client = keeping()
+        with suppress(NoResponse):
+            client.post(to(hotline), b"{}", {})
+        assert client.post(to(hotline), b"{}", {}).status == 204
+        del client
+        assert hotline.connections == 2
+
+
+def test_a_client_that_keeps_none_says_so() -> None:
+    with LyingHotline([KEEPS]) as hotline:
+        assert post(hotline).status == 204
+    assert hotline.taken[0].headers["connection"] == "close"

@@ -6,12 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from reports.store import outbox
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.outbox import DeliveryFailure, LeasedDelivery
 from reports.store.schema import tables as t
+from runtime.time_units import SECOND
 from tests.support import databases
 from tests.support.postgres import binaries
 from tests.workers.filings import ONE, TWO, Desk
@@ -19,13 +20,57 @@ from tests.workers.filings import ONE, TWO, Desk
 URGENT = ("P1", "P2")
 STANDARD = ("P3", "P4")
 FAILED = DeliveryFailure("timeout", None, 0)
+LAST_FAILED = DeliveryFailure("timeout", None, 20 * SECOND, counts=True)
 
 
 def take(desk: Desk, priorities: tuple[str, ...] = URGENT) -> LeasedDelivery | None:
     return outbox.lease_next(desk.database, priorities, "here/urgent/1")
 
 
+def fail(desk: Desk) -> None:
+    """Let the last request to the first hotline fail."""
+    desk.file()
+    leased = take(desk)
+    assert leased is not None
+    assert outbox.mark_failed(desk.database, leased, LAST_FAILED, "here/urgent/1", "worker")
+
+
+@pytest.mark.parametrize("priorities", [URGENT, STANDARD])
+def test_a_hotline_that_answers_gets_as_many_at_once_as_its_distance_needs(
+    desk: Desk, priorities: tuple[str, ...]
+) -> None:
+    for _ in range(outbox.AT_ONCE + 1):
+        desk.file(priority=priorities[1])
+    assert all(take(desk, priorities) for _ in range(outbox.AT_ONCE))
+    assert take(desk, priorities) is None
+
+
+def test_two_deliveries_of_one_report_never_go_to_a_hotline_at_once(desk: Desk) -> None:
+    """The update would overtake the report."""
+    [filed] = desk.file(priority="P2")
+    report_id = desk.delivery(filed).report_id
+    [other] = desk.file(priority="P3")
+    with desk.database.write() as connection:
+        connection.execute(
+            update(t.delivery)
+            .where(t.delivery.c.delivery_id == other)
+            .values(report_id=report_id, type="updated", revision=2)
+        )
+    assert outbox.lease(desk.database, other, "here/standard/1") is not None
+    assert take(desk) is None
+    assert take(desk.later(seconds=61)) is not None
+
+
+def test_a_worker_passes_over_a_hotline_of_which_it_has_enough(desk: Desk) -> None:
+    desk.file(priority="P1")
+    [other] = desk.file(((TWO, "primary"),), priority="P2")
+    leased = outbox.lease_next(desk.database, URGENT, "here/urgent/1", [ONE])
+    assert leased is not None
+    assert leased.delivery_id == other
+
+
 def test_a_hotline_that_hangs_has_two_hands_and_the_next_hotlines_p1_goes_on(desk: Desk) -> None:
+    fail(desk)
     hung = [desk.file(((ONE, "primary"),))[0] for _ in range(5)]
     [other] = desk.file(((TWO, "primary"),), priority="P2")
     assert {one.hotline for one in (take(desk), take(desk)) if one} == {ONE}
@@ -38,6 +83,7 @@ def test_a_hotline_that_hangs_has_two_hands_and_the_next_hotlines_p1_goes_on(des
 
 
 def test_a_hand_that_is_free_again_takes_the_next(desk: Desk) -> None:
+    fail(desk)
     for _ in range(3):
         desk.file()
     first, second = take(desk), take(desk)
@@ -68,6 +114,7 @@ def test_a_delivery_that_somebody_has_locked_holds_up_no_other(desk: Desk) -> No
 
 
 def test_what_is_not_urgent_and_what_is_keep_nobody_from_the_other(desk: Desk) -> None:
+    fail(desk)
     [other] = desk.file(((TWO, "primary"),), priority="P4")
     for priority in ("P3", "P3", "P1", "P2", "P2"):
         desk.file(priority=priority)
@@ -80,6 +127,7 @@ def test_what_is_not_urgent_and_what_is_keep_nobody_from_the_other(desk: Desk) -
 
 
 def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
+    fail(desk)
     for _ in range(12):
         desk.file()
     taken: list[LeasedDelivery | None] = []

@@ -24,6 +24,7 @@ from runtime.settings import Secret, env, from_environment, parsers
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, outcome_of_status
 from workers.delivery.registry import HotlineDependencies, HttpsSettings
+from workers.delivery.under_way import AT_ONCE_EACH
 from workers.network.allowlist import Target, parse_hotline_target
 from workers.network.http_client import ClientResponse, HttpClient, NoResponse
 from workers.retry_policy import parse_retry_after
@@ -55,7 +56,9 @@ class Settings(HttpsSettings):
 def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
     """Build the connector. Raises BadTarget."""
     target = parse_hotline_target(settings.url, settings.private, live=means.live)
-    return PrimeroConnector(target, settings.user, settings.password.reveal(), HttpClient(ca_file=settings.ca_file))
+    return PrimeroConnector(
+        target, settings.user, settings.password.reveal(), HttpClient(ca_file=settings.ca_file, keep=AT_ONCE_EACH)
+    )
 
 
 @dataclass(frozen=True, slots=True)

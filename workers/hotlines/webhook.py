@@ -20,6 +20,7 @@ from runtime.settings.parsers import webhook_secret_field
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest, Unavailable, outcome_of_status
 from workers.delivery.registry import HotlineDependencies, HttpsSettings
+from workers.delivery.under_way import AT_ONCE_EACH
 from workers.network.allowlist import Target, parse_hotline_target
 from workers.network.http_client import ClientResponse, HttpClient, NoResponse
 from workers.retry_policy import parse_retry_after
@@ -40,7 +41,7 @@ class Settings(HttpsSettings):
 def build(settings: Settings, means: HotlineDependencies) -> WebhookConnector:
     """Build the connector. Raises BadTarget."""
     target = parse_hotline_target(settings.url, settings.private, live=means.live)
-    return WebhookConnector(target, settings.secret.reveal(), HttpClient(ca_file=settings.ca_file))
+    return WebhookConnector(target, settings.secret.reveal(), HttpClient(ca_file=settings.ca_file, keep=AT_ONCE_EACH))
 
 
 def signed_headers(signers: Iterable[Signer], key: str, body: bytes, at: int) -> dict[str, str]:

@@ -1,141 +1,44 @@
-"""The only HTTP client of the workers: a request is one name resolution, one connection and 20 s at most.
+"""The only HTTP client of the workers: a request takes 20 s at most, and goes to an address that was checked for it.
 
-`requests` limits the time of each read and not of the whole: headers that came one byte at a time held a request for 18
-s under a limit of 1 s. So a watchdog shuts the connection down. The connection goes to the address that was checked;
-the name is not resolved again. The adapter is used without a session, because a session reads the whole body of a
-redirect before it reports the redirect.
+The name is resolved for each request, all its addresses are checked, and the connection goes to one of these; the name
+is not resolved again. No redirect is followed, no cookie and no proxy is used.
+
+A client with `keep` uses a connection again, if the name still leads to its address: a handshake costs more than all
+else of a delivery. The other end may close it at any time, so a request that finds it closed is sent once more over a
+new one. Therefore only requests that may arrive twice, under one idempotency key, are sent by such a client.
 """
 
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
-from urllib3.response import BaseHTTPResponse
+from urllib3 import HTTPHeaderDict
+from urllib3.util import Url, parse_url
 
 from runtime.deadline import DeadlineExceeded, DeadlinePool
 from workers.failures import NetworkFailure
-from workers.network.allowlist import Target, is_public
+from workers.network.allowlist import DEFAULT_PORTS, Target, is_public
+from workers.network.deadline_socket import DeadlineSocket, dial
 
-MAX_ADDRESSES = 3  # addresses of one name that are tried
 HEADERS = {
     "User-Agent": "Tokaut",  # no version: it would reveal which bugs this release has
     "Accept": "*/*",
     "Accept-Encoding": "identity",
-    "Connection": "close",
 }
 MAX_RESPONSE_BYTES = 64 * 1024
+KEEP_SECONDS = 4.0  # an idle connection; common servers close one after five seconds or more
+MAX_RESOLVING = 32  # names resolved at once by one client, including those for which the resolver hangs
 
 Resolver = Callable[[str, int], Iterable[str]]
-
-
-# One outgoing connection to a checked address, with a deadline.
-#
-# `http_client` and `smtp_client` share it. It also adapts `requests` and `urllib3` to such a connection.
-
-
-class Watchdog:
-    """Shuts the connection down at the deadline.
-
-    It holds a duplicate of the socket's file descriptor, so that it works below TLS.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.fired = False
-        self._line: socket.socket | None = None
-        self._deadline = time.monotonic() + seconds
-        self._stopped = False
-        self._changed = threading.Condition()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def shorten_to(self, seconds: float) -> None:
-        """Move the deadline to `seconds` from now, unless it is sooner already."""
-        with self._changed:
-            self._deadline = min(self._deadline, time.monotonic() + seconds)
-            self._changed.notify()
-
-    def hold(self, line: socket.socket) -> None:
-        """Watch this socket. It is shut down at once if the deadline has passed."""
-        with self._changed:
-            self._line = socket.socket(fileno=os.dup(line.fileno()))
-            if self.fired:
-                self._shut_down()
-
-    def stop(self) -> None:
-        """End the watch and close the duplicated socket; the connection itself stays open."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
-            if self._line is not None:
-                self._line.close()
-                self._line = None
-
-    def _watch(self) -> None:
-        with self._changed:
-            while not self._stopped and (remaining := self._deadline - time.monotonic()) > 0:
-                self._changed.wait(remaining)
-            if not self._stopped:
-                self.fired = True
-                self._shut_down()
-
-    def _shut_down(self) -> None:
-        if self._line is not None:
-            with suppress(OSError):
-                self._line.shutdown(socket.SHUT_RDWR)
-
-
-class PinnedConnection:
-    """Opens one connection to the checked addresses, in their order."""
-
-    def __init__(self, addresses: list[str], seconds: float, watchdog: Watchdog) -> None:
-        self.watchdog = watchdog
-        self.opened = False
-        self._connections: list[HTTPConnection] = []
-        self._addresses = addresses[:MAX_ADDRESSES]
-        self._seconds = seconds
-
-    def open(self, connection: HTTPConnection) -> socket.socket:
-        """Connect for urllib3. Raises NewConnectionError."""
-        self._connections.append(connection)
-        try:
-            return self.dial(connection.port or 0)
-        except OSError:
-            raise NewConnectionError(connection, "no connection") from None
-
-    def close(self) -> None:
-        """Close all connections. One whose response was not read to the end is still open."""
-        self.watchdog.stop()
-        for connection in self._connections:
-            connection.close()
-
-    def dial(self, port: int) -> socket.socket:
-        """Connect to the first address that accepts, and watch the socket. Raises OSError if none does."""
-        error_of_last: OSError = OSError()
-        for address in self._addresses:
-            try:
-                line = socket.create_connection((address, port), self._seconds)
-            except OSError as error:
-                error_of_last = error
-                continue
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.watchdog.hold(line)
-            self.opened = True
-            return line
-        raise error_of_last
 
 
 class _CompleteHeadResponse(http.client.HTTPResponse):
@@ -169,63 +72,6 @@ class _HeadReader:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.fp, name)
-
-
-class _PinnedHttpConnection(HTTPConnection):
-    response_class = _CompleteHeadResponse
-
-    def __init__(self, *args: Any, line: PinnedConnection, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self._line = line
-
-    def _new_conn(self) -> socket.socket:
-        return self._line.open(self)
-
-
-class _PinnedHttpsConnection(HTTPSConnection):
-    """An HTTPS connection to the checked address.
-
-    The certificate, SNI and the Host header still use the host name.
-    """
-
-    response_class = _CompleteHeadResponse
-
-    def __init__(self, *args: Any, line: PinnedConnection, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self._line = line
-
-    def _new_conn(self) -> socket.socket:
-        return self._line.open(self)
-
-
-class PinnedAdapter(HTTPAdapter):
-    """An adapter for `requests`: one connection, and a TLS context that always verifies."""
-
-    def __init__(self, tls: ssl.SSLContext, line: PinnedConnection) -> None:
-        self._tls = tls
-        self._line = line
-        super().__init__(max_retries=0)
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
-    ) -> tuple[Any, Any]:
-        """Return the pool's host, and our TLS context instead of the adapter's own."""
-        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Do nothing: the context verifies, and the adapter's own settings would weaken or slow it."""
-
-    def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> HTTPConnectionPool:
-        """Return a pool whose connections are pinned. Proxies are ignored."""
-        pool = super().get_connection_with_tls_context(request, verify, None, cert)
-        if not isinstance(pool, HTTPConnectionPool):
-            raise TypeError("this kind of pool cannot be pinned to an address")
-        pool.ConnectionCls = _PinnedHttpsConnection if pool.scheme == "https" else _PinnedHttpConnection
-        pool.conn_kw["line"] = self._line
-        return pool
 
 
 class NoResponse(Exception):
@@ -268,15 +114,27 @@ def resolve_host(host: str, port: int) -> list[str]:
 
 
 class HttpClient:
-    """Sends requests. Thread-safe: requests share only the TLS settings."""
+    """Sends requests. Thread-safe: requests share the TLS settings and the idle connections.
+
+    `keep`: how many idle connections are kept; only for requests that may arrive twice.
+    """
 
     def __init__(
-        self, *, ca_file: Path | None = None, resolve: Resolver = resolve_host, limits: HttpTimeouts | None = None
+        self,
+        *,
+        ca_file: Path | None = None,
+        resolve: Resolver = resolve_host,
+        limits: HttpTimeouts | None = None,
+        keep: int = 0,
     ) -> None:
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._tls.set_alpn_protocols(["http/1.1"])
         self._resolve = resolve
+        self._resolving = DeadlinePool(MAX_RESOLVING)
         self._limits = limits or HttpTimeouts()
+        self._idle = _IdleConnections(keep)
+        weakref.finalize(self, self._idle.close)
 
     def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
         """Send a POST request. Raises NoResponse if no status came."""
@@ -289,32 +147,180 @@ class HttpClient:
 
         No redirect is followed and no cookie is stored. `largest`: bytes of the body that are read.
         """
+        deadline = time.monotonic() + self._limits.total
         addresses = allowed_addresses(
-            target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed
+            target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed, pool=self._resolving
         )
-        connection = PinnedConnection(addresses, self._limits.connect, Watchdog(self._limits.total))
-        adapter = PinnedAdapter(self._tls, connection)
+        kept = self._idle.take((target.scheme, target.host, target.port), addresses)
+        request = _Request(method, target, body, {**HEADERS, **self._idle.headers, **headers}, largest, deadline)
+        if kept is not None:
+            try:
+                return self._answer(kept, request)
+            except NoResponse as error:
+                if error.reason == "timeout":  # otherwise it was closed while it was idle
+                    raise
+        return self._answer(_Connection((target.scheme, target.host, target.port), addresses), request)
+
+    def _answer(self, connection: _Connection, request: _Request) -> ClientResponse:
+        is_done = False
         try:
-            request = requests.Request(method, target.url, headers=HEADERS | dict(headers), data=body).prepare()
-            limits = (self._limits.connect, self._limits.read)
-            response = adapter.send(request, stream=True, timeout=limits, verify=True)
-            connection.watchdog.shorten_to(self._limits.drain)
-            return ClientResponse(response.status_code, response.headers, _read(response.raw, largest))
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            why = "timeout" if connection.watchdog.fired else _failure_class(error)
-            raise NoResponse(why, sent=connection.opened and why != "tls") from None
+            response = connection.ask(request, self._tls, self._limits)
+            connection.line.deadline = min(request.deadline, time.monotonic() + self._limits.drain)
+            headers = HTTPHeaderDict(response.getheaders())
+            answer = ClientResponse(response.status, headers, _read(response, request.largest))
+            is_done = connection.is_done(response)
+            return answer
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            why = connection.why(error)
+            raise NoResponse(why, sent=connection.is_open and why != "tls") from None
         finally:
-            connection.close()
-            adapter.close()
+            if not (is_done and self._idle.keep(connection)):
+                connection.close()
 
 
-def allowed_addresses(host: str, port: int, resolve: Resolver, seconds: float, *, listed: bool) -> list[str]:
-    """Resolve a name to the addresses that may be called. `listed`: private ones are allowed too.
+@dataclass(frozen=True, slots=True, repr=False)
+class _Request:
+    """A request. `deadline`: in monotonic seconds."""
+
+    method: str
+    target: Target
+    body: bytes
+    headers: Mapping[str, str]
+    largest: int
+    deadline: float
+
+
+Server = tuple[str, str, int]  # scheme, host, port
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """A connection to one of the addresses that were checked; it is opened by its first request."""
+
+    server: Server
+    addresses: list[str]
+    idle_since: float = 0.0
+    _line: DeadlineSocket | None = None
+    _http: http.client.HTTPConnection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._http = http.client.HTTPConnection(self.server[1], self.server[2])
+        self._http.response_class = _CompleteHeadResponse
+        self._http.auto_open = 0  # it would connect by itself, without TLS and to an address that nobody has checked
+
+    @property
+    def line(self) -> DeadlineSocket:
+        """Return the open connection."""
+        if self._line is None:
+            raise LookupError("the connection is not open")
+        return self._line
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it was opened."""
+        return self._line is not None
+
+    def ask(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> http.client.HTTPResponse:
+        """Send a request and read the headers of its response. Raises OSError, HTTPException, ValueError."""
+        url = parse_url(request.target.url)
+        if self._line is None:
+            self._open(request, tls, limits)
+        self.line.deadline = request.deadline
+        headers = {"Host": _host(url), **request.headers}
+        self._http.request(request.method, url.request_uri, request.body or None, headers)
+        return self._http.getresponse()
+
+    def _open(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> None:
+        line = dial(self.addresses, self.server[2], deadline=request.deadline, step=limits.connect)
+        self._line = line
+        sock: Any = line
+        self._http.sock = sock
+        if self.server[0] == "https":
+            line.start_tls(tls, self.server[1])
+        line.step = limits.read
+
+    def why(self, error: Exception) -> NetworkFailure:
+        """Return the class of a failure."""
+        if self._line is None:
+            return "not_reached"
+        if self._line.is_overdue or isinstance(error, TimeoutError):
+            return "timeout"
+        return "tls" if isinstance(error, ssl.SSLError) else "reset"
+
+    def is_done(self, response: http.client.HTTPResponse) -> bool:
+        """Return whether the response was read to its end, and the server keeps the connection open."""
+        return response.isclosed() and not response.will_close and response.length in (0, None)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+        if self._line is not None:
+            self._line.end()
+
+
+class _IdleConnections:
+    """At most `most` idle connections, the one used last is the first to be used again."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._idle: list[_Connection] = []
+        self.headers = {} if most else {"Connection": "close"}
+
+    def take(self, server: Server, addresses: list[str]) -> _Connection | None:
+        """Return a connection to this server that leads to one of these addresses, and close those that are too old.
+
+        One from which something can be read is closed too: the server has ended it, or sent what nobody asked for.
+        """
+        oldest = time.monotonic() - KEEP_SECONDS
+        with self._lock:
+            stale = [each for each in self._idle if each.idle_since < oldest]
+            self._idle = [each for each in self._idle if each.idle_since >= oldest]
+            chosen = None
+            for each in reversed([each for each in self._idle if each.server == server]):
+                self._idle.remove(each)
+                if each.line.address in addresses and each.line.is_quiet():
+                    chosen = each
+                    break
+                stale.append(each)
+        for each in stale:
+            each.close()
+        return chosen
+
+    def keep(self, connection: _Connection) -> bool:
+        """Keep a connection for the next request. Return False if there are enough."""
+        connection.idle_since = time.monotonic()
+        with self._lock:
+            if len(self._idle) >= self._most:
+                return False
+            self._idle.append(connection)
+        return True
+
+    def close(self) -> None:
+        """Close all of them."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for each in idle:
+            each.close()
+
+
+def _host(url: Url) -> str:
+    """Return the value of the header Host."""
+    is_default = url.port in (None, DEFAULT_PORTS.get(url.scheme or ""))
+    return str(url.host) if is_default else f"{url.host}:{url.port}"
+
+
+def allowed_addresses(
+    host: str, port: int, resolve: Resolver, seconds: float, *, listed: bool, pool: DeadlinePool | None = None
+) -> list[str]:
+    """Resolve a name to the addresses that may be called.
+
+    `listed`: private ones are allowed too. `pool`: threads for the system's resolver, which has no deadline.
 
     Raises NoResponse if the name does not resolve within `seconds`, or if an address is not allowed.
     """
-    try:  # the system's resolver has no deadline
-        resolved = DeadlinePool(1).within(seconds, lambda: list(resolve(host, port)))
+    try:
+        resolved = (pool or DeadlinePool(1)).within(seconds, lambda: list(resolve(host, port)))
     except (DeadlineExceeded, OSError, UnicodeError):
         raise NoResponse("dns") from None
     if not resolved:
@@ -324,17 +330,8 @@ def allowed_addresses(host: str, port: int, resolve: Resolver, seconds: float, *
     return resolved
 
 
-def _read(reply: BaseHTTPResponse, largest: int) -> bytes:
+def _read(response: http.client.HTTPResponse, largest: int) -> bytes:
     try:
-        return reply.read(largest, decode_content=False)
-    except (HTTPError, OSError, ValueError):
+        return response.read(largest)
+    except (http.client.HTTPException, OSError, ValueError):
         return b""
-
-
-def _failure_class(error: Exception) -> NetworkFailure:
-    if isinstance(error, requests.exceptions.SSLError):
-        return "tls"
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return "timeout"
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return "not_reached" if isinstance(reason, NewConnectionError) else "reset"

@@ -1,31 +1,24 @@
 """The only SMTP client of the project. A mail is one name resolution, one connection, one recipient and 20 s at most.
 
-As in `http_client` the connection goes to the address that was checked, and a watchdog shuts it down, because `smtplib`
-limits the time of each read and not of the whole. A mail is accepted once the server has answered 250 to the end of the
-message, and not before.
+As in `http_client` the connection goes to the address that was checked, and ends at a deadline. A mail is accepted once
+the server has answered 250 to the end of the message, and not before.
 """
 
 from __future__ import annotations
 
 import smtplib
-import socket
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from workers.failures import MailFailure
-from workers.network.http_client import (
-    HttpTimeouts,
-    NoResponse,
-    PinnedConnection,
-    Resolver,
-    Watchdog,
-    allowed_addresses,
-    resolve_host,
-)
+from workers.network.deadline_socket import DeadlineSocket, dial
+from workers.network.http_client import HttpTimeouts, NoResponse, Resolver, allowed_addresses, resolve_host
 
 
 class MailNotAccepted(Exception):
@@ -85,13 +78,18 @@ class SmtpClient:
 
     def send(self, address: str, message: EmailMessage) -> int:
         """Send the mail and return the server's code, 250. Raises MailNotAccepted."""
-        connection = PinnedConnection(self._addresses(), self._limits.connect, Watchdog(self._limits.total))
+        deadline = time.monotonic() + self._limits.total
         try:
-            self._send(connection, address, message)
+            line = dial(self._addresses(), self.server.port, deadline=deadline, step=self._limits.connect)
+        except OSError:
+            raise MailNotAccepted("not_reached") from None
+        line.step = self._limits.read
+        try:
+            self._send(line, address, message)
         except (smtplib.SMTPException, OSError) as error:
-            raise _not_accepted(error, connection) from None
+            raise _not_accepted(error, line) from None
         finally:
-            connection.close()
+            line.end()
         return 250
 
     def _addresses(self) -> list[str]:
@@ -104,12 +102,12 @@ class SmtpClient:
         except NoResponse as error:
             raise MailNotAccepted(error.reason) from None
 
-    def _send(self, connection: PinnedConnection, address: str, message: EmailMessage) -> None:
-        with _SmtpSession(self.server, connection, self._tls, self._limits.read) as session:
+    def _send(self, line: DeadlineSocket, address: str, message: EmailMessage) -> None:
+        with _SmtpSession(self.server, line, self._tls, self._limits.read) as session:
             self._authenticate(session)
             session.send_message(message, self.server.sender, [address])
             # The mail is accepted; the end of the SMTP session does not matter.
-            connection.watchdog.shorten_to(self._limits.drain)
+            line.deadline = min(line.deadline, time.monotonic() + self._limits.drain)
 
     def _authenticate(self, session: _SmtpSession) -> None:
         session.ehlo()
@@ -126,26 +124,27 @@ class SmtpClient:
 
     def _start_tls(self, session: _SmtpSession) -> None:
         try:
-            session.starttls(context=self._tls)
+            context: Any = _StartTls(self._tls)
+            session.starttls(context=context)
         except smtplib.SMTPResponseException as error:
             raise MailNotAccepted("no_tls", error.smtp_code) from None
         session.ehlo()
 
 
 class _SmtpSession(smtplib.SMTP):
-    """An SMTP session over a pinned connection. Certificate and SNI use the host name."""
+    """An SMTP session over an open connection. Certificate and SNI use the host name."""
 
-    def __init__(self, server: MailServer, connection: PinnedConnection, tls: ssl.SSLContext, seconds: float) -> None:
-        self._connection = connection
+    def __init__(self, server: MailServer, line: DeadlineSocket, tls: ssl.SSLContext, seconds: float) -> None:
+        self._line = line
         self._tls = tls if server.tls else None
         # Without a name smtplib resolves that of this host, which may be slow.
         local_hostname = server.sender.rpartition("@")[2]
         super().__init__(server.host, server.port, local_hostname, timeout=seconds)
 
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        connection = self._connection.dial(port)
-        connection.settimeout(timeout)
-        return self._tls.wrap_socket(connection, server_hostname=host) if self._tls else connection
+    def _get_socket(self, host: str, _port: int, _timeout: float) -> Any:
+        if self._tls:
+            self._line.start_tls(self._tls, host)
+        return self._line
 
     def __exit__(self, *error: object) -> None:
         """Send QUIT unless the session failed, and ignore a failure of QUIT: the mail is accepted by then."""
@@ -155,17 +154,27 @@ class _SmtpSession(smtplib.SMTP):
         self.close()
 
 
-def _not_accepted(error: Exception, connection: PinnedConnection) -> MailNotAccepted:
+class _StartTls:
+    """Does the handshake where `smtplib` expects a context, which would need a socket of the standard library."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+
+    def wrap_socket(self, line: DeadlineSocket, server_hostname: str) -> DeadlineSocket:
+        """Encrypt the connection from now on."""
+        line.start_tls(self._tls, server_hostname)
+        return line
+
+
+def _not_accepted(error: Exception, line: DeadlineSocket) -> MailNotAccepted:
     code = _smtp_code(error)
     if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError) or code == 530:
         return MailNotAccepted("mail_login", code)
     if code is not None:
         return MailNotAccepted("refused" if code >= 500 else "busy", code)
-    if connection.watchdog.fired or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-        return MailNotAccepted("timeout" if connection.opened else "not_reached")
-    if isinstance(error, ssl.SSLError):
-        return MailNotAccepted("tls")
-    return MailNotAccepted("reset" if connection.opened else "not_reached")
+    if line.is_overdue or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return MailNotAccepted("timeout")
+    return MailNotAccepted("tls" if isinstance(error, ssl.SSLError) else "reset")
 
 
 def _smtp_code(error: Exception) -> int | None:

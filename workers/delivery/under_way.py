@@ -1,0 +1,52 @@
+"""The deliveries that a worker has under way at the same time, each in a thread that waits for its hotline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Final
+
+AT_ONCE: Final = 12  # of one worker
+AT_ONCE_EACH: Final = 8  # of these to one hotline, so that one that hangs leaves threads for the others
+
+
+class DeliveriesUnderWay:
+    """Runs deliveries in at most `most` threads; `most_each` at once to one hotline. For one thread that starts them.
+
+    The threads start on demand.
+    """
+
+    def __init__(self, most: int = AT_ONCE, most_each: int = AT_ONCE_EACH) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="delivery")
+        self._hotlines: dict[Future[None], str] = {}
+
+    def __len__(self) -> int:
+        self._hotlines = {future: hotline for future, hotline in self._hotlines.items() if not future.done()}
+        return len(self._hotlines)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether every thread has a delivery."""
+        return len(self) >= self._most
+
+    def full_hotlines(self) -> tuple[str, ...]:
+        """Return the hotlines to which no further delivery may be started now."""
+        counts = Counter(self._hotlines[future] for future in self._hotlines if not future.done())
+        return tuple(sorted(hotline for hotline, count in counts.items() if count >= self._most_each))
+
+    def start(self, hotline: str, deliver: Callable[[], None], patience: float) -> None:
+        """Run `deliver` in a thread, and wait `patience` seconds for its end: a hotline that is quick needs no more."""
+        future = self._pool.submit(deliver)
+        self._hotlines[future] = hotline
+        wait((future,), patience)
+
+    def wait_for_one(self, seconds: float) -> None:
+        """Wait until a delivery ends, for at most `seconds`."""
+        wait(tuple(self._hotlines), seconds, FIRST_COMPLETED)
+
+    def finish(self) -> None:
+        """Wait until all have ended."""
+        self._pool.shutdown(wait=True)

@@ -1,0 +1,140 @@
+"""A connection to a checked address that ends at a deadline, whatever the other end does.
+
+Python limits the time of each read and each write, and not of the whole: headers that came one byte at a time held a
+request for 18 s under a limit of 1 s. So before each of them the limit is set to what is left until the deadline.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from typing import Any
+
+MAX_ADDRESSES = 3  # addresses of one name that are tried
+
+
+class DeadlineSocket:
+    """An open connection. `http.client` and `smtplib` use it as a socket.
+
+    `address`: to which it leads. `deadline`: in monotonic seconds. `step`: seconds that one read or write may take.
+    """
+
+    def __init__(self, line: socket.socket, address: str, deadline: float, step: float) -> None:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._line = line
+        self._raw = _RawReader(self)
+        self._reader = io.BufferedReader(self._raw)
+        self._has_ended = False
+        self.address = address
+        self.deadline = deadline
+        self.step = step
+
+    @property
+    def is_overdue(self) -> bool:
+        """Return whether the deadline has passed."""
+        return time.monotonic() >= self.deadline
+
+    def start_tls(self, tls: ssl.SSLContext, name: str) -> None:
+        """Do the handshake, with the certificate of `name`. Raises ssl.SSLError, OSError.
+
+        What was received before, and not yet read, is forgotten: somebody else may have put it there (RFC 3207).
+        """
+        self._limit()
+        self._line = tls.wrap_socket(self._line, server_hostname=name.rstrip("."))
+        self._reader.detach()
+        self._reader = io.BufferedReader(self._raw)
+
+    def sendall(self, data: Any) -> None:
+        """Send all of `data`. Raises OSError, TimeoutError."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            self._limit()
+            rest = rest[self._line.send(rest) :]
+
+    def receive_into(self, buffer: Any) -> int:
+        """Receive into `buffer` and return how many bytes; 0 at the end. Raises OSError, TimeoutError."""
+        self._limit()
+        return self._line.recv_into(buffer)
+
+    def receive_waiting(self, buffer: Any) -> int | None:
+        """Receive what has arrived already into `buffer`; None if nothing has. Raises OSError."""
+        self._line.settimeout(0)
+        try:
+            count = self._line.recv_into(buffer)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+        self._has_ended = count == 0
+        return count
+
+    def is_quiet(self) -> bool:
+        """Return whether the connection is open and nothing waits to be read from it."""
+        self._raw.waits = False
+        try:
+            return not self._reader.peek(1) and not self._has_ended
+        except OSError:
+            return False
+        finally:
+            self._raw.waits = True
+
+    def makefile(self, _mode: str = "rb") -> _SharedReader:
+        """Return a reader of the connection. All share one buffer, so nothing that was received is lost between two."""
+        return _SharedReader(self._reader)
+
+    def close(self) -> None:
+        """Do nothing: `http.client` closes a connection before it has read the body. `end` closes it."""
+
+    def end(self) -> None:
+        """Close the connection."""
+        self._line.close()
+
+    def _limit(self) -> None:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        self._line.settimeout(min(left, self.step))
+
+
+class _RawReader(io.RawIOBase):
+    """Reads from the connection. `waits`: until something arrives."""
+
+    def __init__(self, line: DeadlineSocket) -> None:
+        self._line = line
+        self.waits = True
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        return self._line.receive_into(buffer) if self.waits else self._line.receive_waiting(buffer)
+
+
+class _SharedReader:
+    """A reader that its user may close while the connection stays open."""
+
+    def __init__(self, reader: io.BufferedReader[Any]) -> None:
+        self._reader = reader
+
+    def close(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+def dial(addresses: Sequence[str], port: int, *, deadline: float, step: float) -> DeadlineSocket:
+    """Connect to the first address that accepts within `step` seconds. Raises OSError if none does by `deadline`."""
+    error_of_last: OSError = OSError()
+    for address in addresses[:MAX_ADDRESSES]:
+        limit = min(step, deadline - time.monotonic())
+        if limit <= 0:
+            raise TimeoutError("the deadline has passed")
+        try:
+            line = socket.create_connection((address, port), limit)
+        except OSError as error:
+            error_of_last = error
+            continue
+        return DeadlineSocket(line, address, deadline, step)
+    raise error_of_last
