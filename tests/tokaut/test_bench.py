@@ -65,6 +65,11 @@ class TestQuickRun:
             assert figures[workers]["delivered"] > 1
             assert figures[workers]["per_second"] > 0
             assert figures[workers]["tls"] == (shutil.which("openssl") is not None)
+        assert figures["deliveries_far"]["per_second"] > 0
+        assert all(limit > 0 for limit in figures["limits"].values())
+        cost = figures["report_cost"]
+        assert cost["reports"] > 0
+        assert cost["all"] == pytest.approx(cost["web"] + cost["workers"] + cost["clock"], abs=0.05)
         assert figures["sending_postgresql"] is None, "nobody has named a database"
 
     def test_somebody_has_an_urgent_report_though_its_first_hotline_is_down(self, figures: Any) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from statistics import median
 
-from tokaut.bench.environment import DOWN_COUNTRY, BenchEnvironment
+from runtime.queue import QUEUE_NAMES
+from tokaut.bench.environment import DOWN_COUNTRY, WORKERS, BenchEnvironment
 from tokaut.bench.load_client import (
     DANGER_LABELS,
     FALLBACK_SERVICE_CODE,
@@ -52,8 +55,60 @@ def deliveries(town: BenchEnvironment, size: BenchSize) -> Figures:
     times = sorted(delivery.at for delivery in _arrived(town, at_least=int(sent["walks_per_second"] * size.seconds)))
     return {"delivered": len(times), "per_second": round((len(times) - 1) / (times[-1] - times[0]), 1)} | {
         "tls": town.uses_tls,
-        "goal": 50,
+        "goal": 300,
     }
+
+
+REPORT_PROCESSES = ("web", *WORKERS)  # what a report costs; Valkey, the hotline and the simulated callers are not ours
+
+
+def report_cost(town: BenchEnvironment, size: BenchSize) -> Figures:
+    """Measure the processor time of one report, in ms: its thirteen screens, Send, and its delivery over TLS.
+
+    Other work on the machine disturbs it less than a rate.
+    """
+    list(town.received.new())
+    before = {name: town.cpu(name) for name in REPORT_PROCESSES}
+    sent = series(town, "web", SENDING_SCENARIO, size)
+    town.wait_for_commits()
+    count = len(_arrived(town, at_least=int(sent["walks_per_second"] * size.seconds)))
+    used = {name: _per_report(before[name], town.cpu(name), count) for name in REPORT_PROCESSES}
+    known = [milliseconds for milliseconds in used.values() if milliseconds is not None]
+    workers = [used[name] or 0.0 for name in QUEUE_NAMES]
+    return {
+        "web": used["web"],
+        "workers": round(sum(workers), 2),
+        "clock": used["clock"],
+        "all": round(sum(known), 2) if len(known) == len(used) else None,
+        "reports": count,
+        "goal": {"web": 6, "workers": 4, "all": 12},
+    }
+
+
+def _per_report(before: float | None, after: float | None, count: int) -> float | None:
+    return None if before is None or after is None else round((after - before) * 1000 / count, 2)
+
+
+def limits(town: BenchEnvironment, size: BenchSize) -> Figures:
+    """Measure what no delivery over a new connection and no commit can exceed here, by one thread.
+
+    These are full TLS handshakes with the hotline, and synced appends of 4 KiB to a file, each a second.
+    """
+    return {
+        "handshakes_per_second": round(town.handshakes(size.seconds) / size.seconds, 1),
+        "syncs_per_second": round(_syncs(town.folder / "sync", size.seconds) / size.seconds, 1),
+    }
+
+
+def _syncs(path: Path, seconds: float) -> int:
+    count, end = 0, time.monotonic() + seconds
+    with path.open("wb", buffering=0) as file:
+        while time.monotonic() < end:
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+            count += 1
+    path.unlink()
+    return count
 
 
 def _arrived(town: BenchEnvironment, at_least: int) -> list[ReceivedDelivery]:

@@ -11,6 +11,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from redis import Redis
@@ -28,9 +31,9 @@ from reports.store.spool import ENTRY_SUFFIX
 from runtime.queue import QUEUE_NAMES
 from runtime.redis_clients import session_client
 from runtime.settings import CommonSettings, Mode, RedisAddress, load_settings
-from tokaut.bench import baseline_app
+from tokaut.bench import baseline_app, far_hotline
 from tokaut.bench.load_client import SERVICE_CODE, BenchStep, LoadOrder, LoadResult
-from tokaut.bench.machine import processes_with, python_command
+from tokaut.bench.machine import cpu_seconds, processes_with, python_command
 from tokaut.local_stack import valkey
 from tokaut.local_stack.hotline_server import ReceivedDeliveries
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
@@ -157,13 +160,42 @@ class BenchEnvironment:
         # gunicorn imports from its working folder first
         return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(checkout), *server]
 
-    def start_workers(self) -> None:
-        """Start the hotline, both workers and the clock."""
-        self._start("hotline", *([str(self._certificate.server)] if self._certificate else []))
+    def start_workers(self, *, far: bool = False) -> None:
+        """Start the hotline, both workers and the clock. `far`: the hotline answers 0.4 s late."""
+        if far:
+            [executable, option, _, *arguments] = process_commands(self._plan)["hotline"]
+            command = [executable, option, far_hotline.__name__, *arguments, *self._hotline_options()]
+            self.processes.start("hotline", command, self._plan.settings)
+        else:
+            self._start("hotline", *self._hotline_options())
         for name in WORKERS:
             self._start(name)
         trusted = str(self._certificate.authority) if self._certificate else True
         self._wait_until(lambda: _answers(self._hotline, trusted), "the hotline")
+
+    def _hotline_options(self) -> list[str]:
+        return [str(self._certificate.server)] if self._certificate else []
+
+    def handshakes(self, seconds: float) -> int:
+        """Open connections to the hotline for so long, each with a full handshake, and return how many."""
+        where = urlsplit(self._hotline)
+        tls = ssl.create_default_context(cafile=self._certificate.authority) if self._certificate else None
+        count, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            with socket.create_connection((where.hostname or "", where.port or 0)) as line:
+                if tls:
+                    tls.wrap_socket(line, server_hostname=where.hostname).close()
+            count += 1
+        return count
+
+    def cpu(self, name: str) -> float | None:
+        """Return the CPU seconds of web or of another process so far."""
+        return cpu_seconds(self.running(name) if name in self.ports else self.processes.of([name]))
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of this run."""
+        return self._plan.folder.inside
 
     def start_second_workers(self) -> None:
         """Start a second worker of each kind."""

@@ -72,7 +72,18 @@ def _delivery_rows(figures: dict[str, Any]) -> Iterator[Row]:
     yield "urgent, first hotline down → somebody, p50 / p99, s", f"{down['p50']} / {down['p99']}", "", "≤ 60"
     for name, label in (("deliveries_one", "one worker"), ("deliveries_two", "two workers")):
         encryption = "TLS" if figures[name]["tls"] else "without TLS"
-        yield f"deliveries a second, {encryption}, {label} of each kind", _text(figures[name]["per_second"]), "", "≥ 50"
+        yield (
+            f"deliveries a second, {encryption}, {label} of each kind",
+            _text(figures[name]["per_second"]),
+            "",
+            "≥ 300",
+        )
+    limits, cost = figures["limits"], figures["report_cost"]
+    yield "… limit: full handshakes a second, one thread", _text(limits["handshakes_per_second"]), "", ""
+    yield "… limit: synced writes a second, one thread", _text(limits["syncs_per_second"]), "", ""
+    yield "deliveries a second to a hotline 0.4 s away", _text(figures["deliveries_far"]["per_second"]), "", "≥ 15"
+    for name, label in (("web", "web"), ("workers", "workers"), ("all", "web, workers and clock")):
+        yield f"CPU time of one report, {label}, ms", _text(cost[name]), "", f"≤ {cost['goal'][name]}"
 
 
 def _memory_rows(memory: dict[str, Any]) -> Iterator[Row]:

@@ -82,6 +82,7 @@ def _figures(folder: Path, size: BenchSize, postgresql: str | None, beside: Path
     }
     figures = _run_in_environment(folder, None, lambda environment: _all_measurements(environment, size), beside)
     figures |= _run_in_environment(folder, None, lambda environment: _beside_many_reports(environment, size))
+    figures |= _run_in_environment(folder, None, lambda environment: _to_a_far_hotline(environment, size))
     figures["sending_postgresql"] = None
     if postgresql:
         figures |= _run_in_environment(
@@ -129,6 +130,8 @@ def _all_measurements(environment: BenchEnvironment, size: BenchSize) -> Iterato
             environment, size, figures["sending"]["per_second"], SENDING_SCENARIO, goal=50
         ),
     )
+    yield "limits", lambda _: delivery_measurements.limits(environment, size)
+    yield "report_cost", lambda _: delivery_measurements.report_cost(environment, size)
     yield "deliveries_one", lambda _: delivery_measurements.deliveries(environment, size)
     yield "primary_down", lambda _: delivery_measurements.primary_down(environment, size)
     environment.start_second_workers()
@@ -138,6 +141,12 @@ def _all_measurements(environment: BenchEnvironment, size: BenchSize) -> Iterato
 def _beside_many_reports(environment: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
     environment.start_web()
     yield "stored_reports_mb", lambda _: measurements.stored_reports_mb(environment, size)
+
+
+def _to_a_far_hotline(environment: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
+    environment.start_web()
+    environment.start_workers(far=True)
+    yield "deliveries_far", lambda _: delivery_measurements.deliveries(environment, size)
 
 
 def _on_postgresql(environment: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
