@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
@@ -247,3 +248,10 @@ def test_the_search_finds_what_is_logged_on_purpose(log: Log) -> None:
     logging.getLogger().addHandler(handler)
     logging.getLogger("other").error(CANARY)
     assert CANARY in log.getvalue()
+
+
+@pytest.mark.slow
+def test_no_process_loads_what_prints_in_colour() -> None:
+    """4 MB of each process."""
+    code = "import sys, workers.main\nprint([name for name in ('rich', 'pygments') if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
