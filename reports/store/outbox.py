@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    Update,
     and_,
     bindparam,
     case,
@@ -264,24 +263,26 @@ def mark_delivered(database: Database, leased: LeasedDelivery, receipt: Delivery
     """Store the receipt of a delivery, whether or not the lease still holds. Returns False if one was stored before."""
     values: dict[str, Any] = {"last_class": receipt.why, "last_status": receipt.status, "sent_sha256": receipt.sha256}
     with database.write() as connection:
-        is_new = connection.execute(database.once(_receipt_query), values | {"which": leased.delivery_id}).rowcount
-        now = database.moment(connection)
+        stored = connection.execute(database.once(_receipt_query), values | {"which": leased.delivery_id})
+        delivered_at: int | None = stored.scalar()
+        is_new = delivered_at is not None
+        now = delivered_at or database.moment(connection)
         circuit_breakers.close(connection, leased.hotline, now)
         if is_new:
             _raise_priority(connection, leased)
             record_change(
                 connection, leased.delivery_id, leased.report_id, act=DeliveryState.DELIVERED, actor=actor, now=now
             )
-    return bool(is_new)
+    return is_new
 
 
-def _receipt_query(database: Database) -> Update:
+def _receipt_query(database: Database) -> Any:
     """Return the UPDATE that stores the receipt of the delivery `which`."""
     d = t.delivery.c
     values: dict[str, Any] = {name: bindparam(name) for name in ("last_class", "last_status", "sent_sha256")}
     values |= {"state": DeliveryState.DELIVERED, "lease_by": None, "lease_until": None}
     statement = update(t.delivery).where(d.delivery_id == bindparam("which"), d.state != DeliveryState.DELIVERED)
-    return statement.values(**values, delivered_at=database.now_sql())
+    return statement.values(**values, delivered_at=database.now_sql()).returning(d.delivered_at)
 
 
 def _raise_priority(connection: Connection, leased: LeasedDelivery) -> None:

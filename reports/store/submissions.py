@@ -108,15 +108,16 @@ def commit(
     """
     now = database.now()
     with database.write() as connection:
-        is_new = connection.execute(database.insert_or_ignore(t.report), _report_row(submission)).rowcount == 1
-        result = (
-            _insert_all(database, connection, submission, now) if is_new else _earlier_result(connection, submission)
-        )
+        if connection.execute(database.insert_or_ignore(t.report), _report_row(submission)).rowcount == 1:
+            with database.sent_together(connection):
+                result = _insert_all(database, connection, submission, now)
+                if box is not None:
+                    _insert_mailbox(database, connection, result.report_id, box)
+            return replace(result, has_code=box is not None)
+        result = _earlier_result(connection, submission)
         result = replace(
             result,
-            replaces_unsent=(
-                unsent and not is_new and submission.revision > _newest_revision(connection, submission, result)
-            ),
+            replaces_unsent=unsent and submission.revision > _newest_revision(connection, submission, result),
         )
         # an earlier session sent this report, and its code was shown already
         code_was_shown = result.completeness == Completeness.COMPLETE and not (
@@ -234,7 +235,7 @@ def save_mailbox(database: Database, report_id: str, box: MailboxRecord) -> None
 def _insert_mailbox(database: Database, connection: Connection, report_id: str, mailbox: MailboxRecord) -> None:
     m = t.mailbox.c
     row = asdict(mailbox) | {"report_id": report_id, "created_at": database.now()}
-    if not connection.execute(database.insert_or_ignore(t.mailbox), row).rowcount:
+    if connection.execute(database.insert_or_ignore(t.mailbox), row).rowcount != 1:  # -1 within `sent_together`
         # An earlier session of the same report stored a mailbox: the code that is shown now must open it.
         outdated = (m.report_id == report_id) & (m.lookup != mailbox.lookup)
         connection.execute(update(t.mailbox).where(outdated).values(asdict(mailbox)))

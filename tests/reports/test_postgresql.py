@@ -9,22 +9,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 
 from gateway.submission.submitter import Submitter
 from reports.crypto import RecordCipher
-from reports.store import mailbox_access
+from reports.store import mailbox_access, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.schema import tables as t
+from reports.store.submissions import MailboxRecord
 from tests.support.databases import with_tables
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.wait import until
+from tests.workers.filings import ONE, THREE, TWO, Desk
 
 pytestmark = pytest.mark.slow
 SLACK = 0.5  # a busy machine is late
@@ -242,3 +246,43 @@ def waits_at_commit(postgres: Postgres, database: Database) -> bool:
     except DatabaseUnavailable:
         return True
     return False
+
+
+def box(number: int) -> MailboxRecord:
+    return MailboxRecord(bytes([number]) * 32, bytes(32), bytes(60))
+
+
+def test_a_send_needs_four_round_trips(database: Database, proxy: Proxy, tmp_path: Path) -> None:
+    """BEGIN, whether it is new, all else together, COMMIT: with 100 ms between the hosts, "Sent" comes from there."""
+    desk = Desk.at(database, tmp_path / "keys")
+    trips = []
+    for number in range(8):
+        submission = desk.sealed(((ONE, "primary"), (TWO, "also"), (THREE, "held")))
+        before = proxy.round_trips
+        result = submissions.commit(database, submission, box(number))
+        trips.append(proxy.round_trips - before)
+        assert result.is_new and result.has_code and len(result.deliveries) == 2
+    assert sorted(trips) == [4] * 7 + [5], "one more when the driver prepares the first statement, at its sixth use"
+
+
+def test_of_statements_sent_together_one_that_fails_undoes_all(
+    database: Database, straight: Database, tmp_path: Path
+) -> None:
+    desk = Desk.at(database, tmp_path / "keys")
+    twice = desk.sealed(((ONE, "primary"), (ONE, "also")))
+    with pytest.raises(DatabaseUnavailable, match="UniqueViolation"):
+        submissions.commit(database, twice, box(1))
+    with straight.read() as connection:
+        for table in (t.report, t.report_body, t.delivery, t.mailbox, t.audit):
+            assert connection.execute(select(func.count()).select_from(table)).scalar() == 0
+    assert submissions.commit(database, replace(twice, parts=twice.parts[:1]), box(1)).is_new
+
+
+def test_a_mailbox_of_an_earlier_session_is_replaced_by_the_code_that_is_shown(
+    database: Database, straight: Database, tmp_path: Path
+) -> None:
+    submission = Desk.at(database, tmp_path / "keys").sealed()
+    submissions.commit(database, submission, box(1))
+    submissions.save_mailbox(database, submission.report_id, box(2))
+    with straight.read() as connection:
+        assert connection.execute(select(t.mailbox.c.lookup)).scalars().all() == [box(2).lookup]

@@ -35,6 +35,7 @@ class Proxy:
         self._stopped = False
         self.passes = {SENT: threading.Event(), REPLIED: threading.Event()}
         self.connections = 0  # ever accepted
+        self.round_trips = 0  # how often a client sent something after a reply, or as the first
         self.resume()
 
     def start(self) -> Proxy:
@@ -152,6 +153,7 @@ class Proxy:
         passed, tail = 0, b""
         try:
             while data := source.recv(CHUNK):
+                self.round_trips += pair.turns_to(direction)
                 tail = self._run_triggers(direction, tail, data)
                 passed += len(data)
                 self._wait_to_pass(pair, direction)
@@ -199,6 +201,13 @@ class _Pair:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
         self.is_cut = False
+        self._last = REPLIED
+
+    def turns_to(self, direction: str) -> bool:
+        """Return whether the client has its turn again."""
+        has_turned = (self._last, direction) == (REPLIED, SENT)
+        self._last = direction
+        return has_turned
 
     def cut(self) -> None:
         self.is_cut = True

@@ -204,6 +204,19 @@ class Database:
         dbapi_connection.heard.clear()
         dbapi_connection.until = min(time.monotonic() + self.timeouts.commit, _shared_deadline.get())
 
+    @contextmanager
+    def sent_together(self, connection: Connection) -> Iterator[None]:
+        """Send the statements of the block to PostgreSQL without waiting for each other's result: one round trip.
+
+        Only for statements that return no rows and whose row count is not needed. The block's end raises the error of
+        the first that failed.
+        """
+        if self.is_sqlite:
+            yield
+            return
+        with postgresql.pipeline(connection):
+            yield
+
     def now(self) -> int:
         """Return this host's time in microseconds, moved by the offset."""
         return time.time_ns() // 1000 + self.offset

@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reports.store.engine.timeouts import INTERACTIVE, Timeouts
 
@@ -72,6 +73,19 @@ def connect_arguments(timeouts: Timeouts) -> dict[str, Any]:
     It is half a second longer than our own deadline, which passes first.
     """
     return {"options": f"{OPTIONS} -c statement_timeout={round((timeouts.statements + 0.5) * 1000)}"}
+
+
+@contextmanager
+def pipeline(connection: Connection) -> Iterator[None]:
+    """Send the statements of the block together. Raises SQLAlchemyError, as a statement alone does."""
+    dbapi_connection = driver_connection(connection)
+    try:
+        with dbapi_connection.pipeline():
+            yield
+    except SQLAlchemyError:
+        raise
+    except dbapi_connection.driver_error as error:  # of a statement that had not been waited for
+        raise DBAPIError("", None, error) from None
 
 
 def driver_connection(connection: Connection) -> DeadlineConnection:

@@ -17,6 +17,7 @@ T = TypeVar("T")
 class DeadlineConnection(psycopg.Connection[Any]):
     """A connection that closes itself at its deadline `until`. `heard`: SQLSTATE of each notice of the server."""
 
+    driver_error: type[Exception] = psycopg.Error
     connect_seconds = BACKGROUND.connect
     until: float  # monotonic seconds
 
