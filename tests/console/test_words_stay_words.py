@@ -218,6 +218,7 @@ REMARKS = {
 }
 
 
+@pytest.mark.product(parts=5)
 @pytest.mark.parametrize("path", ["/", "/rows", "/check", "/login", "/help"])
 @by_each
 def test_in_an_address(room: Room, plain: str, path: str, words: str) -> None:

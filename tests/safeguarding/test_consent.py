@@ -46,6 +46,7 @@ def to_send(phone: Any, danger: str, category: str) -> list[str]:
     raise AssertionError(seen)
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.rule("S-11")
 @pytest.mark.rule("S-37")
 @pytest.mark.rule("S-15")

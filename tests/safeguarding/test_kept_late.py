@@ -27,6 +27,7 @@ def heard(app: App) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @AFTER
 @pytest.mark.parametrize("filed_between", [False, True], ids=["", "filed in between"])
@@ -62,7 +63,7 @@ def test_what_is_added_again_is_heard(app: App, fault: Fault, after: Fault) -> N
         assert FURTHER in [one["text"] for one in data["additions"]]
 
 
-@pytest.mark.product(parts=2)
+@pytest.mark.product(parts=3)
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @AFTER
@@ -117,6 +118,7 @@ def test_of_what_is_filed_deletion_is_asked(app: App, fault: Fault, contact: str
     assert {row.recipient for row in app.rows(t.message)} == set(heard(app))
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.rule("S-05")
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)

@@ -56,6 +56,7 @@ def test_a_call_that_carries_on_and_both_are_late(app: App, channel: str) -> Non
     assert [one["contact"]["how"] for one in newest(app).values()] == ["sms"] * 3
 
 
+@pytest.mark.product(parts=3)
 @every_channel
 @every_fault
 def test_sent_after_two_not_sent(app: App, channel: str, fault: Fault) -> None:
@@ -120,7 +121,7 @@ def test_the_code_that_was_shown_after_two_not_sent_opens(app: App, channel: str
     opens(app, sent)
 
 
-@pytest.mark.product(parts=2)
+@pytest.mark.product(parts=4)
 @every_channel
 @any_fault
 def test_sent_and_redis_kept_none_of_it_the_next_child_has_a_report_of_its_own(
@@ -153,6 +154,7 @@ def test_what_was_sent_stays_in_the_spool(app: App, channel: str) -> None:
 # In danger
 
 
+@pytest.mark.product(parts=4)
 @every_channel
 @any_fault
 def test_with_the_helpline_left_out_one_can_still_send(app: App, channel: str, fault: Fault) -> None:
@@ -190,6 +192,7 @@ def test_words_texted_after_it_and_never_sent_are_heard(app: App, fault: Fault, 
     assert all(FURTHER in str(one["unasked"]) for one in found.values())
 
 
+@pytest.mark.product(parts=3)
 @every_channel
 @every_fault
 def test_no_number_goes_before_it_is_sent_again(app: App, channel: str, fault: Fault) -> None:
@@ -199,6 +202,7 @@ def test_no_number_goes_before_it_is_sent_again(app: App, channel: str, fault: F
     assert not any(one["contact"].get("msisdn") for one in newest(app).values())
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.rule("S-26")
 @every_channel
 @every_fault
@@ -211,6 +215,7 @@ def test_who_is_left_out_on_the_next_call_hears_nothing_of_that(app: App, channe
     assert ("vu-pikinini", True) not in {(one.hotline, one.revision > before) for one in app.bodies()}
 
 
+@pytest.mark.product(parts=3)
 @every_channel
 @every_fault
 def test_nothing_incomplete_comes_after_what_is_whole(app: App, channel: str, fault: Fault) -> None:

@@ -103,6 +103,7 @@ def test_a_word_of_a_language_that_is_not_offered_picks_none(reviewed: App) -> N
         assert thread(reviewed.sms(number(n)), text)[0].startswith("In danger? Call police 111.\n1 Report\n"), text
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.slow
 @pytest.mark.rule("S-01")
 @pytest.mark.rule("S-05")
@@ -185,6 +186,7 @@ def test_help_with_an_error_brings_the_numbers_and_keeps_the_question(app: App, 
     assert again == asked
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.slow
 @pytest.mark.rule("S-12")
 @pytest.mark.parametrize("then", [(), ("Report",), ("Law",), ("tips",), ("0",), ("Report", "Soon", "Photos online")])

@@ -48,7 +48,7 @@ def test_nothing_that_was_answered_comes_back_by_sms(app: App) -> None:
     assert told_again(after) == []
 
 
-@pytest.mark.product(parts=2)
+@pytest.mark.product(parts=4)
 @pytest.mark.rule("S-07")
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("after", AFTER, ids=" ".join)

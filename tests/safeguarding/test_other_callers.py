@@ -55,6 +55,7 @@ def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, cha
 # The numbers of the country that was dialled
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.rule("S-32")
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("iso", COUNTRIES)

@@ -181,7 +181,7 @@ def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: 
         assert opened.startswith("We have it and are still sending it.")
 
 
-@pytest.mark.product(parts=2)
+@pytest.mark.product(parts=4)
 @pytest.mark.rule("S-12")
 @pytest.mark.rule("S-38")
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -168,6 +168,7 @@ def test_by_call(app: App, style: str, gone: bool) -> None:
     calls(app, style, range(FEW), gone=gone)
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.faults
 @pytest.mark.parametrize("gone", [True, False], ids=["told that it is gone", "told nothing"])
 @pytest.mark.parametrize("style", CALLS)

@@ -60,6 +60,7 @@ def test_redis_emptied_before_each_key_changes_nothing(app: App, redis_url: str)
     assert incomplete(app) == [("vu-pikinini", "incomplete")]
 
 
+@pytest.mark.product(parts=3)
 @pytest.mark.rule("S-12")
 @pytest.mark.rule("S-26")
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -72,6 +72,7 @@ def file(web: Database, n: int, recipients: Sequence[tuple[str, str]]) -> str:
     return report.report_id
 
 
+@pytest.mark.product(parts=6)
 @pytest.mark.parametrize("hotlines", [None, "", ",", "vu", "vu-pikinin", "*", "%"])
 @pytest.mark.parametrize("what", SEEN)
 def test_who_says_nothing_sees_nothing(desk: Desk, what: str, hotlines: str | None) -> None:

@@ -1,18 +1,22 @@
 """A pytest plugin that runs a part of the large products of parameters, another part each day; --full runs all.
 
-A test with `@pytest.mark.product(parts=3)` runs a third of its cases, mixed over all parameters. Which third depends on
-the day, so that three days run them all. `TEST_DAY`, which is printed first, repeats the selection of a day.
+A test with `@pytest.mark.product(parts=3)` runs a third of its cases. Which third depends on the day, so that three
+days run them all. `TEST_DAY`, which is printed first, repeats the selection of a day.
+
+Cases are numbered by the sum of the places that their values have in their parameters. If `parts` is at most the number
+of values of each parameter, each value of each of them is run every day; of three parameters, each pair of values.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
-import zlib
+from collections.abc import Mapping
 
 import pytest
 
 DAY = "TEST_DAY"  # set by the first process and inherited by the others, which must select the same cases
+PARAMETERS = type(pytest.param())
 
 
 class ProductSelection:
@@ -40,6 +44,23 @@ def today(items: list[pytest.Item], day: int) -> tuple[list[pytest.Item], list[p
     left_out: list[pytest.Item] = []
     for item in items:
         mark = item.get_closest_marker("product")
-        is_today = mark is None or zlib.crc32(item.name.encode()) % mark.kwargs["parts"] == day % mark.kwargs["parts"]
+        is_today = mark is None or (_number(item) - day) % mark.kwargs["parts"] == 0
         (kept if is_today else left_out).append(item)
     return kept, left_out
+
+
+def _number(item: pytest.Item) -> int:
+    """Return the sum of the places that the values of a case have in its marks."""
+    values = item.callspec.params  # type: ignore[attr-defined]
+    return sum(_place(mark, values) for mark in item.iter_markers("parametrize"))
+
+
+def _place(mark: pytest.Mark, values: Mapping[str, object]) -> int:
+    """Return the place of these values in one mark. pytest's own indices count all cases, if a fixture has params."""
+    names = [name.strip() for name in mark.args[0].split(",")] if isinstance(mark.args[0], str) else mark.args[0]
+    wanted = [values[name] for name in names]
+    for place, row in enumerate(mark.args[1]):
+        found = row.values if isinstance(row, PARAMETERS) else row if len(names) > 1 else (row,)
+        if all(one is other for one, other in zip(found, wanted, strict=True)):
+            return place
+    raise pytest.UsageError(f"give the values of {', '.join(names)} as a list: a product is counted by their places")

@@ -37,7 +37,7 @@ def town() -> Iterator[Town]:
     town.down()
 
 
-@pytest.mark.product(parts=2)
+@pytest.mark.product(parts=4)
 @pytest.mark.parametrize("channel", USSD_CHANNELS)
 @pytest.mark.parametrize("path", USSD, ids=lambda path: path.stem)
 def test_ussd(town: Town, path: Path, channel: str) -> None:
@@ -59,7 +59,7 @@ def test_ussd(town: Town, path: Path, channel: str) -> None:
     story.ends()
 
 
-@pytest.mark.product(parts=2)
+@pytest.mark.product(parts=4)
 @pytest.mark.parametrize("channel", SMS_CHANNELS)
 @pytest.mark.parametrize("path", SMS, ids=lambda path: path.stem)
 def test_sms(town: Town, path: Path, channel: str) -> None:
