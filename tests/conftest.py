@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 import redis
 
-from tests.support import blocked, guard, leaks, loaded, ports, shadows
+from tests.support import blocked, compiled, guard, leaks, loaded, ports, shadows
 from tests.support.hang_timer import HangTimer
 from tests.support.postgres import Postgres, binaries
 from tests.support.products import ProductSelection
@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     guard.install()
     shadows.install()
     blocked.install()
+    compiled.install()
     loaded.install()
     unhurried = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}  # a machine may be busy
     hypothesis.settings.register_profile("unhurried", **unhurried)
