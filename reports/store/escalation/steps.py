@@ -96,14 +96,20 @@ def is_acknowledged(report_id: Any) -> ColumnElement[bool]:
 def stop_acknowledged(database: Database, at_most: int = 200) -> list[str]:
     """End the open steps of reports that somebody has acknowledged, and return the ids of these reports."""
     s = t.step.c
-    is_over = and_(s.done_at.is_(None), is_acknowledged(s.report_id))
+    is_over, query = database.once(_acknowledged, at_most)
     with database.read() as connection:
-        report_ids = list(connection.execute(select(s.report_id).where(is_over).distinct().limit(at_most)).scalars())
+        report_ids = list(connection.execute(query).scalars())
     if report_ids:
         with database.write() as connection:
             statement = update(t.step).where(s.report_id.in_(report_ids), is_over)
             connection.execute(statement.values(done_at=database.now_sql(), came_to=StepOutcome.STOPPED))
     return report_ids
+
+
+def _acknowledged(_: Database, at_most: int) -> tuple[ColumnElement[bool], Select[Any]]:
+    s = t.step.c
+    is_over = and_(s.done_at.is_(None), is_acknowledged(s.report_id))
+    return is_over, select(s.report_id).where(is_over).distinct().limit(at_most)
 
 
 def list_due(
@@ -116,9 +122,15 @@ def list_due(
 
     Steps that would transfer an incomplete report are left out: it is given to no other hotline.
     """
+    query = database.once(_due, frozenset(which), frozenset(priorities), at_most)
+    with database.read() as connection:
+        return [EscalationStep(*row) for row in connection.execute(query)]
+
+
+def _due(database: Database, which: frozenset[StepName], priorities: frozenset[Priority], at_most: int) -> Select[Any]:
     r, s = t.report.c, t.step.c
     now = database.now_sql()
-    query = (
+    return (
         select(s.report_id, s.priority, s.step, s.round, s.due_at)
         .join_from(t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority))
         .where(
@@ -134,9 +146,8 @@ def list_due(
             or_(s.step.not_in(TRANSFER_STEPS), r.completeness == Completeness.COMPLETE),
         )
         .order_by(s.priority, s.not_before, s.due_at, s.report_id, s.step)
+        .limit(at_most)
     )
-    with database.read() as connection:
-        return [EscalationStep(*row) for row in connection.execute(query.limit(at_most))]
 
 
 def count_overdue(database: Database) -> dict[Priority, int]:
@@ -301,15 +312,18 @@ def list_unstarted(database: Database, at_most: int = 200) -> list[tuple[str, Pr
 
     Nobody has acknowledged them, and they have no open step of their present priority.
     """
+    with database.read() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(database.once(_unstarted, at_most))]
+
+
+def _unstarted(_: Database, at_most: int) -> Select[Any]:
     r, s = t.report.c, t.step.c
     has_open_step = exists().where(
         s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != StepName.BEGIN
     )
     is_waiting = r.state.in_(UNACKNOWLEDGED_STATES)
     query = select(r.report_id, r.priority, r.country).where(is_waiting, ~has_open_step, _has_delivery(r.report_id))
-    query = query.where(~is_acknowledged(r.report_id)).order_by(r.priority).limit(at_most)
-    with database.read() as connection:
-        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+    return query.where(~is_acknowledged(r.report_id)).order_by(r.priority).limit(at_most)
 
 
 def start_raised(connection: Connection, database: Database, report_id: str, priority: Priority, now: int) -> None:
