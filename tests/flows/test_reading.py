@@ -1,7 +1,4 @@
-"""How hard the English is: grade 6 at most on every screen, 3 for who is under ten (S-19).
-
-Against a counter that knows a dictionary of syllables, ours was at most one grade away on each of the 31 tips.
-"""
+"""How hard the English is: grade 4 at most on every screen that a child reads, 3 in tips for under ten (S-19)."""
 
 from __future__ import annotations
 
@@ -10,17 +7,19 @@ import pytest
 from flows.model import Topic
 from flows.renderer import fill
 from tests.flows.phone import book, world
-from tests.flows.reading import grade, syllables
+from tests.flows.reading import grade
 from tests.flows.test_topics import TIPS, text_of
 
-EVERYBODY, CHILDREN, UNDER_TEN = 6, 4, 3
+PARENTS, CHILDREN, UNDER_TEN = 6, 4, 3
 NAMES = ("helpline_name", "helpline_named", "helpline_line", "incomplete_name", "send_to_1", "send_to_2", "desk")
 PLAIN = world(fields=dict.fromkeys(NAMES, "staff"))  # a hotline's own name is not ours to choose
 LONG_ENOUGH = 8  # words; of fewer no grade says anything
+# Screen → a higher grade, and why it may have it
+EXCEPTIONS = {"home.busy": (4.3, "five sentences of two or three words, each of which the other screens use too")}
 
 
 def screens() -> list[tuple[str, str]]:
-    """Each text that stands above choices, with the screen that it is on."""
+    """Return each text that stands above choices, with the screen that it is on."""
     return [
         (screen.id, said)
         for screen in book().screens.values()
@@ -30,30 +29,39 @@ def screens() -> list[tuple[str, str]]:
     ]
 
 
+def limit(screen: str) -> float:
+    """Return the highest grade that a screen may have."""
+    return PARENTS if screen.startswith("tips_parents.") else EXCEPTIONS.get(screen, (CHILDREN,))[0]
+
+
 @pytest.mark.rule("S-19")
-def test_no_screen_is_harder_than_grade_six() -> None:
-    hard = {f"{name}: {said}": round(grade(said), 1) for name, said in screens() if grade(said) > EVERYBODY}
+def test_every_screen_is_read_by_those_whom_it_is_for() -> None:
+    hard = {f"{name}: {said}": round(grade(said), 1) for name, said in screens() if grade(said) > limit(name)}
     assert hard == {}
     assert len(screens()) > 100
 
 
+def test_every_exception_is_needed() -> None:
+    hardest = {name: max(grade(said) for screen, said in screens() if screen == name) for name in EXCEPTIONS}
+    assert {name for name, most in hardest.items() if most > CHILDREN} == EXCEPTIONS.keys()
+
+
 @pytest.mark.rule("S-19")
 @pytest.mark.parametrize("topic", TIPS, ids=lambda topic: topic.id)
-def test_tips_are_read_by_those_whom_they_are_for(topic: Topic) -> None:
-    most = {"a": UNDER_TEN, "b": CHILDREN}.get(topic.id.partition(".")[2][0], EVERYBODY)
-    assert grade(text_of(topic)) <= most
+def test_a_tip_is_read_by_those_whom_it_is_for(topic: Topic) -> None:
+    young = {"a": UNDER_TEN, "b": CHILDREN, "c": CHILDREN}
+    assert grade(text_of(topic)) <= young.get(topic.id.partition(".")[2][0], PARENTS)
 
 
-@pytest.mark.parametrize(
-    ("word", "count"),
-    [("police", 2), ("picture", 2), ("pictures", 2), ("safe", 1), ("blame", 1), ("wanted", 2), ("trusted", 2),
-     ("touches", 2), ("places", 2), ("little", 2), ("quiet", 2), ("being", 2), ("report", 2),
-     ("child", 1), ("happened", 2), ("usually", 4), ("you", 1), ("people", 2)],
-)  # fmt: skip
-def test_syllables(word: str, count: int) -> None:
-    assert syllables(word) == count
+@pytest.mark.rule("S-19")
+@pytest.mark.parametrize("menu", ["under_10", "feeling_bad", "your_body", "on_phones"])
+def test_a_menu_for_under_ten_has_three_lines_of_two_words(menu: str) -> None:
+    choices = book().screen(f"tips_young.{menu}").choices
+    labels = [say for choice in choices for variant in choice.say.variants for say in variant.says]
+    assert len(labels) <= 3 and max(len(label.split()) for label in labels) <= 2
 
 
 def test_a_hard_sentence_is_found() -> None:
     assert grade("Unsolicited communication necessitates immediate notification of responsible authorities.") > 15
     assert grade("Stop. Tell an adult you trust.") < 2
+    assert grade("Not sent\nCall the police now") < grade("Not sent and call the police now")
