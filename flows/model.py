@@ -37,9 +37,8 @@ from runtime.telephony import CHANNEL_KINDS
 #     desk              the hotline that is furthest along with a report
 #     messages, message "2", "We read it. …": how many messages staff wrote, and the one that is shown
 #     meant             "Report": what a text with a typing error may have meant
-#     country           "Vanuatu"
-#     law_yes           "such pictures, by phone too": what the law forbids; law_yes_2014: what it forbade in 2014;
-#                       law_not: what was not in the law of law_year; law_unknown: those that are not established
+#     law_specific      "Sexual pictures of children are against the law here.": what is known about the criterion, in
+#                       a sentence; also law_computer and law_possession
 
 YES_NO = frozenset({"yes", "no"})
 FACTS: Mapping[str, frozenset[str]] = {
@@ -63,12 +62,12 @@ FACTS: Mapping[str, frozenset[str]] = {
     "languages": frozenset({"one", "several"}),  # how many languages may be offered here
     "law": frozenset({"known", "unknown"}),  # known: something about the law is established
 }
-REQUIRED_FIELDS = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
+REQUIRED_FIELDS = frozenset({"emergency", "send_to_1", "send_to_2"})
 OPTIONAL_FIELDS = frozenset(  # a line with an absent field is left out
     {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
     | {"helpline", "helpline_sms", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin", "meant"}
     | {"messages", "message", "opens"}
-    | {"law_yes", "law_yes_2014", "law_not", "law_year", "law_unknown"}
+    | {"law_specific", "law_computer", "law_possession"}
 )
 FIELDS = REQUIRED_FIELDS | OPTIONAL_FIELDS
 
@@ -140,7 +139,8 @@ class Option(Struct, frozen=True):
 class ScreenContext(Struct, frozen=True):
     """The facts, fields and lists of one session, and the function that translates texts.
 
-    `common`: the cache of screens that are the same for everybody.
+    `english`: the fields that are different in English, for a text that has no translation: a sentence is in one
+    language. `common`: the cache of screens that are the same for everybody.
     """
 
     facts: Mapping[str, str]
@@ -148,6 +148,7 @@ class ScreenContext(Struct, frozen=True):
     lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else", "languages"
     translate: Callable[[str], str]
     common: LayoutCache | None = None
+    english: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,8 @@ def fill_all(text: ScreenText, values: Mapping[str, str | None], world: ScreenCo
 def fill(say: str, world: ScreenContext) -> str:
     """Translate a text and fill in the fields. A line with an optional field that is absent is left out.
 
-    A translation with other fields than the English text is not used: a number might be missing.
+    A translation with other fields than the English text is not used: a number might be missing. A text without a
+    translation gets English fields ("Call police 111", not "Call polis 111"); fields alone are no English sentence.
     """
     words = without_context(world.translate(say)) if say else ""
     say = without_context(say)
@@ -155,7 +156,9 @@ def fill(say: str, world: ScreenContext) -> str:
         words = say
     if "{" not in words:
         return words
-    lines = (_fill_line(line, world.fields) for line in words.split("\n"))
+    is_english = words == say and world.english and PLACEHOLDER.sub("", words).strip()
+    fields = {**world.fields, **world.english} if is_english else world.fields
+    lines = (_fill_line(line, fields) for line in words.split("\n"))
     return "\n".join(line for line in lines if line is not None)
 
 

@@ -62,7 +62,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 EXTRA_QUESTIONS = frozenset((
     "harm_kind", "harm_when", "harm_near", "asked_for", "threat", "meeting", "image_shared", "image_who", "platform",
     "where_online", "payment_seen", "last_seen", "last_place", "with_whom", "exploit_kind", "can_leave", "traveller",
-    "bully_where", "with_someone", "alone_now", "role", "told",
+    "bully_where", "with_someone", "alone_now", "role", "told", "told_2", "told_3",
 ))  # fmt: skip
 
 # The answers of the screen "Who is missing?" → whom the report is about, and what happened.

@@ -52,7 +52,7 @@ FOLLOW_UP: Final[Mapping[str, tuple[str, ...]]] = {
     "bullying": ("threat", "bully_where", "platform"),
     "neglect": ("alone_now",),
 }
-FOR_ALL: Final = ("role", "told")
+FOR_ALL: Final = ("role", "told", "told_2", "told_3")
 TYPED: Final = ("where_online", "last_place")
 
 NO_DANGER, NO_CATEGORY = "Choose whether a child is in danger.", "Choose what happened."

@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from console import bodies
+from console.presenters.earlier_wordings import label_then, question_then
 from flows.model import FlowBook, Screen, ScreenText
 from flows.pagination import without_context
 from reports import exports, staff_labels
@@ -57,6 +58,8 @@ EXTRAS = {
     "role": "Who tells it",
     "threat": "Do they make threats?",
     "told": "Who has been told?",
+    "told_2": "Who else has been told?",
+    "told_3": "Who else has been told?",
     "where_online": "Page or account",
 }
 FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # as restrictions and as the way to reach the reporter
@@ -122,8 +125,13 @@ class ChoiceLabels:
             return ""
         return staff_labels.ANSWERS.get(question, {}).get(value) or self.chosen(question, value)
 
-    def chosen(self, question: str, value: str) -> str:
-        """Return the label that the reporter chose on the screen, or the code with spaces if no choice has it."""
+    def chosen(self, question: str, value: str, version: int | None = None) -> str:
+        """Return the label that the reporter chose on the screen, or the code with spaces if no choice has it.
+
+        `version`: of the flow in which it was chosen; None for the one of today.
+        """
+        if earlier := label_then(question, value, version):
+            return earlier
         return self._labels.get((question, value), value.replace("_", " "))
 
     def typed(self, question: str, value: str) -> str:
@@ -140,6 +148,8 @@ class ChoiceLabels:
 
     def question_message(self, screen: str, otherwise: str, known: ScreenValues) -> str:
         """Return a question as `question` does, with its placeholders, as the catalogues have it."""
+        if earlier := question_then(screen, known.version):
+            return earlier
         shown_screen = self._screens.get(screen)
         wording = _wording_shown(shown_screen.words, known) if isinstance(shown_screen, Screen) else ""
         return wording or otherwise.replace("_", " ")
@@ -150,10 +160,12 @@ class ScreenValues:
     """What a report tells about the screens that were shown.
 
     `values`: by question or fact; one that is missing may have had any value. `fields`: for the placeholders.
+    `version`: of the flow that the reporter saw; None for the one of today.
     """
 
     values: Mapping[str, str | None]
     fields: Mapping[str, str]
+    version: int | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> ScreenValues:
@@ -169,7 +181,9 @@ class ScreenValues:
         ]
         if immediate:
             values["send_to"] = "one" if len(immediate) == 1 else "two"
-        return cls(values, {f"send_to_{n}": name for n, name in enumerate(immediate[:2], 1)})
+        flow = data.get("flow") or {}
+        version = flow.get("version") if flow.get("id") == "report" else None
+        return cls(values, {f"send_to_{n}": name for n, name in enumerate(immediate[:2], 1)}, version)
 
 
 def _wording_shown(text: ScreenText, screen_values: ScreenValues) -> str:
@@ -289,7 +303,9 @@ def _answered_questions(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterat
         if "ref" in row:
             yield AnsweredQuestion(question, fields, SEE_WORDS, row["at"])
         else:
-            answer = labels.chosen(row["question"], row["value"]) if row["value"] is not None else SKIPPED
+            answer = (
+                SKIPPED if row["value"] is None else labels.chosen(row["question"], row["value"], screen_values.version)
+            )
             if row["question"] == "place" and row["value"] == data["place"].get("code"):
                 answer = data["place"]["name"] or answer
             yield AnsweredQuestion(question, fields, inert_text(answer), row["at"])

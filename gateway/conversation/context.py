@@ -59,6 +59,7 @@ class CountryContext:
     lists: Mapping[str, tuple[Option, ...]]
     inside: Mapping[str, tuple[Option, ...]]  # group → its places, for groups with more than one
     language: Catalogue = ENGLISH_CATALOGUE
+    english: Mapping[str, str] = field(default_factory=dict)  # the fields that are different in English
 
     @classmethod
     def of(
@@ -77,7 +78,8 @@ class CountryContext:
         places_by_group = {group: _places(country, group) for group in country.groups()}
         multi_place_groups = {group: places for group, places in places_by_group.items() if len(places) > 1}
         lists = {**_before_send(country), "languages": language_options(languages)}
-        return cls(country, facts, fields, lists, multi_place_groups, language)
+        english = {name: words for name, words in country.fields().items() if words != fields[name]}
+        return cls(country, facts, fields, lists, multi_place_groups, language, english)
 
 
 def common(ground: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
@@ -86,7 +88,7 @@ def common(ground: CountryContext, kind: ChannelKind, *, drill: bool, looks: Map
     `looks`: the inputs of each screen, by its id.
     """
     facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
-    screen_context = ScreenContext(facts, ground.fields, ground.lists, ground.language.say)
+    screen_context = ScreenContext(facts, ground.fields, ground.lists, ground.language.say, english=ground.english)
     return LayoutCache(
         frozenset(name for name, inputs in looks.items() if inputs.provided_by(screen_context)), screen_context
     )
@@ -157,7 +159,12 @@ class RenderContext(Struct, frozen=True):
                 Option(recipient.hotline, hotlines[recipient.hotline].screen_name) for recipient in recipients
             )
         return ScreenContext(
-            facts, fields, lists, country_context.language.say, self.layout_caches.get(country_context.language.tag)
+            facts,
+            fields,
+            lists,
+            country_context.language.say,
+            self.layout_caches.get(country_context.language.tag),
+            country_context.english,
         )
 
     def _letter_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:

@@ -231,7 +231,7 @@ class Country:
             service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
             language=self.language_word,
             say=say,
-        ) | {"country": self.name.partition(" (")[0], **law_placeholders(self.law, say)}
+        ) | law_placeholders(self.law, say)
 
     def problems(self, mode: Mode) -> list[str]:
         """Return what keeps this country from this mode, a sentence each that begins with the file."""

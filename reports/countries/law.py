@@ -11,13 +11,30 @@ from pydantic.dataclasses import dataclass
 from reports.countries.hotline import FORBID_EXTRA, Grade
 
 CRITERIA = ("specific", "computer", "possession", "defined", "isp")
-LAW_SCREEN_LABELS: Mapping[str, str] = {  # what a law forbids; the other two criteria say nothing to a child
-    "specific": "such pictures",
-    "computer": "by phone too",
-    "possession": "keeping them",
-}
-
 CriterionStatus = Literal["yes", "yes_2014", "not", "unknown"]
+# What the law screen says: a sentence for each criterion and what is known about it. The other two say nothing to a
+# child. `it` is the law; {law_year} is the year of the source.
+LAW_SENTENCES: Mapping[str, Mapping[CriterionStatus, str]] = {
+    "specific": {
+        "yes": "Sexual pictures of children are against the law here.",
+        "yes_2014": "In 2014 sexual pictures of children were against the law here.",
+        "not": "In {law_year} the law did not name sexual pictures of children.",
+        "unknown": "We do not know if the law names sexual pictures of children.",
+    },
+    "computer": {
+        "yes": "The law is about phones too.",
+        "yes_2014": "In 2014 it was about phones too.",
+        "not": "In {law_year} it did not name phones.",
+        "unknown": "We do not know if it is about phones.",
+    },
+    "possession": {
+        "yes": "It is against the law to keep such pictures.",
+        "yes_2014": "In 2014 it was against the law to keep them.",
+        "not": "In {law_year} it did not name keeping such pictures.",
+        "unknown": "We do not know if it is against the law to keep them.",
+    },
+}
+LAW_MESSAGES = tuple(sentence for sentences in LAW_SENTENCES.values() for sentence in sentences.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
@@ -63,14 +80,14 @@ class Law:
 
 
 def law_placeholders(law: Law, say: Callable[[str], str]) -> dict[str, str]:
-    """Return the placeholders of the law screen: the criteria by what is known about them. `say` translates."""
-    labels_by_status: dict[str, list[str]] = {}
-    for criterion, label in LAW_SCREEN_LABELS.items():
-        labels_by_status.setdefault(law.stands(criterion), []).append(say(label))
+    """Return the placeholders of the law screen: a sentence for each criterion. `say` translates."""
     year = law.latest.year if law.latest else ""
-    return {f"law_{status}": ", ".join(labels) for status, labels in labels_by_status.items()} | {"law_year": year}
+    return {
+        f"law_{criterion}": say(sentences[law.stands(criterion)]).replace("{law_year}", year)
+        for criterion, sentences in LAW_SENTENCES.items()
+    }
 
 
 def is_law_known(law: Law) -> bool:
     """Return whether anything is known about any criterion of the law screen."""
-    return any(law.stands(criterion) != "unknown" for criterion in LAW_SCREEN_LABELS)
+    return any(law.stands(criterion) != "unknown" for criterion in LAW_SENTENCES)

@@ -65,11 +65,11 @@ def test_a_flow_that_leads_nowhere(tmp_path: Path, file: str, old: str, new: str
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("say: Soon,", "say: Stop,"),
-        ("say: Soon,", "say: Help,"),
+        ("say: Photos online,", "say: Stop,"),
+        ("say: Photos online,", "say: Help,"),
         ("also: [unsure]", "also: [HELP]"),
-        ("{say: Soon,", "{key: 0, say: Soon,"),
-        ("{say: Soon,", "{key: 98, say: Soon,"),
+        ("{say: Now,", "{key: 0, say: Now,"),
+        ("{say: Now,", "{key: 98, say: Now,"),
     ],
 )
 def test_a_label_that_carriers_answer_and_a_key_of_every_screen(tmp_path: Path, old: str, new: str) -> None:

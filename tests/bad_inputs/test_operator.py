@@ -150,7 +150,7 @@ def test_a_database_that_is_not_there(row: Row, tmp_path: Path) -> None:
         assert phone.dial().text.startswith(HOME)
         for label in TO_SENT:
             said = phone.type(label)
-        assert said.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
+        assert said.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
         assert len(list((tmp_path / "spool").glob("*.box"))) == 1
         assert requests.get(f"{web.url}/readyz", timeout=5).status_code == 503
         assert b"Traceback" not in web.log.read_bytes()
@@ -272,5 +272,5 @@ def test_a_full_disk(row: Row, small: tuple[Web, Path]) -> None:
     assert not said.expects_reply
     fill.unlink()
     sent = phone.type("Send")
-    assert sent.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
+    assert sent.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     assert b"Traceback" not in web.log.read_bytes()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from console import bodies
+from console.presenters import earlier_wordings
 from console.presenters.reachability import reach
 from console.presenters.report import ChoiceLabels, fill_placeholders, present_report
 from flows import loader
@@ -78,9 +79,44 @@ def test_where_no_form_is_certain_no_form_is_shown() -> None:
     ("question", "shown"),
     [
         ("danger", "Are you or a child in danger?"),
-        ("contact", "May staff contact you on this phone? Only if nobody else sees it."),
+        ("contact", "May staff contact you? Only if nobody else sees this phone."),
     ],
 )
 def test_a_question_with_a_shorter_spelling_is_a_question(question: str, shown: str) -> None:
     answers = [{"screen": f"report.{question}", "question": question, "value": "no", "at": ""}]
     assert present_report(data(answers=answers), ChoiceLabels(loader.load())).asked[0].question == shown
+
+
+@pytest.mark.parametrize(
+    ("version", "contact", "danger", "soon"),
+    [
+        (
+            2,
+            "May staff contact you on this phone? Only if nobody else sees it.",
+            "Are you or a child in danger?",
+            "Soon",
+        ),
+        (
+            3,
+            "May staff contact you? Only if nobody else sees this phone.",
+            "Are you or a child in danger?",
+            "Not now, but soon",
+        ),
+    ],
+)
+def test_an_earlier_report_shows_the_words_of_its_time(version: int, contact: str, danger: str, soon: str) -> None:
+    rows = [("danger", "soon"), ("contact", "none")]
+    answers = [{"screen": f"report.{name}", "question": name, "value": value, "at": ""} for name, value in rows]
+    found = data(answers=answers, flow={"id": "report", "version": version})
+    asked = present_report(found, ChoiceLabels(loader.load())).asked
+    assert [row.question for row in asked] == [danger, contact]
+    assert asked[0].answer == soon
+
+
+def test_earlier_words_are_not_those_of_today() -> None:
+    book, labels = loader.load(), ChoiceLabels(loader.load())
+    for screen, (version, words) in earlier_wordings.QUESTIONS.items():
+        today = {spelling for variant in book.screen(screen).words.variants[:1] for spelling in variant.says}
+        assert version < book.flows["report"].version and words not in today
+    for (question, value), (version, label) in earlier_wordings.LABELS.items():
+        assert version < book.flows["report"].version and label != labels.chosen(question, value)

@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 
-OWN_WORDS = ("Tell us in your own words", "Who, where and when last seen")
+OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
 SENT = "Sent"
 HELPLINE = re.compile(r"[^?]+ [0-9]{3,}")
 WORDS_A_MINUTE = 200  # read
@@ -15,8 +15,8 @@ SECONDS_A_WORD = 6  # to type one, on a keypad
 WORDS = (3, 15)  # of their own that callers have to say; beside the one that nobody else types
 SAYING = "It happens on the way home nearly every day after school with people there"
 DANGER = {"Now": 20, "Soon": 30, "No": 35, "Not sure": 15}  # of 100 callers
-CATEGORIES = ("Hurt, bad touch", "Asks photos, money", "Photos online", "Missing child", "Forced or sold",
-              "Bullying, threats", "Wanting to die, self-harm", "No care or food", "Something else")  # fmt: skip
+CATEGORIES = ("Hurt, touched, forced", "Asks photos, money", "Photos online", "Missing child", "Sold, forced",
+              "Bullying, threats", "Want to die, self-harm", "No care or food", "Something else")  # fmt: skip
 
 
 @dataclass(frozen=True)

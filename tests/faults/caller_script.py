@@ -9,7 +9,7 @@ from tests.faults.handset_channels import BY_SMS, KINDS, Line, without_lines_abo
 
 ALREADY_SENT = "Sent"
 ENDS = ("Not working now", "NOT SENT", "Busy now", "Thank you", "Deleted")
-OWN_WORDS = ("Tell us in your own words", "Who, where and when last seen")
+OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
 NOT_UNDERSTOOD = ("Sorry,", "?\n")  # first line after a reply that was not understood
 NO_PROGRESS = (ALREADY_SENT, "Send to", "In danger?", "Are you or a child", *OWN_WORDS, *ENDS)
 

@@ -70,7 +70,7 @@ def press_send(phone: AfricasTalking) -> Seen | None:
 
 def is_sent(seen: Seen) -> bool:
     """Return whether this is the screen after Send."""
-    return seen.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
+    return seen.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
 
 
 def code_and_pin(sent: Seen) -> tuple[str, str]:

@@ -40,7 +40,7 @@ def test_a_thousand_callers_at_once_all_come_to_sent(city: City) -> None:
     not_sent = [
         screen
         for screen in crowd.sent.values()
-        if not screen.startswith("CON Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
+        if not screen.startswith("CON Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     ]
     assert not_sent == []
     assert len(crowd.sent) == CALLERS

@@ -19,9 +19,9 @@ NOON = 1_795_000_000
 LIMITS = {"ussd": ScreenLimit(160, 70, 4), "sms": ScreenLimit(160, 70, 0)}
 FIELDS = {
     "emergency": "police 111",
-    "country": "Vanuatu",
-    "law_yes": "such pictures, by phone too",
-    "law_yes_2014": "keeping them",
+    "law_specific": "Sexual pictures of children are against the law here.",
+    "law_computer": "The law is about phones too.",
+    "law_possession": "In 2014 it was against the law to keep them.",
     "helpline": "helpline 163",
     "now": "helpline 163",
     "helpline_name": "Pikinini Helpline",

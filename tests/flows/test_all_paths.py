@@ -104,6 +104,9 @@ BEFORE_SEND = {
     ("sms", True, "self_harm"): "danger emergency category place about words contact send",
     ("sms", False, "missing"): "danger category about_missing age place words_missing contact send",
     ("sms", True, "missing"): "danger emergency category place about_missing words_missing contact send",
+    # who is away from home says it in own words
+    ("sms", False, "self_away"): "danger category about_missing age place words contact send",
+    ("sms", True, "self_away"): "danger emergency category place about_missing words contact send",
 }
 ONE_OF = {"age_me": "age", "place_me": "place", "place_seen": "place"}
 

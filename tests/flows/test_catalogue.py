@@ -10,7 +10,7 @@ from flows.catalogues import message_id, messages
 from flows.engine import render_notice
 from flows.staff_replies import REPLY_TEMPLATES
 from reports.answer_notices import NOTICE_TEXT
-from reports.countries.law import LAW_SCREEN_LABELS
+from reports.countries.law import LAW_MESSAGES
 from reports.countries.validation import TRANSLATED_WORDS
 from tests.flows.phone import LIMITS, book, world
 
@@ -19,7 +19,7 @@ PO = locales.FOLDER / "en.po"
 
 def test_the_english_catalogue_is_the_flows_words() -> None:
     catalogue = polib.pofile(str(PO))
-    said = {*messages(book()), *TRANSLATED_WORDS, *LAW_SCREEN_LABELS.values(), NOTICE_TEXT, *REPLY_TEMPLATES}
+    said = {*messages(book()), *TRANSLATED_WORDS, *LAW_MESSAGES, NOTICE_TEXT, *REPLY_TEMPLATES}
     assert {message_id(entry) for entry in catalogue} == said, "put the messages that differ into locales/en.po"
     assert all(entry.msgstr == entry.msgid for entry in catalogue)
     assert catalogue.percent_translated() == 100

@@ -23,7 +23,8 @@ def took(screen: str, reply: str, here: ScreenContext | None = None) -> FlowStat
 
 
 @pytest.mark.parametrize(
-    "reply", ["1", "1 ", " 1\n", "１", "١", "१", "Hurt, bad touch", " hurt,  BAD touch ", "1 hurt, bad touch"]
+    "reply",
+    ["1", "1 ", " 1\n", "１", "١", "१", "Hurt, touched, forced", " hurt,  TOUCHED, forced ", "1 hurt, touched, forced"],
 )
 def test_a_choice_is_taken_by_its_key_in_any_script_or_by_its_label(reply: str) -> None:
     assert took("report.category", reply).values == {"category": "harm"}
@@ -139,7 +140,7 @@ def test_back_goes_through_pages_first() -> None:
     phone.chooses("Report", "No")
     phone.types("98")
     assert "8 No care or food" in phone.text
-    assert "1 Hurt, bad touch" in phone.types("0")
+    assert "1 Hurt, touched, forced" in phone.types("0")
     assert "Are you or a child in danger?" in phone.types("0")
 
 
@@ -160,7 +161,7 @@ def test_code_and_pin_are_not_shown_again_by_back(channel: str) -> None:
     phone.chooses("No", "Send")
     if channel == "sms":
         assert "4821" not in phone.text
-        phone.chooses("Get a code to ask later. It stays in your texts.")
+        phone.chooses("Get a code to read answers. It stays in your texts.")
     assert "4821 9303" in phone.text
     phone.chooses("Add your words" if channel == "ussd" else "Add more")
     shown = [phone.types("0") for _ in range(3)]
@@ -181,7 +182,7 @@ def test_the_third_wrong_reply_in_a_row_brings_the_numbers_and_then_the_screen_a
     assert notice_.startswith("In danger? Call police 111. Pikinini Helpline: call 163.\nTo answer,")
     assert phone.types("x") == notice_
     assert phone.types("1") == danger
-    assert phone.chooses("Soon").startswith("What happened?")
+    assert phone.chooses("Not now, but soon").startswith("What happened?")
 
 
 @pytest.mark.parametrize("reply", ["0", "go on", "1"])
@@ -260,9 +261,9 @@ def test_delete_stands_away_from_send_and_ends() -> None:
 
 def test_offices_are_left_out_one_by_one_until_nobody_is_left() -> None:
     phone = Phone()
-    phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No", "Who else")
+    phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No", "Leave one out")
     assert phone.chooses("Pikinini Helpline").startswith("Send to Women's Centre without your number?")
-    phone.chooses("Who else", "Women's Centre", "Who else")
+    phone.chooses("Leave one out", "Women's Centre", "Leave one out")
     assert phone.chooses("Vanuatu Police").startswith("No other office can take this here.")
     assert phone.state.many("avoid") == ("vu-pikinini", "vu-women", "vu-police")
     phone.chooses("Send it to Pikinini Helpline after all")
@@ -273,7 +274,7 @@ def test_offices_are_left_out_one_by_one_until_nobody_is_left() -> None:
 def test_back_takes_a_left_out_office_in_again() -> None:
     phone = Phone()
     phone.chooses(
-        "Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No", "Who else", "Pikinini Helpline"
+        "Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No", "Leave one out", "Pikinini Helpline"
     )
     phone.types("0")
     assert phone.state.many("avoid") == ()
@@ -365,7 +366,7 @@ def test_the_state_of_a_report_is_told_and_nothing_of_the_report() -> None:
 @pytest.mark.rule("S-06")
 def test_a_walk_carried_on_shows_what_a_fresh_one_shows() -> None:
     before, fresh, carried = Phone(), Phone(), Phone()
-    labels = ["Report", "Soon", "Bullying, threats", "Another child", "10-12", "Tafea", "No"]
+    labels = ["Report", "Not now, but soon", "Bullying, threats", "Another child", "10-12", "Tafea", "No"]
     before.chooses(*labels[:6])
     for number, label in enumerate(labels):
         assert carried.text == fresh.text
@@ -381,7 +382,7 @@ def test_a_walk_carried_on_shows_what_a_fresh_one_shows() -> None:
 
 def test_no_choice_and_no_typed_word_comes_back_on_a_later_screen() -> None:
     phone = Phone(world({"words_before_send": "yes"}))
-    phone.chooses("Report", "Soon", "Hurt, bad touch", "My child", "6-9", "Malampa")
+    phone.chooses("Report", "Not now, but soon", "Hurt, touched, forced", "My child", "6-9", "Malampa")
     later = [phone.types("the blue boat called Wanderer"), phone.chooses("No"), phone.chooses("Send")]
     for text in later:
         assert not any(word in text for word in ("Wanderer", "Malampa", "Hurt", "6-9", "My child", "Soon"))

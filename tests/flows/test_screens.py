@@ -124,7 +124,7 @@ def test_the_call_screen_drops_words_before_it_drops_numbers() -> None:
         book(), "report.emergency", world(fields={"emergency": "emergency 911", **LONG}), LIMITS["ussd"]
     )
     assert shown.pages == 1
-    assert shown.text.startswith("Call emergency 911 now. Or Rockstar Helpline! 7150 8000.\nAfter")
+    assert shown.text.startswith("Call emergency 911 now. Or Rockstar Helpline! 7150 8000.\nThen")
 
 
 def test_a_number_that_takes_texts_stands_on_the_call_screen() -> None:
@@ -135,9 +135,9 @@ def test_a_number_that_takes_texts_stands_on_the_call_screen() -> None:
 @pytest.mark.parametrize(
     ("rescue", "has_helpline", "sentence"),
     [
-        ("yes", "yes", "After your next answer we tell the helpline even if you are cut off."),
-        ("other", "yes", "After your next answer we tell Women's Centre even if you are cut off."),
-        ("other", "no", "After your next answer we tell Women's Centre even if you are cut off."),
+        ("yes", "yes", "Then say what happened. The helpline gets it even if you are cut off."),
+        ("other", "yes", "Then say what happened. Women's Centre gets it even if you are cut off."),
+        ("other", "no", "Then say what happened. Women's Centre gets it even if you are cut off."),
         ("no", "yes", None),
         ("no", "no", None),
     ],
@@ -148,7 +148,7 @@ def test_the_call_screen_says_who_is_told_only_where_somebody_is(
     here = world({"rescue": rescue, "has_helpline": has_helpline}, {"incomplete_name": "Women's Centre"})
     text = render_notice(book(), "report.emergency", here, LIMITS["ussd"]).text
     assert ("163" in text) is (has_helpline == "yes")
-    assert [line for line in text.split("\n") if line.startswith("After")] == ([sentence] if sentence else [])
+    assert [line for line in text.split("\n") if line.startswith("Then")] == ([sentence] if sentence else [])
 
 
 NOBODY = dict.fromkeys(LONG) | {"incomplete_name": None, "helpline": "police 111", "now": "police 111"}

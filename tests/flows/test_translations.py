@@ -13,7 +13,7 @@ from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load, messag
 from flows.pagination import ENGINE_MESSAGES, MORE, PLACEHOLDER, fits, fold
 from flows.renderer import leave_label, offered_choices, zero_label
 from reports.countries.country import Country, load_countries, shipped_countries
-from reports.countries.law import LAW_SCREEN_LABELS
+from reports.countries.law import LAW_MESSAGES
 from reports.countries.validation import TRANSLATED_WORDS
 from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import book
@@ -71,7 +71,7 @@ def test_home_danger_report_and_sent_are_complete(tag: str) -> None:
     promised = {words for words, screens in found.items() if any(name.startswith(TRANSLATED) for name in screens)}
     catalogue = catalogues()[tag]
     assert catalogue.lacks(safety_messages(found)) == ()
-    assert catalogue.lacks((*promised, *ENGINE_MESSAGES, *TRANSLATED_WORDS, *LAW_SCREEN_LABELS.values())) == ()
+    assert catalogue.lacks((*promised, *ENGINE_MESSAGES, *TRANSLATED_WORDS, *LAW_MESSAGES)) == ()
 
 
 @pytest.mark.parametrize("of", list(COUNTRIES), ids=lambda of: of.iso)

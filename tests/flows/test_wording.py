@@ -8,7 +8,9 @@ import pytest
 
 from flows.catalogues import messages
 from flows.engine import render_notice
-from tests.flows.phone import LIMITS, book, world
+from flows.model import Option
+from flows.renderer import is_asked, lay_out
+from tests.flows.phone import LIMITS, Phone, book, world
 
 # Each question with all its forms. A new one is added here on purpose, or not at all.
 APPROVED = {
@@ -22,14 +24,16 @@ APPROVED = {
     "|You matter. In danger? Call {emergency}.|In danger? Call {emergency}.",
     "about_missing": "Who is missing?",
     "age_band": "How old are you?|How old is the child?",
-    "place": "Where are you?|Where is help needed?|Where was the child seen?|Where is the child?",
-    "narrative": "Who, where and when last seen, what clothes? Call {emergency} too: do not wait."
+    "place": "Where are you?|Where is help needed?|Where was the child seen?|Where was the child last seen?"
+    "|Where is the child?",
+    "narrative": "Who is missing? What clothes do they wear? Call {emergency} too: do not wait."
+    "|What did the child look like? What clothes? Call {emergency} too: do not wait."
     "|Tell us in your own words. No names needed. Please do not send photos.",
-    "contact": "May staff contact you on this phone? Only if nobody else sees it."
-    "|May staff contact you? Only if it is safe.",
-    "avoid": "Who may get it if one does not answer. Type a number to leave that one out."
+    "contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
+    "|May staff contact you? Only if nobody else sees this phone.",
+    "avoid": "These may get it if one does not answer. Type a number to leave that one out."
     "|Type a number to leave that one out.",
-    "harm_kind": "What was it?",
+    "harm_kind": "What was it? Being pushed into it counts too.",
     "harm_when": "When was the last time?",
     "harm_near": "Can that person reach the child now?|Can that person reach you now?",
     "asked_for": "What do they ask for?",
@@ -39,10 +43,10 @@ APPROVED = {
     "image_who": "Who is in the photo?",
     "platform": "Where did it happen?",
     "where_online": "Type the page or account name if you know it. Do not open it again, do not pass it on.",
-    "payment_seen": "Was money asked or paid? Please type no numbers.",
-    "last_seen": "When was the child last seen?",
-    "last_place": "Type the place where the child was last seen.",
-    "with_whom": "Is the child with someone?",
+    "payment_seen": "Was money asked for or paid? Please type no numbers.",
+    "last_seen": "When was the child last seen?|When did you see the child?",
+    "last_place": "Which village, town or shop was it? Type its name.",
+    "with_whom": "Is the child with someone?|Was the child with someone?|Are you with someone?",
     "exploit_kind": "What is it?",
     "can_leave": "Can the child leave that place?|Can you leave that place?",
     "traveller": "Is a visitor or tourist part of it?",
@@ -51,11 +55,14 @@ APPROVED = {
     "alone_now": "Is the child alone now?|Are you alone now?",
     "role": "Who are you?",
     "told": "Who has been told?",
+    "told_2": "Who else has been told?",
+    "told_3": "Who else has been told?",
     "addition": "Write what you want to add. Please do not send photos.",
     "code": "Type your 8-digit code.|In danger? Call {emergency}.\nType your 8-digit code.",
     "pin": "Type your 4-digit PIN.",
     "my_words": "Write what you want to add. Please do not send photos.",
-    "my_contact": "May staff contact you on this phone? Only if nobody else sees it."
+    "my_contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
+    "|May staff contact you? Only if nobody else sees this phone."
     "|We do not see the number of this phone. Staff can only be told not to contact you.",
     "language": "{language_word}|In danger? Call {emergency}.\n{language_word}",
     # for parents: no answer is kept
@@ -152,7 +159,7 @@ def test_to_be_contacted_is_asked_with_no_first() -> None:
 def test_the_send_screen_names_who_gets_it_and_the_next_all_others(send_to: str, names: list[str]) -> None:
     here = world({"send_to": send_to})
     text = render_notice(book(), "report.send", here, LIMITS["ussd"]).text
-    assert all(name in text for name in names) and "2 Who else" in text
+    assert all(name in text for name in names) and "2 Leave one out" in text
     others = render_notice(book(), "report.who_else", here, LIMITS["ussd"]).text
     assert all(option.say in others for option in here.lists["who_else"])
 
@@ -168,3 +175,66 @@ def test_a_report_is_sent_by_send_alone() -> None:
     }
     assert sending == {("report.send", "send"), ("report.nobody", "after_all")}
     assert not any(screen.do == "send" for screen in book().screens.values())
+
+
+NOT_MISSING = ("harm", "luring", "images", "exploitation", "bullying", "self_harm", "neglect", "other")
+ONESELF = [
+    *({"category": category, "about": "me"} for category in NOT_MISSING),
+    {"category": "missing", "about_missing": "self_away"},
+]
+
+
+def forms(flow: str, answers: dict[str, str], **facts: str) -> dict[str, str]:
+    """Return the first page of each screen of a flow that is shown after these answers."""
+    here = world(facts, lists={"places_in_group": (Option("KE-14", "Kilifi"),)})
+    return {
+        screen.id: lay_out(screen, answers, here, LIMITS[here.facts["channel"]]).pages[0].text
+        for screen in book().flows[flow].screens.values()
+        if is_asked(screen, answers, here)
+    }
+
+
+@pytest.mark.parametrize("answers", ONESELF, ids=lambda answers: answers["category"])
+@pytest.mark.parametrize("danger", ["now", "no"])
+def test_who_reports_for_oneself_never_reads_the_child(danger: str, answers: dict[str, str]) -> None:
+    """Questions about others are skipped: they depend on whom the report is about."""
+    others = {"report.place", "report.place_seen", "report.age"}
+    for flow in ("report", "more"):
+        shown = forms(flow, {"danger": danger, **answers}, channel="sms")
+        assert {name for name, text in shown.items() if "the child" in text} <= others, flow
+
+
+@pytest.mark.parametrize("danger", ["now", "no"])
+@pytest.mark.parametrize("start", ["Me", "I am away from home"])
+def test_a_walk_of_oneself_passes_no_screen_on_the_child(start: str, danger: str) -> None:
+    phone = Phone()
+    category = "Missing child" if start != "Me" else "Hurt, touched, forced"
+    seen = [phone.chooses("Report", "Now", "Go on") if danger == "now" else phone.chooses("Report", "No")]
+    for label in (category, *(("Shefa", start) if danger == "now" else (start, "13-15", "Shefa")), "No", "Send"):
+        seen.append(phone.chooses(label))
+    seen += [phone.chooses("Add your words"), phone.types("my own words")]
+    while "Write what you want to add" not in seen[-1]:
+        seen.append(phone.types("Skip" if "Skip" in seen[-1] else "1"))
+    assert not [text for text in seen if "the child" in text]
+
+
+def test_nobody_is_asked_about_the_police_after_self_harm() -> None:
+    for name, text in forms("more", {"category": "self_harm", "told": "family", "told_2": "other"}).items():
+        assert "olice" not in text.replace("Call police 111", ""), name
+    assert "4 Police" in forms("more", {"category": "harm"})["more.told"]
+
+
+def test_the_sent_screen_says_what_code_and_pin_are_for() -> None:
+    for send_to in ("one", "two", "staff"):
+        for category in ("harm", "self_harm"):
+            text = forms("report", {"category": category}, send_to=send_to)["report.sent"]
+            assert "Answers: dial, 3 My report\nCode 4821 9303\nPIN 7350" in text and "police 111" in text
+    assert "To read answers: text CODE." in forms("report", {}, channel="sms")["report.code_sms"]
+
+
+@pytest.mark.parametrize("about", ["my_child", "child_i_know", "sighting"])
+def test_when_and_where_a_child_was_last_seen_are_asked_once(about: str) -> None:
+    answers = {"category": "missing", "about_missing": about, "danger": "no"}
+    shown = [text.split("\n")[0] for text in forms("more", answers).values()]
+    assert len([text for text in shown if "When" in text]) == 1
+    assert len([text for text in shown if "last seen" in text and "Where" in text]) <= 1

@@ -103,6 +103,6 @@ def test_words_that_were_filed_are_not_called_deleted(
 def test_who_left_the_helpline_out_is_not_told_of_to_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.conversation.overflow.MOST_CHARACTERS", FEW)
     phone = app.sms(PHONE)
-    for text in (*TO_WORDS, "a" * 150, "No", "Who else", "Pikinini Helpline", "0", "0", "b" * 150):
+    for text in (*TO_WORDS, "a" * 150, "No", "Leave one out", "Pikinini Helpline", "0", "0", "b" * 150):
         phone.text(text)
     assert unread(app) == []

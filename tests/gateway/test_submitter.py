@@ -90,7 +90,7 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     monkeypatch.setattr(app.parts.sessions, "_ask", away)
     phone = app.ussd("+6785550101", "africastalking")
     phone.dial()
-    for reply in ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No"):
+    for reply in ("Report", "Now", "Go on", "Hurt, touched, forced", "Shefa", "Me", "No"):
         phone.type(reply)
     monkeypatch.setattr(Database, "has_write_queue", True)
     assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")

@@ -22,7 +22,7 @@ from tests.support.handsets import AfricasTalking, Seen
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
 
-IN_DANGER = ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No")
+IN_DANGER = ("Report", "Now", "Go on", "Hurt, touched, forced", "Shefa", "Me", "No")
 NO_DANGER = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "No")
 CALLS = 40
 

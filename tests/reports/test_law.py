@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from reports.countries.country import load_countries, shipped_countries
-from reports.countries.law import LAW_SCREEN_LABELS, Law, LawCriteria, is_law_known, law_placeholders
+from reports.countries.law import LAW_MESSAGES, LAW_SENTENCES, Law, LawCriteria, is_law_known, law_placeholders
 
 EDITION: dict[str, Any] = {"edition": "a reading", "grade": "secondary"}
 
@@ -40,9 +41,20 @@ def test_how_a_criterion_stands(latest: bool | None, seed: bool | None, stands: 
 def test_every_criterion_of_the_screen_stands_there_once_whatever_is_known() -> None:
     for country in load_countries(shipped_countries(), "demo"):
         words = law_placeholders(country.law, str)
-        said = ", ".join(words[name] for name in words if name != "law_year").split(", ")
-        assert sorted(said) == sorted(LAW_SCREEN_LABELS.values())
-        assert country.fields()["law_unknown" if not is_law_known(country.law) else "country"]
+        assert words.keys() == {f"law_{criterion}" for criterion in LAW_SENTENCES}
+        assert all(re.fullmatch(r"[A-Z][^{}]+\.", sentence) for sentence in words.values())
+        unknown = [sentence for sentence in words.values() if sentence.startswith("We do not know")]
+        assert (len(unknown) < len(words)) is is_law_known(country.law)
+
+
+def test_no_sentence_says_that_something_is_allowed() -> None:
+    assert not any(re.search("allow|legal|permit|may ", message) for message in LAW_MESSAGES)
+
+
+def test_a_no_has_its_year() -> None:
+    assert law_placeholders(law(False, None), str)["law_possession"] == (
+        "In 2022 it did not name keeping such pictures."
+    )
 
 
 def test_what_was_not_in_the_law_has_its_year() -> None:

@@ -30,10 +30,9 @@ def test_the_words_of_vanuatu() -> None:
         "helpline_free": "Pikinini Helpline 163, free",
         "helpline_line": "Pikinini Helpline 163, free, day and night",
         "now": "helpline 163",
-        "country": "Vanuatu",
-        "law_yes": "such pictures, by phone too",
-        "law_yes_2014": "keeping them",
-        "law_year": "",
+        "law_specific": "Sexual pictures of children are against the law here.",
+        "law_computer": "The law is about phones too.",
+        "law_possession": "In 2014 it was against the law to keep them.",
     }
 
 

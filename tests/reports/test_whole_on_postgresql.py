@@ -101,7 +101,7 @@ def walked(town: InRoles, number: str, *replies: str, channel: str = "ussd") -> 
 
 def test_a_report_by_ussd_words_after_it_and_its_state(town: InRoles) -> None:
     phone, seen = walked(town, "+6785550301", *TO_SEND, "1")
-    assert seen.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
+    assert seen.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     code, pin = re.findall(r"(?:Code|PIN) ([\d ]+)", seen.text)
     assert phone.again() == seen
     phone.type("1")

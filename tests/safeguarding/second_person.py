@@ -23,9 +23,9 @@ from tests.support.handsets_kannel import KannelTexts
 
 # Each call is dialled anew. The first answers are the ones that a child gives most often, and the next person too.
 CALLS: tuple[tuple[str, ...], ...] = (
-    (*TO_SEND, "Who else", "0", "9"),
-    (*IN_DANGER, "Who else", "0", "9"),
-    ("Report", "Now", "Go on", "Hurt, bad touch", "Tafea", "My child", "No"),
+    (*TO_SEND, "Leave one out", "0", "9"),
+    (*IN_DANGER, "Leave one out", "0", "9"),
+    ("Report", "Now", "Go on", "Hurt, touched, forced", "Tafea", "My child", "No"),
     ("My report", "48219303", "7350", "Try again", "12345678", "0000", "0"),
     ("Safety tips", "2", "1", "98", "1", "0", "0"),
     ("Safety tips", "4", "9", "1", "1", "1", "0"),
@@ -39,7 +39,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
 )
 NOSY = ("hi", "hm", "eh", "who")  # no answers: a phone that has been silent gets a reply to each
 TEXTS = (
-    *("1", *TO_SEND[1:-1], "Nothing at all", TO_SEND[-1], "Who else", "0", "9"),
+    *("1", *TO_SEND[1:-1], "Nothing at all", TO_SEND[-1], "Leave one out", "0", "9"),
     *("REPORT", "1", *IN_DANGER[1:-1], "1", IN_DANGER[-1], "9"),
     *("CODE", "3", "48219303", "7350", "0", "HELP", "TIPS", "2", "1", "98", "00"),
     *("LAW", "4", "1", "0", "00", "Nothing is wrong on this phone at all", "00", "STOP", "hi", "00"),

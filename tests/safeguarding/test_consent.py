@@ -26,8 +26,8 @@ from tests.support.app import App
 
 pytestmark = pytest.mark.slow
 
-CATEGORIES = ("Hurt, bad touch", "Asks photos, money", "Photos online", "Missing child", "Forced or sold",
-              "Bullying, threats", "Wanting to die, self-harm", "No care or food", "Something else")  # fmt: skip
+CATEGORIES = ("Hurt, touched, forced", "Asks photos, money", "Photos online", "Missing child", "Sold, forced",
+              "Bullying, threats", "Want to die, self-harm", "No care or food", "Something else")  # fmt: skip
 DUTY = "They may have to tell "
 
 
@@ -60,7 +60,7 @@ def test_everybody_who_can_get_it_stands_on_the_screen_before_send(app: App, iso
         before = {row.delivery_id for row in app.rows(t.delivery)}
         seen = to_send(phone, danger, category)
         assert len(seen) <= 9 and DUTY in seen[-1]
-        who_else = phone.type("Who else").text
+        who_else = phone.type("Leave one out").text
         phone.type("0")
         assert app.count(t.report) == n, "something was committed before Send"
         assert re.search(r"^Sent to ", phone.type("Send").text, re.MULTILINE)
@@ -131,7 +131,7 @@ def test_dialling_again_within_two_minutes_withdraws_or_completes_it(app: App) -
 def test_the_danger_screen_says_so_before_it_can_happen(app: App) -> None:
     phone = app.ussd(PHONE)
     screen = walk(phone, "Report", "Now")[-1]
-    assert "After your next answer we tell the helpline even if you are cut off." in screen
+    assert "Then say what happened. The helpline gets it even if you are cut off." in screen
     assert app.count(t.pending) == 0
     assert thread(app.sms(number(1)), "REPORT", "1", "Now")[-1].startswith(screen)
 

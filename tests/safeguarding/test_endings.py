@@ -37,7 +37,7 @@ EVERYWHERE = {
     "own words": TO_SEND_SMS[:-2],
     "Send": TO_SEND_SMS,
     "Sent": SENT[1:],
-    "Who else": (*TO_SEND_SMS, "Who else"),
+    "Leave one out": (*TO_SEND_SMS, "Leave one out"),
     "the code": (*SENT[1:], "2"),
     "more questions": (*SENT[1:], "Add more", "1"),
 }

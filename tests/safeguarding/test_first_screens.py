@@ -153,7 +153,7 @@ def test_a_walk_that_carries_on_an_old_one_shows_nothing_of_it(app: App, channel
 def test_leaving_is_one_answer_on_every_screen_and_the_same_for_everybody(app: App, channel: str) -> None:
     ways = [TO_SENT[:n] for n in range(len(TO_SENT) + 1)]
     ways += [IN_DANGER[:n] for n in range(3, 6)]
-    ways += [(*TO_SEND, "Who else"), (*TO_SENT, "Add your words"), (*TO_SENT, "Add your words", "my own words")]
+    ways += [(*TO_SEND, "Leave one out"), (*TO_SENT, "Add your words"), (*TO_SENT, "Add your words", "my own words")]
     ways += [("3",), ("3", "12345678"), ("3", "12345678", "0000"), ("9", "9", "9")]
     for n, way in enumerate(ways):
         phone = app.ussd(number(n), channel)

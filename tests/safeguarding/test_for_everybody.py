@@ -89,7 +89,7 @@ def test_an_office_that_is_left_out_gets_nothing(app: App, channel: str) -> None
     walk(phone, *TO_SEND)
     gone: list[str] = []
     while True:
-        others = re.findall(r"^[1-3] (.+)$", phone.type("Who else").text, re.MULTILINE)
+        others = re.findall(r"^[1-3] (.+)$", phone.type("Leave one out").text, re.MULTILINE)
         assert set(gone).isdisjoint(others)
         gone.append(others[0])
         screen = phone.type(others[0]).text
@@ -110,7 +110,7 @@ def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
     screens = set()
     for _ in range(200):
         seen = walk(app.ussd(PHONE), *TO_SENT)
-        assert seen[-1].startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
+        assert seen[-1].startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
         screens.add(tuple(seen[:-1]))
     assert len(screens) == 1
     assert app.count(t.report) == 200

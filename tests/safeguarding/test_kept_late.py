@@ -85,7 +85,7 @@ def test_who_is_left_out_the_second_time_is_not_told_by_the_first(app: App, chan
     with in_the_spool(app):
         not_sent(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
     with database_away(app):
-        walk(app.ussd(PHONE, channel), *TO_SEND, "Who else", "Pikinini Helpline", "Send")
+        walk(app.ussd(PHONE, channel), *TO_SEND, "Leave one out", "Pikinini Helpline", "Send")
     assert list(heard(app)) == ["vu-womens-centre", "vu-police"]
 
 

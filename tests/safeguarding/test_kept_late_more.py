@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
 SMS = ("REPORT", "1", *TO_SEND_SMS[1:])
 DANGER_SMS = ("REPORT", "1", *IN_DANGER[1:-1], "It happens on the way home every day", "No")
 FURTHER = "The green bicycle stands by the shop"
-LEFT_OUT = ("Who else", "Pikinini Helpline")
+LEFT_OUT = ("Leave one out", "Pikinini Helpline")
 every_channel = pytest.mark.parametrize("channel", CHANNELS)
 every_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 any_fault = pytest.mark.parametrize("fault", [*FAULTS.values(), nowhere], ids=[*FAULTS, "nowhere"])

@@ -25,7 +25,7 @@ BISLAMA = "Long denja? Kolem polis 111.\n1 Ripotem\n"
 OPENS = {
     "REPORT": "Are you or a child in danger?",
     "tips": "In danger? Call police 111.\nTips. Who for?",
-    " Law ": "Vanuatu law on",
+    " Law ": "Sexual pictures of children",
     "CODE": "Type your 8-digit code.",
     "language": "Language / Lanwis\n",
     "Lanwis": "Language / Lanwis\n",
@@ -35,7 +35,7 @@ OPENS = {
     "Stap sef": "In danger? Call police 111.\nTips. Who for?",
     "Ripot blong mi": "Type your 8-digit code.",
     "Mon signalement": "Type your 8-digit code.",
-    "loa": "Vanuatu law on",
+    "loa": "Sexual pictures of children",
     "helpem": HOME,
 }
 # What was typed, and what it is asked about.
@@ -128,7 +128,7 @@ def test_what_was_asked_about_is_said_again_or_confirmed(app: App, yes: str) -> 
     ("reply", "opens"),
     [
         ("1", "Are you or a child"),
-        ("4", "Vanuatu law on"),
+        ("4", "Sexual pictures of children"),
         ("REPORT", "Are you or a child"),
         ("3", "Type your 8"),
     ],

@@ -29,7 +29,7 @@ LEFT_OUT = pytest.mark.parametrize("left_out", list(VU.hotlines))
 def sent(app: App, left_out: str, *, in_danger: bool) -> tuple[Any, re.Match[str]]:
     """A phone whose report went to the others, and its code and PIN."""
     phone = app.ussd(PHONE)
-    walk(phone, *(IN_DANGER if in_danger else TO_SEND), "Who else")
+    walk(phone, *(IN_DANGER if in_danger else TO_SEND), "Leave one out")
     screen = phone.type(VU.hotlines[left_out].screen_name).text
     assert VU.hotlines[left_out].screen_name not in screen
     found = CODE.search(phone.type("Send").text)

@@ -13,7 +13,7 @@ from tests.support.app import App
 pytestmark = pytest.mark.slow
 
 TO_WORDS = ("hello", *TO_SEND_SMS[:-2])
-ASKED = "May staff contact you on this phone?"
+ASKED = "May staff contact you?"
 LONG = " ".join(f"{n} and then it happened once more," for n in range(40)) + "\nat night \U0001f62d"
 # As a network without concatenation hands them on: each of 153, the last one short.
 PARTS = (LONG[:153], LONG[153:306], "at home.", "OK", "no way", "and then he")

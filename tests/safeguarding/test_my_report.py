@@ -219,7 +219,7 @@ def test_a_typing_error_by_sms_is_not_for_staff(told: Told) -> None:
 
 @pytest.mark.rule("S-26")
 def test_who_was_left_out_of_the_report_reads_nothing_of_what_is_added(app: App) -> None:
-    screen = walk(app.ussd(PHONE), *TO_SEND, "Who else", "Pikinini Helpline", "Send")[-1]
+    screen = walk(app.ussd(PHONE), *TO_SEND, "Leave one out", "Pikinini Helpline", "Send")[-1]
     found = CODE.search(screen)
     assert found, screen
     told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
@@ -261,7 +261,8 @@ def deliveries(told: Told) -> list[Any]:
 )
 def test_contact_is_given_for_the_phone_that_says_so(told: Told, label: str, how: str, hours: str) -> None:
     screens = told.opened("3", label, "0")
-    assert screens[1].startswith("May staff contact you on this phone? Only if nobody else sees it.\n1 No\n")
+    asks = "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
+    assert screens[1].startswith(f"{asks}\n1 No\n")
     assert screens[2].startswith("Done. Staff are told. In danger? Call police 111.\n0 Back")
     assert screens[3] == screens[0]
     [message] = told.messages()
@@ -300,7 +301,7 @@ def test_delete_asks_once_and_after_it_nothing_is_there(told: Told) -> None:
     kept = told.opened("4", "Keep")
     assert kept[0] == kept[2]
     opened, asks, done = told.opened("4", "Delete")
-    assert asks.startswith("Delete your report here? Staff are asked to delete their copy; the law there decides.")
+    assert asks.startswith("Delete your report here? Staff are asked to delete their copy; by law they may have to")
     assert done == "Being deleted here. In danger? Call police 111."
     assert told.opened() == wrong
     [message] = told.messages()

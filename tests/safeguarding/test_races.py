@@ -169,7 +169,7 @@ def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: 
     walk(first, *TO_SEND)
     with not_kept(app):
         sent = first.type("Send")
-    assert sent.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
+    assert sent.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     assert sent.expects_reply == (channel == "africastalking"), (
         "without the path, what follows meets the screen before Send"
     )

@@ -20,7 +20,7 @@ from tokaut.screens.combinations import load_catalogues, menu_languages, phone
 
 pytestmark = pytest.mark.slow
 
-LABEL = "Wanting to die, self-harm"
+LABEL = "Want to die, self-harm"
 BEFORE = {"report.danger", "report.emergency", "report.category"}
 HELPLINE = "163"
 

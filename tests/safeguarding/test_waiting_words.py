@@ -220,7 +220,7 @@ def test_who_is_in_danger_and_texts_words_for_numbers_is_not_met_with_silence(ap
     texts = [f"they are at the door number {n} please come" for n in range(9)]
     replies = thread(app.sms(PHONE), "REPORT", "1", "Now", *texts)[3:]
     assert all("police 111" in reply for reply in replies)
-    assert thread(app.sms(PHONE), "1", "1", "Hurt, bad touch")[-1].startswith("Where is the child?")
+    assert thread(app.sms(PHONE), "1", "1", "Hurt, touched, forced")[-1].startswith("Where is help needed?")
     [kept] = app.waiting()
     assert [said["text"] for said in kept.data["unasked"]] == texts
     others = thread(app.sms(number(1)), "REPORT", "1", *texts)[2:]

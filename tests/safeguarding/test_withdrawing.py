@@ -17,7 +17,7 @@ LONG_AFTER = 700  # seconds; what files itself is filed by then
 TOLD = "The rest is deleted. Pikinini Helpline was told before, without your number. In danger? Call police 111."
 WITHDRAWING = {
     "Delete": (IN_DANGER, "9"),
-    "the helpline left out": (IN_DANGER, "Who else", "Pikinini Helpline"),
+    "the helpline left out": (IN_DANGER, "Leave one out", "Pikinini Helpline"),
     "back, and no danger": (IN_DANGER[:4], "0", "0", "0", "No"),
     "back, and only soon": (IN_DANGER, "0", "0", "0", "0", "0", "0", "Soon"),
 }
@@ -67,7 +67,7 @@ def test_redis_emptied_before_each_key_changes_nothing(app: App, redis_url: str)
 @pytest.mark.parametrize("answers", [4, 5, 7])
 def test_a_helpline_that_was_left_out_is_not_told_after_a_redial(app: App, channel: str, answers: int) -> None:
     """The line drops, the same first answers on the next call: whom a person fears stays left out."""
-    walk(app.ussd(PHONE, channel), *IN_DANGER, "Who else", "Pikinini Helpline")
+    walk(app.ussd(PHONE, channel), *IN_DANGER, "Leave one out", "Pikinini Helpline")
     assert app.count(t.pending) == 0
     again = app.ussd(PHONE, channel)
     walk(again, *IN_DANGER[:answers])

@@ -49,7 +49,7 @@ class Kind:
 KINDS = {
     kind.delivery: kind
     for kind in (
-        Kind("webhook", "Hurt, bad touch", "Desk One", "harm"),
+        Kind("webhook", "Hurt, touched, forced", "Desk One", "harm"),
         Kind("email", "Asks photos, money", "Desk Two", "luring"),
         Kind("sms_alert", "Bullying, threats", "Desk Three", "bullying", (FIRST, SECOND)),
         Kind("primero", "No care or food", "Desk Four", "neglect"),

@@ -57,7 +57,7 @@ STEPS_TO_SEND = (
     ScenarioStep(
         "One question a screen. 0 goes back, 00 leaves at once. If the line drops, whoever dials next sees only "
         "the first screen again.",
-        "Soon",
+        "Not now, but soon",
     ),
     ScenarioStep("Nine things that happen to children, in words that a child would use.", "Asks photos, money"),
     ScenarioStep("She is asked only for what the hotline needs in order to act. Nobody asks for her name.", "Me"),

@@ -239,7 +239,13 @@ def phone(
         "send_to_2": longest_hotline_name(country, 1),
     }
     return PhoneProfile(
-        ScreenContext({**country_context.facts, "channel": channel, "drill": "no"}, fields, lists, language.say),
+        ScreenContext(
+            {**country_context.facts, "channel": channel, "drill": "no"},
+            fields,
+            lists,
+            language.say,
+            english=country_context.english,
+        ),
         LIMITS[channel],
         _variable_facts(channel, len(hotline_names)),
         tuple(entry_screens(book, channel)),

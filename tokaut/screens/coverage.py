@@ -21,7 +21,7 @@ from flows.catalogues import (
 from flows.model import FlowBook
 from flows.pagination import alphabet
 from reports.countries.country import Country
-from reports.countries.law import LAW_SCREEN_LABELS
+from reports.countries.law import LAW_MESSAGES
 from reports.countries.validation import TRANSLATED_WORDS
 from runtime.telephony import CHANNEL_KINDS, ChannelKind
 from tokaut.screens.combinations import menu_languages, phone
@@ -78,7 +78,7 @@ def catalogue_coverage(tag: str, book: FlowBook) -> CatalogueCoverage:
     text = (locales.FOLDER / f"{tag}.po").read_text(encoding="utf-8")
     catalogue, entries = parse_catalogue(tag, text), polib.pofile(text)
     screens_by_message = messages(book)
-    wanted = (*screens_by_message, *TRANSLATED_WORDS, *LAW_SCREEN_LABELS.values())
+    wanted = (*screens_by_message, *TRANSLATED_WORDS, *LAW_MESSAGES)
     return CatalogueCoverage(
         tag,
         ENGLISH_CATALOGUE.name if tag == ENGLISH else catalogue.name,

@@ -13,7 +13,7 @@ from flows.model import FlowBook, ScreenText
 from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, ScreenLimit, alphabet, size
 from flows.staff_replies import REPLY_TEMPLATES
 from reports.countries.country import Country
-from reports.countries.law import LAW_SCREEN_LABELS
+from reports.countries.law import LAW_MESSAGES
 from reports.countries.validation import TRANSLATED_WORDS
 from runtime.telephony import CHANNEL_KINDS
 from tokaut.screens.combinations import for_reviewers, menu_languages, phone
@@ -39,12 +39,10 @@ FIELD_MEANINGS = {
     "pin": "its PIN",
     "ussd": "what to dial",
     "language_word": "the word for language, in two languages",
-    "country": "the country",
-    "law_yes": "what the law says",
-    "law_yes_2014": "what it said in 2014",
-    "law_not": "what it did not say",
+    "law_specific": "what is known about the law, in a sentence",
+    "law_computer": "whether it is about phones",
+    "law_possession": "whether it is against the law to keep such pictures",
     "law_year": "in which year",
-    "law_unknown": "what is not known",
     "meant": "the keyword that was probably meant",
     "messages": "how many messages",
     "message": "the words of staff",
@@ -133,7 +131,7 @@ def shared_messages(language: Catalogue) -> list[tuple[str, str]]:
     """
     return [
         (message, language.words.get(message, ""))
-        for message in (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *LAW_SCREEN_LABELS.values(), *REPLY_TEMPLATES)
+        for message in (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *LAW_MESSAGES, *REPLY_TEMPLATES)
     ]
 
 
