@@ -58,7 +58,7 @@ def load_page_catalogues() -> Mapping[str, Catalogue]:
 
 def offered_catalogues(catalogues: Mapping[str, Catalogue], named: Collection[str]) -> Mapping[str, Catalogue]:
     """Return the languages of the pages that staff can choose: complete ones, and drafts that the operator names."""
-    return {tag: one for tag, one in catalogues.items() if tag in COMPLETE_LANGUAGES or one.reviewed or tag in named}
+    return {tag: one for tag, one in catalogues.items() if tag in COMPLETE_LANGUAGES or tag in named}
 
 
 def select_catalogue(request: Request, catalogues: Mapping[str, Catalogue]) -> Catalogue:

@@ -1,12 +1,12 @@
 """The messages of all flows, and the catalogues that translate them. Pure.
 
-English texts are the message ids. A catalogue in locales/ is a draft until its header names its reviewer (S-33).
+English texts are the message ids. A translation in locales/ is a draft until two organisations have signed it (S-33).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources.abc import Traversable
 
@@ -14,6 +14,7 @@ import polib
 
 from flows.model import FlowBook, Option, Screen
 from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, fold, in_context, without_context
+from flows.signatures import read_signatures, signed_keys, text_key
 
 
 def messages(book: FlowBook) -> Mapping[str, tuple[str, ...]]:
@@ -49,15 +50,15 @@ class Catalogue:
 
     `name`: the language's own name. `words`: message id → translation. `greetings`: first texts that choose the
     language. `keywords`: other words for the choices of the home screen, or for HELP and STOP, with the English word.
-    `reviewed`: the organisation that reviewed it, and when.
+    `signed`: the message ids whose translation two organisations have signed.
     """
 
     tag: str
     name: str
-    reviewed: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     greetings: frozenset[str] = frozenset()
     keywords: Mapping[str, str] = field(default_factory=dict)
+    signed: frozenset[str] = frozenset()
 
     def say(self, words: str) -> str:
         """Translate a message, or return its English text."""
@@ -67,36 +68,56 @@ class Catalogue:
         """Return the messages that have no translation."""
         return () if self.tag == ENGLISH else tuple(message for message in messages if message not in self.words)
 
+    def has_signed(self, messages: Iterable[str]) -> bool:
+        """Return whether all these messages are signed. English is the source, and counts as signed."""
+        return self.tag == ENGLISH or self.signed.issuperset(messages)
 
-ENGLISH_CATALOGUE = Catalogue(ENGLISH, "English", reviewed="the source")
+    def as_shown(self, drafts: Collection[str]) -> Catalogue:
+        """Return the catalogue as phones show it: only what is signed, unless `drafts` names the language."""
+        if self.tag == ENGLISH or self.tag in drafts:
+            return self
+        return replace(self, words={message: words for message, words in self.words.items() if message in self.signed})
+
+
+ENGLISH_CATALOGUE = Catalogue(ENGLISH, "English")
+SIGNATURES = ".signed.toml"  # the end of the name of the file with a catalogue's signatures
 
 
 def load(folder: Traversable) -> dict[str, Catalogue]:
-    """Load all catalogues of a folder, by tag; English is always included."""
-    files = [file for file in folder.iterdir() if file.name.endswith(".po")]
-    catalogues = [parse_catalogue(file.name.removesuffix(".po"), file.read_text(encoding="utf-8")) for file in files]
+    """Load all catalogues of a folder with their signatures, by tag; English is always included."""
+    files = {file.name: file for file in folder.iterdir() if file.name.endswith((".po", SIGNATURES))}
+    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+    tags = [name.removesuffix(".po") for name in texts if name.endswith(".po")]
+    catalogues = [parse_catalogue(tag, texts[f"{tag}.po"], texts.get(f"{tag}{SIGNATURES}", "")) for tag in tags]
     return {catalogue.tag: catalogue for catalogue in sorted(catalogues, key=lambda catalogue: catalogue.tag)} | {
         ENGLISH: ENGLISH_CATALOGUE
     }
 
 
-def reviewed_and_drafts(tags: Iterable[str], known: Mapping[str, Catalogue]) -> tuple[list[str], list[str]]:
-    """Divide the languages that have a catalogue into reviewed ones and drafts. English counts as reviewed."""
+def signed_and_drafts(
+    tags: Iterable[str], known: Mapping[str, Catalogue], needed: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Divide the languages that have a catalogue into those whose safety screens are signed, and drafts.
+
+    `needed`: the messages of safety screens.
+    """
     available = [tag for tag in tags if tag == ENGLISH or tag in known]
-    reviewed_tags = [tag for tag in available if tag == ENGLISH or known[tag].reviewed]
-    return reviewed_tags, [tag for tag in available if tag not in reviewed_tags]
+    signed = [tag for tag in available if tag == ENGLISH or known[tag].has_signed(needed)]
+    return signed, [tag for tag in available if tag not in signed]
 
 
 @cache  # like the flows: parsed once, by the master
-def parse_catalogue(tag: str, text: str) -> Catalogue:
-    """Parse the text of a catalogue."""
+def parse_catalogue(tag: str, text: str, signatures: str = "") -> Catalogue:
+    """Parse the text of a catalogue. `signatures`: the text of the file with its signatures."""
     entries = polib.pofile(text)
     head = entries.metadata
     words = {message_id(entry): entry.msgstr for entry in entries if entry.msgstr and _is_usable(entry)}
     greetings = frozenset(map(fold, filter(None, head.get("X-Greetings", "").split(","))))
     keywords = (pair.split("=") for pair in filter(None, head.get("X-Keywords", "").split(",")))  # "help=helpem, …"
     meant = {fold(word): fold(keyword) for keyword, word in keywords}
-    return Catalogue(tag, head.get("X-Name", tag), head.get("X-Reviewed", ""), words, greetings, meant)
+    keys = signed_keys(read_signatures(tag, signatures)[0])
+    signed = frozenset(message for message, own in words.items() if keys and text_key(tag, message, own) in keys)
+    return Catalogue(tag, head.get("X-Name", tag), words, greetings, meant, signed)
 
 
 def message_id(entry: polib.POEntry) -> str:
@@ -122,28 +143,29 @@ def fields_by_line(words: str) -> list[list[str]]:
 def offered_languages(
     spoken: Sequence[str], catalogues: Mapping[str, Catalogue], needed: Collection[str], drafts: Collection[str]
 ) -> tuple[Catalogue, ...]:
-    """Return the languages that a country may offer, reviewed ones before English; the first is the default.
+    """Return the languages that a country may offer, signed ones before English; the first is the default.
 
-    `needed`: the messages of safety screens; a language without all of them is not offered. A draft is offered only if
-    the operator names it, and is never the default.
+    `needed`: the messages of safety screens; a language without all of them is not offered. What is not signed is shown
+    only in a language that the operator names. One whose safety screens are not signed is never the default.
     """
-    known = [catalogues[tag] for tag in spoken if tag in catalogues and tag != ENGLISH]
+    known = [catalogues[tag].as_shown(drafts) for tag in spoken if tag in catalogues and tag != ENGLISH]
     complete = [catalogue for catalogue in known if not catalogue.lacks(needed)]
-    reviewed = [catalogue for catalogue in complete if catalogue.reviewed]
-    return (
-        *reviewed,
-        ENGLISH_CATALOGUE,
-        *(catalogue for catalogue in complete if not catalogue.reviewed and catalogue.tag in drafts),
-    )
+    signed = [catalogue for catalogue in complete if catalogue.has_signed(needed)]
+    return (*signed, ENGLISH_CATALOGUE, *(catalogue for catalogue in complete if catalogue not in signed))
 
 
 def safety_messages(messages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return the messages that no offered language may lack. `messages`: from `flows.catalogues.messages`."""
+    """Return the messages of safety screens and of every screen. `messages`: from `flows.catalogues.messages`."""
     return tuple(
         words
         for words, screens in messages.items()
         if words in ENGINE_MESSAGES or any(screen.startswith(SAFETY_SCREENS) for screen in screens)
     )
+
+
+def needed_messages(book: FlowBook, beside_numbers: Iterable[str]) -> frozenset[str]:
+    """Return the messages that an offered language has to have: those of safety screens, and the words at numbers."""
+    return frozenset((*safety_messages(messages(book)), *beside_numbers))
 
 
 def language_options(catalogues: Iterable[Catalogue]) -> tuple[Option, ...]:

@@ -14,7 +14,7 @@ from flask import Flask, Response
 
 import locales
 from flows import catalogues, loader
-from flows.catalogues import Catalogue, messages, offered_languages, safety_messages
+from flows.catalogues import Catalogue, needed_messages, offered_languages
 from flows.model import FlowBook
 from gateway import channels as channel_files
 from gateway import views
@@ -129,11 +129,10 @@ class _Configuration:
     @cached_property
     def languages(self) -> Mapping[str, tuple[Catalogue, ...]]:
         """Return the languages offered in each country, by ISO code."""
-        needed_messages = (*safety_messages(messages(self.book)), *TRANSLATED_WORDS)
+        needed = needed_messages(self.book, TRANSLATED_WORDS)
         drafts = self.common.draft_languages or ()
         return {
-            entry.iso: offered_languages(entry.languages, self.catalogues, needed_messages, drafts)
-            for entry in self.countries
+            entry.iso: offered_languages(entry.languages, self.catalogues, needed, drafts) for entry in self.countries
         }
 
 

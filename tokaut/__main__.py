@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "hotline": 'Test a hotline, or send reports again to one that had answered "gone".',
     "init": "Write settings, secrets and keys for one country into the new or empty FOLDER.",
     "keys": "Create, list and rotate keys and secrets.",
-    "locales": "Check the translations of the screens, and write sheets for their reviewers.",
+    "locales": "Check the translations of the screens, print them for reviewers, and enter what those have signed.",
     "message": "Leave a message from a hotline for a reporter, who reads it under My report.",
     "migrate": "Bring the database to the schema of this release; create it if there is none.",
     "numbers": "Withdraw phone numbers from the screens.",

@@ -223,7 +223,8 @@ def _folders(parts: WorkerServices) -> tuple[Path, ...]:
 
 def _answer_notices(parts: WorkerServices) -> AnswerNotices:
     common = parts.common
-    catalogues_by_tag = catalogues.load(locales.FOLDER)
+    drafts = common.draft_languages or ()
+    catalogues_by_tag = {tag: one.as_shown(drafts) for tag, one in catalogues.load(locales.FOLDER).items()}
     return AnswerNotices(
         parts.database, KeyRing(common.keys), common.keys, parts.countries, catalogues_by_tag, parts.sms_dispatcher
     )

@@ -343,8 +343,9 @@ def show_number(me: StaffRequest, report_id: str) -> Response:
 
 
 def _reply_catalogue(decrypted: DecryptedReport) -> Catalogue:
-    """Return the reporter's language if it has all ready sentences, else English."""
+    """Return the reporter's language if a phone may show all ready sentences in it, else English."""
     catalogue = services.screen_catalogues.get((decrypted.report or {}).get("language", ""), ENGLISH_CATALOGUE)
+    catalogue = catalogue.as_shown(services.settings.draft_languages or ())
     return ENGLISH_CATALOGUE if catalogue.lacks(REPLY_TEMPLATES) else catalogue
 
 

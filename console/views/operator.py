@@ -18,7 +18,8 @@ from flask import Blueprint, Response
 from console.auth.access_control import AUDITOR, LEAD, OPERATOR, StaffRequest, requires
 from console.responses import page
 from console.services import services
-from flows.catalogues import reviewed_and_drafts
+from flows import loader
+from flows.catalogues import needed_messages, signed_and_drafts
 from reports.countries.readiness import (
     READINESS_NAMES,
     READINESS_TITLES,
@@ -26,6 +27,7 @@ from reports.countries.readiness import (
     STATUS_MARKS,
     readiness_items,
 )
+from reports.countries.validation import TRANSLATED_WORDS
 from reports.crypto import key_files
 from reports.escalation import LATE_AFTER
 from reports.store.operations import maintenance, overview, spool_status
@@ -157,8 +159,9 @@ def _backup() -> str:
 @requires(LEAD, AUDITOR, OPERATOR)
 def show_readiness(me: StaffRequest) -> Response:
     """Show the items of each country, by its name."""
+    needed = needed_messages(loader.load(), TRANSLATED_WORDS)
     country_readiness = [
-        (country, readiness_items(country, *reviewed_and_drafts(country.languages, services.screen_catalogues)))
+        (country, readiness_items(country, *signed_and_drafts(country.languages, services.screen_catalogues, needed)))
         for country in sorted(services.countries, key=lambda country: country.name)
     ]
     titles = [READINESS_TITLES[name] for name in READINESS_NAMES]

@@ -334,12 +334,12 @@ def countries_field() -> Any:
 
 
 def draft_languages_field() -> Any:
-    """Return the field that names languages to offer before anybody has reviewed them."""
+    """Return the field that names languages to offer before two organisations have signed them."""
     return env(
         "TOKAUT_DRAFT_LANGUAGES",
         names,
         default=None,
-        meaning="languages to offer, with commas, though nobody has reviewed their words; each is a file of locales",
+        meaning="languages to offer, with commas, though their texts are not signed; each is a file of locales",
     )
 
 

@@ -27,7 +27,7 @@ from tests.support.staff import Page, Person, close_form
 from tokaut.local_stack.settings import StackPlan
 
 __all__ = ["plan_of_it"]  # a fixture
-MADE_UP = Catalogue("qq", "Qq", reviewed="here", words={words: f"⟦{words}⟧" for words in messages()})
+MADE_UP = Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in messages()})
 SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # what somebody wrote, or the name of a key
 DRAFTS = ("bi", "fj", "sw")  # complete, and offered only by name
 ENGLISH_WORDS = re.compile(  # that none of these languages has
@@ -90,7 +90,7 @@ def room(plan_of_it: StackPlan) -> Iterator[Room]:
     with pytest.MonkeyPatch.context() as patch:
         all_languages = {**templating.load_page_catalogues(), "qq": MADE_UP}
         patch.setattr(templating, "load_page_catalogues", lambda: all_languages)
-        one = Room(plan_of_it, {"TOKAUT_DRAFT_LANGUAGES": ",".join(DRAFTS)})
+        one = Room(plan_of_it, {"TOKAUT_DRAFT_LANGUAGES": ",".join((*DRAFTS, "qq"))})
     yield one
     one.close()
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 import locales
-from flows.catalogues import load
+from flows.catalogues import load, needed_messages, signed_and_drafts
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.language_names import language_name
 from reports.countries.law import CRITERIA
+from reports.countries.validation import TRANSLATED_WORDS
+from tests.flows.phone import book
 from tokaut.checks.live_checklist import steps
 
 LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "not known"}
@@ -40,8 +42,7 @@ def _others(of: Country) -> Iterable[str]:
 
 def _languages(of: Country) -> Iterable[str]:
     known = load(locales.FOLDER)
-    read = [tag for tag in of.languages if tag in known and known[tag].reviewed]
-    drafts = [tag for tag in of.languages if tag in known and tag not in read]
+    read, drafts = signed_and_drafts(of.languages, known, needed_messages(book(), TRANSLATED_WORDS))
     rest = [tag for tag in of.languages if tag not in known]
     for title, tags in (("", read), ("draft: ", drafts), ("not translated: ", rest)):
         if tags:

@@ -38,14 +38,14 @@ msgstr "Denja? Kolem."
 """
 WORDS = {"Report": "Ripot", "Back": "Go bak"}
 BI = Catalogue("bi", "Bislama", words=WORDS)
-FR = Catalogue("fr", "Francais", reviewed="an organisation, 2026-11", words=WORDS)
+FR = Catalogue("fr", "Francais", words=WORDS, signed=frozenset(WORDS))
 ALL = {"bi": BI, "fr": FR, "en": ENGLISH_CATALOGUE}
 
 
 @pytest.mark.rule("B-69")
 def test_a_catalogue_says_what_is_translated_and_what_is_not_stays_english() -> None:
     found = parse_catalogue("bi", PO)
-    assert (found.tag, found.name, found.reviewed) == ("bi", "Bislama", "")
+    assert (found.tag, found.name, found.signed) == ("bi", "Bislama", frozenset())
     assert (found.say("Report"), found.say("Back")) == ("Ripot", "Back")
     assert found.greetings == {"halo", "gud moning"}
 

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import locales
 from flows import catalogues, loader
 from flows.catalogues import ENGLISH, messages
+from flows.signatures import read_signatures
 from reports.countries.country import Country
 from reports.countries.hotline import SHOWN_GRADES, Hotline, PhoneNumber, SourcedEntry, is_overdue
 from reports.countries.language_names import language_name
@@ -199,14 +200,14 @@ def _languages(country: Country, coverages: Sequence[CatalogueCoverage]) -> Iter
             "Have them translated, the most spoken first: docs/add-a-language.md.",
             is_blocking=False,
         )
-    if drafts := [coverage.tag for coverage in coverages if not coverage.reviewed_by]:
+    if drafts := [coverage.tag for coverage in coverages if not coverage.is_signed]:
         sheets = "; ".join(f"tokaut locales sheet {tag} --country {country.iso.lower()}" for tag in drafts)
         yield ChecklistItem(
             "draft",
-            f"Nobody who speaks the language has read the translation into "
-            f"{_list(map(language_name, drafts))}. Until then "
-            "live mode offers English alone, unless the operator switches a draft on by name.",
-            f"Have a native speaker and a child-protection worker read it together and sign. Print it: {sheets}",
+            f"Two organisations have not signed the safety screens in {_list(map(language_name, drafts))}. Until then "
+            "live mode does not offer it, unless the operator switches a draft on by name.",
+            f"Have a native speaker and a child-protection worker read it together and sign. Print it: {sheets}. Then: "
+            "tokaut locales sign",
             is_blocking=False,
         )
     for coverage in coverages:
@@ -321,7 +322,7 @@ class Advisory(str):
     __slots__ = ()
 
 
-# The check of the screen texts: tips not reviewed for long, and draft languages on the menu.
+# The check of the screen texts: tips not reviewed for long, draft languages on the menu, and signatures.
 
 
 def wording_faults(drafts: Sequence[str], today: date) -> Iterator[str]:
@@ -336,13 +337,31 @@ def wording_faults(drafts: Sequence[str], today: date) -> Iterator[str]:
                     f"{publishers}"
                 )
     known = catalogues.load(locales.FOLDER)
-    reviewed = [tag for tag, catalogue in known.items() if catalogue.reviewed and tag != catalogues.ENGLISH]
-    for tag in dict.fromkeys((*drafts, *reviewed)):
+    yield from signature_faults(today)
+    signed = [tag for tag, catalogue in known.items() if catalogue.signed]
+    for tag in dict.fromkeys((*drafts, *signed)):
         if tag not in known:
             yield f"TOKAUT_DRAFT_LANGUAGES names {tag}, and there is no such catalogue; look into locales"
         elif missing := missing_safety_screens(known[tag], messages(book)):
             yield f"{known[tag].name} is on no menu: not translated yet: {', '.join(missing)}"
-        elif not known[tag].reviewed:
+        elif tag in drafts and not known[tag].has_signed(known[tag].words):
             yield Advisory(
-                f"{known[tag].name} is offered as a draft: a speaker and a child-protection worker have to read it"
+                f"{known[tag].name} is offered as a draft: a speaker and a child-protection worker have to sign "
+                f"{len(set(known[tag].words) - known[tag].signed)} of its texts"
             )
+        elif unsigned := missing_safety_screens(known[tag].as_shown(drafts), messages(book)):
+            yield Advisory(f"{known[tag].name} is on no menu: two organisations have not signed: {', '.join(unsigned)}")
+
+
+def signature_faults(today: date) -> Iterator[str]:
+    """Yield the faults of all files of signatures."""
+    for path in sorted(locales.FOLDER.glob(f"*{catalogues.SIGNATURES}")):
+        tag = path.name.removesuffix(catalogues.SIGNATURES)
+        if not (locales.FOLDER / f"{tag}.po").is_file() or tag == ENGLISH:
+            yield f"locales/{path.name}: there is no translation {tag}.po; take the file away"
+            continue
+        signatures, faults = read_signatures(tag, path.read_text(encoding="utf-8"))
+        yield from (f"locales/{path.name}: {fault}" for fault in faults)
+        for signature in signatures:
+            if signature.signed_on > today:
+                yield f"locales/{path.name}: {signature.organisation} signed on {signature.signed_on}, a day to come"

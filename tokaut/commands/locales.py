@@ -1,11 +1,11 @@
-"""`tokaut locales`: how far the translations are, and the sheets for translators and reviewers."""
+"""`tokaut locales`: how far the translations are, the sheets for their reviewers, and what those have signed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -16,16 +16,36 @@ from rich.table import Table
 
 from flows import loader
 from flows.authoring.catalogue_lint import all_catalogue_faults
-from flows.catalogues import ENGLISH, Catalogue, load
+from flows.catalogues import ENGLISH, SIGNATURES, Catalogue, load
+from flows.signatures import (
+    HEADER,
+    Role,
+    Signature,
+    name_fault,
+    read_signatures,
+    role_fault,
+    same_name,
+    shown_english,
+    text_key,
+    write_signature,
+)
 from locales import FOLDER
 from reports.countries.country import Countries, Country, load_countries, shipped_countries
 from reports.countries.language_names import language_name
 from runtime.hardening import harden
 from runtime.settings import Mode
-from tokaut.documents.review_sheet import review_sheet_html
-from tokaut.screens.coverage import CatalogueCoverage, ScreenCoverage, catalogue_coverage
+from tokaut.documents.review_sheet import ReadSheet, SheetRow, read_sheet, review_sheet_html
+from tokaut.screens.coverage import CatalogueCoverage, ScreenCoverage, TextState, catalogue_coverage, signature_text
 from tokaut.screens.coverage import screen_coverage as lines_of
-from tokaut.screens.review import ReviewScreen, catalogue_version, placeholder_fields, review_screens, shared_messages
+from tokaut.screens.review import (
+    ReviewScreen,
+    ReviewText,
+    catalogue_version,
+    other_messages,
+    placeholder_fields,
+    review_screens,
+    shared_messages,
+)
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 WIDTH = 118  # if the output is not a terminal
@@ -34,11 +54,12 @@ BAR = 20
 
 @click.group(cls=CommandGroup)
 def locales() -> None:
-    """Check the translations of the screens, and write sheets for their reviewers.
+    """Check the translations of the screens, print them for reviewers, and enter what those have signed.
 
     \b
     Example:  tokaut locales coverage
               tokaut locales sheet bi
+              tokaut locales sign bi --organisation "..." --role language --from sheet-bi-vu.html
     """
     harden()
 
@@ -47,7 +68,10 @@ def locales() -> None:
 @click.argument("tags", nargs=-1, metavar="[TAG]...")
 @click.option("--json", "as_json", is_flag=True, help="All figures, for a program.")
 def coverage(tags: tuple[str, ...], as_json: bool) -> None:
-    """Show how much of each language is translated and reviewed, and which screens do not fit.
+    """Show how much of each language is translated and signed, and which screens do not fit.
+
+    A text is signed if two organisations have signed it as it is now, stale if its English or its translation has
+    changed since, and otherwise a draft. A text that several flows show counts in each of them.
 
     A screen does not fit if it needs more pages than the English one, or if its heading continues on a second page.
     Every variant of every screen is measured, in each country that speaks the language, by USSD and SMS. A page has 160
@@ -86,9 +110,10 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
 @locales.command()
 @click.argument("tag")
 @click.option("--country", metavar="ISO", help="Country of the sheet (default: the first that speaks the language).")
+@click.option("--unsigned", is_flag=True, help="Only what is not signed by both yet: after a change.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; sheet-bi-vu.html.")
-def sheet(tag: str, country: str | None, out: Path | None) -> None:
-    """Write every screen with English beside it, as one page to print, to correct and to sign.
+def sheet(tag: str, country: str | None, unsigned: bool, out: Path | None) -> None:
+    """Write every screen in the order of a call with English beside it, as one page to print, to correct and to sign.
 
     It is for the two people who must sign before a language goes live: one who grew up with it, and one who works in
     the protection of children. The page has no script and loads nothing from the network.
@@ -97,13 +122,18 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
     Example:  tokaut locales sheet bi
               tokaut locales sheet sw --country ke --out swahili.html
 
-    Next: open it in a browser, print it, and send it to them. docs/add-a-language.md says what to do with their
-    corrections.
+    Next: open it in a browser, print it, and send it to them. Keep the file: `tokaut locales sign` reads from it what
+    they have read. docs/add-a-language.md says what to do with their corrections.
     """
     book, catalogues = loader.load(), load(FOLDER)
     [tag] = _selected_tags((tag,), catalogues)
     selected_country, language, name = _select_country(tag, country), catalogues[tag], language_name(tag)
-    screens = review_screens(book, selected_country, language)
+    screens, shared = review_screens(book, selected_country, language), shared_messages(language)
+    others = other_messages(language, screens, shared)
+    if unsigned:
+        screens = [screen for screen in screens if not screen.translated or not language.has_signed(screen.messages)]
+        shared, others = _without_signed(shared, language), _without_signed(others, language)
+    today = datetime.now(UTC).date()
     path = out or Path(f"sheet-{tag}-{selected_country.iso.lower()}.html")
     text = review_sheet_html(
         of=selected_country,
@@ -111,9 +141,11 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
         name=name,
         facts=_facts(catalogue_coverage(tag, book), selected_country, screens),
         readings=screens,
-        words=shared_messages(language),
+        shared=shared,
+        others=others,
         fields=placeholder_fields(book, selected_country, language),
         version=catalogue_version(tag),
+        printed_on=today,
     )
     try:
         path.write_text(text, encoding="utf-8")
@@ -123,6 +155,115 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
         f"{path}: {len(screens)} screens in {name} as {selected_country.name} shows them. Open it in a browser and "
         "print it."
     )
+
+
+def _without_signed(texts: Iterable[ReviewText], language: Catalogue) -> list[ReviewText]:
+    return [text for text in texts if not language.has_signed([text.message])]
+
+
+@locales.command()
+@click.argument("tag")
+@click.option("--organisation", required=True, metavar="NAME", help="Who signs, as on the paper: no name of a person.")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice([role.value for role in Role]),
+    help="language: its people grew up with the language; protection: they work in the protection of children.",
+)
+@click.option("--from", "source", required=True, type=click.Path(path_type=Path), help="The sheet that they have read.")
+@click.option("--only", default="", metavar="ROWS", help="Only these rows of the sheet: 1-40,52,report.danger.")
+@click.option("--except", "without", default="", metavar="ROWS", help="Not these: they were not ticked good.")
+@click.option("--date", "day", metavar="DAY", help="When they signed (default: today), such as 2026-11-29.")
+def sign(*, tag: str, organisation: str, role: str, source: Path, only: str, without: str, day: str | None) -> None:
+    """Enter what one organisation has signed: the texts of a sheet, without the rows that were not ticked good.
+
+    A text that stands in an excepted row is not signed, even if another row shows it too; neither is one that has
+    changed since the sheet was printed. A language is shown once two organisations, one of each role, have signed.
+
+    \b
+    Example:  tokaut locales sign bi --organisation "Name on the paper" --role language --from sheet-bi-vu.html
+              tokaut locales sign bi --organisation "Another name" --role protection --from sheet-bi-vu.html \\
+                --except 12,40-44,my.messages --date 2026-11-29
+
+    Next: commit the file that it names. `tokaut locales coverage` shows what is signed.
+    """
+    catalogues = load(FOLDER)
+    [tag] = _selected_tags((tag,), catalogues)
+    if tag == ENGLISH:
+        raise CommandError("English is the source: nobody signs it.")
+    sheet_read, today = _read_sheet(source, tag), datetime.now(UTC).date()
+    signature = Signature(organisation, Role(role), _day(day, sheet_read.printed_on, today))
+    earlier, faults = read_signatures(tag, signature_text(tag))
+    if fault := name_fault(organisation) or role_fault(signature, earlier):
+        raise CommandError(f"{fault[:1].upper()}{fault[1:]}.")
+    if faults:
+        raise CommandError(f"locales/{tag}{SIGNATURES}: {faults[0]}. Mend that first.")
+    read = _ticked(sheet_read, only, without)
+    english_by_key = {text_key(tag, name, own): name for name, own in catalogues[tag].words.items()}
+    before = {
+        key for other in earlier if same_name(other.organisation) == same_name(organisation) for key in other.texts
+    }
+    new = {key: shown_english(english_by_key[key]) for key in english_by_key if key in read - before}
+    changed = len(read - set(english_by_key))
+    since = f" {changed} texts have changed since the sheet was printed and are not signed." if changed else ""
+    if not new:
+        raise CommandError(f"Nothing to sign: {len(read & before)} texts of these rows were signed before.{since}")
+    path = FOLDER / f"{tag}{SIGNATURES}"
+    block = write_signature(tag, replace(signature, texts=new))
+    try:
+        path.write_text((signature_text(tag) or HEADER.format(tag=tag)) + block, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written ({error.strerror}). Run it in a checkout of your own.") from None
+    total, both = len(english_by_key), len(load(FOLDER)[tag].signed)
+    echo(
+        f"locales/{path.name}: {len(new)} texts signed by {organisation} ({role}).{since} Of {total} texts {both} are "
+        "signed by both now."
+    )
+
+
+def _read_sheet(path: Path, tag: str) -> ReadSheet:
+    try:
+        found = read_sheet(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read ({getattr(error, 'strerror', 'it is no text')}).") from None
+    if found is None:
+        raise CommandError(f"{path} is no sheet: name the file that `tokaut locales sheet {tag}` wrote.")
+    if found.language != tag:
+        raise CommandError(f"{path} is a sheet of {language_name(found.language)}, not of {language_name(tag)}.")
+    return found
+
+
+def _day(day: str | None, printed_on: date, today: date) -> date:
+    try:
+        signed_on = date.fromisoformat(day) if day else today
+    except ValueError:
+        raise CommandError(f"{day} is no day; write it as {today}.") from None
+    if not printed_on <= signed_on <= today:
+        raise CommandError(f"Nobody signed on {signed_on}: the sheet is of {printed_on}, and today is {today}.")
+    return signed_on
+
+
+def _ticked(sheet_read: ReadSheet, only: str, without: str) -> set[str]:
+    """Return the keys that the selected rows show, without those that an excepted row shows too."""
+    excepted = _rows(sheet_read, without)
+    selected = (_rows(sheet_read, only) if only.strip() else set(sheet_read.rows)) - excepted
+    keys = {key for row in selected for key in row.keys}
+    return keys - {key for row in excepted for key in row.keys}
+
+
+def _rows(sheet_read: ReadSheet, names: str) -> set[SheetRow]:
+    """Return the rows that a list names: by number, by a range of numbers, or by screen."""
+    found: set[SheetRow] = set()
+    for name in filter(None, map(str.strip, names.split(","))):
+        first, _, last = name.partition("-")
+        if first.isdigit() and (not last or last.isdigit()):
+            rows = {row for row in sheet_read.rows if int(first) <= row.number <= int(last or first)}
+        else:
+            rows = {row for row in sheet_read.rows if row.screen == name}
+        if not rows:
+            raise CommandError(f"The sheet has no row {name}: it has 1 to {len(sheet_read.rows)}, and screens.")
+        found |= rows
+    return found
 
 
 def _select_country(tag: str, country: str | None) -> Country:
@@ -148,7 +289,7 @@ def _facts(language: CatalogueCoverage, country: Country, screens: Sequence[Revi
             "Translated",
             f"{language.done} of {language.messages} messages; {len(screens)} screens below",
         ),
-        ("Read by", language.reviewed_by or "nobody yet"),
+        ("Signed by", ", ".join(language.signed_by) or "nobody yet"),
     ]
 
 
@@ -172,7 +313,7 @@ def _untranslated_languages(countries: Countries, catalogues: Mapping[str, Catal
 
 def _figures(coverages: Iterable[CatalogueCoverage], lines: Sequence[ScreenCoverage]) -> dict[str, object]:
     return {
-        "languages": [{**asdict(language), "reviewed": language.reviewed} for language in coverages],
+        "languages": [asdict(language) for language in coverages],
         "lines": [asdict(line) for line in lines],
         "pages": sum(line.pages for line in lines),
     }
@@ -185,6 +326,7 @@ def _print(
     untranslated: Sequence[str],
 ) -> None:
     console.print(_languages(coverages))
+    console.print(_parts(coverages))
     for language in coverages:
         if language.lacking:
             console.print(
@@ -203,21 +345,38 @@ def _print(
 
 def _languages(coverages: Iterable[CatalogueCoverage]) -> Table:
     table = Table(title="Words", title_justify="left", title_style="bold")
-    for head, justify in (("language", "left"), ("letters", "left"), ("done", "left"), ("reviewed", "left")):
-        table.add_column(head, justify="left" if justify == "left" else "right")
+    for head in ("language", "letters", "translated", *TextState, "signed by"):
+        table.add_column(head, justify="right" if head in list(TextState) else "left")
     for language in coverages:
         outdated = f", {language.old} of an older English" if language.old else ""
-        reviewed = "the source" if language.tag == ENGLISH else "0: a draft"
-        if language.tag != ENGLISH and language.reviewed_by:
-            reviewed = f"{language.reviewed} of {language.messages}, by {language.reviewed_by}"
-        letters = "GSM-7" if language.alphabet == "gsm7" else "UCS-2"
+        signed_by = (
+            f"{', '.join(language.signed_by) or 'nobody'}{f'; {language.halves} by one' if language.halves else ''}"
+        )
         table.add_row(
             f"{language.tag}  {language.name}",
-            letters,
+            "GSM-7" if language.alphabet == "gsm7" else "UCS-2",
             f"{_bar(language)} {language.done} of {language.messages}{outdated}",
-            reviewed,
+            *(str(language.states[state]) for state in TextState),
+            "the source" if language.tag == ENGLISH else signed_by,
         )
     return table
+
+
+def _parts(coverages: Iterable[CatalogueCoverage]) -> Table:
+    """Return a table of the parts of the languages: the flows, and what stands beside them."""
+    title = "Parts (a text that several flows show counts in each)"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    shown = [language for language in coverages if language.tag != ENGLISH]
+    for head in ("part", *(language.tag for language in shown)):
+        table.add_column(head)
+    for name in shown[0].parts if shown else ():
+        table.add_row(name, *(_part(language.parts[name]) for language in shown))
+    return table
+
+
+def _part(states: Mapping[TextState, int]) -> str:
+    found = [f"{states[state]} {state}" for state in TextState if states[state]]
+    return "\n".join(found)
 
 
 def _bar(language: CatalogueCoverage) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 import locales
-from flows import catalogues
+from flows import catalogues, loader
 from reports.countries import country
 from reports.countries.country import CountryError, shipped_countries
 from reports.countries.readiness import STATUS_MARKS, readiness_items
+from reports.countries.validation import TRANSLATED_WORDS
 from runtime.settings import Mode
 from tokaut.documents.pages import CountrySheet, readiness_html
 from tokaut.terminal import CommandError, echo
@@ -53,12 +54,13 @@ def country_sheets(isos: Sequence[str] = ()) -> list[CountrySheet]:
     """Return the sheets of these countries, or of all shipped ones, sorted by name. Raises CountryError."""
     names = isos or shipped_countries()
     catalogues_by_tag = catalogues.load(locales.FOLDER)
+    needed = catalogues.needed_messages(loader.load(), TRANSLATED_WORDS)
     loaded = sorted(country.load_countries(names, Mode.DEMO), key=lambda loaded_country: loaded_country.name)
     return [
         (
             loaded_country,
             readiness_items(
-                loaded_country, *catalogues.reviewed_and_drafts(loaded_country.languages, catalogues_by_tag)
+                loaded_country, *catalogues.signed_and_drafts(loaded_country.languages, catalogues_by_tag, needed)
             ),
         )
         for loaded_country in loaded

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import locales
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.catalogues import ENGLISH_CATALOGUE, SAFETY_SCREENS, Catalogue, messages
+from flows.loader import successors
 from flows.model import FlowBook, ScreenText
-from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, ScreenLimit, alphabet, size
+from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, ScreenLimit, alphabet, size, without_context
+from flows.renderer import fill
+from flows.signatures import text_key
 from flows.staff_replies import REPLY_TEMPLATES
+from gateway.conversation.reducer import HOME
+from reports.answer_notices import NOTICE_TEXT
 from reports.countries.country import Country
 from reports.countries.law import LAW_MESSAGES
 from reports.countries.validation import TRANSLATED_WORDS
@@ -47,6 +52,8 @@ FIELD_MEANINGS = {
     "messages": "how many messages",
     "message": "the words of staff",
 }
+# A report from the first screen to its end, then what else the first screen offers. Other flows come last.
+FLOW_ORDER = ("home", "report", "more", "my", "tips_young", "tips_parents", "law", "language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ class ReviewPage:
 class ReviewScreen:
     """One variant of one screen.
 
-    english, own: its pages in English and in the reviewed language. channels: those that show it like this.
+    english, own: its pages in English and in the reviewed language. messages: those whose translation it shows.
+    channels: those that show it like this.
     """
 
     screen: str
@@ -71,11 +79,12 @@ class ReviewScreen:
     translated: bool
     english: tuple[ReviewPage, ...]
     own: tuple[ReviewPage, ...]
+    messages: set[str]
     channels: list[str] = field(default_factory=list)
 
 
 def review_screens(book: FlowBook, of: Country, language: Catalogue) -> list[ReviewScreen]:
-    """Return the variants of all screens, in the order of the flows. One that USSD and SMS share is listed once."""
+    """Return the variants of all screens, in the order of a call. One that USSD and SMS share is listed once."""
     menu = menu_languages(of, {language.tag: language})
     by_content: dict[tuple[str, ...], ReviewScreen] = {}
     for channel in CHANNEL_KINDS:
@@ -87,21 +96,47 @@ def review_screens(book: FlowBook, of: Country, language: Catalogue) -> list[Rev
         for variant in (*screen_variants(book, own), *of_english):
             screen = _review_screen(variant, own, english, language)
             key = (variant.screen.id, *(page.text for page in (*screen.english, *screen.own)))
-            by_content.setdefault(key, screen).channels.append(channel)
-    order = {name: position for position, name in enumerate(book.screens)}
+            same = by_content.setdefault(key, screen)
+            same.channels += [channel] if channel not in same.channels else []
+            same.messages |= screen.messages
+    order = {name: position for position, name in enumerate(call_order(book))}
     return sorted(by_content.values(), key=lambda screen: order[screen.screen])
+
+
+def call_order(book: FlowBook) -> list[str]:
+    """Return all screens, flow by flow, each after those that lead to it, and the first choice before the second.
+
+    Those that begin a conversation come first, and those that the program shows by itself last in their flow.
+    """
+    seen: set[str] = set()
+    backwards: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in seen:
+            seen.add(name)
+            for target in reversed(successors(book.screens[name])):
+                visit(target)
+            backwards.append(name)
+
+    for home in HOME.values():
+        visit(home)
+    found = dict.fromkeys((*HOME.values(), *reversed(backwards), *book.screens))
+    flows = dict.fromkeys((*FLOW_ORDER, *book.flows))
+    return [name for flow in flows for name in found if name.partition(".")[0] == flow]
 
 
 def _review_screen(
     variant: ScreenVariant, own: PhoneProfile, english: PhoneProfile, language: Catalogue
 ) -> ReviewScreen:
     english_pages = [page.text for page in english.lay(variant).pages]
+    translated = not language.lacks(_own_messages(variant))
     return ReviewScreen(
         variant.screen.id,
         variant.screen.id.startswith(SAFETY_SCREENS),
-        not language.lacks(_own_messages(variant)),
+        translated,
         tuple(_review_page(text, english.limit) for text in english_pages),
         tuple(_review_page(text, own.limit) for text in variant.text),
+        set(_shown_messages(variant, own, language)) if translated else set(),
     )
 
 
@@ -124,15 +159,60 @@ def _label_messages(labels: Sequence[ScreenText], variant: ScreenVariant) -> Ite
         yield from label.says(variant.values, variant.facts)
 
 
-def shared_messages(language: Catalogue) -> list[tuple[str, str]]:
-    """Return the messages that many screens share, with their translations.
+def _shown_messages(variant: ScreenVariant, own: PhoneProfile, language: Catalogue) -> Iterator[str]:
+    """Yield the messages whose translation the pages of this variant show, of those that the screen may choose from."""
+    screen, world = variant.screen, own.world
+    shown = _plain("\n".join(page.text for page in own.lay(variant).pages))
+    texts = [screen.words, screen.foot, screen.beside, screen.leave, *(choice.say for choice in screen.choices)]
+    texts += [screen.zero.say] if screen.zero else []
+    for text in texts:
+        candidates = [message for message in text.says(variant.values, variant.facts) if message in language.words]
+        yield from [message for message in candidates if _plain(fill(message, world)) in shown][:1]
+    # A long text goes on to the next page, below the keys of the first. It is the last, shortest one.
+    heading = [message for message in screen.words.says(variant.values, variant.facts) if message in language.words]
+    if heading and len(variant.text) > 1 and not any(_plain(fill(message, world)) in shown for message in heading):
+        yield heading[-1]
 
-    They are on every screen, beside numbers, in the law, or ready for staff to send.
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewText:
+    """A message that is read by itself. own: its translation; empty if there is none."""
+
+    message: str
+    own: str
+
+    @property
+    def english(self) -> str:
+        """Return the English text."""
+        return without_context(self.message)
+
+
+def shared_messages(language: Catalogue) -> list[ReviewText]:
+    """Return the messages that many screens share.
+
+    They are on every screen, beside numbers, in the law, ready for staff to send, or in the answer notice.
     """
-    return [
-        (message, language.words.get(message, ""))
-        for message in (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *LAW_MESSAGES, *REPLY_TEMPLATES)
-    ]
+    shared = (*ENGINE_MESSAGES, *TRANSLATED_WORDS, *LAW_MESSAGES, *REPLY_TEMPLATES, NOTICE_TEXT)
+    return [ReviewText(message, language.words.get(message, "")) for message in shared]
+
+
+def other_messages(
+    language: Catalogue, screens: Iterable[ReviewScreen], shared: Iterable[ReviewText]
+) -> list[ReviewText]:
+    """Return the translated messages that no screen of this country shows: they are for other countries."""
+    seen = {message for screen in screens for message in screen.messages} | {text.message for text in shared}
+    return [ReviewText(message, own) for message, own in language.words.items() if message not in seen]
+
+
+def keys_of(language: Catalogue, messages: Iterable[str]) -> tuple[str, ...]:
+    """Return the keys by which these translations are signed, without those that are missing."""
+    return tuple(
+        sorted(text_key(language.tag, name, language.words[name]) for name in messages if name in language.words)
+    )
 
 
 def placeholder_fields(book: FlowBook, of: Country, language: Catalogue) -> list[tuple[str, str, str]]:

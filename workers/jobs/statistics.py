@@ -9,7 +9,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from typing import Any
 import structlog
 
 import locales
-from flows import catalogues
+from flows import catalogues, loader
 from reports.countries.country import Countries, Country, CountryError
+from reports.countries.validation import TRANSLATED_WORDS
 from reports.crypto import DecryptError, SealContext, SealedBody, open_body, open_head
 from reports.crypto.key_files import KeyFileError, list_keys
 from reports.escalation import Priority
@@ -71,8 +72,9 @@ class StatisticsJob:
         )
         self._channels = CHANNEL_KINDS if of.mode == Mode.LIVE else ("simulator", *CHANNEL_KINDS)
         catalogues_by_tag = catalogues.load(locales.FOLDER)
+        needed = catalogues.needed_messages(loader.load(), TRANSLATED_WORDS)
         self._languages = {
-            country.iso: _offered_languages(country, catalogues_by_tag, of.drafts) for country in of.countries
+            country.iso: _offered_languages(country, catalogues_by_tag, needed, of.drafts) for country in of.countries
         }
         self._metrics = metrics
         self._pool = BackgroundPool(1)
@@ -210,11 +212,14 @@ class StatisticsJob:
 
 
 def _offered_languages(
-    country: Country, catalogues_by_tag: Mapping[str, catalogues.Catalogue], drafts: Sequence[str]
+    country: Country,
+    catalogues_by_tag: Mapping[str, catalogues.Catalogue],
+    needed: Collection[str],
+    drafts: Sequence[str],
 ) -> list[str]:
     """Return the country's languages, with English last: it is the fallback for all others."""
-    tags = [language.tag for language in catalogues.offered_languages(country.languages, catalogues_by_tag, (), drafts)]
-    return sorted(tags, key=lambda tag: tag == "en")
+    offered = catalogues.offered_languages(country.languages, catalogues_by_tag, needed, drafts)
+    return sorted((language.tag for language in offered), key=lambda tag: tag == "en")
 
 
 # Detect changed numbers, addresses and keys: add an audit entry each time and notify the on-call contacts.
