@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import polib
 
+from flows.authoring.spellings import spelling_faults
 from flows.catalogues import ENGLISH, fields_by_line, message_id
 from flows.model import OPTIONAL_FIELDS
 from flows.pagination import ALPHABETS, CARRIER_WORDS, CONTEXT_SEPARATOR, NAVIGATION_KEYS, PLACEHOLDER, alphabet, fold
@@ -43,7 +44,7 @@ def catalogue_faults(tag: str, text: str, english: str) -> Iterator[str]:
     plain = po.metadata.get("X-Alphabet") == "gsm7"
     for entry in po:
         if entry.msgstr and not entry.obsolete:
-            for line in _entry(entry.msgid, entry.msgstr, plain=plain):
+            for line in (*_entry(entry.msgid, entry.msgstr, plain=plain), *spelling_faults(tag, entry.msgstr)):
                 yield f"locales/{tag}.po:{entry.linenum}: {entry.msgid[:40]!r}: {line}"
 
 

@@ -52,6 +52,7 @@ def planted(tag: str, old: str, new: str) -> list[str]:
         ('"Ripotem"', r'"Ripo\ntem"', "it has not as many lines as the English"),
         ('"Ripotem"', '"Ripotem."', "the English ends with a word, and this does not"),
         ('"Sori, traem bakegen."', '"Sori, traem bakegen"', "the English ends with ., and this does not"),
+        ('"Ripotem"', '"Bilong"', "'bilong' is written 'blong' in this language"),
         ('"Ripotem"', '"Stop"', "it is a word that the network answers in our place"),
         ('"Ripotem"', '"Help"', "it is a word that the network answers in our place"),
     ],

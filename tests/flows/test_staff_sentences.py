@@ -18,7 +18,7 @@ from tests.flows.test_wording import LOOKING, NEVER
 
 COUNTRIES = load_countries(shipped_countries(), "demo")
 LANGUAGES = load(files(locales))
-HAVE_THEM = ("bi", "en", "fj", "fr", "pis", "sw", "tpi")
+HAVE_THEM = ("bi", "en", "fj", "fr", "pis", "sm", "sw", "tpi")
 
 
 def test_which_languages_have_them_and_all_of_them() -> None:

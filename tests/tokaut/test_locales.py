@@ -209,7 +209,10 @@ def test_the_sheet_asks_nobody_for_anything_and_runs_nothing(folder: pathlib.Pat
     assert "url(" not in found.source and "@import" not in found.source and "http" not in found.source
 
 
-def test_the_sheet_says_what_it_is_and_has_room_to_sign(folder: pathlib.Path) -> None:
+def test_the_sheet_says_what_it_is_and_has_room_to_sign(
+    planted: Callable[[str, str, str], None], folder: pathlib.Path
+) -> None:
+    planted("bi", '"Yu yu hu?"', '""')
     run("sheet", "bi", "--out", "one.html")
     source = (folder / "one.html").read_text(encoding="utf-8")
     for words in (
