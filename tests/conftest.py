@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 import redis
 
-from tests.support import blocked, compiled, guard, leaks, loaded, ports, shadows
+from tests.support import blocked, compiled, guard, leaks, loaded, ports, routes, shadows
 from tests.support.hang_timer import HangTimer
 from tests.support.postgres import Postgres, binaries
 from tests.support.products import ProductSelection
@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     blocked.install()
     compiled.install()
     loaded.install()
+    routes.install()
     unhurried = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}  # a machine may be busy
     hypothesis.settings.register_profile("unhurried", **unhurried)
     hypothesis.settings.load_profile("unhurried")
