@@ -37,6 +37,7 @@ from gateway.sessions.keys import SessionKeys
 from gateway.sessions.store import Sessions
 from gateway.sms import OptOuts, SmsInbox, SmsOutbox
 from gateway.submission.builder import ReportBuilder, UnparsedStore
+from gateway.submission.spool_copies import SpoolCopies
 from gateway.submission.submitter import Submitter
 from gateway.threads import BackgroundLoop, BlockingPool
 from gateway.webhooks import NOT_FOUND, Webhooks
@@ -105,6 +106,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         if "simulator" in config.channels:
             _show_phone(app, config)
     event_loop_guard.add_callback(parts.metrics.loop_blocked)
+    if parts.copies:
+        parts.copies.start(parts.spool.names())
     parts.housekeeping.start()
     parts.numbers.start()
     log.info("started")
@@ -170,7 +173,9 @@ def _assemble(config: _Configuration) -> Services:
     common, secrets, channels, database = config.common, config.secrets, config.channels, config.database
     count = (metrics := _metrics()).count
     record_cipher = RecordCipher(secrets.store_key.reveal())
-    spool = Spool(common.data / "spool", record_cipher)
+    background_database = database.patient()
+    copies = _spool_copies(config, record_cipher, count)
+    spool = Spool(common.data / "spool", record_cipher, copies=copies)
     session_store, renew_keys = _sessions(common, secrets, count)
     builder, job_queue = (
         ReportBuilder(config.keys, common.mode),
@@ -215,19 +220,27 @@ def _assemble(config: _Configuration) -> Services:
         count=count,
     )
     make_housekeeping = partial(
-        Housekeeping, database=database, spool=spool, waiting=inbox, channels=channels, renew=renew_keys
+        Housekeeping,
+        database=background_database,
+        spool=spool,
+        copies=copies,
+        waiting=inbox,
+        channels=channels,
+        renew=renew_keys,
     )
     drill_runner = DrillRunner(database, dispatcher, reducer, submitter, common.mode, wait_for=loop.run)
-    erasure_replay = ErasureReplay(database, journal, mailbox, process_name(common.host, WEB))
+    erasure_replay = ErasureReplay(background_database, journal, mailbox, process_name(common.host, WEB))
     leased_tasks = (
         optouts.share_keys,
-        StatisticsFlush(session_store, database).move,
+        StatisticsFlush(session_store, background_database).move,
         drill_runner.hold,
-        EntryMailboxes(database, record_cipher, common.mode, count).make,
+        EntryMailboxes(background_database, record_cipher, common.mode, count).make,
     )
     return Services(
         database=database,
+        background_database=background_database,
         spool=spool,
+        copies=copies,
         journal=journal,
         submitter=submitter,
         sessions=session_store,
@@ -249,6 +262,14 @@ def _assemble(config: _Configuration) -> Services:
         loop=loop,
         queue=job_queue,
     )
+
+
+def _spool_copies(config: _Configuration, cipher: RecordCipher, count: Callable[[str], None]) -> SpoolCopies | None:
+    """Return the copies of the spool; None with SQLite, which no other host can reach."""
+    if config.database.is_sqlite:
+        return None
+    common = config.common
+    return SpoolCopies(redis_clients.session_client(common.session_redis), common.data / "spool", cipher, count)
 
 
 def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatcher]:

@@ -32,6 +32,7 @@ COUNTED: Mapping[str, str] = {
     "sms_stored_until_redis_returns": "SMS stored until Redis is available and they can be answered",
     "sms_replies_not_stored": "SMS replies that could not be stored for the worker",
     "reports_spooled": "Reports written to the spool",
+    "spool_copies_refused": "Entries of the spool that were not copied to Redis: too many there already, or too large",
     "entry_mailboxes_made": "Mailboxes made for reports that staff entered in the console",
     "entry_codes_unreadable": "Codes of reports that staff entered, which no store key opens",
     "reports_not_stored": "Reporters who were told NOT SENT",

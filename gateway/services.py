@@ -9,6 +9,7 @@ from gateway.conversation.dispatcher import Dispatcher
 from gateway.health import Health
 from gateway.metrics import WebMetrics
 from gateway.sessions.store import Sessions
+from gateway.submission.spool_copies import SpoolCopies
 from gateway.submission.submitter import Submitter
 from gateway.threads import BackgroundLoop, BlockingPool
 from gateway.webhooks import Webhooks
@@ -24,7 +25,9 @@ class Services:
     """All parts of a web process, as `gateway.app` assembled them."""
 
     database: Database
+    background_database: Database  # for work that no reporter waits for; with SQLite the same as `database`
     spool: Spool
+    copies: SpoolCopies | None  # of the spools of all hosts; None with SQLite
     journal: ErasureJournal
     submitter: Submitter
     sessions: Sessions
@@ -48,5 +51,8 @@ class Services:
         self.loop.close()
         self.blocking.close()
         self.spool.close()
+        if self.copies:
+            self.copies.stop()
         self.journal.close()
+        self.background_database.close()
         self.database.close()

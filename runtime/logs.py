@@ -90,6 +90,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "erasures_not_applied": "The journal of deletions cannot be read: repair it, then restart web.",
     "access_code_locked": "Too many wrong PINs were typed for one code.",
     "spool_not_drained": "Entries of the spool were not filed (`count` wait); `class` says why. Look at the database.",
+    "spool_copies_submitted": "Entries of another host's spool were submitted from their copies in Redis (`count`).",
     "spool_drained": "Entries of the spool were moved into the database (`count`).",
     "sms_inbox_replayed": "SMS that waited for Redis were answered (`count`).",
     "drill_reported": "Web reported as the invented reporter of a drill.",

@@ -26,7 +26,8 @@ WORKER_RIGHTS: Final = (
 )
 
 PROCESS_USERS: Final[Mapping[str, str]] = {
-    "web": f"~s:* ~d:* ~l:* {CONNECT_RIGHTS} {SCRIPT_RIGHTS} +get +set +del +incr +pexpire +hincrby +hgetall",
+    "web": f"~s:* ~d:* ~l:* {CONNECT_RIGHTS} {SCRIPT_RIGHTS} +get +set +del +incr +pexpire "
+    "+hincrby +hgetall +hset +hget +hdel +hkeys +hlen",
     "webq": QUEUE_RIGHTS,
     "worker": WORKER_RIGHTS,
     "clock": f"{QUEUE_RIGHTS} +info +bgrewriteaof",  # to remove deleted data from the append-only file

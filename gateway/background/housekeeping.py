@@ -23,6 +23,7 @@ from gateway.messaging.model import Channel, Inbound
 from gateway.sessions import store
 from gateway.sessions.store import Sessions
 from gateway.sms import SmsInbox
+from gateway.submission.spool_copies import SpoolCopies
 from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent
 from reports.countries.country import Countries, Country, CountryError, load_country
@@ -68,6 +69,7 @@ class Housekeeping:
         *,
         database: Database,
         spool: Spool,
+        copies: SpoolCopies | None,
         waiting: SmsInbox,
         dispatcher: Dispatcher,
         channels: Mapping[str, Channel],
@@ -77,13 +79,16 @@ class Housekeeping:
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """`renew`: deletes expired session keys, in each process. `host`: the id of this host.
+        """`database`: one that waits for a slow network. `copies`: of the spools of all hosts, if there can be others.
+
+        `renew`: deletes expired session keys, in each process. `host`: the id of this host.
 
         `chores`: run by one process at a time. `wait_for`: runs a coroutine to its end.
         """
         self._wait_for = wait_for
         self._database = database
         self._spool = spool
+        self._copies = copies
         self._inbox = waiting
         self._dispatcher = dispatcher
         self._channels = channels
@@ -141,8 +146,10 @@ class Housekeeping:
         self._said, self._next_status_at = status, time.monotonic() + REPORT_SECONDS
 
     def _run_leased_tasks(self) -> None:
-        """Replay queued SMS and run the chores, if this process holds the lease: only one of all hosts may."""
+        """Submit copied entries, replay SMS and run the chores, if this process holds the lease: one of all may."""
         if leases.acquire(self._database, "replay", self._holder, LEASE_SECONDS):
+            if self._copies and (submitted := self._copies.submit(partial(submit_late, self._database))):
+                log.info("spool_copies_submitted", count=submitted)
             if replayed := self._inbox.play(self._replay):
                 log.info("sms_inbox_replayed", count=replayed)
             for task in self._chores:

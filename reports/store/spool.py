@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from reports.crypto import DecryptError, RecordCipher
 from reports.store.engine.database import DatabaseUnavailable
@@ -68,6 +68,11 @@ class SpoolEntry:
         return cls(Submission(**submission), rows["kind"], rows["due_at"], mailbox)
 
 
+def open_entry(cipher: RecordCipher, name: str, data: bytes) -> SpoolEntry:
+    """Open a sealed entry. Raises DecryptError, ValueError, KeyError or TypeError if it is damaged, or another's."""
+    return SpoolEntry.decode(cipher.open("spool", name.encode(), data))
+
+
 def _encode_bytes(value: object) -> dict[str, str]:
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode()}
@@ -87,6 +92,18 @@ DISK_TIMEOUT_SECONDS = 1.0  # a reporter waits meanwhile
 LISTING_MAX_AGE_SECONDS = 1.0  # under load, listing a thousand files for each entry would delay the next entry
 MAX_THREADS = 32  # concurrent writes, including those that hang in the disk
 MAX_REFUSED = 4  # per round: lasting refusals block no other entry, and an unavailable database costs few attempts
+
+
+class EntryCopies(Protocol):
+    """Copies of the entries in another place. Neither method waits or raises."""
+
+    def add(self, name: str) -> None:
+        """Copy the entry of this name, which is in the spool now."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Delete the copy of an entry that is not in the spool any more."""
+        ...
 
 
 class SpoolWriteError(Exception):
@@ -151,8 +168,15 @@ class _Listing:
 class Spool:
     """The spool of this host. `folder` has mode 0700; `cipher` seals each entry under its file name."""
 
-    def __init__(self, folder: Path, cipher: RecordCipher, most_entries: int = MAX_ENTRIES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cipher: RecordCipher,
+        most_entries: int = MAX_ENTRIES,
+        copies: EntryCopies | None = None,
+    ) -> None:
         self.folder = folder
+        self._copies = copies
         self._cipher = cipher
         self._max_entries = most_entries
         self._io_pool = DeadlinePool(MAX_THREADS)
@@ -201,13 +225,20 @@ class Spool:
             raise SpoolWriteError("full")
         name = self._new_name(entry, listing.names)
         self._write(name.text, self._cipher.seal("spool", name.text.encode(), entry.encode()))
+        if self._copies:
+            self._copies.add(name.text)
         with suppress(OSError):  # if they stay, they are submitted one after the other, which does no harm
             sends = kind in REPLACING_KINDS
             stored = self._names() if sends else listing.names  # a slow Send may have arrived during the write
             for earlier in stored:
                 if name.supersedes(earlier, sends=sends):
                     (self.folder / earlier.text).unlink(missing_ok=True)
+                    self._forget_copy(earlier.text)
         self._listing.names.append(name)
+
+    def _forget_copy(self, name: str) -> None:
+        if self._copies:
+            self._copies.remove(name)
 
     def _new_name(self, entry: SpoolEntry, names: list[EntryName]) -> EntryName:
         """Return a name that sorts after all stored ones, so that the order holds even if the clock is set back."""
@@ -322,6 +353,7 @@ class Spool:
                     continue
                 file_path.unlink(missing_ok=True)
                 filesystem.sync(self.folder)
+                self._forget_copy(name.text)
                 submitted += 1
             self._refused = self._refused.intersection(self.names()) | {name.text for name in refused} | blocked
         if unexpected:
@@ -337,7 +369,7 @@ class Spool:
         """Open an entry. Returns None if it is damaged or was sealed under another key."""
         data = (self.folder / name).read_bytes()
         try:
-            return SpoolEntry.decode(self._cipher.open("spool", name.encode(), data))
+            return open_entry(self._cipher, name, data)
         except (DecryptError, ValueError, KeyError, TypeError):
             return None
 

@@ -134,6 +134,7 @@ class Database:
         )
         self._statements: dict[Any, Any] = {}
         self._gate: _ReadinessGate | None = None
+        self._gate_of: Database = self
         self._writer = SQLiteWriter(self.engine, self._file, patient=timeouts is BACKGROUND) if self.is_sqlite else None
 
     @contextmanager
@@ -270,6 +271,8 @@ class Database:
     def _pass_gate(self) -> None:
         """Raise DatabaseUnavailable while the database is not ready."""
         gate = self._gate
+        if self._gate_of is not self:
+            self._gate_of._pass_gate()
         if gate is None:
             return
         if gate.is_shut():
@@ -277,6 +280,17 @@ class Database:
         self._file.forget()
         self._reopen()
         self._gate = None
+
+    def patient(self) -> Database:
+        """Return the same database for work that no reporter waits for: a slow network only makes that slower.
+
+        It is ready when this one is. SQLite has no network, and one writer in each process: there it is this one.
+        """
+        if self.is_sqlite:
+            return self
+        patient = Database(self.address, threads=2, offset=self.offset / 1_000_000, timeouts=BACKGROUND)
+        patient._gate_of = self
+        return patient
 
     def check_writes(self) -> None:
         """Begin and commit an empty write transaction.
