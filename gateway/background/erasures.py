@@ -11,7 +11,7 @@ import structlog
 
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
 from reports.erasure_journal import Erasure, ErasureJournal
-from reports.store import pending_submissions
+from reports.store import pending_submissions, tombstones
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import MailboxClosed
 from reports.store.operations import spool_status
@@ -87,6 +87,7 @@ class ErasureReplay:
     def _repeat_erasure(self, erasure: Erasure) -> None:
         """Send a deletion request or a withdrawal of contact again. A deletion also cancels the pending revision."""
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
-            pending_submissions.cancel_pending(self._database, b"", erasure.report_id)
+            ids = b"", erasure.report_id
+            pending_submissions.cancel_pending(self._database, *ids, buried=tombstones.ALL_REVISIONS)
         with suppress(MailboxClosed):
             self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])

@@ -21,7 +21,7 @@ from reports.erasure_journal import ErasureJournal
 from reports.escalation import PendingKind, Priority, queue_of
 from reports.facts import Completeness
 from reports.routing import Recipient
-from reports.store import mailbox_access, pending_submissions, submissions
+from reports.store import mailbox_access, pending_submissions, submissions, tombstones
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema.base import new_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
@@ -353,7 +353,14 @@ class Submitter:
         if spooled and not self._spool_deletion(report, event):
             raise DatabaseUnavailable("the spool did not store the deletion")
         cancellation = self.write(
-            lambda: pending_submissions.cancel_pending(self._database, report.origin_key, report.report_id)
+            lambda: pending_submissions.cancel_pending(
+                self._database,
+                report.origin_key,
+                report.report_id,
+                # After CANCEL the session goes on, so nothing beyond the last known revision is ruled out.
+                buried=revision_for(report, event) if event is SubmissionEvent.DELETE else report.revision,
+                with_sends=_includes_sends(report, event),
+            )
         )
         by_other_session = report.resumed or isinstance(report.state, PerhapsScheduled)
         if cancellation.stored_completeness != Completeness.COMPLETE or by_other_session:
@@ -372,17 +379,18 @@ class Submitter:
 
     def cancel_updates(self, report_id: str) -> None:
         """Delete the scheduled updates of a report whose deletion was asked for. Raises DatabaseUnavailable."""
-        self.write(lambda: pending_submissions.cancel_pending(self._database, b"", report_id))
+        self.write(
+            lambda: pending_submissions.cancel_pending(self._database, b"", report_id, buried=tombstones.ALL_REVISIONS)
+        )
 
     def _is_spooled(self, report_id: str) -> bool:
         return any(report_id in name for name in self._spool.names())
 
     def _spool_deletion(self, report: ReportRef, event: SubmissionEvent) -> bool:
         """Queue the deletion behind the spooled revisions, which would otherwise follow it. Return False on failure."""
-        includes_sends = event is SubmissionEvent.DELETE and report.is_unconfirmed
         try:
             deletion = self._builder.nothing(report, revision_for(report, event))
-            self._spool.put(SpoolEntry(deletion, "drop_unsent" if includes_sends else "drop"))
+            self._spool.put(SpoolEntry(deletion, "drop_unsent" if _includes_sends(report, event) else "drop"))
         except SpoolWriteError:
             self._count("cancellations_not_stored")
             return False
@@ -426,6 +434,11 @@ class Submitter:
             self._count(lost)
             raise NotSent from None
         self._count("reports_spooled")
+
+
+def _includes_sends(report: ReportRef, event: SubmissionEvent) -> bool:
+    """Return whether a deletion is also of a Send: of one that the reporter saw as NOT SENT."""
+    return event is SubmissionEvent.DELETE and report.is_unconfirmed
 
 
 def _with_secret(report: ReportRef) -> ReportRef:

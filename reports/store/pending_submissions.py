@@ -35,7 +35,7 @@ from reports.escalation import URGENT, PendingKind, Priority
 from reports.facts import Completeness
 from reports.follow_up import DEFAULT_FOLLOW_UPS
 from reports.retention import ERASED
-from reports.store import audit_log, deliveries
+from reports.store import audit_log, deliveries, tombstones
 from reports.store.cases import case_status
 from reports.store.deliveries import is_on_latest_route, new_delivery
 from reports.store.engine.database import Database
@@ -316,8 +316,14 @@ def schedule_from_spool(database: Database, submission: Submission, kind: Pendin
     """Schedule a revision from the spool. Never overwrite a newer revision, nor a complete one with an incomplete one.
 
     A later revision holds all that this one does. An incomplete report (rescue) is dropped if a complete one is known.
+    A revision that the reporter has deleted since, or whose report was purged, is dropped too.
     """
     with database.write() as connection:
+        tombstones.lock(database, connection, submission.report_id)
+        if tombstones.covers(
+            connection, submission.report_id, submission.origin_key, submission.revision, is_send=False
+        ):
+            return
         pending_rows = _lock_pending(connection, submission)
         submitted = find_submitted(connection, submission)
         known_revisions = [(row.revision, row.kind == PendingKind.UPDATE) for row in pending_rows]
@@ -373,13 +379,28 @@ def _replace_pending(
         connection.execute(insert(t.pending).values(due_at=due), rows)
 
 
-def cancel_pending(database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None) -> CancelResult:
-    """Delete the pending revision of a report. `up_to`: only revisions up to this one."""
+def cancel_pending(
+    database: Database,
+    origin_key: bytes,
+    report_id: str,
+    *,
+    up_to: int | None = None,
+    buried: int = 0,
+    with_sends: bool = False,
+) -> CancelResult:
+    """Delete the pending revision of a report. `up_to`: only revisions up to this one.
+
+    `buried`: the highest revision that no host's spool may bring back; 0: none. `with_sends`: nor may it bring back a
+    Send that the reporter saw as NOT SENT.
+    """
     is_same_report = same_report(t.pending.c, origin_key, report_id)
     if up_to is not None:  # the reporter has answered again since
         is_same_report = and_(is_same_report, t.pending.c.revision <= up_to)
     completeness_query = select(t.report.c.completeness).where(same_report(t.report.c, origin_key, report_id))
     with database.write() as connection:
+        if buried:
+            tombstones.lock(database, connection, report_id)
+            tombstones.add(database, connection, report_id, origin_key, buried, with_sends=with_sends)
         deleted = connection.execute(delete(t.pending).where(is_same_report)).rowcount
         return CancelResult(bool(deleted), connection.execute(completeness_query.limit(1)).scalar())
 

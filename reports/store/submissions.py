@@ -5,6 +5,7 @@ Each function is one transaction or one read. All raise `DatabaseUnavailable` un
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -28,7 +29,7 @@ from reports.case_state import ReportState
 from reports.delivery import IMMEDIATE_ROLES, DeliveryType, RecipientRole
 from reports.escalation import PendingKind, Priority
 from reports.facts import Completeness
-from reports.store import audit_log
+from reports.store import audit_log, tombstones
 from reports.store.deliveries import new_delivery
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -85,6 +86,7 @@ class SubmissionResult(Struct, frozen=True):
     `replaces_unsent`: the stored report is the one that the reporter saw as NOT SENT, and holds less than this
     submission.
     `has_code`: the mailbox was stored.
+    `is_deleted`: nothing was stored, since the reporter deleted the report, or it was purged.
     `deliveries`: ids of the deliveries to queue at once.
     """
 
@@ -95,20 +97,31 @@ class SubmissionResult(Struct, frozen=True):
     by_this_session: bool = True
     replaces_unsent: bool = False
     has_code: bool = False
+    is_deleted: bool = False
     deliveries: tuple[str, ...] = ()
 
 
 def commit(
-    database: Database, submission: Submission, box: MailboxRecord | None = None, *, unsent: bool = False
+    database: Database,
+    submission: Submission,
+    box: MailboxRecord | None = None,
+    *,
+    unsent: bool = False,
+    from_spool: bool = False,
 ) -> SubmissionResult:
     """Store a report with bodies, route, deliveries, mailbox and audit entry, and delete its pending revisions.
 
     All of it is one transaction. `unsent`: the reporter was shown NOT SENT for a lower revision that may be stored all
-    the same; then nobody was shown its code.
+    the same; then nobody was shown its code. `from_spool`: a report that was deleted or purged since is not stored.
     """
     now = database.now()
-    with database.write() as connection:
+    with suppress(_Deleted), database.write() as connection:
+        if from_spool:
+            tombstones.lock(database, connection, submission.report_id)
         if connection.execute(database.insert_or_ignore(t.report), _report_row(submission)).rowcount == 1:
+            # Checked after the INSERT, which waits for a purge of the same report that is under way.
+            if from_spool and tombstones.covers(connection, *_identity(submission), is_send=True):
+                raise _Deleted
             with database.sent_together(connection):
                 result = _insert_all(database, connection, submission, now)
                 if box is not None:
@@ -127,6 +140,15 @@ def commit(
             return result
         _insert_mailbox(database, connection, result.report_id, box)
         return replace(result, has_code=True)
+    return SubmissionResult(submission.report_id, False, submission.completeness, submission.revision, is_deleted=True)
+
+
+class _Deleted(Exception):
+    """Roll back: the report was deleted or purged before its entry of a spool was submitted."""
+
+
+def _identity(submission: Submission) -> tuple[str, bytes, int]:
+    return submission.report_id, submission.origin_key, submission.revision
 
 
 def _insert_all(database: Database, connection: Connection, submission: Submission, now: int) -> SubmissionResult:

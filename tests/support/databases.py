@@ -132,6 +132,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "retention",
         "spool_status.forget",
         "steps",
+        "tombstones",
     ),
 }
 SET_ROLE: dict[str, LiteralString] = {name: role for role, names in ROLES.items() for name in names}

@@ -19,7 +19,7 @@ ExpectedAccount = ProcessAccount | Literal["owner", ""]  # empty: any but the ow
 VERSION = "alembic_version"  # Alembic's own table
 AUDIT_COLUMNS = "(audit_id, at, actor, act, object_id)"  # only the scheduler writes the columns of the chain
 BREAKER_ACCESS = "SELECT; INSERT; UPDATE (failures, open_until, opened_times, dead_since)"
-OPT_OUT_ACCESS = "INSERT; SELECT (caller_key)"
+OPT_OUT_ACCESS = "INSERT; SELECT (caller_key, at)"
 HOST_ACCESS = "SELECT; INSERT; UPDATE (seen_at, spool_entries, spool_seconds, spool_bad)"
 ATTEMPT_COLUMNS = "state, attempt, next_at, lease_until, lease_by, last_class"
 
@@ -119,7 +119,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CONSOLE: f"SELECT; INSERT {AUDIT_COLUMNS}",
     },
     "hold": {CLOCK: "SELECT; INSERT; UPDATE (placed_by, reason, reference, placed_at, until); DELETE"},
-    "purged": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT (report_id, rule)"},
+    "purged": {WEB: "SELECT (report_id)", CLOCK: "SELECT; INSERT", CONSOLE: "SELECT (report_id, rule)"},
     "receipt": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT (report_id, hotline)"},
     "checkpoint": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT"},
     "lease": {
@@ -165,6 +165,10 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "screen_tally": {WEB: "INSERT", CLOCK: "SELECT; DELETE"},
     "figure": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
     "host": dict.fromkeys((WEB, WORKER), HOST_ACCESS) | {CLOCK: f"{HOST_ACCESS}; DELETE", CONSOLE: "SELECT"},
+    "tombstone": {
+        WEB: "SELECT; INSERT; UPDATE (up_to, with_sends, at)",
+        CLOCK: "SELECT (at); DELETE",
+    },
     "key_check": {WEB: "SELECT; INSERT"},
     "made_for": dict.fromkeys(ROLES, "SELECT"),
     VERSION: dict.fromkeys(ROLES, "SELECT"),

@@ -68,6 +68,17 @@ host = Table(
     Column("spool_bad", Integer, nullable=False),  # entries that do not open
 )
 
+# What a reporter has deleted, so that the spool of a host that was away does not bring it back.
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("origin_key", LargeBinary(32), nullable=False, index=True),  # of the session; empty if it is not known
+    Column("up_to", Integer, nullable=False),  # the highest revision that was deleted
+    Column("with_sends", Integer, nullable=False),  # 1: also a Send that the reporter saw as NOT SENT
+    Column("at", MICROSECONDS, nullable=False),
+)
+
 # Check values of the TOKAUT_STORE_KEY of this database: a keyed hash of a fixed word, one row for each key.
 key_check = Table("key_check", metadata, Column("value", LargeBinary(32), primary_key=True))
 

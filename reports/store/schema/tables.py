@@ -29,6 +29,7 @@ from reports.store.schema.operations import (
     step,
     tallied,
     tally,
+    tombstone,
 )
 from reports.store.schema.staff import (
     invitation,
@@ -46,7 +47,7 @@ from runtime.settings import Mode
 __all__ = ["metadata", "page", "phone_answer"]  # exported from here; tables defined below need no mention
 __all__ += ["callback", "draft", "drill", "note", "nudge", "presence", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
-__all__ += ["host", "key_check", "lowering", "optout", "optout_key", "passkey"]
+__all__ += ["host", "key_check", "lowering", "optout", "optout_key", "passkey", "tombstone"]
 __all__ += ["own_reply"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 

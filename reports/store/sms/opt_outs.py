@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import ColumnElement, and_, delete, exists, select
 
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -20,10 +20,16 @@ def add(database: Database, caller_key: bytes) -> None:
         connection.execute(database.insert_or_ignore(t.optout).values(caller_key=caller_key, at=database.now()))
 
 
-def remove(database: Database, caller_keys: Sequence[bytes]) -> None:
-    """Delete the opt-out of a number. `caller_keys`: its hashes under each key that it may have been stored with."""
+def remove(database: Database, caller_keys: Sequence[bytes], *, before: int | None = None) -> None:
+    """Delete the opt-out of a number. `caller_keys`: its hashes under each key that it may have been stored with.
+
+    `before`: only one from before this time in microseconds; the number has opted out again since.
+    """
+    is_meant: ColumnElement[bool] = t.optout.c.caller_key.in_(caller_keys)
+    if before is not None:
+        is_meant = and_(is_meant, t.optout.c.at < before)
     with database.write() as connection:
-        connection.execute(delete(t.optout).where(t.optout.c.caller_key.in_(caller_keys)))
+        connection.execute(delete(t.optout).where(is_meant))
 
 
 def is_opted_out(database: Database, caller_keys: Sequence[bytes]) -> bool:

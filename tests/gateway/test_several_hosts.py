@@ -1,0 +1,159 @@
+"""Two hosts of web on one PostgreSQL and one Redis: one is cut off from the database with reports in its spool."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import redis
+from sqlalchemy import Table, delete, func, select, update
+
+from gateway.circuit_breaker import CircuitBreaker
+from gateway.sessions.keys import NAME
+from gateway.submission import spool_copies
+from gateway.submission.spool_copies import KEY
+from reports.case_state import ReportState
+from reports.delivery import DeliveryState
+from reports.retention import RetentionPolicy
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.schema import tables as t
+from tests.safeguarding.away import code_and_pin
+from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
+from tests.support.app import App
+from tests.support.postgres import Postgres
+from tests.support.proxy import Proxy
+from tests.support.wait import until
+from tests.workers.filings import Desk
+from tests.workers.room import Room
+from workers.jobs.retention import ErasureJob
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgresql")]
+
+WORDS = "It happens on the way home every day"
+
+
+class TwoHosts:
+    """Host `a` is cut off from the database now and then; `b` is not. They share keys, secrets and Redis."""
+
+    def __init__(self, redis_url: str, address: str) -> None:
+        self._redis = redis.Redis.from_url(redis_url)
+        self.a = App(redis_url, {"DATABASE_URL": address, "TOKAUT_HOST": "a"})
+        settings = {name: value for name, value in self.a.plan.settings.items() if "PROMETHEUS" not in name}
+        data = self.a.folder / "b"
+        data.mkdir(mode=0o700)
+        shutil.copy(Path(settings["TOKAUT_DATA"]) / NAME, data)  # as an operator does for another host
+        folder = {"TOKAUT_DATA": str(data), "TOKAUT_KEYS": str(self.a.keys), "TOKAUT_HOST": "b"}
+        self.b = App(redis_url, {**settings, **folder})
+        self.b.plan = replace(self.b.plan, secrets=self.a.plan.secrets)
+
+    def close(self) -> None:
+        self.b.close()
+        self.a.close()
+        self._redis.close()
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Host a does not reach the database, in any of its threads. Its Redis goes on."""
+        with ExitStack() as stack:
+            for database in (self.a.database, self.a.parts.background_database):
+                for use in ("read", "write"):
+                    stack.enter_context(patch.object(database, use, side_effect=DatabaseUnavailable("away")))
+            with self.b.database.write() as connection:
+                connection.execute(delete(t.lease))  # it ends within 30 s
+            yield
+        self.a.parts.submitter._breaker = CircuitBreaker(failures=3, window=30, rest=30)
+
+    def copies(self) -> int:
+        return int(self._redis.hlen(KEY))
+
+    def until_copied(self, count: int) -> None:
+        until(lambda: self.copies() == count, "the entries were not copied to Redis")
+
+    def count(self, table: Table) -> int:
+        with self.b.database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+    def erase(self) -> None:
+        """What the clock and the workers do with a report that its reporter has deleted."""
+        room = Room(Desk.at(self.b.database, self.a.keys))
+        room.jobs.messages()
+        with self.b.database.write() as connection:
+            connection.execute(update(t.delivery).values(state=DeliveryState.DELIVERED))
+            connection.execute(update(t.report).values(state=ReportState.DELIVERED))
+        erasing = ErasureJob(self.b.database, RetentionPolicy(), room.metrics)
+        erasing.start()
+        erasing._pool.finish()
+        room.finish()
+
+
+@pytest.fixture
+def hosts(redis_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoHosts]:
+    monkeypatch.setattr(spool_copies, "OWN_HOST_SECONDS", 0)
+    made = TwoHosts(redis_url, postgres.new_filled()["tokaut_owner"].replace("tokaut_owner@", "postgres@"))
+    yield made
+    made.close()
+
+
+def test_another_host_submits_it_and_nothing_comes_back(hosts: TwoHosts) -> None:
+    """Sent by host a, submitted by host b, read and deleted by its reporter through b; then host a is back."""
+    with hosts.cut_off():
+        code, pin = code_and_pin(walk(hosts.a.ussd(PHONE, "africastalking"), *TO_SENT)[-1])
+        hosts.until_copied(1)
+        hosts.a.parts.housekeeping.once()
+        assert (hosts.count(t.report), len(hosts.a.parts.spool.names())) == (0, 1)
+        hosts.b.parts.housekeeping.once()
+        assert (hosts.count(t.report), hosts.copies()) == (1, 0)
+        before = hosts.count(t.delivery)
+    hosts.a.parts.housekeeping.once()
+    assert (hosts.a.parts.spool.names(), hosts.count(t.report), hosts.count(t.delivery)) == ([], 1, before)
+
+    with hosts.cut_off():  # again, with another report
+        code, pin = code_and_pin(walk(hosts.a.ussd(number(2), "africastalking"), *TO_SENT)[-1])
+        hosts.until_copied(1)
+        hosts.b.parts.housekeeping.once()
+        my_report = walk(hosts.b.ussd(number(3), "africastalking"), "My report", code, pin, "4", "Delete")
+        assert "Being deleted here" in my_report[-1]
+        hosts.erase()
+        assert hosts.count(t.report) == 1, "the first one"
+    assert len(hosts.a.parts.spool.names()) == 1
+    hosts.a.parts.housekeeping.once()
+    assert (hosts.a.parts.spool.names(), hosts.count(t.report), hosts.count(t.delivery)) == ([], 1, before)
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_words_deleted_through_another_host_stay_deleted(hosts: TwoHosts, *, copied: bool) -> None:
+    if not copied:
+        hosts.a.parts.copies.add = lambda name: None  # type: ignore[union-attr, method-assign]
+    with hosts.cut_off():
+        thread(hosts.a.sms(PHONE), WORDS)
+        assert len(hosts.a.parts.spool.names()) == 1
+        if copied:
+            hosts.until_copied(1)
+            hosts.b.parts.housekeeping.once()
+            assert hosts.count(t.pending) > 0
+        thread(hosts.b.sms(PHONE), "00")
+        assert hosts.count(t.pending) == 0
+    hosts.a.parts.housekeeping.once()
+    assert (hosts.a.parts.spool.names(), hosts.count(t.pending), hosts.count(t.report)) == ([], 0, 0)
+
+
+def test_a_slow_network_to_the_database_delays_reports_and_keeps_none(redis_url: str, postgres: Postgres) -> None:
+    """300 ms there and back: reporters are told "Sent" by the spool, and it is emptied."""
+    proxy = Proxy(postgres.port).start()
+    address = postgres.new_filled()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
+    app = App(redis_url, {"DATABASE_URL": address.replace(f":{postgres.port}/", f":{proxy.port}/")})
+    try:
+        proxy.latency(0.15)
+        assert code_and_pin(walk(app.ussd(PHONE, "africastalking"), *TO_SENT)[-1])
+        assert len(app.parts.spool.names()) == 1
+        app.parts.housekeeping.once()
+        assert app.parts.spool.names() == []
+    finally:
+        proxy.resume()
+        app.close()
+        proxy.stop()
