@@ -128,6 +128,13 @@ def _message_query() -> Select[Any]:
     return select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id).where(*condition)
 
 
+def _lock_query() -> Select[Any]:
+    d = t.delivery.c
+    lock = func.pg_advisory_xact_lock(func.hashtext("lease " + d.hotline))
+    return select(lock).where(d.delivery_id == bindparam("which"))
+
+
+_LOCK_HOTLINE = _lock_query()
 _MODE, _BODY, _MESSAGE = _mode_query(), _body_query(), _message_query()
 
 
@@ -199,13 +206,22 @@ def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
 def lease(database: Database, delivery_id: str, holder: str) -> LeasedDelivery | None:
     """Lease a delivery. Returns None if another worker holds it, it is done, or it is not due."""
     with database.write() as connection:
-        database.lock_until_commit(connection, "lease")  # two concurrent transactions would find the same slot free
+        _lock_hotline(database, connection, delivery_id)
         row = connection.execute(database.once(_lease_query), {"which": delivery_id, "holder": holder}).first()
         if row is None:
             return None
         if row.priority != Priority.P1:
             circuit_breakers.start_probe(connection, row.hotline, row.lease_until - LEASE_TIME)
         return read_leased(connection, row, row.lease_until - LEASE_TIME)
+
+
+def _lock_hotline(database: Database, connection: Connection, delivery_id: str) -> None:
+    """Let one transaction at a time lease deliveries to this hotline: two would find the same slot free.
+
+    Other hotlines do not wait: the lock is held until COMMIT returns, which waits for a standby.
+    """
+    if not database.is_sqlite:
+        connection.execute(_LOCK_HOTLINE, {"which": delivery_id})
 
 
 def _lease_query(database: Database) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from reports.store import outbox
 from reports.store.engine.database import DatabaseUnavailable
@@ -144,6 +145,29 @@ def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
         thread.join()
     assert len(taken) == 6
     assert sum(one is not None for one in taken) == 2
+
+
+@pytest.mark.slow
+def test_a_lease_that_is_slow_to_commit_holds_up_no_other_hotline(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a synchronous standby far away. Two leases for one hotline still wait for each other."""
+    if desk.database.is_sqlite:
+        pytest.skip("it has one writer")
+    [slow], [other] = desk.file(), desk.file(((TWO, "primary"),))
+    read, begun, goes_on = outbox.read_leased, threading.Event(), threading.Event()
+
+    def slowly(connection: Connection, row: Any, now: int) -> LeasedDelivery:
+        if row.hotline == ONE:
+            begun.set()
+            goes_on.wait(10)
+        return read(connection, row, now)
+
+    monkeypatch.setattr(outbox, "read_leased", slowly)
+    thread = threading.Thread(target=outbox.lease, args=(desk.database, slow, "a/urgent-1/x"))
+    thread.start()
+    begun.wait(10)
+    assert outbox.lease(desk.database, other, "b/urgent-1/x") is not None
+    goes_on.set()
+    thread.join()
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from runtime.time_units import DAY, HOUR
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import FakeHurry, Room, Time
 from workers import retry_policy
+from workers.clock import jobs
 from workers.thread_pool import QueueFallback
 
 # Leading
@@ -228,6 +229,20 @@ def test_a_time_that_the_schedule_sets_is_left_alone(room: Room) -> None:
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(next_at=next_at))
     room.jobs.repair_times()
     assert room.desk.delivery(delivery).next_at == next_at
+
+
+@pytest.mark.parametrize(("waiting", "more"), [(0, False), (1, False), (2, True), (3, True)])
+def test_what_piled_up_in_an_outage_is_submitted_without_a_pause(
+    room: Room, monkeypatch: pytest.MonkeyPatch, waiting: int, more: bool
+) -> None:
+    monkeypatch.setattr(jobs, "PENDING_AT_ONCE", 2)
+    monkeypatch.setattr(jobs, "CHAINED_AT_ONCE", 2)
+    database = room.desk.database
+    for _ in range(waiting):
+        pending_submissions.schedule_pending(database, room.desk.sealed(), "words", database.now())
+    assert room.jobs.submit_pending() is more
+    assert len(pending_submissions.list_due(database)) == max(0, waiting - 2)
+    assert room.jobs.chain() is bool(waiting)  # a line for the report, one for its delivery, each
 
 
 # The audit

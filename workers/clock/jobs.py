@@ -13,7 +13,7 @@ import structlog
 
 from reports.delivery import UNDELIVERED
 from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
-from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions
+from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions, tombstones
 from reports.store.cases import case_actions, drafts
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
@@ -21,7 +21,7 @@ from reports.store.mailboxes import correspondence
 from reports.store.operations import clock_skew, delivery_actions, drill_runs, spool_status
 from reports.store.sms import messages, on_call
 from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, JobQueue, QueueName
-from runtime.time_units import HOUR, SECOND
+from runtime.time_units import DAY, HOUR, SECOND
 from workers import retry_policy
 from workers.jobs.answer_notices import AnswerNotices
 from workers.jobs.deliver import DeliveryRunner
@@ -32,6 +32,8 @@ from workers.thread_pool import BackgroundPool, QueueFallback
 
 THREADS = {"urgent": 2, "standard": 1}
 CALLS_KEPT = 30 * 24 * HOUR  # idempotency keys of callbacks; their signatures are valid for minutes only
+PENDING_AT_ONCE, CHAINED_AT_ONCE = 50, 500  # in one round; the other jobs run in between
+TOMBSTONES_KEPT = 400 * DAY  # a disk with a spool may come back after months
 SMS_KEYS_KEPT = 48 * HOUR  # for duplicate SMS, and for delivery reports that may still come
 
 log = structlog.get_logger()
@@ -105,14 +107,16 @@ class ClockJobs:
         if self._answer_notices is not None:
             self._notice_pool.do(self._answer_notices.go_on)
 
-    def submit_pending(self) -> None:
-        """Submit the pending revisions that are due.
+    def submit_pending(self) -> bool:
+        """Submit the pending revisions that are due. Returns whether there may be more: after an outage there are many.
 
         These are incomplete reports, first texts, answers given after Send, and texts that could not be parsed.
         """
-        for origin_key in pending_submissions.list_due(self._database):
+        due = pending_submissions.list_due(self._database, PENDING_AT_ONCE)
+        for origin_key in due:
             deliveries = pending_submissions.submit_due(self._database, origin_key)
             self.put(deliveries)
+        return len(due) == PENDING_AT_ONCE
 
     def messages(self) -> None:
         """Create the deliveries of what reporters wrote in "My report", for each hotline that has the report."""
@@ -148,9 +152,9 @@ class ClockJobs:
         for delivery_id in outbox.refuse_for_gone_hotlines(self._database):
             log.warning("delivery_refused", delivery_id=delivery_id, reason="gone")
 
-    def chain(self) -> None:
-        """Add the new audit entries to the hash chain."""
-        audit_log.chain_entries(self._database)
+    def chain(self) -> bool:
+        """Add the new audit entries to the hash chain. Returns whether there may be more."""
+        return audit_log.chain_entries(self._database, CHAINED_AT_ONCE) == CHAINED_AT_ONCE
 
     def reconsider(self) -> None:
         """Let the next `repair_times` also check steps that were postponed to a morning: the clock has jumped."""
@@ -165,7 +169,7 @@ class ClockJobs:
             log.warning("leases_released", count=mended, reason="clock_jump")
 
     def delete_old(self) -> None:
-        """Delete old rows: SMS, callback keys, drafts of staff, on-call texts, unreadable answers, missed drills."""
+        """Delete old rows: SMS, callback keys, staff's drafts, on-call texts, unreadable answers, drills, deletions."""
         messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
         messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
         correspondence.delete_unreadable_answers(self._database)
@@ -173,6 +177,7 @@ class ClockJobs:
         drafts.delete_old(self._database)
         on_call.delete_old(self._database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT)
         drill_runs.delete_missed(self._database)
+        tombstones.delete_old(self._database, TOMBSTONES_KEPT)
 
     def park(self) -> None:
         """Park the deliveries that were not accepted within 14 days; a person has to decide about them."""
