@@ -71,7 +71,7 @@ coverage: setup ## which lines and branches the tests run; takes about twice as 
 contracts: setup ## schemathesis against a running web and console by docs/contracts; EXAMPLES= of each operation, SEED=
 	@$(BIN)/python -m tests.contracts
 
-drops: setup ## 10,000 callers whose lines drop, and how many are heard; CALLERS=, SEED=
+drops: setup ## 2,000 callers whose lines drop, and how many are heard; CALLERS=, SEED=
 	@$(BIN)/python -m tests.drops
 
 wheel: $(UV) ## build dist/tokaut-*.whl from this checkout; docs/install.md installs it

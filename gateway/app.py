@@ -202,7 +202,7 @@ def _assemble(config: _Configuration) -> Services:
         submitter,
         mailbox,
         Overflow(unparsed, count),
-        session_store.count_report,
+        session_store,
         run_blocking=blocking.run,
     )
     optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)

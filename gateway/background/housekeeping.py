@@ -28,6 +28,7 @@ from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent
 from reports.countries.country import Countries, Country, CountryError, load_country
 from reports.countries.numbers import withdraw, withdrawn_ids
+from reports.statistics.aggregation import quarter_of, quarter_start
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
@@ -35,7 +36,7 @@ from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.operations.spool_status import REPORT_SECONDS, WEB, SpoolStatus, process_name
 from reports.store.spool import Spool
 from reports.time_limits import LEASES
-from runtime.time_units import DAY_SECONDS, HOUR_SECONDS, SECOND
+from runtime.time_units import DAY, DAY_SECONDS, HOUR_SECONDS, SECOND
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
 EVERY_SECONDS = 5
@@ -259,7 +260,16 @@ class StatisticsFlush:
         if now < self._next_at:
             return 0
         self._next_at = now + HOUR_SECONDS
+        self._move_help(quarter_start(quarter_of((now - LATE) * SECOND)) - DAY)
         return sum(self._move(day_of(now - LATE - days_ago * DAY_SECONDS)) for days_ago in range(BACK, 0, -1))
+
+    def _move_help(self, last_day: int) -> None:
+        """Move the answers to "Did it help?" of the quarter that ended on a day, once it is over."""
+        quarter = quarter_of(last_day)
+        if counts := self._sessions.helped(quarter):
+            named_counts = {_parts(name): number for name, number in counts.items()}
+            save_screen_counts(self._database, day_of(last_day // SECOND), named_counts)
+            self._sessions.forget_help(quarter)
 
     def _move(self, day: str) -> bool:
         counts = self._sessions.counted(day)

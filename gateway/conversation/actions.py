@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from gateway.conversation.context import TurnRequest, report_input
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
 from gateway.conversation.overflow import has_stored_excess
-from gateway.sessions.phone_history import PhoneHistory, SentReport
+from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import Record
+from gateway.sessions.store import Sessions
 from gateway.submission.submitter import DeleteOutcome, Submitter
 from gateway.threads import RunBlocking
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
-Counted = Callable[[str], Awaitable[PhoneHistory | None]]  # sender key → earlier reports; None if unknown
 
 
 class Actions:
@@ -30,19 +30,20 @@ class Actions:
         submitter: Submitter,
         reporter_mailbox: ReporterMailbox,
         flow_version: int,
-        count_report: Counted,
+        sessions: Sessions,
         run_blocking: RunBlocking,
     ) -> None:
         self._run_blocking = run_blocking
         self._submitter = submitter
         self._mailbox = reporter_mailbox
         self._flow_version = flow_version
-        self._count_report = count_report
+        self._sessions = sessions
         self._table: Mapping[str, Effect] = {
             "send": self._send,
             "delete": self._delete,
             "new_code": self._new_code,
             "open": self._open,
+            "helped": self._helped,
             "added": self._added,
             "write": self._write,
             "contact": self._contact,
@@ -60,7 +61,7 @@ class Actions:
             raise LookupError("there is no report to send")
         recipients = request.render_context.recipients(record.state)
         if record.repeat_of is None and request.sender.answerable:
-            history = await self._count_report(request.sender.key)
+            history = await self._sessions.count_report(request.sender.key)
             record = replace(record, repeat_of=history.count, earlier=history.reports) if history else record
         content = report_input(request, record, self._flow_version)
         with_code = request.kind == "ussd"
@@ -99,7 +100,19 @@ class Actions:
         attempt = await self._run_blocking(self._mailbox.open, *code_and_pin, request.wrong_pairs)
         if attempt.is_counted:
             record = replace(record, has_wrong_pair=True)
-        return ("open" if attempt.report_id else "wrong"), replace(record, opened_report=attempt.report_id)
+        record = replace(record, opened_report=attempt.report_id)
+        if attempt.report_id is None:
+            return "wrong", record
+        is_closed = await self._run_blocking(self._mailbox.is_closed, attempt.report_id)
+        asks = is_closed and await self._sessions.ask_if_it_helped(attempt.report_id)
+        return ("closed" if asks else "open"), record
+
+    async def _helped(self, request: TurnRequest, record: Record) -> Outcome:
+        """Count whether it helped, for the country whose code was dialled."""
+        answer = record.state.values["helped"]
+        if record.opened_report and answer:
+            await self._sessions.count_help(record.opened_report, request.now, request.country.iso, answer)
+        return "counted", replace(record, state=forgotten(record.state))
 
     async def _write(self, request: TurnRequest, record: Record) -> Outcome:
         words = record.state.values["my_words"]

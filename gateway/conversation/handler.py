@@ -49,6 +49,8 @@ STEPS: Mapping[str, str] = {
     "report.place_seen": "place",
     "report.contact": "contact",
     "report.send": "send",
+    "report.who_else": "send",  # a part of that step: it is not counted that somebody was left out
+    "report.nobody": "send",
     "report.sent": "sent",
     "report.sent_sms": "sent",
     "tips_young.who": "tips_young",
@@ -89,15 +91,11 @@ def _names(kind: ChannelKind, record_before: Record | None, record_after: Record
         record_before.state.screen if record_before and not record_before.has_ended else "",
         record_after.state.screen,
     )
-    if old_screen != new_screen and new_screen in STEPS and (STEPS[new_screen] == "sent" or not record_after.has_ended):
-        yield STEPS[new_screen], 1
-    if (
-        old_screen in STEPS
-        and old_screen != new_screen
-        and not record_after.has_ended
-        and not new_screen.startswith("home.")
-    ):
-        yield STEPS[old_screen] + ON, 1
+    old_step, new_step = STEPS.get(old_screen), STEPS.get(new_screen)
+    if new_step and new_step != old_step and (new_step == "sent" or not record_after.has_ended):
+        yield new_step, 1
+    if old_step and new_step != old_step and not record_after.has_ended and not new_screen.startswith("home."):
+        yield old_step + ON, 1
     if kind == "sms" and record_after.answer.text:
         yield SMS, segments(record_after.answer.text)
 

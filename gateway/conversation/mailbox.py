@@ -66,6 +66,11 @@ class ReporterMailbox:
             lambda: mailbox_access.find_report(self.database, self.cipher, digits, secret, before)
         )
 
+    def is_closed(self, report_id: str) -> bool:
+        """Return whether a hotline has closed the report."""
+        view = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
+        return view is not None and view.state == ReportState.CLOSED
+
     def render_context(self, render_context: RenderContext, record: Record) -> RenderContext:
         """Return the render context with the report's state and the answers of staff, after code and PIN were right."""
         report_id = record.opened_report

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from flows import engine
 from flows.model import FlowBook, FlowState, UnpromptedText
 from flows.pagination import is_free_text
-from gateway.conversation.actions import Actions, Counted
+from gateway.conversation.actions import Actions
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
 from gateway.conversation.keywords import initial_state_for
 from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
@@ -23,7 +23,7 @@ from gateway.conversation.turns import is_unguessable
 from gateway.messaging.model import Reply
 from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, drafts_after, find_draft, in_danger, noted
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
-from gateway.sessions.store import DRAFT_SECONDS
+from gateway.sessions.store import DRAFT_SECONDS, Sessions
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import SubmissionEvent, after_event
 from gateway.threads import NoThreadInTime, RunBlocking
@@ -63,7 +63,7 @@ class Reducer:
         submitter: Submitter,
         reporter_mailbox: ReporterMailbox,
         overflow: Overflow,
-        count_report: Counted,
+        sessions: Sessions,
         *,
         run_blocking: RunBlocking,
     ) -> None:
@@ -73,7 +73,7 @@ class Reducer:
         self._overflow = overflow
         self._flow_version = book.version("report")
         self._run_blocking = run_blocking
-        self._actions = Actions(submitter, reporter_mailbox, self._flow_version, count_report, run_blocking)
+        self._actions = Actions(submitter, reporter_mailbox, self._flow_version, sessions, run_blocking)
 
     def notice(self, request: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
         """Return a screen that needs only the country file, for use while Redis or the database is unavailable.

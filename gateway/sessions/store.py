@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -20,9 +21,11 @@ from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport, pack_sent, unpack_sent
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
 from reports.crypto import DecryptError, RecordCipher
+from reports.statistics.aggregation import HELPED, quarter_of
 from runtime import redis_clients
 from runtime.settings import Mode, RedisAddress
 from runtime.telephony import ChannelKind
+from runtime.time_units import SECOND
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
@@ -63,6 +66,18 @@ if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000) end
 return n
 """
 COUNT_SECONDS = 24 * 3600
+
+# Counts an answer to "Did it help?" once for each report. KEYS: the mark that it was asked, the counts of the quarter.
+# ARGV: the count's name, the counts' lifetime in milliseconds.
+HELP = """
+if redis.call('GET', KEYS[1]) ~= 'asked' then return 0 end
+redis.call('SET', KEYS[1], 'answered', 'KEEPTTL')
+redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return 1
+"""
+ASKED_SECONDS = 400 * 86400  # longer than a closed report is kept, unless its reporter writes again
+HELP_SECONDS = 120 * 86400  # the quarter, and some weeks in which the database may be unavailable
 
 
 class RedisUnavailable(Exception):
@@ -120,12 +135,13 @@ class Sessions:
         mode: Mode = Mode.DEMO,
     ) -> None:
         """`cipher` makes the Redis keys, `keys` seal sessions. `on_lost` is called for a session that does not open."""
-        self._client = RedisClient(reach, (KEEP, COUNT))
+        self._client = RedisClient(reach, (KEEP, COUNT, HELP))
         self._redis = redis_clients.session_client(reach)  # for use in threads
         self._cipher = cipher
         self._keys = keys
         self._keep = RedisClient.evalsha(KEEP)
         self._count = RedisClient.evalsha(COUNT)
+        self._help = RedisClient.evalsha(HELP)
         self._on_lost = on_lost
         self._label = f"session {mode}"  # so that a session of a drill cannot continue in the live service
         self._breaker = CircuitBreaker(failures=3, window=10, rest=5)
@@ -201,6 +217,23 @@ class Sessions:
         remembered = (self._open_sent(key, blob) for key, blob in zip(keys, blobs, strict=True))
         return PhoneHistory(int(counted) - 1, tuple(report for report in remembered if report))
 
+    async def ask_if_it_helped(self, report_id: str) -> bool:
+        """Return whether to ask the reader of a closed report if it helped: once for each report.
+
+        False if Redis is unavailable: nobody waits for a question.
+        """
+        mark = self.key("l:helped", report_id)
+        try:
+            return (await self._ask(("SET", mark, "asked", "NX", "PX", ASKED_SECONDS * 1000)))[0] is not None
+        except RedisUnavailable:
+            return False
+
+    async def count_help(self, report_id: str, now: int, country: str, answer: str) -> None:
+        """Count an answer, once for each report. `now`: Unix seconds. Without Redis it is not counted."""
+        mark, counts = self.key("l:helped", report_id), _help_key(quarter_of(now * SECOND))
+        with suppress(RedisUnavailable):
+            await self._ask((*self._help, 2, mark, counts, f"{country} {HELPED}{answer}", HELP_SECONDS * 1000))
+
     def _remember(self, memory: NewMemory | None) -> tuple[Command, ...]:
         if memory is None:
             return ()
@@ -236,16 +269,30 @@ class Sessions:
 
     def counted(self, day: str) -> dict[str, int]:
         """Return the statistics of one UTC date, as number by "country name". Raises RedisUnavailable."""
+        return self._counts(_day_key(day))
+
+    def forget(self, day: str) -> None:
+        """Delete the statistics of one UTC date. Raises RedisUnavailable."""
+        self._delete(_day_key(day))
+
+    def helped(self, quarter: str) -> dict[str, int]:
+        """Return the answers to "Did it help?" of one quarter, as number by "country name". Raises RedisUnavailable."""
+        return self._counts(_help_key(quarter))
+
+    def forget_help(self, quarter: str) -> None:
+        """Delete the answers of one quarter. Raises RedisUnavailable."""
+        self._delete(_help_key(quarter))
+
+    def _counts(self, key: str) -> dict[str, int]:
         try:
-            counts: Any = self._redis.hgetall(_day_key(day))
+            counts: Any = self._redis.hgetall(key)
         except (RedisError, OSError):
             raise RedisUnavailable from None
         return {name.decode(): int(number) for name, number in counts.items()}
 
-    def forget(self, day: str) -> None:
-        """Delete the statistics of one UTC date. Raises RedisUnavailable."""
+    def _delete(self, key: str) -> None:
         try:
-            self._redis.delete(_day_key(day))
+            self._redis.delete(key)
         except (RedisError, OSError):
             raise RedisUnavailable from None
 
@@ -280,3 +327,8 @@ class Sessions:
 
 def _day_key(day: str) -> str:
     return f"l:day:{day}"
+
+
+def _help_key(quarter: str) -> str:
+    """Return the key of a quarter's answers. A day's would show the answer of the only reader of that day."""
+    return f"l:help:{quarter}"

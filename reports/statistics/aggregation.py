@@ -38,7 +38,12 @@ TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
 LATER = "later or not yet"
 NO_OUTCOME = "no outcome"  # not closed two weeks after the report, or closed without saying how
 FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that every reporter is shown
+# Screens that follow from an answer are not counted. Who leaves there went on from one step and never saw the next.
+BETWEEN_STEPS: Mapping[str, tuple[str, str]] = {"who": ("category", "place"), "words": ("place", "contact")}
+LEFT_CELLS = ("danger", "category", "who", "place", "words", "contact", "send")  # in the order of a call
 COUNTED_USES = ("home", "danger", "tips_young", "tips_parents", "law", "my_report", "sms_parts")
+HELPED = "helped_"  # before each answer to "Did it help?"
+HELP_ANSWERS = ("yes", "little", "no")
 CONTINUED_SUFFIX = "+"  # after the name of a step: the reporter went on from it
 
 Cells = Mapping[str, int]
@@ -253,17 +258,32 @@ def screen_figures(counts: Cells) -> Iterator[Figure]:
     """Yield how often each part of the service was used, and the share of people who left at each step before Send.
 
     Shares are rounded to 10 per cent of the people who saw the step. These are not tables: nothing adds up to a total.
-    The number of people who have sent is given as a share only: the
-    number itself would reveal how many reports came without Send.
+    Whether it helped is one; its total is not shown.
+    The number of people who have sent is given as a share only: the number itself would reveal how many reports came
+    without Send.
     """
     if not counts:
         return
     yield from (("use", name, visible_total(counts.get(name, 0))) for name in COUNTED_USES)
-    for step in FUNNEL_STEPS:
-        viewers = counts.get(step, 0)
-        yield "left", step, rounded_share(max(0, viewers - counts.get(step + CONTINUED_SUFFIX, 0)), viewers)
+    for cell in LEFT_CELLS:
+        yield "left", cell, left_share(counts, cell)
+    helped = {HELPED + answer: counts.get(HELPED + answer, 0) for answer in HELP_ANSWERS}
+    if sum(helped.values()) >= MIN_COUNT:
+        yield from (("helped", cell, number) for cell, number in visible_cells(helped).items())
     starters = counts.get(FUNNEL_STEPS[0], 0)
     yield "sent", "sent", rounded_share(min(starters, counts.get("sent", 0)), starters)
+
+
+def left_share(counts: Cells, cell: str) -> int | None:
+    """Return the share of people who left at a step, or on the screens between two steps; None if it is not shown."""
+    if cell not in BETWEEN_STEPS:
+        came, went_on = counts.get(cell, 0), counts.get(cell + CONTINUED_SUFFIX, 0)
+    else:
+        step_before, step_after = BETWEEN_STEPS[cell]
+        came, went_on = counts.get(step_before + CONTINUED_SUFFIX, 0), counts.get(step_after, 0)
+        if step_after == "contact":  # not asked if the network hides the number: then Send follows at once
+            went_on += max(0, counts.get("send", 0) - counts.get("contact" + CONTINUED_SUFFIX, 0))
+    return rounded_share(max(0, came - went_on), came)
 
 
 @dataclass(frozen=True, slots=True)

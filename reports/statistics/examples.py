@@ -12,6 +12,7 @@ from runtime.telephony import CHANNEL_KINDS
 
 EXAMPLE = "EXAMPLE. Every number on this page is made up."
 EXAMPLE_QUARTERS = ("2025-Q4", "2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4")
+HELPED_PARTS = {"yes": 5, "little": 8, "no": 14}  # one answer in so many reports
 SMALLEST = 150  # reports of a quarter, about
 # How often each cell of a table is chosen, compared with the others; other tables fall from the first cell to the last
 WEIGHTS: Mapping[str, Sequence[float]] = {
@@ -67,4 +68,5 @@ def _screens(reports: int) -> dict[str, int]:
         seen = round(seen * (1.05 + 0.1 * (index % 3)))
         counts[step] = seen
     used = dict(zip(aggregation.COUNTED_USES, (9, 0, 4, 3, 1, 1, 12), strict=True))
-    return counts | {name: seen * times // 3 for name, times in used.items() if times}
+    helped = {aggregation.HELPED + answer: reports // part for answer, part in HELPED_PARTS.items()}
+    return counts | helped | {name: seen * times // 3 for name, times in used.items() if times}

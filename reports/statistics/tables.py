@@ -15,8 +15,10 @@ from reports.statistics import svg_charts
 from reports.statistics.aggregation import (
     ACKNOWLEDGE_WITHIN,
     COUNTED_USES,
-    FUNNEL_STEPS,
+    HELP_ANSWERS,
+    HELPED,
     LATER,
+    LEFT_CELLS,
     NO_OUTCOME,
     NOT_KNOWN,
     NOT_TOLD,
@@ -47,6 +49,7 @@ TABLE_TITLES: Mapping[str, str] = {
     "use": "Use of the service",
     "left": "Where people leave, per cent of those who saw the step",
     "sent": "How many press Send, per cent of those who began",
+    "helped": "Did it help?",
 }
 PERCENT_TABLES = ("left", "sent")
 SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # on a scale of its own
@@ -62,8 +65,9 @@ TABLE_NOTES: Mapping[str, str] = {
     "read": "A person has opened it, or has said that it was taken on. Counted two weeks after a report came.",
     "use": "Times, not people, in all calls, whether they became reports or not.",
     SMS_TABLE: "Providers charge for each part of an SMS.",
-    "left": "In tenths, and only of 50 and more. Who goes back home has left too.",
+    "left": "In tenths, and only of 50 and more. Who goes back home has left too. In danger, who comes after where.",
     "sent": "In tenths, and only of 50 and more.",
+    "helped": "As readers of closed reports answered, once for each report. They may skip the question.",
     "payment": "Asked only about pictures, luring and exploitation. No card or account number is ever taken.",
 }
 CELL_LABELS: Mapping[str, str] = {
@@ -85,7 +89,9 @@ CELL_LABELS: Mapping[str, str] = {
     "home": "First screen",
     "danger": "A report begun: is there danger?",
     "category": "What happened?",
+    "who": "Who, and how old?",
     "place": "Where?",
+    "words": "Own words, where they come before Send",
     "contact": "May somebody answer?",
     "send": "Send?",
     "sent": "Sent",
@@ -94,6 +100,9 @@ CELL_LABELS: Mapping[str, str] = {
     "law": "The law",
     "my_report": "Came back to a report",
     "sms_parts": "Parts of SMS to reporters",
+    "helped_yes": "It helped",
+    "helped_little": "A little",
+    "helped_no": "No",
 }
 # The upper ends of steps of time, in order
 TIME_STEP_ENDS = (
@@ -119,8 +128,9 @@ FIRST_CELLS = (
     *PAYMENTS,
     *ANSWERED_CELLS,
 )
+FIRST_CELLS += tuple(HELPED + answer for answer in HELP_ANSWERS)
 FIRST_CELLS += (*CaseOutcome, *(value for values in CHILD_FACTS.values() for value in values))
-SCREEN_CELLS = (*COUNTED_USES[:2], *FUNNEL_STEPS[1:], *COUNTED_USES[2:])
+SCREEN_CELLS = (*COUNTED_USES[:2], *LEFT_CELLS[1:], *COUNTED_USES[2:])
 TARGET_TIMES = {"P1": "15 minutes", "P2": "an hour", "P3": "a day", "P4": "three days"}
 TARGET_SHARE = 90  # per cent of reports that are to be opened within the target time
 MAX_TILE_COLUMNS = 3

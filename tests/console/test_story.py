@@ -87,6 +87,7 @@ def test_what_the_hotline_calls_back_is_read_on_the_phone(town: Town) -> None:
     assert desk.call(report, "in_progress").status_code == 200
     assert my_report(town, code, pin).startswith("Being looked at by Pikinini Helpline.")
     assert desk.call(report, "closed", reason="helped").status_code == 200
+    assert my_report(town, code, pin).startswith("Closed by Pikinini Helpline. Did it help?")
     assert my_report(town, code, pin).startswith("Closed by Pikinini Helpline. You can write more.")
 
 

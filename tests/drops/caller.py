@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +13,15 @@ import redis
 import time_machine
 from sqlalchemy import select
 
+from gateway.conversation.handler import day_of
 from reports.store import pending_submissions
 from reports.store.schema import tables as t
-from tests.drops.person import OWN_WORDS, SENT, Person, question, seconds_to_read, seconds_to_type
+from tests.drops.person import OWN_WORDS, SENT, Person, asks_for_words, question, seconds_to_read, seconds_to_type
 from tests.support.app import App
 
 CHANNELS = ("africastalking", "ussd", "kannel")
 MOST_SCREENS = 60  # of one call; nobody presses that many keys
+HANGS_UP = 0.3
 CALLS = 4  # the first, and three more
 NEXT_CALL = (10, 60)  # seconds until the same person dials again
 TOLD = 0.5  # of the drops, the network tells us that the line is gone
@@ -34,11 +38,15 @@ class Limit:
 
 @dataclass(frozen=True)
 class Way:
-    """How lines are: `chance` of a drop at each screen; `limit`, where the network has one."""
+    """How lines are: `chance` of a drop at each screen; `limit`, where the network has one.
+
+    `bad_screen`: how a screen begins at which callers hang up for good, with a chance of `HANGS_UP`.
+    """
 
     chance: float
     words_before: bool
     limit: Limit | None = None
+    bad_screen: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,21 @@ class Outcome:
     sent: int  # reports of this caller that are filed complete
     saw_sent: bool
     rescued: bool  # filed INCOMPLETE, and never sent
-    words: bool  # with what was typed
+    some_words: bool  # with the first words that were typed
+    words: bool  # with all of them
     foreign: bool  # with anything that another caller typed
     dropped: int  # calls
     screens: int  # until Sent was read, over all calls
     seconds: float  # likewise, with the time between the calls
+    steps: Mapping[str, int]  # what web counted for the statistics
 
 
 class Dropped(Exception):
     pass
+
+
+class HungUp(Exception):
+    """The caller does not want to go on."""
 
 
 class Caller:
@@ -64,6 +78,7 @@ class Caller:
         self._phone = app.ussd(person.phone, chance.choice(CHANNELS))
         self._screens = self._dropped = 0
         self._saw_sent = False
+        self._pieces = [person.words]  # as they were typed last
         self._told = (0, 0.0)  # screens and seconds until Sent was read
 
     def call(self) -> None:
@@ -74,6 +89,8 @@ class Caller:
                 self._clock.wait(self._chance.uniform(*NEXT_CALL))
             try:
                 self._one_call()
+            except HungUp:
+                return
             except Dropped:
                 self._dropped += 1
                 if self._chance.random() < TOLD:
@@ -83,13 +100,17 @@ class Caller:
 
     def _one_call(self) -> None:
         self._dialled = self._clock.now
+        left: list[str] = []  # words that are not typed yet
         screen = self._receive(self._phone.dial().text)
         for _ in range(MOST_SCREENS):
-            reply = self._person.reply(screen)
-            typed_words, was_sent = question(screen).startswith(OWN_WORDS), self._saw_sent
+            if question(screen).startswith(OWN_WORDS):
+                self._pieces = self._person.pieces(screen)
+                left = list(self._pieces)
+            reply = left.pop(0) if asks_for_words(screen) and left else self._person.reply(screen)
+            told_after_send = self._saw_sent and asks_for_words(screen)
             self._take(seconds_to_type(screen, reply))
             screen = self._receive(self._phone.type(reply).text)
-            if self._saw_sent and (self._way.words_before or (was_sent and typed_words)):
+            if self._saw_sent and (self._way.words_before or (told_after_send and not left)):
                 return
         raise AssertionError(f"{MOST_SCREENS} screens, and no end: {screen!r}")
 
@@ -100,6 +121,9 @@ class Caller:
             raise Dropped
         self._screens += 1
         self._shown = self._clock.now
+        bad_screen = self._way.bad_screen
+        if bad_screen and question(screen).startswith(bad_screen) and self._chance.random() < HANGS_UP:
+            raise HungUp
         if question(screen).startswith(SENT) and not self._saw_sent:
             self._saw_sent = True
             self._told = self._screens, self._clock.now - self._began
@@ -120,6 +144,7 @@ class Caller:
 
     def outcome(self) -> Outcome:
         """What the hotlines have of this caller, long after."""
+        steps = self._steps()
         self._clock.wait(LONG_AFTER)
         with redis.Redis.from_url(self._app.plan.settings["REDIS_URL"]) as client:
             client.flushall()  # Redis goes by its own clock: by now all of it has ended
@@ -135,12 +160,21 @@ class Caller:
             sent=sent,
             saw_sent=self._saw_sent,
             rescued=bool(reports) and not sent,
-            words=any(self._person.words in body for body in told),
-            foreign=any("It happens" in body and self._person.words not in body for body in told),
+            some_words=any(self._person.mark in body for body in told),
+            words=any(all(piece in body for piece in self._pieces) for body in told),
+            foreign=any("It happens" in body and self._person.mark not in body for body in told),
             dropped=self._dropped,
             screens=screens,
             seconds=seconds,
+            steps=steps,
         )
+
+    def _steps(self) -> Counter[str]:
+        sessions, days = self._app.parts.sessions, {day_of(int(self._began)), day_of(int(self._clock.now))}
+        counted: Counter[str] = Counter()
+        for day in days:
+            counted.update({name.partition(" ")[2]: number for name, number in sessions.counted(day).items()})
+        return counted
 
     def _reports(self) -> list[Any]:
         since = int(self._began * 1_000_000)

@@ -7,12 +7,15 @@ import re
 from dataclasses import dataclass
 
 OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
+WRITE_ON = "Added. You can write more"  # the screen after a few of them
+FEW_AT_A_TIME = "ew at a time", "ew words at a time"
+FEW = 5  # words that callers type at once where the screen says "a few at a time"
 SENT = "Sent"
 HELPLINE = re.compile(r"[^?]+ [0-9]{3,}")
 WORDS_A_MINUTE = 200  # read
 SECONDS_A_KEY = 6  # to find and press one key of a menu
 SECONDS_A_WORD = 6  # to type one, on a keypad
-WORDS = (3, 15)  # of their own that callers have to say; beside the one that nobody else types
+WORDS = (3, 15)  # of their own that callers have to say; the first is one that nobody else types
 SAYING = "It happens on the way home nearly every day after school with people there"
 DANGER = {"Now": 20, "Soon": 30, "No": 35, "Not sure": 15}  # of 100 callers
 CATEGORIES = ("Hurt, touched, forced", "Asks photos, money", "Photos online", "Missing child", "Sold, forced",
@@ -21,18 +24,24 @@ CATEGORIES = ("Hurt, touched, forced", "Asks photos, money", "Photos online", "M
 
 @dataclass(frozen=True)
 class Person:
-    """Answers the same on every call. `words` hold what no other caller types."""
+    """Answers the same on every call. `words` begin with `mark`, which no other caller types."""
 
     phone: str
+    mark: str
     words: str
     danger: str
     category: str
     number: int  # which of the choices, where the screen tells only then what there is to choose
 
+    def pieces(self, screen: str) -> list[str]:
+        """Return the caller's words as they are typed on this screen: all at once, or a few at a time."""
+        words = self.words.split()
+        few = FEW if any(hint in screen for hint in FEW_AT_A_TIME) else len(words)
+        return [" ".join(words[start : start + few]) for start in range(0, len(words), few)]
+
     def reply(self, screen: str) -> str:
+        """Return the reply to a screen that does not ask for words."""
         screen = question(screen)
-        if screen.startswith(OWN_WORDS):
-            return self.words
         if screen.startswith("Are you or a child in danger?"):
             return self.danger
         if screen.startswith("What happened?"):
@@ -47,7 +56,8 @@ def meet(seed: int, index: int) -> Person:
     mark = "".join(chance.choices("abcdefghkmnprstuvwxyz", k=6))
     return Person(
         phone=f"+6785{index:06d}",
-        words=f"{' '.join(SAYING.split()[: chance.randint(*WORDS) - 1])} {mark}{index}",
+        mark=f"{mark}{index}",
+        words=f"{mark}{index} {' '.join(SAYING.split()[: chance.randint(*WORDS) - 1])}",
         danger=chance.choices(list(DANGER), list(DANGER.values()))[0],
         category=chance.choice(CATEGORIES),
         number=chance.randrange(60),
@@ -65,7 +75,11 @@ def seconds_to_read(screen: str) -> float:
 
 
 def seconds_to_type(screen: str, reply: str) -> float:
-    return len(reply.split()) * SECONDS_A_WORD if question(screen).startswith(OWN_WORDS) else SECONDS_A_KEY
+    return len(reply.split()) * SECONDS_A_WORD if asks_for_words(screen) else SECONDS_A_KEY
+
+
+def asks_for_words(screen: str) -> bool:
+    return question(screen).startswith((*OWN_WORDS, WRITE_ON))
 
 
 def _choices(screen: str) -> int:

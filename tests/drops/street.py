@@ -6,7 +6,8 @@ import random
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import time_machine
 
 from reports.countries import country
+from reports.statistics.aggregation import LEFT_CELLS, left_share
 from tests.drops.caller import Caller, Clock, Outcome, Way
 from tests.drops.person import meet
 from tests.support.app import App
@@ -29,7 +31,8 @@ class Figures:
     dropped: float  # calls that dropped, a caller
     sent: float  # all shares are of 100
     saw_sent: float
-    words: float
+    some_words: float  # with the first of their own words
+    words: float  # with all of them
     in_danger: int
     rescued: float  # of those in danger
     unheard: float  # nothing of them arrived
@@ -38,16 +41,19 @@ class Figures:
     seconds: float  # likewise
     false_sent: int  # callers who read Sent, and no report is there
     foreign: int  # callers whose report has another's words
+    left: Mapping[str, int | None]  # step → share that left there, as the statistics show it
 
 
 def figures(outcomes: Sequence[Outcome]) -> Figures:
     done = [one for one in outcomes if one.saw_sent]
     in_danger = [one for one in outcomes if one.in_danger]
+    steps = sum((Counter(one.steps) for one in outcomes), Counter[str]())
     return Figures(
         callers=len(outcomes),
         dropped=sum(one.dropped for one in outcomes) / len(outcomes),
         sent=_share([one.sent > 0 for one in outcomes]),
         saw_sent=_share([one.saw_sent for one in outcomes]),
+        some_words=_share([one.some_words for one in outcomes]),
         words=_share([one.words for one in outcomes]),
         in_danger=len(in_danger),
         rescued=_share([one.rescued for one in in_danger]),
@@ -57,6 +63,7 @@ def figures(outcomes: Sequence[Outcome]) -> Figures:
         seconds=statistics.median([one.seconds for one in done] or [0]),
         false_sent=sum(one.saw_sent and not one.sent for one in outcomes),
         foreign=sum(one.foreign for one in outcomes),
+        left={cell: left_share(steps, cell) for cell in LEFT_CELLS},
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reports.statistics.aggregation import LEFT_CELLS
+from reports.statistics.tables import CELL_LABELS
 from tests.drops.caller import Limit, Way
 from tests.drops.street import Figures
 
@@ -14,21 +16,34 @@ WAYS = tuple(
     for chance in (0.05, 0.10)
     for words_before in (False, True)
 )
-FEWER = 5  # a fifth of the callers meets the network that does not wait
+FEWER = 4  # a quarter of the callers meets the network that does not wait, or a bad screen
+BAD_SCREENS = {"none": "", "*How old?*": "How old", "*May staff contact you?*": "May staff contact"}
+BAD_WAYS = {name: Way(0.05, words_before=False, bad_screen=begins) for name, begins in BAD_SCREENS.items()}
+EVERY_WAY = tuple(dict.fromkeys((*WAYS, *BAD_WAYS.values())))
 HEAD = (
-    "| a screen drops | own words | sent | with words | of those in danger: rescued | nothing arrived | twice "
-    "| screens | seconds |",
-    "|---|---|---|---|---|---|---|---|---|",
+    "| a screen drops | own words | sent | with words | with all words | of those in danger: rescued "
+    "| nothing arrived | twice | screens | seconds |",
+    "|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
 def callers_of(way: Way, callers: int) -> int:
-    return callers if way.limit is None else max(callers // FEWER, 1)
+    return callers if way.limit is None and not way.bad_screen else max(callers // FEWER, 1)
 
 
 def table(found: Mapping[Way, Figures], limit: Limit | None) -> str:
     rows = [_row(way, figures) for way, figures in found.items() if way.limit == limit]
     return "\n".join((*HEAD, *rows)) + "\n"
+
+
+def left_table(found: Mapping[Way, Figures]) -> str:
+    """Return where the statistics say that people leave, for each bad screen."""
+    names = [CELL_LABELS[cell] for cell in LEFT_CELLS]
+    lines = [f"| bad screen | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for name, way in BAD_WAYS.items():
+        shares = (found[way].left[cell] for cell in LEFT_CELLS)
+        lines.append(f"| {name} | {' | '.join('' if share is None else f'{share} %' for share in shares)} |")
+    return "\n".join(lines) + "\n"
 
 
 def tables(found: Mapping[Way, Figures], seed: int) -> str:
@@ -44,5 +59,5 @@ def tables(found: Mapping[Way, Figures], seed: int) -> str:
 
 def _row(way: Way, f: Figures) -> str:
     words = "before Send" if way.words_before else "after Send"
-    shares = f"{f.sent:.1f} % | {f.words:.1f} % | {f.rescued:.1f} % | {f.unheard:.1f} % | {f.twice:.1f} %"
+    shares = " | ".join(f"{share:.1f} %" for share in (f.sent, f.some_words, f.words, f.rescued, f.unheard, f.twice))
     return f"| {100 * way.chance:.0f} % | {words} | {shares} | {f.screens:.0f} | {f.seconds:.0f} |"

@@ -68,7 +68,7 @@ PLACES = tuple(
 )
 CHAIN = (("vu-pikinini", "Pikinini Helpline"), ("vu-women", "Women's Centre"), ("vu-police", "Vanuatu Police"))
 OUTCOMES = {"send": "sent", "delete": "deleted", "new_code": "made", "open": "open", "added": "stored"}
-OUTCOMES |= {"write": "written", "contact": "noted", "erase": "erased"}
+OUTCOMES |= {"write": "written", "contact": "noted", "erase": "erased", "helped": "counted"}
 
 
 @functools.cache

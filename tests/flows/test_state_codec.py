@@ -100,11 +100,12 @@ OUTCOMES = {
     "send": ["sent", "not_sent"],
     "delete": ["deleted"],
     "new_code": ["made"],
-    "open": ["open", "wrong"],
+    "open": ["open", "wrong", "closed"],
     "added": ["stored"],
     "write": ["written", "skipped"],
     "contact": ["noted"],
     "erase": ["erased"],
+    "helped": ["counted"],
 }
 
 
@@ -129,7 +130,7 @@ class AnybodyOnThePhone(RuleBasedStateMachine):
     def context_for(self, state: FlowState) -> ScreenContext:
         return routed(state, self.here)
 
-    @rule(reply=st.one_of(KEYS, KEYS, KEYS, st.text(max_size=300)), pick=st.integers(0, 1))
+    @rule(reply=st.one_of(KEYS, KEYS, KEYS, st.text(max_size=300)), pick=st.integers(0, 2))
     def types(self, reply: str, pick: int) -> None:
         took = step(book(), self.state, reply, self.context_for, limit=self.limit, now=NOON)
         assert took.accepted is not took.is_invalid

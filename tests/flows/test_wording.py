@@ -28,7 +28,8 @@ APPROVED = {
     "|Where is the child?",
     "narrative": "Who is missing? What clothes do they wear? Call {emergency} too: do not wait."
     "|What did the child look like? What clothes? Call {emergency} too: do not wait."
-    "|Tell us in your own words. No names needed. Please do not send photos.",
+    "|Tell us in your own words. No names needed. Please do not send photos."
+    "|Tell us in your own words, a few at a time. No names needed. Please do not send photos.",
     "contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
     "|May staff contact you? Only if nobody else sees this phone.",
     "avoid": "These may get it if one does not answer. Type a number to leave that one out."
@@ -57,9 +58,10 @@ APPROVED = {
     "told": "Who has been told?",
     "told_2": "Who else has been told?",
     "told_3": "Who else has been told?",
-    "addition": "Write what you want to add. Please do not send photos.",
+    "addition": "Write what you want to add. Please do not send photos.|Added. You can write more.",
     "code": "Type your 8-digit code.|In danger? Call {emergency}.\nType your 8-digit code.",
     "pin": "Type your 4-digit PIN.",
+    "helped": "Closed by {desk}. Did it help?",
     "my_words": "Write what you want to add. Please do not send photos.",
     "my_contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
     "|May staff contact you? Only if nobody else sees this phone."

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import redis
+import time_machine
 from click.testing import CliRunner, Result
-from sqlalchemy import event
+from sqlalchemy import event, update
 
+from gateway.background.housekeeping import StatisticsFlush
 from gateway.conversation import handler
 from gateway.sessions.redis_client import Command, Connection
 from gateway.submission.builder import ReportBuilder
@@ -20,9 +23,11 @@ from reports.countries.country import Countries
 from reports.countries.numbers import withdraw
 from reports.crypto import SealContext, SealedBody, open_body
 from reports.crypto.key_files import read_private_key
+from reports.statistics.aggregation import quarter_end, quarter_of, quarter_of_day
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
+from runtime.time_units import SECOND
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, TO_SENT, number, thread, walk
 from tests.support.app import App
@@ -529,3 +534,38 @@ def test_a_report_that_nobody_could_take_is_added_to_for_all_hotlines_of_its_cou
     told.opened("2", WORDS)
     assert {row.recipient for row in told.app.rows(t.message)} == set(COUNTRIES["VU"].hotlines)
     assert deliveries(told) == []
+
+
+def test_whether_it_helped_is_asked_once_and_only_counted(told: Told, redis_url: str) -> None:
+    """Per quarter: a count of one day would show the answer of whoever was the only reader of that day."""
+    app = told.app
+    with app.database.write() as connection:
+        connection.execute(update(t.report).values(state="closed", desk="vu-pikinini"))
+    assert told.opened()[0].startswith("Closed by Pikinini Helpline. Did it help?")
+    state = told.phone.type("A little").text
+    assert state.startswith("Closed by Pikinini Helpline. You can write more.")
+    assert told.phone.type("0").text.startswith("Closed by Pikinini Helpline. Did it help?")
+    told.phone.type("It helped")  # the first answer counts
+    assert told.opened(phone=number(72))[0] == state
+    sessions, quarter = app.parts.sessions, quarter_of(app.database.now())
+    assert sessions.helped(quarter) == {"VU helped_little": 1}
+    assert not any("helped" in name for name in sessions.counted(handler.day_of(app.database.now() // SECOND)))
+    with redis.Redis.from_url(redis_url) as client:
+        assert not [key for key in client.scan_iter("*") if told.report_id.encode() in key]
+    assert [row for row in app.rows(t.screen_tally) if "helped" in row.what] == []
+    with time_machine.travel(quarter_end(quarter) / SECOND + 2 * 3600, tick=False):
+        StatisticsFlush(sessions, app.database).move()
+    [row] = [row for row in app.rows(t.screen_tally) if "helped" in row.what]
+    assert (row.country, row.what, row.number, quarter_of_day(row.day)) == ("VU", "helped_little", 1, quarter)
+    assert sessions.helped(quarter) == {}
+
+
+def test_a_question_is_no_reason_to_wait_for_redis(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    with told.app.database.write() as connection:
+        connection.execute(update(t.report).values(state="closed", desk="vu-pikinini"))
+    monkeypatch.setattr(told.app.parts.sessions, "ask_if_it_helped", not_asked)
+    assert told.opened()[0].startswith("Closed by Pikinini Helpline. You can write more.")
+
+
+async def not_asked(_report_id: str) -> bool:
+    return False

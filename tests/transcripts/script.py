@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-VERBS = ("dial", "type", "text", "again", "hang up", "line gone", "hotline", "staff", "phone", "code")
+VERBS = ("dial", "type", "text", "again", "hang up", "line gone", "hotline", "staff", "closes", "phone", "code")
 DEFAULT_CODE = {"ussd": "*111*163#", "sms": "163"}
 
 

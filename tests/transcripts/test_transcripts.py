@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
     town = Town().up()
+    town.start_console()  # a hotline's system calls back
     yield town
     town.down()
 
@@ -56,6 +57,8 @@ def test_ussd(town: Town, path: Path, channel: str) -> None:
             story.hotline_gets(step)
         elif step.verb == "staff":
             story.staff_write(step)
+        elif step.verb == "closes":
+            story.hotline_closes(step)
     story.ends()
 
 
@@ -79,6 +82,8 @@ def test_sms(town: Town, path: Path, channel: str) -> None:
             story.hotline_gets(step)
         elif step.verb == "staff":
             story.staff_write(step)
+        elif step.verb == "closes":
+            story.hotline_closes(step)
     story.ends()
     texts = sum(bool(step.seen) for step in story.steps if step.verb == "text")
     assert len(_replies(handset)) == texts, "more replies came than the transcript shows"
@@ -170,6 +175,11 @@ class Story:
         words = step.said.encode()
         done = subprocess.run(command, input=words, env=self.town.environment, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
+
+    def hotline_closes(self, step: Step) -> None:
+        """The hotline's system calls back."""
+        until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
+        assert self.town.desk(step.said).call(self._mine()[-1], "closed").status_code == 200
 
     def _mine(self) -> list[str]:
         """Reports of this story that a hotline has, the newest last."""

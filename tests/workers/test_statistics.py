@@ -256,11 +256,14 @@ def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Ye
     for day in ("2027-01-03", "2027-03-31"):
         save_screen_counts(year.database, day, {("VU", what): number for what, number in shown.items()})
     save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day once more
+    save_screen_counts(year.database, "2027-03-31", {("VU", "helped_yes"): 20, ("VU", "helped_no"): 12})
     year.at(105).count()
     found = year.figures()
     assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 120, None)
     assert (found["use", "tips_young"], found["left", "danger"], found["left", "category"]) == (8, 50, 100)
     assert (found["left", "place"], found["sent", "sent"]) == (None, 30)
+    assert [found["helped", f"helped_{answer}"] for answer in ("yes", "little", "no")] == [20, None, None]
+    assert (found["left", "who"], found["left", "words"]) == (None, None)
     assert (found["total", "reports"], ("category", "harm") in found) == (None, False)
     with year.database.read() as connection:
         assert list(connection.execute(select(t.screen_tally))) == []
