@@ -37,6 +37,8 @@ from runtime.telephony import CHANNEL_KINDS
 #     desk              the hotline that is furthest along with a report
 #     messages, message "2", "We read it. …": how many messages staff wrote, and the one that is shown
 #     meant             "Report": what a text with a typing error may have meant
+#     service_name, service_phone, service_hours, service_checked   of the service that was chosen in Help near me;
+#                       checked: the date on which somebody in the country last dialled the number
 #     law_specific      "Sexual pictures of children are against the law here.": what is known about the criterion, in
 #                       a sentence; also law_computer and law_possession
 
@@ -60,6 +62,8 @@ FACTS: Mapping[str, frozenset[str]] = {
     "report_code": frozenset({"new", "over"}),  # over: shown before, or cannot be asked for any more
     "drill": YES_NO,
     "languages": frozenset({"one", "several"}),  # how many languages may be offered here
+    "help_near": YES_NO,  # the country file has services that this mode may show on a phone
+    "services": frozenset({"some", "none"}),  # whether one of them serves the place that was chosen
     "law": frozenset({"known", "unknown"}),  # known: something about the law is established
 }
 REQUIRED_FIELDS = frozenset({"emergency", "send_to_1", "send_to_2"})
@@ -68,6 +72,7 @@ OPTIONAL_FIELDS = frozenset(  # a line with an absent field is left out
     | {"helpline", "helpline_sms", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin", "meant"}
     | {"messages", "message", "opens"}
     | {"law_specific", "law_computer", "law_possession"}
+    | {"service_name", "service_phone", "service_hours", "service_checked"}
 )
 FIELDS = REQUIRED_FIELDS | OPTIONAL_FIELDS
 
@@ -145,7 +150,9 @@ class ScreenContext(Struct, frozen=True):
 
     facts: Mapping[str, str]
     fields: Mapping[str, str]
-    lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else", "languages"
+    lists: Mapping[
+        str, tuple[Option, ...]
+    ]  # "places", "place_groups", "places_in_group", "who_else", "help_services", …
     translate: Callable[[str], str]
     common: LayoutCache | None = None
     english: Mapping[str, str] = {}

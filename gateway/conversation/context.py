@@ -23,6 +23,7 @@ from gateway.sessions.record import Record
 from gateway.submission.builder import ReportInput
 from reports.countries.country import Country
 from reports.countries.law import is_law_known
+from reports.countries.referral import service_placeholders
 from reports.delivery import IMMEDIATE_ROLES
 from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.narrative import UnaskedText
@@ -72,6 +73,7 @@ class CountryContext:
             "languages": "several" if len(languages) > 1 else "one",
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _incomplete_recipient(country),
+            "help_near": _yes(bool(country.phone_services(None))),
             "law": "known" if is_law_known(country.law) else "unknown",
             "duty": "may" if country.may_have_duty_to_report else "no",
         }
@@ -144,6 +146,8 @@ class RenderContext(Struct, frozen=True):
         if "report_state" in self.late_facts:
             facts |= self._letter_facts(state, fields)
         lists = {**country_context.lists, "places_in_group": country_context.inside.get(values.get("place") or "", ())}
+        if "help_place" in values:
+            _add_services(country_context.country, values, facts, fields, lists)
         if not routed:
             facts |= NOT_ROUTED
         elif values.get("category") is not None:
@@ -203,6 +207,22 @@ class RenderContext(Struct, frozen=True):
         return find_route(
             country, facts, live=self.reachable_hotlines, avoid=avoid, completeness=completeness
         ).recipients
+
+
+def _add_services(
+    country: Country,
+    values: Mapping[str, str | None],
+    facts: dict[str, str],
+    fields: dict[str, str],
+    lists: dict[str, tuple[Option, ...]],
+) -> None:
+    """Add the services of the chosen place, and the chosen one of them."""
+    services = country.phone_services(values["help_place"])
+    facts["services"] = "some" if services else "none"
+    lists["help_services"] = tuple(Option(service.id, service.screen_name) for service in services)
+    for service in services:
+        if service.id == values.get("help_service"):
+            fields |= service_placeholders(service)
 
 
 def _yes(holds: bool) -> str:

@@ -220,6 +220,11 @@ class Country:
         )
         return sorted_choices((*service_choices(self.services, self.mode, codes), *hotlines))
 
+    def phone_services(self, place: str | None) -> tuple[ReferralService, ...]:
+        """Return the services that a phone may show for a place or a group of places; None: for all places."""
+        codes = self.place_codes(place)
+        return tuple(service for service in self.services if service.is_on_phones(self.mode) and service.serves(codes))
+
     def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
         """Return the values of the flows' placeholders for this country; `say` translates."""
         return placeholder_values(

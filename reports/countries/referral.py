@@ -1,10 +1,12 @@
 """The referral directory of a country file: services to which staff refer a child, by district.
 
-Each entry needs a source, as a number on a screen does. The directory is for staff; no screen of a phone shows it.
+Each entry needs a source, as a number on a screen does. Staff see all entries; a phone shows those with a `screen_name`
+whose number is confirmed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Literal
@@ -12,8 +14,19 @@ from typing import Literal
 from pydantic import Field, StrictBool
 from pydantic.dataclasses import dataclass
 
-from reports.countries.hotline import CONFIRM_INTERVAL, FORBID_EXTRA, SHOWN_GRADES, SourcedEntry, is_overdue
+from reports.countries.hotline import (
+    CONFIRM_INTERVAL,
+    FORBID_EXTRA,
+    SCREEN_NAME_PATTERN,
+    SHOWN_GRADES,
+    SourcedEntry,
+    is_overdue,
+)
 from runtime.settings import Mode
+
+MAX_NAME, MAX_HOURS = 24, 24  # characters of one screen, beside the number, the date and the emergency number
+HOURS_PATTERN = r"[A-Za-z0-9 :,-]*"
+PHONE_PATTERN = re.compile(r"\+?[0-9](?: ?[0-9])*")  # as people dial it: a short code, a national or an E.164 number
 
 ServiceKind = Literal["child_welfare", "counselling", "health", "shelter", "legal_aid", "education", "police", "other"]
 
@@ -22,13 +35,14 @@ ServiceKind = Literal["child_welfare", "counselling", "health", "shelter", "lega
 class ReferralService(SourcedEntry):
     """A service to which staff refer a child.
 
-    `places`: codes of the districts that it serves; empty: the whole country. `demo`: the entry is made up for the
-    demo, and live mode leaves it out.
+    `places`: codes of the districts that it serves; empty: the whole country. `screen_name`: its name on phones; empty:
+    no phone shows it. `demo`: the entry is made up for the demo, and live mode leaves it out.
     """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
     name: str = Field(min_length=1, max_length=80)
     kind: ServiceKind
+    screen_name: str = ""
     places: tuple[str, ...] = ()
     phone: str = ""
     hours: str = ""
@@ -45,6 +59,10 @@ class ReferralService(SourcedEntry):
         """
         return not self.places or not codes or not codes.isdisjoint(self.places)
 
+    def is_on_phones(self, mode: Mode) -> bool:
+        """Return whether a phone may show this service in a mode."""
+        return bool(self.screen_name and self.shown_phone) and self.is_listed(mode)
+
     @property
     def shown_phone(self) -> str:
         """Return the number if somebody in the country has confirmed it and no source contradicts it; else empty.
@@ -52,6 +70,16 @@ class ReferralService(SourcedEntry):
         No mode shows a number that nobody has confirmed.
         """
         return self.phone if self.verified() and not self.conflict and not self.withdrawn else ""
+
+
+def service_placeholders(service: ReferralService) -> dict[str, str]:
+    """Return the fields of the flows for a service that a phone may show."""
+    return {
+        "service_name": service.screen_name,
+        "service_phone": service.shown_phone,
+        "service_hours": service.hours,
+        "service_checked": service.verified_on,
+    }
 
 
 def service_problems(
@@ -65,8 +93,22 @@ def service_problems(
         seen.add(service.id)
         if unknown := [code for code in service.places if code not in places]:
             yield f"service {service.id}: places: there is no place {', '.join(unknown)}; use codes of this file."
+        yield from _phone_problems(service)
         if not service.source.strip() and not service.demo:
             yield f"service {service.id}: source: it is missing; name the page that the entry comes from."
+
+
+def _phone_problems(service: ReferralService) -> Iterator[str]:
+    """Yield what is wrong with an entry that phones may show."""
+    if not service.screen_name:
+        return
+    if len(service.screen_name) > MAX_NAME or not re.fullmatch(SCREEN_NAME_PATTERN, service.screen_name):
+        yield f"service {service.id}: screen_name: give it 1 to {MAX_NAME} of A to Z, digits and spaces."
+    if len(service.hours) > MAX_HOURS or not re.fullmatch(HOURS_PATTERN, service.hours):
+        yield f"service {service.id}: hours: a phone shows at most {MAX_HOURS} of A to Z, digits and :-,; shorten them."
+    digits = service.phone.replace(" ", "")
+    if not PHONE_PATTERN.fullmatch(service.phone) or not 3 <= len(digits.removeprefix("+")) <= 15:
+        yield f"service {service.id}: phone: write 3 to 15 digits, a + before the country's code; or no screen_name."
 
 
 def overdue_services(services: Iterable[ReferralService], today: date) -> Iterator[str]:

@@ -39,6 +39,10 @@ FIELDS = {
     "meant": "Safety tips",
     "desk": "Pikinini Helpline",
     "opens": "30/11 08:00",
+    "service_name": "Health centre",
+    "service_phone": "000 0002",
+    "service_hours": "mon-fri 08:00-16:30",
+    "service_checked": "2026-11-01",
     "messages": "2",
     "message": "We have read it. You did well to tell. Can you say when you are at school?",
 }
@@ -53,6 +57,8 @@ FACTS = {
     "police_named": "yes",
     "words_before_send": "no",
     "law": "known",
+    "help_near": "yes",
+    "services": "some",
     "languages": "several",
 }
 PLACES = tuple(
@@ -66,6 +72,7 @@ PLACES = tuple(
         ("VU-TOB", "Torba"),
     )
 )
+SERVICES = (Option("clinic", "Health centre"), Option("welfare", "Child welfare"))
 CHAIN = (("vu-pikinini", "Pikinini Helpline"), ("vu-women", "Women's Centre"), ("vu-police", "Vanuatu Police"))
 OUTCOMES = {"send": "sent", "delete": "deleted", "new_code": "made", "open": "open", "added": "stored"}
 OUTCOMES |= {"write": "written", "contact": "noted", "erase": "erased", "helped": "counted"}
@@ -86,7 +93,12 @@ def world(
     return ScreenContext(
         {name: value for name, value in {**FACTS, **(facts or {})}.items() if value is not None},
         {name: value for name, value in {**FIELDS, **(fields or {})}.items() if value is not None},
-        {"places": PLACES, "who_else": tuple(Option(*one) for one in CHAIN), **(lists or {})},
+        {
+            "places": PLACES,
+            "who_else": tuple(Option(*one) for one in CHAIN),
+            "help_services": SERVICES,
+            **(lists or {}),
+        },
         translate,
     )
 

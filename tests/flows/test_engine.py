@@ -6,7 +6,7 @@ import pytest
 
 from flows.engine import apply_outcome, initial_state, is_free_text, prepend_answers, render, render_notice, step
 from flows.model import FlowState, Option, ScreenContext
-from tests.flows.phone import FIELDS, LIMITS, NOON, Phone, book, world
+from tests.flows.phone import FIELDS, LIMITS, NOON, OUTCOMES, Phone, book, world
 
 USSD = LIMITS["ussd"]
 
@@ -357,6 +357,30 @@ def test_the_state_of_a_report_is_told_and_nothing_of_the_report() -> None:
     lines = phone.types("7350").split("\n")
     assert lines[0] == "Read by Pikinini Helpline. In danger? Call police 111."
     assert lines[1:6] == ["1 Messages (2)", "2 Write", "3 Contact", "4 Delete", "0 Back"]
+
+
+def test_help_near_me_leads_by_district_to_a_number_and_to_the_report() -> None:
+    phone = Phone()
+    phone.chooses("Safety tips", "Help near me")
+    assert phone.state.screen == "help.place"
+    assert phone.chooses("Sanma").startswith("Help near you")
+    assert "000 0002" in phone.chooses("Health centre")
+    phone.chooses("Report")
+    assert phone.state.screen == "report.danger"
+
+
+def test_where_no_office_is_known_the_helpline_is_named() -> None:
+    phone = Phone(world({"services": "none"}), at="help.place")
+    assert "Pikinini Helpline 163" in phone.chooses("Torba")
+
+
+@pytest.mark.parametrize("replies", [["4"], ["1"], ["2"], ["3"]])
+def test_who_answers_if_it_helped_and_who_skips_see_the_report_next(replies: list[str]) -> None:
+    phone = Phone(world({"report_state": "closed"}), outcomes={**OUTCOMES, "open": "closed"})
+    phone.chooses("My report")
+    phone.types("48219303", "7350")
+    assert phone.state.screen == "my.helped"
+    assert phone.types(*replies).startswith("Closed by Pikinini Helpline. You can write more.")
 
 
 # A redial

@@ -59,6 +59,8 @@ APPROVED = {
     "told_2": "Who else has been told?",
     "told_3": "Who else has been told?",
     "addition": "Write what you want to add. Please do not send photos.|Added. You can write more.",
+    "help_place": "Where is help needed?",
+    "help_service": "Help near you",
     "code": "Type your 8-digit code.|In danger? Call {emergency}.\nType your 8-digit code.",
     "pin": "Type your 4-digit PIN.",
     "helped": "Closed by {desk}. Did it help?",

@@ -7,10 +7,11 @@ from datetime import date
 
 import pytest
 
+from gateway.conversation.context import CountryContext
 from reports.countries.country import Country, load_country
 from reports.countries.numbers import mark_withdrawn
 from reports.countries.readiness import readiness_items
-from reports.countries.referral import ReferralService
+from reports.countries.referral import ReferralService, service_problems
 from runtime.settings import Mode
 from tests.reports.lands import text_of
 from tests.reports.sample import VU
@@ -111,3 +112,52 @@ def test_a_wrong_number_is_withdrawn_at_once() -> None:
     assert services == ("Demo: Child Welfare Office, Shefa",)
     assert "demo-welfare-shefa" not in phones(load_country("vu", text, Mode.DEMO))
     assert "demo-clinic-sanma" in phones(load_country("vu", text, Mode.DEMO))
+
+
+ON_PHONES = replace(CLINIC, screen_name="Clinic", hours="24h")
+
+
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize(
+    ("change", "modes"),
+    [
+        ({}, set(Mode)),
+        ({"screen_name": ""}, set()),
+        ({"verified_on": ""}, set()),
+        ({"verified_by": ""}, set()),
+        ({"conflict": True}, set()),
+        ({"withdrawn": True}, set()),
+        ({"grade": "metadata"}, set()),
+        ({"phone": ""}, set()),
+        ({"demo": True}, set(Mode) - {Mode.LIVE}),
+    ],
+)
+def test_which_services_a_phone_shows(change: dict[str, object], modes: set[Mode]) -> None:
+    service = replace(ON_PHONES, **change)
+    assert {mode for mode in Mode if with_services(service, mode=mode).phone_services("VU-SEE")} == modes
+    facts = CountryContext.of(with_services(service, mode=Mode.LIVE)).facts
+    assert facts["help_near"] == ("yes" if Mode.LIVE in modes else "no")
+
+
+@pytest.mark.parametrize(("place", "shown"), [("VU-SEE", 1), ("VU-SAM", 0), (None, 1), ("nowhere", 1)])
+def test_a_phone_shows_the_services_of_the_district(place: str | None, shown: int) -> None:
+    assert len(with_services(ON_PHONES).phone_services(place)) == shown
+
+
+@pytest.mark.parametrize("phone", ["112", "+678 555 0101", "0800 12 34 56", "000 0002"])
+def test_a_number_as_people_dial_it_is_accepted(phone: str) -> None:
+    assert list(service_problems([replace(ON_PHONES, phone=phone)], ["VU-SEE"], [])) == []
+
+
+@pytest.mark.parametrize(
+    "phone", ["", "12", "+", "555-0101", "555 0101 ext 2", "1234567890123456", "55  5", "１１２", "call us"]
+)
+def test_a_number_that_nobody_can_dial_is_refused(phone: str) -> None:
+    [problem] = service_problems([replace(ON_PHONES, phone=phone)], ["VU-SEE"], [])
+    assert problem.startswith("service vu-clinic: phone: write 3 to 15 digits")
+
+
+def test_a_name_or_hours_that_no_phone_can_show_are_refused() -> None:
+    wrong = replace(ON_PHONES, screen_name="Clínica", hours="every day; ask {name}")
+    problems = list(service_problems([wrong], ["VU-SEE"], []))
+    assert [problem.split(":")[1] for problem in problems] == [" screen_name", " hours"]

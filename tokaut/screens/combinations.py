@@ -22,6 +22,7 @@ from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.reducer import HOME
 from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
 from reports.countries.country import Country
+from reports.countries.referral import service_placeholders
 from runtime.telephony import CHANNEL_KINDS, ChannelKind
 
 # Sample values of fields that a session only learns while it runs, each as long as it can be.
@@ -38,12 +39,15 @@ CHANNEL_SCREENS: Mapping[ChannelKind, frozenset[str]] = {
     "ussd": frozenset({HOME["ussd"]}),
     "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, *OPENS.values(), NO_PICTURES, "home.how_to_delete"}),
 }
+SERVICE_FIELDS = ("service_name", "service_phone", "service_hours", "service_checked")
 DECIDING_QUESTIONS = ("danger", "category", "about", "about_missing", "age_band", "place", "send")
 ROUTING_QUESTIONS = frozenset({*DECIDING_QUESTIONS, "avoid"})
 # Facts and lists of the screen context that change with answers; computed by `gateway.conversation.context`.
 CONTEXT_DEPENDENCIES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(sorted(ROUTED_FACTS), ROUTING_QUESTIONS),
     "places_in_group": frozenset({"place"}),
+    **dict.fromkeys(("services", "help_services"), frozenset({"help_place"})),
+    **dict.fromkeys(SERVICE_FIELDS, frozenset({"help_place", "help_service"})),
 }
 
 LIMITS: Mapping[ChannelKind, ScreenLimit] = {kind: ScreenLimit(*limit) for kind, limit in Channel.limits.items()}
@@ -113,7 +117,15 @@ def combination(
 
 def sample_fields(country: Country, language: Catalogue) -> dict[str, str]:
     """Return sample values of the fields that a session only learns while it runs."""
-    return {**SAMPLE_FIELDS, "desk": longest_hotline_name(country), "meant": language.say("Safety tips")}
+    services = country.phone_services(None)
+    longest = max(services, key=lambda service: len(service.screen_name + service.hours), default=None)
+    service_fields = service_placeholders(longest) if longest else {}
+    return {
+        **SAMPLE_FIELDS,
+        **service_fields,
+        "desk": longest_hotline_name(country),
+        "meant": language.say("Safety tips"),
+    }
 
 
 def longest_hotline_name(country: Country, place: int = 0) -> str:
@@ -164,6 +176,8 @@ class _AnswerKeys:
             return self._avoid_key(state) if value else None
         if question == "about" and state.values.get("category") != "images":
             return None
+        if question == "help_place":
+            return tuple(service.id for service in self._country.phone_services(value))
         answer = question, value
         if answer not in self._known:
             self._known[answer] = self._key_for(question, value)
@@ -197,7 +211,7 @@ class _AnswerKeys:
             return value in ("me", "my_child", "child_i_know")
         if question == "send":
             return value == "after_all"
-        return value if question == "category" else None
+        return value if question in ("category", "help_service") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +245,7 @@ def phone(
         **country_context.lists,
         "places_in_group": max(country_context.inside.values(), key=len, default=()),
         "who_else": tuple(Option(name, name) for name in hotline_names[:3]),
+        "help_services": tuple(Option(service.id, service.screen_name) for service in country.phone_services(None)),
     }
     fields = {
         **country_context.fields,
