@@ -32,7 +32,7 @@ def callers_of(way: Way, callers: int) -> int:
 
 
 def table(found: Mapping[Way, Figures], limit: Limit | None) -> str:
-    rows = [_row(way, figures) for way, figures in found.items() if way.limit == limit]
+    rows = [_row(way, figures) for way, figures in found.items() if way.limit == limit and not way.bad_screen]
     return "\n".join((*HEAD, *rows)) + "\n"
 
 
