@@ -246,7 +246,14 @@ def _assemble(config: _Configuration) -> Services:
         sessions=session_store,
         metrics=metrics,
         dispatcher=dispatcher,
-        webhooks=Webhooks(channels, dispatcher, metrics, blocking, admission),
+        webhooks=Webhooks(
+            channels,
+            dispatcher,
+            metrics,
+            blocking,
+            admission,
+            synthetic_keys=common.synthetic_key.reveal() if common.synthetic_key else (),
+        ),
         health=Health(
             database, session_store, spool, metrics, maintenance.marker_path(common.database_url, common.data)
         ),

@@ -48,6 +48,7 @@ COUNTED: Mapping[str, str] = {
     "sms_not_admitted": "SMS answered with 503 because this process was late: their provider sends them again",
     "signature_checks_shed": "Requests answered with 503 because too many waited for a signature check",
     "access_code_failures": "Wrong pairs of access code and PIN",
+    "synthetic_requests": "Requests of synthetic calls, which no other figure counts",
     "answers_over_5s": "Answers that took longer than 5 s",
     "event_loop_blocked": "Blocking calls on the event loop's thread: a bug in Tokaut, all reporters wait",
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from msgspec import Struct, field
@@ -25,6 +25,7 @@ from gateway.messaging.model import (
     Fields,
     HttpResponse,
     Inbound,
+    ProviderEvent,
     RawRequest,
     Reply,
     UnreadableRequest,
@@ -32,6 +33,7 @@ from gateway.messaging.model import (
 from gateway.metrics import WebMetrics
 from gateway.submission.builder import NotStored
 from gateway.threads import BlockingPool, TooManyUnverified
+from reports.crypto.synthetic_calls import HEADER, SCREEN_HEADER, is_synthetic
 from reports.store.engine.database import DatabaseUnavailable
 from runtime import tracing
 
@@ -85,13 +87,17 @@ class Webhooks:
         metrics: WebMetrics,
         blocking: BlockingPool,
         admission: AdmissionControl,
+        *,
+        synthetic_keys: Sequence[bytes] = (),
     ) -> None:
+        """`synthetic_keys`: prove that a call is synthetic; without one, none is."""
         self.admission = admission
         self.channels = channels
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._blocking = blocking
         self._refusals = RefusalLog()
+        self._synthetic_keys = synthetic_keys
 
     def authorize(self, head: RequestHead) -> AuthorizedRequest | HttpResponse:
         """Return the request with its endpoint, or the answer that refuses it before its body is read."""
@@ -129,7 +135,10 @@ class Webhooks:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
+        if head.header(HEADER):  # an alert fires if nobody calls: a synthetic call must not look like somebody
+            self._metrics.count("synthetic_requests")
+        else:
+            self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:
@@ -179,6 +188,8 @@ class Webhooks:
         if fields.recoded:
             self._metrics.count("values_not_utf8")
         received = channel.receive(name, fields)
+        if proof := wire.header(HEADER):
+            return await self._synthetic(channel, name, wire, received, proof)
         if isinstance(received, Inbound):
             self.admission.note(request.waited)  # after the signature check: forged requests must not count as calls
             if not self.admission.admits(received):
@@ -189,6 +200,19 @@ class Webhooks:
             return channel.answer(name, turn)
         await self._dispatcher.note(received)
         return channel.answer(name, None)
+
+    async def _synthetic(
+        self, channel: Channel, name: str, wire: RawRequest, received: Inbound | ProviderEvent, proof: str
+    ) -> HttpResponse:
+        """Answer a synthetic call as any other, and name the screen. Raises ForgedRequest."""
+        if not (isinstance(received, Inbound) and received.kind == "ussd") or not is_synthetic(
+            self._synthetic_keys, proof, int(time.time()), wire.target, wire.body
+        ):
+            raise ForgedRequest
+        inbound = replace(received, synthetic=True)
+        answer = channel.answer(name, await self._dispatcher.take(channel, inbound))
+        screen = await self._dispatcher.current_screen(channel, inbound)
+        return replace(answer, headers={**answer.headers, SCREEN_HEADER: screen})
 
     async def _verified_fields(self, channel: Channel, endpoint: Endpoint, wire: RawRequest) -> Fields:
         """Return the fields of a signed request. Raises ForgedRequest, UnreadableRequest, NotStored."""

@@ -95,6 +95,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "sms_inbox_replayed": "SMS that waited for Redis were answered (`count`).",
     "drill_reported": "Web reported as the invented reporter of a drill.",
     "drill_failed": "Web could not create the report of a drill, or its follow-up. It tries again in the next round.",
+    # the scheduler's synthetic calls
+    "synthetic_call": "A synthetic call came to the screen that offers Send (`count` screens).",
+    "synthetic_call_failed": "A synthetic call did not come to Send; `reason` says why. The second in a row alerts.",
     # the database and the queue
     "database_unavailable": "The database does not answer.",
     "queue_unavailable": "The queue in Redis does not answer; due deliveries are read from the database instead.",
@@ -156,6 +159,8 @@ REASONS: Final = UNREADABLE_REASONS | frozenset(
         # why something was done without being asked for
         "redis_unavailable", "database_unavailable", "queue_unavailable", "overdue", "clock_jump", "repeat", "opt_out",
         "withdrawn",
+        # why a synthetic call failed
+        "wrong_screen", "status",
         "expired", "append_only_off", "rewrite_failed", "credit", "sender_id", "bad_number", "provider", "account",
     }
 )  # fmt: skip

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "staff": "Invite the first lead of a hotline, list its accounts, or end one.",
     "start": "Run all processes of this installation here, until Ctrl-C: web, both workers, the clock, the console.",
     "statistics": "Show how many reports there were, about what, from where, and how soon they were read.",
+    "synthetic": "Call each address of TOKAUT_SYNTHETIC_CALLS as its provider does, up to the screen that offers Send.",
     "watch": "Show the reports nobody has acknowledged (most urgent first, then oldest first) "
     "and the one thing to do next.",
 }

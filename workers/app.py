@@ -42,8 +42,15 @@ from workers.jobs.escalation import EscalationJob
 from workers.jobs.outages import MonitoredPart, OutageMonitor, RedisRewriteJob, database_probe, disk_probe, redis_probe
 from workers.jobs.retention import ErasureJob, RetentionJob
 from workers.jobs.statistics import ChangeDetectionJob, StatisticsJob, StatisticsScope
+from workers.jobs.synthetic_calls import (
+    SyntheticCallJob,
+    SyntheticCalls,
+    make_synthetic_calls,
+    synthetic_call_faults,
+)
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
+from workers.network.http_client import HttpClient
 from workers.network.smtp_client import MailServer, parse_mail_server
 from workers.notifications.on_call import Notifier, OnCallPager
 from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, SmsSender
@@ -189,9 +196,16 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
             ),
             retention_job,
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
+            SyntheticCallJob(_synthetic_calls(parts, operator), alert_sender, parts.metrics),
             ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, notifier),
         ),
     )
+
+
+def _synthetic_calls(parts: WorkerServices, operator: OperatorSettings) -> SyntheticCalls | None:
+    if faults := list(synthetic_call_faults(parts.common, operator)):
+        raise SettingError(faults)
+    return make_synthetic_calls(parts.common, operator, parts.countries, HttpClient())
 
 
 def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> OutageMonitor:

@@ -73,6 +73,11 @@ class WorkerMetrics:
         )
         self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit chain was last signed")
         self.hosts_away = gauge("tokaut_hosts_away", "Processes of hosts that have not been seen for five minutes")
+        self.synthetic_ok = gauge(
+            "tokaut_synthetic_call_timestamp_seconds",
+            "When a synthetic call last came to Send, by the address's channel and the dialled code",
+            ["channel", "code"],
+        )
         self.unchained = gauge("tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained")
 
 

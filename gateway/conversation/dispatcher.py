@@ -115,6 +115,10 @@ class Dispatcher:
             self._count("sms_replies_not_stored")
             raise NotStored from None
 
+    async def current_screen(self, channel: Channel, inbound: Inbound) -> str:
+        """Return the id of the screen at which the session of an inbound message is; "" if there is none."""
+        return await self._conversation.current_screen(self._caller(channel, inbound))
+
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
         """Handle an SMS from the inbox and queue its reply. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
         request = replace(self._caller(channel, inbound), late=True)

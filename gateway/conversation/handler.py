@@ -25,6 +25,7 @@ from gateway.sessions.store import (
     BLIND_SECONDS,
     DRAFT_SECONDS,
     LEAST_SECONDS,
+    NOTHING,
     SENT_SECONDS,
     SMS_SECONDS,
     USSD_SECONDS,
@@ -155,6 +156,14 @@ class ConversationHandler:
         """
         return self._reducer.notice(request, "home.not_working" if numbers else "home.not_working_anywhere")
 
+    async def current_screen(self, request: TurnRequest) -> str:
+        """Return the id of the screen at which the session is; "" if there is none, or without Redis."""
+        try:
+            record = self._unpack(await self._sessions.load(self._keys(request.inbound, request)))
+        except RedisUnavailable:
+            return ""
+        return record.state.screen if record and not record.has_ended else ""
+
     async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
         """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does."""
         keys = RecordKeys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
@@ -211,7 +220,7 @@ class ConversationHandler:
             self._rate_limit(request, loaded.reads, result.record)
             try:
                 if await self._save(request, keys, loaded, (record, result)):
-                    if request.kind == "ussd" and _has_ended(record, result.record):
+                    if request.kind == "ussd" and not inbound.synthetic and _has_ended(record, result.record):
                         self._note_end()
                     return result.record.answer
             except RedisUnavailable:
@@ -364,7 +373,11 @@ class ConversationHandler:
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
         record, seconds = result.record, seconds_of(request, result.record)
         is_read = load_shedding.is_to_read(record.state.screen)
-        counts = tally(request.country.iso, request.kind, record_before, record, request.now)
+        counts = (
+            NOTHING
+            if request.inbound.synthetic
+            else tally(request.country.iso, request.kind, record_before, record, request.now)
+        )
         return await self._sessions.keep(
             keys,
             loaded.version,
@@ -393,6 +406,8 @@ class ConversationHandler:
         """
         sender_key = request.sender.key
         code = inbound.code
+        if inbound.synthetic:  # no session of a caller, whoever has the same number and session id
+            return RecordKeys(self._sessions.key("s", "synthetic", inbound.channel, code, inbound.session))
         message_id = inbound.id if request.kind == "sms" else ""
         draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if request.sender.answerable else ""
         return RecordKeys(

@@ -123,10 +123,11 @@ class Reducer:
     ) -> StepResult:
         """Take one reply and return the new record.
 
-        `quiet`: the turn was taken before and is only replayed; its answer is not stored again. Without `may_act` a
-        reply that would send, delete or open something raises CannotReplay.
+        `quiet`: the turn was taken before and is only replayed; its answer is not stored again; nor is any of a
+        synthetic call. Without `may_act` a reply that would send, delete or open something raises CannotReplay.
         """
         record_before = record = code_seen(record)
+        quiet = quiet or request.inbound.synthetic
         try:
             render_context, limit = await self._render_context(request, record), request.limit
             result = engine.step(
@@ -187,6 +188,8 @@ class Reducer:
         return StepResult(record_after, drafts_after(drafts, record_after))
 
     async def _run_effect(self, request: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
+        if request.inbound.synthetic:  # it ends before Send: nothing is submitted, deleted or opened
+            return await self._shown(request, record, drafts, sorry=True, accepted=False)
         outcome, record_after = await self._actions.run(effect, request, record)
         state = engine.apply_outcome(
             self.book, record_after.state, outcome, await self._render_context(request, record_after)

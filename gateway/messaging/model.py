@@ -99,6 +99,7 @@ class Inbound(Struct, frozen=True):
     network: str = ""
     blind: bool = False  # a dial cannot be told from a reply, so the session must expire soon
     link: str = ""  # must be returned to the provider with a reply (Africa's Talking linkId, Kannel's session info)
+    synthetic: bool = False  # a call of our own, proved by a key: nothing of it is submitted, stored or counted
 
 
 class ProviderEvent(Struct, frozen=True):

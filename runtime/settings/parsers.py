@@ -113,6 +113,11 @@ def web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def web_addresses(text: str) -> Secret[tuple[str, ...]]:
+    """Parse addresses, separated by commas, that hold a secret."""
+    return Secret(tuple(web_address(address) for address in _split_list(text)))
+
+
 def require_https(address: str) -> str | None:
     """Return a fault, for `live=`, if an address is without https; else None."""
     return None if address.startswith("https://") else "begins with http://; live mode needs https://"

@@ -317,6 +317,15 @@ class CommonSettings(RedisSettings):
     countries: tuple[str, ...] = countries_field()
     draft_languages: tuple[str, ...] | None = draft_languages_field()
     country_dir: Path | None = country_folder_field()
+    synthetic_key: Secret[tuple[bytes, ...]] | None = env(
+        "TOKAUT_SYNTHETIC_KEY",
+        parsers.secret_keys,
+        default=None,
+        secret=True,
+        live=lambda key: parsers.refuse_demo_secret(key) if key else None,
+        meaning="marks the synthetic calls of clock, of which web submits nothing; two while one is rotated "
+        "(default: web takes none)",
+    )
     traces: str | None = env(
         "TOKAUT_TRACES",
         parsers.web_address,
@@ -423,6 +432,14 @@ class OperatorSettings:
         meaning="file of the authorities that vouch for the mail server (default: those of the system)",
     )
     console_url: str | None = console_url_field()
+    synthetic_calls: Secret[tuple[str, ...]] | None = env(
+        "TOKAUT_SYNTHETIC_CALLS",
+        parsers.web_addresses,
+        default=None,
+        secret=True,
+        meaning="the USSD addresses that providers call, with commas; clock calls each of them every hour (default: "
+        "none)",
+    )
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:
         """Yield the settings that do not fit together."""

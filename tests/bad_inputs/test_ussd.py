@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 SESSIONS = itertools.count(1)
 CATEGORY = "CON What happened?"
-OWN_WORDS = "Tell us in your own words."
+OWN_WORDS = "Tell us in your own words"
 
 
 def session() -> str:
@@ -63,7 +63,7 @@ def test_a_star_in_the_words(row: Row, words: str) -> None:
     asked = call.type(words)
     assert not asked.startswith(OWN_WORDS)
     assert row.report()["narrative"] == words
-    following = call.type("Skip")
+    following = call.type("1")
     assert following not in (asked, f"{SORRY}\n{asked}")
     assert row.report()["narrative"] == words
 
@@ -112,7 +112,7 @@ def test_another_number_with_the_same_session_id(row: Row, reply: str) -> None:
     whole = row.ussd(to(*call.phone.path, "Done"), sessionId=call.phone.session, phoneNumber=row.new_phone())
     assert "Code" not in whole
     assert call.phone.again().text == asked
-    assert call.type("Skip") != asked
+    assert call.type("1") != asked
 
 
 @pytest.mark.rule("B-16")
@@ -225,7 +225,7 @@ def test_words_in_another_encoding(row: Row, typed: bytes) -> None:
     said = row.said(row.post("africastalking/T/ussd", body + b"text=" + path + typed, Content_Type=kind))
     assert OWN_WORDS not in said
     assert row.report()["narrative"] == "café"
-    again = row.said(row.post("africastalking/T/ussd", body + b"text=" + path + typed + b"*Skip", Content_Type=kind))
+    again = row.said(row.post("africastalking/T/ussd", body + b"text=" + path + typed + b"*1", Content_Type=kind))
     assert again not in (said, said.replace("CON ", f"CON {SORRY}\n"))
 
 
@@ -351,7 +351,7 @@ def test_keys_where_words_are_typed(row: Row) -> None:
         assert set(row.inside.report_ids()) == before
     assert sorted(str(report["narrative"]) for report in row.reports()) == ["98", "None", "None", "None"]
     assert OWN_WORDS not in narrative["98"]
-    assert narrative["1"] == narrative["98"]  # both go on; only one of them was kept
+    assert narrative["98"].startswith("Added.") and OWN_WORDS not in narrative["1"]  # both go on; one was kept
     assert OWN_WORDS not in narrative["0"]
     assert narrative["0"] != narrative["1"]
     assert narrative["00"] == "Thank you. Goodbye."

@@ -65,7 +65,7 @@ WAYS = {
     "done": ("Report", "No", LABEL, "It is about me", "13-15", "Shefa", "No", "Send", "0"),
     "words and no": (
         *("Report", "No", LABEL, "It is about me", "13-15", "Shefa", "No", "Send"),
-        *("Add your words", "I do not want to live any more", "No", "Go on", "Skip", "1", "0"),
+        *("Add your words", "I do not want to live any more", "1", "No", "Go on", "Skip", "1", "0"),
     ),
     "a friend": ("Report", "No", LABEL, "It is about someone else", "13-15", "Shefa", "No", "Send", "0"),
     "in danger": ("Report", "Now", "Go on", LABEL, "Shefa", "Me", "No", "Send", "0"),
@@ -89,7 +89,7 @@ def test_nobody_near_brings_the_care_screen_again(app: App) -> None:
 
 def test_by_sms_the_last_text_has_the_number_and_says_how_to_delete(app: App) -> None:
     phone = app.sms(PHONE)
-    way = ("No", LABEL, "It is about me", "13-15", "Shefa", "I do not want to live any more", "No", "Send", "0")
+    way = ("No", LABEL, "It is about me", "13-15", "Shefa", "I do not want to live any more", "1", "No", "Send", "0")
     last = thread(phone, "REPORT", "1", *way)[-1]
     assert HELPLINE in last and "Do the same in Sent." in last
 

@@ -54,6 +54,7 @@ from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
+from workers.jobs.synthetic_calls import synthetic_call_faults
 
 REDIS: Final = "REDIS_"
 USED_BY_HOTLINES: Final = frozenset({"SMTP_URL", "SMTP_PRIVATE", "SMTP_CA_FILE", "CONSOLE_URL"})
@@ -148,6 +149,7 @@ def hotline_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> I
     common, loaded = common_settings(environ), collect_settings([OperatorSettings], environ)[0]
     if OperatorSettings in loaded:
         yield from map(str, alert_channel_faults(common, loaded[OperatorSettings]))
+        yield from map(str, synthetic_call_faults(common, loaded[OperatorSettings]))
     operator = operator_settings(environ)
     yield from registry.setup_faults(
         environ, all_hotlines, lambda hotline: hotline_dependencies(common, operator, hotline)

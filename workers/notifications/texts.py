@@ -41,6 +41,8 @@ ALERT_ADVICE = {
     "they were written with? docs/operating/spool.md",
     "spool_waits": "Reports have waited in the spool of this host for five minutes, and no hotline has them. Are the "
     "database and web up? docs/operating/spool.md",
+    "synthetic_call": "A synthetic call to this network's address did not come to Send, twice. Dial the code; look at "
+    "the certificate, the proxy and web's log: docs/operating/provider-dead.md",
     "pin_guessed": "Five wrong PINs for one code: it is locked for a day. Once is a mistake; often, a guesser.",
     "code_guessed": "Over 100 wrong pairs of code and PIN came within an hour. Ask the network from which numbers; see "
     "docs/operating/hoaxes.md",

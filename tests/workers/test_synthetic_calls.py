@@ -1,0 +1,230 @@
+"""Synthetic calls: they come to Send by every channel, leave nothing behind, and nobody else can make one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from flows import loader
+from reports.crypto.synthetic_calls import HEADER, SCREEN_HEADER, VALID_SECONDS, is_synthetic, make_proof
+from reports.store.schema import tables as t
+from runtime.settings import CommonSettings, OperatorSettings, load_all_settings
+from tests.support.app import App
+from workers.jobs import synthetic_calls
+from workers.jobs.synthetic_calls import (
+    FORMS,
+    REPLIES,
+    ProviderForm,
+    SyntheticCallFailed,
+    SyntheticCallJob,
+    SyntheticCalls,
+    channel_of,
+    synthetic_call_faults,
+)
+from workers.metrics import WorkerMetrics
+from workers.network.allowlist import Target
+from workers.network.http_client import NoResponse
+from workers.notifications.texts import Alert
+
+KEY, OTHER = bytes(range(32)), bytes(range(32, 64))
+ENCODED = base64.urlsafe_b64encode(KEY).decode()
+TARGET = "/hooks/ussd/token"
+
+
+PROOF = make_proof(KEY, 1000, TARGET, b"x")
+
+
+@pytest.mark.parametrize(
+    ("change", "genuine"),
+    [
+        ({}, True),
+        ({"keys": [OTHER, KEY]}, True),
+        ({"target": f"/behind/a/proxy{TARGET}"}, True),
+        ({"now": 1000 + VALID_SECONDS}, True),
+        ({"now": 1001 + VALID_SECONDS}, False),
+        ({"now": 999 - VALID_SECONDS}, False),
+        ({"keys": [OTHER]}, False),
+        ({"keys": []}, False),
+        ({"body": b"y"}, False),
+        ({"target": "/hooks/ussd/other"}, False),
+        ({"proof": "1000."}, False),
+        ({"proof": "1000.é"}, False),
+        ({"proof": "now.00"}, False),
+        ({"proof": "9" * 40 + ".00"}, False),
+    ],
+)
+def test_a_proof_holds_for_one_request_and_two_minutes(change: dict[str, Any], genuine: bool) -> None:
+    request = {"keys": [KEY], "proof": PROOF, "now": 1000, "target": TARGET, "body": b"x", **change}
+    assert is_synthetic(**request) is genuine
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    app = App(redis_url, {"TOKAUT_SYNTHETIC_KEY": ENCODED})
+    yield app
+    app.close()
+
+
+def calls_to(app: App, channel: str, code: str = "*111*163#", key: bytes = KEY) -> SyntheticCalls:
+    secrets = app.plan.secrets
+    path = {
+        "africastalking": f"{secrets.africastalking}/ussd",
+        "ussd": secrets.ussd,
+        "kannel": f"{secrets.kannel}/ussd",
+    }
+
+    def post(target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        answer = app.flask.test_client().post(target.url.removeprefix("http://web"), data=body, headers=dict(headers))
+        return answer.status_code, dict(answer.headers)
+
+    return SyntheticCalls([f"http://web/hooks/{channel}/{path[channel]}"], key, [code], post)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", FORMS)
+@pytest.mark.parametrize("code", ["*111*163#", "*133#", "*384*123#"])
+def test_a_synthetic_call_comes_to_send_and_leaves_nothing(app: App, channel: str, code: str) -> None:
+    [(address, name, _)] = calls_to(app, channel, code).lines()
+    assert name == channel
+    assert calls_to(app, channel, code).call(address, code) in (7, 8)
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    assert app.parts.sessions.counted(day) == {}, "it is in the statistics"
+    assert [app.count(table) for table in (t.report, t.pending, t.outgoing)] == [0, 0, 0]
+    page = app.parts.metrics.page().decode()
+    assert "tokaut_synthetic_requests_total " in page
+    assert "tokaut_request_duration_seconds_count{" not in page, "an alert that nobody calls would never fire"
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-38")
+def test_nothing_of_a_synthetic_call_is_ever_sent(app: App) -> None:
+    """Whoever has the key and presses Send, opens a report or says that there is danger: nothing is stored."""
+    calls = calls_to(app, "ussd")
+    [(address, _, _)] = calls.lines()
+    for replies in (
+        ["1", "3", "9", "5", "7", "1", "1", "1", "1"],
+        ["1", "1", "1", "1", "1", "1", "1", "1"],
+        ["1", "3", "words that are no choice but many", "9"],
+        ["3", "12345678", "1234"],
+    ):
+        form = _typed(calls, address, replies)
+        assert form[-1] not in ("report.sent", "report.sent_sms", "my.state")
+    assert [app.count(table) for table in (t.report, t.pending, t.code_try)] == [0, 0, 0]
+
+
+def _typed(calls: SyntheticCalls, address: str, replies: list[str]) -> list[str]:
+    form = ProviderForm("*111*163#")
+    return [calls.next_screen(address, form), *(calls.next_screen(address, form, reply) for reply in replies)]
+
+
+@pytest.mark.slow
+def test_a_call_with_another_key_is_refused_and_is_no_call(app: App) -> None:
+    calls = calls_to(app, "ussd", key=OTHER)
+    [(address, _, code)] = calls.lines()
+    with pytest.raises(SyntheticCallFailed, match="status"):
+        calls.call(address, code)
+    assert "tokaut_requests_unauthenticated_total 1.0" in app.parts.metrics.page().decode()
+
+
+@pytest.mark.slow
+def test_a_synthetic_call_does_not_touch_the_session_of_a_caller(app: App) -> None:
+    """Even with the same number and session id: the key in Redis is another."""
+    phone = app.ussd("synthetic", "ussd")
+    phone.dial()
+    phone.type("Report")
+    calls = calls_to(app, "ussd")
+    [(address, _, code)] = calls.lines()
+    form = ProviderForm(code, session=phone.session)
+    assert calls.next_screen(address, form) == "home.home"
+    assert phone.type("No").text.startswith("What happened?")
+
+
+Screens = Mapping[str, str]
+WALK = {"": "home.home", "1": "report.danger", "3": "report.category", "9": "report.send", "00": ""}
+
+
+def line(screens: Screens = WALK, status: int = 200, error: str = "") -> SyntheticCalls:
+    """A network that shows these screens, by the last reply; JSON as the neutral form has it."""
+
+    def post(target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        assert headers[HEADER]
+        if error:
+            raise NoResponse("tls")
+        return status, {SCREEN_HEADER: screens[json.loads(body)["text"]]}
+
+    return SyntheticCalls(["https://web.example/hooks/ussd/token"], KEY, ["*1#"], post)
+
+
+@pytest.mark.parametrize(
+    ("calls", "reason"),
+    [
+        (line(status=502), "status"),
+        (line(error="tls"), "tls"),
+        (line({**WALK, "": ""}), "wrong_screen"),
+        (line({**WALK, "1": "home.not_working"}), "wrong_screen"),
+        (line({**WALK, "1": "home.home"}), "wrong_screen"),
+    ],
+)
+def test_what_does_not_come_to_send_has_failed(calls: SyntheticCalls, reason: str) -> None:
+    assert line().call("https://web.example/hooks/ussd/token", "*1#") == 4
+    with pytest.raises(SyntheticCallFailed, match=reason):
+        calls.call("https://web.example/hooks/ussd/token", "*1#")
+
+
+@pytest.mark.parametrize(("fails", "alerts"), [(0, 0), (1, 0), (2, 1)])
+def test_a_network_that_fails_twice_is_told_of(fails: int, alerts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic_calls, "RETRY_SECONDS", 0)
+    told: list[Alert] = []
+    sender: Any = SimpleNamespace(add_hourly=told.append)
+    registry = CollectorRegistry()
+    left = [fails]
+
+    def post(target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        left[0] -= 1
+        return (502, {}) if left[0] >= 0 else line().post(target, body, headers)
+
+    calls = replace(line(), post=post)
+    SyntheticCallJob(calls, sender, WorkerMetrics(registry)).run(calls)
+    assert [(one.subject_id, one.reason, one.priority) for one in told] == [
+        ("ussd *1#", "synthetic_call", "P1")
+    ] * alerts
+    reached = registry.get_sample_value("tokaut_synthetic_call_timestamp_seconds", {"channel": "ussd", "code": "*1#"})
+    assert bool(reached) is not bool(alerts), "the alert rule looks at it too"
+
+
+@pytest.mark.parametrize(
+    ("calls", "key", "fault"),
+    [
+        ("", "", ""),
+        ("https://web.example/hooks/ussd/t0ken", ENCODED, ""),
+        ("https://web.example/hooks/ussd/t0ken,https://web.example/hooks/kannel/t0ken/ussd", ENCODED, ""),
+        ("https://web.example/hooks/ussd/t0ken", "", "TOKAUT_SYNTHETIC_KEY"),
+        ("https://elsewhere.example/hooks/ussd/t0ken", ENCODED, "not below PUBLIC_URL/hooks/"),
+        ("https://web.example.evil/hooks/ussd/t0ken", ENCODED, "not below PUBLIC_URL/hooks/"),
+        ("https://web.example/hooks/twilio/sms", ENCODED, "not one of: ussd, kannel"),
+        ("https://web.example/hooks/africastalking/t0ken/ussd", ENCODED, "not one of: ussd, kannel"),
+    ],
+)
+def test_only_our_own_address_is_ever_called(calls: str, key: str, fault: str) -> None:
+    environ = {"PUBLIC_URL": "https://web.example", "CHANNELS": "ussd,kannel,twilio", "COUNTRIES": "vu"}
+    environ |= {"TOKAUT_SYNTHETIC_CALLS": calls} if calls else {}
+    environ |= {"TOKAUT_SYNTHETIC_KEY": key} if key else {}
+    settings = load_all_settings((CommonSettings, OperatorSettings), environ)
+    found = [str(one) for one in synthetic_call_faults(settings[CommonSettings], settings[OperatorSettings])]
+    assert [fault in one for one in found] == ([True] if fault else [])
+    assert not any("t0ken" in one for one in found), "the address holds a secret"
+
+
+def test_every_form_is_a_channel_and_every_reply_is_for_a_screen_of_the_flows() -> None:
+    assert set(FORMS) <= {path.stem for path in Path("gateway/channels").glob("*.py")}
+    assert set(REPLIES) <= set(loader.load().screens)
+    assert channel_of("https://web.example/hooks/ussd/t0ken") == "ussd"

@@ -1,0 +1,257 @@
+"""Call each network's address more than once an hour as its provider does, and alert if a call does not come to Send.
+
+Silence and an outage look alike: nobody calls. A synthetic call goes through name, certificate, proxy, web, Redis and
+flows, in the first language of the country, up to the screen that offers Send, and leaves. It carries a proof under a
+key of our own (`reports.crypto.synthetic_calls`), so web submits, stores and counts nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+
+from reports.countries.country import Country
+from reports.crypto.synthetic_calls import HEADER, HOOKS, SCREEN_HEADER, make_proof
+from reports.escalation import Priority
+from runtime.settings import CommonSettings, OperatorSettings, SettingFault
+from workers.jobs.alerts import AlertSender
+from workers.metrics import WorkerMetrics
+from workers.network.allowlist import DEFAULT_PORTS, Target
+from workers.network.http_client import HttpClient, NoResponse
+from workers.notifications.texts import ALERT_ADVICE, Alert
+from workers.thread_pool import BackgroundPool
+
+CALLER = "synthetic"  # no number, so that nobody's phone is named; the question about contact is then left out
+SEND = "report.send"
+LEAVE = "00"
+MOST_SCREENS = 16  # of one call; eight lead to Send, and lists of places may have several pages
+RETRY_SECONDS = 60  # before the second try: a single lost request wakes nobody
+# The reply to each screen on the way to Send: not in danger, something else, everything else left open.
+REPLIES: Mapping[str, str] = {
+    "home.home": "1",
+    "report.danger": "3",
+    "report.category": "9",
+    "report.about": "5",
+    "report.age": "7",
+    "report.place": "1",
+    "report.words": "1",
+}
+
+log = structlog.get_logger()
+
+
+class SyntheticCallFailed(Exception):
+    """A call did not come to Send. `reason`: one of the reasons in runtime/logs.py."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class ProviderForm:
+    """One call as a provider sends it. `replies`: what was typed so far."""
+
+    code: str
+    session: str = field(default_factory=lambda: f"synthetic{secrets.token_hex(8)}")
+    replies: list[str] = field(default_factory=list)
+
+
+BodyAndHeaders = tuple[bytes, Mapping[str, str]]
+
+
+def _africastalking(call: ProviderForm) -> BodyAndHeaders:
+    form = {
+        "sessionId": call.session,
+        "serviceCode": call.code,
+        "phoneNumber": CALLER,
+        "text": "*".join(call.replies),
+        "networkCode": "",
+    }
+    return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def _ussd(call: ProviderForm) -> BodyAndHeaders:
+    form = {
+        "event": "resume" if call.replies else "new",
+        "session": call.session,
+        "phone": CALLER,
+        "service_code": call.code,
+        "text": call.replies[-1] if call.replies else "",
+        "turn": str(len(call.replies) + 1),
+    }
+    return json.dumps(form).encode(), {"Content-Type": "application/json"}
+
+
+def _kannel(call: ProviderForm) -> BodyAndHeaders:
+    operation = "%12" if call.replies else "%01"
+    session = "".join(f"%{byte:02x}" for byte in (int(call.session[-2:], 16), 0))
+    headers = {
+        "Content-Type": "text/plain",
+        "X-Kannel-From": CALLER,
+        "X-Kannel-To": call.code,
+        "X-Kannel-Meta-Data": f"?smpp?ussd_service_op={operation}&its_session_info={session}",
+    }
+    return (call.replies[-1] if call.replies else call.code).encode(), headers
+
+
+FORMS: Mapping[str, Callable[[ProviderForm], BodyAndHeaders]] = {
+    "africastalking": _africastalking,
+    "ussd": _ussd,
+    "kannel": _kannel,
+}
+
+
+class Post(Protocol):
+    """Send a POST request."""
+
+    def __call__(self, target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        """Return status and headers. Raises NoResponse."""
+        ...
+
+
+def _post(client: HttpClient) -> Post:
+    def post(target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        response = client.post(target, body, headers)
+        return response.status, response.headers
+
+    return post
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticCalls:
+    """Calls the addresses. `addresses`: as in TOKAUT_SYNTHETIC_CALLS. `key`: the newest of TOKAUT_SYNTHETIC_KEY."""
+
+    addresses: Sequence[str]
+    key: bytes
+    codes: Sequence[str]  # service codes that networks dial
+    post: Post
+    now: Callable[[], float] = time.time
+
+    def lines(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the address, the channel and the code of each call."""
+        for address in self.addresses:
+            for code in self.codes:
+                yield address, channel_of(address), code
+
+    def call(self, address: str, code: str) -> int:
+        """Walk to Send and leave. Return the number of screens. Raises SyntheticCallFailed."""
+        call = ProviderForm(code)
+        screen = self.next_screen(address, call)
+        for screens in range(1, MOST_SCREENS):
+            if screen == SEND:
+                self.next_screen(address, call, LEAVE)
+                return screens
+            if screen not in REPLIES:
+                raise SyntheticCallFailed("wrong_screen")
+            screen = self.next_screen(address, call, REPLIES[screen])
+        raise SyntheticCallFailed("wrong_screen")
+
+    def next_screen(self, address: str, call: ProviderForm, reply: str = "") -> str:
+        """Dial, or send a reply, and return the id of the screen that follows. Raises SyntheticCallFailed."""
+        if reply:
+            call.replies.append(reply)
+        url = urlsplit(address)
+        body, headers = FORMS[channel_of(address)](call)
+        proof = make_proof(self.key, int(self.now()), url.path, body)
+        port = url.port or DEFAULT_PORTS[url.scheme]
+        # The operator's own proxy may be in a private network, as seen from here.
+        target = Target(address, url.scheme, url.hostname or "", port, listed=True)
+        try:
+            status, answered = self.post(target, body, {**headers, HEADER: proof})
+        except NoResponse as error:
+            raise SyntheticCallFailed(error.reason) from None
+        if status != 200:
+            raise SyntheticCallFailed("status")
+        return answered.get(SCREEN_HEADER, "")
+
+
+def channel_of(address: str) -> str:
+    """Return the channel of a webhook's address; "" if it is none."""
+    return urlsplit(address).path.partition(HOOKS)[2].partition("/")[0]
+
+
+def synthetic_call_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
+    """Yield what keeps clock from making synthetic calls."""
+    addresses = operator.synthetic_calls.reveal() if operator.synthetic_calls else ()
+    if addresses and common.synthetic_key is None:
+        yield SettingFault("TOKAUT_SYNTHETIC_KEY", "is not set, and TOKAUT_SYNTHETIC_CALLS is; web and clock need it")
+    for number, address in enumerate(addresses, 1):
+        if not address.startswith(f"{common.public_url}{HOOKS}"):
+            yield SettingFault(
+                "TOKAUT_SYNTHETIC_CALLS", f"names as number {number} an address that is not below PUBLIC_URL{HOOKS}"
+            )
+        elif channel_of(address) not in FORMS or channel_of(address) not in common.channels:
+            known = ", ".join(name for name in FORMS if name in common.channels)
+            yield SettingFault(
+                "TOKAUT_SYNTHETIC_CALLS", f"names as number {number} a channel that is not one of: {known}"
+            )
+
+
+def make_synthetic_calls(
+    common: CommonSettings, operator: OperatorSettings, countries: Iterable[Country], client: HttpClient
+) -> SyntheticCalls | None:
+    """Return the calls that the settings ask for; None if they ask for none."""
+    if operator.synthetic_calls is None or common.synthetic_key is None:
+        return None
+    codes = [code.code for country in countries for code in country.codes if code.channel == "ussd"]
+    return SyntheticCalls(operator.synthetic_calls.reveal(), common.synthetic_key.reveal()[0], codes, _post(client))
+
+
+class SyntheticCallJob:
+    """Makes the synthetic calls, in a thread of its own, and alerts of each that fails twice."""
+
+    # So often that an alert comes within an hour of the outage, with the second try
+    name, interval, start_delay, trusts_the_time = "synthetic_calls", 50 * 60, 120, False
+
+    def __init__(self, calls: SyntheticCalls | None, alert_sender: AlertSender, metrics: WorkerMetrics) -> None:
+        self._calls = calls
+        self._alert_sender = alert_sender
+        self._metrics = metrics
+        self._pool = BackgroundPool(1)
+        self._stopping = threading.Event()
+        for _, channel, code in calls.lines() if calls else ():
+            metrics.synthetic_ok.labels(channel, code)  # 0 until the first success, so that the alert rule sees it
+
+    def start(self) -> None:
+        """Begin a round of calls."""
+        if self._calls is not None:
+            calls = self._calls
+            self._pool.do(lambda: self.run(calls))
+
+    def run(self, calls: SyntheticCalls) -> None:
+        """Make all calls once; a call that fails is tried again after a minute."""
+        failed = self._round(calls, calls.lines())
+        if failed and not self._stopping.wait(RETRY_SECONDS):
+            failed = self._round(calls, failed)
+            for _, channel, code in failed:
+                name = f"{channel} {code}"
+                self._alert_sender.add_hourly(
+                    Alert(name, "synthetic_call", Priority.P1, ALERT_ADVICE["synthetic_call"], problem="not reached")
+                )
+
+    def _round(self, calls: SyntheticCalls, lines: Iterable[tuple[str, str, str]]) -> Collection[tuple[str, str, str]]:
+        failed = []
+        for address, channel, code in lines:
+            try:
+                screens = calls.call(address, code)
+            except SyntheticCallFailed as error:
+                failed.append((address, channel, code))
+                log.warning("synthetic_call_failed", channel=channel, reason=error.reason)
+            else:
+                self._metrics.synthetic_ok.labels(channel, code).set_to_current_time()
+                log.info("synthetic_call", channel=channel, count=screens)
+        return failed
+
+    def finish(self) -> None:
+        """Stop, after the call in progress."""
+        self._stopping.set()
+        self._pool.finish()
