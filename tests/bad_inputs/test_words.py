@@ -136,7 +136,7 @@ WORDS = "he is standing at the door now"
 @pytest.mark.parametrize(
     ("replies", "screen", "completeness"),
     [
-        (("Report", "Now", "Go on", "Bullying, threats"), "report.place", "incomplete"),
+        (("Report", "Now", "Go on", "Bullying, threats"), "report.place_me", "incomplete"),
         ((*TO_WORDS, "first words"), "more.threat", "complete"),
     ],
     ids=["in danger, and the line drops", "after Send"],
