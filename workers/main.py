@@ -24,6 +24,8 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import UnixSignalDeathPenalty
 
@@ -70,8 +72,8 @@ class JobTimeout(UnixSignalDeathPenalty):
 class QueueWorker(SimpleWorker):
     """An RQ worker that reconnects soon after Redis is back, and tells the running job that it has to stop.
 
-    `deliver_due` is called after each job, also one that was refused: whatever waits in the queue wakes the worker, so
-    web need not queue a job for each delivery.
+    `deliver_due` is called after each job that does not do so itself, also one that was refused: whatever waits in the
+    queue wakes the worker, so web need not queue a job for each delivery.
     """
 
     max_connection_wait_time = 2.0
@@ -90,10 +92,11 @@ class QueueWorker(SimpleWorker):
         self._beat = beat
         self._deliver_due = deliver_due
 
-    def perform_job(self, *arguments: Any, **settings: Any) -> bool:
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run a job, then deliver what is due."""
-        is_done = super().perform_job(*arguments, **settings)
-        self._deliver_due()
+        is_done = super().perform_job(job, queue, execution)
+        if not (is_done and job.func_name == DELIVER_JOB):
+            self._deliver_due()
         return is_done
 
     def heartbeat(self, *arguments: Any, **settings: Any) -> None:
