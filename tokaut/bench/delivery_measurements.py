@@ -27,6 +27,7 @@ from tokaut.local_stack.ussd_phone import CHOICE_LINE, PhoneScreen
 
 ARRIVES_WITHIN = 30.0  # seconds
 FALLS_BACK_WITHIN = 90.0
+SERIES_AT_MOST = 5
 MIN_DELIVERIES = 2  # a rate needs at least two
 QUIET_SECONDS = 0.3  # between two reports, so that the system is at rest
 
@@ -67,11 +68,17 @@ def report_cost(town: BenchEnvironment, size: BenchSize) -> Figures:
 
     Other work on the machine disturbs it less than a rate.
     """
-    list(town.received.new())
+    _count_until_quiet(town)  # those of the measurement before
     before = {name: town.cpu(name) for name in REPORT_PROCESSES}
-    sent = series(town, "web", SENDING_SCENARIO, size)
-    town.wait_for_commits()
-    count = len(_arrived(town, at_least=int(sent["walks_per_second"] * size.seconds)))
+    count = 0
+    for _ in range(SERIES_AT_MOST):  # again if the machine was too slow
+        series(town, "web", SENDING_SCENARIO, size)
+        town.wait_for_commits()
+        count += _count_until_quiet(town)
+        if count >= MIN_DELIVERIES:
+            break
+    else:
+        raise ProcessDied(f"{count} reports came to the hotline; see {town.processes.logs}")
     used = {name: _per_report(before[name], town.cpu(name), count) for name in REPORT_PROCESSES}
     known = [milliseconds for milliseconds in used.values() if milliseconds is not None]
     workers = [used[name] or 0.0 for name in QUEUE_NAMES]
@@ -83,6 +90,17 @@ def report_cost(town: BenchEnvironment, size: BenchSize) -> Figures:
         "reports": count,
         "goal": {"web": 6, "workers": 4, "all": 12},
     }
+
+
+def _count_until_quiet(town: BenchEnvironment) -> int:
+    """Return how many deliveries arrive until none has come for two seconds."""
+    count, last_at = 0, time.monotonic()
+    while time.monotonic() - last_at < 2:
+        town.processes.look()
+        if new := list(town.received.new()):
+            count, last_at = count + len(new), time.monotonic()
+        time.sleep(0.05)
+    return count
 
 
 def _per_report(before: float | None, after: float | None, count: int) -> float | None:
