@@ -61,6 +61,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "another": YES_NO,  # whether there is an older message than the one shown
     "report_code": frozenset({"new", "over"}),  # over: shown before, or cannot be asked for any more
     "drill": YES_NO,
+    "call_key": YES_NO,  # the country file offers "Call me" on the home screen
     "languages": frozenset({"one", "several"}),  # how many languages may be offered here
     "help_near": YES_NO,  # the country file has services that this mode may show on a phone
     "services": frozenset({"some", "none"}),  # whether one of them serves the place that was chosen

@@ -23,6 +23,7 @@ from gateway.background.drills import DrillRunner
 from gateway.background.entry_codes import EntryMailboxes
 from gateway.background.erasures import ErasureReplay
 from gateway.background.housekeeping import CountryReload, Housekeeping, StatisticsFlush
+from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.mailbox import ReporterMailbox
@@ -197,6 +198,7 @@ def _assemble(config: _Configuration) -> Services:
     )
     admission = AdmissionControl()
     blocking = BlockingPool(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
+    contact_requests = ContactRequests(submitter, mailbox, database)
     reducer = Reducer(
         config.book,
         submitter,
@@ -204,15 +206,21 @@ def _assemble(config: _Configuration) -> Services:
         Overflow(unparsed, count),
         session_store,
         run_blocking=blocking.run,
+        contact_requests=contact_requests,
     )
     optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
     inbox, loop = SmsInbox(database, record_cipher, config.pepper), BackgroundLoop()
     dispatcher = _dispatcher(config, record_cipher)(
         conversation=ConversationHandler(
-            session_store, reducer, SmsConversation(reducer, optouts, blocking.run), count, admission.note_end
+            session_store,
+            reducer,
+            SmsConversation(reducer, optouts, contact_requests, blocking.run),
+            count,
+            admission.note_end,
         ),
         live=builder.live,
         optouts=optouts,
+        contact_requests=contact_requests,
         replies=SmsOutbox(database, record_cipher, config.sender_key, job_queue, common.mode),
         waiting=inbox,
         unread=unparsed,

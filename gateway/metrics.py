@@ -22,6 +22,8 @@ COUNTED: Mapping[str, str] = {
     "overflow_texts_submitted": "Texts beyond what one session carries, submitted as separate reports",
     "values_not_utf8": "Values of a request that were not UTF-8",
     "provider_events_unparsed": "End events, delivery receipts and opt-outs that could not be parsed",
+    "missed_calls_ignored": "Missed calls that got no SMS: number withheld or opted out, or not one of a country file",
+    "missed_calls_limited": "Missed calls that got no SMS because very many came within a minute",
     "request_errors": "Requests that failed because of a bug in Tokaut",
     "duplicate_turns": "Duplicate turns, answered with the stored reply",
     "out_of_order_turns": "Turns older than the last one, or that do not continue it",

@@ -202,6 +202,10 @@ class OptOuts:
         """Return the keyed hash of a number."""
         return self._cipher.mac(LABEL, number)
 
+    def has(self, number: str) -> bool:
+        """Return whether a number has opted out. Raises DatabaseUnavailable."""
+        return opt_outs.is_opted_out(self._database, self._cipher.macs(LABEL, number))
+
     def add(self, number: str) -> None:
         """Record an opt-out.
 

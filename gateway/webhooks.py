@@ -198,7 +198,10 @@ class Webhooks:
             if received.kind == "sms" and turn.text:
                 self._metrics.replied(channel.name, turn.text)
             return channel.answer(name, turn)
-        await self._dispatcher.note(received)
+        if received.what == "missed_call":
+            await self._dispatcher.missed_call(channel, received)
+        else:
+            await self._dispatcher.note(received)
         return channel.answer(name, None)
 
     async def _synthetic(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from msgspec import Struct, field
 
 Category = Literal["harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+# In place of a category: not a report, but the wish to be called. A flow has this name, too.
+CONTACT_REQUEST: Final = "contact_request"
 AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+"]
 AGE_BANDS: tuple[AgeBand, ...] = get_args(AgeBand)
 # What staff may record of the child when they close a report, for the statistics; no reporter is asked about it.

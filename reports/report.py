@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from reports.countries.country import Country
 from reports.escalation import Priority
-from reports.facts import Completeness, Facts, GivenAnswer, derive_facts, reporter_role
+from reports.facts import CONTACT_REQUEST, Completeness, Facts, GivenAnswer, derive_facts, reporter_role
 from reports.json_bodies import NO_CONTACT, as_typed, envelope, json_bytes, message_json, rfc3339, unread_json
 from reports.narrative import ReportTexts, UnaskedText, answer_rows, collect_texts, extras_as_typed, links_in
 from reports.routing import Route
@@ -176,6 +176,8 @@ def build_report(given: Sequence[GivenAnswer], setting: ReportMetadata) -> Repor
         incomplete=incomplete,
         words_only=setting.words_only,
     )
+    if setting.flow == CONTACT_REQUEST:
+        facts = replace(facts, category=CONTACT_REQUEST)
     return Report(
         setting=setting,
         facts=facts,

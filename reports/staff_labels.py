@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from reports.case_state import CaseOutcome, Handling
+from reports.facts import CONTACT_REQUEST
 
 CONCERNS: Final[Mapping[str, str]] = {
     "harm": "Hurt or touched (physical or sexual abuse)",
@@ -23,6 +24,7 @@ CONCERNS: Final[Mapping[str, str]] = {
     "neglect": "No care, food or home (neglect)",
     "other": "Another concern, or not known",
 }
+CONTACT_REQUESTED: Final = "Asks to be called"  # in place of a concern
 DANGER: Final[Mapping[str, str]] = {
     "now": "In danger now",
     "soon": "In danger soon, as the reporter expects",
@@ -74,15 +76,10 @@ SEXES: Final[Mapping[str, str]] = {"girl": "Girl", "boy": "Boy", "another": "Ano
 DISABILITIES: Final[Mapping[str, str]] = {"disability": "With a disability", "no_disability": "Without a disability"}
 # Question of a flow → the labels of its answers.
 ANSWERS: Final[Mapping[str, Mapping[str, str]]] = {
-    "category": CONCERNS,
+    "category": {**CONCERNS, CONTACT_REQUEST: CONTACT_REQUESTED},
     "danger": DANGER,
     "about": CHILDREN,
     "age_band": AGES,
 }
-ALL: Final = tuple(
-    dict.fromkeys(
-        label
-        for labels in (CONCERNS, DANGER, CHILDREN, AGES, REPORTERS, CHANNELS, STATUSES, OUTCOMES, SEXES, DISABILITIES)
-        for label in labels.values()
-    )
-)
+_SETS: Final = (CONCERNS, DANGER, CHILDREN, AGES, REPORTERS, CHANNELS, STATUSES, OUTCOMES, SEXES, DISABILITIES)
+ALL: Final = tuple(dict.fromkeys((CONTACT_REQUESTED, *(label for labels in _SETS for label in labels.values()))))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports.escalation import Priority
-from reports.facts import AgeBand, Facts
+from reports.facts import CONTACT_REQUEST, AgeBand, Facts
 
 # What staff read beside the code
 REASON_LABELS: Mapping[str, str] = {
@@ -39,6 +39,7 @@ REASON_LABELS: Mapping[str, str] = {
     "NEGLECT": "A child lacks care, food or a home.",
     "DANGER_UNSURE": "The reporter is not sure about danger.",
     "OTHER": "None of the named categories.",
+    "CONTACT_REQUEST": "Somebody asks to be called, and said no more.",
     "UNMATCHED": "No rule matched: please read.",
 }
 
@@ -49,6 +50,7 @@ FLAG_LABELS: Mapping[str, str] = {
     "AVOID_USED": "The reporter left an office out: do not pass this on to it by hand.",
     "WORD_MATCH": "Priority raised: the message contains a warning word.",
     "WORDS_ONLY": "Words by SMS that nobody confirmed.",
+    "SAY_NOTHING_FIRST": "Do not say who calls, or why, until you know who answers: phones are shared.",
 }
 
 
@@ -106,6 +108,7 @@ RULE_TABLE = (
     _rule("HARM", Priority.P2, {"category": "harm"}),
     _rule("SELF_HARM", Priority.P2, {"category": "self_harm"}),
     _rule("EXPLOITATION", Priority.P2, {"category": "exploitation"}),
+    _rule("CONTACT_REQUEST", Priority.P2, {"category": CONTACT_REQUEST}),  # who cannot write may be in danger
     TriageRule("MISSING", Priority.P2, ({"category": ("missing",)},), unless={"missing_kind": ("sighting",)}),
     _rule("SIGHTING", Priority.P2, {"missing_kind": "sighting"}),
     _rule("THREAT", Priority.P2, {"threat": "yes"}),
@@ -170,5 +173,6 @@ def _flags(facts: Facts) -> tuple[str, ...]:
         ("NO_CONTACT", facts.contact == "none"),
         ("AVOID_USED", bool(facts.avoid)),
         ("WORDS_ONLY", facts.words_only),
+        ("SAY_NOTHING_FIRST", facts.category == CONTACT_REQUEST),
     )
     return tuple(name for name, is_set in flags if is_set)

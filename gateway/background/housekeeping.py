@@ -116,7 +116,7 @@ class Housekeeping:
     def once(self) -> None:
         """Run one round. A task that fails is tried again in the next round and blocks no other task."""
         tasks = (self._erasing.reapply, self._renew, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
-        for task in (*tasks, self._dispatcher.retry_early_receipts):
+        for task in (*tasks, self._dispatcher.retry_early_receipts, self._dispatcher.retry_withdrawals):
             try:
                 task()
             except (DatabaseUnavailable, store.RedisUnavailable, NotSent, OSError):

@@ -1,4 +1,6 @@
-"""Africa's Talking: USSD and its end event, SMS, delivery reports, opt-outs. Authenticated by a secret in the address.
+"""Africa's Talking: USSD and its end event, SMS, delivery reports, opt-outs, missed calls.
+
+It is authenticated by a secret in the address.
 
 It sends the whole path of a USSD session each time. It ignores the response to an SMS: the reply is sent through its
 API. It repeats an SMS each minute for 12 h until it is answered with 200 (docs.africastalking.com/sms/notifications).
@@ -16,6 +18,9 @@ from runtime.settings import Secret, env, from_environment, parsers
 from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 PLAIN = "text/plain; charset=utf-8"
+XML = "application/xml; charset=utf-8"
+# Refuses a call before it is answered: nobody pays (developers.africastalking.com/docs/voice/actions/reject).
+REJECT = b'<?xml version="1.0" encoding="UTF-8"?><Response><Reject/></Response>'
 
 # AbsentSubscriber is left out on purpose: the message may still be delivered later.
 STATUS: Mapping[str, DeliveryReportStatus] = {
@@ -55,6 +60,7 @@ class Channel(TokenAuthMixin):
         "sms": Endpoint("sms"),
         "delivery": Endpoint("notice"),
         "optout": Endpoint("notice"),
+        "missed-call": Endpoint("notice"),
     }
     limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"ussd": True, "sms": False}
@@ -71,7 +77,12 @@ class Channel(TokenAuthMixin):
         return find("serviceCode") or find("to"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
-        """Return `CON …` or `END …` for USSD; an empty body elsewhere, since nothing would read it."""
+        """Return `CON …` or `END …` for USSD; an empty body elsewhere, since nothing would read it.
+
+        A call is refused.
+        """
+        if endpoint == "missed-call":
+            return HttpResponse(200, XML, REJECT)
         if endpoint != "ussd":
             return HttpResponse(200, PLAIN, b"")
         reply = turn or Reply("", expects_reply=False)
@@ -131,12 +142,25 @@ def _optout(fields: Fields) -> ProviderEvent:
     return ProviderEvent("optout", Channel.name, sender=fields.required("phoneNumber"), code=fields.get("senderId"))
 
 
+def _missed_call(fields: Fields) -> ProviderEvent:
+    """Convert a call, which Africa's Talking reports as it comes in and again when it has ended, by one session id."""
+    is_theirs = fields.get("direction").casefold() != "outbound"
+    return ProviderEvent(
+        "missed_call",
+        Channel.name,
+        sender=fields.identifier("callerNumber") if is_theirs else "",
+        code=fields.identifier("destinationNumber"),
+        id=fields.required("sessionId"),
+    )
+
+
 _RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {
     "ussd": _ussd,
     "ussd-end": _ussd_end,
     "sms": _sms,
     "delivery": _delivery,
     "optout": _optout,
+    "missed-call": _missed_call,
 }
 
 

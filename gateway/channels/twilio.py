@@ -1,4 +1,4 @@
-"""Twilio: SMS and delivery reports. Requests are signed; the reply is in the response, as TwiML.
+"""Twilio: SMS, delivery reports and missed calls. Requests are signed; the reply is in the response, as TwiML.
 
 The signature covers the address configured at Twilio and every field. That address is `PUBLIC_URL` plus the path of the
 request line, never the host that a proxy passes on. The signature holds no time, so a repeat verifies; the message id
@@ -36,6 +36,8 @@ SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64
 MOST_BYTES = 32 * 1024  # 1,600 characters have at most 14,400 bytes percent-encoded, the other fields some hundreds
 TWIML = "text/xml; charset=utf-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
+# Refuses a call before it is answered, with a busy tone: nobody pays (twilio.com/docs/voice/twiml/reject).
+REJECT = f'{HEAD}<Response><Reject reason="busy"/></Response>'.encode()
 MOST_MEDIA = 10  # of one message, according to Twilio
 
 # No callback has the status accepted; scheduled and queued messages may still be delivered late.
@@ -64,10 +66,13 @@ _SHAPES: Mapping[str, tuple[re.Pattern[str], ...]] = {
     "OptOutType": (re.compile(r"[A-Z]{4,5}"),),
     "MessageStatus": (re.compile(r"[A-Za-z_]*"),),
     "ErrorCode": (re.compile(r"[0-9]{0,10}"),),
+    "CallSid": (re.compile(r"CA[0-9a-f]{32}"),),
+    "CallStatus": (re.compile(r"[a-z-]{1,20}"),),
 }
 _NEEDED: Mapping[str, frozenset[str]] = {
     "sms": frozenset({"MessageSid", "From", "To", "Body"}),
     "status": frozenset({"MessageSid", "From", "To", "MessageStatus"}),
+    "missed-call": frozenset({"CallSid", "From", "To", "CallStatus"}),
 }
 _KEY = re.compile(r"[A-Z][A-Za-z0-9_]{0,63}")  # name of a parameter; the cut-off rest of a value seldom looks like one
 WORDS: Mapping[str, CarrierWord] = {"STOP": "stop", "START": "start", "HELP": "help"}
@@ -87,6 +92,7 @@ class Channel:
     endpoints: ClassVar[Mapping[str, Endpoint]] = {
         "sms": Endpoint("sms", most_bytes=MOST_BYTES),
         "status": Endpoint("notice", most_bytes=MOST_BYTES),
+        "missed-call": Endpoint("notice", most_bytes=MOST_BYTES),
     }
     limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"sms": True}
@@ -124,7 +130,9 @@ class Channel:
         return find("To"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
-        """Return the reply as TwiML."""
+        """Return the reply as TwiML. A call is refused."""
+        if endpoint == "missed-call":
+            return HttpResponse(200, TWIML, REJECT)
         if endpoint != "sms":
             return HttpResponse(204, TWIML, b"")
         text = turn.text if turn else ""
@@ -205,4 +213,18 @@ def _status(fields: Fields) -> ProviderEvent:
     )
 
 
-_RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {"sms": _sms, "status": _status}
+def _missed_call(fields: Fields) -> ProviderEvent:
+    return ProviderEvent(
+        "missed_call",
+        Channel.name,
+        sender=fields.identifier("From"),
+        code=fields.identifier("To"),
+        id=fields.required("CallSid"),
+    )
+
+
+_RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {
+    "sms": _sms,
+    "status": _status,
+    "missed-call": _missed_call,
+}

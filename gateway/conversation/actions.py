@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec.structs import replace
 
+from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import TurnRequest, report_input
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
 from gateway.conversation.overflow import has_stored_excess
@@ -29,6 +30,8 @@ class Actions:
         self,
         submitter: Submitter,
         reporter_mailbox: ReporterMailbox,
+        contact_requests: ContactRequests,
+        *,
         flow_version: int,
         sessions: Sessions,
         run_blocking: RunBlocking,
@@ -38,6 +41,7 @@ class Actions:
         self._mailbox = reporter_mailbox
         self._flow_version = flow_version
         self._sessions = sessions
+        self._contact_requests = contact_requests
         self._table: Mapping[str, Effect] = {
             "send": self._send,
             "delete": self._delete,
@@ -48,6 +52,7 @@ class Actions:
             "write": self._write,
             "contact": self._contact,
             "erase": self._erase,
+            "call_me": self._call_me,
         }
 
     async def run(self, effect: str, request: TurnRequest, record: Record) -> Outcome:
@@ -125,6 +130,12 @@ class Actions:
         chosen = record.state.values["my_contact"] or "none"
         await self._run_blocking(self._mailbox.set_contact, request, record, chosen)
         return "noted", replace(record, state=forgotten(record.state))
+
+    async def _call_me(self, request: TurnRequest, record: Record) -> Outcome:
+        """Store or withdraw a request to be called; the hours that were chosen do not stay in the session."""
+        chosen = record.state.values["call_hours"] or "none"
+        outcome = await self._run_blocking(self._contact_requests.place, request, record, chosen)
+        return outcome, replace(record, state=forgotten(record.state))
 
     async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
         """Ask the hotlines to delete the report, and show nothing of it in this call any more.

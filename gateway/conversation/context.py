@@ -27,7 +27,7 @@ from reports.countries.referral import service_placeholders
 from reports.delivery import IMMEDIATE_ROLES
 from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.narrative import UnaskedText
-from reports.routing import Recipient, avoided_hotlines, find_route
+from reports.routing import Recipient, avoided_hotlines, find_route, incomplete_hotline
 from runtime.telephony import ChannelKind
 
 # Facts, fields and lists that follow from the route of the report.
@@ -74,6 +74,7 @@ class CountryContext:
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _incomplete_recipient(country),
             "help_near": _yes(bool(country.phone_services(None))),
+            "call_key": _yes(country.call_back.home_key and bool(incomplete_hotline(country))),
             "law": "known" if is_law_known(country.law) else "unknown",
             "duty": "may" if country.may_have_duty_to_report else "no",
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -15,6 +16,7 @@ from flows.dependencies import inputs_of, screens_reading
 from flows.model import FlowBook, LayoutCache
 from flows.pagination import ScreenLimit, alphabet
 from gateway.conversation import keywords
+from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, common
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.sms import OnCallReply
@@ -33,6 +35,7 @@ from runtime.telephony import CHANNEL_KINDS, ChannelKind
 
 T = TypeVar("T")
 
+MISSED_CALLS_A_MINUTE = 30  # that one process answers by SMS: each SMS costs, and numbers of callers can be forged
 NOTHING_SAID = Reply("", expects_reply=True)
 
 
@@ -50,6 +53,7 @@ class Dispatcher:
         drill: bool,
         database: Database,
         optouts: OptOuts,
+        contact_requests: ContactRequests,
         replies: SmsOutbox,
         waiting: SmsInbox,
         unread: UnparsedStore,
@@ -66,6 +70,7 @@ class Dispatcher:
         self.renew(countries)
         self._database = database
         self._optouts = optouts
+        self._contact_requests = contact_requests
         self._replies = replies
         self._inbox = waiting
         self._unread = unread
@@ -73,6 +78,7 @@ class Dispatcher:
         self._blocking = blocking
         self._count = count
         self._early_receipts = EarlyReceipts()
+        self._missed_calls = MissedCallLimit()
 
     def renew(self, countries: Countries) -> None:
         """Replace the country data after a reload; numbers may have been withdrawn."""
@@ -134,6 +140,8 @@ class Dispatcher:
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
             await self._store(self._opt_out, sender)
+            now = int(time.time())
+            await self._store(self._contact_requests.withdraw, country.iso, sender.key, (notice.channel, str(now)), now)
         with suppress(DatabaseUnavailable):
             if notice.what == "ended":
                 await self._conversation.ended(notice, sender)
@@ -142,9 +150,40 @@ class Dispatcher:
             else:
                 await self._blocking.run(self._note_delivery, notice)
 
+    async def missed_call(self, channel: Channel, notice: ProviderEvent) -> None:
+        """Text the question of "call me" to who rang a number that a country file names; the call itself says no yes.
+
+        One SMS for each call, none to a number that has opted out, and none while very many ring. Nothing is raised: a
+        provider that had to post a call again would answer it meanwhile, and the caller would pay.
+        """
+        country = self.countries.by_missed_call(notice.code)
+        sender = normalise(notice.sender, country.iso if country else self.countries.all[0].iso)
+        if country is None or not sender.valid:
+            self._count("missed_calls_ignored")
+            return
+        if not self._missed_calls.admits():
+            self._count("missed_calls_limited")
+            return
+        sms_codes = [code.code for code in country.codes if code.channel == "sms"]
+        is_same_number = normalize_code(notice.code) in map(normalize_code, sms_codes)
+        code = notice.code if is_same_number else next(iter(sms_codes), "")
+        inbound = Inbound(
+            "sms", notice.channel, sender=notice.sender, code=code, text="", id=f"call {notice.id}", word="call"
+        )
+        request = self._caller(channel, inbound)
+        with suppress(DatabaseUnavailable, NotSent, store.RedisUnavailable):
+            if await self._blocking.run(self._optouts.has, sender.key):
+                self._count("missed_calls_ignored")
+                return
+            await self._send(request, await self._conversation.take(request))
+
     def retry_early_receipts(self) -> None:
         """Apply delivery reports that arrived before their message was stored. Raises DatabaseUnavailable."""
         self._early_receipts.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
+
+    def retry_withdrawals(self) -> None:
+        """Withdraw the requests of phones that sent STOP while the database was away. Raises DatabaseUnavailable."""
+        self._contact_requests.retry()
 
     def _opt_out(self, sender: SenderIdentity) -> None:
         try:
@@ -245,6 +284,22 @@ class Dispatcher:
             raise NotStored from None
         self._count("sms_stored_until_redis_returns")
         return NOTHING_SAID
+
+
+class MissedCallLimit:
+    """Limit how many missed calls are answered within a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._answered_at: deque[float] = deque(maxlen=MISSED_CALLS_A_MINUTE)
+
+    def admits(self) -> bool:
+        """Return whether one more may be answered now, and count it if so."""
+        now = self._clock()
+        if len(self._answered_at) == MISSED_CALLS_A_MINUTE and now - self._answered_at[0] < 60:
+            return False
+        self._answered_at.append(now)
+        return True
 
 
 def _contexts(country: Country, languages: Sequence[Catalogue]) -> dict[str, CountryContext]:

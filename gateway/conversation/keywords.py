@@ -22,6 +22,7 @@ from gateway.messaging.model import CarrierWord
 CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
 STOP = "stop"  # likewise in English; in other languages carriers do not know it
+CALL = "call"  # the wish to be called
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
@@ -39,6 +40,10 @@ CALL_ME = frozenset(
     for call in ("call", "call me", "callme", "call back", "call me back")
     for after in ("", " please", " pls", " on", " at", " now")
 ) | {"pcm", "please call me thank you"}
+ENDS_OF_CALL_ME = ("me", "callme")  # the other forms are recognised without typing errors only
+FORMS_OF_ME = frozenset({"me", "mi", "m"})
+MAX_CALL_ME_CHARS = 160
+LONG_WORD = 4  # letters; a typing error is recognised only in words of this length or more
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
@@ -61,13 +66,14 @@ class Keywords:
 
     `words`: folded word → keyword, which the home screen accepts in any language. `labels`: language → keyword → its
     name on the screen. `tags`: word → language, for words of only one language. `stops`: words for STOP in the
-    country's languages.
+    country's languages. `call_me`: phrases for "call me" in the country's languages, each as its words.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     stops: frozenset[str] = frozenset()
+    call_me: frozenset[tuple[str, ...]] = frozenset()
 
     def is_stop(self, text: str) -> bool:
         """Return whether the whole text is a word for STOP."""
@@ -86,6 +92,17 @@ class Keywords:
         return next(
             (self.words[word] for word in difflib.get_close_matches(typed_word, candidates, n=1, cutoff=ALIKE)), None
         )
+
+    def asks_for_call(self, text: str) -> bool:
+        """Return whether a text is a "call me", perhaps with a typing error in a long word.
+
+        A number and signs in it do not count, as in the free texts of networks. With a further word it is a person's
+        own text.
+        """
+        typed_words = _letters_only(text)
+        if not typed_words or len(text) > MAX_CALL_ME_CHARS:
+            return False
+        return " ".join(typed_words) in CALL_ME or any(_is_nearly(typed_words, phrase) for phrase in self.call_me)
 
     def language(self, text: str) -> str | None:
         """Return the language of a text that is a word of only one offered language; else None."""
@@ -111,6 +128,7 @@ class Vocabulary:
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
         stop_words: set[str] = set()
+        call_phrases = {tuple(phrase.split()) for phrase in CALL_ME if phrase.endswith(ENDS_OF_CALL_ME)}
         for tag, context in render_context.country_contexts.items():
             labels_by_keyword = self._named(tag, render_context)
             labels[tag] = {keyword: choice_labels[-1] for keyword, choice_labels in labels_by_keyword.items()}
@@ -120,17 +138,21 @@ class Vocabulary:
                 for label in choice_labels
                 for part in label.split(" / ")
             }
-            own_words |= {word: keyword for word, keyword in context.language.keywords.items() if keyword != STOP}
+            own_words |= {
+                word: keyword for word, keyword in context.language.keywords.items() if keyword not in (STOP, CALL)
+            }
+            calls = {word for word, keyword in context.language.keywords.items() if keyword == CALL}
+            call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in context.language.keywords.items() if keyword == STOP}
             words = {**own_words, **words, **{keyword: keyword for keyword in labels_by_keyword}}
-            for word in (*own_words, *context.language.greetings):
+            for word in (*own_words, *calls, *context.language.greetings):
                 tags.setdefault(word, set()).add(tag)
         single_language = {
             word: next(iter(word_tags))
             for word, word_tags in tags.items()
             if len(word_tags) == 1 and word not in labels["en"]
         }
-        return Keywords(words, labels, single_language, frozenset(stop_words))
+        return Keywords(words, labels, single_language, frozenset(stop_words), frozenset(call_phrases))
 
     def _named(self, tag: str, render_context: RenderContext) -> dict[str, tuple[str, ...]]:
         """Return each keyword with its choice's labels in that language, the shortest last."""
@@ -180,7 +202,28 @@ def is_call_me(text: str) -> bool:
     """
     if all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf"} for char in text):
         return True
-    return len(text) <= 160 and " ".join(_NO_LETTER.sub(" ", _plain(text)).split()) in CALL_ME
+    return len(text) <= MAX_CALL_ME_CHARS and " ".join(_letters_only(text)) in CALL_ME
+
+
+def _letters_only(text: str) -> tuple[str, ...]:
+    """Return the words of a text without digits and signs."""
+    return tuple(_NO_LETTER.sub(" ", _plain(text[: MAX_CALL_ME_CHARS + 1])).split())
+
+
+def _is_nearly(typed_words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
+    return len(typed_words) == len(phrase) and all(map(_is_meant, typed_words, phrase))
+
+
+def _is_meant(typed: str, word: str) -> bool:
+    """Return whether a word is another with one letter wrong, missing, added or swapped; a short word must be equal."""
+    if typed == word or {typed, word} <= FORMS_OF_ME:
+        return True
+    if len(word) < LONG_WORD:
+        return False
+    shared = next((n for n, (a, b) in enumerate(zip(typed, word, strict=False)) if a != b), min(len(typed), len(word)))
+    rest, wanted = typed[shared:], word[shared:]
+    is_swapped = len(rest) > 1 and rest[1] + rest[0] + rest[2:] == wanted
+    return is_swapped or rest[1:] in (wanted, wanted[1:]) or rest == wanted[1:]
 
 
 def _plain(text: str) -> str:

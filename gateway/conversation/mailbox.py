@@ -113,7 +113,7 @@ class ReporterMailbox:
 
     def add(self, request: TurnRequest, record: Record, words: str) -> None:
         """Send words to the staff of the hotline that has the report, or will get it."""
-        self._send_message(record, _turn(request, record), request.now, MessageKind.WORDS, text=words)
+        self._send_message(record.opened_report, turn_of(request, record), request.now, MessageKind.WORDS, text=words)
 
     def set_contact(self, request: TurnRequest, record: Record, chosen: str) -> None:
         """Allow or withdraw contact by this phone. It applies at once, also to reports sealed before."""
@@ -121,15 +121,19 @@ class ReporterMailbox:
         number = request.sender.e164 if request.sender.valid else None
         contact = contact_details(chosen, country, number)
         kind = MessageKind.CONTACT_GIVEN if contact["allowed"] else MessageKind.CONTACT_WITHDRAWN
-        self._send_message(record, _turn(request, record), request.now, kind, contact=contact)
+        self._send_message(record.opened_report, turn_of(request, record), request.now, kind, contact=contact)
+
+    def withdraw_contact(self, report_id: str, turn: tuple[str, ...], now: int) -> None:
+        """Withdraw contact for a report. `turn`: the idempotency key. `now`: Unix seconds."""
+        self._send_message(report_id, turn, now, MessageKind.CONTACT_WITHDRAWN, contact=NO_CONTACT)
 
     def erase(self, request: TurnRequest, record: Record) -> None:
         """Close the mailbox, withdraw contact, and ask the hotlines to delete their copies."""
-        self._send_message(record, ("delete",), request.now, MessageKind.DELETE_ASKED, contact=NO_CONTACT)
+        self._send_message(record.opened_report, ("delete",), request.now, MessageKind.DELETE_ASKED, contact=NO_CONTACT)
 
     def _send_message(
         self,
-        record: Record,
+        report_id: str | None,
         turn: tuple[str, ...],
         now: int,
         kind: MessageKind,
@@ -137,7 +141,6 @@ class ReporterMailbox:
         text: str | None = None,
         contact: Mapping[str, object] | None = None,
     ) -> None:
-        report_id = record.opened_report
         if report_id is None:
             raise LookupError("no report is open under My report")  # the flow lint ensures that code and PIN come first
         digest = self.cipher.mac("message", report_id, kind, *turn)
@@ -212,7 +215,7 @@ def is_open(record: Record) -> bool:
     return bool(values.get("code") and values.get("pin"))
 
 
-def _turn(request: TurnRequest, record: Record) -> tuple[str, ...]:
+def turn_of(request: TurnRequest, record: Record) -> tuple[str, ...]:
     """Return the parts of this turn's idempotency key, the same for a repeat."""
     i = request.inbound
     return (i.channel, i.code, i.session, record.seed, record.last.turn_id)

@@ -15,6 +15,7 @@ from flows import engine
 from flows.model import FlowBook, FlowState, UnpromptedText
 from flows.pagination import is_free_text
 from gateway.conversation.actions import Actions
+from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
 from gateway.conversation.keywords import initial_state_for
 from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
@@ -66,6 +67,7 @@ class Reducer:
         sessions: Sessions,
         *,
         run_blocking: RunBlocking,
+        contact_requests: ContactRequests,
     ) -> None:
         self.book = book
         self._submitter = submitter
@@ -73,7 +75,14 @@ class Reducer:
         self._overflow = overflow
         self._flow_version = book.version("report")
         self._run_blocking = run_blocking
-        self._actions = Actions(submitter, reporter_mailbox, self._flow_version, sessions, run_blocking)
+        self._actions = Actions(
+            submitter,
+            reporter_mailbox,
+            contact_requests,
+            flow_version=self._flow_version,
+            sessions=sessions,
+            run_blocking=run_blocking,
+        )
 
     def notice(self, request: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
         """Return a screen that needs only the country file, for use while Redis or the database is unavailable.

@@ -15,9 +15,10 @@ from flows.model import Answer
 from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text
 from flows.renderer import MAX_WRONG_REPLIES
 from gateway.conversation import keywords, turns
+from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import TurnRequest
-from gateway.conversation.keywords import HELP, Keywords, Vocabulary
-from gateway.conversation.mailbox import WRITTEN, is_open
+from gateway.conversation.keywords import CALL, HELP, Keywords, Vocabulary
+from gateway.conversation.mailbox import WRITTEN, is_open, turn_of
 from gateway.conversation.reducer import HOME, Reducer, StepResult
 from gateway.messaging.model import Reply
 from gateway.sessions.record import (
@@ -38,6 +39,7 @@ from gateway.sms import OptOuts, idempotency_key
 from gateway.threads import RunBlocking
 from reports.countries.country import Countries
 from reports.crypto import RecordCipher
+from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.on_call import record_reply
 
@@ -46,14 +48,17 @@ PART_SECONDS = 10 * 60  # in which a text continues the typed words before it: t
 FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
+CALL_ME = "contact_request.ask_sms"
 OPENS = {  # keyword of a first text → its screen, which has the emergency number and says that texts stay on the phone
     "tips": TIPS,
     "law": "law.by_sms",
     "code": "my.code_sms",
     "language": "language.choose_sms",
+    CALL: CALL_ME,
 }
 NO_PICTURES = "home.no_pictures"
-ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows in which no question of a report is open
+# flows in which no question of a report is open
+ASIDE = frozenset({"tips_young", "tips_parents", "law", "language", "contact_request"})
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Reply("", expects_reply=True)
 GO_ON = "98"
@@ -64,8 +69,11 @@ _REPLY = re.compile(r"\s*ok[\s:,.-]*([0-9]{3})\s?([0-9]{3})[\s.!]*", re.IGNORECA
 class SmsConversation:
     """Take the turns of SMS sessions."""
 
-    def __init__(self, reducer: Reducer, optouts: OptOuts, run_blocking: RunBlocking) -> None:
+    def __init__(
+        self, reducer: Reducer, optouts: OptOuts, contact_requests: ContactRequests, run_blocking: RunBlocking
+    ) -> None:
         self._run_blocking = run_blocking
+        self._contact_requests = contact_requests
         self._reducer = reducer
         self._optouts = optouts
         self._vocabulary = Vocabulary(reducer.book, HOME["sms"])
@@ -82,6 +90,8 @@ class SmsConversation:
             return await self._stop(request, record, last)
         if carrier_word == "start":
             await self._start(request)
+        if carrier_word == "call":
+            return self._unless_looping(request, record, await self._missed_call(request, record, last))
         if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
             result = await self._first(request, record, last, help_wanted=carrier_word == "help")
         else:
@@ -99,8 +109,8 @@ class SmsConversation:
         """
         text, keywords = request.inbound.text, self._keywords(request)
         await self._reducer.make_gathered_due(record_before, [])
-        keyword = HELP if help_wanted else keywords.exact(text)
-        if keyword is None and self._is_for_report(text):
+        keyword = HELP if help_wanted else CALL if self._asks_for_call(request, text) else keywords.exact(text)
+        if keyword is None and self._is_for_report(request, text):
             return await self._first_words(request, record_before, last_turn)
         request = replace(request, spoken=keywords.language(text) or "")
         record = self._reducer.begin(request, last_turn, record_before, OPENS.get(keyword or "", ""))
@@ -138,6 +148,8 @@ class SmsConversation:
         """
         text = self._confirmed(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
+        if not (late or is_answer) and self._asks_for_call(request, text):
+            return StepResult(await self._home_again(request, record, record.last, CALL_ME))
         if late and (keyword or is_answer):
             # as with a key: the word "Send" is Send, too
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
@@ -160,7 +172,7 @@ class SmsConversation:
         if record.state.screen in SENT and not keywords.is_key(text) and (text.strip() or not request.inbound.media):
             return await self._after_send(request, record, drafts, text)
         near_keyword = self._keywords(request).near(text)
-        if self._is_for_report(text) and self._reaches_nobody(record):
+        if self._is_for_report(request, text) and self._reaches_nobody(record):
             return await self._first_words(request, record, record.last)
         if record.state.screen == HOME["sms"]:
             return StepResult(self._ask_back(request, record, near_keyword), accepted=False) if near_keyword else None
@@ -173,14 +185,14 @@ class SmsConversation:
         numbers_record = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES))
         return StepResult(await self._reducer.again(request, numbers_record), accepted=False)
 
-    async def _home_again(self, request: TurnRequest, record: Record, last_turn: LastTurn) -> Record:
-        """Show the home screen in the middle of a session.
+    async def _home_again(self, request: TurnRequest, record: Record, last_turn: LastTurn, screen: str = "") -> Record:
+        """Show the home screen, or `screen`, in the middle of a session.
 
         Words that wait to be confirmed stay scheduled and can be deleted. A report in danger is as after a dropped
         call, and a sent report stays sent: later answers change neither.
         """
         await self._reducer.make_gathered_due(record, [])
-        home_record = self._reducer.begin(request, last_turn, record)
+        home_record = self._reducer.begin(request, last_turn, record, screen)
         if in_danger(record.state) or (record.report and record.report.is_submitted):
             return home_record
         answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))
@@ -191,6 +203,16 @@ class SmsConversation:
     def _is_secret(self, answer: Answer) -> bool:
         typed = self._reducer.book.screen(answer.screen).typed
         return typed is not None and typed.secret
+
+    async def _missed_call(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
+        """Ask what "call me" asks. Who rings again soon gets no second text, and a question that is open stays open."""
+        is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
+        if record is None or not is_live:
+            await self._reducer.make_gathered_due(record, [])
+            return StepResult(self._reducer.begin(request, last_turn, record, CALL_ME), accepted=False)
+        if record.state.screen == CALL_ME and request.now - record.at <= PART_SECONDS:
+            return StepResult(replace(record, last=last_turn, answer=SILENCE), accepted=False)
+        return StepResult(await self._home_again(request, record, last_turn, CALL_ME), accepted=False)
 
     # After Send
 
@@ -212,7 +234,7 @@ class SmsConversation:
 
     def _is_meant_for_staff(self, request: TurnRequest, record: Record, text: str) -> bool:
         """Return whether the text is words, no keyword, and came within the time that typing takes."""
-        if request.now - record.at > PART_SECONDS or keywords.is_call_me(text):
+        if request.now - record.at > PART_SECONDS or not self._is_words(request, text):
             return False
         return self._keywords(request).exact(text) is None and (is_free_text(text) or _is_sentence(text))
 
@@ -260,8 +282,16 @@ class SmsConversation:
 
     # Words
 
-    def _is_for_report(self, text: str) -> bool:
-        return is_free_text(text) and not keywords.is_call_me(text)
+    def _is_for_report(self, request: TurnRequest, text: str) -> bool:
+        return is_free_text(text) and self._is_words(request, text)
+
+    def _is_words(self, request: TurnRequest, text: str) -> bool:
+        return not (keywords.is_call_me(text) or self._keywords(request).asks_for_call(text))
+
+    def _asks_for_call(self, request: TurnRequest, text: str) -> bool:
+        """Return whether a text asks to be called, and somebody could: the number is known, and a hotline is."""
+        can_call = request.sender.valid and incomplete_hotline(request.country) is not None
+        return can_call and self._keywords(request).asks_for_call(text)
 
     def _reaches_nobody(self, record: Record) -> bool:
         """Return whether words that are no answer here would reach nobody: no report is begun, and none is open."""
@@ -304,6 +334,8 @@ class SmsConversation:
             request, replace(record or self._reducer.begin(request, last_turn), last=last_turn)
         )
         await self._run_blocking(self._optouts.add, request.sender.key)
+        phone_and_turn = request.country.iso, request.sender.key, turn_of(request, result.record)
+        await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now)
         return result
 
     async def _start(self, request: TurnRequest) -> None:

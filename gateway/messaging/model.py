@@ -11,8 +11,8 @@ from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 # unsaid: the network names no operation, so it must be inferred from the text
 InboundEvent = Literal["new", "resume", "unsaid"]
-CarrierWord = Literal["stop", "start", "help"]
-ProviderEventKind = Literal["ended", "delivery", "optout"]
+CarrierWord = Literal["stop", "start", "help", "call"]  # call: a missed call, which says "call me" without a word
+ProviderEventKind = Literal["ended", "delivery", "optout", "missed_call"]
 # form: the body, or the query of a GET. json: one object. text: the query, the endpoint's headers, and the unparsed
 # body, which becomes the field "text".
 Reads = Literal["form", "json", "text"]
@@ -103,14 +103,17 @@ class Inbound(Struct, frozen=True):
 
 
 class ProviderEvent(Struct, frozen=True):
-    """A provider's notice outside the conversation: a session ended, an SMS was delivered, a person opted out."""
+    """A provider's notice outside the conversation.
+
+    A session ended, an SMS was delivered, a person opted out, or somebody rang and was not answered.
+    """
 
     what: ProviderEventKind
     channel: str
     sender: str = ""
     code: str = ""
     session: str = ""
-    id: str = ""  # of the SMS that a delivery report is about
+    id: str = ""  # of the SMS that a delivery report is about, or of the call
     status: DeliveryReportStatus = ""
     ours: str = ""  # our own id of that SMS, if the provider returns it
     opted_out: bool = False  # delivery failed because the number has opted out

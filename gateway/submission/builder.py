@@ -60,6 +60,7 @@ class ReportInput(Struct, frozen=True):
     now: int
     media: Media = ()
     earlier: tuple[SentReport, ...] = ()
+    flow: str = "report"
 
     @property
     def with_number(self) -> bool:
@@ -175,7 +176,7 @@ def _report(
         sent_at=ref.sent_at or content.now if complete else None,
         channel=content.channel,
         language=content.language,
-        flow="report",
+        flow=content.flow,
         flow_version=content.flow_version,
         country=content.country,
         route=Route(recipients, avoid=avoid),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from typing import TypeVar
@@ -105,9 +105,13 @@ class Submitter:
         sends the whole path with an unguessable session id, and the secret is derived from `origin`, since there may be
         no session.
         """
-        origin_key = self._cipher.mac("origin", *origin)
+        origin_key = self.origin_key(*origin)
         secret = self._cipher.mac("code-secret", *origin) if is_replayable else secrets.token_bytes(SECRET_BYTES)
         return ReportRef(self._own_id(origin_key, now), origin_key, now, secret=secret)
+
+    def origin_key(self, *origin: str) -> bytes:
+        """Return the idempotency key of a report of this origin."""
+        return self._cipher.mac("origin", *origin)
 
     def _own_id(self, origin_key: bytes, now: int) -> str:
         return new_id((now - now % 3600) * 1_000_000, self._cipher.mac("report-id", origin_key))
@@ -376,6 +380,11 @@ class Submitter:
         """Raise DatabaseUnavailable if the spool holds an update of this report: a deletion would come before it."""
         if self._is_spooled(report_id):
             raise DatabaseUnavailable("an update waits in the spool")
+
+    def refuse_spooled_origins(self, origin_keys: Collection[bytes]) -> None:
+        """Raise DatabaseUnavailable if the spool holds a report with one of these origin keys."""
+        if self._spool.names() and any(self._spool.sent_by(key) for key in origin_keys):
+            raise DatabaseUnavailable("a report waits in the spool")
 
     def cancel_updates(self, report_id: str) -> None:
         """Delete the scheduled updates of a report whose deletion was asked for. Raises DatabaseUnavailable."""

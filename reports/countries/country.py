@@ -94,6 +94,18 @@ def describe_fault(fault: Any) -> str:
     return f"{key}: {fault['msg']}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class CallBack:
+    """How this country offers to be called back, as its hotline has agreed.
+
+    `home_key`: the home screen has the choice "Call me". `missed_call_numbers`: numbers in international form; who
+    rings one and is not answered gets the question of "call me" by SMS.
+    """
+
+    home_key: StrictBool = False
+    missed_call_numbers: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{6,15}$")], ...] = ()
+
+
 TimeZoneName = Annotated[str, AfterValidator(lambda name: parse_zone(name).key)]
 SHIPPED_FOLDER = Path(__file__).parent
 
@@ -142,6 +154,7 @@ class Country:
     services: tuple[ReferralService, ...] = ()
     law: Law = Law()
     retention: RetentionPeriods = RetentionPeriods()
+    call_back: CallBack = CallBack()
     clocks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # priority → time → minutes
 
     @property
@@ -249,6 +262,8 @@ class Country:
         )
         faults += service_problems(self.services, [place.code for place in self.places], self.hotlines)
         faults += self.law.problems()
+        if self.call_back.missed_call_numbers and not any(code.channel == "sms" for code in self.codes):
+            faults.append("call_back.missed_call_numbers: no [[code]] is of the channel sms; add the one that answers.")
         faults += self.retention.problems()
         faults += escalation_problems(self.hotlines, self.clocks)
         if mode == Mode.LIVE:
@@ -298,6 +313,16 @@ class Countries:
         """Return the country whose code was dialled; the first one if the code is unknown or absent."""
         code = normalize_code(dialled or "")
         return self._dialled.get((channel, code), self.all[0]) if code else self.all[0]
+
+    def by_missed_call(self, number: str) -> Country | None:
+        """Return the country with this number for missed calls, or None."""
+        digits = normalize_code(number)
+        if not digits:
+            return None
+        return next(
+            (country for country in self.all if digits in map(normalize_code, country.call_back.missed_call_numbers)),
+            None,
+        )
 
     def problems(self, mode: Mode) -> list[str]:
         """Return what keeps the countries from this mode, a sentence each, with codes that two countries share."""

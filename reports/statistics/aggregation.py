@@ -175,7 +175,8 @@ def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountB
 def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Iterator[tuple[str, str]]:
     """Yield (table, cell) for one report, from its head: what report lists show, and no words of the reporter."""
     yield "month", month_of(filed)
-    yield "category", head.get("category") or CATEGORIES[-1]
+    category = head.get("category")
+    yield "category", category if category in CATEGORIES else CATEGORIES[-1]  # the wish to be called is no concern
     yield "place", _place(head.get("place") or {}, country)
     yield "age", head.get("age_band") or NOT_TOLD
     yield "channel", head.get("channel") or NOT_TOLD

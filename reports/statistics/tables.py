@@ -71,7 +71,7 @@ TABLE_NOTES: Mapping[str, str] = {
     "payment": "Asked only about pictures, luring and exploitation. No card or account number is ever taken.",
 }
 CELL_LABELS: Mapping[str, str] = {
-    **staff_labels.CONCERNS,
+    **staff_labels.ANSWERS["category"],
     **staff_labels.AGES,
     **staff_labels.CHANNELS,
     "not_told": "not told",

@@ -5,6 +5,7 @@ Each function is one transaction or one read. All raise `DatabaseUnavailable` un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
@@ -187,6 +188,14 @@ def find_submitted(connection: Connection, submission: Submission) -> Any:
     return connection.execute(
         _FIND_SUBMITTED, {"origin": submission.origin_key, "report": submission.report_id}
     ).first()
+
+
+def list_stored(database: Database, origin_keys: Sequence[bytes]) -> dict[bytes, tuple[str, ReportState]]:
+    """Return id and state of the stored reports with these origin keys."""
+    r = t.report.c
+    query = select(r.origin_key, r.report_id, r.state).where(r.origin_key.in_(origin_keys))
+    with database.read() as connection:
+        return {row.origin_key: (row.report_id, ReportState(row.state)) for row in connection.execute(query)}
 
 
 def _earlier_result(connection: Connection, submission: Submission) -> SubmissionResult:

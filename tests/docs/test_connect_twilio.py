@@ -46,6 +46,7 @@ def test_the_addresses_are_doors_and_their_overrides_are_possible(tmp_path: Path
         called, _, overrides = address.partition("#")
         fields = {"AccountSid": account.sid, "MessageSid": "SM" + "1" * 32, "MessageStatus": "sent"}
         fields |= {"From": "+6785550101", "To": "+6785550102", "Body": ""}
+        fields |= {"CallSid": "CA" + "1" * 32, "CallStatus": "ringing"}
         body = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in fields.items()).encode()
         headers = {"X-Twilio-Signature": account.sign(called, fields)}
         wire = RawRequest("POST", urlsplit(called).path, lambda name, headers=headers: headers.get(name, ""), body)

@@ -133,9 +133,10 @@ ON_ONE_CHANNEL = {
     "ussd": "home.home report.sent more.narrative more.narrative_missing more.narrative_on more.narrative_on_2 "
     "my.contact_end my.erased tips_young.who",
     "sms": "home.home_sms home.first_words home.did_you_mean home.no_pictures home.how_to_delete report.sent_sms "
-    "report.code_sms my.erased_sms my.code_sms law.by_sms language.choose_sms tips_young.who_sms",
+    "report.code_sms my.erased_sms my.code_sms law.by_sms language.choose_sms tips_young.who_sms "
+    "contact_request.ask_sms contact_request.placed contact_request.nobody",
 }
-NOT_IN_VANUATU = {"more.place", "law.unknown"}
+NOT_IN_VANUATU = {"more.place", "law.unknown", "contact_request.ask", "contact_request.no_number"}
 
 
 def test_every_screen_is_walked_to_or_shown_as_a_notice() -> None:

@@ -106,6 +106,7 @@ OUTCOMES = {
     "contact": ["noted"],
     "erase": ["erased"],
     "helped": ["counted"],
+    "call_me": ["placed", "nobody", "nothing"],
 }
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flows.engine import render, step
+from flows.engine import apply_outcome, render, step
 from flows.loader import parse_flow
 from flows.model import FlowState, Option, Topic
 from flows.pagination import alphabet
@@ -129,3 +129,12 @@ def test_a_language_that_is_chosen_leads_home() -> None:
     here = world(lists={"languages": (Option("en", "English"), Option("bi", "Bislama"))})
     took = step(book(), FlowState("language.choose"), "Bislama", lambda _: here, limit=LIMITS["ussd"], now=NOON)
     assert (took.state.screen, took.state.values) == ("home.home", {"language": "bi"})
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize(("channel", "screen"), [("ussd", "contact_request.ask"), ("sms", "contact_request.ask_sms")])
+def test_a_request_to_be_called_begins_with_no(channel: str, screen: str) -> None:
+    here = world({"channel": channel})
+    took = step(book(), FlowState(screen), "1", lambda _: here, limit=LIMITS[channel], now=NOON)
+    assert (took.effect, took.state.values) == ("call_me", {"call_hours": "none"})
+    assert apply_outcome(book(), took.state, "nothing", lambda _: here).screen.startswith("home.home")

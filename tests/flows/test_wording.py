@@ -32,6 +32,10 @@ APPROVED = {
     "|Tell us in your own words, a few at a time. No names needed. Please do not send photos.",
     "contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
     "|May staff contact you? Only if nobody else sees this phone.",
+    "call_hours": "May {incomplete_name} call this phone? Only if nobody else answers it."
+    "|May staff call this phone? Only if nobody else answers it."
+    "|In danger? Call {emergency}.\nMay we call? Only if nobody else answers."
+    "|In danger? Call {emergency}.\nMay we call?",
     "avoid": "These may get it if one does not answer. Type a number to leave that one out."
     "|Type a number to leave that one out.",
     "harm_kind": "What was it? Being pushed into it counts too.",

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.channels.africastalking import Channel, Settings
 from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
@@ -38,6 +39,18 @@ END = {
     "cost": "KES 0.10",
     "hopsCount": "3",
 }
+
+
+CALL = {
+    "sessionId": "ATVId_1",
+    "isActive": "1",
+    "direction": "Inbound",
+    "callerNumber": "+6785550101",
+    "destinationNumber": "+6785550000",
+    "callSessionState": "Ringing",
+    "callStartTime": "2026-11-25T06:04:45Z",
+}
+MISSED = ProviderEvent("missed_call", "africastalking", "+6785550101", "+6785550000", id="ATVId_1")
 
 
 def receive(door: str, fields: dict[str, str]) -> Inbound | ProviderEvent:
@@ -94,6 +107,9 @@ RECEIVED: list[tuple[str, dict[str, str], Inbound | ProviderEvent]] = [
         {"senderId": "163", "phoneNumber": "+6785550101"},
         ProviderEvent("optout", "africastalking", "+6785550101", "163"),
     ),
+    ("missed-call", CALL, MISSED),
+    ("missed-call", {**CALL, "isActive": "0", "durationInSeconds": "0", "status": "Aborted"}, MISSED),
+    ("missed-call", {**CALL, "direction": "Outbound"}, replace(MISSED, sender="")),
 ]
 
 
@@ -179,3 +195,9 @@ def test_every_door_receives() -> None:
 )
 def test_what_was_dialled_is_known_of_what_nobody_can_read(said: dict[str, str], code: str) -> None:
     assert CHANNEL.code_and_link(lambda name: said.get(name, "")) == (code, "")
+
+
+def test_a_call_is_refused_before_it_costs_anything() -> None:
+    answer = CHANNEL.answer("missed-call", None)
+    assert (answer.status, answer.content_type) == (200, "application/xml; charset=utf-8")
+    assert answer.body == b'<?xml version="1.0" encoding="UTF-8"?><Response><Reject/></Response>'

@@ -188,6 +188,35 @@ def test_signed_and_not_for_us(change: dict[str, str]) -> None:
     assert not is_ours(wire(fields, signed(fields)))
 
 
+CALL = {
+    "AccountSid": MESSAGE["AccountSid"],
+    "ApiVersion": "2010-04-01",
+    "CallSid": "CA0123456789abcdef0123456789abcdef",
+    "CallStatus": "ringing",
+    "CallerCountry": "VU",
+    "Direction": "inbound",
+    "From": "+6785550101",
+    "FromCountry": "VU",
+    "FromState": "",
+    "StirVerstat": "TN-Validation-Passed-A",
+    "To": "+6785550000",
+    "ToCountry": "VU",
+}
+
+
+def test_a_call_is_an_event_and_is_refused_before_it_costs_anything() -> None:
+    target = "/hooks/twilio/missed-call"
+    request = wire(CALL, signed(CALL, PUBLIC + target), target)
+    it, read = channel(), parsing.read(Channel.endpoints["missed-call"], request)
+    assert it.verify_signature(request, read)
+    assert it.receive("missed-call", read) == ProviderEvent(
+        "missed_call", "twilio", "+6785550101", "+6785550000", id=CALL["CallSid"]
+    )
+    answer = it.answer("missed-call", None)
+    assert (answer.status, answer.content_type) == (200, "text/xml; charset=utf-8")
+    assert answer.body == b'<?xml version="1.0" encoding="UTF-8"?><Response><Reject reason="busy"/></Response>'
+
+
 @pytest.mark.rule("X-06")
 @pytest.mark.parametrize("name", ["AccountSid", "MessageSid", "From"])
 def test_a_border_between_fields_that_is_moved(name: str) -> None:
@@ -220,7 +249,7 @@ def folded(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 @pytest.mark.rule("X-06")
 @pytest.mark.rule("B-49")
-@pytest.mark.parametrize(("door", "fields"), [("sms", MESSAGE), ("status", REPORT)])
+@pytest.mark.parametrize(("door", "fields"), [("sms", MESSAGE), ("status", REPORT), ("missed-call", CALL)])
 def test_one_captured_signature_makes_no_other_message(door: str, fields: dict[str, str]) -> None:
     """Whatever verifies by it is the same message, with the same sender, words and state: a repeat."""
     it, target = channel(), f"/hooks/twilio/{door}"

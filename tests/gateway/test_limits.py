@@ -96,6 +96,25 @@ def test_who_cannot_write_is_heard(text: str) -> None:
     assert keywords.is_call_me(text)
 
 
+PHRASES = frozenset({("call", "me"), ("please", "call", "me"), ("kolem", "mi"), ("appelle", "moi")})
+
+
+@pytest.mark.rule("S-22")
+@pytest.mark.parametrize(
+    "text", ["cal me", "CALLL ME", "clal mi", "Pleas call me 5550101", "kolm mi", "apelle-moi!", "pcm"]
+)
+def test_a_call_me_is_understood_with_a_typing_error(text: str) -> None:
+    assert keywords.Keywords(call_me=PHRASES).asks_for_call(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "1", "kill me", "call mum", "dont call me", "they call me names", "please call me my uncle is here"],
+)
+def test_other_words_ask_for_no_call(text: str) -> None:
+    assert not keywords.Keywords(call_me=PHRASES).asks_for_call(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

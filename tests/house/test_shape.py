@@ -78,7 +78,7 @@ def test_a_channel_a_hotline_kind_a_sender_has_its_test(name: Path) -> None:
 def test_a_flow_is_walked_in_a_test(flow: str) -> None:
     first = {"home": "home.home", "more": "more.menu", "my_report": "my.code", "report": "report.danger"}
     first |= {"tips_young": "tips_young.who", "tips_parents": "tips_parents.menu", "law": "law.known"}
-    first |= {"language": "language.choose", "help": "help.place"}
+    first |= {"language": "language.choose", "help": "help.place", "contact_request": "contact_request.ask"}
     assert flow in first, "say here which screen it begins with"
     screen = f'"{first[flow]}"'
     assert any(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 
 from reports.retention import RetentionPolicy
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -151,6 +151,23 @@ def test_who_writes_to_a_report_that_is_gone_is_not_told_that_it_was_sent(databa
             database, gone.report_id, "m1", [SealedMessage(DESK, "0" * 16, b"w", b"s")], "words"
         )
     assert count(database, t.message) == 0
+
+
+def test_a_report_without_a_mailbox_takes_a_withdrawal_until_it_is_gone(database: Database) -> None:
+    """A request to be called shows no code, so it has no mailbox."""
+    fresh = make(Fate(1), retention.purge_time(database))
+    write(database, [fresh])
+    with database.write() as connection:
+        connection.execute(delete(t.mailbox))
+    before = count(database, t.message)
+    letter = SealedMessage(DESK, "0" * 16, b"w", b"s")
+    correspondence.save_message(database, fresh.report_id, "m1", [letter], "contact_withdrawn", allowed=False)
+    assert count(database, t.message) == before + 1
+    with database.write() as connection:
+        for table in (t.message, t.contact, t.delivery, t.report_body, t.route, t.report):
+            connection.execute(delete(table).where(table.c.report_id == fresh.report_id))
+    with pytest.raises(correspondence.MailboxClosed):
+        correspondence.save_message(database, fresh.report_id, "m2", [letter], "contact_withdrawn", allowed=False)
 
 
 def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: Database) -> None:

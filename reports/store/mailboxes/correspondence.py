@@ -141,11 +141,16 @@ def save_message(
 def _is_closed(connection: Connection, report_id: str) -> bool:
     """Return whether the mailbox is closed or gone, and lock its row against deletion.
 
-    A purge deletes the mailbox first, so it waits for a transaction that holds it here.
+    A purge deletes the mailbox first, so it waits for a transaction that holds it here. A report that never had a
+    mailbox is open until it is purged.
     """
-    m = t.mailbox.c
+    m, r = t.mailbox.c, t.report.c
     query = select(m.sealed_key).where(m.report_id == report_id).with_for_update(read=True, key_share=True)
-    return connection.execute(query).scalar() in (NO_KEY, None)
+    key = connection.execute(query).scalar()
+    if key is not None:
+        return bool(key == NO_KEY)
+    report = select(r.report_id).where(r.report_id == report_id).with_for_update(read=True, key_share=True)
+    return connection.execute(report).first() is None
 
 
 def _note_contact(connection: Connection, database: Database, report_id: str, *, allowed: bool, now: int) -> None:

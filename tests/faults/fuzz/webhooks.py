@@ -20,6 +20,7 @@ from runtime.settings import load_all_settings
 from tests.support.town import Town
 
 USSD_CODE, SMS_CODE = "*111*163#", "163"
+CALLED = "+6785550000"  # a number for missed calls
 FORM = "application/x-www-form-urlencoded"
 CHANNELS = tuple(sorted(one.name for one in pkgutil.iter_modules(gateway.channels.__path__)))
 ACCOUNT, ACCOUNT_KEY = "AC" + "0" * 32, "0123456789abcdef" * 2
@@ -141,6 +142,11 @@ def _at_optout(target: str, said: ReporterInput) -> Request:
     return _form(target, {"senderId": SMS_CODE, "phoneNumber": said.phone})
 
 
+def _at_missed_call(target: str, said: ReporterInput) -> Request:
+    call = {"sessionId": said.id, "isActive": "1", "direction": "Inbound", "destinationNumber": CALLED}
+    return _form(target, call | {"callerNumber": said.phone})
+
+
 # The neutral form, and the simulator's
 
 
@@ -199,6 +205,11 @@ def _twilio_status(target: str, said: ReporterInput) -> Request:
     return _form(target, about | {"From": SMS_CODE, "To": said.phone})
 
 
+def _twilio_missed_call(target: str, said: ReporterInput) -> Request:
+    about = {"AccountSid": ACCOUNT, "CallSid": "CA" + _sid(said)[2:], "CallStatus": "ringing"}
+    return _form(target, about | {"From": said.phone, "To": CALLED})
+
+
 def _sid(said: ReporterInput) -> str:
     return "SM" + hashlib.md5(said.id.encode(), usedforsecurity=False).hexdigest()
 
@@ -237,11 +248,13 @@ WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
     ("africastalking", "sms"): (("sms", _at_sms),),
     ("africastalking", "delivery"): (("notice", _at_delivery),),
     ("africastalking", "optout"): (("notice", _at_optout),),
+    ("africastalking", "missed-call"): (("notice", _at_missed_call),),
     ("kannel", "sms"): (("sms", _kannel_sms), ("sms", _kannel_get)),
     ("kannel", "ussd"): (("ussd", _kannel_ussd),),
     ("kannel", "dlr"): (("notice", _kannel_report),),
     ("simulator", ""): (("ussd", _neutral), ("sms", _simulated_sms)),
     ("twilio", "sms"): (("sms", _twilio_sms),),
     ("twilio", "status"): (("notice", _twilio_status),),
+    ("twilio", "missed-call"): (("notice", _twilio_missed_call),),
     ("ussd", ""): (("ussd", _neutral),),
 }

@@ -1,0 +1,140 @@
+"""Requests to be called: one item for a phone, however it asks; withdrawn by asking again, or by STOP.
+
+A request is stored as a report of the flow `contact_request`, so it is sealed, delivered, escalated and purged as one.
+It holds the number only for the hours that the person has chosen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from gateway.conversation.context import TurnRequest
+from gateway.conversation.mailbox import ReporterMailbox
+from gateway.sessions.record import Record
+from gateway.submission.builder import ReportInput
+from gateway.submission.submitter import Submitter
+from reports.case_state import ReportState
+from reports.facts import CONTACT_REQUEST, Completeness, GivenAnswer
+from reports.report import CONTACT_CHOICES
+from reports.store import submissions
+from reports.store.engine.database import Database, DatabaseUnavailable
+
+HOUR_SECONDS, DAY_SECONDS = 60 * 60, 24 * 60 * 60
+MAX_WAITING = 1000  # withdrawals that wait for the database
+MAX_A_DAY = 5  # items of one phone: if all were closed, a further request is a message to the last one
+
+Origin = tuple[str, ...]  # what the origin key of a request is made from
+Stored = dict[Origin, tuple[str, ReportState]]  # id and state of the requests that are stored
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRequests:
+    """Store and withdraw requests to be called."""
+
+    submitter: Submitter
+    mailbox: ReporterMailbox
+    database: Database
+    # Withdrawals that could not be stored: country, sender, idempotency key and Unix time.
+    waiting: deque[tuple[str, str, tuple[str, ...], int]] = field(default_factory=deque)
+
+    def place(self, request: TurnRequest, record: Record, chosen: str) -> str:
+        """Store a request for the hours `chosen`, or withdraw the open one, and return the outcome for the flow.
+
+        If this phone has an open request, only its hours change. Raises NotSent or DatabaseUnavailable if nothing was
+        stored.
+        """
+        phone = request.country.iso, request.sender.key
+        origins = _origins(*phone, request.now // DAY_SECONDS)
+        try:
+            stored = self._stored(*phone, request.now)
+        except DatabaseUnavailable:
+            if chosen not in CONTACT_CHOICES:
+                raise
+            origins, stored = [_unknown_origin(*phone, request.now // HOUR_SECONDS)], {}
+        open_id = _open_request(stored)
+        if chosen not in CONTACT_CHOICES and open_id is None:
+            return "nothing"
+        free = [origin for origin in origins if origin not in stored]
+        if open_id is None and not free:
+            open_id = stored[origins[-1]][0]
+        if open_id is not None:
+            self.mailbox.set_contact(request, replace(record, opened_report=open_id), chosen)
+            return "placed"
+        recipients = request.render_context.recipients(record.state, Completeness.INCOMPLETE)
+        if not recipients:
+            return "nobody"
+        report = self.submitter.begin(request.now, *free[0])
+        self.submitter.send(_content(request, record, chosen), report, recipients, with_code=False)
+        return "placed"
+
+    def withdraw(self, iso: str, sender: str, turn: tuple[str, ...], now: int) -> None:
+        """Withdraw the open request of a phone that sent STOP. `now`: Unix seconds.
+
+        While the database is away it waits in this process for `retry`. Raises DatabaseUnavailable if too many wait:
+        then the provider sends STOP again.
+        """
+        try:
+            self._withdraw(iso, sender, turn, now)
+        except DatabaseUnavailable:
+            if len(self.waiting) >= MAX_WAITING:
+                raise
+            self.waiting.append((iso, sender, turn, now))
+
+    def retry(self) -> None:
+        """Withdraw what waits. Raises DatabaseUnavailable."""
+        for _ in range(len(self.waiting)):
+            self._withdraw(*self.waiting[0])
+            self.waiting.popleft()
+
+    def _withdraw(self, iso: str, sender: str, turn: tuple[str, ...], now: int) -> None:
+        if open_id := _open_request(self._stored(iso, sender, now)):
+            self.mailbox.withdraw_contact(open_id, turn, now)
+
+    def _stored(self, iso: str, sender: str, now: int) -> Stored:
+        """Return the requests of this phone of yesterday and today.
+
+        Raises DatabaseUnavailable, also if one of them is still in the spool.
+        """
+        day, hour = now // DAY_SECONDS, now // HOUR_SECONDS
+        origins = [_unknown_origin(iso, sender, hour - n) for n in range(48)]
+        origins += [*_origins(iso, sender, day - 1), *_origins(iso, sender, day)]
+        keys = {self.submitter.origin_key(*origin): origin for origin in origins}
+        found = self.submitter.write(lambda: submissions.list_stored(self.database, list(keys)))
+        self.submitter.refuse_spooled_origins(set(keys) - set(found))
+        return {origin: found[key] for key, origin in keys.items() if key in found}
+
+
+def _origins(iso: str, sender: str, day: int) -> list[Origin]:
+    return [(CONTACT_REQUEST, iso, sender, "day", str(day), str(n)) for n in range(MAX_A_DAY)]
+
+
+def _unknown_origin(iso: str, sender: str, hour: int) -> Origin:
+    """Return the origin of a request while the database cannot say what is stored: one item too many, never none."""
+    return CONTACT_REQUEST, iso, sender, "hour", str(hour)
+
+
+def _open_request(stored: Stored) -> str | None:
+    """Return the newest request that is not closed."""
+    open_ids = [report_id for report_id, state in stored.values() if state != ReportState.CLOSED]
+    return open_ids[-1] if open_ids else None
+
+
+def _content(request: TurnRequest, record: Record, chosen: str) -> ReportInput:
+    answer = GivenAnswer(record.state.screen, "contact", chosen, typed=False, at=request.now, counts=True)
+    return ReportInput(
+        given=(answer,),
+        unasked=(),
+        words=None,
+        country=request.country,
+        kind=request.kind,
+        channel="simulator" if request.is_simulator else request.kind,
+        language=request.render_context.country_context(record.state).language.tag,
+        flow_version=1,
+        msisdn=request.sender.e164 if request.sender.valid else None,
+        repeat_of=None,
+        now=request.now,
+        flow=CONTACT_REQUEST,
+    )

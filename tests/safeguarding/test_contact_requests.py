@@ -1,0 +1,185 @@
+"""A request to be called: one item for a phone, the number only with consent, and nothing to see on a shared phone."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from sqlalchemy import update
+
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto.key_files import read_private_key
+from reports.store.schema import tables as t
+from tests.reports.judge import SHUT
+from tests.safeguarding.away import database_away
+from tests.safeguarding.walks import CHANNELS, PHONE, number, thread, walk
+from tests.support.app import App, Kept
+
+pytestmark = pytest.mark.slow
+
+KENYA, KENYA_SMS = "*384*123#", "22384"
+ASKED = "In danger? Call police 111.\nMay we call? Only if nobody else answers."
+PLACED = "Done. Staff are told. In danger? Call police 111."
+# Words that may stand in no text beside the emergency number: whoever picks up the phone reads them.
+TOPIC = re.compile(r"abuse|sex|child|hurt|report|safe|help|hotline|pikinini|protect|case|violence|crime|threat", re.I)
+
+
+def requests(app: App) -> list[Kept]:
+    return [kept for kept in app.bodies() if kept.data["category"] == "contact_request"]
+
+
+def messages(app: App) -> list[dict[str, Any]]:
+    """What hotlines read of the contact that was given or withdrawn, oldest first."""
+    rows = sorted(app.rows(t.message), key=lambda row: (row.created_at, row.message_id))
+    return [json.loads(opened(app, row)) for row in rows]
+
+
+def opened(app: App, row: Any) -> bytes:
+    context = SealContext.of_message("demo", row.report_id, row.message_id, row.recipient)  # type: ignore[arg-type]
+    return open_body(
+        read_private_key(app.keys, row.recipient, row.key_id),
+        context,
+        SealedBody(row.key_id, row.wrap, b"", row.sealed),
+    )
+
+
+def close(app: App) -> None:
+    with app.database.write() as connection:
+        connection.execute(update(t.report).values(state="closed"))
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.rule("S-13")
+@pytest.mark.rule("S-22")
+@pytest.mark.parametrize(
+    "text", ["call me", "Pls cal me", "CALL ME BACK 5550101", "please call me +678 555 0101", "pcm"]
+)
+def test_a_text_asks_when_and_only_a_yes_gives_the_number(app: App, text: str) -> None:
+    phone = app.sms(PHONE)
+    assert thread(phone, text)[0].startswith(ASKED)
+    assert app.count(t.report) == app.count(t.pending) == 0
+    assert thread(phone, "Call 8am-4pm") == [PLACED]
+    [kept] = requests(app)
+    SHUT.validate(kept.data)
+    hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
+    assert kept.data["contact"] == {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": PHONE}
+    assert (kept.hotline, kept.data["flow"]["id"]) == ("vu-pikinini", "contact_request")
+    assert kept.data["triage"]["reasons"] == ["CONTACT_REQUEST"] and "SAY_NOTHING_FIRST" in kept.data["triage"]["flags"]
+    assert [(row.hotline, row.role) for row in app.rows(t.delivery)] == [("vu-pikinini", "primary")]
+    assert [row.priority for row in app.rows(t.report)] == ["P2"]  # its clock runs as that of any report
+
+
+@pytest.mark.rule("S-13")
+def test_no_and_silence_store_nothing(app: App) -> None:
+    home = thread(app.sms(number(1)), "hi")
+    assert thread(app.sms(PHONE), "call me", "No")[1:] == home
+    assert thread(app.sms(number(2)), "call me", "0")[1:] == home
+    thread(app.sms(number(3)), "call me", "00")
+    thread(app.sms(number(4)), "call me")
+    app.pass_time(48 * 3600)
+    assert app.count(t.report) == app.count(t.pending) == 0
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-05")
+@pytest.mark.rule("S-06")
+def test_no_answer_by_sms_has_a_topic_word_and_afterwards_all_is_as_before(app: App) -> None:
+    home = thread(app.sms(number(1)), "hi")
+    phone = app.sms(PHONE)
+    seen = thread(phone, "call me", "2")
+    for reply in seen:
+        assert not TOPIC.search(reply), reply
+    assert "Texts stay on this phone." in seen[0]
+    assert thread(phone, "hi") == home
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_home_key_names_who_calls_and_a_redial_shows_nothing(app: App, channel: str) -> None:
+    phone = app.ussd("+254711000111", channel, KENYA)
+    home, asked, placed = walk(phone, "Call me", "Call 7am-9pm")
+    assert "6 Call me" in home
+    assert asked.startswith("May Child Helpline call this phone? Only if nobody else answers it.\n1 No")
+    assert placed.startswith("Done. Staff are told.")
+    assert walk(phone) == [home]
+    [kept] = requests(app)
+    assert kept.data["contact"]["msisdn"] == "+254711000111"
+
+
+def test_where_the_country_file_does_not_offer_it_the_home_screen_has_no_such_key(app: App) -> None:
+    assert "Call me" not in walk(app.ussd(PHONE))[0]
+
+
+@pytest.mark.rule("S-13")
+def test_a_network_that_hides_the_number_is_told_so(app: App) -> None:
+    seen = walk(app.ussd("anonymous", "ussd", KENYA), "Call me")[-1]
+    assert seen.startswith("We do not see the number of this phone.")
+    assert app.count(t.report) == 0
+
+
+def test_however_often_and_by_whatever_way_it_is_one_item(app: App) -> None:
+    """A second request only brings the other hours; a closed one is over, and the next is a new item."""
+    kenyan = "+254711000111"
+    walk(app.ussd(kenyan, "africastalking", KENYA), "Call me", "Call 7am-9pm")
+    for _ in range(2):
+        thread(app.sms(kenyan, KENYA_SMS), "call me", "3")
+    assert len(requests(app)) == app.count(t.report) == 1
+    [first, second] = messages(app)
+    assert {first["kind"], second["kind"]} == {"contact_given"}
+    assert second["contact"]["safe_hours"]["from"] == "08:00"
+    close(app)
+    thread(app.sms(kenyan, KENYA_SMS), "call me", "2")
+    assert app.count(t.report) == 2
+
+
+def test_two_days_later_it_is_a_new_item_and_a_fifth_closed_one_is_the_last_of_a_day(app: App) -> None:
+    phone = app.sms(PHONE)
+    for _ in range(7):
+        thread(phone, "call me", "2")
+        close(app)
+    assert app.count(t.report) == 5 and app.count(t.message) == 2  # none is lost
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=3), tick=True):
+        thread(phone, "call me", "2")
+    assert app.count(t.report) == 6
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("way", ["No", "STOP", "optout"])
+def test_it_can_be_taken_back(app: App, way: str) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "call me", "2")
+    if way == "No":
+        assert thread(phone, "call me", "No")[-1] == PLACED
+    elif way == "STOP":
+        assert thread(phone, "STOP") == [""]
+    else:
+        token = app.plan.secrets.africastalking
+        app.http.post(f"/hooks/africastalking/{token}/optout", data={"phoneNumber": PHONE, "senderId": "163"})
+    assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+
+
+def test_a_text_in_the_middle_of_a_menu_asks_too_and_words_stay_words(app: App) -> None:
+    phone = app.sms(PHONE)
+    assert thread(phone, "hi", "call me")[1].startswith(ASKED)
+    assert "Not sent yet." in thread(phone, "somebody waits for me at the bus stop")[0]
+    assert len(app.waiting()) == 1  # a person's own words are submitted as ever
+    other = app.sms(number(1))
+    assert "Not sent yet." in thread(other, "please call me my uncle is here")[0]
+
+
+def test_while_the_database_is_away_the_spool_takes_it_and_stop_is_not_forgotten(app: App) -> None:
+    phone = app.sms(PHONE)
+    with database_away(app):
+        assert thread(phone, "call me", "2")[1] == PLACED
+        assert thread(phone, "STOP") == [""]
+    app.parts.housekeeping.once()
+    app.parts.housekeeping.once()
+    assert len(requests(app)) == 1
+    assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
