@@ -5,13 +5,19 @@ A sentence is made of a message and its fields; either may lack a translation.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+
 import pytest
 from msgspec.structs import replace
 
 from flows import renderer
+from flows.authoring.screen_variants import PhoneProfile
 from flows.catalogues import messages
 from flows.pagination import PLACEHOLDER, without_context
 from flows.renderer import fill
+from reports.countries.country import Country
+from tests.flows import test_translations
 from tests.flows.phone import book, world
 from tests.flows.test_translations import every_language, phones
 
@@ -58,11 +64,22 @@ def test_a_text_without_a_translation_gets_english_fields(say: str, shown: str) 
     assert fill(say, here) == shown
 
 
+def lacking(tag: str, message: str) -> Iterator[tuple[Country, PhoneProfile, PhoneProfile]]:
+    """Yield the phones of a language as if nobody had translated this message."""
+    for of, own, english in test_translations.phones(tag):
+
+        def translate(words: str, own: PhoneProfile = own) -> str:
+            return without_context(words) if words == message else own.world.translate(words)
+
+        yield of, replace(own, world=replace(own.world, translate=translate)), english
+
+
 def test_a_planted_half_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the English fields the screens would say "Call polis 111"."""
-    monkeypatch.setattr(
-        "tests.flows.test_one_language.fill", lambda say, here: renderer.fill(say, replace(here, english={}))
-    )
+    """Without the English fields a message that is not translated would say "Call polis 111"."""
+    here = "tests.flows.test_one_language"
+    monkeypatch.setattr(f"{here}.phones", functools.partial(lacking, message="In danger? Call {emergency}."))
+    assert halves("bi") == []
+    monkeypatch.setattr(f"{here}.fill", lambda say, world: renderer.fill(say, replace(world, english={})))
     assert any("all polis 111" in said for _, said in halves("bi"))
 
 
@@ -79,6 +96,7 @@ ONE_MEANING = {
     "Nobody else": "no other person",
     "Not sure": "the reporter does not know",
     "Not yet": "the answer to a question",
+    "Other / skip": "none of these places, or no answer",
     "Police": "the service",
     "Skip": "leave the question unanswered",
     "Someone else": "another person",
