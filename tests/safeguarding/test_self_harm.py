@@ -83,13 +83,13 @@ def test_each_screen_of_the_call_has_the_number_and_the_last_one_too(app: App, c
 
 
 def test_nobody_near_brings_the_care_screen_again(app: App) -> None:
-    seen = walk(app.ussd(PHONE), *WAYS["words and no"][:11])
+    seen = walk(app.ussd(PHONE), *WAYS["words and no"][:12])
     assert seen[-1].startswith("You matter. You can talk to someone now: Pikinini Helpline 163")
 
 
 def test_by_sms_the_last_text_has_the_number_and_says_how_to_delete(app: App) -> None:
     phone = app.sms(PHONE)
-    way = ("No", LABEL, "It is about me", "13-15", "Shefa", "I do not want to live any more", "1", "No", "Send", "0")
+    way = ("No", LABEL, "It is about me", "13-15", "Shefa", "I do not want to live any more", "No", "Send", "0")
     last = thread(phone, "REPORT", "1", *way)[-1]
     assert HELPLINE in last and "Do the same in Sent." in last
 
