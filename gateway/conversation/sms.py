@@ -164,8 +164,11 @@ class SmsConversation:
     async def _show_keyword(
         self, keyword: str, request: TurnRequest, record: Record, drafts: list[Draft]
     ) -> StepResult:
-        home = await self._home_again(request, record, record.last)
-        return StepResult(home) if keyword == HELP else await self._reducer.step(request, home, drafts, keyword)
+        is_sent = record.report is not None and record.report.is_submitted
+        home = await self._home_again(request, record, record.last, OPENS.get(keyword, "") if is_sent else "")
+        if keyword == HELP or is_sent and keyword in OPENS:  # as on a phone that never reported
+            return StepResult(home)
+        return await self._reducer.step(request, home, drafts, keyword)
 
     async def _misread(self, request: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
         """Handle words for a report, or a typing error to ask back about; None for any other text."""

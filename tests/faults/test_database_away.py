@@ -90,7 +90,7 @@ def test_words_added_while_the_database_is_locked_come_too(city: City) -> None:
     with city.locked():
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         say(phone, "1")
-        assert say(phone, "at home * at school").text.startswith("Do they make threats?")
+        assert say(phone, "at home * at school").text.startswith("Added. You can write more.")
         say(phone, "00")
     words = [("report.created", None), ("report.updated", "at home * at school")]
     city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 40)
