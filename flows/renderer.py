@@ -75,7 +75,12 @@ def overlay_of(book: FlowBook, state: FlowState) -> Screen | None:
 
 
 def is_asked(screen: Screen, values: Mapping[str, str | None], world: ScreenContext) -> bool:
-    """Return whether a screen is shown: its condition holds and its list is not empty. Otherwise it is skipped."""
+    """Return whether a screen is shown: its condition holds and its list is not empty. Otherwise it is skipped.
+
+    The keys of a telephone type digits alone, so that a voice call is asked for no words.
+    """
+    if screen.typed and not screen.typed.secret and world.facts.get("channel") == "voice":
+        return False
     return screen.when.holds(values, world.facts) and (not screen.lists or any(map(world.lists.get, screen.lists)))
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import cast
 
 import structlog
 from flask import Flask, Response
@@ -17,7 +18,7 @@ from flows import catalogues, loader
 from flows.catalogues import Catalogue, needed_messages, offered_languages
 from flows.model import FlowBook
 from gateway import channels as channel_files
-from gateway import views
+from gateway import prompts, views
 from gateway.admission import AdmissionControl
 from gateway.background.drills import DrillRunner
 from gateway.background.entry_codes import EntryMailboxes
@@ -31,7 +32,7 @@ from gateway.conversation.overflow import Overflow
 from gateway.conversation.reducer import Reducer
 from gateway.conversation.sms import OnCallReply, SmsConversation
 from gateway.health import Health
-from gateway.messaging.model import Channel
+from gateway.messaging.model import Channel, VoiceChannel
 from gateway.metrics import WebMetrics
 from gateway.services import Services
 from gateway.sessions.keys import SessionKeys
@@ -102,6 +103,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(views.blueprint(parts.webhooks, parts.loop))
     app.after_request(views.harden)
     _route(app, parts)
+    if config.secrets.prompts:
+        app.register_blueprint(prompts.blueprint(config.secrets.prompts))
     if config.common.mode != Mode.LIVE:
         app.add_url_rule("/", "about", partial(_about, config.common.mode, "simulator" in config.channels))
         if "simulator" in config.channels:
@@ -138,6 +141,11 @@ class _Configuration:
         return {
             entry.iso: offered_languages(entry.languages, self.catalogues, needed, drafts) for entry in self.countries
         }
+
+    @property
+    def voices(self) -> Mapping[str, VoiceChannel]:
+        """Return the channels that speak, by name."""
+        return {name: cast("VoiceChannel", one) for name, one in self.channels.items() if "voice" in one.limits}
 
 
 def _read(environ: Mapping[str, str]) -> _Configuration:
@@ -293,6 +301,7 @@ def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatc
         Dispatcher,
         countries=config.countries,
         languages=config.languages,
+        voices=config.voices,
         book=config.book,
         drill=config.common.mode == Mode.TRAINING,
         database=config.database,

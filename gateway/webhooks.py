@@ -36,6 +36,7 @@ from gateway.threads import BlockingPool, TooManyUnverified
 from reports.crypto.synthetic_calls import HEADER, SCREEN_HEADER, is_synthetic
 from reports.store.engine.database import DatabaseUnavailable
 from runtime import tracing
+from runtime.telephony import CALL_KINDS
 
 HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body
@@ -171,7 +172,7 @@ class Webhooks:
         except NotStored:
             return _SEND_AGAIN
         except DatabaseUnavailable:  # the request ran out of time; it may be an SMS or an opt-out
-            return _SEND_AGAIN if endpoint.kind != "ussd" else self._fallback(channel, name, endpoint, wire)
+            return self._fallback(channel, name, endpoint, wire) if endpoint.kind in CALL_KINDS else _SEND_AGAIN
         except Exception:  # a bug must neither show a reporter an error page nor lose an SMS
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel=channel.name)
@@ -181,13 +182,15 @@ class Webhooks:
         channel, name, endpoint = request.channel, request.name, request.endpoint
         if _is_signed(channel):
             fields = await self._verified_fields(channel, endpoint, wire)
-        elif endpoint.kind != "ussd" or len(wire.body) > MOST_READ_AT_ONCE:
+        elif endpoint.kind not in CALL_KINDS or len(wire.body) > MOST_READ_AT_ONCE:
             fields = await self._blocking.run(_read_fields, channel, endpoint, wire)
         else:
             fields = _read_fields(channel, endpoint, wire)
         if fields.recoded:
             self._metrics.count("values_not_utf8")
         received = channel.receive(name, fields)
+        if isinstance(received, HttpResponse):
+            return received
         if proof := wire.header(HEADER):
             return await self._synthetic(channel, name, wire, received, proof)
         if isinstance(received, Inbound):
@@ -234,7 +237,7 @@ class Webhooks:
         return channel.answer(name, self._dispatcher.busy(channel, inbound))
 
     async def _unreadable(self, channel: Channel, name: str, endpoint: Endpoint, wire: RawRequest) -> HttpResponse:
-        if endpoint.kind == "ussd":
+        if endpoint.kind in CALL_KINDS:
             self._metrics.count("ussd_requests_unparsed")
             return channel.answer(name, self._not_working(channel, endpoint, wire))
         if endpoint.kind == "notice":
@@ -258,9 +261,8 @@ class Webhooks:
 
     def _not_working(self, channel: Channel, endpoint: Endpoint, wire: RawRequest) -> Reply:
         code, link = _code_and_link(channel, endpoint, wire)
-        return replace(
-            self._dispatcher.not_working(channel, code.encode("utf-8", "replace") or _raw_words(wire)), link=link
-        )
+        dialled = code.encode("utf-8", "replace") or _raw_words(wire)
+        return replace(self._dispatcher.not_working(channel, endpoint.call_kind, dialled), link=link)
 
 
 class ForgedRequest(Exception):

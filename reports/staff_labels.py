@@ -54,6 +54,7 @@ REPORTERS: Final[Mapping[str, str]] = {
 CHANNELS: Final[Mapping[str, str]] = {
     "ussd": "USSD (dialled a code)",
     "sms": "SMS (text messages)",
+    "voice": "Call, by the keys of a telephone",
     "simulator": "Phone page in a browser",
     "staff": "Told to staff, by telephone or in person",
 }

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "hotline": 'Test a hotline, or send reports again to one that had answered "gone".',
     "init": "Write settings, secrets and keys for one country into the new or empty FOLDER.",
     "keys": "Create, list and rotate keys and secrets.",
+    "prompts": "List the recordings for calls: needed, there, and no longer used.",
     "locales": "Check the translations of the screens, print them for reviewers, and enter what those have signed.",
     "message": "Leave a message from a hotline for a reporter, who reads it under My report.",
     "migrate": "Bring the database to the schema of this release; create it if there is none.",

@@ -119,7 +119,7 @@ def _reply_text(spot: StateNode, way: Transition) -> str:
 
 def _edge_label(screen: Screen, replies: dict[str, set[str]], seen_by: set[str]) -> str:
     channels = set().union(*replies.values())
-    channel_suffix = f" {channels.pop().upper()}" if len(channels) < len(seen_by) else ""
+    channel_suffix = f" {'/'.join(sorted(channels)).upper()}" if len(channels) < len(seen_by) else ""
     keys = {choice.key for choice in screen.choices}
     if len(keys) > 2 and keys <= set(replies):
         return f"any{channel_suffix}"

@@ -69,7 +69,7 @@ class Actions:
             history = await self._sessions.count_report(request.sender.key)
             record = replace(record, repeat_of=history.count, earlier=history.reports) if history else record
         content = report_input(request, record, self._flow_version)
-        with_code = request.kind == "ussd"
+        with_code = request.is_call
         sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
         hotlines = tuple(recipient.hotline for recipient in recipients)
         just_sent = SentReport(sent_report.report_id, hotlines, content.with_number)

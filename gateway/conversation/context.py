@@ -28,7 +28,7 @@ from reports.delivery import IMMEDIATE_ROLES
 from reports.facts import Completeness, GivenAnswer, derive_facts
 from reports.narrative import UnaskedText
 from reports.routing import Recipient, avoided_hotlines, find_route, incomplete_hotline
-from runtime.telephony import ChannelKind
+from runtime.telephony import CALL_KINDS, ChannelKind
 
 # Facts, fields and lists that follow from the route of the report.
 ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})
@@ -292,8 +292,13 @@ class TurnRequest(Struct, frozen=True):
 
     @property
     def kind(self) -> ChannelKind:
-        """Return "ussd" or "sms"."""
+        """Return "ussd", "sms" or "voice"."""
         return self.inbound.kind
+
+    @property
+    def is_call(self) -> bool:
+        """Return whether it belongs to a call, which ends, and not to texts, which stay on the phone."""
+        return self.inbound.kind in CALL_KINDS
 
     @property
     def code(self) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
 
-from flows.catalogues import Catalogue
+from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from flows.dependencies import inputs_of, screens_reading
 from flows.model import FlowBook, LayoutCache
 from flows.pagination import ScreenLimit, alphabet
@@ -20,7 +20,8 @@ from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, common
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.sms import OnCallReply
-from gateway.messaging.model import Channel, Inbound, ProviderEvent, Reply
+from gateway.conversation.spoken_texts import spoken_texts
+from gateway.messaging.model import Channel, Inbound, ProviderEvent, Reply, VoiceChannel
 from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
 from gateway.sms import EarlyReceipts, OptOuts, SmsInbox, SmsOutbox, idempotency_key
@@ -31,12 +32,13 @@ from reports.countries.country import Countries, Country, normalize_code
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
 from runtime import tracing
-from runtime.telephony import CHANNEL_KINDS, ChannelKind
+from runtime.telephony import CALL_KINDS, CHANNEL_KINDS, ChannelKind
 
 T = TypeVar("T")
 
 MISSED_CALLS_A_MINUTE = 30  # that one process answers by SMS: each SMS costs, and numbers of callers can be forged
 NOTHING_SAID = Reply("", expects_reply=True)
+TEXT_KINDS: tuple[ChannelKind, ...] = tuple(kind for kind in CHANNEL_KINDS if kind != "voice")
 
 
 class Dispatcher:
@@ -47,6 +49,7 @@ class Dispatcher:
         *,
         countries: Countries,
         languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by ISO code
+        voices: Mapping[str, VoiceChannel],  # the channels that speak, by name
         conversation: ConversationHandler,
         book: FlowBook,
         live: frozenset[str],
@@ -67,6 +70,8 @@ class Dispatcher:
         self._live = live
         self._drill = drill
         self._languages = languages
+        self._voices = voices
+        self._book = book
         self.renew(countries)
         self._database = database
         self._optouts = optouts
@@ -82,13 +87,33 @@ class Dispatcher:
 
     def renew(self, countries: Countries) -> None:
         """Replace the country data after a reload; numbers may have been withdrawn."""
-        contexts = {country.iso: _contexts(country, self._languages[country.iso]) for country in countries}
+        contexts = {
+            (country.iso, voice): self._contexts_of(country, voice)
+            for country in countries
+            for voice in ("", *self._voices)
+        }
         layouts = {
-            (iso, kind): self._common_layouts(by_language, kind)
-            for iso, by_language in contexts.items()
-            for kind in CHANNEL_KINDS
+            (iso, kind, voice): self._common_layouts(by_language, kind)
+            for (iso, voice), by_language in contexts.items()
+            for kind in (("voice",) if voice else TEXT_KINDS)
         }
         self._contexts, self._common, self.countries = contexts, layouts, countries
+
+    def _contexts_of(self, country: Country, voice: str) -> dict[str, CountryContext]:
+        """Return the contexts of a country by language; for a voice channel only of languages that it can speak.
+
+        A text that is read out by a voice of another language is not understood. English can always be spoken.
+        """
+        languages = self._languages[country.iso]
+        if not voice:
+            return _contexts(country, languages)
+        channel = self._voices[voice]
+        spoken = [
+            catalogue
+            for catalogue, context in zip(languages, _contexts(country, languages).values(), strict=True)
+            if channel.can_say(catalogue.tag, spoken_texts(self._book, context))
+        ]
+        return _contexts(country, spoken or [ENGLISH_CATALOGUE])
 
     async def take(self, channel: Channel, inbound: Inbound) -> Reply:
         """Handle an inbound message and return the reply.
@@ -102,7 +127,7 @@ class Dispatcher:
     async def _take(self, channel: Channel, inbound: Inbound) -> Reply:
         request = self._caller(channel, inbound)
         tracing.annotate(country=request.country.iso)
-        if inbound.kind == "ussd":
+        if inbound.kind in CALL_KINDS:
             return await self._conversation.take(request)
         if not request.sender.answerable:
             self._count("sms_unparsed")
@@ -136,7 +161,7 @@ class Dispatcher:
         Raises NotStored if an opt-out could not be stored. Everything else in an event is optional, so a failure to
         store it is ignored.
         """
-        country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
+        country = self.country(notice.kind if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
             await self._store(self._opt_out, sender)
@@ -213,14 +238,14 @@ class Dispatcher:
         except DatabaseUnavailable:
             raise NotStored from None
 
-    def not_working(self, channel: Channel, raw: bytes) -> Reply:
-        """Return the emergency numbers for a USSD request that could not be read.
+    def not_working(self, channel: Channel, kind: ChannelKind, raw: bytes) -> Reply:
+        """Return the emergency numbers for a request of a call that could not be read.
 
         The numbers are those of the country whose service code occurs in `raw`; without one, none are shown unless
         there is only one country.
         """
-        code = dialled(self.countries, raw)
-        request = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
+        code = dialled(self.countries, kind, raw)
+        request = self._caller(channel, Inbound(kind, channel.name, sender="", code=code, text=""))
         is_country_known = code or len(self.countries.all) == 1
         return _addressed(self._conversation.not_working(request, numbers=bool(is_country_known)))
 
@@ -237,7 +262,11 @@ class Dispatcher:
         sender = normalise(inbound.sender, country.iso)
         words_before_send = _waits_for_words(country, inbound)
         render_context = self.render_context(
-            country, inbound.kind, contactable=sender.valid, words_before_send=words_before_send
+            country,
+            inbound.kind,
+            contactable=sender.valid,
+            words_before_send=words_before_send,
+            voice=channel.name if channel.name in self._voices else "",
         )
         limit = ScreenLimit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._blocking.is_crowded
@@ -246,18 +275,18 @@ class Dispatcher:
         )
 
     def render_context(
-        self, country: Country, kind: ChannelKind, *, contactable: bool, words_before_send: bool
+        self, country: Country, kind: ChannelKind, *, contactable: bool, words_before_send: bool, voice: str = ""
     ) -> RenderContext:
-        """Return what the screens of a reporter in this country may show."""
+        """Return what the screens of a reporter in this country may show. `voice`: the channel that speaks them."""
         return RenderContext(
-            self._contexts[country.iso],
+            self._contexts[country.iso, voice],
             kind,
             contactable,
             self._live,
             self._drill,
             words_before_send,
             route_screens=self._routed,
-            layout_caches=self._common[country.iso, kind],
+            layout_caches=self._common[country.iso, kind, voice],
         )
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:
@@ -320,11 +349,11 @@ def _waits_for_words(country: Country, inbound: Inbound) -> bool:
 
 def _addressed(turn: Reply, link: str = "") -> Reply:
     """Return the reply with its alphabet and its link, which a channel cannot know."""
-    return Reply(turn.text, turn.expects_reply, ucs2=alphabet(turn.text) == "ucs2", link=link)
+    return replace(turn, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 
-def dialled(countries: Countries, raw: bytes) -> str:
+def dialled(countries: Countries, kind: ChannelKind, raw: bytes) -> str:
     """Return a service code that occurs in a request body, plain or percent-encoded; "" if none does."""
     text = unquote_to_bytes(raw)
-    codes = (code.code for country in countries for code in country.codes if code.channel == "ussd")
+    codes = (code.code for country in countries for code in country.codes if code.channel == kind)
     return next((code for code in codes if code.encode() in text), "")

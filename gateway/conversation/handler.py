@@ -210,7 +210,7 @@ class ConversationHandler:
                 return await self._repeated_answer(request, record, kind)
             if loaded.is_known:  # an SMS from before the last turn; it was answered then
                 return Reply("", expects_reply=True)
-            if isinstance(kind, turns.NextReply) and request.kind == "ussd":  # an SMS may ask for another screen
+            if isinstance(kind, turns.NextReply) and request.is_call:  # an SMS may ask for another screen
                 self._shed_load(request, record)
             drafts = unpack_drafts(loaded.drafts)
             request = replace(request, wrong_pairs=loaded.wrong_pairs) if loaded.wrong_pairs else request
@@ -220,7 +220,7 @@ class ConversationHandler:
             self._rate_limit(request, loaded.reads, result.record)
             try:
                 if await self._save(request, keys, loaded, (record, result)):
-                    if request.kind == "ussd" and not inbound.synthetic and _has_ended(record, result.record):
+                    if request.is_call and not inbound.synthetic and _has_ended(record, result.record):
                         self._note_end()
                     return result.record.answer
             except RedisUnavailable:

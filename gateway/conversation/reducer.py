@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from flows import engine
 from flows.model import FlowBook, FlowState, UnpromptedText
 from flows.pagination import is_free_text
+from flows.renderer import overlay_of
 from gateway.conversation.actions import Actions
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
@@ -33,7 +34,7 @@ from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
-HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms"}
+HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
 CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
 
 
@@ -89,8 +90,9 @@ class Reducer:
 
         `state`: determines the language.
         """
-        screen_context = request.render_context(state or FlowState(HOME[request.kind]))
-        return Reply(engine.render_notice(self.book, screen, screen_context, request.limit).text, expects_reply=False)
+        state = state or FlowState(HOME[request.kind])
+        notice = engine.render_notice(self.book, screen, request.render_context(state), request.limit)
+        return _in_language(request, state, Reply(notice.text, expects_reply=False))
 
     def begin(
         self, request: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
@@ -181,7 +183,7 @@ class Reducer:
         Many callers pressed Send at one moment, and a few seconds later there is a free thread. A second failure in a
         row means that there is none: then the reporter must get the emergency numbers.
         """
-        if request.kind != "ussd" or is_open(record) or not record.answer.expects_reply:
+        if not request.is_call or is_open(record) or not record.answer.expects_reply:
             return None
         answer = await self._show(request, record, sorry=True)
         if answer == record.answer:
@@ -311,7 +313,8 @@ class Reducer:
         self, request: TurnRequest, record: Record, render_context: RenderContext, *, sorry: bool = False
     ) -> Reply:
         rendered = engine.render(self.book, record.state, render_context(record.state), request.limit, sorry=sorry)
-        return Reply(rendered.text, rendered.expects_reply)
+        is_typed = self.book.screen(record.state.screen).typed is not None and not overlay_of(self.book, record.state)
+        return _in_language(request, record.state, Reply(rendered.text, rendered.expects_reply), is_typed=is_typed)
 
     async def _render_context(self, request: TurnRequest, record: Record) -> RenderContext:
         """Return the render context with what only this session knows: its code and PIN, the state of its report."""
@@ -335,9 +338,7 @@ class Reducer:
         A report in danger stays scheduled. By SMS there is no reply: the phone would make a sound.
         """
         goodbye = (
-            self.notice(request, "home.goodbye", record.state)
-            if request.kind == "ussd"
-            else Reply("", expects_reply=False)
+            self.notice(request, "home.goodbye", record.state) if request.is_call else Reply("", expects_reply=False)
         )
         return StepResult(await self._ended(replace(record, answer=goodbye, at=request.now), request.kind))
 
@@ -375,7 +376,7 @@ class Reducer:
     def begin_report(self, request: TurnRequest, record: Record) -> ReportRef:
         """Begin a report whose id follows from this session, so that a repeat begins the same report."""
         i = request.inbound
-        conversation = (i.session, record.seed) if request.kind == "ussd" else (record.last.turn_id,)
+        conversation = (i.session, record.seed) if request.is_call else (record.last.turn_id,)
         origin = (i.channel, i.code, *conversation, request.sender.key, str(record.reports))
         return self._submitter.begin(request.now, *origin, is_replayable=i.path and is_unguessable(i.session))
 
@@ -415,6 +416,13 @@ class Reducer:
         return replace(after_event(report, SubmissionEvent.CANCEL), min_priority=min_priority)
 
 
+def _in_language(request: TurnRequest, state: FlowState, reply: Reply, *, is_typed: bool = False) -> Reply:
+    """Return the reply with what a channel that speaks has to know about its screen; elsewhere unchanged."""
+    if request.kind != "voice":
+        return reply
+    return replace(reply, language=request.render_context.country_context(state).language.tag, is_typed=is_typed)
+
+
 def code_seen(record: Record) -> Record:
     """Return the record once the reporter has replied to the screen with code and PIN.
 
@@ -439,4 +447,4 @@ def _seed(request: TurnRequest) -> str:
 
     A path is replayed from the provider's session id alone; elsewhere an id may be used again for another person.
     """
-    return secrets.token_hex(16) if request.kind == "ussd" and not request.inbound.path else ""
+    return secrets.token_hex(16) if request.is_call and not request.inbound.path else ""

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.messaging.model import Inbound
 from gateway.sessions.record import LastTurn
+from runtime.telephony import CALL_KINDS
 
 MOST_PARTS = 100  # of a path that is replayed from the start; no session of 180 s has more
 LEAST_KINDS, LEAST_LETTERS = 8, 4  # different characters, and letters, in an id; 32 hex digits have about 14, 12
@@ -79,7 +80,7 @@ def classify(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") 
 
     `last` is None if the session is not known; `code` is the country's service code, used if the provider names none.
     """
-    if last is not None and last.turn_id == key:
+    if last is not None and (last.turn_id == key or inbound.repeats):
         return Duplicate()
     if inbound.path:
         dialled = inbound.code or code
@@ -129,10 +130,12 @@ def is_dial(inbound: Inbound, code: str = "") -> bool:
 
 
 def begins_call(inbound: Inbound) -> bool:
-    """Return whether this is the first request of a USSD call."""
-    if inbound.kind != "ussd":
+    """Return whether this is the first request of a call."""
+    if inbound.kind not in CALL_KINDS:
         return False
-    return inbound.event == "new" or (inbound.path and not inbound.text.strip()) or is_dial(inbound)
+    if inbound.event == "new" or inbound.kind == "voice":
+        return inbound.event == "new"
+    return (inbound.path and not inbound.text.strip()) or is_dial(inbound)
 
 
 def forms(code: str) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct, field
@@ -94,6 +94,7 @@ class Inbound(Struct, frozen=True):
     path: bool = False  # the provider sends the whole path each time (Africa's Talking)
     id: str = ""  # the provider's message id (SMS) or its number of the turn (USSD); "" if absent
     sent_at: int | None = None  # the provider's own time, Unix seconds; used only to detect stale messages
+    repeats: bool = False  # the caller asks to hear the last screen again
     word: CarrierWord | Literal[""] = ""  # a carrier's word in any language, if the provider recognised one
     media: tuple[tuple[str, str], ...] = ()  # content type and address of each attachment; never downloaded
     network: str = ""
@@ -117,6 +118,7 @@ class ProviderEvent(Struct, frozen=True):
     status: DeliveryReportStatus = ""
     ours: str = ""  # our own id of that SMS, if the provider returns it
     opted_out: bool = False  # delivery failed because the number has opted out
+    kind: ChannelKind = "ussd"  # of a session that ended
 
 
 class Reply(Struct, frozen=True):
@@ -125,6 +127,8 @@ class Reply(Struct, frozen=True):
     text: str
     expects_reply: bool
     ucs2: bool = False  # contains a character outside GSM-7
+    language: str = ""  # of the text; only for a channel that speaks
+    is_typed: bool = False  # the screen takes several digits; only for a channel that speaks
     link: str = ""  # `link` of the inbound message that it answers
 
 
@@ -140,12 +144,18 @@ class HttpResponse(Struct, frozen=True):
 class Endpoint(Struct, frozen=True):
     """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
-    # Decides how an unreadable body is handled: "ussd" shows a notice, "sms" is stored for staff, "notice" is counted.
+    # Decides how an unreadable body is handled: "ussd" and "voice" show or speak a notice, "sms" is stored for staff,
+    # "notice" is counted.
     kind: ChannelKind | Literal["notice"]
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
     most_bytes: int = 256 * 1024  # of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
     headers: Mapping[str, str] = field(default_factory=dict)  # for an endpoint that reads "text": header → field
+
+    @property
+    def call_kind(self) -> ChannelKind:
+        """Return the kind of the codes that are dialled to reach this endpoint."""
+        return "voice" if self.kind == "voice" else "ussd"
 
 
 class Channel(Protocol):
@@ -176,8 +186,8 @@ class Channel(Protocol):
         """
         ...
 
-    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
-        """Convert a request to a message.
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
+        """Convert a request to a message; or return the answer to a request that holds none yet.
 
         Raises UnreadableRequest if an identifying field is missing or has two values.
         """
@@ -192,4 +202,12 @@ class Channel(Protocol):
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Convert a reply to the response; None for no reply."""
+        ...
+
+
+class VoiceChannel(Channel, Protocol):
+    """A channel that speaks its screens and takes the keys of a telephone."""
+
+    def can_say(self, language: str, texts: Collection[str]) -> bool:
+        """Return whether it can speak all these texts in this language."""
         ...

@@ -223,6 +223,8 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     repeat_of: int | None
     media: Media
     earlier: tuple[SentReport, ...] = ()  # a session of an earlier release has none
+    answer_language: str = ""
+    answer_is_typed: bool = False
 
 
 _write: Final = Encoder().encode
@@ -234,7 +236,8 @@ def pack_record(r: Record) -> bytes:
     """Encode a record for `Sessions.keep`."""
     answer = r.answer.text, r.answer.expects_reply
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
-    return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields))
+    spoken = r.answer.language, r.answer.is_typed
+    return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken))
 
 
 def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
@@ -257,7 +260,9 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         stored.media,
         stored.earlier,
     )
-    return Record(state, stored.last, Reply(*stored.answer), stored.at, stored.report, *later_fields)
+    text, expects_reply = stored.answer
+    answer = Reply(text, expects_reply, language=stored.answer_language, is_typed=stored.answer_is_typed)
+    return Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

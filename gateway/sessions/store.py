@@ -33,7 +33,7 @@ BLIND_SECONDS = 60  # where a dial cannot be told from a reply, the next call co
 LEAST_SECONDS = 60
 SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
 # How long a draft may be continued; its key exists at least that long.
-DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "sms": session_keys.LEAST_SECONDS}
+DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "sms": session_keys.LEAST_SECONDS}
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
 COUNTED_DAY_SECONDS = 9 * 86400  # the day itself, and a week during which the database may be unavailable

@@ -36,6 +36,7 @@ log = structlog.get_logger()
 
 INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {
     "ussd": 120,
+    "voice": 120,
     "sms": 600,
 }  # after the last answer; typing an SMS can take that long
 UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the last SMS; then a hotline gets words that were never confirmed

@@ -348,6 +348,16 @@ def draft_languages_field() -> Any:
     )
 
 
+def prompts_folder_field() -> Any:
+    """Return the field of the folder of recordings."""
+    return env(
+        "TOKAUT_PROMPTS",
+        existing_folder,
+        default=None,
+        meaning="folder of the recordings that calls play, as `tokaut prompts` lists them (default: none)",
+    )
+
+
 def country_folder_field() -> Any:
     """Return the field of the folder of country files."""
     return env(

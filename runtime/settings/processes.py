@@ -24,6 +24,7 @@ from runtime.settings.parsers import (
     countries_field,
     country_folder_field,
     draft_languages_field,
+    prompts_folder_field,
     public_url_field,
 )
 
@@ -310,7 +311,7 @@ class CommonSettings(RedisSettings):
     channels: tuple[str, ...] = env(
         "CHANNELS",
         parsers.names,
-        demo="simulator,africastalking,twilio,kannel,ussd",
+        demo="simulator,africastalking,twilio,twilio_voice,kannel,ussd",
         live=_no_simulator,
         meaning="name the channels to open, with commas; each is a file of gateway/channels",
     )
@@ -361,6 +362,13 @@ class PepperSettings(WebKeySettings):
 
 
 @from_environment
+class PromptSettings:
+    """The folder of the recordings for calls."""
+
+    prompts: Path | None = prompts_folder_field()
+
+
+@from_environment
 class WebSecrets(PepperSettings):
     """The settings of web alone. Its secrets open no report, but can open the sessions of the last hour."""
 
@@ -380,6 +388,7 @@ class WebSecrets(PepperSettings):
         make=parsers.MAKE_KEY_HINT,
         meaning="codes, PINs, mailboxes, spool and waiting SMS; no key is dropped while a record names it",
     )
+    prompts: Path | None = prompts_folder_field()
     demo_hotline: str | None = env(
         "TOKAUT_DEMO_HOTLINE",
         parsers.matching(r"http://127\.0\.0\.1:[0-9]{1,5}", "only `tokaut demo` sets it, to http://127.0.0.1:port"),

@@ -16,7 +16,7 @@ from flows.model import FlowBook, FlowState, Option, ScreenContext
 from flows.pagination import ScreenLimit
 
 NOON = 1_795_000_000
-LIMITS = {"ussd": ScreenLimit(160, 70, 4), "sms": ScreenLimit(160, 70, 0)}
+LIMITS = {"ussd": ScreenLimit(160, 70, 4), "sms": ScreenLimit(160, 70, 0), "voice": ScreenLimit(160, 160, 0)}
 FIELDS = {
     "emergency": "police 111",
     "law_specific": "Sexual pictures of children are against the law here.",

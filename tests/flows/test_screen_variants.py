@@ -60,7 +60,7 @@ def test_each_form_stands_once_and_what_does_not_hold_here_is_left_out() -> None
 
 def test_what_a_phone_cannot_come_to_is_left_out() -> None:
     vanuatu = COUNTRIES["VU"]
-    ussd, sms = (
+    ussd, sms, voice = (
         reachable_screens(book(), phone(book(), vanuatu, ENGLISH_CATALOGUE, channel, [ENGLISH_CATALOGUE]))
         for channel in CHANNEL_KINDS
     )
@@ -68,6 +68,8 @@ def test_what_a_phone_cannot_come_to_is_left_out() -> None:
     assert not {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} & ussd
     assert {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} <= sms
     assert "home.home" not in sms
+    assert {"home.home", "my.pin", "report.sent"} <= voice
+    assert not {"home.home_sms", "more.narrative", "my.write"} & voice, "a screen that takes words"
 
 
 def test_every_screen_is_looked_at_somewhere() -> None:

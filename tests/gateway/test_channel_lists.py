@@ -15,6 +15,7 @@ from tests.bad_inputs import test_all_doors as all_doors
 from tests.faults.fuzz import webhooks as fuzz
 from tests.safeguarding import test_second_person as second_person
 from tests.safeguarding import test_two_people as two_people
+from tests.safeguarding import test_voice as voice
 from tests.safeguarding import walks
 from tests.transcripts import test_transcripts as transcripts
 
@@ -27,17 +28,23 @@ CHANNELS: dict[str, Any] = {
 ALL = set(CHANNELS)
 USSD = {name for name, channel in CHANNELS.items() if "ussd" in channel.limits}
 SMS = {name for name, channel in CHANNELS.items() if "sms" in channel.limits}
+VOICE = {name for name, channel in CHANNELS.items() if "voice" in channel.limits}
 TOKEN = {name for name, channel in CHANNELS.items() if channel.token}
 SIMULATOR = {name for name, channel in CHANNELS.items() if channel.is_simulator}
 
 LISTS = {
-    "two people call from one phone": ({name.partition(",")[0] for name in two_people.CALLS}, USSD - SIMULATOR),
+    "two people call from one phone": (
+        {name.partition(",")[0] for name in two_people.CALLS},
+        (USSD | VOICE) - SIMULATOR,
+    ),
     "two people text from one phone": (set(two_people.TEXTS), SMS - SIMULATOR),
     "the second person calls": ({ussd for ussd, _ in second_person.CHANNELS}, USSD - SIMULATOR),
     # Texts over Twilio are tried by test_two_people.
     "the second person texts": ({sms for _, sms in second_person.CHANNELS}, SMS - {"twilio"}),
     "walks": (set(walks.CHANNELS), USSD),
     "transcripts of calls": (set(transcripts.USSD_CHANNELS), USSD),
+    "transcripts of spoken calls": (set(transcripts.VOICE_CHANNELS), VOICE),
+    "stories of spoken calls": (set(voice.CHANNELS), VOICE),
     "transcripts of texts": (set(transcripts.SMS_CHANNELS), SMS),
     "phone numbers of the transcripts": (set(transcripts.DIGITS), ALL),
     "endpoints of the fuzzer": (

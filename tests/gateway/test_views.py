@@ -198,9 +198,16 @@ def test_flask_lists_every_webhook_of_every_channel(app: App) -> None:
         for channel in app.parts.webhooks.channels.values()
         for name in channel.endpoints
     ]
-    assert set(app.parts.webhooks.channels) == {"africastalking", "kannel", "simulator", "twilio", "ussd"}
+    assert set(app.parts.webhooks.channels) == {
+        "africastalking",
+        "kannel",
+        "simulator",
+        "twilio",
+        "twilio_voice",
+        "ussd",
+    }
     assert set(webhooks) <= listed
-    assert len(webhooks) == len(set(webhooks)) == 12
+    assert len(webhooks) == len(set(webhooks)) == 15
 
 
 def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(

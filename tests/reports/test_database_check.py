@@ -49,7 +49,7 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("complete", "mode", "test"),
         ("complete", "completeness", "half"),
         ("complete", "completeness", "incomplete"),
-        ("complete", "channel", "voice"),
+        ("complete", "channel", "fax"),
         ("complete", "country", "vu"),
         ("complete", "report_id", "7f3a2c"),
         ("complete", "revision", 0),

@@ -101,6 +101,10 @@ def kannel(kind: type[KannelUssd]) -> Callable[[App, str, random.Random], Any]:
     return lambda app, phone, _: kind(f"/hooks/kannel/{app.plan.secrets.kannel}/ussd", phone, CODE, http=app.http)
 
 
+def spoken(channel: str) -> Callable[[App, str, random.Random], Any]:
+    return lambda app, phone, _: app.ussd(phone, channel)
+
+
 CALLS: dict[str, Callable[[App, str, random.Random], Any]] = {
     "africastalking": path(AfricasTalking),
     "africastalking, code as text": path(CodeAsText),
@@ -108,6 +112,7 @@ CALLS: dict[str, Callable[[App, str, random.Random], Any]] = {
     "ussd, no event, code as text": neutral(NoEvent),
     "kannel": kannel(KannelUssd),
     "kannel, no operation": kannel(NoOperation),
+    "twilio_voice": spoken("twilio_voice"),
     "kannel, nothing but text": lambda app, phone, chance: Blind(app, phone, chance.choice(DIALS)),
 }
 

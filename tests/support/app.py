@@ -36,7 +36,9 @@ from tests.support import blocked
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
+from tests.support.twilio import Account
 from tests.support.unhurried import unhurried
+from tests.support.voice_calls import TwilioCall
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 NOWHERE = StackAddresses(1, 2, 3)  # never called, because no worker runs
@@ -98,9 +100,12 @@ class App:
 
     def ussd(
         self, phone: str, channel: str = "simulator", code: str = VANUATU
-    ) -> AfricasTalking | KannelUssd | Neutral:
-        """Return a phone that dials `code`."""
+    ) -> AfricasTalking | KannelUssd | Neutral | TwilioCall:
+        """Return a phone that dials `code`; over a channel that speaks, a number of its own."""
         secrets = self.plan.secrets
+        if channel == "twilio_voice":
+            account = Account(secrets.twilio_account, secrets.twilio)
+            return TwilioCall("", account, phone, public=self.plan.settings["PUBLIC_URL"], http=self.http)
         if channel == "kannel":
             return KannelUssd(f"/hooks/kannel/{secrets.kannel}/ussd", phone, code, http=self.http)
         if channel == "africastalking":

@@ -28,6 +28,7 @@ from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
 from tests.support.provider import Provider
 from tests.support.twilio import Account, TwilioApi
+from tests.support.voice_calls import TwilioCall
 from tests.support.wait import until
 from tokaut.local_stack import startup, valkey
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
@@ -196,8 +197,10 @@ class Town:
 
     def ussd_phone(
         self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
-    ) -> AfricasTalking | KannelUssd | Neutral:
-        """Return a phone that dials over a channel."""
+    ) -> AfricasTalking | KannelUssd | Neutral | TwilioCall:
+        """Return a phone that dials over a channel; over one that speaks, a number of its own."""
+        if channel == "twilio_voice":
+            return TwilioCall(self.web, self.account, phone)
         if channel == "africastalking":
             return AfricasTalking(self.web, self.token(channel), phone, code)
         if channel == "kannel":

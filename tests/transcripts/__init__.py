@@ -1,4 +1,6 @@
-"""Whole conversations as the person sees the phone: `ussd/*.txt` and `sms/*.txt`, read by script.py beside them.
+"""Whole conversations as the person sees or hears the phone: `ussd/*.txt`, `sms/*.txt`, `voice/*.txt`.
+
+script.py beside them reads them:
 
     phone +6785550101          whose phone it is (this one, unless said)
     code *111*163#             what is dialled, or texted to (Vanuatu's, unless said)
@@ -6,6 +8,7 @@
     type 1                     the next reply in the session ("…" in quotes where blanks matter)
     text REPORT                an SMS; nothing below it: no reply came
     again                      the same request once more: the same answer, byte for byte
+    wait                       no key is pressed until the screen is spoken again, or the call ends
     hang up                    the line drops; the next thing is a new dial
     line gone                  the network's own event says that the session has ended
     hotline vu-pikinini gets report.created

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-VERBS = ("dial", "type", "text", "again", "hang up", "line gone", "hotline", "staff", "closes", "phone", "code")
-DEFAULT_CODE = {"ussd": "*111*163#", "sms": "163"}
+VERBS = ("dial", "type", "text", "again", "hang up", "wait", "line gone", "hotline", "staff", "closes", "phone", "code")
+DEFAULT_CODE = {"ussd": "*111*163#", "sms": "163", "voice": "+6785550100"}
 
 
 @dataclass

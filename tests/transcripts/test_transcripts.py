@@ -22,9 +22,18 @@ from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
 FOLDER = Path(__file__).parent
 USSD_CHANNELS = ("africastalking", "ussd", "simulator", "kannel")
 SMS_CHANNELS = ("africastalking", "simulator", "kannel", "twilio")
-DIGITS = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4", "twilio": "5"}  # of the phone numbers
+VOICE_CHANNELS = ("twilio_voice",)
+DIGITS = {
+    "africastalking": "1",
+    "ussd": "2",
+    "simulator": "3",
+    "kannel": "4",
+    "twilio": "5",
+    "twilio_voice": "6",
+}  # of the phone numbers
 USSD = sorted((FOLDER / "ussd").glob("*.txt"))
 SMS = sorted((FOLDER / "sms").glob("*.txt"))
+VOICE = sorted((FOLDER / "voice").glob("*.txt"))
 RECORD = os.environ.get("RECORD_TRANSCRIPTS") == "1"  # writes what was seen into the files, to be read and committed
 
 pytestmark = pytest.mark.slow
@@ -42,7 +51,17 @@ def town() -> Iterator[Town]:
 @pytest.mark.parametrize("channel", USSD_CHANNELS)
 @pytest.mark.parametrize("path", USSD, ids=lambda path: path.stem)
 def test_ussd(town: Town, path: Path, channel: str) -> None:
-    story = Story(town, path, "ussd")
+    call(town, path, channel, "ussd")
+
+
+@pytest.mark.parametrize("channel", VOICE_CHANNELS)
+@pytest.mark.parametrize("path", VOICE, ids=lambda path: path.stem)
+def test_voice(town: Town, path: Path, channel: str) -> None:
+    call(town, path, channel, "voice")
+
+
+def call(town: Town, path: Path, channel: str, kind: str) -> None:
+    story = Story(town, path, kind)
     handset = town.ussd_phone(channel, story.phone(channel), story.code)
     for step in story.steps:
         if step.verb == "dial":
@@ -51,6 +70,8 @@ def test_ussd(town: Town, path: Path, channel: str) -> None:
             story.saw(step, handset.type(story.filled(step.said)))
         elif step.verb == "again":
             assert handset.again() == story.last, f"line {step.line}: the repeat was answered differently"
+        elif step.verb == "wait":
+            story.saw(step, handset.silence())
         elif step.verb == "line gone":
             handset.line_gone()
         elif step.verb == "hotline":
@@ -111,7 +132,7 @@ class Story:
         self.town = town
         self.path = path
         steps = read(path)
-        own = f"+6785550{500 + [*USSD, *SMS].index(path)}"
+        own = f"+6785550{500 + [*USSD, *SMS, *VOICE].index(path)}"
         self._phone = next((step.said for step in steps if step.verb == "phone"), own)
         self.code = next((step.said for step in steps if step.verb == "code"), DEFAULT_CODE[kind])
         self.steps = steps
@@ -221,7 +242,7 @@ class Story:
         return [f"{line['hotline']} {line['body']['type']}" for line in self._new()]
 
     def _write(self) -> None:
-        seen = {step.line: step.seen for step in self.steps if step.verb in ("dial", "type", "text")}
+        seen = {step.line: step.seen for step in self.steps if step.verb in ("dial", "type", "text", "wait")}
         lines = []
         for number, line in enumerate(self.path.read_text().splitlines(), 1):
             inside_seen = line.startswith("    ") and max((n for n in seen if n < number), default=0) > max(

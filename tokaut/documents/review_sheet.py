@@ -29,7 +29,7 @@ FLOW_TITLES = {
     "tips_young": "Tips for young people",
     "tips_parents": "Tips for parents",
 }
-CHANNEL_LABELS = {"ussd": "dialled", "sms": "by text"}
+CHANNEL_LABELS = {"ussd": "dialled", "sms": "by text", "voice": "spoken"}
 RULES = (
     "Read it aloud, both of you. It is said to a child who may be afraid, on a small phone that others may see.",
     "Plain, warm and short. No blame, no fear, no promise. The right word for a child is not always the common one.",

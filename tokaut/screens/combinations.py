@@ -21,6 +21,7 @@ from gateway.conversation.context import ROUTED as ROUTED_FACTS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.reducer import HOME
 from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
+from gateway.messaging import speech
 from reports.countries.country import Country
 from reports.countries.referral import service_placeholders
 from runtime.telephony import CHANNEL_KINDS, ChannelKind
@@ -37,6 +38,7 @@ YES_NO = ("yes", "no")
 # Entry screens that belong to one channel only.
 CHANNEL_SCREENS: Mapping[ChannelKind, frozenset[str]] = {
     "ussd": frozenset({HOME["ussd"]}),
+    "voice": frozenset({HOME["voice"]}),
     "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, *OPENS.values(), NO_PICTURES, "home.how_to_delete"}),
 }
 SERVICE_FIELDS = ("service_name", "service_phone", "service_hours", "service_checked")
@@ -50,7 +52,10 @@ CONTEXT_DEPENDENCIES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(SERVICE_FIELDS, frozenset({"help_place", "help_service"})),
 }
 
-LIMITS: Mapping[ChannelKind, ScreenLimit] = {kind: ScreenLimit(*limit) for kind, limit in Channel.limits.items()}
+LIMITS: Mapping[ChannelKind, ScreenLimit] = {
+    **{kind: ScreenLimit(*limit) for kind, limit in Channel.limits.items()},
+    "voice": ScreenLimit(*speech.LIMIT),
+}
 # Facts that differ between phone lines: whether staff can call the number, and whether the network's card asks for
 # words before Send.
 LINE_FACTS: Mapping[str, tuple[FactPairs, ...]] = {
@@ -60,6 +65,10 @@ LINE_FACTS: Mapping[str, tuple[FactPairs, ...]] = {
         (("contactable", "no"), ("words_before_send", "no")),
     ),
     "sms": ((),),
+    "voice": (
+        (("contactable", "yes"), ("words_before_send", "no")),
+        (("contactable", "no"), ("words_before_send", "no")),
+    ),
 }
 
 
@@ -151,7 +160,8 @@ def _notices(book: FlowBook, channel: ChannelKind) -> Iterator[str]:
 
 def entry_screens(book: FlowBook, channel: ChannelKind) -> Iterator[str]:
     """Yield the screens of this channel at which a conversation begins or which the program shows by itself."""
-    of_other_channels = frozenset[str]().union(*(names for kind, names in CHANNEL_SCREENS.items() if kind != channel))
+    own = CHANNEL_SCREENS[channel]
+    of_other_channels = frozenset[str]().union(*CHANNEL_SCREENS.values()) - own
     yield from (
         screen.id
         for screen in book.screens.values()

@@ -79,7 +79,7 @@ class Caller:
             self._ask(request.raw(), f"{way.channel} {way.name}", alone=broken)
 
     def _said(self, way: Webhook, phone: str, text: str, path: list[str], turn: int) -> ReporterInput:
-        id_ = self._mark if way.opens == "ussd" else f"{self._mark}m{turn}"
+        id_ = self._mark if way.opens in ("ussd", "voice") else f"{self._mark}m{turn}"
         return ReporterInput(phone, text, id_, "*".join(path), turn + 1)
 
     def _ask(self, raw: bytes, what: str, *, alone: bool = False) -> Answer:

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
@@ -19,7 +20,7 @@ from gateway.messaging.parsing import read_form
 from runtime.settings import load_all_settings
 from tests.support.town import Town
 
-USSD_CODE, SMS_CODE = "*111*163#", "163"
+USSD_CODE, SMS_CODE, VOICE_NUMBER = "*111*163#", "163", "+6785550100"
 CALLED = "+6785550000"  # a number for missed calls
 FORM = "application/x-www-form-urlencoded"
 CHANNELS = tuple(sorted(one.name for one in pkgutil.iter_modules(gateway.channels.__path__)))
@@ -70,7 +71,7 @@ class Webhook:
 
     channel: str
     name: str
-    opens: str  # ussd, sms or notice
+    opens: str  # ussd, voice, sms or notice
     target: str
     write: Write
     seal: Seal  # signs it as the provider would
@@ -83,6 +84,8 @@ class Webhook:
         """Return the session's id as web knows it."""
         if self.opens == "sms":
             return ""
+        if self.channel == "twilio_voice":
+            return _sid(said, "CA")
         return str(said.number) if self.channel == "kannel" else said.id
 
 
@@ -206,12 +209,25 @@ def _twilio_status(target: str, said: ReporterInput) -> Request:
 
 
 def _twilio_missed_call(target: str, said: ReporterInput) -> Request:
-    about = {"AccountSid": ACCOUNT, "CallSid": "CA" + _sid(said)[2:], "CallStatus": "ringing"}
+    about = {"AccountSid": ACCOUNT, "CallSid": _sid(said, "CA"), "CallStatus": "ringing"}
     return _form(target, about | {"From": said.phone, "To": CALLED})
 
 
-def _sid(said: ReporterInput) -> str:
-    return "SM" + hashlib.md5(said.id.encode(), usedforsecurity=False).hexdigest()
+def _twilio_call(target: str, said: ReporterInput, status: str = "in-progress", **more: str) -> Request:
+    about = {"AccountSid": ACCOUNT, "CallSid": _sid(said, "CA"), "From": said.phone, "To": VOICE_NUMBER}
+    return _form(target, about | {"CallStatus": status} | more)
+
+
+def _twilio_keys(target: str, said: ReporterInput) -> Request:
+    return _twilio_call(f"{target}?typed=1", said, Digits=re.sub("[^0-9*#]", "", said.text)[:40])
+
+
+def _twilio_call_ended(target: str, said: ReporterInput) -> Request:
+    return _twilio_call(target, said, "completed")
+
+
+def _sid(said: ReporterInput, kind: str = "SM") -> str:
+    return kind + hashlib.md5(said.id.encode(), usedforsecurity=False).hexdigest()
 
 
 def _twilio_signs(public_url: str) -> Seal:
@@ -239,7 +255,7 @@ TOKENS: Mapping[str, str] = {
     "kannel": "KANNEL_TOKEN",
     "ussd": "USSD_TOKEN",
 }
-SIGNED: Mapping[str, Callable[[str], Seal]] = {"twilio": _twilio_signs}
+SIGNED: Mapping[str, Callable[[str], Seal]] = {"twilio": _twilio_signs, "twilio_voice": _twilio_signs}
 
 # A missing channel fails `test_every_channel_is_known_here`: random bytes alone would never pass authorization.
 WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
@@ -256,5 +272,8 @@ WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
     ("twilio", "sms"): (("sms", _twilio_sms),),
     ("twilio", "status"): (("notice", _twilio_status),),
     ("twilio", "missed-call"): (("notice", _twilio_missed_call),),
+    ("twilio_voice", "call"): (("voice", _twilio_call),),
+    ("twilio_voice", "keys"): (("voice", _twilio_keys),),
+    ("twilio_voice", "status"): (("notice", _twilio_call_ended),),
     ("ussd", ""): (("ussd", _neutral),),
 }

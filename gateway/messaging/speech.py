@@ -1,0 +1,238 @@
+"""Turn a screen into speech: recordings where there are, else words for the provider's own voice. Pure.
+
+A screen is the same as on a phone's display: lines of text, then one line for each key. A line is spoken after the
+other. Numbers of three digits and more are spoken digit by digit, as they are dialled; so are the keys.
+
+A language is recorded in fragments: each text of the flows between its fields, each value of a field, and the ten
+digits. A fragment's file is named after its text. So a text that changes no longer has a recording, and a number that
+is withdrawn is never heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from msgspec import Struct
+
+LIMIT = (160, 160, 0)  # of one screen, in septets or UTF-16 units: about 15 seconds
+PLAYS = 3  # a screen is spoken again after a silence, then the call ends
+SILENCE_SECONDS = 7  # after a screen, until it is spoken again
+SECOND_KEY_SECONDS = 2  # after a key that may be the first of two
+FIRST_KEYS = frozenset({"0", "9"})  # of `00` and `98`
+REPEAT = "*"
+DIGITS = tuple("0123456789")
+FILE = re.compile(r"([0-9a-f]{16})\.(mp3|wav)")
+TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+
+_KEY_LINE = re.compile(r"([0-9*]{1,2}) (?=\S)")
+_LONG_NUMBER = re.compile(r"\+?[0-9](?:[0-9 ]*[0-9])?")
+_MARKS = " \t.,:;?!()/|\"'-"
+_SPOKEN = re.compile(r"[^\W_]")
+_WORD_ENDS = re.compile(r"(?<=\w)(?!\w)|\Z")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Words(Struct, frozen=True):
+    """Words for the provider's voice."""
+
+    text: str
+
+
+class Recording(Struct, frozen=True):
+    """A recorded file: the part of its address after `/prompts/`."""
+
+    path: str
+
+
+class Pressed(Struct, frozen=True):
+    """The keys that a caller pressed. `waits_for_more`: a second key may follow."""
+
+    keys: str
+    waits_for_more: bool = False
+
+
+Utterance = tuple[Words | Recording, ...]
+
+
+class Recordings(Struct, frozen=True):
+    """The recorded fragments of all languages. `files`: language → fragment's id → name of the file."""
+
+    files: Mapping[str, Mapping[str, str]] = {}
+
+    @classmethod
+    def load(cls, folder: Path | None) -> Recordings:
+        """List the files of a folder: `<language>/<id>.mp3` or `.wav`; other files are ignored."""
+        if folder is None:
+            return cls()
+        languages = (entry for entry in folder.iterdir() if entry.is_dir() and TAG.fullmatch(entry.name))
+        return cls(
+            {
+                entry.name: {match[1]: match[0] for file in entry.iterdir() if (match := FILE.fullmatch(file.name))}
+                for entry in languages
+            }
+        )
+
+    def lacks(self, language: str, texts: Iterable[str]) -> tuple[str, ...]:
+        """Return the fragments of these texts that have no recording in a language, each once."""
+        known = self.files.get(language, {})
+        return tuple(text for text in fragments(texts) if fragment_id(text) not in known)
+
+    def find(self, language: str, text: str) -> Recording | None:
+        """Return the recording of a fragment, or None."""
+        name = self.files.get(language, {}).get(fragment_id(text))
+        return Recording(f"{language}/{name}") if name else None
+
+
+def fragment_id(text: str) -> str:
+    """Return the name of a fragment's file without its ending: 16 hexadecimal digits."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def fragments(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return what has to be recorded so that these texts can be spoken, each once, the digits first."""
+    found = dict.fromkeys(DIGITS)
+    for text in texts:
+        for line in text.split("\n"):
+            found |= dict.fromkeys(part for part in _parts(line) if not part.isdecimal())
+    return tuple(found)
+
+
+def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) -> Utterance:
+    """Return what is spoken for a screen.
+
+    `has_voice`: the provider has a voice of this language. Then it speaks everything: two voices in one sentence are
+    hard to understand. Otherwise it speaks only what nobody can have recorded, such as a message from staff.
+    """
+    lines = [line for line in _NOT_XML.sub("", text).split("\n") if _SPOKEN.search(line)]
+    if has_voice:
+        return (Words("\n".join(map(_read_out, lines))),) if lines else ()
+    return tuple(_merged(part for line in lines for part in _recorded(line, language, recordings)))
+
+
+def _read_out(line: str) -> str:
+    """Return a line as a voice has to read it: keys and long numbers digit by digit, a pause at its end."""
+    key, label = _split_key(line)
+    words = _LONG_NUMBER.sub(lambda number: _digit_by_digit(number[0]), label).replace(" / ", ", ")
+    if words[-1:] not in ".?!":
+        words += "."
+    return f"{_digit_by_digit(key, least=1)}. {words}" if key else words
+
+
+def _digit_by_digit(number: str, least: int = 3) -> str:
+    digits = number.replace(" ", "").removeprefix("+")
+    if len(digits) < least:
+        return number
+    return ", ".join(digits)
+
+
+def _split_key(line: str) -> tuple[str, str]:
+    match = _KEY_LINE.match(line)
+    return (match[1], line[match.end() :]) if match else ("", line)
+
+
+def _parts(line: str) -> Iterator[str]:
+    """Yield the fragments of a line, and each digit of a long number by itself."""
+    at = 0
+    for number in _LONG_NUMBER.finditer(line):
+        digits = number[0].replace(" ", "").removeprefix("+")
+        if len(digits) < 3:
+            continue
+        yield from _stripped(line[at : number.start()])
+        yield from digits
+        at = number.end()
+    yield from _stripped(line[at:])
+
+
+def _stripped(text: str) -> Iterator[str]:
+    words = " ".join(text.split()).strip(_MARKS)
+    if _SPOKEN.search(words):
+        yield words
+
+
+def _recorded(line: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
+    """Yield the recordings of a line; words for what has none."""
+    whole = _found(line, language, recordings)
+    if whole is not None:
+        yield from whole
+        return
+    key, label = _split_key(line)
+    for digit in key:
+        yield recordings.find(language, digit) or Words(digit)
+    for part in _parts(label):
+        yield from _found(part, language, recordings) or _digits_of(part, language, recordings)
+
+
+def _digits_of(text: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
+    """Yield what nobody can have recorded: its digits one by one, and its words for the provider's voice."""
+    for piece in re.findall(r"[0-9]|[^0-9]+", text):
+        yield from _found(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
+
+
+def _found(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:
+    """Return the fewest recordings that together say a text; None if there are none.
+
+    A sentence around a name was recorded in two parts, before and after it.
+    """
+
+    @cache
+    def rest(at: int) -> tuple[Recording, ...] | None:
+        while at < len(text) and text[at] in _MARKS:
+            at += 1
+        if at == len(text):
+            return ()
+        ends = sorted((match.start() for match in _WORD_ENDS.finditer(text, at + 1)), reverse=True)
+        ways = (
+            (first, *more)
+            for end in ends
+            if (first := recordings.find(language, text[at:end].rstrip(_MARKS))) and (more := rest(end)) is not None
+        )
+        return min(ways, key=len, default=None)
+
+    return rest(0)
+
+
+def _merged(parts: Iterable[Words | Recording]) -> Iterator[Words | Recording]:
+    """Join neighbouring words."""
+    words: list[str] = []
+    for part in parts:
+        if isinstance(part, Words):
+            words.append(part.text)
+            continue
+        if words:
+            yield Words(". ".join(words))
+            words = []
+        yield part
+    if words:
+        yield Words(". ".join(words))
+
+
+# The addresses to which the provider sends the next keys. They hold keys of menus alone, never a code or a PIN.
+
+
+def query(**values: str) -> str:
+    """Return the query of an address."""
+    return "?" + "&amp;".join(f"{name}={value}" for name, value in values.items()) if values else ""
+
+
+def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed | None:
+    """Return what a caller pressed, from the digits of a request and the query of its address.
+
+    A caller who stays silent leaves as by `00`. None for a query that no answer of ours holds.
+    """
+    if values == {"silent": ("1",)}:
+        return Pressed("00")
+    if values == {"typed": ("1",)}:
+        return Pressed(digits)
+    if not values:
+        return Pressed(digits, waits_for_more=digits in FIRST_KEYS)
+    first = "".join(values.get("first", ()))
+    return Pressed(first + digits) if first in FIRST_KEYS and len(values) == 1 else None
+
+
+def covers(recordings: Recordings, language: str, texts: Collection[str]) -> bool:
+    """Return whether a language has all the recordings that these texts need."""
+    return language in recordings.files and not recordings.lacks(language, texts)

@@ -1,0 +1,127 @@
+"""Calls by the keys of a telephone keep the rules of USSD calls."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from reports.store.schema import tables as t
+from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT, walk
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+CHANNELS = ("twilio_voice",)
+CODE = re.compile(r"Code ([0-9]{4} [0-9]{4})\nPIN ([0-9]{4})")
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_report(app: App, channel: str) -> None:
+    call = app.ussd("+6785550101", channel)
+    screens = walk(call, *TO_SENT)
+    assert screens[0].startswith("In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report\n2 Safety tips")
+    assert CODE.search(screens[-1])
+    kept = app.bodies()[0]
+    assert (kept.data["channel"], kept.data["category"], kept.data["danger"]) == ("voice", "luring", "soon")
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_dropped_call_in_danger_is_rescued_once(app: App, channel: str) -> None:
+    call = app.ussd("+6785550101", channel)
+    walk(call, *IN_DANGER[:4])
+    assert app.bodies() == []
+    call.line_gone()
+    call.line_gone()
+    app.pass_time(1)
+    [kept] = app.bodies()
+    assert (kept.data["completeness"], kept.data["channel"]) == ("incomplete", "voice")
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_caller_who_falls_silent_is_rescued(app: App, channel: str) -> None:
+    call = app.ussd("+6785550101", channel)
+    question = walk(call, *IN_DANGER[:4])[-1]
+    assert [call.silence().text, call.silence().text] == [question, question]
+    ended = call.silence()
+    assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
+    call.line_gone()
+    app.pass_time(1)
+    assert len(app.bodies()) == 1
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_code_and_pin_are_heard_until_another_key_is_pressed(app: App, channel: str) -> None:
+    call = app.ussd("+6785550101", channel)
+    sent = walk(call, *TO_SENT)[-1]
+    assert call.silence().text == sent
+    assert call.press("*").text == sent
+    assert call.again().text == sent
+    wrong = call.press("7").text
+    assert not CODE.search(wrong)
+    assert "PIN" not in wrong
+    assert call.press("*").text == wrong
+    for keys in ("0", "1", "*", "00"):
+        assert not CODE.search(call.press(keys).text)
+        if not call.verbs:
+            break
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_zero_goes_back_and_two_zeros_leave(app: App, channel: str) -> None:
+    call = app.ussd("+6785550101", channel)
+    home, danger, category, back = walk(call, "1", "2", "0")
+    assert (danger, back) == (danger, danger)
+    assert category.startswith("What happened?")
+    assert call.press("0").text == home
+    ended = call.press("00")
+    assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_my_report_by_code_and_pin(app: App, channel: str) -> None:
+    found = CODE.search(walk(app.ussd("+6785550101", channel), *TO_SENT)[-1])
+    assert found is not None
+    state = walk(app.ussd("+6785550102", channel), "My report", found[1].replace(" ", "") + "#", found[2])[-1]
+    assert "\n1 Messages (0)\n3 Contact\n4 Delete\n" in state
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_no_words_are_asked_for(app: App, channel: str) -> None:
+    """The keys of a telephone type no words, and a screen that asks for them would be a dead end."""
+    call = app.ussd("+6785550101", channel)
+    screens = walk(call, *TO_SENT, "Add more", "Answer questions", *["1"] * 12)
+    assert not [screen for screen in screens if "own words" in screen or "Type" in screen or "Write" in screen]
+    assert any(screen.startswith("Added. Staff will see it.") for screen in screens)
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_next_caller_hears_what_everybody_hears(app: App, channel: str) -> None:
+    tours = (TO_SEND, IN_DANGER, ("2", "1"), ("4",), ("My report", "48219303#", "7350#"), ())
+    fresh = [walk(app.ussd("+6785550102", channel), *tour) for tour in tours]
+    for first in (TO_SENT, (*IN_DANGER, "Send"), IN_DANGER[:4], TO_SEND[:5], (*TO_SEND, "9")):
+        call = app.ussd("+6785550103", channel)
+        walk(call, *first)
+        call.line_gone()
+        assert [walk(app.ussd("+6785550103", channel), *tour) for tour in tours] == fresh
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_callers_without_a_number_are_different_people(app: App, channel: str) -> None:
+    for number in ("anonymous", "+266696687", "anonymous", "+266696687"):
+        call = app.ussd(number, channel)
+        walk(call, *IN_DANGER[:4])
+        call.line_gone()
+    app.pass_time(1)
+    assert app.count(t.report) == 4
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_only_languages_that_can_be_spoken_are_offered(app: App, channel: str) -> None:
+    """Bislama is offered by USSD; here it has neither a voice nor recordings."""
+    languages = walk(app.ussd("+6785550101", channel), "5")[-1]
+    assert "English" in languages and "Bislama" not in languages
+    assert "Bislama" in walk(app.ussd("+6785550101", "ussd"), "5")[-1]
