@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply
 from gateway.messaging.parsing import TokenAuthMixin
-from runtime.settings import Secret, env, from_environment, parsers
+from runtime.settings import AfricasTalkingTokens, from_environment
 from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 PLAIN = "text/plain; charset=utf-8"
@@ -36,17 +36,8 @@ DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # both were observed; UTC
 
 
 @from_environment
-class Settings:
+class Settings(AfricasTalkingTokens):
     """The tokens in the addresses that Africa's Talking calls."""
-
-    tokens: Secret[tuple[str, ...]] = env(
-        "AFRICASTALKING_TOKEN",
-        parsers.tokens,
-        secret=True,
-        live=parsers.refuse_demo_secret,
-        make=parsers.MAKE_KEY_HINT,
-        meaning="in the addresses that Africa's Talking calls; two while one is replaced",
-    )
 
 
 class Channel(TokenAuthMixin):

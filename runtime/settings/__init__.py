@@ -26,6 +26,7 @@ from runtime.settings.loader import (
 )
 from runtime.settings.processes import (
     SHARED_SETTINGS,
+    AfricasTalkingTokens,
     CommonSettings,
     ConsoleSettings,
     InstallationSettings,
@@ -40,6 +41,7 @@ from runtime.settings.processes import (
 
 __all__ = [
     "SHARED_SETTINGS",
+    "AfricasTalkingTokens",
     "CommonSettings",
     "ConsoleSettings",
     "HotlineSettings",

@@ -279,6 +279,20 @@ class TwilioAccount:
 
 
 @from_environment
+class AfricasTalkingTokens:
+    """The tokens in the addresses that Africa's Talking calls, for texts, USSD and calls alike."""
+
+    tokens: Secret[tuple[str, ...]] = env(
+        "AFRICASTALKING_TOKEN",
+        parsers.tokens,
+        secret=True,
+        live=parsers.refuse_demo_secret,
+        make=parsers.MAKE_KEY_HINT,
+        meaning="in the addresses that Africa's Talking calls; two while one is replaced",
+    )
+
+
+@from_environment
 class ConsoleSettings(InstallationSettings):
     """The settings of the console, which serves hotlines' staff. It holds none of web's keys and has no Redis."""
 
@@ -311,7 +325,7 @@ class CommonSettings(RedisSettings):
     channels: tuple[str, ...] = env(
         "CHANNELS",
         parsers.names,
-        demo="simulator,africastalking,twilio,twilio_voice,kannel,ussd",
+        demo="simulator,africastalking,africastalking_voice,twilio,twilio_voice,kannel,ussd",
         live=_no_simulator,
         meaning="name the channels to open, with commas; each is a file of gateway/channels",
     )

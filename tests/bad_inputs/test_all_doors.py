@@ -16,7 +16,7 @@ from tests.bad_inputs.row import HOME, REPEATS, SAFE, Row
 pytestmark = pytest.mark.slow
 
 DOORS = ("africastalking/T/ussd", "africastalking/T/ussd-end", "africastalking/T/sms", "africastalking/T/delivery")
-EVERY_DOOR = (*DOORS, "africastalking/T/optout", "ussd/T")
+EVERY_DOOR = (*DOORS, "africastalking/T/optout", "africastalking_voice/T/call", "ussd/T")
 KANNEL = ("kannel/T/sms", "kannel/T/ussd", "kannel/T/dlr")  # they take GET as well
 
 

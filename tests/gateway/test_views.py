@@ -200,6 +200,7 @@ def test_flask_lists_every_webhook_of_every_channel(app: App) -> None:
     ]
     assert set(app.parts.webhooks.channels) == {
         "africastalking",
+        "africastalking_voice",
         "kannel",
         "simulator",
         "twilio",
@@ -207,7 +208,7 @@ def test_flask_lists_every_webhook_of_every_channel(app: App) -> None:
         "ussd",
     }
     assert set(webhooks) <= listed
-    assert len(webhooks) == len(set(webhooks)) == 15
+    assert len(webhooks) == len(set(webhooks)) == 17
 
 
 def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(

@@ -49,7 +49,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
     common = load_settings(CommonSettings, {})
     assert (common.mode, common.channels, common.countries) == (
         Mode.DEMO,
-        ("simulator", "africastalking", "twilio", "twilio_voice", "kannel", "ussd"),
+        ("simulator", "africastalking", "africastalking_voice", "twilio", "twilio_voice", "kannel", "ussd"),
         ("vu", "fj", "ke"),
     )
     assert common.database_url == f"sqlite:///{Path('var').absolute()}/tokaut.db"
@@ -230,7 +230,10 @@ def test_every_setting_can_be_described(live: dict[str, str]) -> None:
     assert lines["TOKAUT_KEYS"].state == "not set"
     assert lines["TELEGRAPH_WIRES"].state == "default"
     assert lines["TELEGRAPH_TOKEN"].state == "not set"
-    assert lines["CHANNELS"].default == "simulator,africastalking,twilio,twilio_voice,kannel,ussd (demo only)"
+    assert (
+        lines["CHANNELS"].default
+        == "simulator,africastalking,africastalking_voice,twilio,twilio_voice,kannel,ussd (demo only)"
+    )
     assert all(line.meaning for line in lines.values())
     assert {line.name for line in describe_settings([Telegraph], prefix="HERE_")} == {
         "HERE_TELEGRAPH_WIRES",

@@ -113,6 +113,7 @@ CALLS: dict[str, Callable[[App, str, random.Random], Any]] = {
     "kannel": kannel(KannelUssd),
     "kannel, no operation": kannel(NoOperation),
     "twilio_voice": spoken("twilio_voice"),
+    "africastalking_voice": spoken("africastalking_voice"),
     "kannel, nothing but text": lambda app, phone, chance: Blind(app, phone, chance.choice(DIALS)),
 }
 

@@ -38,7 +38,7 @@ from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
 from tests.support.twilio import Account
 from tests.support.unhurried import unhurried
-from tests.support.voice_calls import TwilioCall
+from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 NOWHERE = StackAddresses(1, 2, 3)  # never called, because no worker runs
@@ -100,12 +100,15 @@ class App:
 
     def ussd(
         self, phone: str, channel: str = "simulator", code: str = VANUATU
-    ) -> AfricasTalking | KannelUssd | Neutral | TwilioCall:
+    ) -> AfricasTalking | KannelUssd | Neutral | Call:
         """Return a phone that dials `code`; over a channel that speaks, a number of its own."""
         secrets = self.plan.secrets
+        public = self.plan.settings["PUBLIC_URL"]
         if channel == "twilio_voice":
             account = Account(secrets.twilio_account, secrets.twilio)
-            return TwilioCall("", account, phone, public=self.plan.settings["PUBLIC_URL"], http=self.http)
+            return TwilioCall("", phone, account=account, public=public, http=self.http)
+        if channel == "africastalking_voice":
+            return AfricasTalkingCall("", phone, token=secrets.africastalking, public=public, http=self.http)
         if channel == "kannel":
             return KannelUssd(f"/hooks/kannel/{secrets.kannel}/ussd", phone, code, http=self.http)
         if channel == "africastalking":

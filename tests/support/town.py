@@ -28,7 +28,7 @@ from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
 from tests.support.provider import Provider
 from tests.support.twilio import Account, TwilioApi
-from tests.support.voice_calls import TwilioCall
+from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tests.support.wait import until
 from tokaut.local_stack import startup, valkey
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
@@ -193,14 +193,17 @@ class Town:
     def token(self, channel: str) -> str:
         """Return the secret in the addresses of a channel."""
         secrets = self.plan.secrets
-        return {"africastalking": secrets.africastalking, "kannel": secrets.kannel, "ussd": secrets.ussd}[channel]
+        africastalking = dict.fromkeys(("africastalking", "africastalking_voice"), secrets.africastalking)
+        return {**africastalking, "kannel": secrets.kannel, "ussd": secrets.ussd}[channel]
 
     def ussd_phone(
         self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
-    ) -> AfricasTalking | KannelUssd | Neutral | TwilioCall:
+    ) -> AfricasTalking | KannelUssd | Neutral | Call:
         """Return a phone that dials over a channel; over one that speaks, a number of its own."""
         if channel == "twilio_voice":
-            return TwilioCall(self.web, self.account, phone)
+            return TwilioCall(self.web, phone, account=self.account)
+        if channel == "africastalking_voice":
+            return AfricasTalkingCall(self.web, phone, token=self.token("africastalking"))
         if channel == "africastalking":
             return AfricasTalking(self.web, self.token(channel), phone, code)
         if channel == "kannel":

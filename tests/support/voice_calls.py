@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 
@@ -80,6 +80,21 @@ TWIML = Grammar(
 )
 
 
+AFRICASTALKING = Grammar(
+    {
+        "Say": {"voice": "man|woman", "playBeep": "true|false"},
+        "Play": {"url": URL},
+        "GetDigits": {"callbackUrl": URL, "timeout": "[1-9][0-9]?", "numDigits": "[1-9]", "finishOnKey": "#"},
+    },
+    {"Play": frozenset({"url"}), "GetDigits": frozenset({"callbackUrl"})},
+    {
+        "Response": frozenset({"Say", "Play", "GetDigits", "Redirect"}),
+        "GetDigits": frozenset({"Say", "Play"}),
+    },
+    most_nested=1,  # as the builders of its SDKs have it
+)
+
+
 def parse(document: str, grammar: Grammar) -> list[Verb]:
     """Return the verbs of a document. Fails as the provider does."""
     assert document.startswith(HEAD), document[:60]
@@ -124,79 +139,137 @@ def _shown(line: str) -> str:
 
 
 @dataclass
-class TwilioCall:
-    """A call over Twilio Voice. `public`: PUBLIC_URL, which the signature covers; `web`: where requests really go."""
+class Call:
+    """A call by the keys of a telephone. `web`: where requests go."""
 
     web: str
-    account: Account
     phone: str
     code: str = "+6785550100"
-    public: str = ""
     http: Any = field(default_factory=requests.Session)
     recorded: Mapping[str, str] = field(default_factory=dict)  # file's name → what it says
     session: str = ""
     verbs: list[Verb] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)  # spoken since the last key
-    voices: list[str] = field(default_factory=list)  # languages of the voices heard
-    played: list[str] = field(default_factory=list)  # addresses of recordings heard
-    last: tuple[str, dict[str, str]] = ("", {})
+    played: list[str] = field(default_factory=list)  # addresses of all recordings heard
+    last: tuple[str, str | None] = ("", None)
     count: int = 0
-    wrap: Callable[[str], str] = as_screen
+    grammar: ClassVar[Grammar]
+    digits: ClassVar[str]  # the verb that takes keys
+    action: ClassVar[str]  # its attribute with the address
 
     def dial(self) -> Seen:
         """Call, and listen until a key is expected or the call ends."""
         self.count += 1
-        self.session = f"CA{self.count:08x}{id(self) & 0xFFFFFFFFFFFFFFFFFFFFFFFF:024x}"
-        return self._request(self._address("call"), {})
+        self.session = self._new_session()
+        return self._request(self._address("call"), None)
 
     def type(self, reply: str) -> Seen:
         """Press the keys of a reply: those of a choice if it is the label of one."""
-        if not _KEYS.fullmatch(reply):
-            reply = self._key_of(reply)
-        return self.press(reply)
+        keys = reply.replace(" ", "")
+        return self.press(keys if _KEYS.fullmatch(keys) else self._key_of(reply))
 
     def press(self, keys: str) -> Seen:
         """Press keys in quick succession, then wait for what is said."""
-        seen = None
+        assert keys
+        seen = Seen("", False)
         while keys:
             gather = self.verbs[0] if self.verbs else None
-            assert gather and gather.name == "Gather", "the call has ended, or no key is expected"
+            assert gather and gather.name == self.digits, "the call has ended, or no key is expected"
             if gather.attributes.get("numDigits") == "1":
                 pressed, keys = keys[0], keys[1:]
             else:
                 pressed, _, keys = keys.partition("#")
-            seen = self._request(gather.attributes["action"], {"Digits": pressed, "msg": "Gather End"})
-        while self.verbs and not self.verbs[0].children and self.verbs[0].name == "Gather":
+            seen = self._request(gather.attributes[self.action], pressed)
+        while self.verbs and self.verbs[0].name == self.digits and not self.verbs[0].children:
             seen = self.silence()  # a second key was waited for
-        assert seen is not None
         return seen
 
     def silence(self) -> Seen:
         """Press no key until the time is over."""
-        assert self.verbs and self.verbs[0].name == "Gather"
+        assert self.verbs and self.verbs[0].name == self.digits
         del self.verbs[0]
         self.heard = []
         return self._go_on()
 
     def again(self) -> Seen:
-        """Send the last request again, as Twilio does if the connection fails."""
+        """Send the last request again, as a provider does whose connection failed."""
         return self._request(*self.last)
+
+    def _key_of(self, label: str) -> str:
+        lines = (line.partition(" ") for line in as_screen("\n".join(self.heard)).split("\n"))
+        return next((key for key, _, say in lines if say == label and _KEYS.fullmatch(key)), "8")
+
+    def _new_session(self) -> str:
+        raise NotImplementedError
+
+    def _address(self, endpoint: str) -> str:
+        raise NotImplementedError
+
+    def _post(self, address: str, keys: str | None) -> Any:
+        raise NotImplementedError
+
+    def _request(self, address: str, keys: str | None) -> Seen:
+        self.last = address, keys
+        answer = self._post(address, keys)
+        assert answer.status_code == 200, answer.status_code
+        assert answer.headers["Content-Type"].startswith("text/xml"), answer.headers["Content-Type"]
+        assert len(answer.content) <= MOST_BYTES
+        self.verbs = parse(answer.content.decode("utf-8"), self.grammar)
+        self.heard = []
+        return self._go_on()
+
+    def _go_on(self) -> Seen:
+        """Listen until a key is expected, or the call ends. What is nested is heard while keys are expected."""
+        while self.verbs:
+            verb = self.verbs[0]
+            if verb.name == self.digits:
+                self._listen(verb.children)
+                return Seen(as_screen("\n".join(self.heard)), True)
+            del self.verbs[0]
+            if verb.name == "Redirect":
+                return self._request(verb.text, None)
+            if verb.name == "Hangup":
+                self.verbs = []
+            self._listen([verb])
+        return Seen(as_screen("\n".join(self.heard)), False)
+
+    def _listen(self, verbs: list[Verb]) -> None:
+        for verb in verbs:
+            if verb.name == "Say":
+                assert 0 < len(verb.text) <= MOST_SPOKEN
+                self.heard.append(verb.text)
+            elif verb.name == "Play":
+                address = verb.attributes.get("url") or verb.text
+                assert re.fullmatch(URL, address), address
+                self.played.append(address)
+                self.heard.append(self.recorded[address.rpartition("/")[2]])
+
+
+@dataclass
+class TwilioCall(Call):
+    """A call over Twilio Voice. `public`: PUBLIC_URL, which the signature covers."""
+
+    account: Account = field(kw_only=True)
+    public: str = ""
+    grammar = TWIML
+    digits, action = "Gather", "action"
 
     def line_gone(self) -> None:
         """Hang up: Twilio reports the end of the call."""
-        fields = self._fields() | {"CallStatus": "completed", "CallDuration": "42"}
-        answer = self._post(self._address("status"), fields)
+        answer = self._send(self._address("status"), {"CallStatus": "completed", "CallDuration": "42"})
         assert answer.status_code == 204, answer.status_code
 
-    def _key_of(self, label: str) -> str:
-        lines = (line.partition(" ") for line in self.wrap("\n".join(self.heard)).split("\n"))
-        return next((key for key, _, say in lines if say == label and _KEYS.fullmatch(key)), "8")
+    def _new_session(self) -> str:
+        return f"CA{self.count:08x}{id(self) & 0xFFFFFFFFFFFFFFFFFFFFFFFF:024x}"
 
     def _address(self, endpoint: str) -> str:
         return f"{self.public or self.web}/hooks/twilio_voice/{endpoint}"
 
-    def _fields(self) -> dict[str, str]:
-        return {
+    def _post(self, address: str, keys: str | None) -> Any:
+        return self._send(address, {} if keys is None else {"Digits": keys, "msg": "Gather End"})
+
+    def _send(self, address: str, more: Mapping[str, str]) -> Any:
+        fields = {
             "AccountSid": self.account.sid,
             "ApiVersion": "2010-04-01",
             "CallSid": self.session,
@@ -209,45 +282,46 @@ class TwilioCall:
             "FromCountry": "VU",
             "To": self.code,
             "ToCountry": "VU",
+            **more,
         }
-
-    def _post(self, address: str, fields: Mapping[str, str]) -> Any:
         public = self.public or self.web
         assert address.startswith(f"{public}/hooks/"), address
         return self.account.post(self.http, self.web + address.removeprefix(public), fields, address)
 
-    def _request(self, address: str, more: dict[str, str]) -> Seen:
-        self.last = address, more
-        answer = self._post(address, self._fields() | more)
-        assert answer.status_code == 200, answer.status_code
-        assert answer.headers["Content-Type"].startswith("text/xml"), answer.headers["Content-Type"]
-        assert len(answer.content) <= MOST_BYTES
-        self.verbs = parse(answer.content.decode("utf-8"), TWIML)
-        self.heard = []
-        return self._go_on()
 
-    def _go_on(self) -> Seen:
-        """Listen until a key is expected, or the call ends. What is nested is heard while keys are expected."""
-        while self.verbs:
-            verb = self.verbs[0]
-            if verb.name == "Gather":
-                self._listen(verb.children)
-                return Seen(self.wrap("\n".join(self.heard)), True)
-            del self.verbs[0]
-            if verb.name == "Redirect":
-                return self._request(verb.text, {})
-            if verb.name == "Hangup":
-                self.verbs = []
-            self._listen([verb])
-        return Seen(self.wrap("\n".join(self.heard)), False)
+@dataclass
+class AfricasTalkingCall(Call):
+    """A call over Africa's Talking Voice. `public`: PUBLIC_URL, with which the answers' addresses begin."""
 
-    def _listen(self, verbs: list[Verb]) -> None:
-        for verb in verbs:
-            if verb.name == "Say":
-                assert 0 < len(verb.text) <= MOST_SPOKEN
-                self.voices.append(verb.attributes.get("language", ""))
-                self.heard.append(verb.text)
-            elif verb.name == "Play":
-                assert re.fullmatch(URL, verb.text), verb.text
-                self.played.append(verb.text)
-                self.heard.append(self.recorded[verb.text.rpartition("/")[2]])
+    token: str = field(kw_only=True)
+    public: str = ""
+    grammar = AFRICASTALKING
+    digits, action = "GetDigits", "callbackUrl"
+
+    def line_gone(self) -> None:
+        """Hang up: the provider sends a last request, and does not read its answer."""
+        ended = {"isActive": "0", "durationInSeconds": "42", "currencyCode": "KES", "amount": "1.20"}
+        assert self._send(self._address("call"), ended).status_code == 200
+
+    def _new_session(self) -> str:
+        return f"ATVId_{self.count:08x}{id(self):024x}"
+
+    def _address(self, endpoint: str) -> str:
+        return f"{self.public or self.web}/hooks/africastalking_voice/{self.token}/{endpoint}"
+
+    def _post(self, address: str, keys: str | None) -> Any:
+        return self._send(address, {} if keys is None else {"dtmfDigits": keys})
+
+    def _send(self, address: str, more: Mapping[str, str]) -> Any:
+        fields = {
+            "isActive": "1",
+            "sessionId": self.session,
+            "direction": "Inbound",
+            "callerNumber": self.phone,
+            "destinationNumber": self.code,
+            "callerCountryCode": "678",
+            **more,
+        }
+        public = self.public or self.web
+        assert address.startswith(f"{public}/hooks/"), address
+        return self.http.post(self.web + address.removeprefix(public), data=fields, timeout=20)

@@ -22,7 +22,7 @@ from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
 FOLDER = Path(__file__).parent
 USSD_CHANNELS = ("africastalking", "ussd", "simulator", "kannel")
 SMS_CHANNELS = ("africastalking", "simulator", "kannel", "twilio")
-VOICE_CHANNELS = ("twilio_voice",)
+VOICE_CHANNELS = ("twilio_voice", "africastalking_voice")
 DIGITS = {
     "africastalking": "1",
     "ussd": "2",
@@ -30,6 +30,7 @@ DIGITS = {
     "kannel": "4",
     "twilio": "5",
     "twilio_voice": "6",
+    "africastalking_voice": "7",
 }  # of the phone numbers
 USSD = sorted((FOLDER / "ussd").glob("*.txt"))
 SMS = sorted((FOLDER / "sms").glob("*.txt"))

@@ -150,6 +150,15 @@ def _at_missed_call(target: str, said: ReporterInput) -> Request:
     return _form(target, call | {"callerNumber": said.phone})
 
 
+def _at_call(target: str, said: ReporterInput, **more: str) -> Request:
+    who = {"sessionId": said.id, "callerNumber": said.phone, "destinationNumber": VOICE_NUMBER, "isActive": "1"}
+    return _form(target, who | more)
+
+
+def _at_keys(target: str, said: ReporterInput) -> Request:
+    return _at_call(f"{target}?typed=1", said, dtmfDigits=said.text)
+
+
 # The neutral form, and the simulator's
 
 
@@ -252,6 +261,7 @@ class _Fields(dict[str, tuple[str, ...]]):
 # The setting with the secret of a channel's address, and how its provider signs
 TOKENS: Mapping[str, str] = {
     "africastalking": "AFRICASTALKING_TOKEN",
+    "africastalking_voice": "AFRICASTALKING_TOKEN",
     "kannel": "KANNEL_TOKEN",
     "ussd": "USSD_TOKEN",
 }
@@ -265,6 +275,8 @@ WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
     ("africastalking", "delivery"): (("notice", _at_delivery),),
     ("africastalking", "optout"): (("notice", _at_optout),),
     ("africastalking", "missed-call"): (("notice", _at_missed_call),),
+    ("africastalking_voice", "call"): (("voice", _at_call),),
+    ("africastalking_voice", "keys"): (("voice", _at_keys),),
     ("kannel", "sms"): (("sms", _kannel_sms), ("sms", _kannel_get)),
     ("kannel", "ussd"): (("ussd", _kannel_ussd),),
     ("kannel", "dlr"): (("notice", _kannel_report),),

@@ -1,0 +1,136 @@
+"""Africa's Talking Voice: calls by the keys of a telephone. Authenticated by a secret in the address.
+
+One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; what was pressed
+so far stands in the address to which the second key is sent. A silence needs no request: the answer holds the screen
+several times, and the provider goes on to the next action when no key comes. The last request of a call, to any of the
+addresses, has isActive=0; nothing reads its answer.
+
+<GetDigits> takes one nested action. So of several recordings only the last one can be interrupted by a key.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from gateway.messaging import speech
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
+from gateway.messaging.parsing import TokenAuthMixin
+from gateway.messaging.speech import Recording, Recordings
+from runtime.settings import AfricasTalkingTokens, from_environment, parsers
+from runtime.telephony import ChannelKind
+
+XML = "text/xml; charset=utf-8"
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
+TYPED_SECONDS = 8  # for a code, if `#` does not end it
+# Languages that <Say> speaks, of those in locales/: its voices, man and woman, are English
+# (developers.africastalking.com/docs/voice/actions).
+VOICES = frozenset({"en"})
+ACTIVE, ENDED = "1", "0"  # isActive
+
+
+@from_environment
+class Settings(AfricasTalkingTokens):
+    """The tokens in the addresses, and the address from which the provider plays recordings."""
+
+    public_url: str = parsers.public_url_field()
+    prompts: Path | None = parsers.prompts_folder_field()
+
+
+class Channel(TokenAuthMixin):
+    """The Africa's Talking Voice channel."""
+
+    name = "africastalking_voice"
+    is_simulator = False
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {"call": Endpoint("voice"), "keys": Endpoint("voice")}
+    limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"voice": speech.LIMIT}
+    replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"voice": True}
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.tokens)
+        # The newest token: while it is replaced, the addresses of running calls change with it.
+        self._keys = f"{settings.public_url}/hooks/{self.name}/{settings.tokens.reveal()[0]}/keys"
+        self._public_url = settings.public_url
+        self._recordings = Recordings.load(settings.prompts)
+
+    def can_say(self, language: str, texts: Collection[str]) -> bool:
+        """Return whether the provider has a voice of this language, or every recording that these texts need."""
+        return language in VOICES or speech.covers(self._recordings, language, texts)
+
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
+        """Convert a request to a reply, the end of a call, or the answer that waits for a second key."""
+        active = fields.get("isActive")
+        if active == ENDED:
+            return ProviderEvent(
+                "ended",
+                self.name,
+                kind="voice",
+                sender=fields.identifier("callerNumber"),
+                code=fields.get("destinationNumber"),
+                session=fields.required("sessionId"),
+            )
+        if active != ACTIVE:
+            raise UnreadableRequest("must be 0 or 1", "unknown_event", "isActive")
+        if endpoint == "call":
+            return self._inbound(fields, "", is_new=True)
+        pressed = speech.pressed(fields.get("dtmfDigits"), fields.query)
+        if pressed is None:
+            raise UnreadableRequest("not an address of this channel", "not_form")
+        if pressed.waits_for_more:
+            return self._second_key(pressed.keys)
+        return self._inbound(fields, pressed.keys)
+
+    def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
+        """Return the dialled number of an unreadable request, and no link."""
+        return find("destinationNumber"), ""
+
+    def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
+        """Return the screen: spoken, and spoken again after each silence; then the call ends politely."""
+        del endpoint
+        if turn is None:
+            return _response("")
+        parts = self._spoken(turn)
+        if not turn.expects_reply:
+            return _response("".join(parts))
+        if turn.is_typed:
+            keys = f'callbackUrl="{self._keys}{speech.query(typed="1")}" timeout="{TYPED_SECONDS}"'
+        else:
+            keys = f'callbackUrl="{self._keys}" timeout="{speech.SILENCE_SECONDS}" numDigits="1"'
+        digits = f'<GetDigits {keys} finishOnKey="#">{"".join(parts[-1:])}</GetDigits>'
+        return _response(("".join(parts[:-1]) + digits) * speech.PLAYS + self._redirect(silent="1"))
+
+    def _inbound(self, fields: Fields, text: str, *, is_new: bool = False) -> Inbound:
+        return Inbound(
+            kind="voice",
+            channel=self.name,
+            sender=fields.identifier("callerNumber"),
+            code=fields.get("destinationNumber"),
+            text=text,
+            session=fields.required("sessionId"),
+            event="new" if is_new else "resume",
+            repeats=text == speech.REPEAT,
+        )
+
+    def _second_key(self, first: str) -> HttpResponse:
+        """Return the actions that wait for a second key, and send the first one alone if none comes."""
+        address = f"{self._keys}{speech.query(first=first)}"
+        keys = f'callbackUrl="{address}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
+        return _response(f'<GetDigits {keys} finishOnKey="#"/>{self._redirect(first=first)}')
+
+    def _redirect(self, **query: str) -> str:
+        return f"<Redirect>{self._keys}{speech.query(**query)}</Redirect>"
+
+    def _spoken(self, reply: Reply) -> list[str]:
+        parts = speech.utter(reply.text, reply.language, self._recordings, has_voice=reply.language in VOICES)
+        return [
+            f'<Play url="{self._public_url}/prompts/{part.path}"/>'
+            if isinstance(part, Recording)
+            else f'<Say voice="woman">{html.escape(part.text, quote=False)}</Say>'
+            for part in parts
+        ]
+
+
+def _response(actions: str) -> HttpResponse:
+    return HttpResponse(200, XML, f"{HEAD}<Response>{actions}</Response>".encode("utf-8", "replace"))
