@@ -22,6 +22,7 @@ from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
 FOLDER = Path(__file__).parent
 USSD_CHANNELS = ("africastalking", "ussd", "simulator", "kannel")
 SMS_CHANNELS = ("africastalking", "simulator", "kannel", "twilio")
+ENGLISH_ALONE = {"africastalking_voice"}  # without recordings: the home screen offers no other language
 VOICE_CHANNELS = ("twilio_voice", "africastalking_voice")
 DIGITS = {
     "africastalking": "1",
@@ -58,11 +59,14 @@ def test_ussd(town: Town, path: Path, channel: str) -> None:
 @pytest.mark.parametrize("channel", VOICE_CHANNELS)
 @pytest.mark.parametrize("path", VOICE, ids=lambda path: path.stem)
 def test_voice(town: Town, path: Path, channel: str) -> None:
+    if channel in ENGLISH_ALONE and path.stem == "language":
+        pytest.skip("it has no voice of another language")
     call(town, path, channel, "voice")
 
 
 def call(town: Town, path: Path, channel: str, kind: str) -> None:
     story = Story(town, path, kind)
+    story.is_english_alone = channel in ENGLISH_ALONE
     handset = town.ussd_phone(channel, story.phone(channel), story.code)
     for step in story.steps:
         if step.verb == "dial":
@@ -138,6 +142,7 @@ class Story:
         self.code = next((step.said for step in steps if step.verb == "code"), DEFAULT_CODE[kind])
         self.steps = steps
         self.last = Seen("", True)
+        self.is_english_alone = False
         self.before = {line["headers"]["webhook-id"] for line in town.received()}
         self.others = {line["body"]["data"]["report_id"] for line in town.received()}
         self.taken: set[str] = set()
@@ -162,7 +167,10 @@ class Story:
             lines = re.sub(r"(PIN )\d{4}", r"\1####", lines)
             step.seen = (lines.split("\n") if lines else []) + ([] if seen.expects_reply else ["[ends]"])
             return
-        pattern = re.escape(step.screen).replace(r"\#\#\#\#", r"\d{4}")
+        screen = (
+            re.sub("^5 Language.*\n", "", step.screen, flags=re.MULTILINE) if self.is_english_alone else step.screen
+        )
+        pattern = re.escape(screen).replace(r"\#\#\#\#", r"\d{4}")
         assert re.fullmatch(pattern, seen.text), f"line {step.line}:\n{seen.text}\n--- is not ---\n{step.screen}"
         assert seen.expects_reply is not step.ends, f"line {step.line}: the session goes on: {seen.expects_reply}"
 
