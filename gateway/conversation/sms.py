@@ -166,7 +166,7 @@ class SmsConversation:
     ) -> StepResult:
         is_sent = record.report is not None and record.report.is_submitted
         home = await self._home_again(request, record, record.last, OPENS.get(keyword, "") if is_sent else "")
-        if keyword == HELP or is_sent and keyword in OPENS:  # as on a phone that never reported
+        if keyword == HELP or (is_sent and keyword in OPENS):  # as on a phone that never reported
             return StepResult(home)
         return await self._reducer.step(request, home, drafts, keyword)
 
