@@ -1,4 +1,4 @@
-"""What every test gets: real servers on request, and no way out of this machine."""
+"""Fixtures of every test: real servers on request, and no connection to other machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy that stands for a bad network: what it holds comes later, what it cuts is cut."""
+"""The proxy that simulates a bad network: delayed data arrives later, cut connections are cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One town for all tables; each row gets it through `row`, and pays for it with the check at its end."""
+"""One installation for all tables. Each row gets it through `row`, whose check runs at the end of the row."""
 
 from __future__ import annotations
 

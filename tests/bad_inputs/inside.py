@@ -1,4 +1,4 @@
-"""What a town holds, seen by somebody who may open everything: for asking whether it was kept, and what has grown."""
+"""Read everything that an installation stores, with all keys: was it kept, and what has grown?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One row of a table: a phone of its own, the doors, and the check that follows every row."""
+"""One row of a table: a phone of its own, the endpoints, and the check after every row."""
 
 from __future__ import annotations
 

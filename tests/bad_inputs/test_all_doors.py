@@ -1,4 +1,4 @@
-"""All doors: who may come in, and in what wrapping."""
+"""All endpoints: who may call them, and with which content types and encodings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of authors and countries, broken in one place each. `tokaut flows lint` waits; the program itself refuses them.
+"""Files of authors and countries with one fault each. `tokaut flows lint` reports them; the program refuses them.
 
 More of each, by table: tests/flows/test_loader.py, tests/reports/test_country.py,
 tests/reports/test_country_validation.py.

@@ -1,4 +1,4 @@
-"""Codes and PINs: typed in many ways, and guessed at."""
+"""Codes and PINs: typed in many ways, and guessed."""
 
 from __future__ import annotations
 

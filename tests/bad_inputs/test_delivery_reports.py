@@ -1,4 +1,4 @@
-"""Delivery reports and opt-outs: about nothing of ours, out of order, in words that nobody knows."""
+"""Delivery reports and opt-outs: of unknown messages, out of order, with unknown words."""
 
 from __future__ import annotations
 

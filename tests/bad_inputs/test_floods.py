@@ -1,4 +1,4 @@
-"""Floods: nobody is turned away, and nobody else waits. In a town of their own, whose workers need not catch up."""
+"""Floods: nobody is refused, and nobody else waits. In an installation of their own, whose workers need not keep up."""
 
 from __future__ import annotations
 

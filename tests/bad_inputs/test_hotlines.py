@@ -1,4 +1,4 @@
-"""Hotlines that answer without end, a byte at a time, or by sending the report elsewhere. Call-backs wait."""
+"""Hotlines that answer without end, a byte at a time, or with a redirect. Call-backs are limited."""
 
 from __future__ import annotations
 

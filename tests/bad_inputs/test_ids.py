@@ -1,4 +1,4 @@
-"""Every row has its test, or stands here with the reason why it waits."""
+"""Every row of the table has its test, or an entry here with the reason why not."""
 
 from __future__ import annotations
 

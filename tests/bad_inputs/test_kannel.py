@@ -1,4 +1,4 @@
-"""Kannel's doors: the same text both ways, what cannot be read, reports about nothing, session fields that are none."""
+"""Kannel's endpoints: one text in both forms, unreadable requests, unknown delivery reports, invalid fields."""
 
 from __future__ import annotations
 

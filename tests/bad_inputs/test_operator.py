@@ -1,4 +1,4 @@
-"""What an operator gets wrong: settings, keys, a database that is not there, a full disk. By the real command lines.
+"""Mistakes of operators: settings, keys, a missing database, a full disk. By the real commands.
 
 More of it, by table: tests/reports/test_settings.py, test_settings_files.py and test_keyfolder.py; for the demo, from
 B-75 to B-77, tests/tokaut/test_demo.py.

@@ -1,4 +1,4 @@
-"""SMS: repeats, senders that are nobody, carriers' words, machines, strange dates."""
+"""SMS: repeats, senders that are not people, carriers' keywords, machines, strange dates."""
 
 from __future__ import annotations
 

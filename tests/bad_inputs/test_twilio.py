@@ -1,4 +1,4 @@
-"""The door of Twilio: what it did not sign gets nothing; what it signed is read once, kept, and answered in TwiML."""
+"""Twilio's endpoint: unsigned requests are refused; signed ones are read once, stored and answered in TwiML."""
 
 from __future__ import annotations
 

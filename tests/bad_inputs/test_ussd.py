@@ -1,4 +1,4 @@
-"""USSD: repeats, skips, strange replies and strange numbers."""
+"""USSD: repeated, skipped and strange replies, and strange numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words that try something. They are kept exactly as typed, and do nothing on their way to the hotline.
+"""Words that look like code. They are stored exactly as typed, and have no effect on the way to the hotline.
 
 What staff see of them: tests/console/test_words_stay_words.py.
 """

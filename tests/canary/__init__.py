@@ -1,4 +1,4 @@
-"""The canary run: planted words, numbers and secrets go through a whole town, faults included, and are then looked for.
+"""The canary run: planted words, numbers and secrets go through a whole installation, and are then looked for.
 
 planted.py   what is planted, and the ways in which a program might write it down
 drive.py     what people do: whole reports by each channel

@@ -1,4 +1,4 @@
-"""What somebody does who can write where we read: to Redis, to the database, to a kept session."""
+"""An attacker who can write where we read: to Redis, the database or a stored session."""
 
 from __future__ import annotations
 

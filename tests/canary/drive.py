@@ -1,4 +1,4 @@
-"""What people do: whole reports by each channel, with all that is planted in them."""
+"""Whole reports over each channel, with everything that is planted in them."""
 
 from __future__ import annotations
 

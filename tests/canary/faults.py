@@ -1,4 +1,4 @@
-"""What is broken while people report. Each fault leaves a trace of its own, and the test looks for it."""
+"""Faults during the reports. Each leaves a trace that the test looks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everywhere that a process of a town leaves something, with what it left there."""
+"""Every place where a process of an installation leaves something, with its contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is planted, and the ways in which a program might have written it down."""
+"""What is planted, and the encodings in which a program may have written it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong over Twilio, with words, numbers and a picture's address in its hands."""
+"""Faults of Twilio's requests with words, numbers and an address of a picture."""
 
 from __future__ import annotations
 

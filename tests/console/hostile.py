@@ -1,4 +1,4 @@
-"""Words that try something, and a report that has them wherever a person's text can stand."""
+"""Hostile words, and a report that has them wherever a person can type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether staff at their lists slow a caller's screens: `python -m tests.console.load [OPTION…]`.
+"""Measure whether staff at their lists slow a reporter's screens: `python -m tests.console.load [OPTION…]`.
 
 web answers so many screens a second, in turn alone and with a console beside it, where staff of three hotlines look at
 the list of all open reports, some through a filter. Everything is real but the people, on one machine; on PostgreSQL

@@ -1,4 +1,4 @@
-"""Every sentence that the pages say in English, wherever it stands: what a catalogue of console/locales has to hold."""
+"""Every English sentence of the console's pages: what a catalogue of console/locales must contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The roles that may use each route, written by people and compared with the URL map: a new route needs a row here."""
+"""The roles that may use each route, compared with the URL map: a new route needs a row here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route of the URL map: who may use it, what a form has to contain, and what everybody else gets."""
+"""Every route of the URL map: who may use it, what a form must contain, and what others get."""
 
 from __future__ import annotations
 

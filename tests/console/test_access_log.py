@@ -1,4 +1,4 @@
-"""The access log: each act is one line and one sentence; it is filtered, paged and downloaded."""
+"""The access log: each act is one line and one sentence. It can be filtered, paged and downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coming to the hotline, logging in, being let back in: as a person does it, page by page."""
+"""Joining a hotline, logging in and recovering an account, page by page."""
 
 from __future__ import annotations
 

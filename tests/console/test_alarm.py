@@ -1,4 +1,4 @@
-"""What a browser learns of urgent reports that nobody has opened, also behind the lock: counts, and no word."""
+"""What a browser learns of urgent unopened reports, also while locked: counts and no words."""
 
 from __future__ import annotations
 

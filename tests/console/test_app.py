@@ -1,4 +1,4 @@
-"""The console as a whole: it starts, says no more than it must, and stops over a wrong setting."""
+"""The console as a whole: it starts, reveals nothing before login, and stops at a wrong setting."""
 
 from __future__ import annotations
 

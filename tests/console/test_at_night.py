@@ -1,4 +1,4 @@
-"""What somebody tired may take for something else: what is new, what was sent, whose it is, and where one is."""
+"""What a tired person may confuse: what is new, what was sent, whose report it is, which page this is."""
 
 from __future__ import annotations
 

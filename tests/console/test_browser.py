@@ -1,4 +1,4 @@
-"""The console in a real Chromium: a whole report with a keyboard and eyes, in three sizes, and without a script."""
+"""The console in a real Chromium: a whole report by keyboard, in three sizes, and without scripts."""
 
 from __future__ import annotations
 

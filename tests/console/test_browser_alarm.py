@@ -1,4 +1,4 @@
-"""A night desk in a real Chromium: what is new reaches a locked page, a hidden tab, and whoever uses the keyboard."""
+"""The alarm in a real Chromium: it reaches a locked page, a hidden tab, and keyboard users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words that staff are writing survive each button of the report's page in a Chromium, with a script and without."""
+"""Drafts survive each button of the report's page in a Chromium, with scripts and without."""
 
 from __future__ import annotations
 

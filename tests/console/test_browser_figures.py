@@ -1,4 +1,4 @@
-"""The pages about how it is going in a real Chromium: on a phone and on a desk, with axe, and a table taken away."""
+"""Board, statistics and access log in a real Chromium: on a phone and a desktop, with axe, and a downloaded table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue in a real Chromium: ten rows on one screen, keys, counts that renew themselves, a colleague who looks."""
+"""The list in a real Chromium: ten rows on one screen, keys, counts that refresh, and who is looking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report's page in a Chromium: its length, what stays in sight, what the bar covers, and the presses for a task."""
+"""A report's page in a Chromium: its length, what stays visible, what the bar covers, and the presses of each task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that are not a hotline's own, or say what cannot be understood: nothing is done, and nothing is learned."""
+"""Call-backs that are not a hotline's own or cannot be understood: no effect, and no information."""
 
 from __future__ import annotations
 

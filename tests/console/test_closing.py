@@ -1,4 +1,4 @@
-"""Closing a report and undoing it, and a false report that two people agree on."""
+"""Closing a report and undoing it, and a false report on which two people agree."""
 
 from __future__ import annotations
 

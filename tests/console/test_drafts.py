@@ -1,4 +1,4 @@
-"""What somebody is writing is there again: after a note, another language, the lock; and gone after Send and logout."""
+"""A draft is there again after a note, another language or the lock, and gone after Send and logout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Earlier reports of the same phone: linked on the page for whom they are, whatever a sealed list claims."""
+"""Earlier reports of the same phone are linked for those who may see them, whatever a sealed list contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staff give a report to another hotline by the pages: they ask, the clock does it, and each step is told."""
+"""Staff transfer a report to another hotline: they request it, the clock does it, each step is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hotline's own system may say about a report, and what comes of it."""
+"""What a hotline's own system may report back, and its effects."""
 
 from __future__ import annotations
 

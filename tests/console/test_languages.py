@@ -1,4 +1,4 @@
-"""The pages in another language: nothing is left in English, and nothing is translated that no page says."""
+"""The pages in another language: no English is left, and nothing is translated that no page shows."""
 
 from __future__ import annotations
 

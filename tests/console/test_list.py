@@ -1,4 +1,4 @@
-"""What the list says of each report beside what it is: what its reporter allowed, and what still runs. No words."""
+"""What the list shows of each report: what its reporter allowed, and what is still open. No words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trial of staff beside callers is a tool: it must run and give every figure. What they are is for the docs."""
+"""The load test of the console runs and gives every figure. docs/console.md has the figures."""
 
 from __future__ import annotations
 

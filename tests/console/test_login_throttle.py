@@ -1,4 +1,4 @@
-"""Guessing a password: slow for strangers, and no way to lock out whoever it belongs to."""
+"""Guessing a password is slow for strangers, and cannot lock out its owner."""
 
 from __future__ import annotations
 

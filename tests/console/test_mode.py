@@ -1,4 +1,4 @@
-"""Which mode a console is of stands on top of every page, without a login too, and nobody can miss training."""
+"""The mode is on top of every page, also before login, and training cannot be overlooked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A login that comes without a cookie is told so, and what to do; a page that has expired is another thing."""
+"""A login without a cookie explains what to do; an expired page is another message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report that an earlier version sealed opens, whatever it lacks: what is not there was not said."""
+"""A report that an earlier version sealed opens: missing fields count as not answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a page of another language every word is in that language, or marked as English, or somebody's own.
+"""On a page in another language every word is in that language, marked as English, or typed by a person.
 
 The language is made up: each sentence of the catalogue in brackets. What stands outside them was never translatable.
 Then the drafts, as `TOKAUT_DRAFT_LANGUAGES` switches them on: their pages mark no more as English than such a page.

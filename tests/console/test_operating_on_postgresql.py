@@ -1,4 +1,4 @@
-"""An operator's page on PostgreSQL: the console's account sees what it counts, and not a row more than it asked for."""
+"""The operator's page on PostgreSQL: the console's role sees the counted rows and no others."""
 
 from __future__ import annotations
 

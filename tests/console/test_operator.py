@@ -1,4 +1,4 @@
-"""The system status, as the operator's people see it: the numbers are those of the database, and no report is there."""
+"""The system status: its numbers are those of the database, and it shows no report."""
 
 from __future__ import annotations
 

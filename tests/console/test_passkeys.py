@@ -1,4 +1,4 @@
-"""Passkeys: added and used by somebody with a security key, and by somebody who has none, or somebody else's."""
+"""Passkeys: added and used, missing, or of another person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A button that was pressed twice, and a form that a browser sends again: once, and together or not at all."""
+"""A button pressed twice, or a form sent again: one effect, and complete or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue: its tabs and their counts, what a row says at a glance, references, and who has a report open."""
+"""The list: its tabs and counts, what a row shows, references, and who has a report open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list with 10,000 open reports: by its index, a page at a time."""
+"""The list with 10,000 open reports: it uses its index, a page at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a reporter can be reached: one decision for every page, over all that can be allowed, at any time anywhere."""
+"""How a reporter can be reached: one decision for every page, over all combinations, at any time and place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the countries that are served, as leads, auditors and operators read it."""
+"""The readiness of the served countries, as leads, auditors and operators read it."""
 
 from __future__ import annotations
 

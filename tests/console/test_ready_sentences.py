@@ -1,4 +1,4 @@
-"""Ready sentences on the report page: chosen without a script, in the reporter's language, changed as one likes."""
+"""Ready-made replies on the report page: chosen without scripts, in the reporter's language, editable."""
 
 from __future__ import annotations
 

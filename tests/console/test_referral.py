@@ -1,4 +1,4 @@
-"""A referral form from a report: what was chosen and nothing else, as PDF of text alone and as JSON of our schema."""
+"""A referral form from a report: the chosen parts and nothing else, as PDF of text alone and as JSON of our schema."""
 
 from __future__ import annotations
 

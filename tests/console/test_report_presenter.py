@@ -1,4 +1,4 @@
-"""What of a report is covered at the desk, and what must never be."""
+"""Which parts of a report are covered on the page, and which never are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report at the desk: on the list, opened, taken on, answered, handed on, closed; and its reporter's phone."""
+"""A report in the console: on the list, opened, taken, answered, passed on, closed; and its reporter's phone."""
 
 from __future__ import annotations
 

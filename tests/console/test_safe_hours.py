@@ -1,4 +1,4 @@
-"""A night desk and a phone that is safe by day: the number is not shown, and one sentence says what can be done."""
+"""At night, with a phone that is safe by day: the number is hidden, and one sentence says what can be done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One lead alone makes no second one, and so is never two: not for a recovery, not for a hoax."""
+"""One lead cannot act as two: not for a recovery, not for a false report."""
 
 from __future__ import annotations
 

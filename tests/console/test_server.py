@@ -1,4 +1,4 @@
-"""The console's server as it is run, without a proxy before it."""
+"""The console's server in production, without a proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions: how they begin, when they are locked, when they end, and what a stolen cookie is worth."""
+"""Sessions: how they begin, lock and end, and what a stolen cookie allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hand-over at the end of a shift, the badge of who gets a report, and a report on paper."""
+"""The hand-over at the end of a shift, the badge of a report's recipients, and a printed report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staff read one set of labels: in the list, on the report, in statistics, in their CSV and in the documentation."""
+"""Staff read one set of labels: in the list, the report, the statistics, their CSV and the documentation."""
 
 from __future__ import annotations
 

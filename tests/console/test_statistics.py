@@ -1,4 +1,4 @@
-"""Is it working? The figures that are out, for leads and auditors, and as tables to take away."""
+"""The published statistics, for leads and auditors, and as downloadable tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real processes and real HTTP: a report by USSD, what its hotline calls back, and what the reporter reads of it."""
+"""Real processes and real HTTP: a report by USSD, its hotline's call-backs, and what the reporter reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timeline of a report: one list of all that happened to it, in order of time, with the words of each entry."""
+"""The timeline of a report: one list of all events, in order of time, with their texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever is kept out of a report finds no trace of it; and a list that was not looked through whole says so."""
+"""A person who was left out finds no trace of a report; a list that was not read completely says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two people at two browsers and one report: nobody has it without the other one knowing, however the clocks fall."""
+"""Two people in two browsers and one report: both know who has it, at any timing."""
 
 from __future__ import annotations
 

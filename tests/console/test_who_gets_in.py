@@ -1,4 +1,4 @@
-"""What a reviewer tried at the doors: who leaves with a link in hand, a shared desk at night, an old browser."""
+"""Attacks on access: a copied link, a shared desk at night, an old browser."""
 
 from __future__ import annotations
 

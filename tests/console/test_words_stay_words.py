@@ -1,4 +1,4 @@
-"""Whatever somebody types, wherever it comes to a page of the console: it is read there, and does nothing.
+"""Typed text on the console's pages is shown as text and has no effect.
 
 A page with such words has the tags and attributes that it has with plain ones, and no others.
 """

@@ -1,4 +1,4 @@
-"""Whoever presses a button does it to the report that they read: what its reporter wrote since is read first."""
+"""A button acts on the report that was read: newer words of the reporter are shown first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: real secrets and ids in place of generated ones, and signatures over what is really sent.
+"""Hooks of schemathesis: real secrets and ids in place of generated ones, and valid signatures.
 
 A generated value is replaced only if it is valid: what schemathesis makes wrong on purpose stays wrong. The file
 CONTRACTS_SHEET holds secrets and ids (tests.contracts.running).

@@ -1,4 +1,4 @@
-"""A web and a console to call, with reports of which hotlines have some and lack others; and schemathesis."""
+"""A running web and console with reports, and schemathesis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/contracts: the documents have every route of systems and no other, and what they show is true of the code."""
+"""docs/contracts: the documents have every route for systems and no other, and agree with the code."""
 
 from __future__ import annotations
 

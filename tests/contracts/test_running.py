@@ -1,4 +1,4 @@
-"""schemathesis calls a running web and console by docs/contracts, with true signatures; and the kit fetches again."""
+"""schemathesis calls a running web and console by docs/contracts, with valid signatures."""
 
 from __future__ import annotations
 

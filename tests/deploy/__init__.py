@@ -1,1 +1,1 @@
-"""What docs/deploy ships, run: the proxy, the units' promises, the accounts."""
+"""The files of docs/deploy in use: the proxy, the units, the accounts."""

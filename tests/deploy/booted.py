@@ -1,4 +1,4 @@
-"""What a trial saw inside a machine with a real systemd; skips where none can be booted."""
+"""Observations inside a machine with a real systemd. Skips if none can be booted."""
 
 from __future__ import annotations
 

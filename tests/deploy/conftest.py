@@ -1,4 +1,4 @@
-"""One town with nginx before it, for all tests of the proxy."""
+"""One installation behind nginx, for all tests of the proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nginx with the shipped file of the console included, before a console of its own."""
+"""nginx with the shipped file for the console, in front of a console."""
 
 from __future__ import annotations
 

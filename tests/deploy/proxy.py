@@ -1,4 +1,4 @@
-"""nginx as docs/deploy/nginx.conf has it, on a free port, with a certificate of its own."""
+"""nginx with docs/deploy/nginx.conf, on a free port, with a certificate of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Web behind a socket that somebody else holds, as systemd does: it stays open while web restarts."""
+"""Web behind a socket that another process holds, as systemd does: it stays open while web restarts."""
 
 from __future__ import annotations
 

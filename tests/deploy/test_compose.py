@@ -1,4 +1,4 @@
-"""compose.yaml and the files beside it, read: what no test has to start a container for."""
+"""compose.yaml and its files: what can be checked without starting a container."""
 
 from __future__ import annotations
 

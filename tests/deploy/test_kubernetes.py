@@ -1,4 +1,4 @@
-"""The manifests of docs/deploy/kubernetes, read: what each pod may do, reach and read. No cluster runs them here."""
+"""The manifests of docs/deploy/kubernetes: what each pod may do, reach and read. No cluster runs them here."""
 
 from __future__ import annotations
 

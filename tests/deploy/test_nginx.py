@@ -1,4 +1,4 @@
-"""The shipped nginx file, tried with the real nginx over TLS: what gets through, what does not, what is logged."""
+"""The shipped nginx file with the real nginx over TLS: what passes, what is refused, what is logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped nginx file of the console, tried with the real nginx over TLS before a real console."""
+"""The shipped nginx file of the console, with the real nginx over TLS and a real console."""
 
 from __future__ import annotations
 

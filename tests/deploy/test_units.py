@@ -1,4 +1,4 @@
-"""The shipped units: right to systemd, closed by its own measure, run by a real systemd with their own accounts."""
+"""The shipped units: valid for systemd, confined by its own measure, run by a real systemd with their accounts."""
 
 from __future__ import annotations
 

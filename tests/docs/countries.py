@@ -1,4 +1,4 @@
-"""The tables of countries, for people who decide where to begin, and who have never seen a country file."""
+"""The tables of countries in docs/countries.md."""
 
 from __future__ import annotations
 

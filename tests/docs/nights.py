@@ -1,4 +1,4 @@
-"""The times of the clocks as a table, and a night of each priority as the tests' clock walks through it."""
+"""The table of clocks, and a night of each priority by the tests' clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The project's pages as text, and the names that they use."""
+"""The text of the project's pages, and the names that they use."""
 
 from __future__ import annotations
 

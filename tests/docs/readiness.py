@@ -1,4 +1,4 @@
-"""docs/readiness.md: how each country stands, and what is missing, as `tokaut readiness` says it."""
+"""docs/readiness.md: the state of each country and what is missing, as `tokaut readiness` prints it."""
 
 from __future__ import annotations
 

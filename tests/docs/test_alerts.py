@@ -1,4 +1,4 @@
-"""docs/operating/alerts.yml: every figure is one that /metrics gives, every page is there, every alarm has a rule."""
+"""docs/operating/alerts.yml: every metric exists, every page exists, every alert has a rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on Kannel: what it tells to set is what is read, and what it offers to copy is what the tests run."""
+"""The page on Kannel: its settings are read, and its examples are those of the tests."""
 
 from __future__ import annotations
 

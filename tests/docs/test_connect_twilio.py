@@ -1,4 +1,4 @@
-"""The guide's own configuration, run: its settings start live mode, Twilio's signature opens its addresses."""
+"""The page on Twilio: its settings start live mode, and Twilio's signature is accepted at its addresses."""
 
 from __future__ import annotations
 

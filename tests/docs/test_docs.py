@@ -1,4 +1,4 @@
-"""The pages say what is there: each setting, command, channel and figure; and no page names what is not."""
+"""The pages name each setting, command, channel and metric, and none that does not exist."""
 
 from __future__ import annotations
 

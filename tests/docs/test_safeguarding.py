@@ -1,4 +1,4 @@
-"""The rules on their page and the marks on the tests are the same; what is never said is said nowhere."""
+"""The rules on their page agree with the marks of the tests; forbidden words are on no page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/store.md has every table and column, no other, and a line of rights for each table."""
+"""docs/store.md has every table and column, no other, and the rights of each table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nights of docs/clocks.md as a picture: one band a priority, a mark for each who is asked."""
+"""The nights of docs/clocks.md as a picture: a band for each priority, a mark for each who is asked."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Calls that drop: how many reports arrive all the same."""
+"""Calls that drop: how many reports arrive nevertheless."""

@@ -1,4 +1,4 @@
-"""One caller from the first dial until the report is sent, or until nobody dials again; then what the store holds."""
+"""One reporter from the first call until the report is sent or the reporter gives up, and what is then stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One caller: what is answered to each screen, and how long reading and typing take."""
+"""One reporter: the answer to each screen, and the seconds for reading and typing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Callers one after the other, on the whole of web with a real Valkey and a real database; and the figures of all."""
+"""Reporters one after the other, on the whole of web with a real Valkey and database; and the figures of all."""
 
 from __future__ import annotations
 

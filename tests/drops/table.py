@@ -1,4 +1,4 @@
-"""The figures as a table of Markdown, the same on the terminal and on the page."""
+"""The figures as a Markdown table, for the terminal and the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small form of `make drops`: 300 callers, seeded. The figures of 2,000 are on docs/drops.md."""
+"""The small form of `make drops`: 300 reporters, seeded. docs/drops.md has the figures of 10,000."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A phone without a network: it walks the flows by label, in the Vanuatu of the design pages."""
+"""A phone without a network: it goes through the flows by labels of choices."""
 
 from __future__ import annotations
 

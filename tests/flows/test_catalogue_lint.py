@@ -1,4 +1,4 @@
-"""The files of locales/ are clean for Weblate and for the phone; each kind of fault is found where it is planted."""
+"""The files of locales/ are valid for Weblate and the phone; each kind of planted fault is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Languages: what a catalogue says, what it lacks, and which may be offered."""
+"""Languages: what a catalogue has and lacks, and which may be offered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One reply at a time: what is understood, what goes back, what leaves, what is kept, what is forgotten."""
+"""One reply at a time: what is understood, goes back, leaves, is kept or forgotten."""
 
 from __future__ import annotations
 

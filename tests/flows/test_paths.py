@@ -1,4 +1,4 @@
-"""Single ways through the report and Add more. That no way anywhere has a fault is shown in test_all_paths.py."""
+"""Single paths through the report and Add more. test_all_paths.py has all paths."""
 
 from __future__ import annotations
 

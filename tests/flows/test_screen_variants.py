@@ -1,4 +1,4 @@
-"""Every form of every screen: none is left out, and none is shown that a phone cannot show."""
+"""Every variant of every screen: none is missing, and none is impossible on a phone."""
 
 from __future__ import annotations
 

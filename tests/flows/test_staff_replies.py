@@ -1,4 +1,4 @@
-"""What staff write to a reporter: sent, asked about, or refused with the reason (S-25)."""
+"""What staff write to a reporter: sent, questioned, or refused with the reason (S-25)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a person needs, worked out by hand for one small flow."""
+"""How long a person needs, calculated by hand for one small flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked and how: the approved questions, and the words that never stand on a screen."""
+"""What is asked and how: the approved questions, and the words that are on no screen."""
 
 from __future__ import annotations
 

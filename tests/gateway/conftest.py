@@ -1,4 +1,4 @@
-"""What a live start is given."""
+"""Settings of a start in live mode."""
 
 from __future__ import annotations
 

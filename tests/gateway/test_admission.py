@@ -1,4 +1,4 @@
-"""Admission control: who is let in while a process is late, and how that changes."""
+"""Admission control: which calls a late process accepts, and how that changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same text twice at the same moment: the one that loses takes nothing away from the one that wins."""
+"""The same text twice at the same moment: one is processed, and the other changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Africa's Talking: forms in, messages out; a table for each door."""
+"""Africa's Talking: forms in, messages out; a table for each endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kannel: queries, words with headers beside them, and SMPP fields in, messages out; a table for each door."""
+"""Kannel: queries, texts with headers and SMPP fields in, messages out; a table for each endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phone of demo and tests: the neutral form, and texts."""
+"""The simulator of demo and tests: the neutral form, and SMS."""
 
 from __future__ import annotations
 

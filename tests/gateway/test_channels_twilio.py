@@ -1,4 +1,4 @@
-"""Twilio's requests as it sends them, the answers to the letter. Signatures: the documentation's, and the SDK's."""
+"""Twilio's requests and the exact answers. Signatures: of the documentation, and of the SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The neutral JSON form of a telco or a bridge."""
+"""The neutral JSON form of a mobile network or a bridge."""
 
 from __future__ import annotations
 

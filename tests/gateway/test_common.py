@@ -1,4 +1,4 @@
-"""What is laid out once for everybody is what each caller would get; and nothing of a caller can be in it."""
+"""A screen that is laid out once for everybody is what each reporter would get, and has nothing of a reporter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a screen may know of a report whose code and PIN were given."""
+"""What a screen may show of a report after its code and PIN were entered."""
 
 from __future__ import annotations
 

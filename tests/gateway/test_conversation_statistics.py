@@ -1,4 +1,4 @@
-"""What web counts for the statistics: steps that everybody is shown, by day and country, and nothing of a caller."""
+"""What web counts for statistics: steps by day and country, and nothing of a reporter."""
 
 from __future__ import annotations
 

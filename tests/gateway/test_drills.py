@@ -1,4 +1,4 @@
-"""Drills with a script, as web holds them: one report each, by the flows themselves, whoever is killed in between."""
+"""Drills with a script, as web holds them: one report each, by the flows themselves, also if processes are killed."""
 
 from __future__ import annotations
 

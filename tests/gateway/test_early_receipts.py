@@ -1,4 +1,4 @@
-"""A delivery report that is faster than our own send call."""
+"""A delivery report that arrives before the answer to our own request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Web records what reporters delete, and applies it again when it starts on a database of before."""
+"""Web records deletions by reporters, and applies them again when it starts on an older database."""
 
 from __future__ import annotations
 

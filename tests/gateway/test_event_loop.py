@@ -1,4 +1,4 @@
-"""The event loop in a thread of its own: it begins when it is needed, and nobody waits for it after its end."""
+"""The event loop in a thread: it starts when needed, and nobody waits for it after its end."""
 
 from __future__ import annotations
 

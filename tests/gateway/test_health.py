@@ -1,4 +1,4 @@
-"""The figures that stand for no event: how things are just now."""
+"""Gauges: the current state of web."""
 
 from __future__ import annotations
 

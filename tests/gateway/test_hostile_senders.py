@@ -1,4 +1,4 @@
-"""Senders who mean harm: bodies that nobody wants, and very many connections that send nothing."""
+"""Hostile clients: unwanted bodies, and very many connections that send nothing."""
 
 from __future__ import annotations
 

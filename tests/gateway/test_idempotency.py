@@ -1,4 +1,4 @@
-"""Which SMS are one and the same."""
+"""Which SMS count as the same one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the web process does without: it is started many times over, and each megabyte is paid for each process."""
+"""What the web process does not import: it is started many times, and memory is used by each process."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""No loop with a machine, no step in a menu long gone, no carrier's word taken for a person's, and nobody refused."""
+"""No loop with a machine, no reply to an old menu, no carrier's keyword read as a person's, and nobody refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each event that web counts has a counter: a name that is none would end a reporter's request."""
+"""Each event that web counts has a counter: an unknown name would fail a reporter's request."""
 
 from __future__ import annotations
 

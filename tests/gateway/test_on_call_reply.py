@@ -1,4 +1,4 @@
-"""A duty phone that answers with `OK` and a word: written down for the clock, with no reply and no conversation."""
+"""A duty phone that answers with `OK` and a word: stored for the clock, without a reply or conversation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However many words one phone sends, its conversation stays of one size, and every word is heard."""
+"""However many words one phone sends, its session keeps its size, and every word is delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strict reader: nothing that a provider sent is lost, guessed or inflated, and no body hangs the server."""
+"""The strict reader: nothing that a provider sent is lost, guessed or inflated, and no body blocks the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One person is one person however the network writes the number, and a strange sender is somebody too."""
+"""One person is one person in every notation of the number, and an unusual sender is a person too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept between two turns comes back as it was; what is of another shape is no conversation."""
+"""What is stored between two turns is read back unchanged; anything else is no session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The web server as it is run: what it takes in, how it stops, what it says of itself."""
+"""The web server in production: what it accepts, how it stops, what it reveals."""
 
 import os
 import resource

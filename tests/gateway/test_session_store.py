@@ -1,4 +1,4 @@
-"""Sessions on a real Valkey: moved on by whoever read the last version, sealed, and away when it is away."""
+"""Sessions on a real Valkey: updated only by the reader of the last version, sealed, and without Valkey."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reads very many tips waits for the next ones; nothing else of that phone does, and no other phone (S-36)."""
+"""A reporter who reads very many tips waits for the next; nothing else of that phone and no other phone does (S-36)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes out of the spool is filed, whatever was filed in the meantime."""
+"""Spool entries are filed, whatever was filed in the meantime."""
 
 from __future__ import annotations
 

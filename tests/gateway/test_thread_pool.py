@@ -1,4 +1,4 @@
-"""Threads for what may wait: their deadline, and what gives way where most of them are busy."""
+"""Threads for blocking calls: their deadline, and what is refused while most of them are busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request whose time is over before it reaches a thread: what must not be lost is left to its provider."""
+"""A request that is too late before it reaches a thread: what must not be lost is left to its provider."""
 
 from __future__ import annotations
 

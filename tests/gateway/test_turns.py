@@ -1,4 +1,4 @@
-"""What an inbound means: never two steps for one turn, never a lost character, never a guess."""
+"""What a message means: never two steps for one turn, never a lost character, never a guess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A telco whose request cannot be read: the caller gets an answer, and the log says which field is wrong."""
+"""A mobile network whose request cannot be read: the reporter gets an answer, and the log names the wrong field."""
 
 from __future__ import annotations
 

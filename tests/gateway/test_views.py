@@ -1,4 +1,4 @@
-"""The webhooks as Flask's routes, and as the ASGI application answers them: one behaviour, whichever server runs."""
+"""The webhooks as Flask's routes and in the ASGI application: the same behaviour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that are walked again from their path, while Redis, the database or both are away: what was kept is heard."""
+"""Calls that are replayed from their path while Redis, the database or both are away: what was kept is delivered."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every file of the project keeps to, read from the files themselves."""
+"""Rules for every file of the project, checked on the files themselves."""

@@ -1,4 +1,4 @@
-"""The project's own files: what git knows, or would add."""
+"""The project's own files: those that git knows, or would add."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in no line of the code, and what every SQL statement is made of."""
+"""What is in no line of the code, and how SQL statements are made."""
 
 from __future__ import annotations
 

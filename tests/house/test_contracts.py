@@ -1,4 +1,4 @@
-"""Who may import whom: the contracts of pyproject.toml hold, and find what breaks them."""
+"""Import contracts: those of pyproject.toml hold, and detect violations."""
 
 from __future__ import annotations
 

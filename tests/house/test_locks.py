@@ -1,4 +1,4 @@
-"""What is installed: exact versions by their hashes, as wheels; in production the run-time packages and no other."""
+"""Installed packages: exact versions by their hashes, as wheels; in production run-time packages only."""
 
 from __future__ import annotations
 

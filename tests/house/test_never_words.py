@@ -1,4 +1,4 @@
-"""Words that blame or belittle a child stand nowhere: not in a flow, the code, a page, a test (S-18).
+"""Words that blame or belittle a child are nowhere: not in a flow, the code, a page or a test (S-18).
 
 Words that are wrong on a screen and right in code (a client, a secret, a special case) are looked for in the flows
 alone: tests/flows/test_wording.py.

@@ -1,4 +1,4 @@
-"""No module that nobody imports, and a test beside everything that somebody may add."""
+"""No module is unused, and everything that can be added has a test."""
 
 from __future__ import annotations
 

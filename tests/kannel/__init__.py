@@ -1,1 +1,1 @@
-"""Against the real bearerbox, smsbox and fakesmsc; skipped, and saying why, where they are not installed."""
+"""Tests with the real bearerbox, smsbox and fakesmsc; skipped with a reason if they are not installed."""

@@ -1,4 +1,4 @@
-"""What Kannel calls, in the place of Tokaut: keeps what came, answers as it is told, or hands it on to a real one."""
+"""The application that Kannel calls, in place of Tokaut: it records, answers as told, or forwards to a real one."""
 
 from __future__ import annotations
 

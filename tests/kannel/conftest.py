@@ -1,4 +1,4 @@
-"""A town with a Kannel before it; `application` stands between where a test wants to see or to lie."""
+"""An installation behind a Kannel; `application` is between them if a test needs to observe or change requests."""
 
 from __future__ import annotations
 

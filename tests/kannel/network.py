@@ -1,4 +1,4 @@
-"""A network's USSD centre by SMPP 3.4, of smpp34: Kannel binds to it as to a real one. It knows sessions and phones."""
+"""A mobile network's USSD centre by SMPP 3.4 (smpp34). Kannel binds to it; it knows sessions and phones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole reports from a phone behind the real Kannel to the hotline, and what goes wrong on the way."""
+"""Whole reports from a phone behind the real Kannel to the hotline, and faults on the way."""
 
 from __future__ import annotations
 

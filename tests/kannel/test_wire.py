@@ -1,4 +1,4 @@
-"""What Kannel sends and takes: the forms that handsets, channel and sender of the other tests are made by."""
+"""What Kannel sends and accepts: the formats on which other tests rely."""
 
 from __future__ import annotations
 

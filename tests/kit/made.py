@@ -1,4 +1,4 @@
-"""The kit's samples and vectors, made by the code that makes the real ones: `python -m tests.kit.made` writes them."""
+"""The kit's samples and vectors, made by the code that makes real ones: `python -m tests.kit.made` writes them."""
 
 from __future__ import annotations
 

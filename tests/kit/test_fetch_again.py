@@ -1,4 +1,4 @@
-"""The kit's client that fetches again what was lost: where it writes, and whom it trusts."""
+"""The kit's client that fetches lost deliveries again: where it writes, and whom it trusts."""
 
 from __future__ import annotations
 

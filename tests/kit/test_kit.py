@@ -1,4 +1,4 @@
-"""The conformance kit: what it shows is what we send, and its receiver stands before the real worker."""
+"""The conformance kit: its samples are what we send, and its receiver works with the real worker."""
 
 from __future__ import annotations
 

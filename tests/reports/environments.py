@@ -1,4 +1,4 @@
-"""An environment in which live mode starts, for the tests of settings to break."""
+"""Settings with which live mode starts, for tests that break one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges what we emit: strict JSON, of the shape that the schema says and no other, with every ref to something."""
+"""Check what we emit: strict JSON of exactly the schema's shape, with every reference resolved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Countries with one thing changed, and one that is ready to go live."""
+"""Countries with one change, and one that is ready for live mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A release that does not exist: one step more, which only adds, as each step must while old processes run."""
+"""A release that does not exist: one more migration, which only adds, so that old processes keep running."""
 
 from __future__ import annotations
 

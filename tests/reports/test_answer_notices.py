@@ -1,4 +1,4 @@
-"""When a text that nobody asked for may go: a table of yes, hours, places, counts and ages."""
+"""When an unrequested SMS may be sent: a table of consent, hours, places, counts and ages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain: whoever touches a row is found, and named by its place."""
+"""The audit chain: a changed row is found and named."""
 
 from __future__ import annotations
 

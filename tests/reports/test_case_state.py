@@ -1,4 +1,4 @@
-"""How a report stands, for every mix of up to three deliveries."""
+"""The state of a report, for every combination of up to three deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The country files say what their sources say, and nothing else."""
+"""The country files agree with their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a country from a mode, by name, and what has to be done again."""
+"""What keeps a country out of a mode, by name, and what must be renewed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other bodies call the same thing."""
+"""Names that other bodies use for the same thing."""
 
 from __future__ import annotations
 

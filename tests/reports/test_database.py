@@ -1,4 +1,4 @@
-"""One way to the database: durable, one writer at a time, and one error for everything that is "away"."""
+"""The one way to the database: durable, one writer at a time, and one error for everything unavailable."""
 
 from __future__ import annotations
 

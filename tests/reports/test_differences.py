@@ -1,4 +1,4 @@
-"""X-27 and S-29: whoever keeps every export of two years still finds no number under 5.
+"""X-27 and S-29: all exports of two years together reveal no number under 5.
 
 Made-up reports of three countries go through the true tables and the true rule. The attacker comes each fortnight,
 keeps all that is out, subtracts within each table, and solves all sums that were ever shown at once, exactly.

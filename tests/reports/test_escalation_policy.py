@@ -1,4 +1,4 @@
-"""The table of waits: as agreed, its steps, and what a country may change of it."""
+"""The table of waiting times: as agreed, its steps, and what a country may change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers given twice, gone back over, or in an earlier draft."""
+"""Answers given twice, corrected, or in an earlier draft."""
 
 from __future__ import annotations
 

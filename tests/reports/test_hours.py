@@ -1,4 +1,4 @@
-"""Opening hours, holidays and rota: as written in a card, by the wall clock of the desk."""
+"""Opening hours, holidays and rota: as written in a country file, by the local time of the hotline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The envelope, and the bodies that are no report."""
+"""The envelope, and the bodies that are not reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys on disk: who may read what, and what is said when one is missing or wrong."""
+"""Key files: who may read what, and the message if one is missing or wrong."""
 
 from __future__ import annotations
 

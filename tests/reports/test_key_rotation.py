@@ -1,4 +1,4 @@
-"""A rotation leaves every row readable: by the new key, and while it runs by the old one."""
+"""A rotation leaves every row readable: by the new key, and during it by the old one."""
 
 from __future__ import annotations
 

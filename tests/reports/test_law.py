@@ -1,4 +1,4 @@
-"""What the law screen says: unknown is never allowed, and an old "no" is never shown as one."""
+"""What the law screen says: unknown is never shown as allowed, and an old "no" never as a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code and PIN: the same for a repeat, kept nowhere, and five wrong tries close one code for a day."""
+"""Code and PIN: the same for a repeat, stored nowhere, and five wrong tries close one code for a day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SMS that wait: oldest first, a page at a time, so that some that cannot be opened never hide the others."""
+"""Waiting SMS: oldest first, a page at a time; unreadable ones never hide others."""
 
 from __future__ import annotations
 

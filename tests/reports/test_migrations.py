@@ -1,4 +1,4 @@
-"""The schema that is made step by step is the one that the code declares; another mode's database is refused."""
+"""The migrations make the schema that the code declares; another mode's database is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typed words come back as they were typed, stand once, and links only where they are wanted."""
+"""Typed words come back as typed, are stored once, and contain links only where they are wanted."""
 
 from __future__ import annotations
 

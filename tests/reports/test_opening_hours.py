@@ -1,4 +1,4 @@
-"""The desk of a card: hours as agreed, and open where nothing was; who is told first."""
+"""The opening hours of a country file: as agreed, open if none were; who is told first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What placeholders become, and which numbers a mode may show."""
+"""The values of placeholders, and which numbers a mode may show."""
 
 from __future__ import annotations
 

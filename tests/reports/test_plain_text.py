@@ -1,4 +1,4 @@
-"""What a person typed, as lines that hide nothing."""
+"""A person's text as lines that hide nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record opens where it belongs, a hash is found again, a mailbox opens with code and PIN; all else is Poison."""
+"""A record opens only in its place, a hash is found again, a mailbox opens with code and PIN; all else is refused."""
 
 from __future__ import annotations
 

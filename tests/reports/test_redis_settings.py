@@ -1,4 +1,4 @@
-"""How a process is told where Redis is: one address, or Sentinels, each with users; wrong ones are one line each."""
+"""How Redis is configured: one address, or Sentinels, each with users; a wrong setting is one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The referral directory of a country file: who is in it, where, and which numbers anybody may see."""
+"""The referral directory of a country file: its services, their districts, and which numbers may be shown."""
 
 from __future__ import annotations
 

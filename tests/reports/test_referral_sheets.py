@@ -1,4 +1,4 @@
-"""Sheets for other bodies' forms: each field in its row, nothing forced, nothing that a spreadsheet would run."""
+"""Sheets for other bodies' forms: each field in its row, nothing guessed, nothing that a spreadsheet would run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each role may do in PostgreSQL: laid by the owner's migration, read back at each start, and no more."""
+"""The rights of each role in PostgreSQL: granted by the owner's migration, checked at each start, and no more."""
 
 from __future__ import annotations
 

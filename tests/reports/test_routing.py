@@ -1,4 +1,4 @@
-"""Who gets it: every country, category and place, with every choice of hotlines left out."""
+"""Routing: every country, category and place, with every choice of left-out hotlines."""
 
 from __future__ import annotations
 

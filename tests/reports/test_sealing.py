@@ -1,4 +1,4 @@
-"""A box opens for one hotline under one context; everything else is Poison."""
+"""A sealed body opens for one hotline in one context; everything else is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spool: on the disk before it says so, read by nobody else, emptied in order, never deleted unread."""
+"""The spool: durable before it answers, readable by nobody else, emptied in order, never deleted unread."""
 
 from __future__ import annotations
 

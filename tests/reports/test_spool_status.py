@@ -1,4 +1,4 @@
-"""What each host says of its spool, who is told, and a store key that is not the database's."""
+"""What each host reports of its spool, who is told, and a store key that is not the database's."""
 
 from __future__ import annotations
 

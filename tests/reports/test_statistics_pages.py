@@ -1,4 +1,4 @@
-"""Charts, the tile map, the sentence on top, the year: each says what is shown, and nothing that is not."""
+"""Charts, tile map, summary sentence and year: each describes what is shown, and nothing else."""
 
 from __future__ import annotations
 

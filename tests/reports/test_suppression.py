@@ -1,4 +1,4 @@
-"""S-29 and X-27: what is shown gives no number under 5 away, neither to arithmetic nor to whoever knows the rule."""
+"""S-29 and X-27: published numbers reveal none under 5, by arithmetic or by knowledge of the rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Very many reports at once are reports like others: each with all its rows, and nothing left to do for any."""
+"""Generated reports are like others: each with all its rows, and no work left."""
 
 from pathlib import Path
 

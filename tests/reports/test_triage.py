@@ -1,4 +1,4 @@
-"""How urgent: the rows that staff agreed on, each rule alone, and what must hold for all answers."""
+"""Triage: the agreed rows, each rule alone, and what must hold for all answers."""
 
 from __future__ import annotations
 

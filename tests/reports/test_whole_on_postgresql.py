@@ -1,4 +1,4 @@
-"""A whole Tokaut on PostgreSQL, each process with a role of its own: from the webhook to the hotline nobody is refused.
+"""A whole installation on PostgreSQL, each process with its own role: from webhook to hotline nothing is refused.
 
 What PostgreSQL wrote into its log is the judge: a right that is missing would stand there, also where a caller and a
 hotline noticed nothing.

@@ -1,1 +1,1 @@
-"""Truly gone after its time, and never while somebody still has to hear it."""
+"""Reports are deleted completely after their time, and never while a delivery is open."""

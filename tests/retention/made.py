@@ -1,4 +1,4 @@
-"""Reports of all ages and fates, as rows: what the pure rules say of each is known before it is written."""
+"""Reports of all ages and states, as rows: the pure rules decide about each before it is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules once more, in Python, one report at a time: what SQL finds ripe is compared with this."""
+"""The rules again, in Python, one report at a time: compared with what SQL finds due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing of a purged report is in any file of the embedded database once its files were written anew."""
+"""Nothing of a purged report is in any file of the embedded database after its files were rewritten."""
 
 from __future__ import annotations
 

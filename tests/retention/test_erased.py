@@ -1,4 +1,4 @@
-"""A report that its reporter deleted goes from here, whole, as soon as its deliveries have ended, and stays gone."""
+"""A report that its reporter deleted is removed completely once its deliveries have ended, and stays removed."""
 
 from __future__ import annotations
 

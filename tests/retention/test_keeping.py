@@ -1,4 +1,4 @@
-"""The clock purges by itself: each hour, never after a jump of the time, and it stops when it is told to."""
+"""The clock purges each hour, never after a clock jump, and stops when told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a purge promises of backups: they hold wrap and body, until they go or the key that opens them is destroyed."""
+"""What a purge means for backups: they contain wrap and body until they or their key are destroyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A purge takes every row of a report and leaves one line; it can be stopped, repeated, and done by two at once."""
+"""A purge deletes every row of a report and leaves one line; it can be stopped, repeated, and run twice at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database purges is what the rules say, and never what somebody still has to hear."""
+"""The database purges what the rules say, and never what somebody still has to receive."""
 
 from __future__ import annotations
 

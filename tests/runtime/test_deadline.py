@@ -1,4 +1,4 @@
-"""Who asked goes on in time, whatever the disk does."""
+"""A caller goes on in time, whatever the disk does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing waits for a disk or a database on the thread of an event loop that answers callers."""
+"""No call waits for a disk or a database on the thread of an event loop."""
 
 from __future__ import annotations
 

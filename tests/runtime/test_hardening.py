@@ -1,4 +1,4 @@
-"""Files for one account, and no core file."""
+"""Files for one account, and no core dump."""
 
 from __future__ import annotations
 

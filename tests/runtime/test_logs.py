@@ -1,4 +1,4 @@
-"""A log line can hold listed words and nothing else; the same search finds what is logged on purpose."""
+"""A log line can contain listed words and nothing else; the same search finds what is logged on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of several processes on one page: whoever comes after a dead one goes on from where it was."""
+"""The metrics of several processes on one page: a new process continues the values of a dead one."""
 
 from __future__ import annotations
 

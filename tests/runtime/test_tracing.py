@@ -1,4 +1,4 @@
-"""Traces hold ids and codes, and nothing that a reporter typed or was shown; while they are off nothing is loaded."""
+"""Traces contain ids and codes, and nothing typed or shown; while off, nothing is loaded."""
 
 from __future__ import annotations
 

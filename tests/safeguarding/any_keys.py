@@ -1,4 +1,4 @@
-"""Two callers at once who type anything at all, in any country, language and channel, and lose the line when it suits.
+"""Two reporters at once who type anything, in any country, language and channel, and whose calls drop at random.
 
 After each answer: it fits its channel, it shows nobody's words, there is a way on or out, and nothing of ours failed.
 """

@@ -1,4 +1,4 @@
-"""Parts that do not answer for a moment, from within; and what a story reads off a screen."""
+"""Parts that do not answer for a moment, and what a story reads from a screen."""
 
 from __future__ import annotations
 

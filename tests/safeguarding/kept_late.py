@@ -1,4 +1,4 @@
-"""NOT SENT was said, and what a slow disk did all the same."""
+"""NOT SENT was shown, and a slow disk stored the report nevertheless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody else has the phone now: dials, texts, reads the inbox. All that they can see, by every channel."""
+"""Another person has the phone: dials, texts and reads the inbox. All that they can see, on every channel."""
 
 from __future__ import annotations
 

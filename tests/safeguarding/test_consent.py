@@ -1,4 +1,4 @@
-"""Who gets it is read before Send; nothing goes without Send but one thing; the number only with a yes."""
+"""The recipient is shown before Send; only one thing is delivered without Send; the number only with consent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a conversation by SMS ends: what is left to read, what is said once, and when nothing is said (S-08, S-10)."""
+"""How an SMS conversation ends: what remains in the inbox, what is said once, and when nothing is said (S-08, S-10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What everybody sees first, whoever holds the phone, and how one leaves (S-01, S-02, S-04, S-08, S-10)."""
+"""The first screens, whoever holds the phone, and how to leave (S-01, S-02, S-04, S-08, S-10)."""
 
 from __future__ import annotations
 

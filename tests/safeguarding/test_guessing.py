@@ -1,4 +1,4 @@
-"""Guessing codes from one telephone, and from many: counted, limited and equal; nobody else is locked out by it."""
+"""Guessing codes from one phone and from many: counted, limited, and without effect on others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NOT SENT was said, and a slow disk kept it all the same: what is said next stands, and is told truly (S-26, S-38)."""
+"""NOT SENT was shown, and a slow disk stored the report nevertheless: the next statement is true (S-26, S-38)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NOT SENT, twice or more, or with more that goes wrong: of two numbers the higher one says what was said last."""
+"""NOT SENT twice or more, or with further faults: the higher revision is the last statement."""
 
 from __future__ import annotations
 

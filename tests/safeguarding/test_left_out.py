@@ -1,4 +1,4 @@
-"""Whom the reporter left out gets nothing of the report, by no road: there is nothing sealed to them to be given."""
+"""Those whom the reporter left out get nothing of the report: nothing is sealed for them."""
 
 from __future__ import annotations
 

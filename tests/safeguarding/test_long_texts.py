@@ -1,4 +1,4 @@
-"""Long answers by SMS: whole where the network puts them together, and in order where it does not."""
+"""Long answers by SMS: complete if the network joins them, and in order if it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""My report, whole: staff's words are read, words go to them, contact is given and taken back, all is deleted."""
+"""My report as a whole: staff's messages are read and answered, contact is given and withdrawn, all is deleted."""
 
 from __future__ import annotations
 

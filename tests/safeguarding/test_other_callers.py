@@ -1,4 +1,4 @@
-"""Another person on the same line, another country's code, another try at a PIN: nobody meets what is not theirs."""
+"""Another person on the same line, another country's code, another try at a PIN: nobody sees what is not theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two at the same moment, and a process that dies in the wrong one: no word is lost, nothing is told twice."""
+"""Two requests at once, and a process that dies at the worst moment: no word is lost, nothing is said twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phone is picked up by somebody else. What they dial, text and read is what a phone shows that never reported.
+"""Another person picks up the phone. What they dial, text and read is that of a phone that never reported.
 
 Byte for byte, whatever was done before and however it ended, seconds, minutes and half an hour later. What differs is
 allowed by a rule that is named beside the row.

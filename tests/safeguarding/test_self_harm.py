@@ -1,4 +1,4 @@
-"""Who wants to die, or fears for somebody: the number of the helpline stays on the screen from then on, to the last."""
+"""A reporter who wants to die, or fears for somebody: the helpline's number stays on every screen from then on."""
 
 from __future__ import annotations
 

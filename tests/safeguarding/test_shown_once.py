@@ -1,4 +1,4 @@
-"""Code and PIN are shown once: nothing that was not understood brings them again, on any channel."""
+"""Code and PIN are shown once: an input that was not understood does not show them again, on any channel."""
 
 from __future__ import annotations
 

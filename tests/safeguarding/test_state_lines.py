@@ -1,4 +1,4 @@
-"""Who has code and PIN is told how the report stands, and the truth while nobody has read it (S-39, S-35)."""
+"""With code and PIN the reporter reads the state of the report, also that nobody has read it yet (S-39, S-35)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who told STOP, by whatever way, is texted nothing that they did not ask for: somebody else may hold the phone now."""
+"""After STOP, in any way, a phone gets no unrequested text: another person may hold it now."""
 
 from __future__ import annotations
 

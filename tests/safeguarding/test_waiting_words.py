@@ -1,4 +1,4 @@
-"""Words by SMS: heard when they were promised to be, gone when they were deleted, and no key on an unseen screen."""
+"""Words by SMS: delivered when promised, gone when deleted, and never a key on an unseen screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was said in danger files itself; who thinks better of it withdraws it, and is told the truth (S-12, S-26)."""
+"""A report in danger is filed without Send; the reporter can withdraw it, and is told the truth (S-12, S-26)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told after Send: words are due at once, further answers within 20 seconds, whatever the caller does next."""
+"""After Send: words are due at once, further answers within 20 seconds, whatever the reporter does next."""
 
 from __future__ import annotations
 

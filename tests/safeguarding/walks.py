@@ -1,4 +1,4 @@
-"""Ways through a call that the stories share. Replies are labels, so that a moved choice breaks no story."""
+"""Paths through a call that the stories share. Replies are labels, so that a moved choice breaks no story."""
 
 from __future__ import annotations
 

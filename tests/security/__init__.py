@@ -1,1 +1,1 @@
-"""What an attacker tries, and what a stranger may learn. test_statements.py knows which statement is shown where."""
+"""What an attacker tries, and what a stranger may learn. test_statements.py knows which test shows which statement."""

@@ -1,4 +1,4 @@
-"""Every answer of web: its headers, what it says to strangers, and what it says when something inside fails."""
+"""Every answer of web: its headers, what it reveals to strangers, and what it says after an internal error."""
 
 from __future__ import annotations
 

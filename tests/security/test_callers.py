@@ -1,4 +1,4 @@
-"""What strangers and hoaxers send, and what they get for it."""
+"""What strangers and hoaxers send, and what they get."""
 
 from __future__ import annotations
 

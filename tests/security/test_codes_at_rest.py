@@ -1,4 +1,4 @@
-"""An attacker who has the database, the spool and web's keys, and no running session, looks for codes and PINs."""
+"""An attacker who has the database, the spool and web's keys, but no running session, looks for codes and PINs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""web, worker and clock start no other program, whatever they are doing."""
+"""web, workers and clock start no other program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis lets each process do what it needs, and nobody what would harm: a whole report, then every way past it."""
+"""Each process may do in Redis what it needs, and nothing harmful: a whole report, then every attack."""
 
 from __future__ import annotations
 

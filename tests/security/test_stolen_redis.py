@@ -1,4 +1,4 @@
-"""A thief has the data folder, everything that Redis has written and every key, an hour after the conversations ended.
+"""An attacker has the data folder, Redis's files and every key, an hour after the conversations ended.
 
 Nothing opens. The same thief, with the keys of the moment, opens each version of each conversation: that the search
 finds what there is.

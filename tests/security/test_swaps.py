@@ -1,4 +1,4 @@
-"""What may not be exchanged unseen: a hotline's key, a number on a screen; and who may cause an SMS."""
+"""What cannot be exchanged unnoticed: a hotline's key, a number on a screen; and who may cause an SMS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever has taken the host of `web` has its role in PostgreSQL. Every way we know of to a body, and none gives one.
+"""An attacker on web's host has its role in PostgreSQL. No known way leads to a report's body.
 
 The row that is sought for is there: the administrator finds it in each table by the same search.
 """

@@ -1,4 +1,4 @@
-"""A whole Tokaut on this machine: all processes are real, with a hotline server and the APIs of providers.
+"""A whole installation on this machine: all processes are real, with a hotline server and the providers' APIs.
 
 `kill(name)` and `start(name)` end and restart a process, as a fault would.
 """

@@ -1,4 +1,4 @@
-"""`tokaut audit`: who changes, drops, adds or moves a line is found, here and by a hotline from its export alone."""
+"""`tokaut audit`: a changed, deleted, added or moved line is found, here and by a hotline from its export alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench is a tool: it must run and give every figure. What the figures are is for docs/performance.md."""
+"""The benchmark runs and gives every figure. docs/performance.md has the figures."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The hotline of the bench speaks TLS: whoever calls it trusts one authority, and that name alone."""
+"""The benchmark's hotline uses TLS: its clients trust one authority, and that name alone."""
 
 import shutil
 import ssl

@@ -1,4 +1,4 @@
-"""`tokaut check` says everything at once, and what to do about each."""
+"""`tokaut check` reports all faults at once, and what to do about each."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`tokaut check` and `tokaut watch` judge the address of each hotline exactly as the worker will, in each mode."""
+"""`tokaut check` and `tokaut watch` judge each hotline's address as the worker will, in each mode."""
 
 from __future__ import annotations
 

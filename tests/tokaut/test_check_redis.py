@@ -1,4 +1,4 @@
-"""What `tokaut check` says of Redis: what is wrong, what it could not look at, and nothing that it may not know."""
+"""What `tokaut check` says about Redis: faults, what it could not read, and no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo as a person starts it, and as it goes wrong (B-75 to B-77)."""
+"""The demo as a person starts it, and its faults (B-75 to B-77)."""
 
 import json
 import os

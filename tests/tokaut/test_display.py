@@ -1,4 +1,4 @@
-"""What is seen of a demo, in both ways of showing it."""
+"""What a demo shows, in both ways."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""`tokaut export`: a sheet for a person, behind an audit line, in a file that only this account reads."""
+"""`tokaut export`: a sheet for a person, with an audit line, in a file that only this account can read."""
 
 from __future__ import annotations
 

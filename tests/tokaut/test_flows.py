@@ -1,4 +1,4 @@
-"""`tokaut flows lint`, `graph`, `play`: what an author types, and what comes back."""
+"""`tokaut flows lint`, `graph`, `play`: what an author types and gets."""
 
 from __future__ import annotations
 

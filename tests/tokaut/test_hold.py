@@ -1,4 +1,4 @@
-"""`tokaut hold`: put, listed, lifted; with a reason of a closed list, an end, and a line of the audit for each."""
+"""`tokaut hold`: put, listed, lifted; with a reason of a closed list, an end, and an audit line for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stored results of `tokaut flows lint`: the same report, and none of them once something has changed."""
+"""The stored results of `tokaut flows lint`: the same report, and none of them after a change."""
 
 from __future__ import annotations
 

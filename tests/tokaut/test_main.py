@@ -1,4 +1,4 @@
-"""What every command owes to whoever meets it first."""
+"""What all commands have in common."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""`tokaut migrate`: the first thing on a new machine, and harmless ever after."""
+"""`tokaut migrate`: the first command on a new machine, and harmless afterwards."""
 
 from __future__ import annotations
 

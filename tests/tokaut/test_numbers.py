@@ -1,4 +1,4 @@
-"""`tokaut numbers withdraw`: a wrong number goes tonight, on every process, and no restart brings it back."""
+"""`tokaut numbers withdraw`: a wrong number disappears at once, in every process, and no restart brings it back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tokaut phone` at a web process that is up: calls, texts, an inbox that stays, a line that drops."""
+"""`tokaut phone` at a running web process: calls, texts, an inbox that stays, a call that drops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tokaut purge` counts by default, deletes when it is told to, and mistrusts a clock that nobody vouches for."""
+"""`tokaut purge` only counts by default, deletes when told, and refuses an unconfirmed clock."""
 
 from __future__ import annotations
 

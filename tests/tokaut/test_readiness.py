@@ -1,4 +1,4 @@
-"""`tokaut readiness`: each pillar of each country with what is missing and its source; the page prints and reads."""
+"""`tokaut readiness`: each pillar of each country with what is missing and its source; it can be printed."""
 
 from __future__ import annotations
 

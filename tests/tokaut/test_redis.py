@@ -1,4 +1,4 @@
-"""`tokaut redis acl`, as an operator types it, and what a real server makes of it."""
+"""`tokaut redis acl`, as an operator types it, with a real server."""
 
 from __future__ import annotations
 

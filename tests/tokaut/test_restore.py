@@ -1,4 +1,4 @@
-"""`tokaut restore`: only when nothing runs, only what is whole and of this mode; what was there is put aside."""
+"""`tokaut restore`: only while nothing runs, only complete backups of this mode; existing files are moved aside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tokaut staff`: the first lead of a hotline comes by the operator, and nobody is there before."""
+"""`tokaut staff`: the operator invites the first lead of a hotline; nobody has access before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tokaut statistics`: the page, the tables and the terminal say the same, and give away nothing but what is out."""
+"""`tokaut statistics`: page, tables and terminal agree, and contain only what is published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a reporter types is printed so that no terminal obeys it, and a fault of the display stops nothing."""
+"""A reporter's text is printed without effect on the terminal, and a fault of the display stops nothing."""
 
 from __future__ import annotations
 

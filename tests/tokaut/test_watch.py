@@ -1,4 +1,4 @@
-"""`tokaut watch`: what waits, what its clock has left, and the one thing to do next."""
+"""`tokaut watch`: what waits, the time left on its clock, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What check, watch and readyz say of clocks that are wrong: which, by how much, and what to do."""
+"""What check, watch and readyz say about wrong clocks: which, by how much, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole conversations as the person sees or hears the phone: `ussd/*.txt`, `sms/*.txt`, `voice/*.txt`.
+"""Whole conversations as the person sees the phone: `ussd/*.txt` and `sms/*.txt`, read by script.py.
 
 script.py beside them reads them:
 

@@ -1,4 +1,4 @@
-"""A town with a hotline of each kind, each with a real server of its own that fails on cue. All over TLS.
+"""An installation with a hotline of each kind, each with a real server that fails on command. All over TLS.
 
 A category leads to one kind and to nobody else, so what a person answers on the phone decides which one is tried.
 """

@@ -1,4 +1,4 @@
-"""A hotline on the loopback that answers as it is told: truly, slowly, by half, with lies. Raw sockets, so it can."""
+"""A hotline on the loopback that answers as told: correctly, slowly, incompletely or falsely. By raw sockets."""
 
 from __future__ import annotations
 

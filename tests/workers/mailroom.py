@@ -1,4 +1,4 @@
-"""Mail servers that really listen, and do on cue what mail servers do."""
+"""Mail servers that listen, and fail on command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A night with a moved clock: what waits on the ladder, who is asked, and at which minute. Nothing sleeps."""
+"""A night with a moved clock: which escalation steps are due, who is asked, and at which minute. Nothing sleeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Primero v2 on the loopback, as far as cases go: it checks requests by the rules of its API, and fails on cue.
+"""A Primero v2 on the loopback, for cases: it checks requests by the rules of its API, and fails on command.
 
 Rules: primeroIMS/primero:app/controllers/api/v2/concerns/record.rb, app/services/json_validator_service.rb,
 record_merge_data_hash_service.rb, permitted_field_service.rb, error_service.rb; doc/api/cases.

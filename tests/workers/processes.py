@@ -1,4 +1,4 @@
-"""Workers as they really run: programs of their own, with settings in their environment."""
+"""Workers as they run in production: programs of their own, with settings in their environment."""
 
 from __future__ import annotations
 

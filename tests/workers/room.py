@@ -1,4 +1,4 @@
-"""One clock with all its parts, by a time that is moved; the queue, the hotline and the mail server are fakes."""
+"""One clock with all its parts, by a moved time; the queue, the hotline and the mail server are fakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every process real: a report is filed on a phone, a duty phone is texted and answers, the reporter reads so."""
+"""All processes real: a report is filed, a duty phone is texted and answers, and the reporter can read that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where we call and where never."""
+"""Which addresses are called, and which never."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text goes to who said yes, once, in their hours, and never on what was true an hour ago."""
+"""A text goes to a reporter who consented, once, in their hours, and never after the reason has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hotline's staff ask for is done by the clock, within its second, and the queue hears of it."""
+"""Transfers that staff request are done by the clock within a second, and their deliveries are queued."""
 
 from __future__ import annotations
 

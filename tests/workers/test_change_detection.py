@@ -1,4 +1,4 @@
-"""X-13: a number, an address or a key that was exchanged is a line of the audit, and somebody hears of it."""
+"""X-13: an exchanged number, address or key is an audit line, and somebody is told."""
 
 from __future__ import annotations
 

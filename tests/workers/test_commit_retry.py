@@ -1,4 +1,4 @@
-"""What has happened outside is written down, and nobody waits for ever."""
+"""Results of calls to others are stored, and nobody waits for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A number travels only where the reporter said yes, and as long as the yes holds: each combination, by each kind."""
+"""A number is sent only with the reporter's consent, and while it lasts: each combination, for each kind."""
 
 from __future__ import annotations
 

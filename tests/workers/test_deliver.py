@@ -1,4 +1,4 @@
-"""From the outbox to a hotline that really answers, and back: every class of answer, and every way to fail."""
+"""From the outbox to a hotline that answers, and back: every class of answer, and every failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every status a hotline can answer, and what comes of it."""
+"""Every status that a hotline can answer, and its effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each kind of hotline, every process real: filed on the phone, received by its own server, answered, read so."""
+"""Each kind of hotline, all processes real: filed on the phone, received by its own server, answered, read."""
 
 from __future__ import annotations
 

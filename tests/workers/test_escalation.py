@@ -1,4 +1,4 @@
-"""The ladder by a clock that moves: each step of each priority once, at its minute, and who is asked.
+"""Escalation by a moved clock: each step of each priority once, at its minute, and who is asked.
 
 `→ two` is the report itself; all else is an alert. In the order of the night, at one minute by name.
 """

@@ -1,4 +1,4 @@
-"""A whole town with the phone's page."""
+"""A whole installation with the phone's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person at the phone's page: presses keys, types, reads."""
+"""A person at the phone's page, who presses keys, types and reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phone on a web page in a real Chromium, as a person uses it; skipped where there is none."""
+"""The phone's page in a real Chromium, as a person uses it; skipped if there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets the phone's page, and what comes with it. In live mode there is none, and its code is not even read."""
+"""Who gets the phone's page, and with which parts. In live mode there is none, and its code is not loaded."""
 
 from __future__ import annotations
 
