@@ -1,4 +1,4 @@
-""""Sent" only when it is stored; drills say so on every screen (S-38, S-40)."""
+""" "Sent" only when it is stored; drills say so on every screen (S-38, S-40)."""
 
 from __future__ import annotations
 
