@@ -196,8 +196,12 @@ class Call:
         return self._request(*self.last)
 
     def _key_of(self, label: str) -> str:
+        """Return the key of a choice by its label, or by the only label that ends so; else a wrong key."""
         lines = (line.partition(" ") for line in as_screen("\n".join(self.heard)).split("\n"))
-        return next((key for key, _, say in lines if say == label and _KEYS.fullmatch(key)), "8")
+        keys = {say.casefold(): key for key, _, say in lines if _KEYS.fullmatch(key)}
+        wanted = label.casefold()
+        ending = [key for say, key in keys.items() if say.endswith(wanted)]
+        return keys.get(wanted) or (ending[0] if wanted and len(ending) == 1 else "8")
 
     def _new_session(self) -> str:
         raise NotImplementedError
