@@ -17,6 +17,7 @@ from console.auth import cookies
 from console.auth.access_control import exempt
 from console.auth.credentials import TooManyLogins
 from console.presenters.case_rows import reference
+from console.presenters.earlier_wordings import EARLIER_TEXTS
 from console.presenters.report import fill_placeholders as fill_screen_placeholders
 from console.presenters.report import inert_text
 from console.presenters.timeline import PHONE
@@ -24,6 +25,7 @@ from console.responses import HEADERS, MissingCookie, page
 from console.services import services
 from console.untranslated import translator
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
+from flows.pagination import without_context
 from reports import staff_labels
 from reports.countries.country import Countries
 from reports.delivery import RecipientRole
@@ -159,9 +161,11 @@ def screen_text(
     if translation := page.words.get(words) or screens.get(page.tag, ENGLISH_CATALOGUE).words.get(words):
         return TaggedText(translation, "")
     is_known = page.tag != ENGLISH and (
-        words in page_messages or any(words in catalogue.words for catalogue in screens.values())
+        words in page_messages
+        or words in EARLIER_TEXTS
+        or any(words in catalogue.words for catalogue in screens.values())
     )
-    return TaggedText(words, ENGLISH if is_known else "")
+    return TaggedText(without_context(words), ENGLISH if is_known else "")
 
 
 def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:

@@ -34,6 +34,8 @@ LABELS: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
     ("platform", "other"): (2, "Other"),
     ("bully_where", "other"): (2, "Other"),
 }
+# No catalogue has these texts any more: a page in another language shows them in English.
+EARLIER_TEXTS: Final = frozenset(text for _, text in (*QUESTIONS.values(), *LABELS.values()))
 
 
 def question_then(screen: str, version: int | None) -> str:
