@@ -137,7 +137,7 @@ WORDS = "he is standing at the door now"
     ("replies", "screen", "completeness"),
     [
         (("Report", "Now", "Go on", "Bullying, threats"), "report.place_me", "incomplete"),
-        ((*TO_WORDS, "first words"), "more.threat", "complete"),
+        ((*TO_WORDS, "first words", "1"), "more.threat", "complete"),
     ],
     ids=["in danger, and the line drops", "after Send"],
 )

@@ -59,7 +59,8 @@ class Running:
             connection.execute(update(t.delivery).where(~was_accepted).values(refused))
         database.close()
         return {
-            "tokens": {name: self.town.token(name) for name in ("africastalking", "kannel", "ussd")},
+            "tokens": {name: self.town.token(name) for name in ("africastalking", "kannel", "ussd")}
+            | {"africastalking_voice": self.town.token("africastalking")},
             "twilio": {"token": secrets.twilio, "account": secrets.twilio_account, "url": self.town.web},
             "hotlines": {
                 hotline: {"secret": secret, "report": accepted[hotline]} for hotline, secret in secrets.hotlines.items()

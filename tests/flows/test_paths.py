@@ -38,7 +38,8 @@ def test_danger_is_asked_first_and_now_leads_to_the_numbers_at_once() -> None:
     text = render(book(), state, here, LIMITS["ussd"]).text
     assert "police 111" in text and "Pikinini Helpline 163" in text and "1 Go on" in text
     onward = {go.to for choice in book().screen("home.home").choices for go in choice.go}
-    assert {to.partition(".")[0] for to in onward if to != "report.danger"} == {"my", "tips_young", "law", "language"}
+    flows = {to.partition(".")[0] for to in onward if to != "report.danger"}
+    assert flows == {"my", "tips_young", "law", "language", "contact_request"}
 
 
 @pytest.mark.rule("S-08")
@@ -78,7 +79,7 @@ def test_add_more_asks_all_of_a_category_and_comes_to_its_end(channel: str, cate
     last = "home.how_to_delete" if channel == "sms" else "home.goodbye"
     assert state.screen == ("more.care_end" if category == "self_harm" else last)
     assert effects == ["send", "added"]
-    assert asked[-3:] == ["more.told", "more.words", "more.added"]
+    assert asked[-4:] == ["more.told", "more.told_2", "more.words", "more.added"]
     assert ("more.age" in asked) is (danger == "now")
     assert any(screen.startswith("more.narrative") for screen in asked) is (channel == "ussd")
     assert ("more.menu" in asked) is (channel == "sms")

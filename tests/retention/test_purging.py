@@ -22,7 +22,7 @@ from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
 pytestmark = [pytest.mark.rule("S-28")]
 
 POLICY = RetentionPolicy(here={CONSOLE: 365})
-STAYS = (t.purged, t.receipt)  # what a purge leaves
+STAYS = (t.purged, t.receipt, t.tombstone)  # what a purge leaves
 OLD = Fate(399, closed=91, said=92, answered=95)
 
 

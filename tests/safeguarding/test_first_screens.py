@@ -57,7 +57,7 @@ def test_the_first_reply_to_any_text_has_the_number_and_says_that_texts_stay(app
 @pytest.mark.parametrize(
     ("text", "opens", "then", "next_"),
     [
-        ("LAW", "1 What the law says", "1", "Vanuatu law"),
+        ("LAW", "1 What the law says", "1", "Sexual pictures of children"),
         ("law!", "1 What the law says", "0", "In danger? Call police 111.\n1 Report"),
         ("CODE", "Type your 8-digit code.", "48219303", "Type your 4-digit PIN."),
         ("my report", "Type your 8-digit code.", "0", "In danger? Call police 111.\n1 Report"),

@@ -323,6 +323,7 @@ def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_no
     assert (row.delivery_id, row.attempt) == (delivery, 2)
     [note] = server.state.notes(SAMPLE)
     assert (note["unique_id"], ground.data["narrative"] in note["note_text"]) == (delivery, True)
+    ground.database.close()
 
 
 def test_the_operators_trial_takes_it_as_a_hotline_of_its_kind(server: PrimeroServer, tmp_path: Path) -> None:
