@@ -76,10 +76,8 @@ export function measure(text) {
   return { used: letters.length + letters.filter((letter) => DOUBLE.includes(letter)).length, of: 160 };
 }
 
-// The key of the last choice of a first screen: the language.
-export function languageKey(screen) {
-  return screen.match(/^([1-9]) .*\n00 /m)?.[1] ?? "5";
-}
+// The key of the language on a first screen.
+export const LANGUAGE_KEY = "5";
 
 // The key of the choice with these words.
 export function keyOf(words, screen) {

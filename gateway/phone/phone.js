@@ -4,7 +4,7 @@ import { Display } from "./display.js";
 import { Inbox } from "./inbox.js";
 import { listen } from "./keys.js";
 import { MODES, MultiTap } from "./multitap.js";
-import { Call, NoAnswer, keyOf, languageKey } from "./network.js";
+import { Call, NoAnswer, keyOf, LANGUAGE_KEY } from "./network.js";
 import { SoftKeys } from "./softkeys.js";
 
 // A code, and its PIN here or on the next page: in whatever language, this screen says "Sent".
@@ -126,10 +126,10 @@ export class Phone extends EventTarget {
     return undefined;
   }
 
-  // The language is chosen as anybody would: the last line of the first screen, then its own name.
+  // The language is chosen as anybody would: its key on the first screen, then its own name.
   async #inLanguage(call, screen) {
     if (this.country.languages.indexOf(this.language) < 1) return screen;
-    let seen = await call.answer(languageKey(screen.text));
+    let seen = await call.answer(LANGUAGE_KEY);
     for (let pages = 1; pages < 3 && !keyOf(this.language, seen.text); pages++) seen = await call.answer("98");
     return call.answer(keyOf(this.language, seen.text) ?? "0");
   }

@@ -1,6 +1,6 @@
 // "Show me": plays a thing to try on the first phone, with its own keys, slowly enough to read along.
 
-import { keyOf, languageKey } from "./network.js";
+import { keyOf, LANGUAGE_KEY } from "./network.js";
 
 const PACE = 1_200; // milliseconds between keys
 const ANSWERS = ["1", "2", "3", "1", "4"]; // Report, Soon, Asks photos, Me, 13-15; from there the first of each
@@ -98,7 +98,7 @@ export class Show {
     await this.#begin(signal);
     const other = mine.country.languages.find((name) => name !== mine.language);
     if (!other) return;
-    await this.#press(languageKey(mine.said), signal);
+    await this.#press(LANGUAGE_KEY, signal);
     await this.#see(signal);
     for (let page = 1; page < PAGES && !keyOf(other, mine.said); page++) await this.#press("98", signal);
     await this.#press(keyOf(other, mine.said), signal);

@@ -149,7 +149,7 @@ def test_play_begins_anywhere_as_if_something_were_so() -> None:
         (("--country", "xx"), "there is no country file xx.toml"),
         (("--language", "xx"), "There is no catalogue xx."),
         (("--at", "report.nowhere"), "There is no screen report.nowhere. Its flow has: report.danger"),
-        (("--fact", "tea=green"), "tea is not a fact. There are: another, channel"),
+        (("--fact", "tea=green"), "tea is not a fact. There are: another, call_key, channel"),
         (("--fact", "send_to=you"), "send_to is never 'you'. It may be: nobody, one"),
     ],
 )
