@@ -76,8 +76,6 @@ class Channel(TokenAuthMixin):
         if endpoint == "call":
             return self._inbound(fields, "", is_new=True)
         pressed = speech.pressed(fields.get("dtmfDigits"), fields.query)
-        if pressed is None:
-            raise UnreadableRequest("not an address of this channel", "not_form")
         if pressed.waits_for_more:
             return self._second_key(pressed.keys)
         return self._inbound(fields, pressed.keys)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gateway.messaging import speech
-from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply
 from gateway.messaging.speech import Recording, Recordings
 from gateway.messaging.twilio_requests import (
     CALL_FIELDS,
@@ -76,8 +76,6 @@ class Channel(SignedByTwilio):
         if endpoint == "call":
             return self._inbound(fields, "", is_new=True)
         pressed = speech.pressed(fields.get("Digits"), fields.query)
-        if pressed is None:
-            raise UnreadableRequest("not an address of this channel", "not_form")
         if pressed.waits_for_more:
             return self._second_key(pressed.keys)
         return self._inbound(fields, pressed.keys)

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gateway.messaging.model import UnreadableRequest
+
 LIMIT = (160, 160, 0)  # of one screen, in septets or UTF-16 units: about 15 seconds
 PLAYS = 3  # a screen is spoken again after a silence, then the call ends
 SILENCE_SECONDS = 7  # after a screen, until it is spoken again
@@ -218,10 +220,10 @@ def query(**values: str) -> str:
     return "?" + "&amp;".join(f"{name}={value}" for name, value in values.items()) if values else ""
 
 
-def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed | None:
+def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
     """Return what a caller pressed, from the digits of a request and the query of its address.
 
-    A caller who stays silent leaves as by `00`. None for a query that no answer of ours holds.
+    A caller who stays silent leaves as by `00`. Raises UnreadableRequest for a query that no answer of ours holds.
     """
     if values == {"silent": ("1",)}:
         return Pressed("00")
@@ -230,7 +232,9 @@ def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed | Non
     if not values:
         return Pressed(digits, waits_for_more=digits in FIRST_KEYS)
     first = "".join(values.get("first", ()))
-    return Pressed(first + digits) if first in FIRST_KEYS and len(values) == 1 else None
+    if first not in FIRST_KEYS or len(values) != 1:
+        raise UnreadableRequest("not an address of this channel", "not_form")
+    return Pressed(first + digits)
 
 
 def covers(recordings: Recordings, language: str, texts: Collection[str]) -> bool:
