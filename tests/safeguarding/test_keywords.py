@@ -210,6 +210,14 @@ def test_the_same_answers_after_a_word_in_between_go_on_with_the_same_report(app
 
 
 @pytest.mark.slow
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("word", ["LAW", "TIPS", "CODE", "LANGUAGE", "HELP"])
+def test_a_word_after_send_opens_what_it_opens_on_a_phone_that_never_reported(app: App, word: str) -> None:
+    used = thread(app.sms(PHONE), *TO_CONTACT, "No", "Send", word)[-1]
+    assert used == thread(app.sms("+6785550199"), word)[-1]
+
+
+@pytest.mark.slow
 @pytest.mark.rule("S-38")
 def test_what_is_answered_after_a_report_was_sent_does_not_change_it(app: App) -> None:
     """Sent, then HELP: the next one is another report."""
