@@ -229,7 +229,7 @@ def test_a_reply_from_nobody(row: Row, by: str, sender: str, code: str, said: st
     answer = ask(row, asked, by, door="ussd")
     assert answer.text.startswith(said)
     assert answer.headers["X-Kannel-Meta-Data"] == "?smpp?ussd_service_op=17&its_session_info=4609"
-    assert row.inside.sessions() == keys, "no session is made"
+    assert row.inside.sessions() <= keys, "no session is made"
 
 
 def test_the_same_turn_again_is_the_same_answer(row: Row) -> None:

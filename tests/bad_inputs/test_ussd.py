@@ -426,4 +426,4 @@ def test_json_that_is_none(row: Row, door: str, body: str) -> None:
     answer = row.post(door, body.encode())
     assert (answer.status_code, answer.json()) == (200, {"text": ANYWHERE, "continue": False})
     assert row.inside.figure("ussd_requests_unparsed") == unreadable + 1
-    assert row.inside.sessions() == keys
+    assert row.inside.sessions() <= keys
