@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flows.loader import reachable
-from flows.model import FACTS, Condition, FlowBook, Screen, ScreenContext, ScreenText
+from flows.loader import successors_without_answer
+from flows.model import FACTS, FIELDS, Condition, FlowBook, Screen, ScreenContext, ScreenText
 from flows.pagination import PLACEHOLDER
 
 Names = frozenset[str]
@@ -20,7 +20,8 @@ class Dependencies:
     """The names that each screen depends on.
 
     `shown`: the names in its texts and choices. `own`: also those in the conditions that decide whether it is shown
-    and which screen follows. `later`: also the `own` names of all screens that may follow.
+    and which screen follows. `later`: also the `own` names of the screens that may follow, except questions that are
+    answered anew before a screen reads them.
     `values`: the sets of values that conditions compare each name with.
     """
 
@@ -35,12 +36,33 @@ def dependencies_of(book: FlowBook) -> Dependencies:
     screens = book.screens
     shown = {name: _shown(screen) for name, screen in screens.items()}
     own = {name: _own(screen) for name, screen in screens.items()}
-    later = {name: Names().union(*(own[following] for following in reachable([name], screens))) for name in screens}
+    later = _later(screens, own)
     values: dict[str, dict[frozenset[str | None], None]] = {}
     for screen in screens.values():
         for name, allowed in _clauses([*_conditions(screen), *_target_conditions(screen)]):
             values.setdefault(name, {})[allowed] = None
     return Dependencies(shown, own, later, {name: tuple(sets) for name, sets in values.items()})
+
+
+def _later(screens: Mapping[str, Screen], own: Mapping[str, Names]) -> dict[str, Names]:
+    """Return what each screen and those after it read: the live variables of compilers, computed from the ends back.
+
+    Only an answer replaces an earlier one: a screen that is skipped, and a reply `0`, leave all answers in force.
+    """
+    later = dict(own)
+    changed = True
+    while changed:
+        changed = False
+        for name, screen in reversed(list(screens.items())):
+            answered = {go.to for go in (*screen.go, *(go for choice in screen.choices for go in choice.go))}
+            replaced = {screen.question} - {None, *FACTS, *FIELDS}
+            names = own[name].union(
+                *(later[following] - replaced for following in answered),
+                *(later[following] for following in successors_without_answer(screen)),
+            )
+            if names != later[name]:
+                later[name], changed = names, True
+    return later
 
 
 @dataclass(frozen=True, slots=True)

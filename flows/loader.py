@@ -137,6 +137,15 @@ def successors(screen: Screen) -> list[str]:
     return [go.to for go in gos] + ([screen.again] if screen.again else [])
 
 
+def successors_without_answer(screen: Screen) -> list[str]:
+    """Return the screens that may follow while the screen's question stays as it was answered before."""
+    gos = list(screen.zero.go) if screen.zero else []
+    for targets in screen.outcomes.values():
+        gos += targets
+    again = [screen.again] if screen.again else []
+    return [go.to for go in gos] + again + _successors_if_skipped(screen)
+
+
 def _successors_if_skipped(screen: Screen) -> list[str]:
     if not (screen.when.any_of or screen.lists):
         return []
