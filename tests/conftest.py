@@ -168,14 +168,15 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A Chromium that leaves this machine for nothing. It ends with its file: while a browser is driven, no other test
-    of this process may run a loop of its own.
+    of this process may run a loop of its own. A file that needs what the headless shell lacks sets `DESKTOP = True`.
     """
     browser = pytest.importorskip("tests.support.browser", reason="no browser driver")
-    if browser.PROGRAM is None:
+    program = browser.DESKTOP if getattr(request.module, "DESKTOP", False) else browser.PROGRAM
+    if program is None:
         pytest.skip(browser.WITHOUT)
-    one = browser.Browser()
+    one = browser.Browser(program)
     yield one
     assert one.close() == []  # all that it connected to in these tests was this machine
 

@@ -30,6 +30,7 @@ window.AudioContext = class extends AudioContext {
   }
 };
 """
+DESKTOP = True  # a notification is shown
 LISTENING = f"""{TONES}
 window.notices = []; window.shown = 0;
 window.Notification = class extends Notification {{
