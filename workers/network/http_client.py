@@ -10,6 +10,7 @@ new one. Therefore only requests that may arrive twice, under one idempotency ke
 
 from __future__ import annotations
 
+import functools
 import http.client
 import socket
 import ssl
@@ -113,6 +114,19 @@ def resolve_host(host: str, port: int) -> list[str]:
     )
 
 
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@functools.cache
+def _public_tls_context() -> ssl.SSLContext:
+    """Return the TLS settings that trust the authorities of this system, which take 30 ms to read."""
+    return _tls_context(None)
+
+
 class HttpClient:
     """Sends requests. Thread-safe: requests share the TLS settings and the idle connections.
 
@@ -127,9 +141,7 @@ class HttpClient:
         limits: HttpTimeouts | None = None,
         keep: int = 0,
     ) -> None:
-        self._tls = ssl.create_default_context(cafile=ca_file)
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = _tls_context(ca_file) if ca_file else _public_tls_context()
         self._resolve = resolve
         self._resolving = DeadlinePool(MAX_RESOLVING)
         self._limits = limits or HttpTimeouts()
