@@ -306,7 +306,7 @@ class SmsConversation:
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
         # The words of a machine are not submitted each time.
-        is_machine = is_silenced(record.loop, request.now)
+        is_machine = is_silenced(_loop_of(request, record_before), request.now)
         record = await self._reducer.keep_words(request, record, request.inbound.text, schedule=not is_machine)
         return StepResult(record, accepted=False)
 
@@ -350,16 +350,18 @@ class SmsConversation:
             await self._run_blocking(self._optouts.take_back, request.sender.key)
 
     def _unless_looping(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
-        loop = (
-            after_pause(record_before.loop, quiet=request.now - record_before.at, now=request.now)
-            if record_before
-            else ReplyLoop()
-        )
         danger_now = result.record.state.values.get("danger") == "now"
         max_replies = MOST_IN_DANGER if danger_now else MOST_REPLIES
+        loop = _loop_of(request, record_before)
         may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
+
+
+def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:
+    if record_before is None:
+        return ReplyLoop()
+    return after_pause(record_before.loop, quiet=request.now - record_before.at)
 
 
 def _is_sentence(text: str) -> bool:

@@ -23,7 +23,7 @@ from reports.narrative import defang
 MOST_REPLIES = 5  # in a row to one sender, without an accepted answer
 MOST_IN_DANGER = 20  # after the answer Now: a machine never gives it, and a child may text words in place of numbers
 SILENCE = 60 * 60  # seconds without replies, after too many in a row
-FORGOTTEN = 30 * 60  # seconds of pause after which the count starts again; a machine answers sooner
+FORGOTTEN = 30 * 60  # seconds of pause after which count and silence end; a machine answers sooner
 KINDS = frozenset({"image", "video", "audio"})
 MOST = 100  # attachments of one session; more are counted as a hundred
 
@@ -61,12 +61,12 @@ def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES
     return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
 
 
-def after_pause(loop: ReplyLoop, *, quiet: int, now: int) -> ReplyLoop:
+def after_pause(loop: ReplyLoop, *, quiet: int) -> ReplyLoop:
     """Return the state after `quiet` seconds without a message.
 
-    After a long pause the count starts again: the next message may come from another person.
+    After a long pause the next message may come from another person, who gets a reply as on any other phone.
     """
-    return loop if quiet <= FORGOTTEN or is_silenced(loop, now) else ReplyLoop()
+    return loop if quiet <= FORGOTTEN else ReplyLoop()
 
 
 def is_silenced(loop: ReplyLoop, now: int) -> bool:

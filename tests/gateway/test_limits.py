@@ -42,6 +42,13 @@ def test_silence_lasts_an_hour(now: int, replied: bool) -> None:
     assert record.reply_to(silent, freed=False, now=now) == (replied, ReplyLoop(1) if replied else silent)
 
 
+@pytest.mark.parametrize(("quiet", "silent"), [(0, True), (30 * 60, True), (30 * 60 + 1, False)])
+def test_silence_ends_after_a_pause_of_half_an_hour(quiet: int, silent: bool) -> None:
+    """A machine answers sooner; the next message may come from another person, who needs a reply."""
+    loop = record.after_pause(ReplyLoop(0, NOW + HOUR), quiet=quiet)
+    assert record.is_silenced(loop, NOW + quiet) is silent
+
+
 @pytest.mark.parametrize(
     ("age", "stale"),
     [(None, False), (0, False), (900, False), (901, True), (43_200, True), (-600, False), (-(10**9), False)],

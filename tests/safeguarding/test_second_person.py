@@ -59,7 +59,7 @@ def opens_my_report(phone: SharedPhone) -> None:
 # What may differ: until how many seconds later, and by which rule.
 Allowed = Mapping[str, int]
 OPEN_QUESTION: Allowed = {"S-04": 30 * 60}  # "while a conversation is open the current question again"
-SILENCE: Allowed = {"S-36": 3600}  # a machine may be at the other end: an hour without replies, never a refusal
+SILENCE: Allowed = {"S-36": 30 * 60}  # a machine may be at the other end: without replies, until a long pause
 
 
 @dataclass(frozen=True)
