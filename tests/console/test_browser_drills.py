@@ -15,6 +15,7 @@ from tests.console.test_drills import House, answer, house
 from tests.support.staff import HERE, Person
 
 pytestmark = pytest.mark.slow
+DESKTOP = True  # the headless shell does not follow a redirect that the test itself answers
 
 __all__ = ["house", "opened"]
 
