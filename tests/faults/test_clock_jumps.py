@@ -28,6 +28,7 @@ def city() -> Iterator[City]:
     city.down()
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize(
     ("before", "after", "killed"),
     [

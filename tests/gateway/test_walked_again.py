@@ -122,6 +122,7 @@ class Call:
         return seen
 
 
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("first", [IN_DANGER, NO_DANGER], ids=["in danger", "not now"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_words_that_were_kept_after_sent_are_heard_whatever_is_away(

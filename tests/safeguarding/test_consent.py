@@ -50,6 +50,7 @@ def to_send(phone: Any, danger: str, category: str) -> list[str]:
 @pytest.mark.rule("S-11")
 @pytest.mark.rule("S-37")
 @pytest.mark.rule("S-15")
+@pytest.mark.product(parts=2)
 @pytest.mark.parametrize("iso", COUNTRIES)
 @pytest.mark.parametrize("danger", ["Now", "No"])
 def test_everybody_who_can_get_it_stands_on_the_screen_before_send(app: App, iso: str, danger: str) -> None:
