@@ -82,9 +82,12 @@ SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in leaks.ALLOWE
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the module whose fixtures leave a thread, a process, a socket or a database open."""
+    """Fail the module whose fixtures leave a thread, a process, a socket or a database open. Its databases go."""
     before = leaks.Resources.now()
     yield
+    for server in leaks.ALLOWED.servers:
+        if isinstance(server, Postgres):
+            server.drop_databases()
     if found := leaks.left(before, leaks.ALLOWED):
         pytest.fail(f"This module left behind:\n{found}", pytrace=False)
 

@@ -145,8 +145,8 @@ def cost(watched: Watched, hang: Sequence[Server], known: bool) -> tuple[float, 
     common = load_settings(CommonSettings, watched.told("web"))
     with session_client(common.session_redis) as sessions, queue_client(common.queue_redis, QUEUE_SECONDS) as queue:
         if known:
-            sessions.get("s:x")
-            queue.get("rq:x")
+            until(lambda: answers(lambda: sessions.get("s:x")), "the primary does not answer")
+            until(lambda: answers(lambda: queue.get("rq:x")), "the primary does not answer")
         for server in hang:
             server.freeze()
         took = seconds(lambda: sessions.get("s:x")), seconds(lambda: queue.get("rq:x"))

@@ -36,7 +36,8 @@ class Postgres:
         self.port = free_port()
         self._account = pwd.getpwnam("nobody") if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
         self._numbers = count()
-        self._filled: dict[str, str] = {}  # by mode
+        self._made: list[str] = []  # databases
+        self._filled: dict[str, str] = {}  # by mode; never dropped
         self._process: subprocess.Popen[bytes] | None = None
         if self._account:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
@@ -66,14 +67,14 @@ class Postgres:
 
     def new_database(self) -> str:
         """Return the SQLAlchemy address of a new empty database."""
-        name = f"t{next(self._numbers)}"
+        name = self._new_name()
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def new_tokaut(self) -> dict[str, str]:
         """Create a database and its roles as an operator does, not migrated. Returns role → address."""
-        name = f"t{next(self._numbers)}"
+        name = self._new_name()
         server = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
         result = subprocess.run(psql, input=roles_script(name), capture_output=True, text=True, check=False)
@@ -84,7 +85,7 @@ class Postgres:
         """Create a database with all tables and rights, as a copy: a migration takes longer. Returns role → address."""
         if mode not in self._filled:
             self._filled[mode] = self._migrated(mode)
-        name, roles = f"t{next(self._numbers)}", ", ".join(ROLES)
+        name, roles = self._new_name(), ", ".join(ROLES)
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {self._filled[mode]} STRATEGY file_copy")
             # Rights on the database itself are not copied.
@@ -92,11 +93,25 @@ class Postgres:
             connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {roles}")
         return self._addresses(name)
 
+    def drop_databases(self) -> None:
+        """Drop all databases that were made so far, if the server runs: eight megabytes each, in memory."""
+        if self._made and self.pid is not None:
+            with self._connect() as connection:
+                for name in self._made:
+                    connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            self._made.clear()
+
+    def _new_name(self) -> str:
+        self._made.append(name := f"t{next(self._numbers)}")
+        return name
+
     def _migrated(self, mode: str) -> str:
         address = self.new_tokaut()[OWNER]
+        name = address.rpartition("/")[2]
+        self._made.remove(name)
         with closing(Database(address, threads=1)) as owner:
             upgrade(owner, mode)
-        return address.rpartition("/")[2]
+        return name
 
     def _addresses(self, name: str) -> dict[str, str]:
         return {role: f"postgresql://{role}@127.0.0.1:{self.port}/{name}" for role in (OWNER, *ROLES)}

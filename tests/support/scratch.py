@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 MEMORY = Path("/dev/shm")  # tests create their folders in it, as in /tmp
-NEEDED = 12 * 2**30  # bytes; all tests together use about 6 GiB there, and their processes as much again
+NEEDED = 8 * 2**30  # bytes; all tests together use about 2 GiB there, and their processes as much again and more
 
 
 def folder() -> str:
