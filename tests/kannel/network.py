@@ -16,8 +16,9 @@ import smpp34
 from tests.support.wait import until
 
 OPERATION, SESSION = smpp34.TLV_USSD_SERVICE_OP, smpp34.TLV_ITS_SESSION_INFO
-PSSR_INDICATION, USSR_REQUEST, PSSR_RESPONSE, USSR_CONFIRM = 1, 2, 17, 18
+PSSR_INDICATION, USSR_REQUEST, USSN_REQUEST, PSSR_RESPONSE, USSR_CONFIRM, USSN_CONFIRM = 1, 2, 3, 17, 18, 19
 GSM7, UCS2 = 0, 8  # data_coding
+RECEIPT = 4  # esm_class
 CODEC = gsm0338.Codec()
 
 
@@ -31,6 +32,7 @@ class Screen:
     coding: int
     raw: bytes
     fields: dict[int, bytes]
+    id: str = ""  # by which the network reports on it
 
     @property
     def text(self) -> str:
@@ -47,6 +49,7 @@ class Network:
     def __init__(self, port: int) -> None:
         self.port = port
         self.screens: queue.Queue[Screen] = queue.Queue()
+        self.refuses = False
         self._bound: list[Any] = []
         self._loop = asyncio.new_event_loop()
         self._server = smpp34.Server("127.0.0.1", port)
@@ -88,6 +91,25 @@ class Network:
         )
         assert answer.is_success, answer.command_status
 
+    def report(self, screen: Screen, state: str) -> None:
+        """Send the delivery receipt of SMPP 3.4, appendix B: `DELIVRD`, `UNDELIV`, `EXPIRED` …"""
+        words = (
+            f"id:{screen.id} sub:001 dlvrd:001 submit date:2611300800 done date:2611300801 stat:{state} err:000 text:"
+        )
+        esme = self._bound[-1]
+        answer = self._wait(
+            lambda: esme.deliver_sm(
+                screen.sender,
+                words.encode(),
+                source_addr=screen.to,
+                source_addr_ton=1,
+                source_addr_npi=1,
+                dest_addr_ton=0,
+                esm_class=RECEIPT,
+            )
+        )
+        assert answer.is_success, answer.command_status
+
     def next(self, seconds: float = 20) -> Screen:
         return self.screens.get(timeout=seconds)
 
@@ -115,9 +137,13 @@ class Network:
                         event.data_coding,
                         event.short_message,
                         {tlv.tag: tlv.value for tlv in event.tlvs},
+                        f"m{count}",
                     )
                 )
-                event.accept(f"m{count}")
+                if self.refuses:
+                    event.reject(smpp34.ESME_RINVDSTADR)
+                else:
+                    event.accept(f"m{count}")
 
 
 @dataclass

@@ -61,7 +61,7 @@ class Kannel:
         self.folder = Path(tempfile.mkdtemp(prefix="tk-"))
         for folder in ("store", "dlr"):
             (self.folder / folder).mkdir()
-        self._ports = {port: str(free_port()) for port in ("13000", "13001", "13013", "13100", "13101")}
+        self._ports = {port: str(free_port()) for port in ("13000", "13001", "13013", "13100", "13101", "13113")}
         self.smsc_port = free_port()
         placeholders = {
             "web": web,
@@ -78,13 +78,16 @@ class Kannel:
             text = text.replace(old, new)
         self._conf = self._write("kannel.conf", text, placeholders)
         self._write("smsc.conf", FAKE_SMSC, placeholders)
-        self._status, self._boxes = ("13100", "13101") if name == "ussd.conf" else ("13000", "13001")
+        is_ussd = name == "ussd.conf"
+        self._status, self._boxes, self._sendsms = (
+            ("13100", "13101", "13113") if is_ussd else ("13000", "13001", "13013")
+        )
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def sendsms(self) -> str:
-        """Return the address that sends an SMS."""
-        return f"http://127.0.0.1:{self._ports['13013']}/cgi-bin/sendsms"
+        """Return the address that sends an SMS, or with ussd.conf a text by USSD."""
+        return f"http://127.0.0.1:{self._ports[self._sendsms]}/cgi-bin/sendsms"
 
     def __enter__(self) -> Kannel:
         self.start("bearerbox")

@@ -67,6 +67,46 @@ def test_what_is_asked(smsbox: LyingHotline) -> None:
     assert "x-kannel-coding" not in taken.headers
 
 
+REPORTS = "http://127.0.0.1:8000/hooks/kannel/token-of-a-test/dlr"
+NOTICE = SmsMessage("+6785550101", "*111*163#", "Hello. Please dial *111*163#.", id="m-1", seconds=59)
+
+
+def test_a_text_by_ussd_goes_to_the_other_kannel_and_cannot_be_answered(smsbox: LyingHotline) -> None:
+    smsbox.answer(ACCEPTED)
+    settings = {
+        "KANNEL_SENDSMS_URL": "http://127.0.0.1:1/cgi-bin/sendsms",
+        "KANNEL_USSD_SENDSMS_URL": f"http://{smsbox.host_port}/cgi-bin/sendsms",
+        "KANNEL_DLR_URL": REPORTS,
+    }
+    notifier = sender(smsbox, **settings)
+    assert notifier.can_notify
+    assert notifier.notify(NOTICE) == Accepted("m-1")
+    [taken] = smsbox.taken
+    assert (taken.head, taken.body.decode()) == ("POST /cgi-bin/sendsms HTTP/1.1", NOTICE.words)
+    wanted = {
+        "x-kannel-from": "*111*163#",
+        "x-kannel-to": "+6785550101",
+        "x-kannel-validity": "1",
+        "x-kannel-meta-data": "?smpp?ussd_service_op=3",
+        "x-kannel-dlr-mask": "31",
+        "x-kannel-dlr-url": f"{REPORTS}?id=m-1&type=%d",
+    }
+    assert {name: taken.headers[name] for name in wanted} == wanted
+
+
+def test_an_sms_has_no_operation(smsbox: LyingHotline) -> None:
+    ask(smsbox, ACCEPTED, KANNEL_USSD_SENDSMS_URL="http://127.0.0.1:1/cgi-bin/sendsms", KANNEL_DLR_URL=REPORTS)
+    assert "x-kannel-meta-data" not in smsbox.taken[0].headers
+
+
+@pytest.mark.parametrize("missing", ["KANNEL_USSD_SENDSMS_URL", "KANNEL_DLR_URL"])
+def test_without_address_or_reports_nothing_goes_by_ussd(smsbox: LyingHotline, missing: str) -> None:
+    """Without reports nobody would learn that it was not shown."""
+    settings = {"KANNEL_USSD_SENDSMS_URL": "http://127.0.0.1:1/cgi-bin/sendsms", "KANNEL_DLR_URL": REPORTS}
+    del settings[missing]
+    assert not sender(smsbox, **settings).can_notify
+
+
 @pytest.mark.parametrize(("words", "coding"), [("hello é €", None), ("Tēnā", "2"), ("ç", "2"), ("😀", "2")])
 def test_the_alphabet_is_told(smsbox: LyingHotline, words: str, coding: str | None) -> None:
     ask(smsbox, ACCEPTED, SmsMessage(TEXT.to, "163", words))
@@ -126,6 +166,6 @@ def test_live_mode_speaks_in_clear_to_this_machine_alone(smsbox: LyingHotline) -
     assert sender(smsbox, Mode.LIVE).send(TEXT) == Accepted("m-1")
     load_settings(Settings, LIVE)
     load_settings(Settings, LIVE | {"KANNEL_SENDSMS_URL": "https://kannel.example/cgi-bin/sendsms"})
-    for name in ("KANNEL_SENDSMS_URL", "KANNEL_DLR_URL"):
+    for name in ("KANNEL_SENDSMS_URL", "KANNEL_USSD_SENDSMS_URL", "KANNEL_DLR_URL"):
         with pytest.raises(SettingError, match=f"{name} begins with http://"):
             load_settings(Settings, LIVE | {name: "http://10.0.0.5:13013/x"})

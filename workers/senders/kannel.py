@@ -1,5 +1,8 @@
 """Send SMS by Kannel's sendsms: only those that could not be sent as the response to Kannel's own request.
 
+A text can also be shown by network-initiated USSD: by the sendsms of the Kannel for USSD, with the operation in the
+meta-data.
+
 They are sent by POST, so that the text is in the body and in no URL that a log stores. Kannel returns no id, so it is
 asked to name ours in its delivery report. There is no idempotency key, so an SMS that timed out is never sent again.
 """
@@ -21,6 +24,9 @@ TIMEOUTS = HttpTimeouts(drain=5)  # the result is in the body
 SENDER_PATTERN = re.compile(r"[0-9A-Za-z+*#]{0,20}")
 ALL_REPORTS = "31"  # dlr-mask: all bits
 UCS2 = "2"
+# USSN request (SMPP 3.4, 5.3.2.44): the phone shows the text, and nothing can be typed. A USSR request (2) would begin
+# a session, in which any key brings the home screen, whoever holds the phone.
+NOTIFY_META = "?smpp?ussd_service_op=3"
 
 # The beginning of the body of a 400 → the outcome.
 REFUSED: Mapping[str, SmsOutcome] = {
@@ -86,6 +92,14 @@ class Settings:
         live=lambda address: public_http_fault(address.reveal()) if address else None,
         meaning="where Kannel tells what became of an SMS: …/hooks/kannel/<token>/dlr; without it, it is not asked",
     )
+    ussd_url: str | None = env(
+        "KANNEL_USSD_SENDSMS_URL",
+        parsers.web_address,
+        default=None,
+        live=lambda address: public_http_fault(address) if address else None,
+        meaning="sendsms of the Kannel for USSD: http://127.0.0.1:13113/cgi-bin/sendsms; with it and KANNEL_DLR_URL, "
+        "reporters are asked to dial by network-initiated USSD where the country file says that the network can",
+    )
 
 
 class Sender:
@@ -94,20 +108,36 @@ class Sender:
     def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
         self._client = client or HttpClient(limits=TIMEOUTS)
         self._target = _target(settings.url, live=mode is Mode.LIVE)
+        self._ussd = _target(settings.ussd_url, live=mode is Mode.LIVE) if settings.ussd_url else None
         self._reports = settings.reports.reveal() if settings.reports else ""
         self._account = {
             "X-Kannel-Username": settings.username,
             "X-Kannel-Password": settings.password.reveal(),
         }
 
+    @property
+    def can_notify(self) -> bool:
+        """Return whether texts can be shown by USSD, and Kannel reports what became of them."""
+        return self._ussd is not None and bool(self._reports)
+
     def send(self, text: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
+        return self._post(self._target, text)
+
+    def notify(self, text: SmsMessage) -> SmsOutcome:
+        """Show a text by network-initiated USSD."""
+        if self._ussd is None:
+            return DoNotRetry("provider")
+        return self._post(self._ussd, text, {"X-Kannel-Meta-Data": NOTIFY_META})
+
+    def _post(self, target: Target, text: SmsMessage, more: Mapping[str, str] | None = None) -> SmsOutcome:
         if not MSISDN.fullmatch(text.to):
             return DoNotRetry("bad_number")  # the session continues; only no SMS can be sent to this number
         if not SENDER_PATTERN.fullmatch(text.sender):
             return DoNotRetry("sender_id")
         try:
-            reply = self._client.post(self._target, text.words.encode("utf-8", "replace"), self._headers(text))
+            words = text.words.encode("utf-8", "replace")
+            reply = self._client.post(target, words, self._headers(text) | dict(more or {}))
         except NoResponse as error:
             return DoNotRetry(error.reason) if error.sent else RetryLater(error.reason)
         return _outcome(reply, text)

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import structlog
 
@@ -92,6 +92,20 @@ class SmsSender(Protocol):
         ...
 
 
+@runtime_checkable
+class UssdSender(Protocol):
+    """A sender that can also show a text by network-initiated USSD, which stays in no inbox."""
+
+    @property
+    def can_notify(self) -> bool:
+        """Return whether the operator has set this up, with delivery reports: without them nothing shows a failure."""
+        ...
+
+    def notify(self, text: SmsMessage) -> SmsOutcome:
+        """Show the text on the phone and return the outcome. Raises nothing for a failure at the provider."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SmsDispatcher:
     """Everything that sending an SMS needs. `senders`: by channel."""
@@ -159,8 +173,9 @@ class SmsDispatcher:
             sms, number_hash, body = self._open(leased)
             if why := self._withdrawn_reason(body):
                 return DoNotRetry(why), b""
-            outcome = sender.send(sms)
-            if isinstance(outcome, Accepted):
+            is_ussd = bool(body.get("ussd"))
+            outcome = _notify(sender, sms) if is_ussd else sender.send(sms)
+            if isinstance(outcome, Accepted) and not is_ussd:
                 self.metrics.segments.labels(leased.channel).inc(segments(sms.words))
             return outcome, number_hash
         except DecryptError:
@@ -206,6 +221,11 @@ class SmsDispatcher:
         if isinstance(outcome, DoNotRetry) or (outcome.once and leased.attempt > 1):
             return None
         return retry_policy.delay_after_failure(Priority.P1, leased.attempt, 0, self.chance())
+
+
+def _notify(sender: SmsSender, text: SmsMessage) -> SmsOutcome:
+    """Send by USSD; never by SMS in its place, which the scheduler decides."""
+    return sender.notify(text) if isinstance(sender, UssdSender) and sender.can_notify else DoNotRetry("provider")
 
 
 def _optout_hashes(body: Mapping[str, Any]) -> list[bytes]:
