@@ -42,6 +42,7 @@ STATUS: Mapping[str, DeliveryReportStatus] = {"1": "delivered", "2": "failed", "
 OPERATION, SESSION = "ussd_service_op", "its_session_info"  # the names in kannel.conf
 STARTS = frozenset({0, 1})  # PSSD and PSSR indication
 REQUEST, RESPONSE = 2, 17  # USSR request: a reply is expected; PSSR response: the session ends
+NOTIFIED = 19  # USSN confirm: a phone has shown a text of workers/senders/kannel.py. Nobody has dialled
 ENDED = 1  # the lowest bit of the session info
 
 
@@ -75,7 +76,7 @@ class Channel(TokenAuthMixin):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
 
-    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
+    def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
         """Convert a request to an inbound message or a provider event."""
         if endpoint == "dlr":
             return _delivery(fields)
@@ -107,8 +108,8 @@ def _sms(fields: Fields) -> Inbound:
     )
 
 
-def _ussd(fields: Fields) -> Inbound | ProviderEvent:
-    """Convert a USSD request.
+def _ussd(fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
+    """Convert a USSD request; a confirmation of the network is answered with nothing, because a screen would be shown.
 
     The session byte, and the operation that starts a session, distinguish the sessions of one number. So the number is
     required: without it only that byte would distinguish reporters, and the next one with the same byte would see an
@@ -116,6 +117,8 @@ def _ussd(fields: Fields) -> Inbound | ProviderEvent:
     """
     meta = _numbers(fields.get("meta"))
     operation, info = meta.get(OPERATION), meta.get(SESSION)
+    if operation == NOTIFIED:
+        return HttpResponse(200, PLAIN, b"")
     sender, code, text = fields.required("from"), fields.get("to"), _text(fields)
     session = "-" if info is None else str(info >> 8)
     if info is not None and info & ENDED and operation not in STARTS:

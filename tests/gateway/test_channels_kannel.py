@@ -49,7 +49,7 @@ SMS = Inbound(
 )
 
 
-def asked(door: str, **changes: str | None) -> Inbound | ProviderEvent:
+def asked(door: str, **changes: str | None) -> Inbound | ProviderEvent | HttpResponse:
     """By GET; None leaves a field out."""
     given = {name: value for name, value in {**QUERY, **changes}.items() if value is not None}
     return CHANNEL.receive(
@@ -193,6 +193,14 @@ DIALLED = {"text": "*111*163#"}
 )
 def test_ussd(changes: dict[str, str | None], message: Inbound | ProviderEvent) -> None:
     assert asked("ussd", **{"to": "*111*163#", "text": "1", **changes}) == message
+
+
+@pytest.mark.parametrize("meta", ["%13", "%13&its_session_info=%12%00", "%13&its_session_info=%12%01", "19"])
+@pytest.mark.parametrize("text", ["", "*111*163#", "OK"])
+def test_a_text_that_was_shown_unasked_brings_no_screen(meta: str, text: str) -> None:
+    answer = asked("ussd", to="*111*163#", text=text, meta=f"?smpp?ussd_service_op={meta}")
+    assert isinstance(answer, HttpResponse)
+    assert (answer.status, answer.body, answer.headers) == (200, b"", {})
 
 
 def test_ussd_by_post() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kannel.application import Application, Reply
-from tests.kannel.network import GSM7, SESSION, UCS2, Handset, Network
+from tests.kannel.network import GSM7, OPERATION, SESSION, UCS2, USSN_CONFIRM, Handset, Network
 from tests.kannel.test_reports import key
 from tests.support.kannel import Kannel
 from tests.support.ports import free_port
@@ -93,6 +93,15 @@ def test_two_phones_with_the_same_session_number(network: Network) -> None:
     assert two.dial().text == home
     assert one.type("9").text.endswith(danger)
     assert two.type("1").text == danger
+
+
+@pytest.mark.usefixtures("kannel")
+@pytest.mark.rule("S-03")
+def test_a_text_that_was_shown_unasked_brings_no_screen(network: Network) -> None:
+    network.deliver(a_number(), CODE, b"", {OPERATION: bytes([USSN_CONFIRM])})
+    phone = Handset(network, a_number(), CODE)
+    assert phone.dial().to == phone.number
+    assert network.screens.empty()
 
 
 def test_screens_beyond_gsm7(application: Application) -> None:
