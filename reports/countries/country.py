@@ -51,6 +51,7 @@ class ServiceCode:
     network: str = ""
     note: str = ""
     words_before_send: StrictBool = False  # the network has confirmed that a session waits as long as typing takes
+    network_initiated: StrictBool = False  # the network shows texts by USSD unasked, and reports on each
 
     @property
     def given(self) -> bool:
@@ -264,6 +265,12 @@ class Country:
         faults += self.law.problems()
         if self.call_back.missed_call_numbers and not any(code.channel == "sms" for code in self.codes):
             faults.append("call_back.missed_call_numbers: no [[code]] is of the channel sms; add the one that answers.")
+        faults += [
+            f"code.{number}.network_initiated: {code.code} is of the channel {code.channel}; "
+            "only a code of the channel ussd can have it."
+            for number, code in enumerate(self.codes, 1)
+            if code.network_initiated and code.channel != "ussd"
+        ]
         faults += self.retention.problems()
         faults += escalation_problems(self.hotlines, self.clocks)
         if mode == Mode.LIVE:

@@ -44,6 +44,10 @@ from tests.reports.sample import COUNTRIES, KE, VU
             replace(VU, clocks={"P1": {"desk": 6}}),
             "clocks.P1.desk: 6 min is longer than 5; for P1 and P2 a country may only be quicker.",
         ),
+        (
+            replace(VU, codes=tuple(replace(code, network_initiated=True) for code in VU.codes)),
+            "code.2.network_initiated: 163 is of the channel sms; only a code of the channel ussd can have it.",
+        ),
         (card(KE, "ke-child-helpline", categories=("harm",)), "no hotline takes luring; add one"),
         (card(KE, "ke-child-helpline", places=("KE-28",)), "no hotline takes harm in KE-13, KE-15"),
     ],
