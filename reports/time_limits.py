@@ -37,4 +37,5 @@ SMS_ATTEMPT = 66 * SECOND  # until an SMS is tried again
 SMS_LIFETIME = 10 * MINUTE  # until an SMS that was not sent expires
 HOTLINE_PAUSE = 10 * MINUTE  # until a hotline that failed is tried again
 STEP_CLAIM = 5 * MINUTE  # how long an urgent step of the escalation is claimed or postponed
+USSD_REPORT = 3 * MINUTE  # until an SMS is sent in the place of a USSD for which no delivery report came
 ANSWER_NOTICE = 3 * DAY  # until the safe hours of a reporter, with a day between two texts

@@ -116,8 +116,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "escalation_step_taken": "The next step of the escalation was taken: somebody else was told.",
     "report_transferred": "Staff transferred a report to another hotline.",
     # SMS
-    "sms_sent": "The provider accepted an SMS.",
-    "sms_failed": "An SMS was not sent; `reason` says why.",
+    "sms_sent": "The provider accepted an SMS, or a text by USSD.",
+    "sms_failed": "An SMS, or a text by USSD, was not sent; `reason` says why.",
+    "ussd_not_shown": "Texts by USSD failed or were not confirmed in time, and are sent by SMS (`count`).",
     "sms_expired": "An SMS waited too long and was dropped.",
     # the clock
     "scheduler_elected": "This process is the scheduler from now on.",

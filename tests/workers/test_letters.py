@@ -75,11 +75,13 @@ def tick(desk: Desk) -> list[tuple[str, str]]:
     ]
 
 
-def sent_report(desk: Desk, contact: dict[str, Any] | None = None) -> tuple[str, str]:
+def sent_report(desk: Desk, contact: dict[str, Any] | None = None, channel: str = "sms") -> tuple[str, str]:
     """(its id, its delivery to ONE)"""
     now = desk.database.now()
     report_id = new_id(now)
-    data = json.dumps({"report_id": report_id, "contact": contact or NO_CONTACT, "narrative": "\\ud83d"}).encode()
+    data = json.dumps(
+        {"report_id": report_id, "channel": channel, "contact": contact or NO_CONTACT, "narrative": "\\ud83d"}
+    ).encode()
     parts = []
     for name, role in ROUTE:
         box = seal_body(desk.public[name], SealContext("demo", report_id, 1, name), b"{}", data)

@@ -153,7 +153,7 @@ def test_a_reporters_text_that_was_put_off_by_a_wrong_clock_is_looked_at_again(d
     assert answer_notices.list_due(database) == [], "the safe hours of a reporter are not a wrong time"
     room.jobs.reconsider()
     room.jobs.repair_times()
-    assert answer_notices.list_due(database) == [("a" * 36, "r" * 36)]
+    assert answer_notices.list_due(database) == [("a" * 36, "r" * 36, False)]
 
 
 def test_what_tells_a_repeat_is_not_forgotten_because_a_clock_jumped(room: Room) -> None:

@@ -1,5 +1,8 @@
 """Text reporters that a hotline has answered and that they can dial in.
 
+Where the country file says that the network can, the text is shown by network-initiated USSD, which stays in no inbox.
+If that fails, it is sent by SMS.
+
 The permission is checked again just before an SMS is sent. Only `clock` and the workers can do this: the number is in
 the sealed bodies alone, and they hold the keys. A body is opened for the number only, and nothing of it is stored.
 """
@@ -7,6 +10,7 @@ the sealed bodies alone, and they hold the keys. A body is opened for the number
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +19,7 @@ from typing import Any
 import structlog
 
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
+from flows.pagination import segments
 from reports.answer_notices import NOTICE_TEXT, next_notice_at, read_permission
 from reports.case_state import ReportState
 from reports.countries.country import Countries, Country
@@ -26,8 +31,10 @@ from reports.store.outbox import StoredBody
 from reports.store.sms import answer_notices, opt_outs
 from reports.store.sms.answer_notices import NoticeFacts, NoticePermission
 from workers.keyring import KeyRing
-from workers.sms.dispatcher import SmsDispatcher
+from workers.sms.dispatcher import SmsDispatcher, UssdSender
 from workers.sms.notices import SmsRoute, seal_sms
+
+USSD_CHANNEL = "kannel"  # the only one that can begin a USSD session
 
 log = structlog.get_logger()
 
@@ -70,11 +77,13 @@ class AnswerNotices:
         for answer_id, report_id in answer_notices.list_undecided(self.database):
             notice = self._notice(report_id, keys)
             answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
+        if count := answer_notices.reopen_failed_ussd(self.database):
+            log.info("ussd_not_shown", count=count)
         notified = set[str]()
-        for answer_id, report_id in answer_notices.list_due(self.database):
+        for answer_id, report_id, ussd_failed in answer_notices.list_due(self.database):
             if report_id in notified:
                 continue  # the SMS that was just sent covers it; rescheduled, it would lead to another SMS a day later
-            notice = self._notice(report_id, keys)
+            notice = self._notice(report_id, keys, by_sms=ussd_failed)
             if notice is None or notice.due_at > self.database.now():
                 answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
             else:
@@ -83,6 +92,7 @@ class AnswerNotices:
 
     def _send(self, answer_id: str, report_id: str, notice: AnswerNotice) -> None:
         mode = self.sms_dispatcher.mode
+        sms_id = str(uuid.uuid4()) if notice.route.ussd else answer_id
         try:
             sms = seal_sms(
                 self.database,
@@ -91,7 +101,7 @@ class AnswerNotices:
                 notice.number,
                 said=notice.text,
                 mode=mode,
-                sms_id=answer_id,
+                sms_id=sms_id,
                 unless=notice.opt_out_keys,
                 yes=NoticePermission(report_id, notice.facts.revision, notice.facts.since),
             )
@@ -99,10 +109,10 @@ class AnswerNotices:
             log.error("key_missing")
             return
         if answer_notices.enqueue(self.database, answer_id, report_id, sms):
-            self.sms_dispatcher.send(answer_id)
+            self.sms_dispatcher.send(sms_id)
 
-    def _notice(self, report_id: str, keys: Sequence[bytes]) -> AnswerNotice | None:
-        """Return the notice for a report; None if none may be sent as things stand."""
+    def _notice(self, report_id: str, keys: Sequence[bytes], *, by_sms: bool = False) -> AnswerNotice | None:
+        """Return the notice for a report; None if none may be sent as things stand. `by_sms`: not by USSD."""
         facts = answer_notices.load_facts(self.database, report_id)
         country = self.countries.get(facts.country) if facts else None
         if facts is None or country is None or facts.refused or facts.state == ReportState.CLOSED:
@@ -110,16 +120,25 @@ class AnswerNotices:
         for hotline in facts.hotlines:
             opened = self._open_report(report_id, hotline, facts.revision)
             if opened is not None:
-                notice = self._notice_from(country, facts, *opened)
+                notice = self._notice_from(country, facts, *opened, by_sms=by_sms)
                 return notice and self._unless_opted_out(notice, keys)
         return None
 
     def _notice_from(
-        self, country: Country, facts: NoticeFacts, report: Mapping[str, Any], contact: Mapping[str, Any] | None
+        self,
+        country: Country,
+        facts: NoticeFacts,
+        report: Mapping[str, Any],
+        contact: Mapping[str, Any] | None,
+        *,
+        by_sms: bool,
     ) -> AnswerNotice | None:
         permission = read_permission(contact, facts.since)
         due_at = next_notice_at(permission, facts.sent, self.database.now())
-        route, text = self._route(country), self._notice_text(report, country)
+        route = self._route(country)
+        text = self._notice_text(report, next((code.code for code in country.codes if code.channel == "ussd"), ""))
+        if not by_sms and (ussd_route := self._ussd_route(report, country)):
+            route, text = ussd_route, self._notice_text(report, ussd_route.sender)
         if permission is None or due_at is None or route is None or not text:
             return None
         return AnswerNotice(due_at, permission.number, route, text, facts)
@@ -179,8 +198,19 @@ class AnswerNotices:
         sender = next((code.code for code in country.codes if code.channel == "sms"), "")
         return next((SmsRoute(channel, sender) for channel in self.sms_dispatcher.senders), None)
 
-    def _notice_text(self, report: Mapping[str, Any], country: Country) -> str:
-        """Return the text in the report's language; empty if the country has no code to dial."""
-        code = next((code.code for code in country.codes if code.channel == "ussd"), "")
+    def _ussd_route(self, report: Mapping[str, Any], country: Country) -> SmsRoute | None:
+        """Return how to show the text by USSD; None if the reporter did not dial, or no network or Kannel can.
+
+        A body does not name the code that was dialled. The phone of another network gets the SMS, after the failure.
+        """
+        sender = self.sms_dispatcher.senders.get(USSD_CHANNEL)
+        code = next((code.code for code in country.codes if code.channel == "ussd" and code.network_initiated), "")
+        if report.get("channel") != "ussd" or not code or not (isinstance(sender, UssdSender) and sender.can_notify):
+            return None
+        is_one_screen = segments(self._notice_text(report, code)) == 1
+        return SmsRoute(USSD_CHANNEL, code, ussd=True) if is_one_screen else None
+
+    def _notice_text(self, report: Mapping[str, Any], code: str) -> str:
+        """Return the text in the report's language, with the code to dial; empty without a code."""
         catalogue = self.catalogues.get(str(report.get("language", "")), ENGLISH_CATALOGUE)
         return catalogue.say(NOTICE_TEXT).replace("{ussd}", code) if code else ""

@@ -18,20 +18,25 @@ from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import OutgoingSms
 from reports.time_limits import SMS_LIFETIME
 from runtime.settings import Mode
-from runtime.time_units import SECOND
+from runtime.time_units import MINUTE, SECOND
 from workers.sms.dispatcher import Accepted, SmsDispatcher, SmsMessage
 
 LIFETIME = SMS_LIFETIME
+USSD_LIFETIME = MINUTE  # a text that is shown later may meet another person
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class SmsRoute:
-    """The channel that sends an SMS, and our number it comes from."""
+    """The channel that sends an SMS, and our number it comes from.
+
+    `ussd`: the text is shown by network-initiated USSD, and `sender` is a service code.
+    """
 
     channel: str
     sender: str
+    ussd: bool = False
 
 
 def seal_sms(
@@ -59,13 +64,15 @@ def seal_sms(
         "unless": [number_hash.hex() for number_hash in unless],
     }
     body |= {"yes": asdict(yes)} if yes else {}
+    body |= {"ussd": True} if line.ussd else {}
     box = seal_body(
         load_public_keys(keys, [SENDER_KEY])[SENDER_KEY],
         SealContext(mode, sms_id, 1, SENDER_KEY),
         b"",
         json.dumps(body).encode(),
     )
-    return OutgoingSms(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIFETIME)
+    expires_at = now + (USSD_LIFETIME if line.ussd else LIFETIME)
+    return OutgoingSms(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, expires_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CONSOLE: "SELECT; INSERT; UPDATE (seen_at); DELETE",
         CLOCK: "SELECT (report_id); DELETE",
     },
-    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE", CONSOLE: "SELECT"},
+    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at, ussd_id); DELETE", CONSOLE: "SELECT"},
     "message": {
         WEB: "INSERT",
         WORKER: "SELECT",

@@ -62,14 +62,15 @@ presence = Table(
     Index("ix_presence_report_id", "report_id"),
 )
 
-# The SMS that asks a reporter to dial in because a hotline has answered; it says nothing else. One row for each answer.
+# The text that asks a reporter to dial in because a hotline has answered; nothing else is in it. One row per answer.
 nudge = Table(
     "nudge",
     metadata,
     Column("answer_id", ID, primary_key=True),
     Column("report_id", ID, nullable=False),
-    Column("due_at", MICROSECONDS),  # NULL: no SMS is sent for this answer
+    Column("due_at", MICROSECONDS),  # NULL: no text is sent for this answer
     Column("sent_at", MICROSECONDS),
+    Column("ussd_id", ID),  # id in `outgoing` of the USSD that was tried before an SMS; NULL: none
     Index("ix_nudge_report_id", "report_id"),
     Index("ix_nudge_due", "due_at"),
 )

@@ -1,4 +1,6 @@
-"""SMS that tell a reporter to dial after a hotline has answered: when each may go, and that each goes once.
+"""Texts that tell a reporter to dial after a hotline has answered: when each may go, and that each goes once.
+
+A text goes by SMS, or first by network-initiated USSD and by SMS if that fails.
 
 The scheduler decides; the worker checks once more before it sends.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, update
+from sqlalchemy import BigInteger, and_, exists, func, insert, literal, or_, select, update
 
 from reports.case_state import ReportState
 from reports.delivery import REPORT_TYPES
@@ -18,7 +20,7 @@ from reports.store.engine.time_expressions import is_due
 from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
-from reports.time_limits import ANSWER_NOTICE
+from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
@@ -79,13 +81,49 @@ def list_undecided(database: Database, at_most: int = 100) -> list[tuple[str, st
         return [(row[0], row[1]) for row in connection.execute(query.order_by(a.answer_id).limit(at_most))]
 
 
-def list_due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """Return (answer_id, report_id) of notices whose time has come, oldest first."""
+class DueNotice(NamedTuple):
+    """A notice whose time has come. `ussd_failed`: it was sent by USSD before, so now it is sent by SMS."""
+
+    answer_id: str
+    report_id: str
+    ussd_failed: bool
+
+
+def list_due(database: Database, at_most: int = 100) -> list[DueNotice]:
+    """Return the notices whose time has come, oldest first.
+
+    Those whose USSD failed come before the others: that USSD may have been shown, and is counted once the SMS is sent.
+    """
     n = t.nudge.c
     is_ready = is_due(n.due_at, literal(database.now(), BigInteger), ANSWER_NOTICE)
-    query = select(n.answer_id, n.report_id).where(is_ready, n.sent_at.is_(None))
+    query = select(n.answer_id, n.report_id, n.ussd_id.is_not(None)).where(is_ready, n.sent_at.is_(None))
     with database.read() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query.order_by(n.due_at).limit(at_most))]
+        rows = connection.execute(query.order_by(n.ussd_id.is_(None), n.due_at).limit(at_most)).all()
+    return [DueNotice(answer_id, report_id, bool(ussd_failed)) for answer_id, report_id, ussd_failed in rows]
+
+
+def reopen_failed_ussd(database: Database) -> int:
+    """Make the notices due again whose USSD was not shown, or for which no delivery report came in time.
+
+    Returns how many. Each notice is made due again once: its SMS has the id of the answer, and a notice that has an SMS
+    is left alone.
+    """
+    n, o, sms = t.nudge.c, t.outgoing.c, t.outgoing.alias("sms").c
+    now = literal(database.now(), BigInteger)
+    is_late = and_(o.status.is_distinct_from("delivered"), is_due(n.sent_at + USSD_REPORT, now, USSD_REPORT))
+    is_failed = or_(
+        o.state.in_((SmsState.FAILED, SmsState.EXPIRED)),
+        and_(o.state == SmsState.SENT, or_(o.status == "failed", is_late)),
+    )
+    ussd_failed = exists().where(o.id == n.ussd_id, is_failed)
+    has_sms = exists().where(sms.id == n.answer_id)
+    is_to_reopen = and_(n.ussd_id.is_not(None), n.sent_at.is_not(None), ussd_failed, ~has_sms)
+    with database.read() as connection:  # a scan every few seconds must not lock an embedded database
+        if connection.execute(select(n.answer_id).where(is_to_reopen).limit(1)).first() is None:
+            return 0
+    with database.write() as connection:
+        reopening = update(t.nudge).where(is_to_reopen).values(sent_at=None, due_at=now)
+        return connection.execute(reopening).rowcount
 
 
 def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
@@ -162,13 +200,18 @@ def schedule(database: Database, answer_id: str, report_id: str, due_at: int | N
 def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms) -> bool:
     """Store the SMS, and that the notice was sent, in one transaction. Return False if it was sent before.
 
-    One SMS announces all pending answers to the report: their notices are cancelled.
+    One text announces all pending answers to the report: their notices are cancelled. A text with another id than the
+    answer's is a USSD, which is tried once only.
     """
     n = t.nudge.c
     with database.write() as connection:
         now = database.now()
-        this_notice = update(t.nudge).where(n.answer_id == answer_id, n.sent_at.is_(None)).values(sent_at=now)
-        if not connection.execute(this_notice).rowcount:
+        values: dict[str, object] = {"sent_at": now}
+        is_unsent = and_(n.answer_id == answer_id, n.sent_at.is_(None))
+        if sms.id != answer_id:
+            values |= {"ussd_id": sms.id}
+            is_unsent = and_(is_unsent, n.ussd_id.is_(None))
+        if not connection.execute(update(t.nudge).where(is_unsent).values(values)).rowcount:
             return False
         other_notices = and_(n.report_id == report_id, n.sent_at.is_(None))
         connection.execute(update(t.nudge).where(other_notices).values(due_at=None))

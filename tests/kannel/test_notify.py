@@ -1,0 +1,145 @@
+"""A text that the network shows unasked, through the real Kannel to the SMPP server, and what is reported about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from gateway.channels.kannel import Channel
+from gateway.channels.kannel import Settings as ChannelSettings
+from gateway.messaging import parsing
+from gateway.messaging.model import ProviderEvent
+from reports.store.sms.messages import record_delivery_report
+from runtime.settings import Mode, load_settings
+from tests.kannel.application import Application
+from tests.kannel.network import GSM7, OPERATION, UCS2, USSN_REQUEST, Network, Screen
+from tests.kannel.test_ussd import CODE, LINE, a_number
+from tests.support import databases
+from tests.support.kannel import Kannel
+from tests.support.ports import free_port
+from tests.support.wait import until
+from tests.support.wire import wire
+from tests.workers.filings import Desk
+from tests.workers.test_letters import NUMBER
+from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_ussd_notices import Notices
+from workers.senders.kannel import Sender, Settings
+from workers.sms.dispatcher import Accepted, SmsMessage
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
+
+TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
+WORDS = "Hello. Please dial *111*163# when you have time."
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with Network(free_port()) as network:
+        yield network
+
+
+@pytest.fixture
+def kannel(application: Application, network: Network) -> Iterator[Kannel]:
+    values = {**LINE, "ussd_port": network.port}
+    with Kannel("ussd.conf", web=application.url, token=TOKEN, values=values) as kannel:
+        network.until_bound()
+        yield kannel
+
+
+def sender_of(kannel: Kannel, application: Application, sms: str = "http://127.0.0.1:1/cgi-bin/sendsms") -> Sender:
+    given = {
+        "KANNEL_SENDSMS_URL": sms,
+        "KANNEL_SENDSMS_USER": "tokaut",
+        "KANNEL_SENDSMS_PASSWORD": "sendsms-of-a-test",
+        "KANNEL_USSD_SENDSMS_URL": kannel.sendsms,
+        "KANNEL_DLR_URL": f"{application.url}/hooks/kannel/{TOKEN}/dlr",
+    }
+    return Sender(load_settings(Settings, given), Mode.DEMO)
+
+
+def shown(kannel: Kannel, network: Network, application: Application, words: str = WORDS) -> Screen:
+    """The text as the network gets it from our sender."""
+    sender, number = sender_of(kannel, application), a_number()
+    assert sender.can_notify
+    assert sender.notify(SmsMessage(f"+{number}", CODE, words, id="m-1", seconds=60)) == Accepted("m-1")
+    screen = network.next()
+    assert screen.to == number
+    return screen
+
+
+def events(application: Application) -> list[ProviderEvent]:
+    """The delivery reports as our endpoint reads them."""
+    channel = Channel(load_settings(ChannelSettings, {"KANNEL_TOKEN": TOKEN}))
+    dlr = channel.endpoints["dlr"]
+    targets = [call.target for call in application.calls if call.path.endswith("/dlr")]
+    read = [channel.receive("dlr", parsing.read(dlr, wire(method="GET", target=target))) for target in targets]
+    return [event for event in read if isinstance(event, ProviderEvent)]
+
+
+def statuses(application: Application) -> list[str]:
+    return [event.status for event in events(application) if event.id == "m-1"]
+
+
+@pytest.mark.parametrize(("words", "coding"), [(WORDS, GSM7), ("Tēnā koe. *111*163#", UCS2)])
+def test_a_text_is_shown_and_nothing_can_be_typed(
+    kannel: Kannel, network: Network, application: Application, words: str, coding: int
+) -> None:
+    screen = shown(kannel, network, application, words)
+    assert (screen.text, screen.coding, screen.sender, screen.service_type) == (words, coding, CODE, "USSD")
+    assert screen.fields == {OPERATION: bytes([USSN_REQUEST])}
+
+
+@pytest.mark.parametrize(("state", "status"), [("DELIVRD", "delivered"), ("UNDELIV", "failed"), ("EXPIRED", "failed")])
+def test_what_became_of_it_is_reported(
+    kannel: Kannel, network: Network, application: Application, state: str, status: str
+) -> None:
+    network.report(shown(kannel, network, application), state)
+    until(lambda: status in statuses(application), f"{statuses(application)}", 20)
+
+
+def test_a_phone_that_the_network_refuses_is_reported(
+    kannel: Kannel, network: Network, application: Application
+) -> None:
+    network.refuses = True
+    shown(kannel, network, application)
+    until(lambda: "failed" in statuses(application), f"{statuses(application)}", 20)
+
+
+@pytest.fixture
+def notices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notices]:
+    with closing(databases.made("sqlite", request, tmp_path)) as database:
+        yield Notices(Desk.at(database, tmp_path / "keys"))
+
+
+@pytest.mark.parametrize("state", ["DELIVRD", "UNDELIV"])
+def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
+    kannel: Kannel, network: Network, application: Application, notices: Notices, state: str
+) -> None:
+    """From the answer of a hotline to the phone; each part is real but the endpoint that notes the reports."""
+    with (
+        Kannel(web=application.url, token=TOKEN) as texts,
+        texts.phone("6785550199", "163", "text hi") as phone,
+    ):
+        notices.kannel = cast("Says", sender_of(kannel, application, texts.sendsms))
+        notices.report()
+        notices.go_on()
+        screen = network.next()
+        assert (screen.text, f"+{screen.to}", screen.fields) == (WORDS, NUMBER, {OPERATION: bytes([USSN_REQUEST])})
+        network.report(screen, state)
+        last = {"DELIVRD": "delivered", "UNDELIV": "failed"}[state]
+        until(lambda: any(event.status == last for event in events(application)), "no delivery report", 20)
+        for event in events(application):
+            assert record_delivery_report(notices.desk.database, event.id, event.status)
+        for seconds in (0, 0, 200):
+            notices.go_on(seconds)
+        if state == "UNDELIV":
+            parts = phone.until_received(1)
+            assert [(part.to, part.sender) for part in parts] == [(NUMBER, "163")]
+            assert phone.texts() == [WORDS]
+        assert len(texts.sent()) == (state == "UNDELIV")
+        assert network.screens.empty()
+        notices.kannel = Says()  # the client of the sender ends with it

@@ -1,0 +1,338 @@
+"""Where the network shows texts by USSD, an answer is announced by one that stays nowhere, and else by the SMS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select, update
+
+from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
+from reports.countries.country import Countries, load_country
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
+from reports.store.schema import tables as t
+from reports.store.sms import answer_notices, messages
+from tests.reports.lands import text_of
+from tests.reports.sample import VU
+from tests.workers.filings import SECOND, Desk
+from tests.workers.test_answer_notices import ALWAYS, answer, delivered, web, withdrawn
+from tests.workers.test_escalation import at
+from tests.workers.test_letters import NUMBER, sent_report, tick
+from tests.workers.test_sms_dispatcher import Says
+from workers.jobs.answer_notices import AnswerNotices
+from workers.keyring import KeyRing
+from workers.metrics import WorkerMetrics
+from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatcher, SmsMessage, SmsOutcome
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
+
+TEXT = "Hello. Please dial *111*163# when you have time."
+CODE = 'channel = "ussd"\ncode = "*111*163#"\n'
+OTHER = f'{CODE}\n[[code]]\nchannel = "ussd"\ncode = "*222*163#"\nnetwork_initiated = true\n'
+
+
+@dataclass
+class Shows(Says):
+    """A Kannel for SMS and USSD. `shown`: its texts by USSD."""
+
+    can_notify: bool = True
+    ussd: SmsOutcome = field(default_factory=lambda: Accepted("u-1"))
+    shown: list[SmsMessage] = field(default_factory=list)
+
+    def notify(self, text: SmsMessage) -> SmsOutcome:
+        self.shown.append(text)
+        return replace(self.ussd, provider_id=text.id) if isinstance(self.ussd, Accepted) else self.ussd
+
+
+class Notices:
+    """The scheduler's job, a hotline's answer, and a phone that dialled to report."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        at(desk, 12, zone=0)
+        create_key_pair(desk.keys, SENDER_KEY)
+        web(desk).share_keys()
+        self.kannel: Says = Shows()
+        self.file = text_of(VU).replace(CODE, f"{CODE}network_initiated = true\n")
+        self.catalogue: Catalogue = ENGLISH_CATALOGUE
+        self.report_id = ""
+
+    def report(self, channel: str = "ussd", contact: dict[str, Any] = ALWAYS) -> str:
+        self.report_id, _ = sent_report(self.desk, contact, channel)
+        return answer(self.desk, self.report_id)
+
+    def job(self, channel: str = "kannel") -> AnswerNotices:
+        keys, metrics = KeyRing(self.desk.keys), WorkerMetrics(CollectorRegistry())
+        sends = SmsDispatcher(self.desk.database, keys, {channel: self.kannel}, "demo", "h", metrics, lambda: 0.0)
+        countries = Countries((load_country("vu", self.file, "demo"),))
+        return AnswerNotices(self.desk.database, keys, self.desk.keys, countries, {"": self.catalogue}, sends)
+
+    def go_on(self, seconds: float = 0, channel: str = "kannel") -> None:
+        """Twice, as the clock does over and over."""
+        self.desk.database.offset += int(seconds * SECOND)
+        messages.expire_old(self.desk.database)
+        for _ in range(2):
+            self.job(channel).go_on()
+
+    def happened(self) -> tuple[int, int]:
+        """How many texts by USSD, and how many SMS."""
+        return len(getattr(self.kannel, "shown", ())), len(self.kannel.texts)
+
+    def told(self, status: Any) -> None:
+        """As web does with the delivery report of the last text by USSD."""
+        assert isinstance(self.kannel, Shows)
+        assert messages.record_delivery_report(self.desk.database, self.kannel.shown[-1].id, status)
+
+    def acts(self) -> int:
+        return self.desk.acts(self.report_id).count("nudged")
+
+
+@pytest.fixture
+def notices(desk: Desk) -> Notices:
+    return Notices(desk)
+
+
+def test_it_is_shown_by_ussd_and_no_sms_goes(notices: Notices) -> None:
+    answer_id = notices.report()
+    notices.go_on()
+    assert isinstance(notices.kannel, Shows)
+    [shown] = notices.kannel.shown
+    assert (shown.to, shown.sender, shown.words) == (NUMBER, "*111*163#", TEXT)
+    assert shown.seconds <= 60
+    assert shown.id != answer_id
+    notices.told("sent")
+    notices.told("delivered")
+    for seconds in (60, 180, 3600, 86_400):
+        notices.go_on(seconds)
+    assert notices.happened() == (1, 0)
+    assert notices.acts() == 1
+
+
+def test_it_costs_no_part_of_an_sms(notices: Notices) -> None:
+    notices.report()
+    job = notices.job()
+    job.go_on()
+    metrics = job.sms_dispatcher.metrics
+    assert metrics.sms.labels("kannel", "accepted")._value.get() == 1
+    assert metrics.segments.labels("kannel")._value.get() == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "sms"),
+    [
+        ("failed", 0, 1),
+        (None, 170, 0),
+        (None, 190, 1),
+        ("sent", 190, 1),
+        ("unknown", 190, 1),
+        ("delivered", 190, 0),
+    ],
+)
+def test_where_it_was_not_shown_the_sms_goes_once(notices: Notices, status: str | None, seconds: int, sms: int) -> None:
+    notices.report()
+    notices.go_on()
+    if status:
+        notices.told(status)
+    notices.go_on(seconds)
+    assert notices.happened() == (1, sms)
+    if sms:
+        [text] = notices.kannel.texts
+        assert (text.to, text.sender, text.words) == (NUMBER, "163", TEXT)
+        for late in ("failed", "delivered"):
+            notices.told(late)
+        for later in (0, 200, 3600, 86_400):
+            notices.go_on(later)
+        assert notices.happened() == (1, 1)
+
+
+@pytest.mark.parametrize("outcome", [DoNotRetry("bad_number"), RetryLater("not_reached"), DoNotRetry("timeout")])
+def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOutcome) -> None:
+    notices.kannel = Shows(ussd=outcome)
+    notices.report()
+    notices.go_on()
+    notices.go_on(61)
+    notices.go_on(200)
+    assert notices.happened() == (1, 1)
+
+
+def test_both_count_as_one_text_of_the_report(notices: Notices) -> None:
+    notices.report()
+    for _ in range(5):
+        notices.go_on()
+        notices.told("failed")
+        notices.go_on()
+        answer(notices.desk, notices.report_id)
+        notices.go_on()
+        notices.go_on(86_401)
+    assert notices.happened() == (3, 3)
+
+
+def test_an_answer_meanwhile_adds_no_text(notices: Notices) -> None:
+    """The failure is known only when the next text would go: the SMS announces both answers."""
+    notices.report()
+    notices.go_on()
+    answer(notices.desk, notices.report_id)
+    notices.job().go_on()
+    notices.desk.database.offset += 86_401 * SECOND
+    notices.go_on()
+    assert notices.happened() == (1, 1)
+    notices.go_on(86_401)
+    assert notices.happened() == (1, 1)
+
+
+def test_a_failed_ussd_is_not_the_last_text_of_a_report(notices: Notices) -> None:
+    """Only an SMS that a provider refused is."""
+    notices.report()
+    notices.go_on()
+    notices.told("failed")
+    notices.go_on()
+    answer(notices.desk, notices.report_id)
+    notices.go_on(1)
+    notices.go_on(86_400)
+    assert notices.happened() == (2, 1)
+
+
+def no_flag(notices: Notices) -> None:
+    notices.file = text_of(VU)
+
+
+def no_setting(notices: Notices) -> None:
+    notices.kannel = Shows(can_notify=False)
+
+
+def another_sender(notices: Notices) -> None:
+    notices.kannel = Says()
+
+
+def too_long(notices: Notices) -> None:
+    notices.catalogue = Catalogue(
+        "en", "English", {"Hello. Please dial {ussd} when you have time.": "{ussd} " + "a" * 160}
+    )
+
+
+@pytest.mark.parametrize("because", [no_flag, no_setting, another_sender, too_long])
+def test_where_it_cannot_be_shown_the_sms_goes_at_once(notices: Notices, because: Callable[[Notices], None]) -> None:
+    because(notices)
+    notices.report()
+    notices.job().go_on()
+    assert notices.happened() == (0, 1)
+
+
+@pytest.mark.parametrize("channel", ["sms", "voice"])
+def test_who_did_not_dial_gets_the_sms(notices: Notices, channel: str) -> None:
+    notices.report(channel)
+    notices.go_on()
+    assert notices.happened() == (0, 1)
+
+
+def test_another_provider_shows_nothing(notices: Notices) -> None:
+    notices.report()
+    notices.go_on(channel="twilio")
+    assert notices.happened() == (0, 1)
+
+
+def test_the_code_of_the_network_that_can_is_named_and_then_the_first(notices: Notices) -> None:
+    notices.file = text_of(VU).replace(CODE, OTHER)
+    notices.report()
+    notices.go_on()
+    notices.told("failed")
+    notices.go_on()
+    assert isinstance(notices.kannel, Shows)
+    assert [(text.sender, text.words) for text in notices.kannel.shown] == [
+        ("*222*163#", TEXT.replace("*111*163#", "*222*163#"))
+    ]
+    assert [(text.sender, text.words) for text in notices.kannel.texts] == [("163", TEXT)]
+
+
+@pytest.mark.parametrize(
+    "contact", [ALWAYS | {"how": "call"}, ALWAYS | {"allowed": False}, ALWAYS | {"msisdn": ""}], ids=str
+)
+def test_without_a_yes_to_texts_neither_goes(notices: Notices, contact: dict[str, Any]) -> None:
+    notices.report(contact=contact)
+    notices.go_on()
+    notices.go_on(200)
+    assert notices.happened() == (0, 0)
+
+
+@pytest.mark.parametrize("how", ["My report", "Add more", "closed", "STOP"])
+def test_a_no_after_the_ussd_counts_for_the_sms(notices: Notices, how: str) -> None:
+    notices.report()
+    delivered(notices.desk)
+    notices.go_on()
+    notices.told("failed")
+    if how == "STOP":
+        web(notices.desk).add(NUMBER)
+    else:
+        withdrawn(notices.desk, notices.report_id, how)
+    tick(notices.desk)
+    for seconds in (0, 200, 86_400):
+        notices.go_on(seconds)
+    assert notices.happened() == (1, 0)
+
+
+def test_a_no_counts_while_the_ussd_waits(notices: Notices) -> None:
+    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.report()
+    notices.go_on()
+    web(notices.desk).add(NUMBER)
+    with notices.desk.database.read() as connection:
+        [ussd] = connection.execute(select(t.outgoing.c.id)).scalars()
+    notices.desk.database.offset += 30 * SECOND
+    assert notices.job().sms_dispatcher.send(ussd)
+    notices.go_on(200)
+    assert notices.happened() == (1, 0)
+
+
+def test_a_worker_that_cannot_show_it_sends_nothing_in_its_place(notices: Notices) -> None:
+    """Its settings may differ from the scheduler's, which decides about the SMS."""
+    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.report()
+    notices.job().go_on()
+    with notices.desk.database.read() as connection:
+        [ussd] = connection.execute(select(t.outgoing.c.id)).scalars()
+    notices.kannel.can_notify = False
+    notices.desk.database.offset += 30 * SECOND
+    assert notices.job().sms_dispatcher.send(ussd)
+    assert notices.happened() == (1, 0)
+
+
+def test_the_sms_keeps_to_the_safe_hours(notices: Notices) -> None:
+    """They end ten minutes after the USSD went, and an SMS may take so long to arrive."""
+    notices.report(contact=ALWAYS | {"safe_hours": {"from": "08:00", "to": "12:11", "tz": "UTC"}})
+    notices.go_on()
+    notices.go_on(200)
+    assert notices.happened() == (1, 0)
+    notices.go_on(12 * 3600)
+    assert notices.happened() == (1, 0)
+    notices.go_on(8.5 * 3600)
+    assert notices.happened() == (1, 1)
+
+
+def test_a_clock_that_was_set_back_loses_no_notice(notices: Notices) -> None:
+    notices.report()
+    notices.go_on()
+    with notices.desk.database.write() as connection:
+        connection.execute(update(t.nudge).values(sent_at=t.nudge.c.sent_at + 86_400 * SECOND))
+    notices.go_on()
+    assert notices.happened() == (1, 1)
+
+
+def test_two_clocks_show_it_once_and_fall_back_once(notices: Notices) -> None:
+    answer_id = notices.report()
+    answer_notices.schedule(notices.desk.database, answer_id, notices.report_id, 1)
+    stale = notices.job()
+    due = stale._notice(notices.report_id, stale._optout_keys())
+    assert due is not None
+    notices.go_on()
+    stale._send(answer_id, notices.report_id, due)
+    assert notices.happened() == (1, 0)
+    notices.told("failed")
+    assert answer_notices.reopen_failed_ussd(notices.desk.database) == 1
+    assert answer_notices.reopen_failed_ussd(notices.desk.database) == 0
+    stale._send(answer_id, notices.report_id, due)
+    assert notices.happened() == (1, 0), "by USSD it is tried once"
+    notices.go_on()
+    assert notices.happened() == (1, 1)
