@@ -283,3 +283,20 @@ def test_nothing_is_said_twice_and_no_line_is_a_wall(tmp_path: Path, mode: str) 
     lines = [line.strip(" x?-") for line in output.splitlines() if line.strip()]
     assert sorted({line for line in lines if lines.count(line) > 1}) == []
     assert max(map(len, lines)) < 320
+
+
+def test_texts_by_ussd_that_no_setting_allows_are_noted(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    settings = good(tmp_path / "data")
+    code = 'code = "*111*163#"\n'
+    (tmp_path / "vu.toml").write_text(
+        (SHIPPED_FOLDER / "vu.toml").read_text(encoding="utf-8").replace(code, f"{code}network_initiated = true\n")
+    )
+    noted = "vu.toml: code *111*163# is network_initiated, but reporters get an SMS: {} is not set"
+    settings |= {"TOKAUT_COUNTRY_DIR": str(tmp_path)}
+    missing = "kannel in CHANNELS and KANNEL_USSD_SENDSMS_URL and KANNEL_DLR_URL"
+    assert noted.format(missing) in " ".join(run(settings).output.split())
+    settings |= {"CHANNELS": "kannel", "KANNEL_DLR_URL": "http://127.0.0.1:8000/hooks/kannel/t/dlr"}
+    assert noted.format("KANNEL_USSD_SENDSMS_URL") in " ".join(run(settings).output.split())
+    settings |= {"KANNEL_USSD_SENDSMS_URL": "http://127.0.0.1:13113/cgi-bin/sendsms"}
+    assert "network_initiated" not in run(settings).output

@@ -57,6 +57,7 @@ from workers.delivery import registry
 from workers.jobs.synthetic_calls import synthetic_call_faults
 
 REDIS: Final = "REDIS_"
+USSD_SETTINGS: Final = ("KANNEL_USSD_SENDSMS_URL", "KANNEL_DLR_URL")
 USED_BY_HOTLINES: Final = frozenset({"SMTP_URL", "SMTP_PRIVATE", "SMTP_CA_FILE", "CONSOLE_URL"})
 CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders",)
@@ -176,6 +177,19 @@ def country_faults(found: Countries, mode: Mode, today: date) -> Iterator[str]:
     yield from found.problems(mode)
     for country in found:
         yield from country.overdue(today)
+
+
+def ussd_notes(environ: Mapping[str, str], found: Countries) -> Iterator[Advisory]:
+    """Yield an advisory for each code that is `network_initiated`, if a setting for such texts is missing."""
+    missing = [] if "kannel" in common_settings(environ).channels else ["kannel in CHANNELS"]
+    missing += [name for name in USSD_SETTINGS if not (environ.get(name) or environ.get(f"{name}_FILE"))]
+    for country in found:
+        for code in country.codes:
+            if code.network_initiated and missing:
+                yield Advisory(
+                    f"{country.file}: code {code.code} is network_initiated, but reporters get an SMS: "
+                    f"{' and '.join(missing)} is not set (docs/connect-kannel.md)."
+                )
 
 
 def read_countries(

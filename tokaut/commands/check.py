@@ -68,7 +68,8 @@ def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_wor
         findings["words"] = list(wording_faults(common.draft_languages or (), datetime.now(UTC).date()))
         findings["hotlines"] = list(installation.hotline_faults(environ, countries.hotlines))
         findings["secrets"] = list(installation.secret_faults(environ, countries.hotlines, of_worker=of_worker))
-    return findings | {"countries": list(installation.country_faults(countries, mode, datetime.now(UTC).date()))}
+    of_countries = list(installation.country_faults(countries, mode, datetime.now(UTC).date()))
+    return findings | {"countries": [*of_countries, *installation.ussd_notes(environ, countries)]}
 
 
 def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Found:
