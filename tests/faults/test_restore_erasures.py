@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.faults.city import City
 from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, say, walk
 from tests.faults.test_restore import STOPPED, tokaut
 from tests.support.handsets import Texts
+from tests.support.postgres import Postgres, binaries
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-09"), pytest.mark.rule("S-28"), pytest.mark.rule("S-35")]
@@ -67,6 +69,41 @@ def applied(city: City) -> int:
     return city.log("web").read_text().count("erasures_applied")
 
 
+def back_up(city: City) -> Callable[[], None]:
+    """Make a backup as docs/operating/restore.md says; return what restores it."""
+    medium = city.folder / "medium"
+    if city.postgres is None:
+        tokaut(city, "backup", str(medium))
+        assert list((medium / "erasures").glob("*.jsonl")), "the journal was not copied beside the backup"
+        (copy,) = medium.glob("*.db")
+        return lambda: tokaut(city, "restore", str(copy)) and None
+    server, name = city.postgres, city.environment["DATABASE_URL"].rpartition("/")[2]
+    asking = ["--host=127.0.0.1", f"--port={server.port}", "--username=postgres"]
+    run([*server.tool("pg_dump"), *asking, "--format=custom", f"--file={medium}", name])
+
+    def restore() -> None:
+        run([*server.tool("psql"), *asking, "--quiet", f"--command=DROP DATABASE {name} WITH (FORCE)"])
+        run([*server.tool("psql"), *asking, "--quiet", f"--command=CREATE DATABASE {name}"])
+        run([*server.tool("pg_restore"), *asking, "--exit-on-error", f"--dbname={name}", str(medium)])
+
+    return restore
+
+
+def run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def city(request: pytest.FixtureRequest) -> Iterator[City]:
+    if request.param == "PostgreSQL" and binaries() is None:
+        pytest.skip("no PostgreSQL binaries: `make setup` brings them")
+    found = binaries() if request.param == "PostgreSQL" else None
+    city = City(web_processes=1, postgres=Postgres(found).start() if found else None).up()
+    yield city
+    city.down()
+
+
 @pytest.fixture
 def restored(city: City) -> Iterator[tuple[City, Reporter, Reporter]]:
     """The city after all was deleted, stopped and withdrawn, and the backup of before was put back; web has started.
@@ -79,9 +116,7 @@ def restored(city: City) -> Iterator[tuple[City, Reporter, Reporter]]:
     starts.text("STOP")
     until(lambda: city.count("pending") == 1 and len(opted_out(city)) == 1, "the draft and the STOP were not stored")
     city.until_finished()
-    medium = city.folder / "medium"
-    tokaut(city, "backup", str(medium))
-    assert list((medium / "erasures").glob("*.jsonl")), "the journal was not copied beside the backup"
+    restore = back_up(city)
 
     drafts.text("00")
     stops.text("STOP")
@@ -92,8 +127,7 @@ def restored(city: City) -> Iterator[tuple[City, Reporter, Reporter]]:
     stop_all(city)
     before = opted_out(city)
     assert len(before) == 1
-    (copy,) = medium.glob("*.db")
-    tokaut(city, "restore", str(copy))
+    restore()
     tokaut(city, "migrate")
     assert city.count("pending") == 1
     assert opted_out(city) != before
