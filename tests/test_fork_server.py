@@ -1,4 +1,4 @@
-"""The fork server of tests (tests/support/fork_server.py): its programs are processes of their own."""
+"""The fork server (tokaut/local_stack/fork_server.py): its programs are processes of their own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fork_server import ForkedProcess, start_python
+from tests.support.fork_server import start_python
 from tests.support.ports import free_port
 from tests.support.wait import until
+from tokaut.local_stack.fork_server import ForkedProcess
 
 pytestmark = pytest.mark.slow
 HOTLINE = "tokaut.local_stack.hotline_server"

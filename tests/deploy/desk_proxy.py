@@ -13,10 +13,11 @@ from pathlib import Path
 import requests
 
 from tests.deploy.proxy import SHIPPED, Proxy
-from tests.support.fork_server import ForkedProcess, start_python
+from tests.support.fork_server import start_python
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack import startup
+from tokaut.local_stack.fork_server import ForkedProcess
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 OF_CONSOLE = SHIPPED.with_name("nginx-console.conf")

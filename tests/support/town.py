@@ -21,7 +21,7 @@ import requests
 
 from reports.countries.country import load_countries
 from tests.support.desks import Desk
-from tests.support.fork_server import ForkedProcess, start_python
+from tests.support.fork_server import start_python
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.handsets_twilio import TwilioTexts
@@ -31,6 +31,7 @@ from tests.support.twilio import Account, TwilioApi
 from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tests.support.wait import until
 from tokaut.local_stack import startup, valkey
+from tokaut.local_stack.fork_server import ForkedProcess
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")

@@ -69,15 +69,7 @@ class Demo:
 
     def processes(self) -> list[int]:
         """What still runs of this demo."""
-        here = f"TOKAUT_DATA={self.folder / 'demo'}".encode()
-        found = []
-        for environ in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if here in environ.read_bytes().split(b"\0"):
-                    found.append(int(environ.parent.name))
-            except OSError:
-                continue
-        return found
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if _belongs(path, self.folder)]
 
 
 @pytest.fixture
@@ -91,28 +83,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def _belongs(environ: Path, folder: Path) -> bool:
+    """Whether a process was started by a demo in `folder`. Forks show the environment of the process they come from."""
     try:
         variables = environ.read_bytes().split(b"\0")
     except OSError:
         return False
-    return f"TOKAUT_DATA={folder / 'demo'}".encode() in variables and any(
-        v.startswith(RUN_MARK.encode()) for v in variables
-    )
-
-
-def test_once_the_report_arrives_signed_and_whole(folder: Path) -> None:
-    demo = Demo(folder, "--once")
-    assert demo.process.wait(timeout=120) == 0, demo.output
-    assert "\x1b" not in demo.output
-    assert "Pikinini Helpline has report.created" in demo.output
-    assert "Pikinini Helpline has called back: accepted, and a message." in demo.output
-    created, updated = [json.loads(line) for line in (folder / "received.jsonl").read_text().splitlines()]
-    assert created["body"]["data"]["category"] == "luring"
-    assert created["body"]["data"]["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
-    assert updated["body"]["data"]["narrative"] == "Somebody I do not know writes to me every day. I want it to stop."
-    assert updated["body"]["data"]["report_id"] == created["body"]["data"]["report_id"]
-    assert not demo.told.exists()
-    assert demo.processes() == []
+    is_marked = any(one.startswith(f"{RUN_MARK}=".encode()) for one in variables)
+    return is_marked and any(f"TOKAUT_DATA={data}".encode() in variables for data in (folder, folder / "demo"))
 
 
 @pytest.fixture
@@ -320,8 +297,7 @@ def test_after_the_starter_was_killed_the_next_start_cleans_up_and_works(folder:
 
 
 def test_a_process_that_dies_stops_the_demo_with_a_plain_line(running: Demo) -> None:
-    record = f"{sys.executable}\0-m\0workers.main\0clock\0".encode()
-    clock = next(p for p in running.processes() if Path(f"/proc/{p}/cmdline").read_bytes() == record)
+    clock = next(p for p in running.processes() if Path(f"/proc/{p}/comm").read_text() == "clock\n")
     os.kill(clock, signal.SIGKILL)
     assert running.process.wait(timeout=120) == 1
     assert "clock has ended (killed by SIGKILL)" in running.output

@@ -3,10 +3,12 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup, kill_run
 
@@ -128,3 +130,46 @@ time.sleep(600)
     assert kill_run("another-run") == 0
     assert kill_run("killed-run") >= 1
     assert not is_there(grandchild)
+
+
+def hotline(tmp_path: Path) -> list[str]:
+    (tmp_path / "secrets").write_text("{}")
+    files = [str(tmp_path / "secrets"), str(tmp_path / "received")]
+    return [sys.executable, "-m", "tokaut.local_stack.hotline_server", str(free_port()), *files]
+
+
+def parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.fixture
+def forks(tmp_path: Path) -> Iterator[ProcessGroup]:
+    """Two hotlines that are forks of one process."""
+    processes = ProcessGroup(f"run-{uuid.uuid4()}", tmp_path, forks=True)
+    for name in ("one", "two"):
+        processes.start(name, hotline(tmp_path), os.environ)
+    yield processes
+    processes.stop()
+
+
+def test_forks_have_one_parent_and_their_own_names_and_go_with_it(forks: ProcessGroup) -> None:
+    pids = forks.of(["one", "two"])
+    names = [Path(f"/proc/{pid}/comm") for pid in pids]
+    until(lambda: [name.read_text() for name in names] == ["one\n", "two\n"], "they have no names of their own")
+    [server] = {parent(pid) for pid in pids}
+    assert parent(server) == os.getpid()
+    forks.look()
+    forks.stop()
+    assert not any(map(is_there, (server, *pids)))
+
+
+def test_when_the_parent_of_the_forks_dies_so_do_they_and_none_can_be_started(
+    forks: ProcessGroup, tmp_path: Path
+) -> None:
+    pids = forks.of(["one", "two"])
+    os.kill(parent(pids[0]), signal.SIGKILL)
+    with pytest.raises(ProcessDied, match=r"one has ended \(killed by SIGKILL\)"):
+        until_one_has_ended(forks)
+    with pytest.raises(ProcessDied, match="The process that starts three has ended"):
+        forks.start("three", hotline(tmp_path), os.environ)
+    until(lambda: not any(map(is_there, pids)), "they live on")

@@ -60,7 +60,7 @@ def _run(common: CommonSettings, countries: Countries) -> None:
     """Run until Ctrl-C, SIGTERM or the end of one of the processes, which raises ProcessDied."""
     for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
-    processes = ProcessGroup(uuid.uuid4().hex, common.data / "log")
+    processes = ProcessGroup(uuid.uuid4().hex, common.data / "log", forks=True)
     try:
         echo(f"Starting. Logs: {processes.logs}")
         start_services(processes, common, countries, os.environ, echo)

@@ -96,7 +96,7 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
     names = {hotline.id: hotline.name for hotline in countries.hotlines}
     with DemoFolder(common.data) as folder:
         plan = make_plan(os.environ, folder, addresses(port), [hotline.id for hotline in countries.hotlines])
-        processes = ProcessGroup(folder.run, folder.inside / "log")
+        processes = ProcessGroup(folder.run, folder.inside / "log", forks=True)
         is_idle = True  # nobody has called yet, or everything has arrived: nothing has to be finished
         try:
             echo(STARTING)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+from tokaut.local_stack.fork_server import ForkedProcess, ForkServer, ForkServerEnded, can_fork
 from tokaut.local_stack.parent_death import die_with_parent
 
 STOP_WITHIN = 8.0  # seconds for all processes together, after Ctrl-C
@@ -28,7 +31,7 @@ class ChildProcess:
     """A process that was started, and the file of its output. `outlasts`: it is stopped after all others."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedProcess
     log: Path
     outlasts: bool = False
 
@@ -36,31 +39,54 @@ class ChildProcess:
 class ProcessGroup:
     """Start, watch and stop processes.
 
-    `run` is an id that no other run has. `logs` is a folder for one log file a process.
+    `run` is an id that no other run has. `logs` is a folder for one log file a process. `forks`: those that can be are
+    forks of one process that imports for all of them.
     """
 
-    def __init__(self, run: str, logs: Path) -> None:
+    def __init__(self, run: str, logs: Path, *, forks: bool = False) -> None:
         self._run = run
         self.logs = logs
         self._children: list[ChildProcess] = []
+        self._fork_server: ForkServer | None = None
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if forks and sys.platform == "linux":
+            self._fork_server = ForkServer()
+            with self._log("fork-server").open("ab") as out:
+                self._fork_server.start({**os.environ, RUN_MARK: run}, out)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str], *, outlasts: bool = False) -> None:
         """Start a process in a session of its own, so that Ctrl-C reaches only us, and `stop` decides the order.
 
         `outlasts`: the others need it until they have ended.
         """
-        log = self.logs / f"{name}.log"
+        log, environment = self._log(name), {**environment, RUN_MARK: self._run}
         with log.open("ab") as out:
-            process = subprocess.Popen(
+            process = self._fork(name, command, environment, out) or subprocess.Popen(
                 die_with_parent(command),
-                env={**environment, RUN_MARK: self._run},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
             )
         self._children.append(ChildProcess(name, process, log, outlasts))
+
+    def _fork(
+        self, name: str, command: list[str], environment: Mapping[str, str], out: IO[bytes]
+    ) -> ForkedProcess | None:
+        """Start a process as a fork, or return None if it cannot be one."""
+        if self._fork_server is None or not can_fork(command, environment):
+            return None
+        try:
+            return self._fork_server.spawn(
+                command, env=environment, stdout=out, stderr=out, name=name, start_new_session=True
+            )
+        except ForkServerEnded:
+            log = self._log("fork-server")
+            raise ProcessDied(f"The process that starts {name} has ended. {log} ends with:\n{_log_tail(log)}") from None
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
 
     def of(self, names: Iterable[str]) -> list[int]:
         """Return the ids of the processes with these names. Unknown names are ignored."""
@@ -96,6 +122,8 @@ class ProcessGroup:
                 with suppress(ProcessLookupError):
                     os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
+        if self._fork_server:
+            self._fork_server.close()
         kill_run(self._run)
 
 

@@ -1,0 +1,261 @@
+"""Start the processes of an installation on one machine by fork, from one that has imported all their modules.
+
+Importing takes most of the processor time of a start, and each process would have the same modules in memory once more.
+The fork server (`python -m tokaut.local_stack.fork_server FD`) imports them once; each program is a fork of it with its
+own environment, files and session, and runs as `python -m MODULE` does. Only for processes of one account that trust
+each other, as in a demo: production starts each by itself, with the modules and rights that it needs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tokaut.local_stack.parent_death import die_with_parent, kill_with_parent
+
+LARGEST = 2**17  # bytes of a request; the settings of a whole installation take about 6,000
+PRELOADED_PACKAGES = ("runtime", "reports", "flows", "gateway", "workers", "console")
+# All that these packages import, too. Two libraries, and the modules that need them, are left to each program:
+# prometheus_client decides from the environment of its own import whether processes share their metrics, and the
+# settings of the console change a constant of gunicorn before its other modules copy it.
+NOT_PRELOADED = ("prometheus_client", "gunicorn")
+PRELOADED_LIBRARIES = ("uvicorn", "twilio.rest.api.v2010", "africastalking")
+FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # programs; another changes what it imports
+CHANGES_THE_START = "LD_PRELOAD"  # a variable that only works for a program that is executed
+PR_SET_NAME = 15  # linux/prctl.h: the name that `ps -e` and `top` show, 15 characters
+
+
+class ForkServerEnded(Exception):
+    """The fork server has ended, and with it all its programs."""
+
+
+def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Return whether `command` is `[sys.executable, "-m", MODULE, ARGUMENT…]` with a module of FORKED, on Linux."""
+    is_program = list(command[:2]) == [sys.executable, "-m"] and command[2] in FORKED
+    return is_program and CHANGES_THE_START not in env and sys.platform == "linux"
+
+
+@dataclass
+class ForkedProcess:
+    """A program that the fork server started: what tests use of subprocess.Popen."""
+
+    server: ForkServer
+    pid: int
+    args: Sequence[str]
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status (negative: the signal that ended it), or None while it runs."""
+        if self.returncode is None:
+            try:
+                self.returncode = self.server.ask({"poll": self.pid})["status"]
+            except ForkServerEnded:
+                self.returncode = -signal.SIGKILL  # as the kernel does to a program whose parent has ended
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status once it has ended; raise subprocess.TimeoutExpired after `timeout` seconds."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):  # it has gone with the fork server
+                self._wait_for_end(timeout)
+        return self.poll() or 0
+
+    def _wait_for_end(self, timeout: float | None) -> None:
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            ended, _, _ = select.select([descriptor], [], [], timeout)
+        finally:
+            os.close(descriptor)
+        if not ended:
+            raise subprocess.TimeoutExpired(list(self.args), timeout or 0)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+class ForkServer:
+    """One fork server. `start` it from a thread that lives as long as it: the kernel kills it together with that."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Return its process id; None before it has started."""
+        return self._process.pid if self._process else None
+
+    @property
+    def channel(self) -> socket.socket:
+        """Return the socket to it. Raises ForkServerEnded if it was never started, or is closed."""
+        if self._channel is None:
+            raise ForkServerEnded("the fork server does not run")
+        return self._channel
+
+    def start(self, env: Mapping[str, str], log: IO[bytes] | None = None, cwd: Path | None = None) -> None:
+        """Start it; it imports while its caller goes on. `log`: what it prints (default: where we print)."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                die_with_parent([sys.executable, "-m", __spec__.name, str(theirs.fileno())]),
+                env=dict(env),
+                cwd=cwd,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._channel = ours
+
+    def spawn(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        name: str = "",
+        start_new_session: bool = False,
+        cwd: Path | None = None,
+    ) -> ForkedProcess:
+        """Start a program for which `can_fork` is true. It has no input. `name`: what `ps -e` and `top` show."""
+        with Path(os.devnull).open("rb") as nothing:
+            request = {
+                "arguments": list(command[2:]),
+                "environment": dict(env),
+                "folder": str(cwd or Path.cwd()),
+                "session": start_new_session,
+                "name": name,
+            }
+            answer = self.ask(request, [file.fileno() for file in (nothing, stdout, stderr)])
+        return ForkedProcess(self, answer["pid"], command)
+
+    def ask(self, request: Mapping[str, Any], files: Sequence[int] = ()) -> dict[str, Any]:
+        """Send a request and return the answer. Raises ForkServerEnded."""
+        with self._lock:
+            try:
+                socket.send_fds(self.channel, [json.dumps(request).encode()], files)
+                answer = self.channel.recv(LARGEST)
+            except OSError:
+                answer = b""
+        if not answer:
+            raise ForkServerEnded("the fork server has ended")
+        return dict(json.loads(answer))
+
+    def close(self) -> None:
+        """End it, once its programs have ended: it would kill them."""
+        if self._channel and self._process:
+            self._channel.close()
+            self._process.kill()
+            self._process.wait()
+            self._channel = self._process = None
+
+
+def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Answer requests until the other end closes. In a fork: return the request that made it, and its three files."""
+    while True:
+        message, files, _, _ = socket.recv_fds(channel, LARGEST, 3)
+        if not message:
+            sys.exit()
+        request = json.loads(message)
+        if "poll" in request:
+            ended, status = os.waitpid(request["poll"], os.WNOHANG)
+            answer = {"status": os.waitstatus_to_exitcode(status) if ended else None}
+        else:
+            parent = os.getpid()
+            pid = os.fork()
+            if not pid:
+                kill_with_parent(parent)
+                channel.close()
+                return request, files
+            answer = {"pid": pid}
+        for file in files:
+            os.close(file)
+        channel.send(json.dumps(answer).encode())
+
+
+def _run(request: Mapping[str, Any], files: Sequence[int]) -> None:
+    if request["session"]:
+        os.setsid()
+    for target, file in enumerate(files):
+        os.dup2(file, target)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    os.chdir(request["folder"])
+    sys.path[0] = request["folder"]
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    if request["name"]:
+        ctypes.CDLL(None).prctl(PR_SET_NAME, request["name"].encode()[:15])
+    module = request["arguments"][0]
+    sys.argv = list(request["arguments"])
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+class _Refusal:
+    """Refuses the libraries of NOT_PRELOADED while the fork server imports."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raise ImportError for these libraries and all in them; leave other modules to the other finders."""
+        if name.partition(".")[0] in NOT_PRELOADED:
+            raise ImportError(name)
+
+
+def _preload() -> None:
+    refusal = _Refusal()
+    sys.meta_path.insert(0, refusal)
+    packages = [importlib.import_module(name) for name in PRELOADED_PACKAGES]
+    names = [
+        module.name
+        for package in packages
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if not module.ispkg and "migrations" not in module.name and not module.name.endswith("__main__")
+    ]
+    for name in (*PRELOADED_LIBRARIES, *names):
+        with suppress(ImportError):
+            importlib.import_module(name)
+    sys.meta_path.remove(refusal)
+    # Both keep what they have parsed, as for web's processes, which are forks of its master.
+    importlib.import_module("flows.loader").load()
+    importlib.import_module("flows.catalogues").load(importlib.import_module("locales").FOLDER)
+
+
+def _main() -> None:
+    _preload()
+    gc.collect()
+    gc.freeze()  # a collection in a forked process leaves the shared memory alone
+    _run(*_serve(socket.socket(fileno=int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    _main()
