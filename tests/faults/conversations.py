@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import requests
 
 from tests.faults.city import City
 from tests.support.handsets import AfricasTalking, Neutral, Seen, Texts
+from tests.support.stopwatch import Stopwatch
 
 MAX_ANSWER_SECONDS = 5.0  # less than any network waits for a screen
 TO_SEND = ("1", "2", "7", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
@@ -40,9 +40,9 @@ def texts(city: City) -> Texts:
 
 def promptly(ask: Callable[[], Seen]) -> Seen:
     """Return an answer; fail if it took longer than promised."""
-    began = time.monotonic()
+    watch = Stopwatch()
     seen = ask()
-    took = time.monotonic() - began
+    took = watch.seconds
     assert took <= MAX_ANSWER_SECONDS, f"{took:.1f} s for: {seen.text}"
     return seen
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.faults.conversations import MAX_ANSWER_SECONDS
 from tests.support.handsets import Seen
 from tests.support.redis_servers import Server
 from tests.support.sentinels import PASSWORD, Watched
+from tests.support.stopwatch import Stopwatch
 from tests.support.town import Town
 from tests.support.wait import until
 from tokaut.local_stack import startup
@@ -55,9 +55,9 @@ def answered(town: Town, number: int) -> Seen:
     phone = town.ussd_phone("africastalking", f"+67855503{number:02}")
     seen = phone.dial()
     for reply in TO_SEND:
-        began = time.monotonic()
+        watch = Stopwatch()
         seen = phone.type(choice(seen, reply))
-        assert time.monotonic() - began <= MAX_ANSWER_SECONDS
+        assert watch.seconds <= MAX_ANSWER_SECONDS
     return seen
 
 
@@ -73,15 +73,15 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(watched: 
         seen = begun.type(choice(seen, reply))
     until(watched.is_copied, "the replica does not follow")
     watched.primary.kill()
-    killed = time.monotonic()
+    watch = Stopwatch()
     sent = 1
     while not watched.promoted():
         sent += 1
         assert answered(town, sent).text.startswith("Sent to")
-        assert time.monotonic() - killed < 30
-    promoted = time.monotonic()
-    until(lambda: requests.get(f"{town.web}/readyz", timeout=5).json()["redis"], "web does not find the new one", 15)
-    took = time.monotonic() - promoted
+        assert watch.seconds < 30
+    watch = Stopwatch()
+    until(lambda: requests.get(f"{town.web}/readyz", timeout=5).json()["redis"], "web does not find the new one", 60)
+    took = watch.seconds
     for reply in TO_SEND[4:]:
         seen = begun.type(choice(seen, reply))
     assert seen.text.startswith("Sent to")
@@ -156,9 +156,9 @@ def cost(watched: Watched, hang: Sequence[Server], known: bool) -> tuple[float, 
 
 
 def seconds(ask: Callable[[], object]) -> float:
-    began = time.monotonic()
+    watch = Stopwatch()
     assert not answers(ask)
-    return time.monotonic() - began
+    return watch.seconds
 
 
 def answers(ask: Callable[[], object]) -> bool:

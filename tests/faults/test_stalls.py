@@ -20,6 +20,7 @@ from tests.faults.city import City
 from tests.faults.conversations import EMERGENCY_SCREEN, MAX_ANSWER_SECONDS, TO_SEND, new_phone_number, promptly
 from tests.support.handsets import AfricasTalking, Seen, Texts
 from tests.support.postgres import Postgres, binaries
+from tests.support.stopwatch import Stopwatch
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -147,9 +148,9 @@ def test_a_text_is_answered_in_time_or_left_to_the_provider(city: Stalled, parts
     with ExitStack() as stalls:
         for part in parts:
             stalls.enter_context(city.stall(part))
-        began = time.monotonic()
+        watch = Stopwatch()
         status = sms_dispatcher.post().status_code
-        assert time.monotonic() - began <= MAX_ANSWER_SECONDS
+        assert watch.seconds <= MAX_ANSWER_SECONDS
         assert status in (200, 503)
     until(lambda: sms_dispatcher.post().status_code == 200, "it is never taken", 60)
     until(lambda: bool(sms_dispatcher.replies()), "it is never answered", 60)
@@ -161,6 +162,6 @@ def test_the_home_screen_comes_within_two_seconds_while_all_hangs(city: Stalled)
     with ExitStack() as stalls:
         for part in PARTS:
             stalls.enter_context(city.stall(part))
-        began = time.monotonic()
+        watch = Stopwatch()
         assert phone.dial().text.startswith("In danger? Call police 111.")
-        assert time.monotonic() - began <= 2
+        assert watch.seconds <= 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import signal
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from tests.deploy.socket_web import SocketWeb
 from tests.faults.conversations import MAX_ANSWER_SECONDS, TO_SEND, is_sent
 from tests.reports.next_release import install
 from tests.support.handsets import AfricasTalking
+from tests.support.stopwatch import Stopwatch
 from tests.support.town import Town
 from tests.support.wait import until
 
@@ -92,9 +92,9 @@ class Callers:
             http.headers["Connection"] = "close"  # as the proxy calls
             phone = AfricasTalking(self.town.web, self.town.token("africastalking"), number, "*111*163#", http=http)
             for ask in (phone.dial, *(lambda reply=reply: phone.type(reply) for reply in (*TO_SEND, "1"))):
-                began = time.monotonic()
+                watch = Stopwatch()
                 seen = ask()
-                self.slowest = max(self.slowest, time.monotonic() - began)
+                self.slowest = max(self.slowest, watch.seconds)
             assert is_sent(seen), seen.text
         self.sent.append(number)
 
