@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fork_server import start_python
+from tests.support.fork_server import SERVER, start_python
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack.fork_server import ForkedProcess
@@ -50,6 +51,17 @@ def test_a_killed_program_gives_its_signal_and_waiting_has_an_end(tmp_path: Path
     process.kill()
     assert process.wait(timeout=60) == -signal.SIGKILL
     assert not Path(f"/proc/{process.pid}").exists(), "it was waited for"
+
+
+def test_an_answer_that_nobody_read_is_not_taken_for_the_next(tmp_path: Path) -> None:
+    """Ctrl-C may come between a question and its answer."""
+    (tmp_path / "secrets").write_text("{}")
+    process = started(tmp_path, HOTLINE, str(free_port()), "secrets", "received")
+    assert isinstance(process, ForkedProcess)
+    process.kill()
+    process._wait_for_end(60)
+    SERVER.channel.send(json.dumps({"poll": process.pid, "number": -1}).encode())
+    assert process.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_another_program_is_executed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -107,6 +108,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._lock = threading.Lock()
+        self._numbers = itertools.count()
 
     @property
     def pid(self) -> int | None:
@@ -159,16 +161,21 @@ class ForkServer:
         return ForkedProcess(self, answer["pid"], command)
 
     def ask(self, request: Mapping[str, Any], files: Sequence[int] = ()) -> dict[str, Any]:
-        """Send a request and return the answer. Raises ForkServerEnded."""
+        """Send a request and return the answer. Raises ForkServerEnded.
+
+        The answer to a request that was interrupted, as by Ctrl-C, is still to be read: it has another number.
+        """
         with self._lock:
+            number = next(self._numbers)
             try:
-                socket.send_fds(self.channel, [json.dumps(request).encode()], files)
-                answer = self.channel.recv(LARGEST)
-            except OSError:
-                answer = b""
-        if not answer:
-            raise ForkServerEnded("the fork server has ended")
-        return dict(json.loads(answer))
+                socket.send_fds(self.channel, [json.dumps({**request, "number": number}).encode()], files)
+                while received := self.channel.recv(LARGEST):
+                    answer: dict[str, Any] = json.loads(received)
+                    if answer["number"] == number:
+                        return answer
+            except OSError as error:
+                raise ForkServerEnded("the fork server has ended") from error
+        raise ForkServerEnded("the fork server has ended")
 
     def close(self) -> None:
         """End it, once its programs have ended: it would kill them."""
@@ -181,14 +188,14 @@ class ForkServer:
 
 def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Answer requests until the other end closes. In a fork: return the request that made it, and its three files."""
+    statuses: dict[int, int] = {}
     while True:
         message, files, _, _ = socket.recv_fds(channel, LARGEST, 3)
         if not message:
             sys.exit()
         request = json.loads(message)
         if "poll" in request:
-            ended, status = os.waitpid(request["poll"], os.WNOHANG)
-            answer = {"status": os.waitstatus_to_exitcode(status) if ended else None}
+            answer = {"status": _exit_status(request["poll"], statuses)}
         else:
             parent = os.getpid()
             pid = os.fork()
@@ -199,7 +206,17 @@ def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
             answer = {"pid": pid}
         for file in files:
             os.close(file)
-        channel.send(json.dumps(answer).encode())
+        channel.send(json.dumps({**answer, "number": request["number"]}).encode())
+
+
+def _exit_status(pid: int, statuses: dict[int, int]) -> int | None:
+    """Return the exit status of a program, or None while it runs. The kernel gives it once; `statuses` keeps it."""
+    if pid not in statuses:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if not ended:
+            return None
+        statuses[pid] = os.waitstatus_to_exitcode(status)
+    return statuses[pid]
 
 
 def _run(request: Mapping[str, Any], files: Sequence[int]) -> None:
