@@ -44,14 +44,15 @@ def start_python(
             start_new_session=start_new_session,
             cwd=cwd,
         )
-    if SERVER.pid is None:
-        _start_server()
+    start_server()
     return SERVER.spawn(command, env=env, stdout=stdout, stderr=stderr, start_new_session=start_new_session, cwd=cwd)
 
 
-def _start_server() -> None:
-    # The kernel kills it together with the thread that started it.
-    assert threading.current_thread() is threading.main_thread(), "start the first program from the main thread"
+def start_server() -> None:
+    """Start the fork server, unless it runs. The kernel kills it together with the thread that started it."""
+    if SERVER.pid is not None:
+        return
+    assert threading.current_thread() is threading.main_thread(), "call start_server first, in the main thread"
     SERVER.start(os.environ, cwd=ROOT)
     assert SERVER.pid is not None
     ALLOWED.servers.append(SERVER)
