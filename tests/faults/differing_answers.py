@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
+from tests.faults.handset_channels import NeutralUssd, SimulatorUssd
+
 Line = Mapping[str, Any]
 
 LEFT_ALONE = 7.0  # after it is back: web waits for five seconds, then connects again
-NUMBERED = ("Numbered", "SimulatedDial")
+NUMBERED = (NeutralUssd.__name__, SimulatorUssd.__name__)  # each reply comes alone, with its number
 AWAY = "Not working now"
 BUSY, HOME = "Busy now", "1 Report"
 REFUSED = "one was a new call that a late process did not admit"

@@ -147,7 +147,7 @@ SENT_OVER = SENT_ON.replace("true", "false")
     [
         (answered("END Not working now.", "CON Who?"), differing_answers.NOT_WORKING),
         (answered("", "Who?", kind="Kannel"), differing_answers.PUT_ASIDE),
-        (answered(SENT_OVER, SENT_ON, kind="Numbered"), differing_answers.ENDED),
+        (answered(SENT_OVER, SENT_ON, kind="NeutralUssd"), differing_answers.ENDED),
         (answered("END Sent to you", "CON Sent to you"), ""),  # the whole path is there: it must not differ
         (answered("CON Who?", "CON Where?"), ""),
         (answered("END Not working now.", "CON Who?", at=40), ""),  # Redis was there
