@@ -47,15 +47,17 @@ def dependencies_of(book: FlowBook) -> Dependencies:
 def _later(screens: Mapping[str, Screen], own: Mapping[str, Names]) -> dict[str, Names]:
     """Return what each screen and those after it read: the live variables of compilers, computed from the ends back.
 
-    Only an answer replaces an earlier one: a screen that is skipped, and a reply `0`, leave all answers in force.
+    Only an answer replaces an earlier one: a screen that is skipped, and a screen's own `zero:`, leave all answers in
+    force. Back is no way onward: it returns to a state that was there before.
     """
     later = dict(own)
+    kept = {None, *FACTS, *FIELDS}.union(*(screen.lists for screen in screens.values()))
     changed = True
     while changed:
         changed = False
         for name, screen in reversed(list(screens.items())):
             answered = {go.to for go in (*screen.go, *(go for choice in screen.choices for go in choice.go))}
-            replaced = {screen.question} - {None, *FACTS, *FIELDS}
+            replaced = {screen.question} - kept
             names = own[name].union(
                 *(later[following] - replaced for following in answered),
                 *(later[following] for following in successors_without_answer(screen)),

@@ -139,9 +139,11 @@ def successors(screen: Screen) -> list[str]:
 
 def successors_without_answer(screen: Screen) -> list[str]:
     """Return the screens that may follow while the screen's question stays as it was answered before."""
-    gos = list(screen.zero.go) if screen.zero else []
+    gos = list(screen.zero.go or screen.go) if screen.zero else []
     for targets in screen.outcomes.values():
         gos += targets
+    if screen.typed and not screen.typed.secret:  # calls by voice skip it
+        gos += screen.otherwise or screen.go
     again = [screen.again] if screen.again else []
     return [go.to for go in gos] + again + _successors_if_skipped(screen)
 

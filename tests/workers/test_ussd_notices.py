@@ -84,7 +84,8 @@ class Notices:
     def told(self, status: Any) -> None:
         """As web does with the delivery report of the last text by USSD."""
         assert isinstance(self.kannel, Shows)
-        assert messages.record_delivery_report(self.desk.database, self.kannel.shown[-1].id, status)
+        ours = self.kannel.shown[-1].id  # Kannel names it; it has no id of its own
+        assert messages.record_delivery_report(self.desk.database, ours, status, ours)
 
     def acts(self) -> int:
         return self.desk.acts(self.report_id).count("nudged")
@@ -156,6 +157,31 @@ def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOut
     notices.go_on(61)
     notices.go_on(200)
     assert notices.happened() == (1, 1)
+
+
+@pytest.mark.parametrize(("status", "sms"), [("delivered", 0), (None, 1)])
+def test_a_request_that_broke_off_may_have_been_shown(notices: Notices, status: str | None, sms: int) -> None:
+    notices.kannel = Shows(ussd=DoNotRetry("timeout"))
+    notices.report()
+    notices.go_on()
+    assert notices.happened() == (1, 0)
+    if status:
+        notices.told(status)
+    notices.go_on(200)
+    assert notices.happened() == (1, sms)
+
+
+def test_a_ussd_that_no_sms_may_follow_still_counts(notices: Notices) -> None:
+    """It may have been shown: the console says so, and the limits know it."""
+    answer_id = notices.report()
+    notices.go_on()
+    withdrawn(notices.desk, notices.report_id, "My report")
+    notices.go_on(200)
+    with notices.desk.database.read() as connection:
+        [row] = connection.execute(select(t.nudge).where(t.nudge.c.answer_id == answer_id)).all()
+    assert notices.happened() == (1, 0)
+    assert (row.sent_at is None, row.due_at) == (False, None)
+    assert answer_notices.reopen_failed_ussd(notices.desk.database) == 0
 
 
 def test_both_count_as_one_text_of_the_report(notices: Notices) -> None:

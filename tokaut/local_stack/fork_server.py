@@ -2,8 +2,9 @@
 
 Importing takes most of the processor time of a start, and each process would have the same modules in memory once more.
 The fork server (`python -m tokaut.local_stack.fork_server FD`) imports them once; each program is a fork of it with its
-own environment, files and session, and runs as `python -m MODULE` does. Only for processes of one account that trust
-each other, as in a demo: production starts each by itself, with the modules and rights that it needs.
+own environment, files and session, and runs as `python -m MODULE` does, but for variables that only a new interpreter
+reads (`PYTHONPATH`, `LD_LIBRARY_PATH` and the like): those of the fork server hold. Only for processes of one account
+that trust each other, as in a demo: production starts each by itself, with the modules and rights that it needs.
 """
 
 from __future__ import annotations
@@ -38,13 +39,19 @@ PRELOADED_PACKAGES = ("runtime", "reports", "flows", "gateway", "workers", "cons
 # settings of the console change a constant of gunicorn before its other modules copy it.
 NOT_PRELOADED = ("prometheus_client", "gunicorn")
 PRELOADED_LIBRARIES = ("uvicorn", "twilio.rest.api.v2010", "africastalking")
-FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # programs; another changes what it imports
+FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # what it can start; all else is executed
+ENDS_WITHIN = 0.5  # seconds
+ANSWERS_WITHIN = 60.0  # seconds; the first answer comes once it has imported
 CHANGES_THE_START = "LD_PRELOAD"  # a variable that only works for a program that is executed
 PR_SET_NAME = 15  # linux/prctl.h: the name that `ps -e` and `top` show, 15 characters
 
 
-class ForkServerEnded(Exception):
-    """The fork server has ended, and with it all its programs."""
+class CannotFork(Exception):
+    """A program was not started. The message says why."""
+
+
+class ForkServerEnded(CannotFork):
+    """The fork server has ended, and with it all its programs; or it does not answer."""
 
 
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
@@ -55,7 +62,7 @@ def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
 
 @dataclass
 class ForkedProcess:
-    """A program that the fork server started: what tests use of subprocess.Popen."""
+    """A program that the fork server started: the part of subprocess.Popen that its callers use."""
 
     server: ForkServer
     pid: int
@@ -115,6 +122,16 @@ class ForkServer:
         """Return its process id; None before it has started."""
         return self._process.pid if self._process else None
 
+    def has_ended(self) -> bool:
+        """Return whether it has ended by itself, as it has a moment after it stops to answer."""
+        if self._process is None:
+            return False
+        try:
+            self._process.wait(ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     @property
     def channel(self) -> socket.socket:
         """Return the socket to it. Raises ForkServerEnded if it was never started, or is closed."""
@@ -135,6 +152,7 @@ class ForkServer:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        ours.settimeout(ANSWERS_WITHIN)
         self._channel = ours
 
     def spawn(
@@ -148,7 +166,10 @@ class ForkServer:
         start_new_session: bool = False,
         cwd: Path | None = None,
     ) -> ForkedProcess:
-        """Start a program for which `can_fork` is true. It has no input. `name`: what `ps -e` and `top` show."""
+        """Start a program for which `can_fork` is true. It has no input. `name`: what `ps -e` and `top` show.
+
+        Raises CannotFork.
+        """
         with Path(os.devnull).open("rb") as nothing:
             request = {
                 "arguments": list(command[2:]),
@@ -157,7 +178,11 @@ class ForkServer:
                 "session": start_new_session,
                 "name": name,
             }
+            if len(json.dumps(request)) > LARGEST - 100:
+                raise CannotFork("its settings are too large")
             answer = self.ask(request, [file.fileno() for file in (nothing, stdout, stderr)])
+        if "error" in answer:
+            raise CannotFork(answer["error"])
         return ForkedProcess(self, answer["pid"], command)
 
     def ask(self, request: Mapping[str, Any], files: Sequence[int] = ()) -> dict[str, Any]:
@@ -174,7 +199,7 @@ class ForkServer:
                     if answer["number"] == number:
                         return answer
             except OSError as error:
-                raise ForkServerEnded("the fork server has ended") from error
+                raise ForkServerEnded("the fork server does not answer") from error
         raise ForkServerEnded("the fork server has ended")
 
     def close(self) -> None:
@@ -195,15 +220,19 @@ def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
             sys.exit()
         request = json.loads(message)
         if "poll" in request:
-            answer = {"status": _exit_status(request["poll"], statuses)}
+            answer: dict[str, Any] = {"status": _exit_status(request["poll"], statuses)}
         else:
             parent = os.getpid()
-            pid = os.fork()
-            if not pid:
-                kill_with_parent(parent)
-                channel.close()
-                return request, files
-            answer = {"pid": pid}
+            try:
+                pid = os.fork()
+            except OSError as error:
+                answer = {"error": str(error)}
+            else:
+                if not pid:
+                    kill_with_parent(parent)
+                    channel.close()
+                    return request, files
+                answer = {"pid": pid}
         for file in files:
             os.close(file)
         channel.send(json.dumps({**answer, "number": request["number"]}).encode())
@@ -212,7 +241,10 @@ def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
 def _exit_status(pid: int, statuses: dict[int, int]) -> int | None:
     """Return the exit status of a program, or None while it runs. The kernel gives it once; `statuses` keeps it."""
     if pid not in statuses:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:  # the kernel has forgotten it: SIGCHLD was ignored by who started us
+            ended, status = pid, 0
         if not ended:
             return None
         statuses[pid] = os.waitstatus_to_exitcode(status)

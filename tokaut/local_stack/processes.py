@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tokaut.local_stack.fork_server import ForkedProcess, ForkServer, ForkServerEnded, can_fork
+from tokaut.local_stack.fork_server import CannotFork, ForkedProcess, ForkServer, can_fork
 from tokaut.local_stack.parent_death import die_with_parent
 
 STOP_WITHIN = 8.0  # seconds for all processes together, after Ctrl-C
@@ -81,9 +81,12 @@ class ProcessGroup:
             return self._fork_server.spawn(
                 command, env=environment, stdout=out, stderr=out, name=name, start_new_session=True
             )
-        except ForkServerEnded:
-            log = self._log("fork-server")
-            raise ProcessDied(f"The process that starts {name} has ended. {log} ends with:\n{_log_tail(log)}") from None
+        except CannotFork as error:
+            raise ProcessDied(self._about_fork_server(f"{name} was not started: {error}.")) from None
+
+    def _about_fork_server(self, said: str) -> str:
+        log = self._log("fork-server")
+        return f"{said} {log} ends with:\n{_log_tail(log)}"
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -94,9 +97,11 @@ class ProcessGroup:
         return [child.process.pid for child in self._children if child.name in wanted]
 
     def look(self) -> None:
-        """Raise ProcessDied if one of the processes has ended."""
+        """Raise ProcessDied if one of the processes has ended, or the one whose forks they are."""
         for child in self._children:
             if (status := child.process.poll()) is not None:
+                if isinstance(child.process, ForkedProcess) and child.process.server.has_ended():
+                    raise ProcessDied(self._about_fork_server("The process that the others are forks of has ended."))
                 raise ProcessDied(
                     f"{child.name} has ended ({_exit_text(status)}). {child.log} ends with:\n{_log_tail(child.log)}"
                 )

@@ -84,7 +84,9 @@ class AnswerNotices:
             if report_id in notified:
                 continue  # the SMS that was just sent covers it; rescheduled, it would lead to another SMS a day later
             notice = self._notice(report_id, keys, by_sms=ussd_failed)
-            if notice is None or notice.due_at > self.database.now():
+            if notice is None and ussd_failed:
+                answer_notices.close_ussd(self.database, answer_id)
+            elif notice is None or notice.due_at > self.database.now():
                 answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
             else:
                 self._send(answer_id, report_id, notice)

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import structlog
@@ -223,9 +223,14 @@ class SmsDispatcher:
         return retry_policy.delay_after_failure(Priority.P1, leased.attempt, 0, self.chance())
 
 
+USSD_SECONDS = 60  # a text that is shown later may meet another person
+
+
 def _notify(sender: SmsSender, text: SmsMessage) -> SmsOutcome:
     """Send by USSD; never by SMS in its place, which the scheduler decides."""
-    return sender.notify(text) if isinstance(sender, UssdSender) and sender.can_notify else DoNotRetry("provider")
+    if not (isinstance(sender, UssdSender) and sender.can_notify):
+        return DoNotRetry("provider")
+    return sender.notify(replace(text, seconds=min(text.seconds, USSD_SECONDS)))
 
 
 def _optout_hashes(body: Mapping[str, Any]) -> list[bytes]:

@@ -18,11 +18,11 @@ from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import OutgoingSms
 from reports.time_limits import SMS_LIFETIME
 from runtime.settings import Mode
-from runtime.time_units import MINUTE, SECOND
-from workers.sms.dispatcher import Accepted, SmsDispatcher, SmsMessage
+from runtime.time_units import SECOND
+from workers.sms.dispatcher import USSD_SECONDS, Accepted, SmsDispatcher, SmsMessage
 
 LIFETIME = SMS_LIFETIME
-USSD_LIFETIME = MINUTE  # a text that is shown later may meet another person
+USSD_LIFETIME = USSD_SECONDS * SECOND
 
 log = structlog.get_logger()
 

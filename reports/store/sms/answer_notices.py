@@ -23,6 +23,7 @@ from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
+PERHAPS_SHOWN: Final = ("timeout", "reset")  # `last_class` of a request whose answer did not come
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
 
@@ -106,24 +107,35 @@ def reopen_failed_ussd(database: Database) -> int:
     """Make the notices due again whose USSD was not shown, or for which no delivery report came in time.
 
     Returns how many. Each notice is made due again once: its SMS has the id of the answer, and a notice that has an SMS
-    is left alone.
+    is left alone. A USSD whose request broke off may have been shown: its report is waited for, too.
     """
     n, o, sms = t.nudge.c, t.outgoing.c, t.outgoing.alias("sms").c
     now = literal(database.now(), BigInteger)
-    is_late = and_(o.status.is_distinct_from("delivered"), is_due(n.sent_at + USSD_REPORT, now, USSD_REPORT))
-    is_failed = or_(
-        o.state.in_((SmsState.FAILED, SmsState.EXPIRED)),
-        and_(o.state == SmsState.SENT, or_(o.status == "failed", is_late)),
+    is_refused = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SHOWN))
+    is_late = is_due(n.sent_at + USSD_REPORT, now, USSD_REPORT)
+    is_failed = and_(
+        o.state.in_((SmsState.FAILED, SmsState.EXPIRED, SmsState.SENT)),
+        o.status.is_distinct_from("delivered"),
+        or_(is_refused, o.status == "failed", is_late),
     )
     ussd_failed = exists().where(o.id == n.ussd_id, is_failed)
     has_sms = exists().where(sms.id == n.answer_id)
-    is_to_reopen = and_(n.ussd_id.is_not(None), n.sent_at.is_not(None), ussd_failed, ~has_sms)
+    is_open = and_(n.ussd_id.is_not(None), n.sent_at.is_not(None), n.due_at.is_not(None))
+    is_to_reopen = and_(is_open, ussd_failed, ~has_sms)
     with database.read() as connection:  # a scan every few seconds must not lock an embedded database
         if connection.execute(select(n.answer_id).where(is_to_reopen).limit(1)).first() is None:
             return 0
     with database.write() as connection:
         reopening = update(t.nudge).where(is_to_reopen).values(sent_at=None, due_at=now)
         return connection.execute(reopening).rowcount
+
+
+def close_ussd(database: Database, answer_id: str) -> None:
+    """Record that no SMS follows a USSD that may have been shown: it still counts as a text of the report."""
+    n = t.nudge.c
+    is_reopened = and_(n.answer_id == answer_id, n.ussd_id.is_not(None), n.sent_at.is_(None))
+    with database.write() as connection:
+        connection.execute(update(t.nudge).where(is_reopened).values(sent_at=database.now(), due_at=None))
 
 
 def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
