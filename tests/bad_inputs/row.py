@@ -43,6 +43,7 @@ class Row:
         self.inside = Inside(town)
         self.phone = self.new_phone()
         self.http = requests.Session()
+        self.http.headers["Connection"] = "close"  # web may end an idle connection at the moment of the next request
         self.secrets: set[str] = {self.phone.removeprefix("+")}
         self.reports_before = self.inside.report_ids()
         self._logs = self.inside.logs()
