@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -61,6 +61,29 @@ def test_a_hotline_far_away_gets_eight_at_once_and_each_report_once(desk: Desk, 
     far = Far(together=AT_ONCE_EACH)  # nothing is answered before the eighth is there
     assert worker(desk, under_way, far, Far(1)).drain(URGENT) == len(ids)
     assert Counter(far.keys) == Counter(ids)
+    assert {desk.delivery(one).state for one in ids} == {"delivered"}
+
+
+def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(desk: Desk) -> None:
+    class EndAtOnce(DeliveriesUnderWay):
+        def full_hotlines(self) -> tuple[str, ...]:
+            full = super().full_hotlines()
+            far.release.set()
+            self.wait_for_all()
+            return full
+
+        def start(self, hotline: str, deliver: Callable[[], None], patience: float) -> None:
+            super().start(hotline, deliver, 0)
+
+        def wait_for_all(self) -> None:
+            while len(self):
+                self.wait_for_one(1)
+
+    ids = [desk.file(priority="P2")[0] for _ in range(2)]
+    far = Far(together=1000)
+    under_way = EndAtOnce(most_each=1)
+    assert worker(desk, under_way, far, far).drain(URGENT) == len(ids)
+    under_way.finish()
     assert {desk.delivery(one).state for one in ids} == {"delivered"}
 
 

@@ -114,7 +114,7 @@ class DeliveryRunner:
                 count += 1
             elif self.under_way:
                 self.under_way.wait_for_one(IDLE_SECONDS)
-            else:
+            elif not full:  # else those to a full hotline have ended since, and its next ones can go
                 break
         return count
 
