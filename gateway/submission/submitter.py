@@ -23,7 +23,7 @@ from reports.facts import Completeness
 from reports.routing import Recipient
 from reports.store import mailbox_access, pending_submissions, submissions, tombstones
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.schema.base import new_id
+from reports.store.schema.base import derived_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission, SubmissionResult
 from runtime import tracing
@@ -99,8 +99,8 @@ class Submitter:
 
         The same `origin` yields the same report, so that a repeated Send is idempotent.
 
-        The report id follows from `origin` too, and reveals only the hour: in a session that is replayed with both
-        Redis and the database unavailable, later answers enter the spool under the id of the report sent before.
+        The report id follows from `origin` alone, and not from the time: in a session that is replayed with both Redis
+        and the database unavailable, later answers enter the spool under the id of the report sent before.
 
         Code and PIN are derived from a secret that is stored only in the sealed session. `is_replayable`: the provider
         sends the whole path with an unguessable session id, and the secret is derived from `origin`, since there may be
@@ -108,14 +108,14 @@ class Submitter:
         """
         origin_key = self.origin_key(*origin)
         secret = self._cipher.mac("code-secret", *origin) if is_replayable else secrets.token_bytes(SECRET_BYTES)
-        return ReportRef(self._own_id(origin_key, now), origin_key, now, secret=secret)
+        return ReportRef(self._own_id(origin_key), origin_key, now, secret=secret)
 
     def origin_key(self, *origin: str) -> bytes:
         """Return the idempotency key of a report of this origin."""
         return self._cipher.mac("origin", *origin)
 
-    def _own_id(self, origin_key: bytes, now: int) -> str:
-        return new_id((now - now % 3600) * 1_000_000, self._cipher.mac("report-id", origin_key))
+    def _own_id(self, origin_key: bytes) -> str:
+        return derived_id(self._cipher.mac("report-id", origin_key))
 
     # Send
 
@@ -148,7 +148,7 @@ class Submitter:
             )
             if result.completeness == Completeness.COMPLETE and not (result.by_this_session or result.replaces_unsent):
                 # The earlier session's report was sent complete; this may be another child: two reports, not one.
-                report = known_up_to(replace(report, report_id=self._own_id(report.origin_key, content.now)), 1)
+                report = known_up_to(replace(report, report_id=self._own_id(report.origin_key)), 1)
                 submission = self._seal(content, report, 1, Completeness.COMPLETE)
                 result = self.write(lambda: submissions.commit(self._database, submission, mailbox))
             if not result.is_new and (result.replaces_unsent or result.completeness == Completeness.INCOMPLETE):

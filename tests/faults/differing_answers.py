@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
-from tests.faults.handset_channels import NeutralUssd, SimulatorUssd
+from tests.faults.handset_channels import Kannel, NeutralUssd, SimulatorSms, SimulatorUssd, Twilio
 
 Line = Mapping[str, Any]
 
+SLOW = 1.0  # seconds: on a machine that is this late, web gives up to wait for a Redis that is there
 LEFT_ALONE = 7.0  # after it is back: web waits for five seconds, then connects again
 NUMBERED = (NeutralUssd.__name__, SimulatorUssd.__name__)  # each reply comes alone, with its number
 AWAY = "Not working now"
 BUSY, HOME = "Busy now", "1 Report"
 REFUSED = "one was a new call that a late process did not admit"
 NOT_WORKING = "one was told that the service does not work now, while Redis was away"
-PUT_ASIDE = "one SMS was kept while Redis was away, and is answered later"
+PUT_ASIDE = "one SMS was kept while Redis did not answer, and is answered later"
+SMS_KINDS = (SimulatorSms.__name__, Twilio.__name__, Kannel.__name__)  # answered in the response
 MOVED = "the clock of web was moved between the two, which ends conversations"
 ENDED = "Sent both times; the first ended the call, since Redis could not keep it"
 
@@ -31,6 +33,12 @@ def cause(line: Line, kills: Sequence[Line]) -> str:
     answers = line.get("one", ""), line.get("other", "")
     if any(BUSY in refused and HOME in admitted for refused, admitted in permutations(answers)):
         return REFUSED
+    if (
+        line.get("kind") in SMS_KINDS
+        and line["at"] - line["began"] >= SLOW
+        and _is_empty(answers[0]) != _is_empty(answers[1])
+    ):
+        return PUT_ASIDE
     is_away = any(start <= line["at"] and line["began"] <= end for start, end in _away(kills))
     return _cause_without_redis(line) if is_away else ""
 

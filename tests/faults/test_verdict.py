@@ -133,8 +133,8 @@ def killed(process: str = "valkey", at: float = 10.0) -> list[dict[str, Any]]:
     return [{"event": "killed", "process": process, "at": at}, {"event": "back", "process": process, "at": at + 1.5}]
 
 
-def answered(one: str, other: str, *, at: float = 11.0, kind: str = "Dialled") -> dict[str, Any]:
-    return {"event": "twice", "marker": ONE, "equal": False, "codes": [], "began": at - 0.1, "at": at, "kind": kind,
+def answered(one: str, other: str, *, at: float = 11.0, kind: str = "Dialled", took: float = 0.1) -> dict[str, Any]:
+    return {"event": "twice", "marker": ONE, "equal": False, "codes": [], "began": at - took, "at": at, "kind": kind,
             "one": one, "other": other}  # fmt: skip
 
 
@@ -171,6 +171,18 @@ def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why
 )
 def test_a_new_call_may_be_refused_once_of_twice_and_no_other(one: str, other: str, why: str) -> None:
     assert differing_answers.cause(answered(one, other), killed("web")) == why
+
+
+@pytest.mark.parametrize(
+    ("took", "kind", "why"),
+    [
+        (1.2, "Kannel", differing_answers.PUT_ASIDE),
+        (0.9, "Kannel", ""),
+        (1.2, "NeutralUssd", ""),  # a call is answered at once, or not at all
+    ],
+)
+def test_on_a_slow_machine_an_sms_may_be_kept_once_of_twice(took: float, kind: str, why: str) -> None:
+    assert differing_answers.cause(answered("", "Who?", kind=kind, took=took), killed("web")) == why
 
 
 def test_what_is_anothers_or_broken_fails_the_run() -> None:

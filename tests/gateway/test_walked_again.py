@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 
 from gateway.app import create_app
 from gateway.services import Services
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
 IN_DANGER = ("Report", "Now", "Go on", "Hurt, touched, forced", "Shefa", "Me", "No")
 NO_DANGER = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "No")
 CALLS = 40
+END_OF_AN_HOUR = "2030-05-14T09:59:59Z"
 
 
 @dataclass
@@ -185,3 +187,23 @@ def test_what_is_answered_when_redis_is_back_comes_after_what_was_walked_without
     first, *_, last = site.newest_last()
     assert "near the market" in last["narrative"]
     assert len(last["answers"]) >= len(first["answers"]) + 3
+
+
+@pytest.mark.parametrize(
+    "later", [1, 3600, 15 * 86_400], ids=["a second later, in the next hour", "an hour", "two weeks"]
+)
+def test_a_report_keeps_its_id_whatever_the_clock_says_when_it_is_walked_again(site: Site, later: int) -> None:
+    process = site.processes[0]
+    phone = site.app.ussd("+6785550101", "africastalking")
+    with time_machine.travel(END_OF_AN_HOUR, tick=False) as clock:
+        phone.dial()
+        for reply in (*NO_DANGER, "Send", "1"):
+            phone.type(reply)
+        clock.shift(later)
+        process.has_redis = process.has_database = False
+        phone.type("near the market")
+        process.has_database = True
+        site.empty_the_spool()
+        site.app.pass_time(150)
+    assert "near the market" in site.heard()
+    assert len({one["report_id"] for one in site.newest_last()}) == 1

@@ -46,6 +46,14 @@ class ClosedSet(TypeDecorator[E], Generic[E]):
         return self._by_value.get(value, value)
 
 
+def derived_id(digest: bytes) -> str:
+    """Return a UUIDv8 (RFC 9562, 5.8) of the first 16 bytes of `digest`: the same digest yields the same id."""
+    value = int.from_bytes(digest[:16])
+    value = value & ~(0xF << 76) | 8 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    return str(uuid.UUID(int=value))
+
+
 def new_id(at: int, drawn: bytes | None = None) -> str:
     """Return a UUIDv7 (RFC 9562, 5.7), which sorts by time. `at`: microseconds.
 
