@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -130,3 +131,51 @@ def test_only_a_browser_of_this_machine_sees_it_and_only_when_something_came(hot
     for path in hotline_page.FILES:
         assert requests.get(f"{address}{path}", timeout=5).text
     assert requests.get(f"{address}/received.jsonl", timeout=5).status_code == 404
+
+
+# A question of the page for news waits until `step` is 1, and its answer until `step` is 2.
+HELD = """{
+    const real = fetch;
+    const reached = async (step) => {
+        while ((window.step ?? 0) < step) await new Promise(requestAnimationFrame);
+    };
+    window.fetch = async (...about) => {
+        await reached(1);
+        const answer = await real(...about);
+        window.isAnswered = true;
+        await reached(2);
+        return answer;
+    };
+}"""
+
+
+def report(words: str) -> bytes:
+    return json.dumps({"type": "report.created", "data": {"report_id": words, "narrative": words}}).encode()
+
+
+@pytest.fixture
+def held(hotline: Running, chromium: Any) -> Iterator[Any]:
+    """A page that asks for news only when it is told to."""
+    page = chromium.chromium.new_page()
+    page.add_init_script(HELD)
+    yield page
+    page.close()
+
+
+def test_what_comes_before_the_page_first_asks_for_news_is_shown(hotline: Running, held: Any) -> None:
+    held.goto(f"http://127.0.0.1:{hotline.port}/")
+    assert hotline.post(signed(report("hello")), report("hello")) == 204
+    held.evaluate("step = 2")
+    held.locator("blockquote", has_text="hello").wait_for()
+
+
+def test_what_comes_while_somebody_opens_a_report_is_shown_afterwards(hotline: Running, held: Any) -> None:
+    assert hotline.post(signed(report("hello")), report("hello")) == 204
+    held.goto(f"http://127.0.0.1:{hotline.port}/")
+    assert hotline.post(signed(report("again"), key="key-2"), report("again")) == 204
+    held.evaluate("step = 1")
+    held.wait_for_function("() => window.isAnswered")
+    held.locator("summary").click()
+    held.evaluate("step = 2")
+    held.locator("summary").click()
+    held.locator("blockquote", has_text="again").wait_for()

@@ -48,8 +48,12 @@ class _Story:
     messages: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
 
 
-def page(lines: Iterable[Mapping[str, Any]], console: str | None) -> str:
-    """Return the page. `lines`: accepted deliveries, the oldest first. `console`: address of the demo's console."""
+def page(lines: Iterable[Mapping[str, Any]], console: str | None, tag: str = "") -> str:
+    """Return the page.
+
+    `lines`: accepted deliveries, the oldest first. `console`: address of the demo's console. `tag`: the entity tag of
+    this list, by which the page asks for a newer one.
+    """
     answer = f'<a href="{escape(console or "")}" target="_blank" rel="noreferrer">Answer in the console</a>'
     answer += " (login: <code>tokaut demo --login</code>)"
     return (
@@ -59,7 +63,7 @@ def page(lines: Iterable[Mapping[str, Any]], console: str | None) -> str:
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="/hotline.css">'
         '<script type="module" src="/hotline.js"></script></head><body><header><h1>Inbox of the hotline</h1>'
         f"<p>Signed reports, as JSON. Made up, like everything in a demo. {answer if console else ''}</p></header>"
-        f'<main id="reports" aria-live="polite">{reports(lines)}</main></body></html>'
+        f'<main id="reports" aria-live="polite" data-tag="{escape(tag)}">{reports(lines)}</main></body></html>'
     )
 
 

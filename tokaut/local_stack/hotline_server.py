@@ -107,10 +107,11 @@ class _RequestHandler(BaseHTTPRequestHandler):
         elif self.path == "/healthz":
             self._answer(200, b"ok\n", "text/plain; charset=utf-8")
         elif self.path == "/":
-            self._show(hotline_page.page(self.server.received.newest()[1], self.server.console))
+            count, lines = self.server.received.newest()
+            self._show(hotline_page.page(lines, self.server.console, _entity_tag(count)))
         elif self.path == "/reports":
             count, lines = self.server.received.newest()
-            if self.headers.get("If-None-Match") == (tag := f'"{count}"'):
+            if self.headers.get("If-None-Match") == (tag := _entity_tag(count)):
                 self._answer(304, headers={"ETag": tag})
             else:
                 self._show(hotline_page.reports(lines), {"ETag": tag})
@@ -309,3 +310,7 @@ class ReceivedDeliveries:
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             self._unreadable(f"Line {self._lines} of {self._path} is not a delivery ({type(error).__name__}).")
             return None
+
+
+def _entity_tag(count: int) -> str:
+    return f'"{count}"'
