@@ -87,9 +87,13 @@ def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(city: Cit
         say(phone, "00")
         city.until_received(lambda _: bool(of(city, first.phone)), "it never came", 40)
     city.move_time(130)
-    city.until_received(lambda _: len(of(city, first.phone)) == 2, "the words never came", 40)
+    city.until_received(lambda _: len(of(city, first.phone)) >= 2, "the words never came", 40)
     city.until_finished()
-    assert [body["type"] for body in of(city, first.phone)] == ["report.created", "report.updated"]
+    created, *updated = of(city, first.phone)
+    assert (created["type"], {body["type"] for body in updated}) == ("report.created", {"report.updated"})
+    assert {body["data"]["report_id"] for body in updated} == {created["data"]["report_id"]}
+    # On a slow machine the words may be in the database and, under the next number, in the spool.
+    assert all("they wait at the gate" in str(body["data"]) for body in updated)
 
 
 def test_redis_is_away_in_the_middle_and_comes_back(city: City) -> None:
