@@ -28,7 +28,7 @@ from tests.workers.test_tls import NOW, certificate
 HOST = "localhost"
 DESK, DRILLS = "drills@desk.example", "drills@console.example"
 FIRST, SECOND = "+6785550181", "+6785550182"
-ID_OF = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+ID_OF = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -225,4 +225,4 @@ drills_to = {json.dumps(list(kind.drills_to))}
 
 def _id(said: object) -> str:
     found = ID_OF.search(said) if isinstance(said, bytes) else None
-    return found[0].decode() if found else ""
+    return found[0].decode() if found else "no id"
