@@ -94,6 +94,10 @@ class DemoHotlineServer(ThreadingHTTPServer):
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
 
+def _entity_tag(count: int) -> str:
+    return f'"{count}"'
+
+
 class _RequestHandler(BaseHTTPRequestHandler):
     server: DemoHotlineServer
     protocol_version = "HTTP/1.1"
@@ -176,10 +180,6 @@ def main(port: str, secrets: str, received: str, *certificate: str) -> None:
     host, _, number = port.rpartition(":")
     pem = Path(*certificate) if certificate else None
     DemoHotlineServer(int(number), secret_by_hotline, Path(received), pem, host or "127.0.0.1").serve_forever()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
 
 
 # Read the file to which the demo hotline appends each delivery that it accepted.
@@ -312,5 +312,5 @@ class ReceivedDeliveries:
             return None
 
 
-def _entity_tag(count: int) -> str:
-    return f'"{count}"'
+if __name__ == "__main__":
+    main(*sys.argv[1:])
