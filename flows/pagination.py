@@ -31,7 +31,9 @@ GSM7_SINGLE = re.compile(f"[{re.escape(GSM7_BASIC)}]*")
 _EXTENDED_CHARACTER = re.compile(f"[{re.escape(GSM7_EXTENDED)}]")
 MAX_CHOICES_PER_PAGE = 9  # one key press each if the numbers start again on each page
 BACK, LEAVE, MORE, SKIP, SORRY, DRILL = "Back", "Leave", "More", "skip", "Sorry, try again.", "DRILL"
-ENGINE_MESSAGES = (BACK, LEAVE, MORE, SKIP, SORRY, DRILL)
+DRILL_EMERGENCY = "DRILL. Real emergency:"  # before the numbers to call, which are real
+DRILL_END = "END DRILL. Not a real report."  # before the last words of a call
+ENGINE_MESSAGES = (BACK, LEAVE, MORE, SKIP, SORRY, DRILL, DRILL_EMERGENCY, DRILL_END)
 NAVIGATION_KEYS = frozenset({"0", "00", "98"})  # the same on each screen and channel: back, leave, more
 CARRIER_WORDS = frozenset(
     {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from itertools import product
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +23,8 @@ from flows.model import (
 from flows.pagination import (
     BACK,
     DRILL,
+    DRILL_EMERGENCY,
+    DRILL_END,
     LEAVE,
     MORE,
     PLACEHOLDER,
@@ -36,6 +40,9 @@ from flows.pagination import (
 )
 
 OVERLAY_SCREEN = "home.third_wrong"
+EMERGENCY_SCREEN = "report.emergency"
+SENTENCE_END = re.compile(r"((?<=\.) |\n)")
+LONG_NUMBER = re.compile(r"\d\d")  # a number to call or to write down, not a key
 MAX_WRONG_REPLIES = 3  # in a row; then a notice with the emergency numbers covers the screen
 SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
@@ -103,10 +110,9 @@ def _lay_out_uncached(
     foot = fill_all(screen.foot, values, world)
     beside = fill_all(screen.beside, values, world)
     levels = max(len(words), len(foot), len(beside), *[len(offer.say) for offer in offers], 1)
-    drill = f"{world.translate(DRILL)} " if world.facts.get("drill") == "yes" else ""
     base = _menu(screen, world)
     listed = sum(not offer.key for offer in offers) if screen.lists else len(offers)
-    for level in range(levels):
+    for drill, level in product(_drill_marks(screen, world), range(levels)):
         heading = _at_level(words, level)
         lines = tuple([MenuLine(offer.key, _at_level(offer.say, level), index) for index, offer in enumerate(offers)])
         above = "" if any(line in heading for line in beside) else _at_level(beside, level)
@@ -115,13 +121,42 @@ def _lay_out_uncached(
         if len(laid_pages := pages(_with_drill_mark(menu, drill), limit)) == 1:
             break
     if drill and _has_moved(laid_pages, pages(menu, limit)):  # the mark must not move a choice to another page
-        laid_pages = pages(replace(menu, above="", heading=f"{drill.strip()}\n{above}".strip()), limit)
+        laid_pages = _shortened(menu, drill, limit) or laid_pages
     return ScreenLayout(screen, offers, laid_pages)
+
+
+def _drill_marks(screen: Screen, world: ScreenContext) -> tuple[str, ...]:
+    """Return the marks of a training screen, the longest first; outside training one that is empty."""
+    if world.facts.get("drill") != "yes":
+        return ("",)
+    marks = (DRILL_EMERGENCY,) if screen.id == EMERGENCY_SCREEN else (DRILL_END, DRILL) if screen.end else (DRILL,)
+    return tuple(f"{world.translate(mark)} " for mark in marks)
 
 
 def _with_drill_mark(menu: Menu, drill: str) -> Menu:
     """Put the drill mark at the beginning of a training screen."""
     return replace(menu, above=drill + menu.above) if menu.above else replace(menu, heading=drill + menu.heading)
+
+
+def _shortened(menu: Menu, drill: str, limit: ScreenLimit) -> tuple[ScreenPage, ...]:
+    """Return the pages of a training screen whose mark does not fit; () if its numbers leave no room for the mark.
+
+    Sentences without a number are left out, the last first, until no choice is on another page than without the mark;
+    then the second line of the foot.
+    """
+    base = pages(menu, limit)
+    first, *rest = SENTENCE_END.split(f"{menu.above}\n{menu.heading}".strip())
+    for foot in dict.fromkeys((menu.foot, menu.foot.partition("\n")[0])):
+        sentences = [("", first), *zip(rest[::2], rest[1::2], strict=True)]
+        for left_out in (None, *[sentence for sentence in reversed(sentences) if not LONG_NUMBER.search(sentence[1])]):
+            if left_out:
+                at = sentences.index(left_out)  # the next sentence begins the line that this one began
+                sentences[at : at + 2] = [(min(left_out[0], sep), words) for sep, words in sentences[at + 1 : at + 2]]
+            heading = (drill + "".join(map("".join, sentences)).strip()).strip()
+            laid_pages = pages(replace(menu, above="", heading=heading, foot=foot), limit)
+            if not _has_moved(laid_pages, base):
+                return laid_pages
+    return ()
 
 
 def _has_moved(laid_pages: tuple[ScreenPage, ...], base: tuple[ScreenPage, ...]) -> bool:
