@@ -237,13 +237,17 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check version, encoding and expectation, and start the application."""
         version = self.parser.get_http_version()
-        encoding = expected = None
+        encoding = expected = host = None
         for name, value in self.headers:
             if name == b"transfer-encoding":
                 encoding = value.lower()
             elif name == b"expect":
                 expected = value.lower()
+            elif name == b"host":
+                host = value
         if version not in ("1.0", "1.1") or self.parser.should_upgrade():
+            raise BadRequest
+        if host is None and version == "1.1":
             raise BadRequest
         if encoding is not None and (encoding != b"chunked" or version == "1.0"):
             raise BadRequest

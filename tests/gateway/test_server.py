@@ -187,6 +187,7 @@ def post(*headers: str, body: str = "lukaotem", end: str = "\r\n") -> bytes:
         post("Transfer-Encoding: chunked", body="8\nlukaotem\n0\n\n"),
         post("Transfer-Encoding: chunked", body="8\r\nlukaotem\r\n0\r\n\r\n").replace(b"HTTP/1.1", b"HTTP/1.0"),
         post("Host: lukaotem", "Content-Length: 8"),
+        post("Content-Length: 8").replace(b"Host: here\r\n", b""),
         post("Content-Length: 8", end="\n"),
         post("Content-Length : 8"),
         post("Content-Length: 8", "X-Folded: 1\r\n lukaotem"),
