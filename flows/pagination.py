@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import product
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -41,6 +42,8 @@ CARRIER_WORDS = frozenset(
 )  # the carrier itself answers these words (S-09)
 ACCEPTED_CARRIER_WORDS = frozenset({"yes"})  # not allowed as a label, but accepted when typed
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+SENTENCE_END = re.compile(r"((?<=[.!]) |(?<=\?) (?![^.?!\n]*\d\d)|\n)")  # "In danger? Call police 111." is one
+LONG_NUMBER = re.compile(r"\b(?!20\d\d\b)\d\d")  # a number to call or to write down: no key, and no year
 MIN_LETTERS = 12  # a reply with at least this many letters is free text
 CONTEXT_SEPARATOR = "\x04"  # between the context and the text of a message, as in gettext's files
 MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not folded
@@ -136,20 +139,33 @@ def with_first_line(page: ScreenPage, signs: tuple[str, ...], limit: ScreenLimit
     """Return the text of a page with one of `signs` as its first line, or without if none fits.
 
     The signs are ordered by preference, the longest first. To make room the line to leave is removed first, then the
-    foot, then the end of the heading. The choices, Back, More and the line above stay. A heading keeps its first line
-    if that contains `keep`.
+    foot, then sentences of the heading without a number, then the end of the heading. The choices, Back, More and the
+    line above stay. A heading keeps its first line if that contains `keep`; then its end goes before other sentences.
     """
     menu = page.menu or Menu(page.heading)
     lean = replace(menu, foot="")
-    candidates = [page.text, page.bare, _join(page.heading, page.lines, lean, more=page.more)]
-    candidates += [_join(part, page.lines, lean, more=page.more) for part in _shorter_headings(page.heading, keep)]
-    fitting = (
-        text for sign in signs for text in (f"{sign}\n{candidate}" for candidate in candidates) if fits(text, limit)
-    )
-    return next(fitting, page.text)
+    leaner = [_join(part, page.lines, lean, more=page.more) for part in shorter_headings(page.heading)]
+    cut = [_join(part, page.lines, lean, more=page.more) for part in (page.heading, *_cut_headings(page.heading, keep))]
+    whole = [page.text, page.bare]
+    for texts in ([*whole, *cut],) if keep else ([*whole, *leaner], cut):
+        for sign, text in product(signs, texts):
+            if fits(signed := f"{sign}\n{text}", limit):
+                return signed
+    return page.text
 
 
-def _shorter_headings(heading: str, keep: str) -> Iterator[str]:
+def shorter_headings(heading: str) -> Iterator[str]:
+    """Yield a heading, and ever shorter ones: without its sentences that have no number, the last left out first."""
+    first, *rest = SENTENCE_END.split(heading)
+    sentences = [("", first), *zip(rest[::2], rest[1::2], strict=True)]
+    yield heading
+    for left_out in [sentence for sentence in reversed(sentences) if not LONG_NUMBER.search(sentence[1])]:
+        at = sentences.index(left_out)  # the next sentence begins the line that this one began
+        sentences[at : at + 2] = [(min(left_out[0], end), words) for end, words in sentences[at + 1 : at + 2]]
+        yield "".join(map("".join, sentences)).strip()
+
+
+def _cut_headings(heading: str, keep: str) -> Iterator[str]:
     """Yield ever shorter headings: without the last lines, then without the last sentences, then none at all."""
     lines = heading.split("\n")
     for count in range(len(lines) - 1, 0, -1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import product
 
@@ -35,14 +34,13 @@ from flows.pagination import (
     ScreenLimit,
     ScreenPage,
     pages,
+    shorter_headings,
     with_first_line,
     without_context,
 )
 
 OVERLAY_SCREEN = "home.third_wrong"
 EMERGENCY_SCREEN = "report.emergency"
-SENTENCE_END = re.compile(r"((?<=\.) |\n)")
-LONG_NUMBER = re.compile(r"\d\d")  # a number to call or to write down, not a key
 MAX_WRONG_REPLIES = 3  # in a row; then a notice with the emergency numbers covers the screen
 SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
@@ -145,16 +143,10 @@ def _shortened(menu: Menu, drill: str, limit: ScreenLimit) -> tuple[ScreenPage, 
     then the second line of the foot.
     """
     base = pages(menu, limit)
-    first, *rest = SENTENCE_END.split(f"{menu.above}\n{menu.heading}".strip())
     for foot in dict.fromkeys((menu.foot, menu.foot.partition("\n")[0])):
-        sentences = [("", first), *zip(rest[::2], rest[1::2], strict=True)]
-        for left_out in (None, *[sentence for sentence in reversed(sentences) if not LONG_NUMBER.search(sentence[1])]):
-            if left_out:
-                at = sentences.index(left_out)  # the next sentence begins the line that this one began
-                sentences[at : at + 2] = [(min(left_out[0], sep), words) for sep, words in sentences[at + 1 : at + 2]]
-            heading = (drill + "".join(map("".join, sentences)).strip()).strip()
-            laid_pages = pages(replace(menu, above="", heading=heading, foot=foot), limit)
-            if not _has_moved(laid_pages, base):
+        for heading in shorter_headings(f"{menu.above}\n{menu.heading}".strip()):
+            marked = replace(menu, above="", heading=f"{drill}{heading}".strip(), foot=foot)
+            if not _has_moved(laid_pages := pages(marked, limit), base):
                 return laid_pages
     return ()
 

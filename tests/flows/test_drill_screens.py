@@ -19,7 +19,7 @@ from tokaut.screens.combinations import load_catalogues, menu_languages, phone
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-40")]
 
-NUMBER = re.compile(r"(?<![*\d])\d[\d ]*\d(?![*#\d])")  # and no code to dial
+NUMBER = re.compile(r"(?<![*\d])(?!20\d\d\b)\d[\d ]*\d(?![*#\d])")  # no code to dial, and no year
 FAREWELLS = {"home.goodbye", "home.how_to_delete", "report.deleted", "my.erased"}
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.model import Answer, FlowState
-from flows.pagination import MORE, SORRY, ScreenPage, fits
+from flows.pagination import MORE, SORRY, ScreenPage, alphabet, fits
 from flows.renderer import SHORT_SORRY, render
 from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import NOON, book
@@ -34,13 +34,15 @@ def after_a_wrong_key(form: ScreenVariant, on: PhoneProfile, page: int) -> str:
 
 
 def must_stay(form: ScreenVariant, on: PhoneProfile, page: ScreenPage) -> list[str]:
-    """The lines without which somebody is lost: every choice, Back, More, and the number where a call begins."""
+    """What nobody may miss: every choice, Back, More, the numbers to call; where a call begins, the first of them."""
     lines = [f"{line.key} {line.say}" for line in page.lines]
     lines += [f"98 {on.world.translate(MORE)}"] if page.more else []
     lines += [line for line in page.bare.split("\n") if line.startswith(("0 ", "1 = "))]
     lines += [page.menu.above] if page.menu and page.menu.above else []
     first = page is form.laid.pages[0] and (form.screen.start or form.screen.called)
-    return lines + ([on.world.fields["emergency"]] if first and on.world.fields["emergency"] in page.text else [])
+    called = ("emergency",) if first else ("emergency", "helpline_number", "emergency_sms", "helpline_sms")
+    numbers = filter(None, (on.world.fields.get(name) for name in called))
+    return lines + [number for number in numbers if number in page.text and alphabet(page.text) == "gsm7"]
 
 
 @pytest.mark.parametrize("iso", COUNTRIES)
