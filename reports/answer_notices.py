@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,14 @@ MAX_NOTICES: Final = 3  # for each report
 NOTICE_INTERVAL: Final = DAY
 PERMISSION_LIFETIME: Final = 30 * DAY  # consent expires
 END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours: an SMS may take so long to arrive
+
+
+class NoticeWay(StrEnum):
+    """How a notice went. The value is its act in the audit log."""
+
+    SMS = "nudged"
+    USSD = "nudged:ussd"  # the network was asked to show it
+    SMS_AFTER_USSD = "nudged:sms"  # no report said that the network had shown it
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from reports.answer_notices import MAX_NOTICES, next_notice_at, read_permission
+from reports.answer_notices import MAX_NOTICES, NoticeWay, next_notice_at, read_permission
 from reports.store.sms.answer_notices import NoticeRow, ReportNotices
 from runtime.time_units import SECOND
 
@@ -22,12 +22,18 @@ NO_MORE = "No text is sent: {number} were sent for this report already."
 TOO_OLD = "No text is sent: the permission to text is older than 30 days."
 AT_ONCE = "A text asks them to dial. It goes out now and says nothing of the report."
 LATER = "A text asks them to dial. It goes out after {time} ({zone}) and says nothing of the report."
-TEXT_SENT = "A text that asks them to dial was sent {time}."
+TEXT_SENT: Final[Mapping[NoticeWay, str]] = {
+    NoticeWay.SMS: "A text that asks them to dial was sent by SMS {time}.",
+    NoticeWay.USSD: "The network was asked {time} to show a text by USSD that asks them to dial.",
+    NoticeWay.SMS_AFTER_USSD: "A text that asks them to dial was sent by SMS {time}. The network had not confirmed "
+    "that it showed the text by USSD.",
+}
 TEXT_PLANNED = "A text that asks them to dial goes out after {time}."
+SMS_PLANNED = "The network has not confirmed that it showed the text by USSD. It goes out by SMS after {time}."
 NO_TEXT = "No text of its own was sent for this message."
 SENTENCES: Final = (
     *(NO_CONTACT, CALLS_ONLY, NO_CODE, NO_MORE, TOO_OLD, AT_ONCE, LATER),
-    *(TEXT_SENT, TEXT_PLANNED, NO_TEXT),
+    *(*TEXT_SENT.values(), TEXT_PLANNED, SMS_PLANNED, NO_TEXT),
 )
 
 
@@ -68,5 +74,7 @@ def _planned(due_at: int, now: int, zone: ZoneInfo) -> Notice:
 def present_notice(row: NoticeRow, now: int) -> Notice:
     """Return what became of the text for a message that was sent."""
     if row.sent_at is not None:
-        return Notice(TEXT_SENT, at=row.sent_at)
-    return Notice(NO_TEXT) if row.due_at is None else Notice(TEXT_PLANNED, at=max(row.due_at, now))
+        return Notice(TEXT_SENT[row.way or NoticeWay.SMS], at=row.sent_at)
+    if row.due_at is None:
+        return Notice(NO_TEXT)
+    return Notice(SMS_PLANNED if row.way else TEXT_PLANNED, at=max(row.due_at, now))

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, get_args
 from console import bodies
 from console.presenters import access_log
 from console.presenters.report import parse_time
+from reports.answer_notices import NoticeWay
 from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
 from reports.json_bodies import MessageKind
 from runtime.time_units import HOUR, SECOND
@@ -37,7 +38,10 @@ ACTS: Final[Mapping[str, str]] = {
     "hand_over_refused": "The transfer to another hotline was not possible.",
     "delivered": "The system of the hotline received the report.",
     "raised": "The priority of the report was raised.",
-    "nudged": "A text message asked the reporter to dial in.",
+    NoticeWay.SMS: "A text message asked the reporter to dial in.",
+    NoticeWay.USSD: "The network was asked to show a text by USSD that asks the reporter to dial in.",
+    NoticeWay.SMS_AFTER_USSD: "A text message asked the reporter to dial in. The network had not confirmed that it "
+    "showed the text by USSD.",
 }
 RECEIVED = "The report was received."
 RECEIVED_MORE = "The system of the hotline received what the reporter added."  # of each later delivery

@@ -10,6 +10,8 @@ from sqlalchemy import insert, select, update
 
 from flows.pagination import GSM7_BASIC, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, room_for, split_at_edge
+from reports.answer_notices import NoticeWay
+from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.sms import answer_notices
@@ -71,7 +73,7 @@ def test_no_more_than_three_texts_and_no_old_permission(console: Console, made: 
 @pytest.mark.parametrize(
     ("due", "sent", "said"),
     [
-        (None, -1, "A text that asks them to dial was sent "),
+        (None, -1, "A text that asks them to dial was sent by SMS "),
         (1, None, "A text that asks them to dial goes out after "),
         (None, None, "No text of its own was sent for this message."),
     ],
@@ -87,6 +89,30 @@ def test_a_sent_message_says_what_became_of_its_text(
         answer_id = connection.execute(select(t.answer.c.answer_id)).scalar_one()
     row = (answer_id, due and now + HOUR, sent and now - HOUR)
     notices(console, path, row)
+    assert said in mere.get(path).text
+
+
+@pytest.mark.parametrize(
+    ("sent", "by_sms", "said"),
+    [
+        (True, False, "The network was asked "),
+        (True, True, "was sent by SMS "),
+        (True, True, "The network had not confirmed that it showed the text by USSD."),
+        (False, False, "The network has not confirmed that it showed the text by USSD. It goes out by SMS after "),
+    ],
+)
+def test_a_text_by_ussd_is_not_called_an_sms(
+    console: Console, made: StackPlan, sent: bool, by_sms: bool, said: str
+) -> None:
+    mere, now = at(console, "12:00"), console.parts.database.now()
+    path = told(console, made, TEXT)
+    assert mere.post(f"{path}/message", {"words": "Good evening.", "do": "send"}, at=path).status == 303
+    with console.parts.database.write() as connection:
+        answer_id = connection.execute(select(t.answer.c.answer_id)).scalar_one()
+        row = {"answer_id": answer_id, "report_id": path[9:], "due_at": now + HOUR, "ussd_id": "u"}
+        connection.execute(insert(t.nudge), row | {"sent_at": now - HOUR if sent else None})
+        if by_sms:
+            audit_log.append(connection, "clock", NoticeWay.SMS_AFTER_USSD, path[9:], now - HOUR)
     assert said in mere.get(path).text
 
 

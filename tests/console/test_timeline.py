@@ -9,6 +9,7 @@ import pytest
 
 from console.presenters.access_log import SENTENCES
 from console.presenters.timeline import ACTS, ADDED, NOTED, READ_OFTEN, RECEIVED, RECEIVED_MORE, TimelineEntry, timeline
+from reports.answer_notices import NoticeWay
 from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
@@ -60,6 +61,17 @@ def test_all_that_happened_stands_in_the_order_of_time() -> None:
 def test_a_later_delivery_is_not_said_to_be_the_report() -> None:
     found = made([act(1, "", "delivered"), act(2, "", "delivered"), act(3, "", "delivered")])
     assert [one.sentence for one in found] == [RECEIVED, ACTS["delivered"], RECEIVED_MORE, RECEIVED_MORE]
+
+
+@pytest.mark.parametrize("way", NoticeWay)
+def test_how_the_reporter_was_asked_to_dial(way: NoticeWay) -> None:
+    said = {
+        NoticeWay.SMS: "A text message asked the reporter to dial in.",
+        NoticeWay.USSD: "The network was asked to show a text by USSD that asks the reporter to dial in.",
+        NoticeWay.SMS_AFTER_USSD: "A text message asked the reporter to dial in. The network had not confirmed that it "
+        "showed the text by USSD.",
+    }
+    assert [one.sentence for one in made([act(1, "", way.value)])] == [RECEIVED, said[way]]
 
 
 def test_readings_of_one_person_in_a_row_are_one_entry() -> None:

@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
+from reports.answer_notices import NoticeWay
 from reports.countries.country import Countries, load_country
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.schema import tables as t
 from reports.store.sms import answer_notices, messages
 from tests.reports.lands import text_of
 from tests.reports.sample import VU
-from tests.workers.filings import SECOND, Desk
+from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.test_answer_notices import ALWAYS, answer, delivered, web, withdrawn
 from tests.workers.test_escalation import at
 from tests.workers.test_letters import NUMBER, sent_report, tick
@@ -87,8 +88,13 @@ class Notices:
         ours = self.kannel.shown[-1].id  # Kannel names it; it has no id of its own
         assert messages.record_delivery_report(self.desk.database, ours, status, ours)
 
-    def acts(self) -> int:
-        return self.desk.acts(self.report_id).count("nudged")
+    def acts(self) -> list[str]:
+        return [act for act in self.desk.acts(self.report_id) if act.startswith("nudged")]
+
+    def way(self) -> tuple[NoticeWay | None, bool]:
+        """How the console says that the notice went, and whether one is still due."""
+        [row] = answer_notices.list_notices(self.desk.database, ONE, self.report_id).rows
+        return row.way, row.due_at is not None and row.sent_at is None
 
 
 @pytest.fixture
@@ -109,7 +115,27 @@ def test_it_is_shown_by_ussd_and_no_sms_goes(notices: Notices) -> None:
     for seconds in (60, 180, 3600, 86_400):
         notices.go_on(seconds)
     assert notices.happened() == (1, 0)
-    assert notices.acts() == 1
+    assert notices.acts() == ["nudged:ussd"]
+    assert notices.way() == (NoticeWay.USSD, False)
+
+
+def test_the_console_says_how_it_went(notices: Notices) -> None:
+    notices.report(contact=ALWAYS | {"safe_hours": {"from": "08:00", "to": "12:11", "tz": "UTC"}})
+    delivered(notices.desk)
+    assert answer_notices.list_notices(notices.desk.database, ONE, notices.report_id).rows == ()
+    notices.go_on()
+    notices.told("failed")
+    notices.go_on(200)  # the safe hours are over
+    assert notices.way() == (NoticeWay.USSD, True)
+    notices.go_on(20 * 3600)
+    assert notices.way() == (NoticeWay.SMS_AFTER_USSD, False)
+    assert notices.acts() == ["nudged:ussd", "nudged:sms"]
+
+
+def test_an_sms_alone_is_no_text_by_ussd(notices: Notices) -> None:
+    notices.report("sms")
+    notices.go_on()
+    assert (notices.acts(), notices.way()) == (["nudged"], (NoticeWay.SMS, False))
 
 
 def test_it_costs_no_part_of_an_sms(notices: Notices) -> None:
@@ -175,12 +201,15 @@ def test_a_ussd_that_no_sms_may_follow_still_counts(notices: Notices) -> None:
     """It may have been shown: the console says so, and the limits know it."""
     answer_id = notices.report()
     notices.go_on()
+    asked_at = notices.desk.database.now()
     withdrawn(notices.desk, notices.report_id, "My report")
     notices.go_on(200)
     with notices.desk.database.read() as connection:
         [row] = connection.execute(select(t.nudge).where(t.nudge.c.answer_id == answer_id)).all()
     assert notices.happened() == (1, 0)
-    assert (row.sent_at is None, row.due_at) == (False, None)
+    assert row.due_at is None
+    assert asked_at - 60 * SECOND < row.sent_at <= asked_at, "when it was shown, not when the SMS was left out"
+    assert notices.way() == (NoticeWay.USSD, False)
     assert answer_notices.reopen_failed_ussd(notices.desk.database) == 0
 
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, and_, exists, func, insert, literal, or_, select, update
 
+from reports.answer_notices import NoticeWay
 from reports.case_state import ReportState
 from reports.delivery import REPORT_TYPES
 from reports.store import audit_log
@@ -24,6 +25,7 @@ from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
 PERHAPS_SHOWN: Final = ("timeout", "reset")  # `last_class` of a request whose answer did not come
+ACTOR: Final = "clock"  # of the audit log
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
 
@@ -131,11 +133,13 @@ def reopen_failed_ussd(database: Database) -> int:
 
 
 def close_ussd(database: Database, answer_id: str) -> None:
-    """Record that no SMS follows a USSD that may have been shown: it still counts as a text of the report."""
-    n = t.nudge.c
+    """Record that no SMS follows a USSD that may have been shown: it still counts as a text of the report, then."""
+    n, o = t.nudge.c, t.outgoing.c
     is_reopened = and_(n.answer_id == answer_id, n.ussd_id.is_not(None), n.sent_at.is_(None))
     with database.write() as connection:
-        connection.execute(update(t.nudge).where(is_reopened).values(sent_at=database.now(), due_at=None))
+        asked_at = select(o.created_at).where(o.id == n.ussd_id).scalar_subquery()
+        sent_at = func.coalesce(asked_at, database.now())
+        connection.execute(update(t.nudge).where(is_reopened).values(sent_at=sent_at, due_at=None))
 
 
 def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
@@ -165,12 +169,14 @@ def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
 class NoticeRow(NamedTuple):
     """The notice of one answer; times in microseconds.
 
-    `due_at`: None: no SMS of its own is sent. `sent_at`: None: not sent yet.
+    `due_at`: None: no text of its own is sent. `sent_at`: None: not sent yet. `way`: how it went; USSD also while an
+    SMS is due in its place; None: not sent yet.
     """
 
     answer_id: str
     due_at: int | None
     sent_at: int | None
+    way: NoticeWay | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +188,32 @@ class ReportNotices:
 
     @property
     def sent(self) -> tuple[int, ...]:
-        """Return when SMS were sent."""
+        """Return when texts were sent."""
         return tuple(row.sent_at for row in self.rows if row.sent_at is not None)
 
 
 def list_notices(database: Database, hotline: str, report_id: str) -> ReportNotices:
     """Return the notices of a report that this hotline was given; the caller has checked that it was."""
-    r, c, n = t.report.c, t.contact.c, t.nudge.c
+    r, c, n, a = t.report.c, t.contact.c, t.nudge.c, t.audit.c
     since_query = select(func.coalesce(c.changed_at, r.created_at)).select_from(t.report)
     since_query = since_query.outerjoin(t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
-    query = select(n.answer_id, n.due_at, n.sent_at).where(n.report_id == report_id)
+    # `enqueue` gives both rows the same time.
+    by_sms = and_(a.actor == ACTOR, a.object_id == report_id, a.act == NoticeWay.SMS_AFTER_USSD, a.at == n.sent_at)
+    query = select(n.answer_id, n.due_at, n.sent_at, n.ussd_id.is_not(None), exists().where(by_sms))
+    query = query.where(n.report_id == report_id).order_by(n.answer_id)
     with read_as(database, hotline) as connection:
         since = connection.execute(since_query).scalar() or 0
-        return ReportNotices(since, tuple(NoticeRow(*row) for row in connection.execute(query.order_by(n.answer_id))))
+        rows = [
+            NoticeRow(answer_id, due_at, sent_at, _way(sent_at, was_ussd=was_ussd, is_sms=is_sms))
+            for answer_id, due_at, sent_at, was_ussd, is_sms in connection.execute(query)
+        ]
+    return ReportNotices(since, tuple(rows))
+
+
+def _way(sent_at: int | None, *, was_ussd: bool, is_sms: bool) -> NoticeWay | None:
+    if was_ussd:
+        return NoticeWay.SMS_AFTER_USSD if is_sms else NoticeWay.USSD
+    return None if sent_at is None else NoticeWay.SMS
 
 
 def schedule(database: Database, answer_id: str, report_id: str, due_at: int | None) -> None:
@@ -223,10 +242,14 @@ def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms
         if sms.id != answer_id:
             values |= {"ussd_id": sms.id}
             is_unsent = and_(is_unsent, n.ussd_id.is_(None))
+            way = NoticeWay.USSD
+        else:
+            was_ussd = connection.execute(select(n.ussd_id).where(n.answer_id == answer_id)).scalar() is not None
+            way = NoticeWay.SMS_AFTER_USSD if was_ussd else NoticeWay.SMS
         if not connection.execute(update(t.nudge).where(is_unsent).values(values)).rowcount:
             return False
         other_notices = and_(n.report_id == report_id, n.sent_at.is_(None))
         connection.execute(update(t.nudge).where(other_notices).values(due_at=None))
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
-        audit_log.append(connection, "clock", "nudged", report_id, now)
+        audit_log.append(connection, ACTOR, way, report_id, now)
     return True
