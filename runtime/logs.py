@@ -50,6 +50,7 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "priority": re.compile(r"P[1-4]"),
     "status": int,  # of an HTTP response
     "class": _CLASS,  # of an exception; "A < B": B caused A
+    "by": re.compile(r"sms|ussd|unknown"),  # how a text was sent; unknown if its body does not open
     "attempt": int,
     "ms": int,
     "count": int,
@@ -116,10 +117,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "escalation_step_taken": "The next step of the escalation was taken: somebody else was told.",
     "report_transferred": "Staff transferred a report to another hotline.",
     # SMS
-    "sms_sent": "The provider accepted an SMS, or a text by USSD.",
-    "sms_failed": "An SMS, or a text by USSD, was not sent; `reason` says why.",
+    "sms_sent": "The provider accepted an SMS, or a text by USSD (`by`).",
+    "sms_failed": "An SMS, or a text by USSD (`by`), was not sent; `reason` says why.",
     "ussd_not_shown": "Texts by USSD failed or were not confirmed in time, and are sent by SMS (`count`).",
-    "sms_expired": "An SMS waited too long and was dropped.",
+    "sms_expired": "SMS, or texts by USSD (`by`), waited too long and were dropped (`count`).",
     # the clock
     "scheduler_elected": "This process is the scheduler from now on.",
     "scheduler_standby": "Another process is the scheduler.",

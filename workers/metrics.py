@@ -38,7 +38,11 @@ class WorkerMetrics:
 
     def _of_sms_and_people(self, registry: CollectorRegistry) -> None:
         counter, gauge = _counter(registry), _gauge(registry)
-        self.sms = counter("tokaut_sms_sent", "SMS, and texts by USSD, given to a provider", ["channel", "class"])
+        self.sms = counter(
+            "tokaut_sms_sent",
+            "Attempts to give a provider a text, `by` sms or by network-initiated ussd (unknown: it did not open)",
+            ["channel", "class", "by"],
+        )
         self.segments = counter(
             "tokaut_sms_segments", "Parts of SMS given to a provider: what it charges for", ["channel"]
         )

@@ -83,8 +83,8 @@ OPERATOR = (
         limit=1,
     ),
     Panel(
-        "SMS a second, by outcome",
-        {"{{channel}} {{class}}": "sum by (channel, class) (rate(tokaut_sms_sent_total[5m]))"},
+        "SMS and texts by USSD a second, by outcome",
+        {"{{channel}} {{by}} {{class}}": "sum by (channel, by, class) (rate(tokaut_sms_sent_total[5m]))"},
         "ops",
     ),
     Panel(

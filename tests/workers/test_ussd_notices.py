@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from reports.answer_notices import NoticeWay
@@ -143,8 +144,37 @@ def test_it_costs_no_part_of_an_sms(notices: Notices) -> None:
     job = notices.job()
     job.go_on()
     metrics = job.sms_dispatcher.metrics
-    assert metrics.sms.labels("kannel", "accepted")._value.get() == 1
+    assert metrics.sms.labels("kannel", "accepted", "ussd")._value.get() == 1
     assert metrics.segments.labels("kannel")._value.get() == 0
+
+
+def test_log_and_metrics_tell_ussd_from_sms(notices: Notices) -> None:
+    notices.kannel = Shows(ussd=DoNotRetry("bad_number"))
+    notices.report()
+    job = notices.job()
+    with capture_logs() as lines:
+        for _ in range(2):
+            job.go_on()
+    assert [(line["event"], line["by"]) for line in lines if "by" in line] == [
+        ("sms_failed", "ussd"),
+        ("sms_sent", "sms"),
+    ]
+    counted = {
+        (sample.labels["class"], sample.labels["by"]): sample.value
+        for metric in job.sms_dispatcher.metrics.sms.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+    assert counted == {("bad_number", "ussd"): 1, ("accepted", "sms"): 1}
+
+
+def test_a_ussd_that_expired_is_counted_apart(notices: Notices) -> None:
+    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.report()
+    notices.job().go_on()
+    notices.desk.database.offset += 61 * SECOND
+    assert messages.expire_old(notices.desk.database) == (0, 1)
+    assert messages.expire_old(notices.desk.database) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,9 @@ class ClockJobs:
 
     def sms(self) -> None:
         """Queue the due SMS, and expire those that are too old."""
-        expired = messages.expire_old(self._database)
-        if expired:
-            log.info("sms_expired", count=expired)
+        for by, count in messages.expire_old(self._database)._asdict().items():
+            if count:
+                log.info("sms_expired", by=by, count=count)
         untaken = self._sms_fallback.not_taken(messages.list_due(self._database), "urgent")
         if untaken:
             self._sms_pool.do(lambda: [self._dispatcher.send(sms_id) for sms_id in untaken])

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 import structlog
 
@@ -84,6 +84,12 @@ SmsOutcome = Accepted | RetryLater | DoNotRetry
 OPERATOR_FAULTS: tuple[SmsFailure, ...] = ("credit", "sender_id", "locked_out", "account")
 
 
+# By what a text was sent, for metrics and log. It is in the sealed body, so unknown if that does not open.
+SentBy = Literal["sms", "ussd", "unknown"]
+SMS: Final = "sms"
+USSD: Final = "ussd"
+
+
 class SmsSender(Protocol):
     """How one provider sends SMS. Each is a module of workers/senders/ with the channel's name."""
 
@@ -104,6 +110,14 @@ class UssdSender(Protocol):
     def notify(self, text: SmsMessage) -> SmsOutcome:
         """Show the text on the phone and return the outcome. Raises nothing for a failure at the provider."""
         ...
+
+
+class _Attempt(NamedTuple):
+    """One attempt. `number_hash`: the hash for an opt-out that the provider reports; empty if there is none."""
+
+    outcome: SmsOutcome
+    by: SentBy = "unknown"
+    number_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +159,8 @@ class SmsDispatcher:
             self.send(sms_id)
 
     def _send(self, leased: LeasedSms) -> None:
-        outcome, number_hash = self._send_by_provider(leased)
-        self.metrics.sms.labels(leased.channel, outcome.reason).inc()
+        outcome, by, number_hash = self._send_by_provider(leased)
+        self.metrics.sms.labels(leased.channel, outcome.reason, by).inc()
         if isinstance(outcome, Accepted):
             self._mark_sent(leased, outcome)
         else:
@@ -154,7 +168,7 @@ class SmsDispatcher:
         if outcome.reason == "opt_out" and number_hash:
             opt_outs.add(self.database, number_hash)
         event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
-        log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.reason)
+        log.info(event, channel=leased.channel, by=by, attempt=leased.attempt, reason=outcome.reason)
 
     def _mark_sent(self, leased: LeasedSms, outcome: Accepted) -> None:
         """Record that the SMS was sent. Raises DatabaseUnavailable.
@@ -163,28 +177,29 @@ class SmsDispatcher:
         """
         retry_commit(lambda: messages.mark_sent(self.database, leased, outcome.provider_id, outcome.reason), self.pause)
 
-    def _send_by_provider(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
+    def _send_by_provider(self, leased: LeasedSms) -> _Attempt:
         if leased.mode != self.mode:
-            return DoNotRetry("wrong_mode"), b""  # training and live data are never mixed (S-40)
+            return _Attempt(DoNotRetry("wrong_mode"))  # training and live data are never mixed (S-40)
         sender = self.senders.get(leased.channel)
         if sender is None:
-            return DoNotRetry("provider"), b""
+            return _Attempt(DoNotRetry("provider"))
+        by: SentBy = "unknown"
         try:
             sms, number_hash, body = self._open(leased)
+            by = USSD if body.get("ussd") else SMS
             if why := self._withdrawn_reason(body):
-                return DoNotRetry(why), b""
-            is_ussd = bool(body.get("ussd"))
-            outcome = _notify(sender, sms) if is_ussd else sender.send(sms)
-            if isinstance(outcome, Accepted) and not is_ussd:
+                return _Attempt(DoNotRetry(why), by)
+            outcome = _notify(sender, sms) if by == USSD else sender.send(sms)
+            if isinstance(outcome, Accepted) and by == SMS:
                 self.metrics.segments.labels(leased.channel).inc(segments(sms.words))
-            return outcome, number_hash
+            return _Attempt(outcome, by, number_hash)
         except DecryptError:
-            return RetryLater("no_key"), b""
+            return _Attempt(RetryLater("no_key"))
         except DatabaseUnavailable:  # opt-outs could not be checked, so the SMS is not sent now; it is retried
             raise
         except Exception:  # one SMS that fails here must not stop the others
             log.exception("job_failed", channel=leased.channel)
-            return DoNotRetry("our_fault"), b""
+            return _Attempt(DoNotRetry("our_fault"), by)
 
     def _withdrawn_reason(self, body: Mapping[str, Any]) -> SmsFailure | None:
         """Return why an unsolicited SMS may not be sent any more; None if it may. Checked before each attempt.

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, or_, select, update
 
 from reports.escalation import LEASE_TIME
 from reports.store.engine.database import Database
@@ -22,6 +22,7 @@ from reports.time_limits import SMS_ATTEMPT, SMS_LIFETIME
 from runtime.settings import Mode
 from runtime.telephony import DeliveryReportStatus
 
+BATCH_SIZE = 500  # ids in one query
 STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {
     "": 0,
     "unknown": 0,
@@ -219,14 +220,28 @@ def mark_failed(database: Database, leased: LeasedSms, why: str, delay: int | No
         return bool(connection.execute(update(t.outgoing).where(is_own_lease).values(values)).rowcount)
 
 
-def expire_old(database: Database) -> int:
-    """Mark unsent SMS as expired, and return how many: a delayed reply must not arrive at night."""
-    o = t.outgoing.c
+class ExpiredTexts(NamedTuple):
+    """How many texts expired: SMS, and texts by network-initiated USSD."""
+
+    sms: int
+    ussd: int
+
+
+def expire_old(database: Database) -> ExpiredTexts:
+    """Mark unsent texts as expired, and return how many: a delayed reply must not arrive at night."""
+    o, n = t.outgoing.c, t.nudge.c
     now = database.now_sql()
     is_expired = and_(o.state == SmsState.DUE, o.expires_at <= now, _is_free(now))
     with database.write() as connection:
         values = {"state": "expired", "lease_by": None, "lease_until": None}
-        return connection.execute(update(t.outgoing).where(is_expired).values(values)).rowcount
+        expiring = update(t.outgoing).where(is_expired).values(values).returning(o.id)
+        expired = connection.execute(expiring).scalars().all()
+        by_ussd = 0
+        for start in range(0, len(expired), BATCH_SIZE):  # after an outage they may be many thousands
+            batch = expired[start : start + BATCH_SIZE]
+            counting = select(func.count()).select_from(t.nudge).where(n.ussd_id.in_(batch))
+            by_ussd += connection.execute(counting).scalar_one()
+    return ExpiredTexts(len(expired) - by_ussd, by_ussd)
 
 
 def list_failures(database: Database, classes: tuple[str, ...], since: int) -> list[tuple[str, str, int]]:
