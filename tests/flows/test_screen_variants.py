@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -106,3 +107,11 @@ def test_the_send_screen_is_seen_in_all_its_words() -> None:
     texts = {form.text[0].split("\n")[0] for form in of("VU", "ussd") if form.screen.id == "report.send"}
     assert len(texts) >= 7, texts
     assert any(text.startswith("Send to Pikinini Helpline and Women's Centre with your number?") for text in texts)
+
+
+@pytest.mark.parametrize("iso", sorted(COUNTRIES))
+def test_a_call_says_nothing_of_a_screen_or_of_typing(iso: str) -> None:
+    """The keys are pressed, nothing is shown, and nobody hears what is said into the phone. Advice in tips is left."""
+    forms = [form for form in of(iso, "voice") if not form.screen.id.startswith("tips_")]
+    said = "\n".join(page for form in forms for page in form.text)
+    assert re.findall(r"(?i).*\b(?:type|typed|shown|screen|write|say what happened|my report\nCode)\b.*", said) == []

@@ -37,7 +37,9 @@ APPROVED = {
     "|In danger? Call {emergency}.\nMay we call? Only if nobody else answers."
     "|In danger? Call {emergency}.\nMay we call?",
     "avoid": "These may get it if one does not answer. Type a number to leave that one out."
-    "|Type a number to leave that one out.",
+    "|Type a number to leave that one out."
+    "|These may get it if one does not answer. Press a number to leave that one out."
+    "|Press a number to leave that one out.",
     "harm_kind": "What was it? Being pushed into it counts too.",
     "harm_when": "When was the last time?",
     "harm_near": "Can that person reach the child now?|Can that person reach you now?",
@@ -48,7 +50,7 @@ APPROVED = {
     "image_who": "Who is in the photo?",
     "platform": "Where did it happen?",
     "where_online": "Type the page or account name if you know it. Do not open it again, do not pass it on.",
-    "payment_seen": "Was money asked for or paid? Please type no numbers.",
+    "payment_seen": "Was money asked for or paid? Please type no numbers.|Was money asked for or paid?",
     "last_seen": "When was the child last seen?|When did you see the child?",
     "last_place": "Which village, town or shop was it? Type its name.",
     "with_whom": "Is the child with someone?|Was the child with someone?|Are you with someone?",
@@ -65,8 +67,8 @@ APPROVED = {
     "addition": "Write what you want to add. Please do not send photos.|Added. You can write more.",
     "help_place": "Where is help needed?",
     "help_service": "Help near you",
-    "code": "Type your 8-digit code.|In danger? Call {emergency}.\nType your 8-digit code.",
-    "pin": "Type your 4-digit PIN.",
+    "code": "Type your 8-digit code.|Press the 8 digits of your code.|In danger? Call {emergency}.\nType your 8-digit code.",
+    "pin": "Type your 4-digit PIN.|Press the 4 digits of your PIN.",
     "helped": "Closed by {desk}. Did it help?",
     "my_words": "Write what you want to add. Please do not send photos.",
     "my_contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
