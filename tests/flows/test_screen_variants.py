@@ -115,3 +115,14 @@ def test_a_call_says_nothing_of_a_screen_or_of_typing(iso: str) -> None:
     forms = [form for form in of(iso, "voice") if not form.screen.id.startswith("tips_")]
     said = "\n".join(page for form in forms for page in form.text)
     assert re.findall(r"(?i).*\b(?:type|typed|shown|screen|write|say what happened|my report\nCode)\b.*", said) == []
+
+
+@pytest.mark.parametrize("iso", sorted(COUNTRIES))
+def test_star_is_named_first_and_with_code_and_pin(iso: str) -> None:
+    for form in of(iso, "voice"):
+        has_code = form.screen.id == "report.sent" and "PIN" in form.text[0]
+        is_named = "Press star to repeat." in "\n".join(form.text)
+        # Beside a long number of the helpline there is no room.
+        assert is_named == (form.screen.id == "home.home" or has_code) or form.text[0].startswith("helpline ")
+        assert len(form.text) == 1 or not (has_code or is_named)
+    assert not [form for form in of(iso, "ussd") if "star" in "\n".join(form.text).split()]

@@ -67,7 +67,8 @@ APPROVED = {
     "addition": "Write what you want to add. Please do not send photos.|Added. You can write more.",
     "help_place": "Where is help needed?",
     "help_service": "Help near you",
-    "code": "Type your 8-digit code.|Press the 8 digits of your code.|In danger? Call {emergency}.\nType your 8-digit code.",
+    "code": "Type your 8-digit code.|Press the 8 digits of your code."
+    "|In danger? Call {emergency}.\nType your 8-digit code.",
     "pin": "Type your 4-digit PIN.|Press the 4 digits of your PIN.",
     "helped": "Closed by {desk}. Did it help?",
     "my_words": "Write what you want to add. Please do not send photos.",
