@@ -196,7 +196,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
             ),
             retention_job,
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
-            SyntheticCallJob(_synthetic_calls(parts, operator), alert_sender, parts.metrics),
+            SyntheticCallJob(parts.database, _synthetic_calls(parts, operator), alert_sender, parts.metrics),
             ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, notifier),
         ),
     )

@@ -30,9 +30,10 @@ from reports.countries.readiness import (
 from reports.countries.validation import TRANSLATED_WORDS
 from reports.crypto import key_files
 from reports.escalation import LATE_AFTER
-from reports.store.operations import maintenance, overview, spool_status
+from reports.store.operations import maintenance, overview, spool_status, synthetic_calls
 from reports.store.operations.overview import OperatorOverview
 from reports.store.operations.spool_status import SpoolStatus
+from reports.store.operations.synthetic_calls import SyntheticCallStatus
 from reports.store.spool import ENTRY_SUFFIX
 from runtime.time_units import MINUTE
 
@@ -51,7 +52,10 @@ class HotlineKey:
 
 @dataclass(frozen=True, slots=True)
 class ActionNeeded:
-    """Something to act on. `row_key`: the row of the page that shows it. `subject`: a priority, a hotline or a host."""
+    """Something to act on. `row_key`: the row of the page that shows it.
+
+    `subject`: a priority, a hotline, a host or a network.
+    """
 
     row_key: str
     sentence: str
@@ -65,12 +69,18 @@ LATE_STEPS = "Overdue escalations, people who could not be told: {count}"
 IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavailable."
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
 AWAY = "{host}: not seen for {count} min. Its disk may hold reports: docs/operating/host-gone.md"
+CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: docs/operating/provider-dead.md"
+CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
 OLD_BACKUP_MINUTES = 60  # as in the rule of docs/reference/alerts.md
 
 
 def _needs(
-    state: OperatorOverview, hosts: Sequence[SpoolStatus], spool: int | None, backup: str
+    state: OperatorOverview,
+    hosts: Sequence[SpoolStatus],
+    calls: Sequence[SyntheticCallStatus],
+    spool: int | None,
+    backup: str,
 ) -> Iterator[ActionNeeded]:
     """Yield what needs action, the most urgent first."""
     for priority, count in state.overdue.items():
@@ -89,12 +99,21 @@ def _needs(
     for status in hosts:
         if status.is_away:
             yield ActionNeeded(status.host, AWAY, status.host, status.unseen // 60)
+    yield from _calls_need(calls)
     if spool:
         yield ActionNeeded("spool", IN_SPOOL, count=spool)
     if backup == "never":
         yield ActionNeeded("backup", NO_BACKUP)
     elif backup and int(backup) > OLD_BACKUP_MINUTES:
         yield ActionNeeded("backup", OLD_BACKUP)
+
+
+def _calls_need(calls: Sequence[SyntheticCallStatus]) -> Iterator[ActionNeeded]:
+    for call in calls:
+        if call.failing is not None:
+            yield ActionNeeded(call.name, CALLS_FAIL, call.name)
+        elif call.is_stale:
+            yield ActionNeeded(call.name, CALLS_STALE, call.name, call.called // 60)
 
 
 @bp.get("/operator")
@@ -116,9 +135,10 @@ def _render_state(template: str, me: StaffRequest) -> Response:
     state = overview.load_overview(services.database, hotlines, LATE_AFTER)
     hosts = spool_status.list_statuses(services.database)
     spool, backup = _spool(services.settings.data / "spool"), _backup()
-    needs = tuple(_needs(state, hosts, spool, backup))
+    calls = synthetic_calls.list_statuses(services.database)
+    needs = tuple(_needs(state, hosts, calls, spool, backup))
     context: dict[str, Any] = {"found": state, "keys": _keys(hotlines), "spool": spool, "backup": backup}
-    context |= {"hosts": hosts}
+    context |= {"hosts": hosts, "calls": calls}
     context |= {"needs": needs, "rows_marked": {need.row_key for need in needs}}
     return page(template, me=me, minutes=lambda age: age // MINUTE, **context)
 

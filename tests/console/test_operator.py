@@ -13,6 +13,7 @@ from reports.store.engine.database import Database
 from reports.store.operations import spool_status
 from reports.store.operations.maintenance import MARKER_NAME
 from reports.store.operations.spool_status import SpoolStatus
+from reports.store.operations.synthetic_calls import save_results
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
@@ -115,3 +116,23 @@ def test_a_host_that_is_away_needs_the_operator(database: Database, operator: Pe
     page = operator.get("/operator")
     assert table(page.html, "Hosts") == {"vu-web-1/web": ["0 min ago", "0"], "vu-web-2/web": ["7 min ago", "3"]}
     assert "vu-web-2/web: not seen for 7 min. Its disk may hold reports" in page.text
+
+
+def test_synthetic_calls_of_each_network(database: Database, operator: Person) -> None:
+    assert "None are made: TOKAUT_SYNTHETIC_CALLS of the clock names no address." in operator.get("/operator").text
+    good, bad = ("africastalking", "*111*163#"), ("ussd", "*1#")
+    for minutes, reason in ((100, ""), (50, "tls"), (0, "timeout")):
+        database.offset = -minutes * MINUTE
+        save_results(database, {good: "", bad: reason})
+    page = operator.get("/operator")
+    assert table(page.html, "Synthetic calls") == {
+        "africastalking *111*163#": ["0 min ago", "no failure"],
+        "ussd *1#": ["1 h 40 min ago", "has failed for 50 min"],
+    }
+    assert "ussd *1#: synthetic calls do not come to Send. Dial the code" in page.text
+    database.offset = -3 * HOUR
+    save_results(database, {good: ""})
+    database.offset = 0
+    page = operator.get("/operator")
+    assert table(page.html, "Synthetic calls") == {"africastalking *111*163#": ["3 h ago", "no call since"]}
+    assert "africastalking *111*163#: no synthetic call has been made for 180 min." in page.text

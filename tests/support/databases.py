@@ -84,6 +84,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "presence",
         "quarterly_figures.list_published",
         "staff_sessions",
+        "synthetic_calls.list_statuses",
     ),
     "SET ROLE tokaut_clock": (
         "answer_notices",
@@ -132,6 +133,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "retention",
         "spool_status.forget",
         "steps",
+        "synthetic_calls",
         "tombstones",
     ),
 }

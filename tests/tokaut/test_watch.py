@@ -17,6 +17,7 @@ from reports.store.engine import leases
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.escalation import steps
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
+from reports.store.operations.synthetic_calls import save_results
 from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
@@ -175,12 +176,34 @@ def test_a_hotline_that_lets_nobody_in(desk: Desk, tmp_path: Path) -> None:
     assert "call vu-pikinini, it has not got it. The hotline does not let us in." in once(tmp_path, later=90)
 
 
+def test_synthetic_calls_and_since_when_one_fails(desk: Desk, tmp_path: Path) -> None:
+    begin(desk)
+    good, bad = ("africastalking", "*111*163#"), ("ussd", "*1#")
+    save_results(desk.database, {good: "", bad: ""})
+    assert once(tmp_path).startswith(NOTHING_WAITS)
+    desk.database.offset = -3 * HOUR
+    save_results(desk.database, {good: "", bad: "tls"})
+    desk.database.offset = 0
+    save_results(desk.database, {good: "", bad: "timeout"})
+    said = once(tmp_path)
+    assert said.startswith("Synthetic calls to ussd *1# have not come to Send for 180 min (timeout). Dial the code.")
+    assert "Synthetic calls to africastalking *111*163#: came to Send 0 s ago" in said
+    assert "Synthetic calls to ussd *1#: has failed for 3 h (timeout), came to Send 0 s ago" in said
+    desk.file(LEGS)
+    assert once(tmp_path).startswith("Synthetic calls to ussd *1#"), "a report that waits in time needs nobody"
+    desk.database.offset = -3 * HOUR
+    save_results(desk.database, {good: ""})
+    assert "africastalking *111*163#: came to Send 3 h ago; no call since" in once(tmp_path)
+
+
 def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:
     for _ in range(4):
         desk.file(LEGS)
     begin(desk)
     sight = watch.take_snapshot(desk.database, at_most=3)
     assert (len(sight.rows), sight.hidden) == (3, 1)
+    save_results(desk.database, {("ussd", "*1#"): ""})
+    assert len(watch.take_snapshot(desk.database, at_most=3).rows) == 2
     console = Console(width=160, record=True)
     console.print(watch._drawn(sight))
     assert "and 1 more" in console.export_text()

@@ -19,10 +19,11 @@ from reports.case_state import Handling
 from reports.delivery import DeliveryState
 from reports.escalation import ESCALATION_TIMES, Priority, StepName
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
-from reports.store.operations import clock_skew, overview, spool_status
+from reports.store.operations import clock_skew, overview, spool_status, synthetic_calls
 from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
 from reports.store.operations.spool_status import SpoolStatus
+from reports.store.operations.synthetic_calls import SyntheticCallStatus
 from runtime.hardening import harden
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tokaut.checks.installation import hotlines_left_out
@@ -89,9 +90,16 @@ def _due_text(left: int) -> str:
 
 
 def next_action(
-    waiting: Sequence[UnacknowledgedReport], now: int, times: ClockSkew, spools: Sequence[SpoolStatus] = ()
+    waiting: Sequence[UnacknowledgedReport],
+    now: int,
+    times: ClockSkew,
+    spools: Sequence[SpoolStatus] = (),
+    calls: Sequence[SyntheticCallStatus] = (),
 ) -> str:
-    """Return the one thing to do next. Faults of clocks and spools come before reports, notes after them."""
+    """Return the one thing to do next.
+
+    Faults of clocks and spools come before reports, faults of networks and notes after them.
+    """
     led_until = None if times.leader_until is None else now + times.leader_until
     action = report_action(waiting, now, led_until)
     if action == NO_CLOCK:
@@ -100,8 +108,11 @@ def next_action(
         (fault for fault in (*times.faults(), *(fault for spool in spools for fault in spool.faults()))), ""
     ):
         return fault
-    note = next(times.notes(), "")
-    return f"{action} {note}".strip() if action in (NOTHING_WAITS, ALL_IN_TIME) else action
+    if action not in (NOTHING_WAITS, ALL_IN_TIME):
+        return action
+    if fault := next((fault for status in calls for fault in status.faults()), ""):
+        return fault
+    return f"{action} {next(times.notes(), '')}".strip()
 
 
 def report_action(waiting: Sequence[UnacknowledgedReport], now: int, leader_until: int | None) -> str:
@@ -140,6 +151,15 @@ def _advice_for(report: UnacknowledgedReport, now: int) -> str:
     return ""
 
 
+def call_text(status: SyntheticCallStatus) -> str:
+    """Return the line of the synthetic calls to one network."""
+    reached = "never" if status.reached is None else f"{duration_text(status.reached * SECOND)} ago"
+    if status.failing is not None:
+        lasted = duration_text(status.failing * SECOND)
+        return f"{status.name}: has failed for {lasted} ({status.reason}), came to Send {reached}"
+    return f"{status.name}: came to Send {reached}{'; no call since' if status.is_stale else ''}"
+
+
 def duration_text(microseconds: int) -> str:
     """Return a duration in microseconds as text, such as "3 h"."""
     for size, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
@@ -157,13 +177,15 @@ LEFT_OUT = "gets no reports: its settings here are missing or refused. Run: toka
 class WatchSnapshot:
     """The unacknowledged reports and the next action at one moment.
 
-    hidden: how many more reports wait than are shown. left_out: hotlines that the worker could not set up.
+    hidden: how many more reports wait than are shown. left_out: hotlines that the worker could not set up. calls: the
+    synthetic calls to each network.
     """
 
     rows: tuple[WatchRow, ...]
     next_action: str
     hidden: int = 0
     left_out: tuple[str, ...] = ()
+    calls: tuple[SyntheticCallStatus, ...] = ()
 
 
 @click.command()
@@ -174,7 +196,8 @@ def watch(once: bool, every: int) -> None:
 
     Each line has the priority, the report's id, how long it has waited, which hotlines have it, how long until a person
     must have acknowledged it, and what happens next automatically. With the worker's settings it also names each
-    hotline that the worker could not set up. It never shows the text of a report. Ctrl-C ends it.
+    hotline that the worker could not set up. Below are the synthetic calls to each network, if the clock makes any:
+    when one last came to Send, and how long they have failed. It never shows the text of a report. Ctrl-C ends it.
 
     \b
     Example:  tokaut watch
@@ -213,13 +236,17 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
 
 
 def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> WatchSnapshot:
-    """Read the unacknowledged reports. `at_most`: how many to show. Raises DatabaseUnavailable."""
-    waiting, count = overview.list_unacknowledged(database, at_most)
+    """Read the unacknowledged reports and the synthetic calls.
+
+    `at_most`: the lines of both; at least one report is shown. Raises DatabaseUnavailable.
+    """
+    calls = tuple(synthetic_calls.list_statuses(database))
+    waiting, count = overview.list_unacknowledged(database, max(1, at_most - len(calls)))
     now = database.now()
-    action = next_action(
-        waiting, now, clock_skew.measure_skew(database, attempts=True), spool_status.list_statuses(database)
-    )
-    return WatchSnapshot(tuple(watch_row(report, now) for report in waiting), action, count - len(waiting), left_out)
+    times, spools = clock_skew.measure_skew(database, attempts=True), spool_status.list_statuses(database)
+    action = next_action(waiting, now, times, spools, calls)
+    rows = tuple(watch_row(report, now) for report in waiting)
+    return WatchSnapshot(rows, action, count - len(waiting), left_out, calls)
 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
@@ -233,4 +260,6 @@ def _drawn(snapshot: WatchSnapshot) -> RenderableType:
         parts.append(table)
     if snapshot.hidden:
         parts.append(Text(f"and {snapshot.hidden} more"))
+    for status in snapshot.calls:
+        parts.append(Text(f"Synthetic calls to {call_text(status)}", "bold red" if any(status.faults()) else ""))
     return Group(*parts)

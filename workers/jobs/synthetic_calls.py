@@ -11,7 +11,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
@@ -21,6 +21,8 @@ import structlog
 from reports.countries.country import Country
 from reports.crypto.synthetic_calls import HEADER, HOOKS, SCREEN_HEADER, make_proof
 from reports.escalation import Priority
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.operations.synthetic_calls import Network, save_results
 from runtime.settings import CommonSettings, OperatorSettings, SettingFault
 from workers.jobs.alerts import AlertSender
 from workers.metrics import WorkerMetrics
@@ -44,6 +46,8 @@ REPLIES: Mapping[str, str] = {
     "report.place": "1",
     "report.words": "1",
 }
+
+Line = tuple[str, str, str]  # address, channel, dialled code
 
 log = structlog.get_logger()
 
@@ -136,7 +140,7 @@ class SyntheticCalls:
     post: Post
     now: Callable[[], float] = time.time
 
-    def lines(self) -> Iterator[tuple[str, str, str]]:
+    def lines(self) -> Iterator[Line]:
         """Yield the address, the channel and the code of each call."""
         for address in self.addresses:
             for code in self.codes:
@@ -207,12 +211,18 @@ def make_synthetic_calls(
 
 
 class SyntheticCallJob:
-    """Makes the synthetic calls, in a thread of its own, and alerts of each that fails twice."""
+    """Makes the synthetic calls, in a thread of its own, and alerts of each that fails twice.
+
+    It also stores what became of them, for those who look at `tokaut watch` or the operator page.
+    """
 
     # So often that an alert comes within an hour of the outage, with the second try
     name, interval, start_delay, trusts_the_time = "synthetic_calls", 50 * 60, 120, False
 
-    def __init__(self, calls: SyntheticCalls | None, alert_sender: AlertSender, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, database: Database, calls: SyntheticCalls | None, alert_sender: AlertSender, metrics: WorkerMetrics
+    ) -> None:
+        self._database = database
         self._calls = calls
         self._alert_sender = alert_sender
         self._metrics = metrics
@@ -223,31 +233,53 @@ class SyntheticCallJob:
 
     def start(self) -> None:
         """Begin a round of calls."""
-        if self._calls is not None:
-            calls = self._calls
-            self._pool.do(lambda: self.run(calls))
+        self._pool.do(self.run)
 
-    def run(self, calls: SyntheticCalls) -> None:
-        """Make all calls once; a call that fails is tried again after a minute."""
-        failed = self._round(calls, calls.lines())
-        if failed and not self._stopping.wait(RETRY_SECONDS):
+    def run(self) -> None:
+        """Make all calls once, with a second try after a minute for those that fail, and store the results.
+
+        Without calls, what an earlier run stored is deleted.
+        """
+        results = self._call_all(self._calls) if self._calls else {}
+        if results is None:
+            return
+        for (channel, code), reason in results.items():
+            if reason:
+                name, advice = f"{channel} {code}", ALERT_ADVICE["synthetic_call"]
+                alert = Alert(name, "synthetic_call", Priority.P1, advice, problem="not reached")
+                self._alert_sender.add_hourly(alert)
+            else:
+                self._metrics.synthetic_ok.labels(channel, code).set_to_current_time()
+        try:
+            save_results(self._database, results)
+        except DatabaseUnavailable:
+            log.warning("database_unavailable", job=self.name)
+
+    def _call_all(self, calls: SyntheticCalls) -> dict[Network, str] | None:
+        """Return network → reason of its failure, or "". None if the process stops before the second try.
+
+        Several addresses may have the same channel: if one of them fails, the network does.
+        """
+        lines = tuple(calls.lines())
+        failed = self._round(calls, lines)
+        if failed:
+            if self._stopping.wait(RETRY_SECONDS):
+                return None
             failed = self._round(calls, failed)
-            for _, channel, code in failed:
-                name = f"{channel} {code}"
-                self._alert_sender.add_hourly(
-                    Alert(name, "synthetic_call", Priority.P1, ALERT_ADVICE["synthetic_call"], problem="not reached")
-                )
+        results = {(channel, code): "" for _, channel, code in lines}
+        return results | {(channel, code): reason for (_, channel, code), reason in failed.items()}
 
-    def _round(self, calls: SyntheticCalls, lines: Iterable[tuple[str, str, str]]) -> Collection[tuple[str, str, str]]:
-        failed = []
-        for address, channel, code in lines:
+    def _round(self, calls: SyntheticCalls, lines: Iterable[Line]) -> dict[Line, str]:
+        """Make these calls, and return the reason of each that failed."""
+        failed = {}
+        for line in lines:
+            address, channel, code = line
             try:
                 screens = calls.call(address, code)
             except SyntheticCallFailed as error:
-                failed.append((address, channel, code))
+                failed[line] = error.reason
                 log.warning("synthetic_call_failed", channel=channel, reason=error.reason)
             else:
-                self._metrics.synthetic_ok.labels(channel, code).set_to_current_time()
                 log.info("synthetic_call", channel=channel, count=screens)
         return failed
 

@@ -169,6 +169,10 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WEB: "SELECT; INSERT; UPDATE (up_to, with_sends, at)",
         CLOCK: "SELECT (at); DELETE",
     },
+    "synthetic_call": {
+        CLOCK: "SELECT; INSERT; UPDATE (called_at, reached_at, failing_since, reason); DELETE",
+        CONSOLE: "SELECT",
+    },
     "key_check": {WEB: "SELECT; INSERT"},
     "made_for": dict.fromkeys(ROLES, "SELECT"),
     VERSION: dict.fromkeys(ROLES, "SELECT"),

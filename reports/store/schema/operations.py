@@ -79,6 +79,18 @@ tombstone = Table(
     Column("at", MICROSECONDS, nullable=False),
 )
 
+# The scheduler's synthetic calls to one network: the last one, and how long they have failed.
+synthetic_call = Table(
+    "synthetic_call",
+    metadata,
+    Column("channel", String(32), primary_key=True),  # of the address
+    Column("code", String(32), primary_key=True),  # that is dialled
+    Column("called_at", MICROSECONDS, nullable=False),
+    Column("reached_at", MICROSECONDS),  # when a call last came to Send; NULL: none did
+    Column("failing_since", MICROSECONDS),  # NULL: the last call came to Send
+    Column("reason", String(24)),  # of the last failure; NULL: the last call came to Send
+)
+
 # Check values of the TOKAUT_STORE_KEY of this database: a keyed hash of a fixed word, one row for each key.
 key_check = Table("key_check", metadata, Column("value", LargeBinary(32), primary_key=True))
 

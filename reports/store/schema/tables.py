@@ -27,6 +27,7 @@ from reports.store.schema.operations import (
     receipt,
     screen_tally,
     step,
+    synthetic_call,
     tallied,
     tally,
     tombstone,
@@ -49,7 +50,7 @@ __all__ += ["callback", "draft", "drill", "note", "nudge", "presence", "raising"
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["host", "key_check", "lowering", "optout", "optout_key", "passkey", "tombstone"]
 __all__ += ["own_reply"]
-__all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
+__all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "synthetic_call", "tallied", "tally"]
 
 # One row for each report. The answers are in report_body, sealed.
 report = Table(
