@@ -23,7 +23,7 @@ from gateway.admission import AdmissionControl
 from gateway.background.drills import DrillRunner
 from gateway.background.entry_codes import EntryMailboxes
 from gateway.background.erasures import ErasureReplay
-from gateway.background.housekeeping import CountryReload, Housekeeping, StatisticsFlush
+from gateway.background.housekeeping import CallHoursFlush, CountryReload, Housekeeping, StatisticsFlush
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.handler import ConversationHandler
@@ -248,6 +248,7 @@ def _assemble(config: _Configuration) -> Services:
     erasure_replay = ErasureReplay(background_database, journal, mailbox, process_name(common.host, WEB))
     leased_tasks = (
         optouts.share_keys,
+        CallHoursFlush(session_store, background_database).copy,
         StatisticsFlush(session_store, background_database).move,
         drill_runner.hold,
         EntryMailboxes(background_database, record_cipher, common.mode, count).make,

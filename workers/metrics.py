@@ -82,6 +82,11 @@ class WorkerMetrics:
             "When a synthetic call last came to Send, by the address's channel and the dialled code",
             ["channel", "code"],
         )
+        self.quiet = gauge(
+            "tokaut_calls_unusually_few",
+            "1 while a channel of a country has less than a tenth of its usual calls",
+            ["country", "channel"],
+        )
         self.unchained = gauge("tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained")
 
 

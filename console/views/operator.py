@@ -30,7 +30,8 @@ from reports.countries.readiness import (
 from reports.countries.validation import TRANSLATED_WORDS
 from reports.crypto import key_files
 from reports.escalation import LATE_AFTER
-from reports.store.operations import maintenance, overview, spool_status, synthetic_calls
+from reports.store.operations import call_hours, maintenance, overview, spool_status, synthetic_calls
+from reports.store.operations.call_hours import QuietChannel
 from reports.store.operations.overview import OperatorOverview
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.operations.synthetic_calls import SyntheticCallStatus
@@ -54,7 +55,7 @@ class HotlineKey:
 class ActionNeeded:
     """Something to act on. `row_key`: the row of the page that shows it.
 
-    `subject`: a priority, a hotline, a host or a network.
+    `subject`: a priority, a hotline, a host, a network or a channel.
     """
 
     row_key: str
@@ -71,14 +72,17 @@ NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more tha
 AWAY = "{host}: not seen for {count} min. Its disk may hold reports: docs/operating/host-gone.md"
 CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: docs/operating/provider-dead.md"
 CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
+QUIET = "{network}: unusually few calls. Dial the code: docs/operating/provider-dead.md"
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
 OLD_BACKUP_MINUTES = 60  # as in the rule of docs/reference/alerts.md
 
 
 def _needs(
     state: OperatorOverview,
+    *,
     hosts: Sequence[SpoolStatus],
     calls: Sequence[SyntheticCallStatus],
+    quiet: Sequence[QuietChannel],
     spool: int | None,
     backup: str,
 ) -> Iterator[ActionNeeded]:
@@ -100,6 +104,7 @@ def _needs(
         if status.is_away:
             yield ActionNeeded(status.host, AWAY, status.host, status.unseen // 60)
     yield from _calls_need(calls)
+    yield from (ActionNeeded(channel.name, QUIET, channel.name) for channel in quiet)
     if spool:
         yield ActionNeeded("spool", IN_SPOOL, count=spool)
     if backup == "never":
@@ -136,9 +141,10 @@ def _render_state(template: str, me: StaffRequest) -> Response:
     hosts = spool_status.list_statuses(services.database)
     spool, backup = _spool(services.settings.data / "spool"), _backup()
     calls = synthetic_calls.list_statuses(services.database)
-    needs = tuple(_needs(state, hosts, calls, spool, backup))
+    quiet = call_hours.list_quiet(services.database)
+    needs = tuple(_needs(state, hosts=hosts, calls=calls, quiet=quiet, spool=spool, backup=backup))
     context: dict[str, Any] = {"found": state, "keys": _keys(hotlines), "spool": spool, "backup": backup}
-    context |= {"hosts": hosts, "calls": calls}
+    context |= {"hosts": hosts, "calls": calls, "quiet": quiet}
     context |= {"needs": needs, "rows_marked": {need.row_key for need in needs}}
     return page(template, me=me, minutes=lambda age: age // MINUTE, **context)
 

@@ -18,7 +18,7 @@ import structlog
 
 from gateway.background.erasures import ErasureReplay
 from gateway.conversation.dispatcher import Dispatcher
-from gateway.conversation.handler import day_of
+from gateway.conversation.handler import CALLS, day_of
 from gateway.messaging.model import Channel, Inbound
 from gateway.sessions import store
 from gateway.sessions.store import Sessions
@@ -32,6 +32,7 @@ from reports.statistics.aggregation import quarter_of, quarter_start
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
+from reports.store.operations.call_hours import save_hours
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.operations.spool_status import REPORT_SECONDS, WEB, SpoolStatus, process_name
 from reports.store.spool import Spool
@@ -47,6 +48,8 @@ SAY_SECONDS = 60  # between two warnings about this host's spool
 log = structlog.get_logger()
 RELOAD_EVERY_SECONDS = 20  # a withdrawn number must disappear within a minute
 BACK = 7  # past days whose counts are moved; the database may have been unavailable that long
+RETRY_SECONDS = 60  # until what failed is tried again, so that the tasks after it run meanwhile
+IN_FLIGHT_SECONDS = 60  # after an hour, until all calls that began in it are counted
 LATE = 3600  # seconds after midnight until which the day before may still be counted
 
 
@@ -242,6 +245,37 @@ class CountryReload:
 # Save the counts of past days from Redis in the database.
 
 
+class CallHoursFlush:
+    """Copy how many calls began in each hour from Redis to the database, soon after the hour."""
+
+    def __init__(self, sessions: Sessions, database: Database) -> None:
+        self._sessions = sessions
+        self._database = database
+        self._next_at = 0
+
+    def copy(self) -> int:
+        """Copy the hours that are over, and return how many counts they have.
+
+        Runs once an hour, after a failure once a minute, and returns 0 in between. It has to run before the counts of a
+        day are deleted from Redis. Raises RedisUnavailable and DatabaseUnavailable.
+        """
+        now = self._database.now() // SECOND
+        if now < self._next_at:
+            return 0
+        self._next_at = now + RETRY_SECONDS
+        this_hour = (now - IN_FLIGHT_SECONDS) // HOUR_SECONDS
+        counts: dict[tuple[str, str, int], int] = {}
+        for days_ago in range(BACK, -1, -1):
+            first_hour = (now // DAY_SECONDS - days_ago) * 24
+            for name, number in self._sessions.counted(day_of(first_hour * HOUR_SECONDS)).items():
+                country, kind, *which = name.split(" ")
+                if kind == CALLS and (hour := first_hour + int(which[0])) < this_hour:
+                    counts[country, which[1], hour] = number
+        save_hours(self._database, counts)
+        self._next_at = (this_hour + 1) * HOUR_SECONDS + IN_FLIGHT_SECONDS
+        return len(counts)
+
+
 class StatisticsFlush:
     """Move the daily counts from Redis to the database."""
 
@@ -275,7 +309,9 @@ class StatisticsFlush:
         counts = self._sessions.counted(day)
         if not counts:
             return False
-        save_screen_counts(self._database, day, {_parts(name): number for name, number in counts.items()})
+        named_counts = {_parts(name): number for name, number in counts.items()}
+        screens = {part: number for part, number in named_counts.items() if not part[1].startswith(f"{CALLS} ")}
+        save_screen_counts(self._database, day, screens)
         self._sessions.forget(day)
         return True
 

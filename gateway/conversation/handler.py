@@ -38,6 +38,7 @@ from gateway.sessions.store import (
 from gateway.submission.transitions import numbered, replayed
 from runtime.telephony import ChannelKind
 
+CALLS = "calls"  # of an hour, by channel: stored apart, and in no statistics
 ON = "+"  # suffix of a step: a reporter went on from it
 SMS = "sms_parts"
 STEPS: Mapping[str, str] = {
@@ -70,10 +71,18 @@ TRIES = 3  # one reporter may send two messages at once; the loser of the race c
 # count of one would reveal an answer. A count names only the step and the country that was dialled.
 
 
-def tally(country: str, kind: ChannelKind, before: Record | None, after: Record, now: int) -> FunnelCounts:
-    """Return what one turn adds to the statistics."""
-    counts = {f"{country} {name}": number for name, number in _names(kind, before, after)}
+def tally(request: TurnRequest, before: Record | None, after: Record) -> FunnelCounts:
+    """Return what one turn adds to the statistics, and to the calls that began in this hour."""
+    country, now = request.country.iso, request.now
+    counts = {f"{country} {name}": number for name, number in _names(request.kind, before, after)}
+    if before is None or before.has_ended:
+        counts[f"{country} {calls_of(now // 3600 % 24, request.inbound.channel)}"] = 1
     return FunnelCounts(day_of(now), counts)
+
+
+def calls_of(hour: int, channel: str) -> str:
+    """Return the name of the count of the calls that began in an hour of the day, in UTC, by a channel."""
+    return f"{CALLS} {hour:02} {channel}"
 
 
 def day_of(now: int) -> str:
@@ -373,11 +382,7 @@ class ConversationHandler:
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
         record, seconds = result.record, seconds_of(request, result.record)
         is_read = load_shedding.is_to_read(record.state.screen)
-        counts = (
-            NOTHING
-            if request.inbound.synthetic
-            else tally(request.country.iso, request.kind, record_before, record, request.now)
-        )
+        counts = NOTHING if request.inbound.synthetic else tally(request, record_before, record)
         return await self._sessions.keep(
             keys,
             loaded.version,

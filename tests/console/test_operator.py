@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import insert, update
 
+from reports.call_volume import CallVolume
 from reports.escalation import StepName
 from reports.store.engine.database import Database
 from reports.store.operations import spool_status
+from reports.store.operations.call_hours import QuietChannel, replace_quiet
 from reports.store.operations.maintenance import MARKER_NAME
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.operations.synthetic_calls import save_results
@@ -136,3 +138,11 @@ def test_synthetic_calls_of_each_network(database: Database, operator: Person) -
     page = operator.get("/operator")
     assert table(page.html, "Synthetic calls") == {"africastalking *111*163#": ["3 h ago", "no call since"]}
     assert "africastalking *111*163#: no synthetic call has been made for 180 min." in page.text
+
+
+def test_channels_with_unusually_few_calls(database: Database, operator: Person) -> None:
+    assert "No channel has unusually few calls." in operator.get("/operator").text
+    replace_quiet(database, [QuietChannel("VU", "kannel", 14 * HOUR, CallVolume(6, 1, 45))])
+    page = operator.get("/operator")
+    assert table(page.html, "Calls") == {"VU kannel": ["6", "1970-01-01 14:00 UTC", "1", "45"]}
+    assert "VU kannel: unusually few calls. Dial the code" in page.text

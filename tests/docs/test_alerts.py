@@ -20,7 +20,7 @@ RULES = [
 NAME = re.compile(r"\b(?:tokaut_\w+|up)\b(?=[\[{)\s]|$)")
 # What may stand between names and numbers; anything else is a typing error, or needs a look here.
 WORDS = {"max", "min", "sum", "increase", "absent", "time", "or", "and", "on", "by"}
-WORDS |= {"priority", "job", "instance", "state", "hotline"}
+WORDS |= {"priority", "job", "instance", "state", "hotline", "country", "channel"}
 SPAN = re.compile(r"\[\d+[smhd]\]")
 TEXT = re.compile(r'"[^"]*"')
 

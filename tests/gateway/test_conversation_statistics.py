@@ -10,10 +10,12 @@ import redis
 import time_machine
 
 from flows import loader
-from gateway.background.housekeeping import LATE, StatisticsFlush
-from gateway.conversation.handler import ON, SMS, STEPS
+from gateway.background.housekeeping import LATE, CallHoursFlush, StatisticsFlush
+from gateway.conversation.handler import CALLS, ON, SMS, STEPS
+from gateway.sessions.store import RedisUnavailable
 from reports.statistics import aggregation
 from reports.store.schema import tables as t
+from runtime.time_units import HOUR
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -32,7 +34,8 @@ def app(redis_url: str) -> Iterator[App]:
 
 
 def counted(app: App) -> dict[str, int]:
-    return app.parts.sessions.counted(DAY)
+    """The steps: the calls of each hour have tests of their own."""
+    return {name: number for name, number in app.parts.sessions.counted(DAY).items() if f" {CALLS} " not in name}
 
 
 def report(app: App, number: int, *, until: int = len(TO_SEND)) -> None:
@@ -109,6 +112,58 @@ def test_a_day_that_is_over_goes_into_the_database_once(app: App) -> None:
         clock.shift(timedelta(hours=2))
         assert StatisticsFlush(app.parts.sessions, app.database).move() == 0
         assert len(app.rows(t.screen_tally)) == len(rows)
+
+
+def hours(app: App) -> dict[tuple[str, str, int], int]:
+    """(country, channel, hour of the day) → calls, as stored."""
+    return {(row.country, row.channel, row.hour_at // HOUR % 24): row.number for row in app.rows(t.call_hour)}
+
+
+def test_calls_are_counted_by_hour_and_channel_and_stored_once_the_hour_is_over(app: App) -> None:
+    with time_machine.travel(f"{DAY}T12:58:00+00:00", tick=False) as clock:
+        flush = CallHoursFlush(app.parts.sessions, app.database)
+        report(app, 11, until=3)
+        phone = app.ussd("+6785550112", "africastalking")
+        phone.dial()
+        phone.type("77")
+        phone.type("00")
+        phone.dial()
+        app.sms("+6785550113").text("REPORT")
+        assert flush.copy() == 0
+        clock.shift(timedelta(minutes=2, seconds=30))
+        report(app, 14, until=1)
+        assert hours(app) == {}, "what began at 12:59:59 may still be counted"
+        clock.shift(timedelta(minutes=1))
+        assert flush.copy() == 3
+        seen = {("VU", "ussd", 12): 1, ("VU", "africastalking", 12): 2, ("VU", "simulator", 12): 1}
+        assert hours(app) == seen
+        assert flush.copy() == 0, "once an hour"
+        clock.shift(timedelta(hours=1))
+        flush.copy()
+        assert hours(app) == seen | {("VU", "ussd", 13): 1}
+
+
+def test_the_last_hour_of_a_day_is_stored_before_its_counts_go(app: App) -> None:
+    report(app, 15, until=1)
+    with time_machine.travel(f"{DAY}T23:59:00+00:00", tick=False) as clock:
+        report(app, 16, until=1)
+        clock.shift(timedelta(seconds=60 + LATE))
+        app.parts.housekeeping.once()
+    assert hours(app) == {("VU", "ussd", 12): 1, ("VU", "ussd", 23): 1}
+    assert app.parts.sessions.counted(DAY) == {}
+    assert not any("calls" in row.what for row in app.rows(t.screen_tally)), "they are in no statistics"
+
+
+def test_without_redis_the_other_tasks_go_on(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: str) -> dict[str, int]:
+        raise RedisUnavailable
+
+    flush = CallHoursFlush(app.parts.sessions, app.database)
+    with monkeypatch.context() as gone:
+        gone.setattr(app.parts.sessions, "counted", away)
+        with pytest.raises(RedisUnavailable):
+            flush.copy()
+        assert flush.copy() == 0, "tried again after a minute"
 
 
 def test_a_server_that_will_not_count_refuses_nobody_a_screen(app: App, redis_url: str) -> None:

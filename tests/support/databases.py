@@ -24,6 +24,7 @@ KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if bin
 # The PostgreSQL role that uses each module of the store, or one function if it differs from its module.
 ROLES: dict[LiteralString, tuple[str, ...]] = {
     "SET ROLE tokaut_web": (
+        "call_hours.save_hours",
         "clock_skew",
         "correspondence._ask_to_delete",
         "correspondence._close",
@@ -65,6 +66,8 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "accounts",
         "answer_notices.list_notices",
         "board",
+        "call_hours.list_quiet",
+        "call_hours._quiet",
         "case_actions",
         "case_list",
         "case_view",
@@ -89,6 +92,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
     "SET ROLE tokaut_clock": (
         "answer_notices",
         "audit_log",
+        "call_hours",
         "case_actions.mark_handled_delivered",
         "case_view.load_report",
         "case_view.read_report",

@@ -11,11 +11,13 @@ from click.testing import CliRunner
 from rich.console import Console
 from sqlalchemy import update
 
+from reports.call_volume import CallVolume
 from reports.escalation import ESCALATION_TIMES
 from reports.store import outbox
 from reports.store.engine import leases
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.escalation import steps
+from reports.store.operations.call_hours import QuietChannel, replace_quiet
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
 from reports.store.operations.synthetic_calls import save_results
 from reports.store.outbox import DeliveryFailure
@@ -194,6 +196,15 @@ def test_synthetic_calls_and_since_when_one_fails(desk: Desk, tmp_path: Path) ->
     desk.database.offset = -3 * HOUR
     save_results(desk.database, {good: ""})
     assert "africastalking *111*163#: came to Send 3 h ago; no call since" in once(tmp_path)
+
+
+def test_an_unusually_quiet_channel(desk: Desk, tmp_path: Path) -> None:
+    begin(desk)
+    quiet = QuietChannel("VU", "africastalking", 14 * HOUR, CallVolume(6, 1, 45))
+    replace_quiet(desk.database, [quiet])
+    said = once(tmp_path)
+    sentence = "Unusually quiet: VU africastalking had 1 call in the 6 h until 14:00 UTC; usual are 45. Dial the code."
+    assert said.startswith(sentence) and said.count(sentence) == 2
 
 
 def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:

@@ -19,7 +19,8 @@ from reports.case_state import Handling
 from reports.delivery import DeliveryState
 from reports.escalation import ESCALATION_TIMES, Priority, StepName
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
-from reports.store.operations import clock_skew, overview, spool_status, synthetic_calls
+from reports.store.operations import call_hours, clock_skew, overview, spool_status, synthetic_calls
+from reports.store.operations.call_hours import QuietChannel
 from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
 from reports.store.operations.spool_status import SpoolStatus
@@ -94,7 +95,7 @@ def next_action(
     now: int,
     times: ClockSkew,
     spools: Sequence[SpoolStatus] = (),
-    calls: Sequence[SyntheticCallStatus] = (),
+    network_faults: Sequence[str] = (),
 ) -> str:
     """Return the one thing to do next.
 
@@ -110,8 +111,8 @@ def next_action(
         return fault
     if action not in (NOTHING_WAITS, ALL_IN_TIME):
         return action
-    if fault := next((fault for status in calls for fault in status.faults()), ""):
-        return fault
+    if network_faults:
+        return network_faults[0]
     return f"{action} {next(times.notes(), '')}".strip()
 
 
@@ -178,7 +179,7 @@ class WatchSnapshot:
     """The unacknowledged reports and the next action at one moment.
 
     hidden: how many more reports wait than are shown. left_out: hotlines that the worker could not set up. calls: the
-    synthetic calls to each network.
+    synthetic calls to each network. quiet: channels with unusually few calls.
     """
 
     rows: tuple[WatchRow, ...]
@@ -186,6 +187,7 @@ class WatchSnapshot:
     hidden: int = 0
     left_out: tuple[str, ...] = ()
     calls: tuple[SyntheticCallStatus, ...] = ()
+    quiet: tuple[QuietChannel, ...] = ()
 
 
 @click.command()
@@ -197,7 +199,8 @@ def watch(once: bool, every: int) -> None:
     Each line has the priority, the report's id, how long it has waited, which hotlines have it, how long until a person
     must have acknowledged it, and what happens next automatically. With the worker's settings it also names each
     hotline that the worker could not set up. Below are the synthetic calls to each network, if the clock makes any:
-    when one last came to Send, and how long they have failed. It never shows the text of a report. Ctrl-C ends it.
+    when one last came to Send, and how long they have failed; then channels with unusually few calls. It never shows
+    the text of a report. Ctrl-C ends it.
 
     \b
     Example:  tokaut watch
@@ -236,17 +239,18 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
 
 
 def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> WatchSnapshot:
-    """Read the unacknowledged reports and the synthetic calls.
+    """Read the unacknowledged reports, the synthetic calls and the quiet channels.
 
-    `at_most`: the lines of both; at least one report is shown. Raises DatabaseUnavailable.
+    `at_most`: the lines of all; at least one report is shown. Raises DatabaseUnavailable.
     """
-    calls = tuple(synthetic_calls.list_statuses(database))
-    waiting, count = overview.list_unacknowledged(database, max(1, at_most - len(calls)))
+    calls, quiet = tuple(synthetic_calls.list_statuses(database)), tuple(call_hours.list_quiet(database))
+    waiting, count = overview.list_unacknowledged(database, max(1, at_most - len(calls) - len(quiet)))
     now = database.now()
     times, spools = clock_skew.measure_skew(database, attempts=True), spool_status.list_statuses(database)
-    action = next_action(waiting, now, times, spools, calls)
+    faults = [fault for status in calls for fault in status.faults()] + [channel.fault() for channel in quiet]
+    action = next_action(waiting, now, times, spools, faults)
     rows = tuple(watch_row(report, now) for report in waiting)
-    return WatchSnapshot(rows, action, count - len(waiting), left_out, calls)
+    return WatchSnapshot(rows, action, count - len(waiting), left_out, calls, quiet)
 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
@@ -262,4 +266,5 @@ def _drawn(snapshot: WatchSnapshot) -> RenderableType:
         parts.append(Text(f"and {snapshot.hidden} more"))
     for status in snapshot.calls:
         parts.append(Text(f"Synthetic calls to {call_text(status)}", "bold red" if any(status.faults()) else ""))
+    parts += [Text(channel.fault(), "bold red") for channel in snapshot.quiet]
     return Group(*parts)

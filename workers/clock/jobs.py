@@ -11,6 +11,7 @@ from itertools import product
 
 import structlog
 
+from reports import call_volume
 from reports.delivery import UNDELIVERED
 from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
 from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions, tombstones
@@ -18,10 +19,11 @@ from reports.store.cases import case_actions, drafts
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
-from reports.store.operations import clock_skew, delivery_actions, drill_runs, spool_status
+from reports.store.operations import call_hours, clock_skew, delivery_actions, drill_runs, spool_status
+from reports.store.operations.call_hours import QuietChannel
 from reports.store.sms import messages, on_call
 from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, JobQueue, QueueName
-from runtime.time_units import DAY, HOUR, SECOND
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers import retry_policy
 from workers.jobs.answer_notices import AnswerNotices
 from workers.jobs.deliver import DeliveryRunner
@@ -34,6 +36,8 @@ THREADS = {"urgent": 2, "standard": 1}
 CALLS_KEPT = 30 * 24 * HOUR  # idempotency keys of callbacks; their signatures are valid for minutes only
 PENDING_AT_ONCE, CHAINED_AT_ONCE = 50, 500  # in one round; the other jobs run in between
 TOMBSTONES_KEPT = 400 * DAY  # a disk with a spool may come back after months
+CALL_HOURS_KEPT = 30 * 24  # hours; the newest four weeks and a day are read
+CALL_HOUR_MARGIN = 5 * MINUTE  # after an hour, until web has stored its calls
 SMS_KEYS_KEPT = 48 * HOUR  # for duplicate SMS, and for delivery reports that may still come
 
 log = structlog.get_logger()
@@ -169,7 +173,7 @@ class ClockJobs:
             log.warning("leases_released", count=mended, reason="clock_jump")
 
     def delete_old(self) -> None:
-        """Delete old rows: SMS, callback keys, staff's drafts, on-call texts, unreadable answers, drills, deletions."""
+        """Delete old rows: SMS, callback keys, drafts of staff, on-call texts, unreadable answers, drills and more."""
         messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
         messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
         correspondence.delete_unreadable_answers(self._database)
@@ -178,6 +182,7 @@ class ClockJobs:
         on_call.delete_old(self._database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT)
         drill_runs.delete_missed(self._database)
         tombstones.delete_old(self._database, TOMBSTONES_KEPT)
+        call_hours.delete_old(self._database, self._database.now() // HOUR - CALL_HOURS_KEPT)
 
     def park(self) -> None:
         """Park the deliveries that were not accepted within 14 days; a person has to decide about them."""
@@ -198,6 +203,18 @@ class ClockJobs:
             self._metrics.deliveries.labels(state, priority).set(counts.get((state, priority), 0))
         for hotline, is_open in circuit_breakers.list_states(self._database).items():
             self._metrics.breaker.labels(hotline).set(is_open)
+
+    def call_volume(self) -> None:
+        """Find the channels on which unusually few calls came in until the last full hour that web has counted."""
+        until = (self._database.now() - CALL_HOUR_MARGIN) // HOUR
+        quiet = []
+        for (country, channel), counts in call_hours.load_hours(self._database, until - call_volume.HOURS_READ).items():
+            volume = call_volume.measure(counts, until)
+            is_quiet = volume is not None and volume.is_quiet
+            self._metrics.quiet.labels(country, channel).set(is_quiet)
+            if volume is not None and is_quiet:
+                quiet.append(QuietChannel(country, channel, until * HOUR, volume))
+        call_hours.replace_quiet(self._database, quiet)
 
     def put(self, made: Iterable[tuple[str, Priority]]) -> None:
         """Queue the deliveries that were created: (delivery_id, priority)."""

@@ -122,6 +122,7 @@ class Scheduler:
 
     def _infrequent_jobs(self, now: float) -> Iterator[ScheduledJob]:
         yield ScheduledJob("delete_old", 60, self._unless_quiet(self._jobs.delete_old))
+        yield ScheduledJob("call_volume", 600, self._unless_quiet(self._jobs.call_volume), next_at=now + 60)
         yield ScheduledJob("park", 3600, self._unless_quiet(self._jobs.park), next_at=now + 60)
         for background in self._background_jobs:
             start = self._unless_quiet(background.start) if background.trusts_the_time else background.start

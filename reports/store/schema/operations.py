@@ -91,6 +91,28 @@ synthetic_call = Table(
     Column("reason", String(24)),  # of the last failure; NULL: the last call came to Send
 )
 
+# How many calls began in an hour, to see whether unusually few come in. Kept for some weeks, and in no statistics.
+call_hour = Table(
+    "call_hour",
+    metadata,
+    Column("country", String(2), primary_key=True),
+    Column("channel", String(32), primary_key=True),
+    Column("hour_at", MICROSECONDS, primary_key=True, index=True),  # the beginning of the hour
+    Column("number", Integer, nullable=False),
+)
+
+# A channel on which unusually few calls came in, in the newest hours that were judged. No row: all is as usual.
+quiet_channel = Table(
+    "quiet_channel",
+    metadata,
+    Column("country", String(2), primary_key=True),
+    Column("channel", String(32), primary_key=True),
+    Column("until", MICROSECONDS, nullable=False),  # the end of these hours
+    Column("hours", Integer, nullable=False),  # how many they are
+    Column("calls", Integer, nullable=False),
+    Column("usual", Integer, nullable=False),  # calls in the same hours of earlier weeks
+)
+
 # Check values of the TOKAUT_STORE_KEY of this database: a keyed hash of a fixed word, one row for each key.
 key_check = Table("key_check", metadata, Column("value", LargeBinary(32), primary_key=True))
 

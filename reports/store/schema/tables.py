@@ -14,6 +14,7 @@ from reports.facts import Completeness
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 from reports.store.schema.cases import callback, draft, drill, handover, holding, kept_away, note, nudge, presence
 from reports.store.schema.operations import (
+    call_hour,
     checkpoint,
     figure,
     hold,
@@ -24,6 +25,7 @@ from reports.store.schema.operations import (
     page,
     phone_answer,
     purged,
+    quiet_channel,
     receipt,
     screen_tally,
     step,
@@ -49,7 +51,7 @@ __all__ = ["metadata", "page", "phone_answer"]  # exported from here; tables def
 __all__ += ["callback", "draft", "drill", "note", "nudge", "presence", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["host", "key_check", "lowering", "optout", "optout_key", "passkey", "tombstone"]
-__all__ += ["own_reply"]
+__all__ += ["call_hour", "own_reply", "quiet_channel"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "synthetic_call", "tallied", "tally"]
 
 # One row for each report. The answers are in report_body, sealed.
