@@ -44,12 +44,14 @@ NO_CONTACT: Mapping[str, Any] = {"allowed": False, "how": "none", "safe_hours": 
 
 
 class MessageKind(StrEnum):
-    """What a message of the reporter under My report is."""
+    """What a message of the reporter is: under My report, or spoken in a call."""
 
     WORDS = "words"
     CONTACT_GIVEN = "contact_given"
     CONTACT_WITHDRAWN = "contact_withdrawn"
     DELETE_ASKED = "delete_asked"
+    RECORDING = "recording"
+    RECORDING_MISSING = "recording_missing"
 
 
 def message_json(
@@ -61,11 +63,14 @@ def message_json(
     kind: MessageKind = MessageKind.WORDS,
     text: str | None = None,
     contact: Mapping[str, Any] | None = None,
+    recording: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Return the `data` of a report.message.
 
-    `contact`: as in a report, if it was given or withdrawn. `created_at`: Unix seconds.
+    `contact`: as in a report, if it was given or withdrawn. `created_at`: Unix seconds. `recording`: its content type,
+    size and digest, if the words were spoken.
     """
+    more = {"recording": recording} if recording is not None else {}
     return json_bytes(
         {
             "schema": "cop-message",
@@ -78,8 +83,16 @@ def message_json(
             "text": None if text is None else as_typed(text),
             "contact": contact,
             "created_at": rfc3339(created_at),
+            **more,
         }
     )
+
+
+def with_sound(data: bytes, sound: bytes) -> bytes:
+    """Return the `data` of a message about a recording with the sound itself, in base64."""
+    body = json.loads(data)
+    body["recording"] = {**body["recording"], "base64": base64.b64encode(sound).decode()}
+    return json_bytes(body)
 
 
 def without_contact(data: bytes) -> bytes:

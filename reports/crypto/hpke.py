@@ -42,7 +42,8 @@ _one_at_a_time = threading.Lock()  # the memory of several hashes at once fits i
 class SealContext:
     """The identity of a body. The body opens under exactly this context and no other. `revision` counts from 1.
 
-    A message under My report is not a revision: it has the id `report_id/message_id` and revision 0.
+    A message under My report is not a revision: it has the id `report_id/message_id` and revision 0. The sound of a
+    recording has the id `report_id/recording/recording_id`, and revision 0.
     """
 
     mode: Mode
@@ -54,6 +55,11 @@ class SealContext:
     def of_message(cls, mode: Mode, report_id: str, message_id: str, hotline: str) -> SealContext:
         """Return the context of a message under My report."""
         return cls(mode, f"{report_id}/{message_id}", 0, hotline)
+
+    @classmethod
+    def of_recording(cls, mode: Mode, report_id: str, recording_id: str, hotline: str) -> SealContext:
+        """Return the context of the sound of a recording."""
+        return cls(mode, f"{report_id}/recording/{recording_id}", 0, hotline)
 
     def info(self, key_id: str) -> bytes:
         """Return the HPKE info for the wrapped key."""

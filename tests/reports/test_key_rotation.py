@@ -93,6 +93,38 @@ def put_outgoing(database: Database, keys: Path) -> None:
         connection.execute(insert(t.outgoing), row | times | box)
 
 
+def put_recording(database: Database, keys: Path) -> tuple[SealContext, SealContext]:
+    """Where it is at the provider, sealed to the worker; and its sound, sealed to a hotline."""
+    put_reports(database, keys, 1, (OTHER,))
+    at = new_id(5)
+    with database.read() as connection:
+        report_id = connection.execute(select(t.report.c.report_id)).scalar_one()
+    place, sound = SealContext("live", at, 1, SENDER_KEY), SealContext.of_recording("live", report_id, at, HOTLINE)
+    ids = {"recording_id": at, "report_id": report_id}
+    times = {"channel": "twilio_voice", "mode": "live", "state": "due", "created_at": 1, "next_at": 1, "attempt": 0}
+    boxes = [sealed(keys, context) for context in (place, sound)]
+    for box in boxes:
+        del box["head"]
+    with database.write() as connection:
+        connection.execute(insert(t.recording), [ids | times | boxes[0]])
+        gone = {**ids, "recording_id": new_id(6), **times, "key_id": None, "wrap": None, "sealed": None}
+        connection.execute(insert(t.recording), [gone])
+        connection.execute(insert(t.recording_copy), ids | {"recipient": HOTLINE} | boxes[1])
+    return place, sound
+
+
+def test_recordings_are_re_wrapped_too(database: Database, keys: Path) -> None:
+    for table, context in zip((t.recording, t.recording_copy), put_recording(database, keys), strict=True):
+        new = create_key_pair(keys, context.hotline)
+        private = load_private_keys(keys, [context.hotline])
+        assert count_outdated(database, context.hotline, new.key_id) == 1
+        assert rewrap_rows(database, private, context.hotline, new) == RotationResult(done=1, unreadable=0)
+        with database.read() as connection:
+            row = connection.execute(select(table).where(table.c.sealed.is_not(None))).one()
+        box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
+        assert open_body(private.of(context.hotline, new.key_id), context, box).startswith(b"body of")
+
+
 def bodies(database: Database, keys: PrivateKeySet) -> set[tuple[str, str, bytes]]:
     with database.read() as connection:
         rows = connection.execute(select(t.report_body)).all()

@@ -46,6 +46,7 @@ class Fate:
     held: float | None = None  # days from now that the hold still has; below 0: it has ended
     marker: bytes = b""
     erased: bool = False  # its reporter has deleted it
+    recording: str = "done"  # of what was said
 
 
 @dataclass
@@ -86,6 +87,7 @@ def _facts(fate: Fate, now: int) -> Facts:
     said, answered, filed = ago(fate.said), ago(fate.answered), ago(fate.filed)
     happened = [ago(fate.changed) if fate.changed is not None else filed, said, answered]
     waits = fate.unnumbered or fate.pending or fate.state in ("needs_person", "queued")
+    waits |= fate.said is not None and fate.recording in ("expected", "due", "removing")
     waits |= any(leg.state in ("due", "refused", "parked") for leg in fate.recipients)
     return Facts(
         mode=fate.mode,
@@ -124,6 +126,11 @@ def _words(fate: Fate, now: int, report_id: str, rows: dict[Table, list[dict[str
         said: dict[str, Any] = {"message_id": new_id(at), "report_id": report_id, "created_at": at, "wrap": sealed}
         said |= {"number": None if fate.unnumbered else 1, "key_id": "0" * 16, "sealed": sealed}
         rows[t.message] += [said | {"recipient": one.hotline} for one in fate.recipients or (Leg(),)]
+        spoken = {"recording_id": said["message_id"], "report_id": report_id}
+        row: dict[str, Any] = {"channel": "twilio_voice", "mode": fate.mode, "state": fate.recording, "attempt": 0}
+        rows[t.recording].append(spoken | row | {"created_at": at, "next_at": at, "sealed": sealed})
+        sound = {"key_id": "0" * 16, "wrap": sealed, "sealed": sealed * 20}
+        rows[t.recording_copy] += [spoken | sound | {"recipient": one.hotline} for one in fate.recipients or (Leg(),)]
     if fate.answered is not None:
         at = now - round(fate.answered * DAY)
         rows[t.answer].append(
@@ -184,6 +191,7 @@ def fate(random: Random) -> Fate:
         pending=random.random() < 0.03,
         held=random.choice((None,) * 8 + (3.0, -3.0)),
         erased=random.random() < 0.1,
+        recording=random.choice(("done",) * 15 + ("left", "left", "expected", "due", "removing")),
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, f
 
 from reports.delivery import DeliveryState
 from reports.escalation import LEASE_TIME, URGENT, Priority, StepName
+from reports.recordings import ARRIVES_WITHIN, UNFINISHED
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_too_far, period_by_column
 from reports.store.schema import tables as t
@@ -178,6 +179,9 @@ def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
     yield _Repair(
         t.outgoing, and_(due, is_too_far(o.expires_at, now, SMS_LIFETIME)), {"expires_at": now + SMS_LIFETIME}
     )
+    c = t.recording.c
+    far = is_too_far(c.next_at, now, ARRIVES_WITHIN)
+    yield _Repair(t.recording, and_(c.state.in_(UNFINISHED), far), {"next_at": now})
     yield _Repair(t.hotline_state, is_too_far(h.open_until, now, HOTLINE_PAUSE), {"open_until": now})
     is_open = s.done_at.is_(None)
     urgent = and_(is_open, s.priority.in_(URGENT), is_too_far(s.not_before, now, STEP_CLAIM))

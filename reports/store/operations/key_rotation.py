@@ -13,7 +13,7 @@ from reports.crypto.key_files import SENDER_KEY, PrivateKeySet
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
-SENDER_TABLES = (t.outgoing, t.optout_key)  # sealed to the worker, not to a hotline
+SENDER_TABLES = (t.outgoing, t.optout_key, t.recording)  # sealed to the worker, not to a hotline
 BATCH_SIZE = 500  # rows of a transaction: about 60 ms of work, done before the transaction begins
 
 
@@ -40,7 +40,7 @@ def count_by_key(database: Database, key_id: str) -> int:
     with database.read() as connection:
         counts = (
             select(func.count()).select_from(table).where(table.c.key_id == key_id)
-            for table in (t.report_body, t.pending, t.message, t.note, *SENDER_TABLES)
+            for table in (t.report_body, t.pending, t.message, t.note, t.recording_copy, *SENDER_TABLES)
         )
         return sum(connection.execute(count).scalar_one() for count in counts)
 
@@ -71,7 +71,7 @@ def _outdated_queries(hotline: str, current: str) -> tuple[tuple[Table, Select[A
     The queries select all that a `SealContext` needs.
     """
     if hotline == SENDER_KEY:
-        return tuple((table, _sender_query(table.c, current)) for table in SENDER_TABLES)
+        return tuple((table, _sender_query(table, current)) for table in SENDER_TABLES)
     body, p, m, n = t.report_body.c, t.pending.c, t.message.c, t.note.c
     bodies = (
         select(body.report_id, body.revision, body.recipient, t.report.c.mode, body.key_id, body.wrap)
@@ -93,12 +93,26 @@ def _outdated_queries(hotline: str, current: str) -> tuple[tuple[Table, Select[A
         .join_from(t.note, t.report, n.report_id == t.report.c.report_id)
         .where(n.recipient == hotline, n.key_id != current)
     )
-    return ((t.report_body, bodies), (t.pending, pending), (t.message, messages), (t.note, notes))
+    s = t.recording_copy.c
+    of_sound = (s.report_id + "/recording/" + s.recording_id).label("report_id"), literal(0).label("revision")
+    sounds = (
+        select(s.recording_id, *of_sound, s.recipient, t.report.c.mode, s.key_id, s.wrap)
+        .join_from(t.recording_copy, t.report, s.report_id == t.report.c.report_id)
+        .where(s.recipient == hotline, s.key_id != current)
+    )
+    return (
+        (t.report_body, bodies),
+        (t.pending, pending),
+        (t.message, messages),
+        (t.note, notes),
+        (t.recording_copy, sounds),
+    )
 
 
-def _sender_query(c: Any, current: str) -> Select[Any]:
-    labels = (c.id.label("report_id"), literal(1).label("revision"), literal(SENDER_KEY).label("recipient"))
-    return select(c.id, *labels, c.mode, c.key_id, c.wrap).where(c.key_id != current)
+def _sender_query(table: Table, current: str) -> Select[Any]:
+    c, (key,) = table.c, table.primary_key.columns
+    labels = (key.label("report_id"), literal(1).label("revision"), literal(SENDER_KEY).label("recipient"))
+    return select(key, *labels, c.mode, c.key_id, c.wrap).where(c.key_id != current)
 
 
 def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:

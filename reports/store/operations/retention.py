@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from reports.case_state import Handling, ReportState
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState
+from reports.recordings import UNFINISHED
 from reports.retention import (
     CLOSED,
     ERASED,
@@ -73,12 +74,13 @@ def days_before(now: int, days: ColumnElement[int]) -> ColumnElement[int]:
 def is_purgeable(now: int) -> ColumnElement[bool]:
     """Return whether nothing of a report waits for anybody, and no hold prevents its purge."""
     r, d, p, h = t.report.c, t.delivery.c, t.pending.c, t.hold.c
-    m = t.message.alias("waiting").c
+    m, s = t.message.alias("waiting").c, t.recording.c
     is_waiting = or_(
         r.state.in_((ReportState.NEEDS_PERSON, ReportState.QUEUED)),
         exists().where(d.report_id == r.report_id, d.state.in_(UNDELIVERED)),
         exists().where(m.report_id == r.report_id, m.number.is_(None)),
         exists().where(p.report_id == r.report_id),
+        exists().where(s.report_id == r.report_id, s.state.in_(UNFINISHED)),  # something may be at the provider
     )
     return and_(~is_waiting, ~exists().where(h.report_id == r.report_id, h.until > now))
 
@@ -144,7 +146,7 @@ BATCH_SIZE: Final = 500  # reports of one transaction, at most
 # Every table that names a report, in the order in which its rows are deleted; a test finds a missing one.
 REPORT_TABLES: Final[tuple[Table, ...]] = (
     *(t.mailbox, t.answer, t.message, t.contact, t.pending, t.hold, t.step, t.note, t.nudge, t.draft, t.presence),
-    t.entry_code,
+    *(t.recording, t.recording_copy, t.entry_code),
     *(t.holding, t.kept_away, t.handover, t.drill),
     *(t.route, t.report_body, t.delivery, t.report),
 )
@@ -243,7 +245,7 @@ class Purge:
 
         The reports stay for hotlines whose only copy is in this database.
         """
-        return sum(self._delete_copies(table, at_most) for table in (t.report_body, t.message))
+        return sum(self._delete_copies(table, at_most) for table in (t.report_body, t.message, t.recording_copy))
 
     def _delete_copies(self, table: Table, limit: int) -> int:
         """Delete these rows of `table`, checking again once the reports are locked, as a purge does."""

@@ -103,7 +103,17 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "message": {
         WEB: "INSERT",
         WORKER: "SELECT",
-        CLOCK: "SELECT; UPDATE (number, key_id, wrap); DELETE",
+        CLOCK: "SELECT; INSERT; UPDATE (number, key_id, wrap); DELETE",
+        CONSOLE: "SELECT",
+    },
+    # Web writes where a recording is, sealed to the scheduler, and cannot read it again.
+    "recording": {
+        WEB: "INSERT; SELECT (recording_id, report_id, state); UPDATE (state)",
+        CLOCK: "SELECT; UPDATE (state, next_at, attempt, key_id, wrap, sealed, last_class, told_at, stored_at); DELETE",
+    },
+    "recording_copy": {
+        WORKER: "SELECT",
+        CLOCK: "SELECT; INSERT; UPDATE (key_id, wrap); DELETE",
         CONSOLE: "SELECT",
     },
     "contact": {
@@ -267,6 +277,11 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
     "message": {
         (CONSOLE, "SELECT"): RowPolicy(
             f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('message', 'recipient')}"
+        )
+    },
+    "recording_copy": {
+        (CONSOLE, "SELECT"): RowPolicy(
+            f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('recording_copy', 'recipient')}"
         )
     },
     "contact": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("contact"))},

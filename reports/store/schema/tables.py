@@ -11,6 +11,7 @@ from reports.case_state import Handling, ReportState
 from reports.delivery import DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import PendingKind, Priority
 from reports.facts import Completeness
+from reports.recordings import RecordingState
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 from reports.store.schema.cases import callback, draft, drill, handover, holding, kept_away, note, nudge, presence
 from reports.store.schema.operations import (
@@ -261,6 +262,42 @@ message = Table(
     Column("sealed", LargeBinary, nullable=False),
     Index("ix_message_number", "number", "report_id"),
     Index("ix_message_report_id", "report_id"),
+)
+
+# Words that a reporter was asked to speak in a call, on their way from the provider to the hotlines. The recording's
+# place at the provider is sealed to the scheduler, and deleted with the recording there.
+recording = Table(
+    "recording",
+    metadata,
+    Column("recording_id", ID, primary_key=True),
+    Column("report_id", ID, nullable=False),  # its own id: nobody knows any more which report it belongs to
+    Column("channel", String(32), nullable=False),
+    Column("mode", ClosedSet(Mode, 8), nullable=False),
+    Column("state", ClosedSet(RecordingState, 8), nullable=False),
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("next_at", MICROSECONDS, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("key_id", String(16)),  # NULL, with the next two, before it has come and after it was deleted there
+    Column("wrap", LargeBinary),
+    Column("sealed", LargeBinary),
+    Column("last_class", String(24)),
+    Column("told_at", MICROSECONDS),  # when the hotlines were told that it could not be fetched
+    Column("stored_at", MICROSECONDS),  # when it was sealed to the hotlines
+    Index("ix_recording_state", "state", "next_at"),
+    Index("ix_recording_report_id", "report_id"),
+)
+
+# The sound of a recording, sealed to one hotline of the route. A message with the recording's id names it.
+recording_copy = Table(
+    "recording_copy",
+    metadata,
+    Column("recording_id", ID, primary_key=True),
+    Column("recipient", String(64), primary_key=True),
+    Column("report_id", ID, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("wrap", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_recording_copy_report_id", "report_id"),
 )
 
 # The last statement about contact made through My report. No row: the report's own answer holds.

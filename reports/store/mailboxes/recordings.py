@@ -1,0 +1,218 @@
+"""Recordings of reporters' words, on their way from the provider of a call to the hotlines of the report.
+
+`web` notes that a reporter was asked to speak, and what the provider says about it. The scheduler fetches the sound,
+stores it sealed to each hotline of the route with a message that names it, and deletes it at the provider. `web` has no
+right to the table of the sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from reports.json_bodies import MessageKind
+from reports.recordings import ARRIVES_WITHIN, MOST_OF_A_REPORT, UNFINISHED, RecordingState, retry_delay
+from reports.store import audit_log
+from reports.store.engine.database import Database
+from reports.store.engine.time_expressions import is_due
+from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.schema import tables as t
+from runtime.settings import Mode
+from runtime.time_units import SECOND
+
+READY_AFTER = 5 * SECOND  # a provider names a recording before its file is ready
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedRecording:
+    """A recording that a provider has named, with its place there, sealed to the scheduler."""
+
+    recording_id: str
+    channel: str
+    mode: Mode
+    key_id: str
+    wrap: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DueRecording:
+    """A recording that the scheduler has something to do for. Times in microseconds.
+
+    `is_wanted`: its report is there, and the reporter has not deleted it.
+    """
+
+    recording_id: str
+    report_id: str
+    channel: str
+    mode: Mode
+    state: RecordingState
+    created_at: int
+    attempt: int
+    key_id: str | None
+    wrap: bytes | None
+    sealed: bytes | None
+    told_at: int | None
+    is_wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRecording:
+    """The sound of a recording, sealed to one hotline."""
+
+    recipient: str
+    key_id: str
+    wrap: bytes
+    sealed: bytes
+
+
+# What web writes
+
+
+def expect(database: Database, recording_id: str, report_id: str, channel: str, mode: Mode) -> bool:
+    """Note that a reporter is asked to speak. A repeat changes nothing.
+
+    Returns False if the report is not in the database, or has too many recordings.
+    """
+    r, c = t.report.c, t.recording.c
+    now = database.now()
+    with database.write() as connection:
+        if connection.execute(select(r.report_id).where(r.report_id == report_id)).first() is None:
+            return False
+        count = select(func.count(c.recording_id)).where(c.report_id == report_id, c.recording_id != recording_id)
+        if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # one that came has two rows
+            return False
+        row = {"recording_id": recording_id, "report_id": report_id, "channel": channel, "mode": mode}
+        row |= {"state": RecordingState.EXPECTED, "created_at": now, "attempt": 0}
+        connection.execute(database.insert_or_ignore(t.recording).values(row | {"next_at": now + ARRIVES_WITHIN}))
+    return True
+
+
+def arrive(database: Database, expected_id: str, arrived: ArrivedRecording) -> None:
+    """Store where the recording is that was expected under an id. A repeat changes nothing.
+
+    One that belongs to no report that is known is stored too, so that it is deleted at the provider.
+    """
+    c, now = t.recording.c, database.now()
+    with database.write() as connection:
+        report_id = connection.execute(select(c.report_id).where(c.recording_id == expected_id)).scalar()
+        row = asdict(arrived) | {"report_id": report_id or arrived.recording_id}
+        row |= {"state": RecordingState.DUE, "created_at": now, "attempt": 0}
+        connection.execute(database.insert_or_ignore(t.recording).values(row | {"next_at": now + READY_AFTER}))
+        _end_wait(connection, expected_id)
+
+
+def note_silence(database: Database, expected_id: str) -> None:
+    """Note that the provider has recorded nothing: the reporter did not speak, or hung up before."""
+    with database.write() as connection:
+        _end_wait(connection, expected_id)
+
+
+def _end_wait(connection: Connection, expected_id: str) -> None:
+    c = t.recording.c
+    is_expected = (c.recording_id == expected_id) & (c.state == RecordingState.EXPECTED)
+    connection.execute(update(t.recording).where(is_expected).values(state=RecordingState.DONE))
+
+
+# What the scheduler does
+
+
+def list_due(database: Database, at_most: int = 20) -> list[DueRecording]:
+    """Return the recordings whose time has come, the oldest first."""
+    c, r = t.recording.c, t.report.c
+    names = [c[name] for name in DueRecording.__dataclass_fields__ if name != "is_wanted"]
+    is_wanted = r.report_id.is_not(None) & r.delete_asked_at.is_(None)
+    query = select(*names, is_wanted.label("is_wanted"))
+    query = query.outerjoin_from(t.recording, t.report, r.report_id == c.report_id)
+    is_ripe = is_due(c.next_at, database.now_sql(), ARRIVES_WITHIN)
+    query = query.where(c.state.in_(UNFINISHED), is_ripe).order_by(c.next_at).limit(at_most)
+    with database.read() as connection:
+        return [
+            DueRecording(**{**row, "is_wanted": bool(row["is_wanted"])}) for row in connection.execute(query).mappings()
+        ]
+
+
+def store(
+    database: Database,
+    due: DueRecording,
+    message_id: str,
+    letters: Sequence[SealedMessage],
+    copies: Sequence[SealedRecording] = (),
+) -> bool:
+    """Store a message about a recording, sealed to each hotline, and the sound if there are `copies`.
+
+    With the sound the recording goes on to be deleted at the provider. Without it the hotlines are told that it could
+    not be fetched. Returns False, and stores nothing, if the report was deleted meanwhile or the message is there.
+    """
+    r, now = t.report.c, database.now()
+    with database.write() as connection:
+        report = select(r.report_id).where(r.report_id == due.report_id, r.delete_asked_at.is_(None))
+        if connection.execute(report.with_for_update()).first() is None:
+            return False
+        rows = [
+            asdict(one) | {"message_id": message_id, "report_id": due.report_id, "created_at": now} for one in letters
+        ]
+        if not rows or not connection.execute(database.insert_or_ignore(t.message).values(rows)).rowcount:
+            return False
+        if copies:
+            ids = {"recording_id": due.recording_id, "report_id": due.report_id}
+            connection.execute(insert(t.recording_copy), [asdict(copy) | ids for copy in copies])
+        kind = MessageKind.RECORDING if copies else MessageKind.RECORDING_MISSING
+        audit_log.append(connection, "clock", kind, due.report_id, now)
+        _set(connection, due, **({"stored_at": now} if copies else {"told_at": now}))
+    return True
+
+
+def postpone(database: Database, due: DueRecording, why: str) -> None:
+    """Try again later. `why`: the class of the failure."""
+    attempt = due.attempt + 1
+    with database.write() as connection:
+        next_at = database.now() + retry_delay(attempt)
+        _set(connection, due, attempt=attempt, next_at=next_at, last_class=why)
+
+
+def remove(database: Database, due: DueRecording, why: str) -> None:
+    """Let the recording be deleted at the provider next. `why`: that it was fetched, or why it was given up."""
+    with database.write() as connection:
+        _set(connection, due, state=RecordingState.REMOVING, next_at=database.now(), attempt=0, last_class=why)
+
+
+def finish(database: Database, due: DueRecording, state: RecordingState, why: str) -> None:
+    """Finish a recording, and delete where it was at the provider. `state`: done, or left."""
+    c = t.recording.c
+    with database.write() as connection:
+        _set(connection, due, state=state, last_class=why, key_id=None, wrap=None, sealed=None)
+        if not _report_exists(connection, due.report_id):  # no purge will delete this row
+            connection.execute(t.recording.delete().where(c.recording_id == due.recording_id))
+
+
+def _report_exists(connection: Connection, report_id: str) -> bool:
+    r = t.report.c
+    return connection.execute(select(r.report_id).where(r.report_id == report_id)).first() is not None
+
+
+def _set(connection: Connection, due: DueRecording, **values: Any) -> None:
+    """Change a row that nobody else has changed since it was read."""
+    c = t.recording.c
+    unchanged = (c.recording_id == due.recording_id) & (c.state == due.state) & (c.attempt == due.attempt)
+    connection.execute(update(t.recording).where(unchanged).values(**values))
+
+
+# Who may hear them
+
+
+def load_copy(database: Database, recording_id: str, hotline: str) -> SealedRecording | None:
+    """Return the sound sealed to a hotline; None if there is none, or none any more."""
+    with database.read() as connection:
+        return find_copy(connection, recording_id, hotline)
+
+
+def find_copy(connection: Connection, recording_id: str, hotline: str) -> SealedRecording | None:
+    """Do as `load_copy`, on an open connection."""
+    c = t.recording_copy.c
+    query = select(c.recipient, c.key_id, c.wrap, c.sealed)
+    row = connection.execute(query.where(c.recording_id == recording_id, c.recipient == hotline)).first()
+    return None if row is None else SealedRecording(*row)
