@@ -54,6 +54,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: the reporter left out all possible recipients
     "police_named": YES_NO,  # one of the two named on the Send screen is the police
     "words_before_send": YES_NO,  # USSD only; by SMS the text always comes before Send
+    "recordings": YES_NO,  # voice only: the country file lets callers speak their words, and the provider records
     "report_state": frozenset(
         {"needs_person", "closed", "in_progress", "accepted", "overdue", "opens", "delivered", "queued"}
     ),

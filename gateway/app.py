@@ -29,6 +29,7 @@ from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.mailbox import ReporterMailbox
 from gateway.conversation.overflow import Overflow
+from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.reducer import Reducer
 from gateway.conversation.sms import OnCallReply, SmsConversation
 from gateway.health import Health
@@ -207,6 +208,7 @@ def _assemble(config: _Configuration) -> Services:
     admission = AdmissionControl()
     blocking = BlockingPool(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
     contact_requests = ContactRequests(submitter, mailbox, database)
+    spoken_words = SpokenWords(submitter, database, record_cipher, config.sender_key, common.mode, count)
     reducer = Reducer(
         config.book,
         submitter,
@@ -215,6 +217,7 @@ def _assemble(config: _Configuration) -> Services:
         session_store,
         run_blocking=blocking.run,
         contact_requests=contact_requests,
+        spoken_words=spoken_words,
     )
     optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
     inbox, loop = SmsInbox(database, record_cipher, config.pepper), BackgroundLoop()
@@ -229,6 +232,7 @@ def _assemble(config: _Configuration) -> Services:
         live=builder.live,
         optouts=optouts,
         contact_requests=contact_requests,
+        spoken_words=spoken_words,
         replies=SmsOutbox(database, record_cipher, config.sender_key, job_queue, common.mode),
         waiting=inbox,
         unread=unparsed,

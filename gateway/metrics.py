@@ -33,6 +33,7 @@ COUNTED: Mapping[str, str] = {
     "requests_without_redis": "Requests served while Redis was unavailable",
     "sms_stored_until_redis_returns": "SMS stored until Redis is available and they can be answered",
     "sms_replies_not_stored": "SMS replies that could not be stored for the worker",
+    "recordings_not_stored": "Recordings of callers whose place at the provider could not be stored",
     "reports_spooled": "Reports written to the spool",
     "spool_copies_refused": "Entries of the spool that were not copied to Redis: too many there already, or too large",
     "entry_mailboxes_made": "Mailboxes made for reports that staff entered in the console",

@@ -6,6 +6,9 @@ several times, and the provider goes on to the next action when no key comes. Th
 addresses, has isActive=0; nothing reads its answer.
 
 <GetDigits> takes one nested action. So of several recordings only the last one can be interrupted by a key.
+
+The request after a <Record> has the address of the caller's recording, and so has the last request of a call. It is
+passed on to the scheduler, which fetches only from the address that the operator has set.
 """
 
 from __future__ import annotations
@@ -15,8 +18,19 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from gateway.messaging import speech
-from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
+from gateway.messaging.model import (
+    Endpoint,
+    Fields,
+    HttpResponse,
+    Inbound,
+    ProviderEvent,
+    RecordedWords,
+    Reply,
+    UnreadableRequest,
+)
 from gateway.messaging.parsing import TokenAuthMixin
 from gateway.messaging.speech import Recording, Recordings
 from runtime.settings import AfricasTalkingTokens, from_environment, parsers
@@ -29,6 +43,7 @@ TYPED_SECONDS = 8  # for a code, if `#` does not end it
 # (developers.africastalking.com/docs/voice/actions).
 VOICES = frozenset({"en"})
 ACTIVE, ENDED = "1", "0"  # isActive
+LONGEST_ADDRESS = 500  # characters of a recording's address
 
 
 @from_environment
@@ -37,6 +52,7 @@ class Settings(AfricasTalkingTokens):
 
     public_url: str = parsers.public_url_field()
     prompts: Path | None = parsers.prompts_folder_field()
+    recordings: str | None = parsers.recordings_url_field()
 
 
 class Channel(TokenAuthMixin):
@@ -54,6 +70,7 @@ class Channel(TokenAuthMixin):
         self._keys = f"{settings.public_url}/hooks/{self.name}/{settings.tokens.reveal()[0]}/keys"
         self._public_url = settings.public_url
         self._recordings = Recordings.load(settings.prompts)
+        self.can_record = settings.recordings is not None
 
     def can_say(self, language: str, texts: Collection[str]) -> bool:
         """Return whether the provider has a voice of this language, or every recording that these texts need."""
@@ -61,7 +78,9 @@ class Channel(TokenAuthMixin):
 
     def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
         """Convert a request to a reply, the end of a call, or the answer that waits for a second key."""
-        active = fields.get("isActive")
+        active, expected = fields.get("isActive"), speech.recorded(fields.query)
+        source = fields.get("recordingUrl")[:LONGEST_ADDRESS]
+        words = RecordedWords(expected, source) if source or expected else None
         if active == ENDED:
             return ProviderEvent(
                 "ended",
@@ -70,11 +89,14 @@ class Channel(TokenAuthMixin):
                 sender=fields.identifier("callerNumber"),
                 code=fields.get("destinationNumber"),
                 session=fields.required("sessionId"),
+                recorded=words if source else None,
             )
         if active != ACTIVE:
             raise UnreadableRequest("must be 0 or 1", "unknown_event", "isActive")
         if endpoint == "call":
             return self._inbound(fields, "", is_new=True)
+        if expected:
+            return self._inbound(fields, speech.AFTER_RECORDING, recorded=words)
         pressed = speech.pressed(fields.get("dtmfDigits"), fields.query)
         if pressed.waits_for_more:
             return self._second_key(pressed.keys)
@@ -89,6 +111,8 @@ class Channel(TokenAuthMixin):
         del endpoint
         if turn is None:
             return _response("")
+        if turn.recording:
+            return self._record(turn)
         parts = self._spoken(turn)
         if not turn.expects_reply:
             return _response("".join(parts))
@@ -99,7 +123,19 @@ class Channel(TokenAuthMixin):
         digits = f'<GetDigits {keys} finishOnKey="#">{"".join(parts[-1:])}</GetDigits>'
         return _response(("".join(parts[:-1]) + digits) * speech.PLAYS + self._redirect(silent="1"))
 
-    def _inbound(self, fields: Fields, text: str, *, is_new: bool = False) -> Inbound:
+    def _record(self, turn: Reply) -> HttpResponse:
+        """Return the actions that record what is said after the tone, to its end. `#` ends it, and so does a hangup."""
+        address = f"{self._keys}{speech.query(recorded=turn.recording)}"
+        record = (
+            f'<Record callbackUrl="{address}" maxLength="{turn.most_seconds}" finishOnKey="#" '
+            f'timeout="{speech.SPEECH_PAUSE_SECONDS}" trimSilence="false" playBeep="true"/>'
+        )
+        spoken = "".join(self._spoken(replace(turn, text=speech.without_keys(turn.text))))
+        return _response(f"{spoken}{record}")
+
+    def _inbound(
+        self, fields: Fields, text: str, *, is_new: bool = False, recorded: RecordedWords | None = None
+    ) -> Inbound:
         return Inbound(
             kind="voice",
             channel=self.name,
@@ -109,6 +145,7 @@ class Channel(TokenAuthMixin):
             session=fields.required("sessionId"),
             event="new" if is_new else "resume",
             repeats=text == speech.REPEAT,
+            recorded=recorded,
         )
 
     def _second_key(self, first: str) -> HttpResponse:

@@ -3,6 +3,9 @@
 One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; what was pressed
 so far stands in the address to which Twilio sends the second key, and so under its signature. A silence needs no
 request: the answer holds the screen several times, and Twilio goes on to the next when no key comes.
+
+After a recording Twilio sends its address twice: in the request that goes on with the call, and to the endpoint
+`recording`, also when the caller has hung up. Only the recording's id is taken from it.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from gateway.messaging import speech
-from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, Reply
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, ProviderEvent, RecordedWords, Reply
 from gateway.messaging.speech import Recording, Recordings
 from gateway.messaging.twilio_requests import (
     CALL_FIELDS,
@@ -34,7 +39,15 @@ TYPED_SECONDS = 5  # after the last digit of a code, if `#` does not end it
 
 # Languages that <Say> speaks, of those in locales/ (twilio.com/docs/voice/twiml/say, attribute `language`).
 VOICES: Mapping[str, str] = {"en": "en-AU", "fr": "fr-FR"}
-_SHAPES: Shapes = {**CALL_SHAPES, "Digits": (re.compile(r"[0-9*#]{0,40}"),)}
+HUNG_UP = "hangup"  # in place of the key that ended a recording
+RECORDING_FIELDS = frozenset({"CallSid", "RecordingSid", "RecordingStatus"})
+_SHAPES: Shapes = {
+    **CALL_SHAPES,
+    "Digits": (re.compile(r"[0-9*#]{0,40}"), re.compile(HUNG_UP)),
+    "RecordingSid": (re.compile(r"RE[0-9a-f]{32}"),),
+    "RecordingStatus": (re.compile(r"[a-z-]{1,20}"),),
+}
+_RECORDING_ADDRESS = re.compile(r"https://[a-z0-9.-]+/2010-04-01/Accounts/(AC[0-9a-f]{32})/Recordings/(RE[0-9a-f]{32})")
 
 
 @from_environment
@@ -53,8 +66,10 @@ class Channel(SignedByTwilio):
         "call": Endpoint("voice", most_bytes=MOST_BYTES),
         "keys": Endpoint("voice", most_bytes=MOST_BYTES),
         "status": Endpoint("notice", most_bytes=MOST_BYTES),
+        "recording": Endpoint("notice", most_bytes=MOST_BYTES),
     }
-    needed = dict.fromkeys(("call", "keys", "status"), CALL_FIELDS)
+    needed = dict.fromkeys(("call", "keys", "status"), CALL_FIELDS) | {"recording": RECORDING_FIELDS}
+    can_record = True
     shapes = _SHAPES
     other_names = frozenset({"msg"})  # "Gather End"
     limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"voice": speech.LIMIT}
@@ -73,8 +88,12 @@ class Channel(SignedByTwilio):
         """Convert a request to a reply, the end of a call, or the answer that waits for a second key."""
         if endpoint == "status":
             return self._event(fields)
+        if endpoint == "recording":
+            return self._recorded(fields)
         if endpoint == "call":
             return self._inbound(fields, "", is_new=True)
+        if expected := speech.recorded(fields.query):
+            return self._after_recording(fields, expected)
         pressed = speech.pressed(fields.get("Digits"), fields.query)
         if pressed.waits_for_more:
             return self._second_key(pressed.keys)
@@ -86,9 +105,11 @@ class Channel(SignedByTwilio):
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
         """Return the screen as TwiML: spoken, and spoken again after each silence; then the call ends politely."""
-        if endpoint == "status":
+        if endpoint in ("status", "recording"):
             return HttpResponse(204, TWIML, b"")
         reply = turn or Reply("", expects_reply=False)
+        if reply.recording:
+            return self._record(reply)
         spoken = self._spoken(reply)
         if not reply.expects_reply:
             return _response(f"{spoken}<Hangup/>")
@@ -99,7 +120,43 @@ class Channel(SignedByTwilio):
         gather = f'<Gather {keys} method="POST" finishOnKey="#">{spoken}</Gather>'
         return _response(gather * speech.PLAYS + self._redirect(silent="1"))
 
-    def _inbound(self, fields: Fields, text: str, *, is_new: bool = False) -> Inbound:
+    def _record(self, reply: Reply) -> HttpResponse:
+        """Return TwiML that records what is said after the tone. Any key ends it, and so do a silence and a hangup.
+
+        Nothing is cut from its ends. Without any speech Twilio makes no recording and goes on to the next verb.
+        """
+        after, report = self._address(recorded=reply.recording), self._hook("recording", id=reply.recording)
+        record = (
+            f'<Record action="{after}" method="POST" maxLength="{reply.most_seconds}" '
+            f'timeout="{speech.SPEECH_PAUSE_SECONDS}" finishOnKey="1234567890*#" playBeep="true" trim="do-not-trim" '
+            f'recordingStatusCallback="{report}#rc=5&amp;rp=all" recordingStatusCallbackMethod="POST" '
+            'recordingStatusCallbackEvent="completed absent"/>'
+        )
+        spoken = self._spoken(replace(reply, text=speech.without_keys(reply.text)))
+        return _response(f"{spoken}{record}{self._redirect(recorded=reply.recording)}")
+
+    def _after_recording(self, fields: Fields, expected: str) -> Inbound | ProviderEvent | HttpResponse:
+        """Convert the request after a recording: `0` and `00` keep their meaning, and anything else goes on."""
+        address = _RECORDING_ADDRESS.fullmatch(fields.get("RecordingUrl"))
+        words = RecordedWords(expected, address[2] if address and address[1] == self._account else "")
+        key = fields.get("Digits")
+        if key == HUNG_UP:
+            return ProviderEvent("recorded", self.name, recorded=words)
+        if key == "0":
+            return self._second_key(key)  # the endpoint `recording` gets the address as well
+        return self._inbound(fields, speech.AFTER_RECORDING, recorded=words)
+
+    def _recorded(self, fields: Fields) -> ProviderEvent | HttpResponse:
+        expected = "".join(fields.query.get("id", ()))
+        status = fields.get("RecordingStatus")
+        if status not in ("completed", "absent") or not speech.RECORDING_ID.fullmatch(expected):
+            return self.answer("recording", None)
+        source = fields.required("RecordingSid") if status == "completed" else ""
+        return ProviderEvent("recorded", self.name, recorded=RecordedWords(expected, source))
+
+    def _inbound(
+        self, fields: Fields, text: str, *, is_new: bool = False, recorded: RecordedWords | None = None
+    ) -> Inbound:
         return Inbound(
             kind="voice",
             channel=self.name,
@@ -109,6 +166,7 @@ class Channel(SignedByTwilio):
             session=fields.required("CallSid"),
             event="new" if is_new else "resume",
             repeats=text == speech.REPEAT,
+            recorded=recorded,
         )
 
     def _event(self, fields: Fields) -> ProviderEvent | HttpResponse:
@@ -133,7 +191,10 @@ class Channel(SignedByTwilio):
 
     def _address(self, **query: str) -> str:
         """Return the address of the next request; nothing in it needs escaping."""
-        return f"{self._public_url}/hooks/{self.name}/keys" + speech.query(**query)
+        return self._hook("keys", **query)
+
+    def _hook(self, endpoint: str, **query: str) -> str:
+        return f"{self._public_url}/hooks/{self.name}/{endpoint}" + speech.query(**query)
 
     def _spoken(self, reply: Reply) -> str:
         voice = VOICES.get(reply.language)

@@ -10,6 +10,7 @@ from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import TurnRequest, report_input
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
 from gateway.conversation.overflow import has_stored_excess
+from gateway.conversation.recordings import SpokenWords
 from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import Record
 from gateway.sessions.store import Sessions
@@ -32,6 +33,7 @@ class Actions:
         reporter_mailbox: ReporterMailbox,
         contact_requests: ContactRequests,
         *,
+        spoken_words: SpokenWords,
         flow_version: int,
         sessions: Sessions,
         run_blocking: RunBlocking,
@@ -42,6 +44,7 @@ class Actions:
         self._flow_version = flow_version
         self._sessions = sessions
         self._contact_requests = contact_requests
+        self._spoken_words = spoken_words
         self._table: Mapping[str, Effect] = {
             "send": self._send,
             "delete": self._delete,
@@ -53,6 +56,7 @@ class Actions:
             "contact": self._contact,
             "erase": self._erase,
             "call_me": self._call_me,
+            "record": self._record,
         }
 
     async def run(self, effect: str, request: TurnRequest, record: Record) -> Outcome:
@@ -136,6 +140,11 @@ class Actions:
         chosen = record.state.values["call_hours"] or "none"
         outcome = await self._run_blocking(self._contact_requests.place, request, record, chosen)
         return outcome, replace(record, state=forgotten(record.state))
+
+    async def _record(self, request: TurnRequest, record: Record) -> Outcome:
+        """Let the provider record what is said after the next screen, if that can be stored."""
+        recording = await self._run_blocking(self._spoken_words.expect, request, record)
+        return ("ready" if recording else "not_ready"), replace(record, recording=recording)
 
     async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
         """Ask the hotlines to delete the report, and show nothing of it in this call any more.

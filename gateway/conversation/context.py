@@ -109,6 +109,7 @@ class RenderContext(Struct, frozen=True):
     reachable_hotlines: Collection[str]  # hotlines whose delivery is set up
     drill: bool = False
     words_before_send: bool = False  # on USSD only if the service code in the country file allows it
+    recordings: bool = False  # the country file lets callers speak their words, and the channel can record
     late_fields: Mapping[str, str] = field(default_factory=dict)  # fields known only now: code, PIN
     late_facts: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
@@ -140,6 +141,7 @@ class RenderContext(Struct, frozen=True):
             "channel": self.kind,
             "contactable": _yes(self.contactable),
             "words_before_send": _yes(self.words_before_send),
+            "recordings": _yes(self.recordings),
             "drill": _yes(self.drill),
             **self.late_facts,
         }

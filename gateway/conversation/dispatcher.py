@@ -19,9 +19,10 @@ from gateway.conversation import keywords
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, common
 from gateway.conversation.handler import ConversationHandler
+from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.sms import OnCallReply
 from gateway.conversation.spoken_texts import spoken_texts
-from gateway.messaging.model import Channel, Inbound, ProviderEvent, Reply, VoiceChannel
+from gateway.messaging.model import Channel, Inbound, ProviderEvent, RecordedWords, Reply, VoiceChannel
 from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
 from gateway.sms import EarlyReceipts, OptOuts, SmsInbox, SmsOutbox, idempotency_key
@@ -62,8 +63,10 @@ class Dispatcher:
         unread: UnparsedStore,
         duty: OnCallReply,
         blocking: BlockingPool,
+        spoken_words: SpokenWords,
         count: Callable[[str], None],
     ) -> None:
+        self._spoken_words = spoken_words
         self._conversation = conversation
         self._looks = {name: inputs_of(screen) for name, screen in book.screens.items()}
         self._routed = screens_reading(book, ROUTED)
@@ -115,12 +118,18 @@ class Dispatcher:
         ]
         return _contexts(country, spoken or [ENGLISH_CATALOGUE])
 
+    def _records(self, channel: str) -> bool:
+        return channel in self._voices and self._voices[channel].can_record
+
     async def take(self, channel: Channel, inbound: Inbound) -> Reply:
         """Handle an inbound message and return the reply.
 
         The reply is empty if the worker sends it later, if the sender cannot be answered, or if the text came from a
         hotline's duty phone. Raises NotStored if the message could not be stored.
         """
+        if inbound.recorded is not None:
+            with suppress(NotStored):  # the call goes on
+                await self._recorded(inbound.channel, inbound.recorded)
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
@@ -155,12 +164,23 @@ class Dispatcher:
         request = replace(self._caller(channel, inbound), late=True)
         await self._send(request, await self._conversation.take(request))
 
-    async def note(self, notice: ProviderEvent) -> None:
-        """Handle a provider event: a session ended, a delivery report, an opt-out.
+    async def _recorded(self, channel: str, words: RecordedWords) -> None:
+        """Store where a recording is. Raises NotStored."""
+        try:
+            await self._store(self._spoken_words.arrive, channel, words)
+        except NotStored:
+            self._count("recordings_not_stored")
+            raise
 
-        Raises NotStored if an opt-out could not be stored. Everything else in an event is optional, so a failure to
-        store it is ignored.
+    async def note(self, notice: ProviderEvent) -> None:
+        """Handle a provider event: a session ended, a delivery report, an opt-out, a recording.
+
+        Raises NotStored if an opt-out or the place of a recording could not be stored. Everything else in an event is
+        optional, so a failure to store it is ignored.
         """
+        if notice.what == "recorded" and notice.recorded is not None:
+            await self._recorded(notice.channel, notice.recorded)
+            return
         country = self.country(notice.kind if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
@@ -169,7 +189,9 @@ class Dispatcher:
             await self._store(self._contact_requests.withdraw, country.iso, sender.key, (notice.channel, str(now)), now)
         with suppress(DatabaseUnavailable):
             if notice.what == "ended":
-                await self._conversation.ended(notice, sender)
+                open_recording = await self._conversation.ended(notice, sender)
+                if notice.recorded is not None and (expected := notice.recorded.expected or open_recording):
+                    await self._recorded(notice.channel, replace(notice.recorded, expected=expected))
             elif notice.what == "optout":
                 await self._conversation.opted_out(notice, sender)
             else:
@@ -267,6 +289,7 @@ class Dispatcher:
             contactable=sender.valid,
             words_before_send=words_before_send,
             voice=channel.name if channel.name in self._voices else "",
+            recordings=country.voice.recordings and self._records(channel.name),
         )
         limit = ScreenLimit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._blocking.is_crowded
@@ -275,7 +298,14 @@ class Dispatcher:
         )
 
     def render_context(
-        self, country: Country, kind: ChannelKind, *, contactable: bool, words_before_send: bool, voice: str = ""
+        self,
+        country: Country,
+        kind: ChannelKind,
+        *,
+        contactable: bool,
+        words_before_send: bool,
+        voice: str = "",
+        recordings: bool = False,
     ) -> RenderContext:
         """Return what the screens of a reporter in this country may show. `voice`: the channel that speaks them."""
         return RenderContext(
@@ -285,6 +315,7 @@ class Dispatcher:
             self._live,
             self._drill,
             words_before_send,
+            recordings,
             route_screens=self._routed,
             layout_caches=self._common[country.iso, kind, voice],
         )

@@ -188,18 +188,20 @@ class ConversationHandler:
             except RedisUnavailable:
                 return
 
-    async def ended(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
+    async def ended(self, notice: ProviderEvent, sender: SenderIdentity) -> str:
         """Submit a scheduled report at once after the network reported the end of the call.
 
-        The network's notice may be wrong; the report is then only submitted earlier.
+        The network's notice may be wrong; the report is then only submitted earlier. Returns the id of the recording
+        that was under way in this call, "" if none was.
         """
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
             record = self._unpack(await self._sessions.load(RecordKeys(key)))
         except RedisUnavailable:
-            return  # the scheduler submits the report when it is due
+            return ""  # the scheduler submits the report when it is due
         if record and record.report:
             await self._reducer.make_due_now(record.report)
+        return record.answer.recording if record else ""
 
     async def _take(self, request: TurnRequest) -> Reply:
         inbound = request.inbound
@@ -315,6 +317,8 @@ class ConversationHandler:
             started = self._reducer.begin(request, last_turn, record, unheard=unheard)
             return StepResult(started, remaining if len(remaining) < len(drafts) else None)
         reply = kind.text if isinstance(kind, turns.NextReply) else ""
+        if _repeats_recording(request.inbound, record, reply):
+            return StepResult(replace(record, last=last_turn), accepted=False)
         if request.inbound.path and await self._reducer.holds_answers(request, record, reply):
             return await self._catch_up(request, replace(record, last=last_turn), drafts, reply.split("*"))
         return await self._reducer.step(
@@ -455,3 +459,14 @@ def _has_ended(record_before: Record | None, record_after: Record) -> bool:
 
 def _is_sent(record: Record) -> bool:
     return record.report is not None and record.report.is_submitted
+
+
+def _repeats_recording(inbound: Inbound, record: Record, reply: str) -> bool:
+    """Return whether a request of a call repeats the one before or after a recording: then it gets the same answer.
+
+    While a voice is recorded no key is waited for, but `0` and `00` hold.
+    """
+    under_way, after = record.answer.recording, inbound.recorded
+    if after is not None:
+        return after.expected != under_way
+    return bool(under_way) and reply not in ("0", "00")

@@ -21,6 +21,7 @@ from gateway.conversation.context import RenderContext, TurnRequest, report_inpu
 from gateway.conversation.keywords import initial_state_for
 from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
 from gateway.conversation.overflow import Overflow
+from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.turns import is_unguessable
 from gateway.messaging.model import Reply
 from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, drafts_after, find_draft, in_danger, noted
@@ -69,6 +70,7 @@ class Reducer:
         *,
         run_blocking: RunBlocking,
         contact_requests: ContactRequests,
+        spoken_words: SpokenWords,
     ) -> None:
         self.book = book
         self._submitter = submitter
@@ -80,6 +82,7 @@ class Reducer:
             submitter,
             reporter_mailbox,
             contact_requests,
+            spoken_words=spoken_words,
             flow_version=self._flow_version,
             sessions=sessions,
             run_blocking=run_blocking,
@@ -314,7 +317,11 @@ class Reducer:
     ) -> Reply:
         rendered = engine.render(self.book, record.state, render_context(record.state), request.limit, sorry=sorry)
         is_typed = self.book.screen(record.state.screen).typed is not None and not overlay_of(self.book, record.state)
-        return _in_language(request, record.state, Reply(rendered.text, rendered.expects_reply), is_typed=is_typed)
+        reply = Reply(rendered.text, rendered.expects_reply)
+        if record.recording:
+            most_seconds = request.country.voice.recording_seconds
+            reply = replace(reply, recording=record.recording, most_seconds=most_seconds)
+        return _in_language(request, record.state, reply, is_typed=is_typed)
 
     async def _render_context(self, request: TurnRequest, record: Record) -> RenderContext:
         """Return the render context with what only this session knows: its code and PIN, the state of its report."""

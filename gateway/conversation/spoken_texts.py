@@ -9,6 +9,7 @@ from flows.model import FlowBook
 from flows.pagination import PLACEHOLDER, without_context
 from gateway.conversation.context import CountryContext
 
+FOR_RECORDINGS = frozenset({"more.speak", "more.speaking", "more.spoken", "more.not_recorded"})
 BY_SMS_ONLY = frozenset({"home.home_sms", "home.did_you_mean", "home.first_words", "home.no_pictures"})
 
 
@@ -21,16 +22,17 @@ def spoken_texts(book: FlowBook, context: CountryContext) -> tuple[str, ...]:
 
 
 def _of_flows(book: FlowBook, context: CountryContext) -> Iterator[str]:
-    for message in _messages_of_calls(book):
+    for message in _messages_of_calls(book, recordings=context.country.voice.recordings):
         for line in context.language.say(message).split("\n"):
             yield from PLACEHOLDER.sub("\n", without_context(line)).split("\n")
 
 
-def _messages_of_calls(book: FlowBook) -> tuple[str, ...]:
+def _messages_of_calls(book: FlowBook, *, recordings: bool) -> tuple[str, ...]:
+    unheard = BY_SMS_ONLY if recordings else BY_SMS_ONLY | FOR_RECORDINGS
     return tuple(
         message
         for message, screens in messages(book).items()
-        if not screens or not all(name in BY_SMS_ONLY or name.endswith("_sms") for name in screens)
+        if not screens or not all(name in unheard or name.endswith("_sms") for name in screens)
     )
 
 

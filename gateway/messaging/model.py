@@ -12,7 +12,7 @@ from runtime.telephony import ChannelKind, DeliveryReportStatus
 # unsaid: the network names no operation, so it must be inferred from the text
 InboundEvent = Literal["new", "resume", "unsaid"]
 CarrierWord = Literal["stop", "start", "help", "call"]  # call: a missed call, which says "call me" without a word
-ProviderEventKind = Literal["ended", "delivery", "optout", "missed_call"]
+ProviderEventKind = Literal["ended", "delivery", "optout", "missed_call", "recorded"]
 # form: the body, or the query of a GET. json: one object. text: the query, the endpoint's headers, and the unparsed
 # body, which becomes the field "text".
 Reads = Literal["form", "json", "text"]
@@ -81,6 +81,17 @@ class Fields(Struct, frozen=True):
         return value
 
 
+class RecordedWords(Struct, frozen=True):
+    """A recording that the provider of a call has made.
+
+    `expected`: the id under which it was asked for; "" if the provider names none. `source`: the provider's name of the
+    recording, or its address there; "" if nothing was recorded. It is never fetched here.
+    """
+
+    expected: str
+    source: str
+
+
 class Inbound(Struct, frozen=True):
     """One message of a reporter, authenticated, as the provider passed it on: nothing trimmed or corrected."""
 
@@ -101,12 +112,14 @@ class Inbound(Struct, frozen=True):
     blind: bool = False  # a dial cannot be told from a reply, so the session must expire soon
     link: str = ""  # must be returned to the provider with a reply (Africa's Talking linkId, Kannel's session info)
     synthetic: bool = False  # a call of our own, proved by a key: nothing of it is submitted, stored or counted
+    recorded: RecordedWords | None = None  # what was spoken, if the call goes on after a recording
 
 
 class ProviderEvent(Struct, frozen=True):
     """A provider's notice outside the conversation.
 
-    A session ended, an SMS was delivered, a person opted out, or somebody rang and was not answered.
+    A session ended, an SMS was delivered, a person opted out, somebody rang and was not answered, or words were
+    recorded.
     """
 
     what: ProviderEventKind
@@ -119,6 +132,7 @@ class ProviderEvent(Struct, frozen=True):
     ours: str = ""  # our own id of that SMS, if the provider returns it
     opted_out: bool = False  # delivery failed because the number has opted out
     kind: ChannelKind = "ussd"  # of a session that ended
+    recorded: RecordedWords | None = None
 
 
 class Reply(Struct, frozen=True):
@@ -130,6 +144,8 @@ class Reply(Struct, frozen=True):
     language: str = ""  # of the text; only for a channel that speaks
     is_typed: bool = False  # the screen takes several digits; only for a channel that speaks
     link: str = ""  # `link` of the inbound message that it answers
+    recording: str = ""  # record what is said after this screen, under this id; only for a channel that speaks
+    most_seconds: int = 0  # of that recording
 
 
 class HttpResponse(Struct, frozen=True):
@@ -207,6 +223,8 @@ class Channel(Protocol):
 
 class VoiceChannel(Channel, Protocol):
     """A channel that speaks its screens and takes the keys of a telephone."""
+
+    can_record: bool  # the provider records, and its recordings can be fetched
 
     def can_say(self, language: str, texts: Collection[str]) -> bool:
         """Return whether it can speak all these texts in this language."""

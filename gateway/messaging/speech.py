@@ -28,6 +28,9 @@ FIRST_KEYS = frozenset({"0", "9"})  # of `00` and `98`
 REPEAT = "*"
 DIGITS = tuple("0123456789")
 FILE = re.compile(r"([0-9a-f]{16})\.(mp3|wav)")
+RECORDING_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SPEECH_PAUSE_SECONDS = 8  # a silence that ends a recording
+AFTER_RECORDING = "1"  # the key of "Go on", which is pressed for the caller
 TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 _KEY_LINE = re.compile(r"([0-9*]{1,2}) (?=\S)")
@@ -235,6 +238,22 @@ def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
     if first not in FIRST_KEYS or len(values) != 1:
         raise UnreadableRequest("not an address of this channel", "not_form")
     return Pressed(first + digits)
+
+
+def recorded(values: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the id of the recording that a request comes after, from the query of its address; "" if after none.
+
+    Raises UnreadableRequest for an id that no answer of ours holds.
+    """
+    expected = "".join(values.get("recorded", ()))
+    if expected and not RECORDING_ID.fullmatch(expected):
+        raise UnreadableRequest("not an address of this channel", "not_form")
+    return expected
+
+
+def without_keys(text: str) -> str:
+    """Return a screen without the lines of its keys: while a voice is recorded, no key is offered."""
+    return "\n".join(line for line in text.split("\n") if not _KEY_LINE.match(line))
 
 
 def covers(recordings: Recordings, language: str, texts: Collection[str]) -> bool:

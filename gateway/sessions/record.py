@@ -143,6 +143,7 @@ class Record(Struct, frozen=True):
     earlier: tuple[SentReport, ...] = ()  # those reports, as far as they are remembered
     has_wrong_pair: bool = False  # a wrong pair of code and PIN came in this turn; not stored
     just_sent: SentReport | None = None  # the report was sent in this turn; not stored
+    recording: str = ""  # id of the recording that begins with this turn's screen; stored with the answer
 
 
 def in_danger(state: FlowState) -> bool:
@@ -225,6 +226,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     earlier: tuple[SentReport, ...] = ()  # a session of an earlier release has none
     answer_language: str = ""
     answer_is_typed: bool = False
+    answer_recording: tuple[str, int] = ("", 0)  # its id and the most seconds of it
 
 
 _write: Final = Encoder().encode
@@ -236,7 +238,7 @@ def pack_record(r: Record) -> bytes:
     """Encode a record for `Sessions.keep`."""
     answer = r.answer.text, r.answer.expects_reply
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
-    spoken = r.answer.language, r.answer.is_typed
+    spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)
     return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken))
 
 
@@ -261,7 +263,15 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         stored.earlier,
     )
     text, expects_reply = stored.answer
-    answer = Reply(text, expects_reply, language=stored.answer_language, is_typed=stored.answer_is_typed)
+    recording, most_seconds = stored.answer_recording
+    answer = Reply(
+        text,
+        expects_reply,
+        language=stored.answer_language,
+        is_typed=stored.answer_is_typed,
+        recording=recording,
+        most_seconds=most_seconds,
+    )
     return Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
 
 

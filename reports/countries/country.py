@@ -32,6 +32,7 @@ from reports.countries.validation import (
     structure_problems,
     withdrawn_emergency_problems,
 )
+from reports.recordings import LEAST_SECONDS, MOST_SECONDS
 from reports.retention import LOCAL_COPY, LOCAL_KINDS, RetentionPeriods, RetentionPolicy
 from runtime.settings import Mode
 from runtime.telephony import ChannelKind
@@ -107,6 +108,17 @@ class CallBack:
     missed_call_numbers: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{6,15}$")], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class Voice:
+    """What calls may do in this country, as its hotlines and a lawyer have agreed.
+
+    `recordings`: after Send a caller may speak, and the provider records it. `recording_seconds`: the longest one.
+    """
+
+    recordings: StrictBool = False
+    recording_seconds: int = Field(default=120, ge=LEAST_SECONDS, le=MOST_SECONDS, strict=True)
+
+
 TimeZoneName = Annotated[str, AfterValidator(lambda name: parse_zone(name).key)]
 SHIPPED_FOLDER = Path(__file__).parent
 
@@ -156,6 +168,7 @@ class Country:
     law: Law = Law()
     retention: RetentionPeriods = RetentionPeriods()
     call_back: CallBack = CallBack()
+    voice: Voice = Voice()
     clocks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # priority → time → minutes
 
     @property

@@ -358,6 +358,30 @@ def prompts_folder_field() -> Any:
     )
 
 
+def twilio_url_field() -> Any:
+    """Return the field of the address of Twilio's API."""
+    return env(
+        "TWILIO_URL",
+        web_address,
+        default=None,
+        demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
+        live=lambda url: require_https(url) if url else None,
+        meaning="where Twilio's API is (default: Twilio's own address)",
+    )
+
+
+def recordings_url_field() -> Any:
+    """Return the field of the address at which Africa's Talking stores recordings."""
+    return env(
+        "AFRICASTALKING_RECORDINGS_URL",
+        web_address,
+        default=None,
+        live=lambda url: require_https(url) if url else None,
+        meaning="where the provider stores recordings of callers, such as https://voice.africastalking.com (default: "
+        "none, and no caller is recorded)",
+    )
+
+
 def country_folder_field() -> Any:
     """Return the field of the folder of country files."""
     return env(

@@ -9,7 +9,15 @@ import pytest
 
 from gateway.channels.africastalking_voice import Channel, Settings
 from gateway.messaging import parsing
-from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, RawRequest, Reply, UnreadableRequest
+from gateway.messaging.model import (
+    HttpResponse,
+    Inbound,
+    ProviderEvent,
+    RawRequest,
+    RecordedWords,
+    Reply,
+    UnreadableRequest,
+)
 from gateway.messaging.speech import fragment_id
 from runtime.settings import load_settings
 from tests.support.voice_calls import AFRICASTALKING, Verb, parse
@@ -141,3 +149,41 @@ def test_only_the_last_of_several_recordings_is_nested(tmp_path: Path) -> None:
 def test_two_tokens_while_one_is_replaced() -> None:
     one = channel()
     assert one.accepts(TOKEN) and one.accepts(OLD) and not one.accepts("x")
+
+
+RECORDING = "4b0c7a51-7e0e-8a3c-9d10-0123456789ab"
+SOURCE = "https://voice.example/recordings/1.mp3"
+
+
+def test_a_screen_that_records_speaks_its_words_and_no_keys() -> None:
+    reply = Reply("Speak now.\n1 Go on\n0 Back", True, language="en", recording=RECORDING, most_seconds=90)
+    say, record = parse(channel().answer("keys", reply).body.decode(), AFRICASTALKING)
+    assert say.text == "Speak now."
+    assert record.attributes == {
+        "callbackUrl": f"{KEYS}?recorded={RECORDING}",
+        "maxLength": "90",
+        "finishOnKey": "#",
+        "timeout": "8",
+        "trimSilence": "false",
+        "playBeep": "true",
+    }
+
+
+@pytest.mark.parametrize("source", [SOURCE, ""])
+def test_the_request_after_a_recording(source: str) -> None:
+    words = RecordedWords(RECORDING, source)
+    assert ask(f"keys?recorded={RECORDING}", CALL | {"recordingUrl": source}) == inbound("1", recorded=words)
+
+
+@pytest.mark.parametrize(("address", "expected"), [("call", ""), (f"keys?recorded={RECORDING}", RECORDING)])
+def test_a_call_that_ends_while_somebody_speaks(address: str, expected: str) -> None:
+    event = ask(address, CALL | {"isActive": "0", "recordingUrl": SOURCE})
+    assert isinstance(event, ProviderEvent)
+    assert (event.what, event.recorded) == ("ended", RecordedWords(expected, SOURCE))
+
+
+def test_it_records_only_where_the_operator_has_set_where_recordings_are() -> None:
+    assert not channel().can_record
+    environ = {"AFRICASTALKING_TOKEN": TOKEN, "PUBLIC_URL": PUBLIC}
+    with_address = environ | {"AFRICASTALKING_RECORDINGS_URL": "https://voice.example"}
+    assert Channel(load_settings(Settings, with_address)).can_record

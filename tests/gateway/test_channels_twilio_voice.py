@@ -10,7 +10,15 @@ from twilio.request_validator import RequestValidator
 
 from gateway.channels.twilio_voice import Channel, Settings
 from gateway.messaging import parsing
-from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, RawRequest, Reply, UnreadableRequest
+from gateway.messaging.model import (
+    HttpResponse,
+    Inbound,
+    ProviderEvent,
+    RawRequest,
+    RecordedWords,
+    Reply,
+    UnreadableRequest,
+)
 from gateway.messaging.speech import fragment_id
 from runtime.settings import SettingError, load_settings
 from tests.support.voice_calls import TWIML, Verb, parse
@@ -219,3 +227,97 @@ def test_recordings_are_played(tmp_path: Path) -> None:
 def test_a_wrong_folder_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="TOKAUT_PROMPTS"):
         channel(str(tmp_path / "none"))
+
+
+RECORDING = "4b0c7a51-7e0e-8a3c-9d10-0123456789ab"
+SOURCE = "RE" + "2" * 32
+RECORDED = {
+    "AccountSid": ACCOUNT,
+    "CallSid": SID,
+    "RecordingSid": SOURCE,
+    "RecordingStatus": "completed",
+    "RecordingDuration": "7",
+    "RecordingUrl": f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Recordings/{SOURCE}",
+}
+WORDS = RecordedWords(RECORDING, SOURCE)
+
+
+def test_a_screen_that_records_speaks_its_words_and_no_keys() -> None:
+    reply = Reply("Speak now.\n1 Go on\n0 Back", True, language="en", recording=RECORDING, most_seconds=90)
+    say, record, redirect = parse(channel().answer("keys", reply).body.decode(), TWIML)
+    assert (say.text, redirect.text) == ("Speak now.", f"{PUBLIC}/hooks/twilio_voice/keys?recorded={RECORDING}")
+    assert record.attributes == {
+        "action": f"{PUBLIC}/hooks/twilio_voice/keys?recorded={RECORDING}",
+        "method": "POST",
+        "maxLength": "90",
+        "timeout": "8",
+        "finishOnKey": "1234567890*#",
+        "playBeep": "true",
+        "trim": "do-not-trim",
+        "recordingStatusCallback": f"{PUBLIC}/hooks/twilio_voice/recording?id={RECORDING}#rc=5&rp=all",
+        "recordingStatusCallbackMethod": "POST",
+        "recordingStatusCallbackEvent": "completed absent",
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "received"),
+    [
+        ({"Digits": "#"}, inbound("1", recorded=WORDS)),
+        ({"Digits": ""}, inbound("1", recorded=WORDS)),
+        ({"Digits": "7"}, inbound("1", recorded=WORDS)),
+        ({"Digits": "hangup"}, ProviderEvent("recorded", "twilio_voice", recorded=WORDS)),
+        ({"RecordingUrl": ""}, inbound("1", recorded=RecordedWords(RECORDING, ""))),
+        # Nothing of an address but the id is used, and that only if it is of this account.
+        ({"RecordingUrl": f"https://evil.example/{SOURCE}"}, inbound("1", recorded=RecordedWords(RECORDING, ""))),
+        (
+            {"RecordingUrl": RECORDED["RecordingUrl"].replace(ACCOUNT, "AC" + "9" * 32)},
+            inbound("1", recorded=RecordedWords(RECORDING, "")),
+        ),
+    ],
+)
+def test_the_request_after_a_recording(more: dict[str, str], received: object) -> None:
+    fields = KEYS | {"RecordingUrl": RECORDED["RecordingUrl"], "RecordingDuration": "7", **more}
+    assert ask(f"keys?recorded={RECORDING}", fields) == received
+
+
+def test_zero_after_a_recording_waits_for_a_second_key() -> None:
+    answer = ask(f"keys?recorded={RECORDING}", KEYS | {"Digits": "0"})
+    assert isinstance(answer, HttpResponse) and b"first=0" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("more", "received"),
+    [
+        ({}, WORDS),
+        ({"RecordingStatus": "absent"}, RecordedWords(RECORDING, "")),
+        ({"RecordingStatus": "in-progress"}, None),
+        ({"RecordingStatus": "failed"}, None),
+    ],
+)
+def test_what_twilio_says_about_the_file(more: dict[str, str], received: RecordedWords | None) -> None:
+    event = ask(f"recording?id={RECORDING}", RECORDED | more)
+    assert event == (ProviderEvent("recorded", "twilio_voice", recorded=received) if received else nothing_to_say())
+
+
+def nothing_to_say() -> HttpResponse:
+    return channel().answer("recording", None)
+
+
+@pytest.mark.parametrize("address", ["recording", "recording?id=1", "recording?id=" + "g" * 36])
+def test_a_recording_without_an_id_of_ours_is_dropped(address: str) -> None:
+    assert ask(address, RECORDED) == nothing_to_say()
+
+
+def test_another_recording_than_the_signed_one_is_forged() -> None:
+    other = RECORDED | {"RecordingSid": "RE" + "3" * 32}
+    assert forged(f"recording?id={RECORDING}", other, RECORDED)
+    assert forged(f"recording?id={RECORDING}", RECORDED, RECORDED, f"recording?id={RECORDING[:-1]}c")
+    assert not forged(f"recording?id={RECORDING}", RECORDED, RECORDED)
+    missing = {name: value for name, value in RECORDED.items() if name != "RecordingSid"}
+    assert forged(f"recording?id={RECORDING}", missing, missing)
+
+
+def test_an_id_that_no_answer_of_ours_holds_cannot_be_read() -> None:
+    with pytest.raises(UnreadableRequest):
+        ask("keys?recorded=1", KEYS | {"Digits": "#"})

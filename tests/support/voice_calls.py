@@ -70,10 +70,22 @@ TWIML = Grammar(
         "Say": {"language": "en-AU|fr-FR"},
         "Gather": {"action": URL, "method": "POST", "timeout": "[1-9][0-9]?", "numDigits": "1", "finishOnKey": "#"},
         "Redirect": {"method": "POST"},
+        "Record": {
+            "action": URL,
+            "method": "POST",
+            "maxLength": "[1-9][0-9]{0,3}",
+            "timeout": "[1-9][0-9]?",
+            "finishOnKey": "[0-9*#]{1,12}",
+            "playBeep": "true|false",
+            "trim": "trim-silence|do-not-trim",
+            "recordingStatusCallback": URL,
+            "recordingStatusCallbackMethod": "POST",
+            "recordingStatusCallbackEvent": "(in-progress|completed|absent)( (in-progress|completed|absent))*",
+        },
     },
-    {"Gather": frozenset({"action"})},
+    {"Gather": frozenset({"action"}), "Record": frozenset({"action"})},
     {
-        "Response": frozenset({"Say", "Play", "Gather", "Redirect", "Hangup"}),
+        "Response": frozenset({"Say", "Play", "Gather", "Record", "Redirect", "Hangup"}),
         "Gather": frozenset({"Say", "Play"}),
     },
     most_nested=100,
@@ -85,10 +97,18 @@ AFRICASTALKING = Grammar(
         "Say": {"voice": "man|woman", "playBeep": "true|false"},
         "Play": {"url": URL},
         "GetDigits": {"callbackUrl": URL, "timeout": "[1-9][0-9]?", "numDigits": "[1-9]", "finishOnKey": "#"},
+        "Record": {
+            "callbackUrl": URL,
+            "maxLength": "[1-9][0-9]{0,3}",
+            "timeout": "[1-9][0-9]?",
+            "finishOnKey": "[0-9*#]",
+            "trimSilence": "true|false",
+            "playBeep": "true|false",
+        },
     },
-    {"Play": frozenset({"url"}), "GetDigits": frozenset({"callbackUrl"})},
+    {"Play": frozenset({"url"}), "GetDigits": frozenset({"callbackUrl"}), "Record": frozenset({"callbackUrl"})},
     {
-        "Response": frozenset({"Say", "Play", "GetDigits", "Redirect"}),
+        "Response": frozenset({"Say", "Play", "GetDigits", "Record", "Redirect"}),
         "GetDigits": frozenset({"Say", "Play"}),
     },
     most_nested=1,  # as the builders of its SDKs have it
@@ -151,7 +171,7 @@ class Call:
     verbs: list[Verb] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)  # spoken since the last key
     played: list[str] = field(default_factory=list)  # addresses of all recordings heard
-    last: tuple[str, str | None] = ("", None)
+    last: tuple[str, str | None, Mapping[str, str]] = ("", None, {})
     count: int = 0
     grammar: ClassVar[Grammar]
     digits: ClassVar[str]  # the verb that takes keys
@@ -191,6 +211,15 @@ class Call:
         self.heard = []
         return self._go_on()
 
+    @property
+    def records(self) -> bool:
+        """Whether the provider is recording: the tone was heard."""
+        return bool(self.verbs) and self.verbs[0].name == "Record"
+
+    def speak(self, source: str, key: str = "#") -> Seen:
+        """Speak after the tone, and end it by a key. `source`: what the provider calls the recording."""
+        raise NotImplementedError
+
     def again(self) -> Seen:
         """Send the last request again, as a provider does whose connection failed."""
         return self._request(*self.last)
@@ -209,12 +238,12 @@ class Call:
     def _address(self, endpoint: str) -> str:
         raise NotImplementedError
 
-    def _post(self, address: str, keys: str | None) -> Any:
+    def _post(self, address: str, keys: str | None, more: Mapping[str, str] = {}) -> Any:
         raise NotImplementedError
 
-    def _request(self, address: str, keys: str | None) -> Seen:
-        self.last = address, keys
-        answer = self._post(address, keys)
+    def _request(self, address: str, keys: str | None, more: Mapping[str, str] = {}) -> Seen:
+        self.last = address, keys, more
+        answer = self._post(address, keys, more)
         assert answer.status_code == 200, answer.status_code
         assert answer.headers["Content-Type"].startswith("text/xml"), answer.headers["Content-Type"]
         assert len(answer.content) <= MOST_BYTES
@@ -226,6 +255,8 @@ class Call:
         """Listen until a key is expected, or the call ends. What is nested is heard while keys are expected."""
         while self.verbs:
             verb = self.verbs[0]
+            if verb.name == "Record":
+                return Seen(as_screen("\n".join(self.heard)), True)
             if verb.name == self.digits:
                 self._listen(verb.children)
                 return Seen(as_screen("\n".join(self.heard)), True)
@@ -263,14 +294,59 @@ class TwilioCall(Call):
         answer = self._send(self._address("status"), {"CallStatus": "completed", "CallDuration": "42"})
         assert answer.status_code == 204, answer.status_code
 
+    def speak(self, source: str, key: str = "#") -> Seen:
+        """Speak, and end it by a key of finishOnKey. Twilio reports the file a moment after the call has gone on."""
+        record = self.verbs[0].attributes
+        assert self.records and key in record["finishOnKey"]
+        heard = self._request(record["action"], key, self._recording(source))
+        self.file_ready(record, source)
+        return heard
+
+    def hang_up_while_speaking(self, source: str) -> None:
+        """Hang up in the middle of a word: what was recorded so far is a recording."""
+        record = self.verbs[0].attributes
+        self._send(record["action"], {"Digits": "hangup", "CallStatus": "completed", **self._recording(source)})
+        self.line_gone()
+        self.file_ready(record, source)
+
+    def say_nothing(self) -> Seen:
+        """Stay silent after the tone: Twilio keeps nothing, says so, and goes on to the next verb."""
+        record = self.verbs.pop(0).attributes
+        seen = self._go_on()
+        self.file_ready(record, "RE" + "0" * 32, "absent")
+        return seen
+
+    def file_ready(self, record: Mapping[str, str], source: str, status: str = "completed") -> int:
+        """Report to recordingStatusCallback, which has no number of the caller. The fragment is not sent or signed."""
+        assert status in record["recordingStatusCallbackEvent"]
+        address = record["recordingStatusCallback"].partition("#")[0]
+        public = self.public or self.web
+        fields = {
+            "AccountSid": self.account.sid,
+            "CallSid": self.session,
+            "RecordingSid": source,
+            "RecordingStatus": status,
+            "RecordingDuration": "7",
+            "RecordingChannels": "1",
+            "RecordingSource": "RecordVerb",
+            "RecordingStartTime": "Tue, 01 Dec 2026 08:00:00 +0000",
+            **self._recording(source),
+        }
+        answer = self.account.post(self.http, self.web + address.removeprefix(public), fields, address)
+        return int(answer.status_code)
+
+    def _recording(self, source: str) -> dict[str, str]:
+        address = f"https://api.twilio.com/2010-04-01/Accounts/{self.account.sid}/Recordings/{source}"
+        return {"RecordingUrl": address, "RecordingDuration": "7", "RecordingSid": source}
+
     def _new_session(self) -> str:
         return f"CA{self.count:08x}{id(self) & 0xFFFFFFFFFFFFFFFFFFFFFFFF:024x}"
 
     def _address(self, endpoint: str) -> str:
         return f"{self.public or self.web}/hooks/twilio_voice/{endpoint}"
 
-    def _post(self, address: str, keys: str | None) -> Any:
-        return self._send(address, {} if keys is None else {"Digits": keys, "msg": "Gather End"})
+    def _post(self, address: str, keys: str | None, more: Mapping[str, str] = {}) -> Any:
+        return self._send(address, ({} if keys is None else {"Digits": keys, "msg": "Gather End"}) | dict(more))
 
     def _send(self, address: str, more: Mapping[str, str]) -> Any:
         fields = {
@@ -293,6 +369,9 @@ class TwilioCall(Call):
         return self.account.post(self.http, self.web + address.removeprefix(public), fields, address)
 
 
+ENDED = {"isActive": "0", "durationInSeconds": "42", "currencyCode": "KES", "amount": "1.20"}
+
+
 @dataclass
 class AfricasTalkingCall(Call):
     """A call over Africa's Talking Voice. `public`: PUBLIC_URL, with which the answers' addresses begin."""
@@ -304,8 +383,22 @@ class AfricasTalkingCall(Call):
 
     def line_gone(self) -> None:
         """Hang up: the provider sends a last request, and does not read its answer."""
-        ended = {"isActive": "0", "durationInSeconds": "42", "currencyCode": "KES", "amount": "1.20"}
-        assert self._send(self._address("call"), ended).status_code == 200
+        assert self._send(self._address("call"), ENDED).status_code == 200
+
+    def speak(self, source: str, key: str = "#") -> Seen:
+        """Speak, and end it by the key of finishOnKey."""
+        record = self.verbs[0].attributes
+        assert self.records and key == record["finishOnKey"]
+        return self._request(record["callbackUrl"], None, {"recordingUrl": source, "dtmfDigits": ""})
+
+    def hang_up_while_speaking(self, source: str) -> None:
+        """Hang up: the last request of the call, to the address of the recording, has what was recorded."""
+        address = self.verbs[0].attributes["callbackUrl"]
+        assert self._send(address, {**ENDED, "recordingUrl": source}).status_code == 200
+
+    def say_nothing(self) -> Seen:
+        """Stay silent: the address of the recording is empty."""
+        return self.speak("")
 
     def _new_session(self) -> str:
         return f"ATVId_{self.count:08x}{id(self):024x}"
@@ -313,8 +406,8 @@ class AfricasTalkingCall(Call):
     def _address(self, endpoint: str) -> str:
         return f"{self.public or self.web}/hooks/africastalking_voice/{self.token}/{endpoint}"
 
-    def _post(self, address: str, keys: str | None) -> Any:
-        return self._send(address, {} if keys is None else {"dtmfDigits": keys})
+    def _post(self, address: str, keys: str | None, more: Mapping[str, str] = {}) -> Any:
+        return self._send(address, ({} if keys is None else {"dtmfDigits": keys}) | dict(more))
 
     def _send(self, address: str, more: Mapping[str, str]) -> Any:
         fields = {

@@ -62,14 +62,7 @@ class Settings(TwilioAccount):
         default=None,
         meaning="the Messaging Service that chooses the number; then TWILIO_FROM is not needed",
     )
-    url: str | None = env(
-        "TWILIO_URL",
-        parsers.web_address,
-        default=None,
-        demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
-        live=lambda url: parsers.require_https(url) if url else None,
-        meaning="where Twilio's API is (default: Twilio's own address)",
-    )
+    url: str | None = parsers.twilio_url_field()
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:
         """Yield a fault if live mode has neither a number nor a service."""

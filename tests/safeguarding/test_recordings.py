@@ -1,0 +1,223 @@
+"""Words that are spoken in a call: after Send, only where the country allows it, and for nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto.key_files import SENDER_KEY, read_private_key
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.schema import tables as t
+from tests.safeguarding.walks import TO_SENT, walk
+from tests.support.app import App
+from tests.support.voice_calls import Call
+
+pytestmark = pytest.mark.slow
+
+CHANNELS = ("twilio_voice", "africastalking_voice")
+SHIPPED = Path("reports/countries/vu.toml")
+AT = "https://voice.example"
+SOURCES = {"twilio_voice": "RE" + "5f" * 16, "africastalking_voice": f"{AT}/recordings/5f5f.mp3"}
+TO_SPEAK = (*TO_SENT, "Add more", "Add your words")
+SPEAK = "Staff will hear your voice. No names needed. Speak after the tone."
+
+
+@pytest.fixture
+def app(redis_url: str, tmp_path: Path) -> Iterator[App]:
+    text = SHIPPED.read_text(encoding="utf-8")
+    country = text.replace("[[code]]", "[voice]\nrecordings = true\nrecording_seconds = 90\n\n[[code]]", 1)
+    (tmp_path / "vu.toml").write_text(country, encoding="utf-8")
+    app = App(redis_url, {"TOKAUT_COUNTRY_DIR": str(tmp_path), "AFRICASTALKING_RECORDINGS_URL": AT})
+    yield app
+    app.close()
+
+
+def call(app: App, channel: str, phone: str = "+6785550101") -> Call:
+    made = app.ussd(phone, channel)
+    assert isinstance(made, Call)
+    return made
+
+
+def states(app: App) -> list[str]:
+    return sorted(row.state for row in app.rows(t.recording))
+
+
+def place(app: App) -> str:
+    """Where the only recording is at the provider, as the scheduler reads it."""
+    [row] = [row for row in app.rows(t.recording) if row.sealed is not None]
+    key = read_private_key(app.keys, SENDER_KEY, row.key_id)
+    context = SealContext("demo", row.recording_id, 1, SENDER_KEY)  # type: ignore[arg-type]
+    return str(json.loads(open_body(key, context, SealedBody(row.key_id, row.wrap, b"", row.sealed)))["source"])
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_words_are_spoken_after_send(app: App, channel: str) -> None:
+    phone = call(app, channel)
+    screens = walk(phone, *TO_SPEAK)
+    assert screens[-1].startswith(SPEAK)
+    assert app.count(t.recording) == 0
+    assert phone.press("1").text == "Speak now"
+    assert phone.records
+    assert phone.verbs[0].attributes["maxLength"] == "90"
+    assert states(app) == ["expected"]
+    thanks = phone.speak(SOURCES[channel])
+    assert thanks.text.startswith("Thank you. This goes to staff.")
+    assert states(app) == ["done", "due"]
+    assert place(app) == SOURCES[channel]
+    assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
+    phone.line_gone()
+    assert states(app) == ["done", "due"]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_second_recording_is_one_more(app: App, channel: str) -> None:
+    phone = call(app, channel)
+    walk(phone, *TO_SPEAK, "1")
+    phone.speak(SOURCES[channel])
+    phone.type("Say more")
+    phone.press("1")
+    phone.speak(SOURCES[channel].replace("5f5f", "6a6a", 1))
+    assert states(app) == ["done", "done", "due", "due"]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_call_that_drops_while_somebody_speaks_loses_no_word(app: App, channel: str) -> None:
+    phone: Any = call(app, channel)
+    walk(phone, *TO_SPEAK, "1")
+    phone.hang_up_while_speaking(SOURCES[channel])
+    assert states(app) == ["done", "due"]
+    assert place(app) == SOURCES[channel]
+    assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
+
+
+def test_the_last_request_of_a_call_may_come_to_the_address_of_the_number(app: App) -> None:
+    """Whether Africa's Talking sends it there or to the recording's address is not in its pages."""
+    phone: Any = call(app, "africastalking_voice")
+    walk(phone, *TO_SPEAK, "1")
+    ended = {"isActive": "0", "recordingUrl": SOURCES["africastalking_voice"]}
+    assert phone._send(phone._address("call"), ended).status_code == 200
+    assert place(app) == SOURCES["africastalking_voice"]
+    assert states(app) == ["done", "due"]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_reporter_who_says_nothing_goes_on(app: App, channel: str) -> None:
+    phone: Any = call(app, channel)
+    walk(phone, *TO_SPEAK, "1")
+    assert phone.say_nothing().text.startswith("Thank you.")
+    assert states(app) == ["done"]
+
+
+@pytest.mark.rule("S-08")
+def test_two_zeros_leave_at_once_while_it_records(app: App) -> None:
+    phone: Any = call(app, "twilio_voice")
+    walk(phone, *TO_SPEAK, "1")
+    phone.speak(SOURCES["twilio_voice"], "0")  # the second key is waited for
+    ended = phone.press("0")
+    assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
+    assert states(app) == ["done", "due"], "the screen said that all of it is sent"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_repeat_of_any_request_changes_nothing(app: App, channel: str) -> None:
+    phone = call(app, channel)
+    walk(phone, *TO_SPEAK, "1")
+    assert phone.again().text == "Speak now" and phone.records
+    assert states(app) == ["expected"]
+    thanks = phone.speak(SOURCES[channel])
+    assert phone.again().text == thanks.text
+    assert states(app) == ["done", "due"]
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-06")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_second_person_reaches_nothing_of_it(app: App, channel: str) -> None:
+    """From the same phone: the same screens as on any other, and no address or id of the first one's recording."""
+    tours = ((), ("1", "2", "3"), ("My report", "48219303#", "7350#"), ("4",))
+    fresh = [walk(call(app, channel, "+6785550102"), *tour) for tour in tours]
+    for finish in ("speak", "hang_up_while_speaking"):
+        phone: Any = call(app, channel, "+6785550103")
+        walk(phone, *TO_SPEAK, "1")
+        getattr(phone, finish)(SOURCES[channel])
+        phone.line_gone()
+        first = {row.recording_id for row in app.rows(t.recording)}
+        for tour, seen in zip(tours, fresh, strict=True):
+            second = call(app, channel, "+6785550103")
+            assert walk(second, *tour) == seen
+            answered = repr(second.verbs) + repr(second.heard)
+            assert not any(one in answered for one in (*first, SOURCES[channel]))
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_nothing_is_recorded_before_send(app: App, channel: str) -> None:
+    phone = call(app, channel)
+    for screen in walk(phone, *TO_SENT[:-1]):
+        assert "voice" not in screen and not phone.records
+    assert app.count(t.recording) == 0
+
+
+def test_no_country_that_does_not_allow_it_and_no_provider_that_cannot_records(redis_url: str, tmp_path: Path) -> None:
+    app = App(redis_url)
+    try:
+        for channel in CHANNELS:
+            assert "Add your words" not in walk(call(app, channel), *TO_SPEAK[:-1])[-1]
+    finally:
+        app.close()
+    text = SHIPPED.read_text(encoding="utf-8").replace("[[code]]", "[voice]\nrecordings = true\n\n[[code]]", 1)
+    (tmp_path / "vu.toml").write_text(text, encoding="utf-8")
+    app = App(redis_url, {"TOKAUT_COUNTRY_DIR": str(tmp_path)})
+    try:
+        assert "Add your words" in walk(call(app, "twilio_voice"), *TO_SPEAK[:-1])[-1]
+        assert "Add your words" not in walk(call(app, "africastalking_voice"), *TO_SPEAK[:-1])[-1], "no address is set"
+        menu = walk(app.ussd("+6785550101", "ussd"), *TO_SENT)[-1]
+        assert "voice" not in menu
+    finally:
+        app.close()
+
+
+def test_a_report_that_is_only_in_the_spool_has_no_recording(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone = call(app, "twilio_voice")
+    walk(phone, *TO_SPEAK)
+    monkeypatch.setattr("gateway.conversation.recordings.recordings.expect", lambda *_: False)
+    assert phone.press("1").text.startswith("Your voice cannot be recorded now")
+    assert not phone.records
+
+
+def test_a_recording_of_no_call_that_is_known_is_deleted_too(app: App) -> None:
+    """Its report was purged, or nobody expected it: web stores where it is, and the scheduler deletes it there."""
+    phone: Any = call(app, "twilio_voice")
+    walk(phone, *TO_SPEAK, "1")
+    report, _, expected = phone.verbs[0].attributes["recordingStatusCallback"].partition("#")[0].partition("?id=")
+    record = dict(phone.verbs[0].attributes)
+    record["recordingStatusCallback"] = f"{report}?id=12"
+    assert phone.file_ready(record, SOURCES["twilio_voice"]) == 204
+    assert states(app) == ["expected"], "no id of ours"
+    record["recordingStatusCallback"] = f"{report}?id={expected[:-4]}ffff"
+    assert phone.file_ready(record, SOURCES["twilio_voice"]) == 204
+    assert states(app) == ["due", "expected"]
+    [one] = [row for row in app.rows(t.recording) if row.state == "due"]
+    assert one.report_id == one.recording_id
+
+
+def test_web_answers_that_it_could_not_store_it_so_that_it_is_sent_again(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone: Any = call(app, "twilio_voice")
+    walk(phone, *TO_SPEAK, "1")
+    record = dict(phone.verbs[0].attributes)
+
+    def unavailable(*_: object) -> None:
+        raise DatabaseUnavailable("test")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.conversation.recordings.recordings.arrive", unavailable)
+        assert phone._request(record["action"], "#", phone._recording(SOURCES["twilio_voice"])).text.startswith("Thank")
+        assert phone.file_ready(record, SOURCES["twilio_voice"]) == 503
+    assert phone.file_ready(record, SOURCES["twilio_voice"]) == 204
+    assert states(app) == ["done", "due"]
