@@ -218,6 +218,10 @@ def _primero_words(data: Mapping[str, Any]) -> str:
             "The reporter deleted the report here, and asks you to delete your copy. Your law decides. "
             "The number is taken back: do not use it any more."
         )
+    if data["kind"] == MessageKind.RECORDING:
+        return "The reporter spoke. The recording is not in Primero: staff hear it in the console."
+    if data["kind"] == MessageKind.RECORDING_MISSING:
+        return "The reporter spoke, or was asked to, and no recording could be fetched."
     contact = data["contact"] or {"allowed": False}
     return "\n".join(filter(None, (data["text"], CONTACT_LABEL + phone_text(contact) if contact["allowed"] else "")))
 

@@ -116,6 +116,11 @@ EVENTS: Final[Mapping[str, str]] = {
     "acknowledged": "Staff acknowledged a report.",
     "escalation_step_taken": "The next step of the escalation was taken: somebody else was told.",
     "report_transferred": "Staff transferred a report to another hotline.",
+    # recordings of reporters' words
+    "recording_stored": "What a reporter said in a call is stored for the hotlines of the report.",
+    "recording_unavailable": "A recording could not be fetched from the provider; it is tried again for a day.",
+    "recording_missing": "The hotlines were told that a reporter spoke and it could not be fetched; `reason` says why.",
+    "recording_not_deleted": "A recording could not be deleted at the provider; it is tried again for 14 days.",
     # SMS
     "sms_sent": "The provider accepted an SMS, or a text by USSD (`by`).",
     "sms_failed": "An SMS, or a text by USSD (`by`), was not sent; `reason` says why.",
@@ -161,6 +166,8 @@ REASONS: Final = UNREADABLE_REASONS | frozenset(
         # why something was done without being asked for
         "redis_unavailable", "database_unavailable", "queue_unavailable", "overdue", "clock_jump", "repeat", "opt_out",
         "withdrawn",
+        # why a recording was not fetched or not deleted
+        "not_received", "not_sound", "foreign_address", "no_channel", "not_deleted",
         # why a synthetic call failed
         "wrong_screen", "status",
         "expired", "append_only_off", "rewrite_failed", "credit", "sender_id", "bad_number", "provider", "account",

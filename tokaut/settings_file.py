@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import gateway.channels
+import workers.recordings
 import workers.senders
 from reports.countries.hotline import Hotline
 from runtime.settings import CommonSettings, ConsoleSettings, OperatorSettings, WebSecrets, hotline_prefix
@@ -55,10 +56,10 @@ class SettingSection:
 
 
 def channel_classes(channel: str) -> tuple[type, ...]:
-    """Return the settings classes of a channel: those of its receiver, and of its sender if it can send SMS."""
+    """Return the settings classes of a channel: those of its receiver, its sender and its recordings."""
     return tuple(
         importlib.import_module(f"{package.__name__}.{channel}").Settings
-        for package in (gateway.channels, workers.senders)
+        for package in (gateway.channels, workers.senders, workers.recordings)
         if channel in _modules(package.__path__)
     )
 

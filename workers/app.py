@@ -40,6 +40,7 @@ from workers.jobs.answer_notices import AnswerNotices
 from workers.jobs.deliver import DeliveryRunner
 from workers.jobs.escalation import EscalationJob
 from workers.jobs.outages import MonitoredPart, OutageMonitor, RedisRewriteJob, database_probe, disk_probe, redis_probe
+from workers.jobs.recordings import RecordingJob
 from workers.jobs.retention import ErasureJob, RetentionJob
 from workers.jobs.statistics import ChangeDetectionJob, StatisticsJob, StatisticsScope
 from workers.jobs.synthetic_calls import (
@@ -52,6 +53,7 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.network.http_client import HttpClient
 from workers.network.smtp_client import MailServer, parse_mail_server
+from workers.network.sound_fetch import RecordingSource
 from workers.notifications.on_call import Notifier, OnCallPager
 from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, SmsSender
 from workers.sms.notices import SmsNotifier, SmsRoute
@@ -197,8 +199,20 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
             retention_job,
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
             SyntheticCallJob(parts.database, _synthetic_calls(parts, operator), alert_sender, parts.metrics),
+            _recordings_job(parts, environ, alert_sender),
             ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, notifier),
         ),
+    )
+
+
+def _recordings_job(parts: WorkerServices, environ: Mapping[str, str], alert_sender: AlertSender) -> RecordingJob:
+    return RecordingJob(
+        parts.database,
+        keys=parts.common.keys,
+        countries=parts.countries,
+        sources=create_recording_sources(environ, parts.common.channels, parts.common.mode),
+        alert_sender=alert_sender,
+        metrics=parts.metrics,
     )
 
 
@@ -287,6 +301,18 @@ def create_senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mo
         module = importlib.import_module(f"workers.senders.{name}")
         sender_by_channel[name] = module.Sender(load_all_settings((module.Settings,), environ)[module.Settings], mode)
     return sender_by_channel
+
+
+def create_recording_sources(
+    environ: Mapping[str, str], channels: Iterable[str], mode: Mode
+) -> dict[str, RecordingSource]:
+    """Build the source of recordings of each channel that has one. Raises SettingError."""
+    sources: dict[str, RecordingSource] = {}
+    for name in channels:
+        if find_spec(f"workers.recordings.{Path(name).name}") is not None:
+            module = importlib.import_module(f"workers.recordings.{name}")
+            sources[name] = module.Recorder(load_all_settings((module.Settings,), environ)[module.Settings], mode)
+    return sources
 
 
 def can_send(channel: str) -> bool:

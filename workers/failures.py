@@ -25,6 +25,10 @@ DeliveryFailureClass = Literal[
     "wrong_mode",
     "our_fault",
 ]
+RecordingFailure = Literal[
+    NetworkFailure, "moved", "locked_out", "not_found", "too_large", "not_sound", "foreign_address", "no_key",
+    "no_channel", "not_deleted",
+]  # fmt: skip
 SmsFailure = Literal[
     NetworkFailure, "credit", "sender_id", "locked_out", "account", "bad_number", "opt_out", "provider", "no_key",
     "wrong_mode", "our_fault", "withdrawn",

@@ -46,6 +46,9 @@ class WorkerMetrics:
         self.segments = counter(
             "tokaut_sms_segments", "Parts of SMS given to a provider: what it charges for", ["channel"]
         )
+        self.recordings = counter(
+            "tokaut_recordings", "Steps of recordings of callers, by channel and outcome", ["channel", "outcome"]
+        )
         self.told = counter("tokaut_alerts_sent", "Alerts sent to a person, by channel", ["channel", "ok"])
         self.steps = counter(
             "tokaut_escalation_steps", "Escalation steps taken, and their outcome", ["step", "outcome"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from prometheus_client import CollectorRegistry
 
 import gateway.channels
+import workers.recordings
 import workers.senders
 from console.api import CallbackSettings
 from gateway.metrics import COUNTED
@@ -56,6 +57,7 @@ def settings() -> Iterator[tuple[SettingDescription, str]]:
     yield from ((one, "console") for one in describe_settings([CallbackSettings], prefix="HOTLINE_<ID>_"))
     yield from ((one, "web") for one in describe_settings(beside(gateway.channels)))
     yield from ((one, WORKERS) for one in describe_settings(beside(workers.senders)))
+    yield from ((one, "clock") for one in describe_settings(beside(workers.recordings)))
 
 
 def settings_table() -> str:

@@ -75,6 +75,7 @@ def test_every_page_for_the_night_is_found_from_the_first() -> None:
     [
         ("gateway/channels", ".py", "docs/add-a-channel.md"),
         ("workers/senders", ".py", "docs/add-a-channel.md"),
+        ("workers/recordings", ".py", "docs/add-a-channel.md"),
         ("workers/hotlines", ".py", "docs/add-a-hotline.md"),
         ("reports/countries", ".toml", "docs/countries.md"),
         ("flows", ".yaml", "docs/README.md"),

@@ -12,8 +12,8 @@ import pytest
 from tests.house.files import modules, texts
 
 # One plug-in is one file, and these are the names by which each of them is found.
-PLUG_INS = {Path("gateway/channels"), Path("workers/senders"), Path("workers/hotlines")}
-FOUND_BY_NAME = {"Channel", "Sender", "Settings"}
+PLUG_INS = {Path("gateway/channels"), Path("workers/senders"), Path("workers/hotlines"), Path("workers/recordings")}
+FOUND_BY_NAME = {"Channel", "Recorder", "Sender", "Settings"}
 
 # Words that were metaphors for what has a term of its own (docs/glossary.md).
 RETIRED = frozenset({

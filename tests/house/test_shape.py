@@ -16,7 +16,7 @@ from tests.support.commands import called
 from tokaut.__main__ import COMMANDS
 
 MIGRATIONS = Path("reports/store/migrations/versions")
-ANYBODY_MAY_ADD = ("gateway/channels", "workers/hotlines", "workers/senders")
+ANYBODY_MAY_ADD = ("gateway/channels", "workers/hotlines", "workers/senders", "workers/recordings")
 
 
 def code() -> list[tuple[Path, ast.Module]]:

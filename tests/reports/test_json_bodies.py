@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from reports.json_bodies import NO_CONTACT, envelope, message_json, unread_json, without_contact
+from reports.json_bodies import NO_CONTACT, envelope, message_json, unread_json, with_sound, without_contact
 from reports.report import build_report, contact_details, to_json
 from tests.reports.judge import MESSAGE
 from tests.reports.sample import MSISDN, NOW, REPORT_ID, SEND, VU, WALK, given, setting
@@ -56,6 +56,9 @@ def test_a_message_from_the_reporter() -> None:
         ("delete_asked", None, NO_CONTACT, True),
         ("delete_asked", "all is well", NO_CONTACT, False),
         ("something", None, NO_CONTACT, False),
+        ("recording_missing", None, None, True),
+        ("recording_missing", None, NO_CONTACT, False),
+        ("recording", None, None, False),  # which one?
     ],
 )
 def test_a_message_is_what_its_schema_says(
@@ -103,3 +106,16 @@ def test_an_input_that_nobody_could_read_goes_whole() -> None:
     assert base64.b64decode(found.pop("body_base64")) == raw
     assert found["schema"] == "cop-unread"
     assert found["received_at"] == "2026-11-25T08:02:10Z"
+
+
+@pytest.mark.parametrize("kind", ["recording", "words", "recording_missing"])
+def test_only_a_message_about_a_recording_has_one(kind: str) -> None:
+    about = {"content_type": "audio/mpeg", "bytes": 3, "sha256": "0" * 64}
+    ids = {"report_id": REPORT_ID, "message_id": str(uuid.UUID(int=7)), "mode": "demo"}
+    text = "as typed" if kind == "words" else None
+    data = message_json(**ids, created_at=NOW, kind=kind, text=text, recording=about)
+    assert MESSAGE.is_valid(json.loads(data)) is (kind == "recording")
+    if kind == "recording":
+        full = json.loads(with_sound(data, b"ID3"))
+        assert MESSAGE.is_valid(full)
+        assert full["recording"] == {**about, "base64": "SUQz"}

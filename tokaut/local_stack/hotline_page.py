@@ -33,6 +33,8 @@ MESSAGE_LABELS = {
     "contact_given": "The reporter may be contacted from now on",
     "contact_withdrawn": "The reporter is not to be contacted any more",
     "delete_asked": "The reporter asks that the report is deleted",
+    "recording": "The reporter spoke: the request holds the recording",
+    "recording_missing": "The reporter spoke, and no recording could be fetched",
 }
 NOTHING = "<p class=empty>Nothing has come yet. Send a report on the phone: it is here a second later.</p>"
 

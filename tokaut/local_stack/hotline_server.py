@@ -36,6 +36,8 @@ MESSAGE_KINDS = {  # by the `kind` of a message
     "contact_given": "may be contacted from now on",
     "contact_withdrawn": "is not to be contacted any more",
     "delete_asked": "asks that the report is deleted",
+    "recording": "spoke: the request holds the recording",
+    "recording_missing": "spoke, and no recording could be fetched",
 }
 
 

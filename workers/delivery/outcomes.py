@@ -69,7 +69,12 @@ DeliveryOutcome = Delivered | Unavailable | Refused | Undeliverable
 
 
 class HotlineConnector(Protocol):
-    """How one kind of hotline is reached. Each kind is a module of workers/hotlines/."""
+    """How one kind of hotline is reached. Each kind is a module of workers/hotlines/.
+
+    `takes_sound`: its requests hold the sound of recordings, not only that there is one.
+    """
+
+    takes_sound: bool
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         """Send the report and return the outcome. Raises nothing for a failure at the hotline."""

@@ -50,6 +50,8 @@ class ConsoleConnector:
     Each attempt calls the next of them, so that one that hangs does not block the others.
     """
 
+    takes_sound = False
+
     def __init__(self, tells: Sequence[Notify]) -> None:
         self._tells = tells
 

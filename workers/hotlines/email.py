@@ -40,6 +40,8 @@ def build(settings: Settings, means: HotlineDependencies) -> EmailConnector:
 class EmailConnector:
     """Notifies one address."""
 
+    takes_sound = False
+
     def __init__(self, to: str, post: SmtpClient, means: HotlineDependencies) -> None:
         self._to = to
         self._client = post

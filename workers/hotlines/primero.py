@@ -91,6 +91,8 @@ class PrimeroConnector:
     `whole`: seconds after which a delivery starts no further request.
     """
 
+    takes_sound = False
+
     def __init__(
         self, target: Target, user: str, password: str, client: HttpClient, whole: float = MAX_SECONDS
     ) -> None:

@@ -25,6 +25,8 @@ def build(settings: Settings, means: HotlineDependencies) -> SmsAlertConnector:
 class SmsAlertConnector:
     """Notifies the on-call phones."""
 
+    takes_sound = False
+
     def __init__(self, page: Notify) -> None:
         self._page = page
 

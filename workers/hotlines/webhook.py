@@ -62,6 +62,8 @@ class WebhookConnector:
     While a secret is rotated, the request carries a signature with each.
     """
 
+    takes_sound = True
+
     def __init__(
         self, target: Target, secrets: Sequence[str], client: HttpClient, now: Callable[[], float] = time.time
     ) -> None:

@@ -10,6 +10,7 @@ and one that is 0.4 s away eight at once (`workers/delivery/under_way.py`).
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ import structlog
 
 from reports.crypto import DecryptError as DoesNotOpen
 from reports.crypto import SealContext, SealedBody, open_body
+from reports.delivery import DeliveryType
 from reports.escalation import QUEUE_PRIORITIES, Priority
-from reports.json_bodies import envelope, without_contact
+from reports.json_bodies import MessageKind, envelope, with_sound, without_contact
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.mailboxes import recordings
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
 from runtime import tracing
 from runtime.queue import QueueName
@@ -165,11 +168,35 @@ class DeliveryRunner:
             return Undeliverable("not_sealed_to_us")
         if leased.withdrawn:
             report = without_contact(report)
+        if leased.type == DeliveryType.MESSAGE:
+            report = self._with_sound(leased, report)
         # The event's time, not the attempt's: each attempt sends the same bytes until a number is withdrawn.
         body = envelope(f"report.{leased.type}", leased.created_at // SECOND, report)
         return DeliveryRequest(
             leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority, leased.report_id
         )
+
+    def _with_sound(self, leased: LeasedDelivery, message: bytes) -> bytes:
+        """Return a message about a recording with its sound, for a hotline whose system stores it; others unchanged.
+
+        Without the sound, because it was deleted meanwhile or does not open, the message says that somebody spoke.
+        """
+        body = json.loads(message)
+        if body["kind"] != MessageKind.RECORDING:
+            return message
+        connector = self.hotlines.get(leased.hotline)
+        if connector is None or not connector.takes_sound:
+            return message
+        recording_id = body["message_id"]
+        copy = recordings.load_copy(self.database, recording_id, leased.hotline)
+        if copy is None:
+            return message
+        context = SealContext.of_recording(self.mode, leased.report_id, recording_id, leased.hotline)
+        try:
+            key = self.keys.of(leased.hotline, copy.key_id)
+            return with_sound(message, open_body(key, context, SealedBody(copy.key_id, copy.wrap, b"", copy.sealed)))
+        except DoesNotOpen:
+            return message
 
     def _send(self, request: DeliveryRequest, hotline_id: str) -> DeliveryOutcome:
         connector = self.hotlines.get(hotline_id)

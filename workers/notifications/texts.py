@@ -43,6 +43,10 @@ ALERT_ADVICE = {
     "database and web up? docs/operating/spool.md",
     "synthetic_call": "A synthetic call to this network's address did not come to Send, twice. Dial the code; look at "
     "the certificate, the proxy and web's log: docs/operating/provider-dead.md",
+    "recording_missing": "A reporter spoke in a call, and the recording was not fetched; the hotline was told: "
+    "docs/operating/recordings.md",
+    "recording_not_deleted": "A recording of a reporter could not be deleted at the provider. Delete it in the "
+    "account's console: docs/operating/recordings.md",
     "pin_guessed": "Five wrong PINs for one code: it is locked for a day. Once is a mistake; often, a guesser.",
     "code_guessed": "Over 100 wrong pairs of code and PIN came within an hour. Ask the network from which numbers; see "
     "docs/operating/hoaxes.md",

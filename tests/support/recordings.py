@@ -1,0 +1,121 @@
+"""A small real server that serves recordings as Twilio's API and Africa's Talking do, and records what was asked of it.
+
+Formats and statuses follow the providers' pages; they were never compared with a live account.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.twilio import Account
+
+MP3 = b"ID3\x03\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + bytes(range(256)) * 8
+
+
+@dataclass
+class Stored:
+    """A recording at the provider. The fields other than `sound` make the answer a wrong one."""
+
+    sound: bytes = MP3
+    status: int = 200
+    content_type: str = "audio/mpeg"
+    length: int | None = None  # in the header, if it is not that of the sound
+    delete_status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class RecordingServer(ThreadingHTTPServer):
+    """The provider. `stored`: by the path without its ending. `asked`: method and path of each request."""
+
+    daemon_threads = True
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(("127.0.0.1", 0), _Api)
+        self.account = account
+        self.stored: dict[str, Stored] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Return the address of the server."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def twilio(self, sid: str, **how: object) -> Stored:
+        """Store a recording of the Twilio account."""
+        one = self.stored[f"/2010-04-01/Accounts/{self.account.sid}/Recordings/{sid}"] = Stored(**how)  # type: ignore[arg-type]
+        return one
+
+    def africastalking(self, name: str, **how: object) -> Stored:
+        """Store a recording of Africa's Talking."""
+        one = self.stored[f"/recordings/{name}"] = Stored(**how)  # type: ignore[arg-type]
+        return one
+
+    def start(self) -> RecordingServer:
+        """Serve in a thread."""
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving, and close the socket."""
+        self.shutdown()
+        self.server_close()
+
+
+class _Api(BaseHTTPRequestHandler):
+    server: RecordingServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        stored = self._stored(r"\.(?:mp3|wav)")
+        if stored is None:
+            self._answer(404, b"", "application/json")
+            return
+        self._answer(stored.status, stored.sound, stored.content_type, stored.length, stored.headers)
+
+    def do_DELETE(self) -> None:
+        stored = self._stored(r"\.json")
+        if stored is None:
+            self._answer(404, b"", "application/json")
+            return
+        if stored.delete_status == 204:
+            del self.server.stored[re.sub(r"\.json$", "", self.path)]
+        self._answer(stored.delete_status, b"", "application/json")
+
+    def _stored(self, ending: str) -> Stored | None:
+        with self.server.lock:
+            self.server.asked.append((self.command, self.path))
+        is_twilio = self.path.startswith("/2010-04-01/")
+        pair = f"{self.server.account.sid}:{self.server.account.token}"
+        own = "Basic " + base64.b64encode(pair.encode()).decode()
+        if is_twilio and self.headers.get("Authorization") != own:
+            return Stored(b"", 401, delete_status=401)
+        if not is_twilio and self.headers.get("Authorization"):
+            raise AssertionError("credentials were sent to a host that needs none")
+        return self.server.stored.get(re.sub(ending + "$", "", self.path))
+
+    def _answer(
+        self,
+        status: int,
+        body: bytes,
+        content_type: str,
+        length: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", content_type)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+        if length is not None:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""

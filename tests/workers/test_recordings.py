@@ -1,0 +1,393 @@
+"""Recordings are fetched from the provider's host alone, sealed to the hotlines, and deleted there; none is lost."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select, update
+
+from reports.countries.country import load_countries
+from reports.crypto import SealContext, SealedBody, open_body, seal_body
+from reports.crypto.key_files import SENDER_KEY, create_key_pair, read_private_key
+from reports.recordings import MOST_BYTES
+from reports.store.mailboxes import correspondence, recordings
+from reports.store.mailboxes.recordings import ArrivedRecording
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from runtime.settings import Mode, load_settings
+from runtime.time_units import DAY, HOUR, MINUTE
+from tests.reports.test_json_bodies import MESSAGE
+from tests.support.recordings import MP3, RecordingServer
+from tests.support.twilio import Account
+from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.lying_hotline import LyingHotline
+from tests.workers.test_deliver import SECRET, delivery_runner, webhook
+from workers.jobs.recordings import RecordingJob
+from workers.metrics import WorkerMetrics
+from workers.network.http_client import HttpClient
+from workers.network.sound_fetch import RecordingUnavailable
+from workers.recordings import africastalking_voice, twilio_voice
+
+pytestmark = pytest.mark.slow
+
+ACCOUNT = Account("AC" + "0123456789abcdef" * 2, "0123456789abcdef0123456789abcdef")
+SID = "RE" + "5f" * 16
+ROUTE = ((ONE, "primary"), (TWO, "fallback"))
+
+
+class Alerts:
+    """In the place of the sender of alerts."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def add_hourly(self, alert: Any) -> None:
+        self.reasons.append(alert.reason)
+
+
+@pytest.fixture
+def provider() -> Iterator[RecordingServer]:
+    server = RecordingServer(ACCOUNT).start()
+    yield server
+    server.stop()
+
+
+def twilio(url: str, mode: Mode = Mode.DEMO, token: str = ACCOUNT.token) -> twilio_voice.Recorder:
+    environ = {"TWILIO_AUTH_TOKEN": token, "TWILIO_ACCOUNT_SID": ACCOUNT.sid, "TWILIO_URL": url}
+    return twilio_voice.Recorder(load_settings(twilio_voice.Settings, environ), mode)
+
+
+def africastalking(url: str) -> africastalking_voice.Recorder:
+    environ = {"AFRICASTALKING_RECORDINGS_URL": url}
+    return africastalking_voice.Recorder(load_settings(africastalking_voice.Settings, environ), Mode.DEMO)
+
+
+class Line:
+    """A scheduler's job, and one report whose reporter has spoken."""
+
+    def __init__(self, desk: Desk, provider: RecordingServer) -> None:
+        self.desk, self.provider, self.alerts = desk, provider, Alerts()
+        self.key = create_key_pair(desk.keys, SENDER_KEY)
+        desk.file(ROUTE, priority="P2")
+        [self.report] = self.rows(t.report)
+        self.job = self.made(
+            {"twilio_voice": twilio(provider.url), "africastalking_voice": africastalking(provider.url)}
+        )
+
+    def made(self, sources: Any) -> RecordingJob:
+        return RecordingJob(
+            self.desk.database,
+            keys=self.desk.keys,
+            countries=load_countries(["vu"], "demo"),
+            sources=sources,
+            alert_sender=self.alerts,  # type: ignore[arg-type]
+            metrics=WorkerMetrics(CollectorRegistry()),
+        )
+
+    def rows(self, table: Any) -> list[Any]:
+        with self.desk.database.read() as connection:
+            return list(connection.execute(select(table)))
+
+    def spoken(self, source: str = SID, channel: str = "twilio_voice") -> str:
+        """A recording has come, as web stores it; its id."""
+        expected, arrived = new_id(self.desk.database.now()), new_id(self.desk.database.now() + 1000)
+        assert recordings.expect(self.desk.database, expected, self.report.report_id, channel, Mode.DEMO)
+        data = json.dumps({"source": source}).encode()
+        box = seal_body(self.key, SealContext("demo", arrived, 1, SENDER_KEY), b"", data)
+        recordings.arrive(
+            self.desk.database,
+            expected,
+            ArrivedRecording(arrived, channel, Mode.DEMO, box.key_id, box.wrap, box.sealed),
+        )
+        self.pass_time(MINUTE)
+        return arrived
+
+    def pass_time(self, by: int) -> None:
+        c = t.recording.c
+        with self.desk.database.write() as connection:
+            connection.execute(update(t.recording).values(next_at=c.next_at - by, created_at=c.created_at - by))
+
+    def run(self, rounds: int = 1) -> None:
+        for _ in range(rounds):
+            self.job.run()
+
+    def heard(self, recording_id: str, hotline: str) -> bytes | None:
+        copy = recordings.load_copy(self.desk.database, recording_id, hotline)
+        if copy is None:
+            return None
+        context = SealContext.of_recording("demo", self.report.report_id, recording_id, hotline)
+        private = read_private_key(self.desk.keys, hotline, copy.key_id)
+        return open_body(private, context, SealedBody(copy.key_id, copy.wrap, b"", copy.sealed))
+
+    def told(self, hotline: str = ONE) -> list[dict[str, Any]]:
+        found = []
+        for row in sorted(self.rows(t.message), key=lambda row: row.created_at):
+            if row.recipient == hotline:
+                private = read_private_key(self.desk.keys, hotline, row.key_id)
+                context = SealContext.of_message("demo", row.report_id, row.message_id, hotline)
+                found.append(json.loads(open_body(private, context, SealedBody(row.key_id, row.wrap, b"", row.sealed))))
+        return found
+
+    def state(self, recording_id: str) -> tuple[str, str | None]:
+        [row] = [row for row in self.rows(t.recording) if row.recording_id == recording_id]
+        return row.state, row.last_class
+
+
+@pytest.fixture
+def line(desk: Desk, provider: RecordingServer) -> Iterator[Line]:
+    made = Line(desk, provider)
+    yield made
+    made.job = made.made({})  # the HTTP clients of the first one end with it
+
+
+def test_it_is_fetched_sealed_to_each_hotline_and_deleted_there(line: Line) -> None:
+    line.provider.twilio(SID)
+    spoken = line.spoken()
+    line.run(2)
+    assert [line.heard(spoken, name) for name in (ONE, TWO)] == [MP3, MP3]
+    folder = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Recordings/{SID}"
+    assert line.provider.asked == [("GET", f"{folder}.mp3"), ("DELETE", f"{folder}.json")]
+    assert line.provider.stored == {}
+    assert line.state(spoken) == ("done", "gone")
+    [said] = line.told()
+    assert (said["kind"], said["message_id"], said["text"], said["contact"]) == ("recording", spoken, None, None)
+    assert said["recording"]["content_type"] == "audio/mpeg" and said["recording"]["bytes"] == len(MP3)
+    assert {row.sealed for row in line.rows(t.recording)} == {None}, "where it was is forgotten with it"
+    line.run(3)
+    assert len(line.provider.asked) == 2 and len(line.told()) == 1
+    assert line.alerts.reasons == []
+
+
+def test_a_recording_of_africas_talking_cannot_be_deleted_there(line: Line) -> None:
+    line.provider.africastalking("a1b2")
+    spoken = line.spoken(f"{line.provider.url}/recordings/a1b2.mp3", "africastalking_voice")
+    line.run(2)
+    assert line.heard(spoken, ONE) == MP3
+    assert line.state(spoken) == ("left", "not_deleted")
+    assert line.provider.asked == [("GET", "/recordings/a1b2.mp3")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://127.0.0.2:9/recordings/1.mp3",
+        "https://evil.example/recordings/1.mp3",
+        "{url}.evil.example/recordings/1.mp3",
+        "{url}@evil.example/recordings/1.mp3",
+        "{url}:8/recordings/1.mp3",
+        "{url}/recordings/../internal/1.mp3",
+        "{url}//evil.example/1.mp3",
+        "{url}/recordings/1.mp3?to=http://evil.example",
+        "{url}/recordings/1.mp3#x",
+        "{url}/recordings/%2e%2e/1.mp3",
+        "{url}/recordings/1.mp3\r\nX: y",
+        "{url}",
+        "",
+    ],
+)
+def test_no_address_that_came_from_outside_is_fetched(line: Line, source: str) -> None:
+    line.provider.africastalking("1")
+    spoken = line.spoken(source.format(url=line.provider.url) or "/", "africastalking_voice")
+    line.run()
+    assert line.provider.asked == []
+    assert line.state(spoken) == ("removing", "foreign_address")
+    assert [said["kind"] for said in line.told()] == ["recording_missing"], "the hotline knows that somebody spoke"
+    assert line.alerts.reasons == ["recording_missing"]
+
+
+@pytest.mark.parametrize("source", ["RE12", f"{SID}/../../Calls", f"../{SID}", SID.upper(), f"{SID}.json", f"{SID}\n"])
+def test_only_an_id_of_a_recording_leads_into_twilios_api(line: Line, source: str) -> None:
+    line.spoken(source)
+    line.run()
+    assert line.provider.asked == []
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ({"sound": b"<html>not a sound</html>"}, "not_sound"),
+        ({"content_type": "text/html"}, "not_sound"),
+        ({"sound": b"ID3" + bytes(MOST_BYTES)}, "too_large"),
+    ],
+)
+def test_what_is_no_sound_or_too_large_is_told_at_once_and_deleted(line: Line, how: Any, reason: str) -> None:
+    line.provider.twilio(SID, **how)
+    spoken = line.spoken()
+    line.run()
+    assert line.state(spoken) == ("removing", reason)
+    assert [said["kind"] for said in line.told()] == ["recording_missing"]
+    line.run()
+    assert line.state(spoken) == ("done", "gone")
+    assert line.heard(spoken, ONE) is None
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ({"status": 503}, "busy"),
+        ({"status": 401}, "locked_out"),
+        ({"status": 302, "headers": {"Location": "https://evil.example/"}}, "moved"),
+        ({"status": 404}, "not_found"),
+        ({"length": len(MP3) + 100}, "reset"),
+        ({"sound": b""}, "reset"),
+    ],
+)
+def test_it_is_tried_for_a_day_and_the_hotline_is_told_after_a_quarter_of_an_hour(
+    line: Line, how: Any, reason: str
+) -> None:
+    stored = line.provider.twilio(SID, **how)
+    spoken = line.spoken()
+    line.run()
+    assert line.state(spoken) == ("due", reason)
+    assert line.told() == [] and line.alerts.reasons == []
+    line.pass_time(15 * MINUTE)
+    line.run()
+    assert line.state(spoken) == ("due", reason)
+    assert [said["kind"] for said in line.told()] == ["recording_missing"]
+    line.pass_time(HOUR)
+    line.run()
+    assert len(line.told()) == 1, "once"
+    stored.__init__()  # type: ignore[misc]  # it answers again
+    line.pass_time(HOUR)
+    line.run(2)
+    assert line.heard(spoken, ONE) == MP3
+    assert [said["kind"] for said in line.told()] == ["recording_missing", "recording"]
+    assert line.state(spoken) == ("done", "gone")
+
+
+def test_after_a_day_it_is_given_up_and_deleted(line: Line) -> None:
+    line.provider.twilio(SID, status=500)
+    spoken = line.spoken()
+    line.pass_time(DAY + HOUR)
+    line.run()
+    assert line.state(spoken) == ("removing", "busy")
+    assert [said["kind"] for said in line.told()] == ["recording_missing"]
+    line.run()
+    assert line.provider.stored == {}
+
+
+def test_what_cannot_be_deleted_is_tried_for_two_weeks_with_an_alert(line: Line) -> None:
+    line.provider.twilio(SID, delete_status=500)
+    spoken = line.spoken()
+    line.run(2)
+    assert line.state(spoken) == ("removing", "busy")
+    assert line.alerts.reasons == []
+    line.pass_time(2 * HOUR)
+    line.run()
+    assert line.alerts.reasons == ["recording_not_deleted"]
+    line.pass_time(15 * DAY)
+    line.run()
+    assert line.state(spoken) == ("left", "busy")
+    assert line.heard(spoken, ONE) == MP3
+
+
+def test_a_reporter_who_deleted_the_report_is_not_heard_and_the_recording_goes(line: Line) -> None:
+    line.provider.twilio(SID)
+    spoken = line.spoken()
+    with line.desk.database.write() as connection:
+        connection.execute(update(t.report).values(delete_asked_at=1))
+    line.run(2)
+    assert [method for method, _ in line.provider.asked] == ["DELETE"]
+    assert line.state(spoken) == ("done", "gone")
+    assert line.heard(spoken, ONE) is None and line.told() == []
+
+
+def test_a_recording_that_never_comes_is_told(line: Line) -> None:
+    database = line.desk.database
+    expected = new_id(database.now())
+    recordings.expect(database, expected, line.report.report_id, "twilio_voice", Mode.DEMO)
+    line.run()
+    assert line.told() == []
+    line.pass_time(31 * MINUTE)
+    line.run()
+    assert line.state(expected) == ("done", "not_received")
+    assert [said["kind"] for said in line.told()] == ["recording_missing"]
+
+
+def test_without_a_key_of_the_hotline_nothing_is_deleted_at_the_provider(line: Line) -> None:
+    line.provider.twilio(SID)
+    spoken = line.spoken()
+    public = line.desk.keys / "public"
+    public.rename(line.desk.keys / "away")
+    line.run()
+    assert line.state(spoken) == ("due", "no_key")
+    (line.desk.keys / "away").rename(public)
+    line.pass_time(MINUTE)
+    line.run(2)
+    assert line.heard(spoken, ONE) == MP3
+
+
+def test_a_channel_that_was_switched_off_keeps_its_recordings_waiting(line: Line) -> None:
+    spoken = line.spoken()
+    line.job = line.made({})
+    line.run()
+    assert line.state(spoken) == ("due", "no_channel")
+
+
+def test_two_schedulers_at_once_store_it_once(line: Line) -> None:
+    line.provider.twilio(SID)
+    spoken = line.spoken()
+    [due] = recordings.list_due(line.desk.database)
+    line.job._step(due)
+    line.job._step(due)  # as another, which read the row before
+    assert len(line.told()) == 1
+    line.run()
+    assert line.state(spoken) == ("done", "gone")
+
+
+def test_in_live_mode_only_https_leads_anywhere() -> None:
+    with pytest.raises(RecordingUnavailable) as caught:
+        twilio("http://127.0.0.1:1", Mode.LIVE).fetch(SID)
+    assert (caught.value.reason, caught.value.is_final) == ("foreign_address", True)
+
+
+def test_a_name_that_leads_into_a_private_network_is_not_asked() -> None:
+    environ = {"TWILIO_AUTH_TOKEN": "t" * 32, "TWILIO_ACCOUNT_SID": ACCOUNT.sid}
+    settings = load_settings(twilio_voice.Settings, environ | {"TWILIO_URL": "https://api.example"})
+    inside = HttpClient(resolve=lambda *_: ["10.0.0.1"])
+    with pytest.raises(RecordingUnavailable) as caught:
+        twilio_voice.Recorder(settings, Mode.LIVE, inside).fetch(SID)
+    assert caught.value.reason == "private_address"
+
+
+def test_a_hotlines_system_gets_the_sound_with_the_message(line: Line) -> None:
+    line.provider.twilio(SID)
+    spoken = line.spoken()
+    line.run(2)
+    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.desk.database)
+    [(delivery, _)] = correspondence.deliver_message(line.desk.database, message_id, report_id)
+    with LyingHotline() as hotline:
+        assert delivery_runner(line.desk, hotline).deliver(delivery)
+        [taken] = hotline.taken
+    about = taken.data["data"]["recording"]
+    assert base64.b64decode(about["base64"]) == MP3
+    assert about["sha256"] == hashlib.sha256(MP3).hexdigest()
+    assert MESSAGE.is_valid(taken.data["data"])
+    assert taken.data["data"]["message_id"] == spoken
+
+
+@pytest.mark.parametrize("kind", ["email", "no copy"])
+def test_where_the_sound_cannot_go_the_message_says_that_somebody_spoke(line: Line, kind: str) -> None:
+    """A mail holds nothing of it; and a recording that is not there any more is no reason to say nothing."""
+    line.provider.twilio(SID)
+    line.spoken()
+    line.run(2)
+    if kind == "no copy":
+        with line.desk.database.write() as connection:
+            connection.execute(t.recording_copy.delete())
+    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.desk.database)
+    [(delivery, _)] = correspondence.deliver_message(line.desk.database, message_id, report_id)
+    with LyingHotline() as hotline:
+        connector = webhook(hotline, SECRET)
+        if kind == "email":
+            connector.takes_sound = False
+        assert delivery_runner(line.desk, hotline, **{ONE: connector}).deliver(delivery)
+        [taken] = hotline.taken
+    assert taken.data["data"]["kind"] == "recording"
+    assert "base64" not in taken.data["data"]["recording"]

@@ -1,0 +1,266 @@
+"""Fetch what reporters said in calls, seal it to the hotlines of their reports, and delete it at the provider.
+
+Each step may run twice, or in two schedulers at once: a message and a copy are stored once, and a deletion of what is
+gone is done. A recording that cannot be fetched is never passed over in silence: the hotlines get a message that
+somebody spoke.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from reports.countries.country import Countries
+from reports.crypto import DecryptError, PublicKey, SealContext, SealedBody, open_body, seal_body
+from reports.crypto.key_files import SENDER_KEY, KeyFileError, load_public_keys
+from reports.escalation import Priority
+from reports.json_bodies import MessageKind, message_json
+from reports.recordings import (
+    ALERT_AFTER,
+    GIVE_UP_AFTER,
+    LEAVE_AFTER,
+    TELL_AFTER,
+    RecordingState,
+    kind_of_sound,
+)
+from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence, recordings
+from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.mailboxes.recordings import DueRecording, SealedRecording
+from reports.store.schema.base import derived_id
+from runtime.time_units import SECOND
+from workers.jobs.alerts import AlertSender
+from workers.keyring import KeyRing
+from workers.metrics import WorkerMetrics
+from workers.network.sound_fetch import RecordingSource, RecordingUnavailable
+from workers.notifications.texts import ALERT_ADVICE, Alert
+from workers.thread_pool import BackgroundPool
+
+THREADS = 2  # one provider that does not answer must not hold up another
+
+log = structlog.get_logger()
+
+
+class RecordingJob:
+    """Brings each recording one step further, in threads of its own."""
+
+    name, interval, start_delay, trusts_the_time = "recordings", 2, 2, False
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        keys: Path,
+        countries: Countries,
+        sources: Mapping[str, RecordingSource],
+        alert_sender: AlertSender,
+        metrics: WorkerMetrics,
+    ) -> None:
+        """`keys`: the folder of keys. `sources`: by channel; a channel that is switched off has none."""
+        self._database = database
+        self._keys = keys
+        self._key_ring = KeyRing(keys)
+        self._countries = countries
+        self._sources = sources
+        self._alert_sender = alert_sender
+        self._metrics = metrics
+        self._pool = BackgroundPool(THREADS)
+        self._under_way: set[str] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start to work on the recordings that are due."""
+        self._pool.do(self.run)
+
+    def run(self) -> None:
+        """Bring each recording that is due one step further. Raises DatabaseUnavailable."""
+        for due in recordings.list_due(self._database):
+            if self._stopping.is_set():
+                return
+            if self._claim(due.recording_id):
+                try:
+                    self._step(due)
+                finally:
+                    with self._lock:
+                        self._under_way.discard(due.recording_id)
+
+    def _claim(self, recording_id: str) -> bool:
+        with self._lock:
+            is_free = recording_id not in self._under_way
+            self._under_way.add(recording_id)
+        return is_free
+
+    def _step(self, due: DueRecording) -> None:
+        if due.state == RecordingState.EXPECTED:
+            self._missing(due)
+        elif due.state == RecordingState.DUE:
+            self._fetch(due)
+        else:
+            self._delete(due)
+
+    def _missing(self, due: DueRecording) -> None:
+        """End the wait for a recording of which the provider said nothing."""
+        if self._tell(due, "not_received"):
+            recordings.finish(self._database, due, RecordingState.DONE, "not_received")
+            self._count(due, "not_received")
+        else:
+            recordings.postpone(self._database, due, "no_key")
+
+    def _fetch(self, due: DueRecording) -> None:
+        if not due.is_wanted:  # its reporter deleted it meanwhile
+            recordings.remove(self._database, due, "withdrawn")
+            return
+        try:
+            sound = self._source(due).fetch(self._place(due))
+        except RecordingUnavailable as error:
+            self._not_fetched(due, error)
+            return
+        if self._store(due, sound):
+            recordings.remove(self._database, due, "delivered")
+        else:
+            recordings.postpone(self._database, due, "no_key")
+
+    def _not_fetched(self, due: DueRecording, error: RecordingUnavailable) -> None:
+        waited = self._database.now() - due.created_at
+        self._count(due, error.reason)
+        log.warning("recording_unavailable", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
+        is_told = (error.is_final or waited > TELL_AFTER) and self._tell(due, error.reason)
+        if is_told and (error.is_final or waited > GIVE_UP_AFTER):
+            recordings.remove(self._database, due, error.reason)
+        else:
+            recordings.postpone(self._database, due, error.reason)
+
+    def _store(self, due: DueRecording, sound: bytes) -> bool:
+        """Seal the sound to each hotline of the route, with a message that names it.
+
+        Returns False if no hotline has a key here: then nothing may be deleted at the provider.
+        """
+        about = {
+            "content_type": kind_of_sound(sound),
+            "bytes": len(sound),
+            "sha256": hashlib.sha256(sound).hexdigest(),
+        }
+        public_keys = self._public_keys(due.report_id)
+        if not public_keys:
+            return False
+        copies = [self._copy(due, hotline, key, sound) for hotline, key in public_keys.items()]
+        letters = self._letters(due, due.recording_id, MessageKind.RECORDING, public_keys, about)
+        if recordings.store(self._database, due, due.recording_id, letters, copies):
+            self._count(due, "delivered")
+            log.info("recording_stored", channel=due.channel, report_id=due.report_id)
+        return True
+
+    def _tell(self, due: DueRecording, reason: str) -> bool:
+        """Tell the hotlines once that somebody spoke and it is not here; and the operator.
+
+        Returns False if no hotline has a key here.
+        """
+        if due.told_at is not None or not due.is_wanted:
+            return True
+        message_id = derived_id(hashlib.sha256(f"missing {due.recording_id}".encode()).digest())
+        public_keys = self._public_keys(due.report_id)
+        if not public_keys:
+            return False
+        letters = self._letters(due, message_id, MessageKind.RECORDING_MISSING, public_keys)
+        if recordings.store(self._database, due, message_id, letters):
+            log.warning("recording_missing", channel=due.channel, report_id=due.report_id, reason=reason)
+            self._alert(due, "recording_missing", Priority.P2)
+        return True
+
+    def _delete(self, due: DueRecording) -> None:
+        """Delete a recording at the provider."""
+        try:
+            self._source(due).delete(self._place(due))
+        except RecordingUnavailable as error:
+            self._not_deleted(due, error)
+            return
+        recordings.finish(self._database, due, RecordingState.DONE, "gone")
+
+    def _not_deleted(self, due: DueRecording, error: RecordingUnavailable) -> None:
+        waited = self._database.now() - due.created_at
+        self._count(due, error.reason)
+        if error.reason == "not_deleted":  # the provider has no way to do it; the docs say so
+            recordings.finish(self._database, due, RecordingState.LEFT, error.reason)
+            return
+        log.warning("recording_not_deleted", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
+        if error.is_final or waited > ALERT_AFTER:
+            self._alert(due, "recording_not_deleted", Priority.P2)
+        if error.is_final or waited > LEAVE_AFTER:
+            recordings.finish(self._database, due, RecordingState.LEFT, error.reason)
+        else:
+            recordings.postpone(self._database, due, error.reason)
+
+    def _alert(self, due: DueRecording, reason: str, priority: Priority) -> None:
+        self._alert_sender.add_hourly(Alert(due.channel, reason, priority, ALERT_ADVICE[reason]))
+
+    def _count(self, due: DueRecording, outcome: str) -> None:
+        self._metrics.recordings.labels(due.channel, outcome).inc()
+
+    def _source(self, due: DueRecording) -> RecordingSource:
+        source = self._sources.get(due.channel)
+        if source is None:
+            raise RecordingUnavailable("no_channel")
+        return source
+
+    def _place(self, due: DueRecording) -> str:
+        """Return what the provider calls the recording. Raises RecordingUnavailable if it does not open."""
+        box = SealedBody(due.key_id or "", due.wrap or b"", b"", due.sealed or b"")
+        context = SealContext(due.mode, due.recording_id, 1, SENDER_KEY)
+        try:
+            opened = json.loads(open_body(self._key_ring.of(SENDER_KEY, box.key_id), context, box))
+        except (DecryptError, ValueError):
+            raise RecordingUnavailable("no_key") from None
+        return str(opened["source"])
+
+    def _public_keys(self, report_id: str) -> dict[str, PublicKey]:
+        """Return the keys of the hotlines that may get the report; of all of its country if it has no route."""
+        iso, hotlines = correspondence.current_recipients(self._database, report_id)
+        country = self._countries.get(iso)
+        wanted = hotlines or (tuple(country.hotlines) if country else ())
+        return {hotline: key for hotline in wanted if (key := self._public_key(hotline)) is not None}
+
+    def _public_key(self, hotline: str) -> PublicKey | None:
+        try:
+            return load_public_keys(self._keys, [hotline])[hotline]
+        except KeyFileError:
+            log.warning("key_missing", hotline=hotline)
+            return None
+
+    def _copy(self, due: DueRecording, hotline: str, key: PublicKey, sound: bytes) -> SealedRecording:
+        context = SealContext.of_recording(due.mode, due.report_id, due.recording_id, hotline)
+        box = seal_body(key, context, b"", sound)
+        return SealedRecording(hotline, box.key_id, box.wrap, box.sealed)
+
+    def _letters(
+        self,
+        due: DueRecording,
+        message_id: str,
+        kind: MessageKind,
+        public_keys: Mapping[str, PublicKey],
+        about: Mapping[str, Any] | None = None,
+    ) -> Sequence[SealedMessage]:
+        data = message_json(
+            report_id=due.report_id,
+            message_id=message_id,
+            mode=due.mode,
+            created_at=due.created_at // SECOND,
+            kind=kind,
+            recording=about,
+        )
+        letters = []
+        for hotline, key in public_keys.items():
+            box = seal_body(key, SealContext.of_message(due.mode, due.report_id, message_id, hotline), b"", data)
+            letters.append(SealedMessage(hotline, box.key_id, box.wrap, box.sealed))
+        return letters
+
+    def finish(self) -> None:
+        """Finish the step in progress and start no other."""
+        self._stopping.set()
+        self._pool.finish()

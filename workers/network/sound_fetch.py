@@ -1,0 +1,92 @@
+"""Fetch the sound of a recording from the provider's own host, and delete it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from reports.recordings import MOST_BYTES, kind_of_sound
+from workers.failures import RecordingFailure
+from workers.network.allowlist import BadTarget, parse_target
+from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
+
+TIMEOUTS = HttpTimeouts(read=20, total=60, drain=50)  # the sound is in the body
+GONE = (404, 410)
+TYPES = frozenset({"audio/mpeg", "audio/mp3", "audio/wav", "audio/x-wav", "audio/wave", "application/octet-stream"})
+
+
+class RecordingUnavailable(Exception):
+    """A recording could not be fetched or deleted. `is_final`: trying again will not help."""
+
+    def __init__(self, reason: RecordingFailure, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_final = is_final
+
+
+class RecordingSource(Protocol):
+    """The recordings of one provider. Each channel that records is a module of workers/recordings/."""
+
+    def fetch(self, source: str) -> bytes:
+        """Return the sound. `source`: what the provider calls it. Raises RecordingUnavailable."""
+        ...
+
+    def delete(self, source: str) -> None:
+        """Delete a recording; one that is gone already is deleted. Raises RecordingUnavailable."""
+        ...
+
+
+class SoundClient:
+    """Sends requests to one host that the operator has configured, and to no other.
+
+    `base`: the host's address, without a path. `headers`: of each request, with our credentials there.
+    """
+
+    def __init__(self, base: str, headers: Mapping[str, str], *, live: bool, client: HttpClient | None = None) -> None:
+        self._base = base.rstrip("/")
+        self._headers = headers
+        self._live = live
+        self._client = client or HttpClient(limits=TIMEOUTS)
+
+    def fetch(self, path: str) -> bytes:
+        """Return the sound at a path. Raises RecordingUnavailable.
+
+        It must be complete, of at most MOST_BYTES, and sound by its type and by its first bytes.
+        """
+        reply = self._call("GET", path, largest=MOST_BYTES + 1)
+        if reply.status != 200:
+            raise RecordingUnavailable(_reason(reply.status))
+        length = reply.headers.get("Content-Length", "")
+        if len(reply.body) > MOST_BYTES or (length.isdigit() and int(length) > MOST_BYTES):
+            raise RecordingUnavailable("too_large", is_final=True)
+        if not reply.body or (length.isdigit() and int(length) != len(reply.body)):
+            raise RecordingUnavailable("reset")  # the connection broke within the body
+        content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if content_type not in TYPES or kind_of_sound(reply.body) is None:
+            raise RecordingUnavailable("not_sound", is_final=True)
+        return reply.body
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path. Raises RecordingUnavailable."""
+        reply = self._call("DELETE", path)
+        if not (200 <= reply.status < 300 or reply.status in GONE):
+            raise RecordingUnavailable(_reason(reply.status))
+
+    def _call(self, method: str, path: str, *, largest: int = 1024) -> ClientResponse:
+        own = urlsplit(self._base).netloc if not self._live else ""
+        try:
+            target = parse_target(self._base + path, [own], live=self._live)
+            return self._client.call(method, target, b"", self._headers, largest=largest)
+        except BadTarget:
+            raise RecordingUnavailable("foreign_address", is_final=True) from None
+        except NoResponse as error:
+            raise RecordingUnavailable(error.reason) from None
+
+
+def _reason(status: int) -> RecordingFailure:
+    if status in GONE:
+        return "not_found"
+    if 300 <= status < 400:
+        return "moved"  # no redirect is followed: its address would be the provider's word
+    return "locked_out" if status in (401, 403) else "busy"
