@@ -28,6 +28,7 @@ from reports.store.cases.case_actions import CHILD_NOTE, DraftKind, NoteKind, Se
 from reports.store.cases.case_list import CaseHead, CaseRow
 from reports.store.cases.case_view import CaseView
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
+from reports.store.mailboxes.recordings import SealedRecording
 from reports.store.outbox import StoredBody
 from reports.store.schema.base import new_id
 from runtime.settings import Mode
@@ -50,7 +51,12 @@ REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
     "routing": {"avoid": []},
 }
 CLOSING_FIELDS: Final = ("outcome", "told", "service")  # of a note on closing, beside its text
-MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {"kind": MessageKind.WORDS, "text": None, "created_at": ""}
+MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
+    "kind": MessageKind.WORDS,
+    "text": None,
+    "created_at": "",
+    "message_id": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,16 @@ class ReportDecryptor:
         """Return kind → text, without drafts that do not open any more."""
         texts_by_kind = {row.kind: self._open_text(row, report_id, hotline) for row in rows}
         return {kind: text for kind, text in texts_by_kind.items() if text is not None}
+
+    def sound(self, sealed: SealedRecording, report_id: str, recording_id: str) -> bytes | None:
+        """Return the sound of a recording; None if it does not open."""
+        hotline = sealed.recipient
+        context = SealContext.of_recording(self._mode, report_id, recording_id, hotline)
+        try:
+            key = self._keys.of(hotline, sealed.key_id)
+            return open_body(key, context, SealedBody(sealed.key_id, sealed.wrap, b"", sealed.sealed))
+        except DecryptError:
+            return None
 
     def _open_json(self, body: StoredBody, context: SealContext, withdrawn: bool) -> Mapping[str, Any] | None:
         try:

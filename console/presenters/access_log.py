@@ -10,6 +10,7 @@ from reports.store.staff.access_log import LoggedAct
 # Act → sentence. {who}: the person who did it. {about}: the person or the drill that it was done to.
 SENTENCES: Final[Mapping[str, str]] = {
     "read": "{who} opened the report.",
+    "heard": "{who} listened to what the reporter said.",
     "read_many": "{who} has opened more than 60 reports within an hour.",
     "not_given": "{who} was refused access to a report.",
     "number_shown": "{who} had the reporter's number shown outside the safe hours.",
@@ -91,6 +92,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "Opened, shown, downloaded",
         (
             "read",
+            "heard",
             "read_many",
             "fetched_again",
             "looked_for",

@@ -25,7 +25,7 @@ READ_OFTEN = "{who} opened the report {count} times."
 PHONE = "An on-call phone"
 # Acts of people that are shown, by their sentence in the access log.
 PEOPLES_ACTS: Final = (
-    *("read", "number_shown", "exported:json", "printed", "printed:number"),
+    *("read", "heard", "number_shown", "exported:json", "printed", "printed:number"),
     *("referral:pdf", "referral:json", "referral:pdf:number", "referral:json:number"),
     *("entered", "accepted", "holds", "in_progress", "rejected", "passed_on", "put_back", "hand_over_asked"),
     *("closed", *(f"closed:{outcome}" for outcome in CaseOutcome), "close_undone", "hoax_said", "hoax_withdrawn"),
@@ -51,6 +51,9 @@ SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter witho
     MessageKind.CONTACT_WITHDRAWN: "The reporter does not want to be contacted any more.",
     MessageKind.DELETE_ASKED: "The reporter deleted this report. It disappears here when all deliveries have ended. "
     "Your law decides about a copy of your own.",
+    MessageKind.RECORDING: "The reporter spoke in the call. The access log records each time that somebody listens.",
+    MessageKind.RECORDING_MISSING: "The reporter was asked to speak in the call, and no recording could be fetched. "
+    "If it comes within a day, it appears here.",
 }
 NOTED, NOTED_REASON = "{who} wrote a note for colleagues:", "{who} said why it was passed on:"
 NOTED_CLOSING, NOTED_HOAX = "{who} wrote what was done:", "{who} wrote why this may be a false report:"
@@ -76,6 +79,7 @@ class TimelineEntry:
     `at`: microseconds. `sentence`: for `fields`, after translation. `text`: what somebody wrote, made inert by the
     page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report. `id`: of a
     message to the reporter, which names the text that asks them to dial. `note`: of which it is made; empty if of none.
+    `recording`: id of what the reporter said in a call.
     """
 
     at: int
@@ -87,6 +91,7 @@ class TimelineEntry:
     count: int = 1
     id: str = ""
     note: Mapping[str, Any] = field(default_factory=dict)
+    recording: str = ""
 
 
 def timeline(
@@ -124,7 +129,8 @@ def _time_and_rank(entry: TimelineEntry) -> tuple[int, int]:
 def _message(message: Mapping[str, Any], *, is_new: bool) -> TimelineEntry:
     at, kind = parse_time(message["created_at"]), message["kind"]
     if kind in SAID_BY_REPORTER:
-        return TimelineEntry(at, "theirs", SAID_BY_REPORTER[kind], is_new=is_new)
+        recording = message["message_id"] if kind == MessageKind.RECORDING else ""
+        return TimelineEntry(at, "theirs", SAID_BY_REPORTER[kind], is_new=is_new, recording=recording)
     return TimelineEntry(at, "theirs", REPORTER_WROTE, text=message["text"] or "", is_new=is_new)
 
 

@@ -38,6 +38,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /reports/<report_id>/draft": READERS,
     "GET /reports/<report_id>": READERS,
     "GET /reports/<report_id>/news": READERS,
+    "GET /reports/<report_id>/recordings/<recording_id>": READERS,
     "GET /reports/<report_id>/export": (LEAD,),
     "POST /reports/<report_id>/export": (LEAD,),
     **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},

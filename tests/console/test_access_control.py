@@ -238,6 +238,7 @@ def test_a_get_changes_nothing(console: Console, people: Mapping[str, Person]) -
 
 # Who asks for these is written down.
 READING = ("GET /reports/<report_id>", "GET /reports/<report_id>/export", "GET /reports/<report_id>/referral")
+READING += ("GET /reports/<report_id>/recordings/<recording_id>",)
 
 
 @pytest.mark.rule("A-16")

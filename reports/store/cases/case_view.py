@@ -21,6 +21,7 @@ from reports.store.cases.case_actions import SealedNote
 from reports.store.cases.case_list import ADDITION_TYPES, BODY_TYPES
 from reports.store.cases.case_status import CaseChange, CaseRef, CaseStatus
 from reports.store.engine.database import Database
+from reports.store.mailboxes.recordings import SealedRecording
 from reports.store.outbox import StoredBody
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
@@ -70,6 +71,22 @@ def read_report(connection: Connection, report_id: str, hotline: str) -> Readabl
     messages = tuple(StoredBody(*message_row) for message_row in connection.execute(message_query))
     body = StoredBody(row.key_id, row.wrap, row.head, row.sealed)
     return ReadableReport(row.mode, row.revision, row.allowed == 0, body, messages)
+
+
+def open_recording(database: Database, account: Account, report_id: str, recording_id: str) -> SealedRecording | None:
+    """Return the sound of a recording, sealed to the account's hotline; None if there is none.
+
+    That the account hears it is recorded before. The caller has checked `may_see`.
+    """
+    c = t.recording_copy.c
+    query = select(c.recipient, c.key_id, c.wrap, c.sealed)
+    query = query.where(c.recording_id == recording_id, c.report_id == report_id, c.recipient == account.hotline)
+    with write_as(database, account.hotline) as connection:
+        row = connection.execute(query).first()
+        if row is None:
+            return None
+        audit_log.append(connection, account.actor, "heard", report_id, database.now())
+    return SealedRecording(*row)
 
 
 # What the reporter has added since the hotline last read the report

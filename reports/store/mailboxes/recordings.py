@@ -85,7 +85,7 @@ def expect(database: Database, recording_id: str, report_id: str, channel: str, 
         count = select(func.count(c.recording_id)).where(c.report_id == report_id, c.recording_id != recording_id)
         if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # one that came has two rows
             return False
-        row = {"recording_id": recording_id, "report_id": report_id, "channel": channel, "mode": mode}
+        row: dict[str, Any] = {"recording_id": recording_id, "report_id": report_id, "channel": channel, "mode": mode}
         row |= {"state": RecordingState.EXPECTED, "created_at": now, "attempt": 0}
         connection.execute(database.insert_or_ignore(t.recording).values(row | {"next_at": now + ARRIVES_WITHIN}))
     return True
