@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from typing import Any
 
-from tests.canary.planted import PLACE, SENTENCE, Planted
+import requests
+
+from tests.canary.planted import PLACE, SENTENCE, SPOKEN, Planted
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
+from tests.support.recordings import MP3
 from tests.support.town import Town
 from tests.support.wait import until
 
@@ -67,6 +72,44 @@ def report_by_sms(phone: Texts | KannelTexts | SimulatedTexts, planted: Planted,
         texted(phone, reply)
     code_and_pin(texted(phone, "2"), planted, name)
     texted(phone, "Done")
+
+
+def report_by_voice(town: Town, channel: str, phone: str, planted: Planted) -> None:
+    """A report by the keys of a telephone, and two recordings: one to its end, and one that a hangup ends."""
+    names = [f"Vexolimbra{channel[0]}{n}" for n in (1, 2)]
+    for n, name in enumerate(names):
+        call: Any = town.ussd_phone(channel, phone)
+        code_and_pin(walk(call, *TO_SEND, "Send"), planted, f"{channel} {n}")
+        for reply in ("Add more", "Add your words", "Begin"):
+            call.type(reply)
+        source = recorded(town, channel, name)
+        planted.add(f"recording {channel} {n}", source)
+        if n == 0:
+            call.speak(source)
+            call.line_gone()
+        else:
+            call.hang_up_while_speaking(source)
+
+
+def recorded(town: Town, channel: str, name: str) -> str:
+    """Store a recording at the provider, with what is planted in it; what the provider calls it."""
+    sound = MP3 + f"{SPOKEN} {name}".encode()
+    if channel == "twilio_voice":
+        source = f"RE{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        town.twilio.twilio(source, sound=sound)
+        return source
+    town.twilio.africastalking(name, sound=sound)
+    return f"{town.twilio.url}/recordings/{name}.mp3"
+
+
+def calls_me(town: Town, phone: str, ringing: str, called: str) -> None:
+    """A text "call me" with its answer, and a missed call."""
+    text = town.sms_phone("africastalking", phone)
+    assert "May we call?" in texted(text, "call me")
+    texted(text, "Call 7am-9pm")
+    form = {"sessionId": "ATVId_canary", "isActive": "1", "direction": "Inbound", "destinationNumber": called}
+    path = f"{town.web}/hooks/africastalking/{town.token('africastalking')}/missed-call"
+    assert requests.post(path, data={**form, "callerNumber": ringing}, timeout=20).status_code == 200
 
 
 def texted(phone: Texts | KannelTexts | SimulatedTexts, words: str) -> str:

@@ -18,6 +18,7 @@ WORDS = ("Lukaotem", "Zoŋrovik", "Quillomba")  # rare ones: half a sentence in 
 SENTENCE = f'{WORDS[0]} the "{WORDS[1]}" canoe 🐢 by the {WORDS[2]} jetty'
 PLACE, PLACE_CODE = "Vortimsel", "VU-QRX"
 PICTURE = "MEvorbeltine"  # in the address of one; it was never opened
+SPOKEN = "Brimmolast was heard"  # in the sound of a recording
 ANSWER = "Trebbinox says thanks"  # what a hotline replies
 ATTACKER = "Murglewhit was here"  # put into Redis and the database by somebody else: there it stands, and nowhere else
 SHORT = 5  # characters; shorter digits occur by chance, and count only where they stand alone

@@ -12,7 +12,18 @@ import pytest
 
 from reports.countries.country import load_countries
 from tests.canary import drive, faults, places
-from tests.canary.planted import ANSWER, ATTACKER, PICTURE, PLACE, PLACE_CODE, SENTENCE, WORDS, Needle, Planted
+from tests.canary.planted import (
+    ANSWER,
+    ATTACKER,
+    PICTURE,
+    PLACE,
+    PLACE_CODE,
+    SENTENCE,
+    SPOKEN,
+    WORDS,
+    Needle,
+    Planted,
+)
 from tests.support.town import Town
 from tests.support.wait import until
 
@@ -26,6 +37,8 @@ PHONES = {
     "kannel": "+6785550124",
 }
 TEXTS = {"africastalking": "+6785550131", "simulator": "+6785550132", "kannel": "+6785550133", "twilio": "+6785550135"}
+VOICES = {"twilio_voice": "+6785550141", "africastalking_voice": "+6785550142"}
+ASKS, RINGS, CALLED = "+6785550151", "+6785550152", "+6785550000"  # to be called back; and the number that is rung
 IN_FAULTS = ("+6785550111", "+6785550112", "+6785550113", "+6785550199")
 IN_THE_ADDRESS = "+6785550134"  # Kannel by GET: the words are in the query
 SECRET = re.compile(r"KEY|TOKEN|SECRET")
@@ -43,7 +56,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Everything is driven once; the tests look at what is left."""
     countries, temporary = tmp_path_factory.mktemp("countries"), tmp_path_factory.mktemp("temporary")
     shipped = (COUNTRIES / "vu.toml").read_text()
-    (countries / "vu.toml").write_text(shipped.replace("Shefa", PLACE).replace("VU-SEE", PLACE_CODE))
+    more = f'[voice]\nrecordings = true\n\n[call_back]\nmissed_call_numbers = ["{CALLED}"]\n\n[[code]]'
+    here = shipped.replace("Shefa", PLACE).replace("VU-SEE", PLACE_CODE).replace("[[code]]", more, 1)
+    (countries / "vu.toml").write_text(here)
     load_countries(["vu"], "demo", countries)
     town = Town({"TOKAUT_COUNTRY_DIR": str(countries), "TMPDIR": str(temporary)})
     try:
@@ -57,6 +72,9 @@ def played(town: Town) -> Planted:
     for channel, phone in PHONES.items():
         code, pin = drive.report(town.ussd_phone(channel, phone), planted, channel)
         drive.my_report(town.ussd_phone(channel, phone), code, pin)
+    for channel, phone in VOICES.items():
+        drive.report_by_voice(town, channel, phone, planted)
+    drive.calls_me(town, ASKS, RINGS, CALLED)
     again = drive.walk(town.ussd_phone("simulator", PHONES["simulator"]), *drive.TO_SEND, "Send")
     drive.code_and_pin(again, planted, "simulator again")  # it is linked with the report before it
     for n, name in enumerate(places.hashes_of_phones(town)):
@@ -71,6 +89,12 @@ def played(town: Town) -> Planted:
         "the words never reached the hotline",
         60,
     )
+    town.until_received(
+        lambda lines: sum('"kind":"recording"' in line["raw"] for line in lines) >= 2 * len(VOICES),
+        "the recordings never reached the hotline",
+        60,
+    )
+    until(lambda: not [path for path in town.twilio.stored if "2010-04-01" in path], "they stay at the provider", 60)
     faults.everything(town)
     return planted
 
@@ -83,8 +107,9 @@ def plant(town: Town) -> Planted:
     planted.add("picture", PICTURE)
     planted.add("place's code", PLACE_CODE)
     planted.add("hotline's answer", ANSWER)
+    planted.add("spoken words", SPOKEN)
     planted.add("attacker's words", ATTACKER)
-    for phone in (*PHONES.values(), *TEXTS.values(), IN_THE_ADDRESS, *IN_FAULTS):
+    for phone in (*PHONES.values(), *TEXTS.values(), *VOICES.values(), ASKS, RINGS, IN_THE_ADDRESS, *IN_FAULTS):
         planted.add(f"number {phone}", phone.removeprefix("+"))
         planted.add(f"local number {phone}", phone.removeprefix("+678"))
     for name, value in town.environment.items():
@@ -223,3 +248,10 @@ def test_words_in_a_reply_to_a_caller_are_permitted_only_there(run: Run) -> None
     told = run.town.plan.folder.received.read_bytes()
     assert hits([("received", told)], run.planted.needles(lambda name: name == "words 1"))
     assert any("Code " in text for _, text in run.town.provider.sent)
+
+
+def test_the_sound_of_recordings_is_where_it_should_be(run: Run) -> None:
+    """The hotline's file holds it: the search is not blind to it."""
+    told = run.town.plan.folder.received.read_bytes()
+    assert hits([("received", told)], run.planted.needles(lambda name: name == "spoken words"))
+    assert not hits([("received", told)], run.planted.needles(lambda name: name.startswith("recording ")))

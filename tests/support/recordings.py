@@ -1,4 +1,4 @@
-"""A small real server that serves recordings as Twilio's API and Africa's Talking do, and records what was asked of it.
+"""Small real servers that serve recordings as Twilio's API and Africa's Talking do, and record what was asked of them.
 
 Formats and statuses follow the providers' pages; they were never compared with a live account.
 """
@@ -10,8 +10,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-from tests.support.twilio import Account
+from typing import Any
 
 MP3 = b"ID3\x03\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + bytes(range(256)) * 8
 
@@ -28,14 +27,14 @@ class Stored:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class RecordingServer(ThreadingHTTPServer):
-    """The provider. `stored`: by the path without its ending. `asked`: method and path of each request."""
+class StoresRecordings(ThreadingHTTPServer):
+    """What the servers of both providers have. `stored`: by the path without its ending. `asked`: each request."""
 
     daemon_threads = True
+    account: Any  # of Twilio: its sid and token
 
-    def __init__(self, account: Account) -> None:
-        super().__init__(("127.0.0.1", 0), _Api)
-        self.account = account
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.stored: dict[str, Stored] = {}
         self.asked: list[tuple[str, str]] = []
         self.lock = threading.Lock()
@@ -55,6 +54,14 @@ class RecordingServer(ThreadingHTTPServer):
         one = self.stored[f"/recordings/{name}"] = Stored(**how)  # type: ignore[arg-type]
         return one
 
+
+class RecordingServer(StoresRecordings):
+    """A provider that does nothing else."""
+
+    def __init__(self, account: Any) -> None:
+        super().__init__(ServesRecordings)
+        self.account = account
+
     def start(self) -> RecordingServer:
         """Serve in a thread."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -66,25 +73,27 @@ class RecordingServer(ThreadingHTTPServer):
         self.server_close()
 
 
-class _Api(BaseHTTPRequestHandler):
-    server: RecordingServer
+class ServesRecordings(BaseHTTPRequestHandler):
+    """Answers requests for recordings."""
+
+    server: StoresRecordings
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         stored = self._stored(r"\.(?:mp3|wav)")
         if stored is None:
-            self._answer(404, b"", "application/json")
+            self._give(404, b"", "application/json")
             return
-        self._answer(stored.status, stored.sound, stored.content_type, stored.length, stored.headers)
+        self._give(stored.status, stored.sound, stored.content_type, stored.length, stored.headers)
 
     def do_DELETE(self) -> None:
         stored = self._stored(r"\.json")
         if stored is None:
-            self._answer(404, b"", "application/json")
+            self._give(404, b"", "application/json")
             return
         if stored.delete_status == 204:
             del self.server.stored[re.sub(r"\.json$", "", self.path)]
-        self._answer(stored.delete_status, b"", "application/json")
+        self._give(stored.delete_status, b"", "application/json")
 
     def _stored(self, ending: str) -> Stored | None:
         with self.server.lock:
@@ -98,7 +107,7 @@ class _Api(BaseHTTPRequestHandler):
             raise AssertionError("credentials were sent to a host that needs none")
         return self.server.stored.get(re.sub(ending + "$", "", self.path))
 
-    def _answer(
+    def _give(
         self,
         status: int,
         body: bytes,

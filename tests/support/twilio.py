@@ -10,12 +10,13 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import requests
 from twilio.request_validator import RequestValidator
+
+from tests.support.recordings import ServesRecordings, StoresRecordings
 
 
 @dataclass(frozen=True)
@@ -41,27 +42,19 @@ class Account:
         return answer
 
 
-class TwilioApi(ThreadingHTTPServer):
-    """The API.
+class TwilioApi(StoresRecordings):
+    """The API, with the recordings of calls.
 
     `sent`: the fields of each message, with its "Sid". `fail_next`: (status, code) of the next answers.
     `before_answer`: functions called with each accepted message before the answer is sent.
     """
 
-    daemon_threads = True
-
     def __init__(self, account: Account) -> None:
-        super().__init__(("127.0.0.1", 0), _Api)
+        super().__init__(_Api)
         self.account = account
         self.sent: list[dict[str, str]] = []
         self.fail_next: list[tuple[int, int]] = []
         self.before_answer: list[Any] = []
-        self.lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        """Return the address of the server."""
-        return f"http://127.0.0.1:{self.server_port}"
 
     def start(self) -> TwilioApi:
         """Serve in a thread."""
@@ -94,7 +87,7 @@ class TwilioApi(ThreadingHTTPServer):
         return self.account.post(requests, message["StatusCallback"], fields)
 
 
-class _Api(BaseHTTPRequestHandler):
+class _Api(ServesRecordings):
     server: TwilioApi
     protocol_version = "HTTP/1.1"
 
