@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,9 +19,12 @@ from gateway.conversation.context import CountryContext
 from gateway.conversation.spoken_texts import spoken_texts
 from gateway.messaging.speech import Recordings, fragment_id, fragments
 from reports.countries.country import Country, load_countries, shipped_countries
+from reports.countries.language_names import language_name
 from runtime.hardening import harden
 from runtime.settings import Mode, PromptSettings, load_settings
+from tokaut.documents.prompt_sheet import SpokenScreen, prompt_sheet_html
 from tokaut.screens.combinations import menu_languages
+from tokaut.screens.review import ReviewPage, catalogue_version, review_screens
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 
@@ -31,6 +35,7 @@ def prompts() -> None:
     \b
     Example:  tokaut prompts check bi --country vu
               tokaut prompts script bi --country vu > bi.csv
+              tokaut prompts sheet bi --country vu
     """
     harden()
 
@@ -97,6 +102,59 @@ def script(tag: str, country: str | None, everything: bool, folder: Path | None)
     echo(text.getvalue().rstrip())
 
 
+@prompts.command()
+@click.argument("tag")
+@click.option("--country", metavar="ISO", help="Country of the sheet (default: the first that speaks the language).")
+@_folder
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; prompts-bi-vu.html.")
+def sheet(tag: str, country: str | None, folder: Path | None, out: Path | None) -> None:
+    """Write every screen that a call speaks, in the order of a call, with its recordings, as one page to sign.
+
+    It is for the two people who must listen before a language is offered on calls. The recordings are in the page; it
+    has no script, plays nothing by itself and loads nothing from the network. What is not recorded is named.
+
+    \b
+    Example:  tokaut prompts sheet bi --country vu --folder /srv/tokaut/prompts
+
+    Next: send it to them, and keep what they have signed with the recordings. docs/prompts.md says what they look for.
+    """
+    found = _prompts(tag, country, folder)
+    of, catalogues = _countries(tag, country)[0], load(locales.FOLDER)
+    folder = folder or load_settings(PromptSettings, os.environ).prompts
+    name, there = language_name(tag), len(found.needed) - len(found.missing)
+    path = out or Path(f"prompts-{tag}-{of.iso.lower()}.html")
+    try:
+        text = prompt_sheet_html(
+            title=f"{name} for {of.name}: to listen to and to sign",
+            tag=tag,
+            facts=[
+                ("Country file", of.label),
+                ("Recorded", f"{there} of {len(found.needed)} pieces"),
+                ("Printed", f"{datetime.now(UTC):%Y-%m-%d}"),
+            ],
+            screens=_spoken_screens(of, catalogues[tag]),
+            others=tuple(found.needed.values()),
+            recordings=Recordings.load(folder),
+            folder=folder or Path(),
+            version=catalogue_version(tag),
+        )
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be read or written ({error.strerror}).") from None
+    echo(f"{path}: {there} of {len(found.needed)} pieces are recorded. Open it in a browser, and listen.")
+
+
+def _spoken_screens(of: Country, language: Catalogue) -> tuple[SpokenScreen, ...]:
+    screens = review_screens(loader.load(), of, language)
+    return tuple(
+        SpokenScreen(one.screen, _pages(one.english), _pages(one.own)) for one in screens if "voice" in one.channels
+    )
+
+
+def _pages(pages: Iterable[ReviewPage]) -> str:
+    return "\n".join(page.text for page in pages)
+
+
 def _prompts(tag: str, iso: str | None, folder: Path | None) -> _Prompts:
     catalogues = load(locales.FOLDER)
     if tag not in catalogues:
@@ -114,7 +172,7 @@ def _prompts(tag: str, iso: str | None, folder: Path | None) -> _Prompts:
     )
 
 
-def _countries(tag: str, iso: str | None) -> Collection[Country]:
+def _countries(tag: str, iso: str | None) -> Sequence[Country]:
     countries = [
         country
         for country in load_countries(shipped_countries(), Mode.DEMO)

@@ -80,10 +80,10 @@ def review_sheet_html(
     if others:
         body += _texts(f"Texts that no phone of {of.name} shows", others, numbers, name, language)
     body += [*_fields(fields), *_sign(name, language)]
-    return html_document(title, _style(f"{title}; {version}"), "\n".join(body))
+    return html_document(title, sheet_style(f"{title}; {version}"), "\n".join(body))
 
 
-def _style(footer: str) -> str:
+def sheet_style(footer: str) -> str:
     """Return the CSS, with a footer on each printed page, because loose pages get lost."""
     escaped = "".join(f"\\{ord(character):06x}" for character in footer)
     return (
