@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 VERBS = ("dial", "type", "text", "again", "hang up", "wait", "line gone", "hotline", "staff", "closes", "phone", "code")
+VERBS += ("speaks", "cut off")
 DEFAULT_CODE = {"ussd": "*111*163#", "sms": "163", "voice": "+6785550100"}
 
 

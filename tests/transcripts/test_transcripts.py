@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sqlite3
@@ -36,6 +37,7 @@ DIGITS = {
 USSD = sorted((FOLDER / "ussd").glob("*.txt"))
 SMS = sorted((FOLDER / "sms").glob("*.txt"))
 VOICE = sorted((FOLDER / "voice").glob("*.txt"))
+RECORDINGS = sorted((FOLDER / "recordings").glob("*.txt"))
 RECORD = os.environ.get("RECORD_TRANSCRIPTS") == "1"  # writes what was seen into the files, to be read and committed
 
 pytestmark = pytest.mark.slow
@@ -64,6 +66,37 @@ def test_voice(town: Town, path: Path, channel: str) -> None:
     call(town, path, channel, "voice")
 
 
+@pytest.fixture(scope="module")
+def recording_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Where the country file lets callers speak."""
+    folder = tmp_path_factory.mktemp("countries")
+    shipped = Path("reports/countries/vu.toml").read_text(encoding="utf-8")
+    (folder / "vu.toml").write_text(shipped.replace("[[code]]", "[voice]\nrecordings = true\n\n[[code]]", 1))
+    town = Town({"TOKAUT_COUNTRY_DIR": str(folder)}).up()
+    yield town
+    town.down()
+
+
+@pytest.mark.parametrize("channel", VOICE_CHANNELS)
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_recordings(recording_town: Town, path: Path, channel: str) -> None:
+    if channel in ENGLISH_ALONE and RECORD:
+        pytest.skip("it has no voice of another language")
+    call(recording_town, path, channel, "voice")
+    left = [one for one in recording_town.twilio.stored if one.startswith("/2010-04-01/")]
+    until(lambda: not [one for one in left if one in recording_town.twilio.stored], "it stays at the provider", 60)
+
+
+def source_of(town: Town, channel: str, name: str) -> str:
+    """Store a recording at the provider of a channel; what the provider calls it."""
+    if channel == "twilio_voice":
+        source = f"RE{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        town.twilio.twilio(source)
+        return source
+    town.twilio.africastalking(name)
+    return f"{town.twilio.url}/recordings/{name}.mp3"
+
+
 def call(town: Town, path: Path, channel: str, kind: str) -> None:
     story = Story(town, path, kind)
     story.is_english_alone = channel in ENGLISH_ALONE
@@ -79,6 +112,10 @@ def call(town: Town, path: Path, channel: str, kind: str) -> None:
             story.saw(step, handset.silence())
         elif step.verb == "line gone":
             handset.line_gone()
+        elif step.verb == "speaks":
+            story.saw(step, handset.speak(source_of(town, channel, f"{path.stem}{step.line}")))
+        elif step.verb == "cut off":
+            handset.hang_up_while_speaking(source_of(town, channel, f"{path.stem}{step.line}"))
         elif step.verb == "hotline":
             story.hotline_gets(step)
         elif step.verb == "staff":
@@ -137,7 +174,7 @@ class Story:
         self.town = town
         self.path = path
         steps = read(path)
-        own = f"+6785550{500 + [*USSD, *SMS, *VOICE].index(path)}"
+        own = f"+6785550{500 + [*USSD, *SMS, *VOICE, *RECORDINGS].index(path)}"
         self._phone = next((step.said for step in steps if step.verb == "phone"), own)
         self.code = next((step.said for step in steps if step.verb == "code"), DEFAULT_CODE[kind])
         self.steps = steps
@@ -251,7 +288,7 @@ class Story:
         return [f"{line['hotline']} {line['body']['type']}" for line in self._new()]
 
     def _write(self) -> None:
-        seen = {step.line: step.seen for step in self.steps if step.verb in ("dial", "type", "text", "wait")}
+        seen = {step.line: step.seen for step in self.steps if step.verb in ("dial", "type", "text", "wait", "speaks")}
         lines = []
         for number, line in enumerate(self.path.read_text().splitlines(), 1):
             inside_seen = line.startswith("    ") and max((n for n in seen if n < number), default=0) > max(
