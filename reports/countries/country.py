@@ -278,6 +278,8 @@ class Country:
         faults += self.law.problems()
         if self.call_back.missed_call_numbers and not any(code.channel == "sms" for code in self.codes):
             faults.append("call_back.missed_call_numbers: no [[code]] is of the channel sms; add the one that answers.")
+        if self.voice.recordings and not any(code.channel == "voice" for code in self.codes):
+            faults.append("voice.recordings: no [[code]] is of the channel voice; add the number that is called.")
         faults += [
             f"code.{number}.network_initiated: {code.code} is of the channel {code.channel}; "
             "only a code of the channel ussd can have it."

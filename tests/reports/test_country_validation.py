@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reports.countries.country import Country
+from reports.countries.country import Country, Voice
 from runtime.settings import Mode
 from tests.reports.lands import card, ready, with_helpline
 from tests.reports.sample import COUNTRIES, KE, VU
@@ -47,6 +47,12 @@ from tests.reports.sample import COUNTRIES, KE, VU
         (
             replace(VU, codes=tuple(replace(code, network_initiated=True) for code in VU.codes)),
             "code.2.network_initiated: 163 is of the channel sms; only a code of the channel ussd can have it.",
+        ),
+        (
+            replace(
+                VU, voice=Voice(recordings=True), codes=tuple(code for code in VU.codes if code.channel != "voice")
+            ),
+            "voice.recordings: no [[code]] is of the channel voice; add the number that is called.",
         ),
         (card(KE, "ke-child-helpline", categories=("harm",)), "no hotline takes luring; add one"),
         (card(KE, "ke-child-helpline", places=("KE-28",)), "no hotline takes harm in KE-13, KE-15"),

@@ -75,7 +75,7 @@ def test_web_knows_these_addresses_and_no_other(app: App) -> None:
         "kannel": ["<token>/ussd", "<token>/sms", "<token>/dlr"],
         "africastalking_voice": ["<token>/call", "<token>/keys"],
         "twilio": ["sms", "status", "missed-call"],
-        "twilio_voice": ["call", "keys", "status"],
+        "twilio_voice": ["call", "keys", "status", "recording"],
         "ussd": ["<token>"],
     }
     hooks = {f"{HOOKS}{channel}/{rest}" for channel, found in webhooks.items() for rest in found}
