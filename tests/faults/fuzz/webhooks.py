@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
+from uuid import NAMESPACE_URL, uuid5
 from zlib import crc32
 
 from twilio.request_validator import RequestValidator
@@ -235,6 +236,11 @@ def _twilio_call_ended(target: str, said: ReporterInput) -> Request:
     return _twilio_call(target, said, "completed")
 
 
+def _twilio_recorded(target: str, said: ReporterInput) -> Request:
+    fields = {"RecordingSid": _sid(said, "RE"), "RecordingStatus": "completed", "RecordingDuration": "7"}
+    return _twilio_call(f"{target}?id={uuid5(NAMESPACE_URL, said.id)}", said, **fields)
+
+
 def _sid(said: ReporterInput, kind: str = "SM") -> str:
     return kind + hashlib.md5(said.id.encode(), usedforsecurity=False).hexdigest()
 
@@ -287,5 +293,6 @@ WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
     ("twilio_voice", "call"): (("voice", _twilio_call),),
     ("twilio_voice", "keys"): (("voice", _twilio_keys),),
     ("twilio_voice", "status"): (("notice", _twilio_call_ended),),
+    ("twilio_voice", "recording"): (("notice", _twilio_recorded),),
     ("ussd", ""): (("ussd", _neutral),),
 }
