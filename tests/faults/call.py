@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.faults.caller_script import ALREADY_SENT, OWN_WORDS, CallerScript, kept_words
-from tests.faults.client import Answer, Client, NoAnswer, Request
+from tests.faults.client import Answer, NoAnswer, Request
 from tests.faults.handset_channels import Line, Seen, without_lines_above
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Call:
         """Make the call. Raises CallFailed."""
         drops = self.may_drop and not self.script.sms and not self.script.in_danger and self.chance.random() < DROPS
         drops_after = self.chance.randint(2, 6) if drops else MOST_SCREENS
-        self._client = Client(self.callers.plan.web.removeprefix("http://"))
+        self._client = self.callers.client()
         try:
             await self._walk(drops_after)
         except CallFailed:
@@ -129,7 +129,7 @@ class Call:
                 self._add(event="foreign", found=marker, at=time.time())
 
     async def _again(self, request: Request) -> Answer | None:
-        client = Client(self.callers.plan.web.removeprefix("http://"))
+        client = self.callers.client()
         try:
             return await client.ask(request)
         except NoAnswer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from tests.faults.call import Call, CallFailed
 from tests.faults.caller_script import CallerScript, make_script
-from tests.faults.handset_channels import AfricasTalkingUssd, Line, ProviderAccess
+from tests.faults.client import Client
+from tests.faults.handset_channels import AfricasTalkingSms, AfricasTalkingUssd, Line, ProviderAccess
 from tests.faults.ledger import Ledger
 from tests.faults.sms_provider import SmsProvider
 
@@ -28,7 +30,11 @@ SYNC_EACH = 0.05  # seconds; "Sent" is synced at once
 
 @dataclass(frozen=True)
 class Plan:
-    """What the process is started with. `secrets`: of each open channel."""
+    """What the process is started with.
+
+    `secrets`: of each open channel. `texts_at`: the address on which SMS are received. `certificate`: the file of web's
+    own, over https. `each_second`: how many reporters begin in a second; 0: as many as there are places.
+    """
 
     web: str
     secrets: Mapping[str, str]
@@ -37,6 +43,9 @@ class Plan:
     at_a_time: int
     seed: int
     ledger: str
+    texts_at: str = "127.0.0.1"
+    certificate: str = ""
+    each_second: float = 0
 
     def written(self) -> str:
         """Return the plan as JSON."""
@@ -53,8 +62,16 @@ class Callers:
     next: int = 0
     gave_up: int = 0
 
+    def __post_init__(self) -> None:
+        self._trust = ssl.create_default_context(cafile=self.plan.certificate) if self.plan.certificate else None
+
+    def client(self) -> Client:
+        """Return a connection to web that is not open yet."""
+        return Client(self.plan.web, self._trust)
+
     async def run(self) -> None:
         """Let all reporters call, `at_a_time` at once."""
+        self._began = time.monotonic()
         writing = asyncio.create_task(self._write())
         await asyncio.gather(*(self._one_after_the_other() for _ in range(self.plan.at_a_time)))
         writing.cancel()
@@ -67,6 +84,8 @@ class Callers:
     async def _one_after_the_other(self) -> None:
         while self.next < self.plan.reports:
             index, self.next = self.next, self.next + 1
+            if self.plan.each_second:
+                await asyncio.sleep(self._began + index / self.plan.each_second - time.monotonic())
             try:
                 await self._report(index)
             except Exception as error:  # a fault of the experiment is not a reporter who gave up
@@ -88,10 +107,10 @@ class Callers:
         self.gave_up += 1
 
     def _line(self, script: CallerScript) -> Line:
-        needs = script.line.needs
-        return (script.line if not needs or needs in self.access.secrets else AfricasTalkingUssd)(
-            self.access, script.phone
-        )
+        line = script.line
+        if line.needs not in self.access.secrets:
+            line = AfricasTalkingSms if script.sms else AfricasTalkingUssd
+        return line(self.access, script.phone)
 
     async def _write(self) -> None:
         while True:
@@ -101,7 +120,7 @@ class Callers:
 
 async def main(plan: Plan) -> None:
     inbox = SmsProvider()
-    await inbox.listen(plan.texts_port)
+    await inbox.listen(plan.texts_port, plan.texts_at)
     ledger = Ledger(Path(plan.ledger))
     callers = Callers(plan, ledger, ProviderAccess(plan.web, plan.secrets, inbox))
     await callers.run()

@@ -14,6 +14,7 @@ import psycopg
 
 from reports.escalation import LEASE_TIME
 from runtime.time_units import SECOND
+from tests.faults.open_work import OpenWork
 from tests.support.frozen import frozen
 from tests.support.moved_clocks import MovedClocks
 from tests.support.postgres import Postgres
@@ -23,15 +24,9 @@ from tests.support.wait import until
 
 TOKAUT_PROCESSES = ("urgent", "standard", "clock", "web")
 SCHEDULED_PROCESSES = ("urgent", "standard", "clock")  # those that act at scheduled times
-# Escalation steps that are due; each run of the clock takes some of them.
-ESCALATION_STEPS_DUE = (
-    "step JOIN report ON report.report_id = step.report_id AND report.priority = step.priority "
-    "WHERE done_at IS NULL AND due_at <= {now} AND not_before <= {now} AND step IN ('closed', 'backup', 'regional') "
-    "AND completeness = 'complete' AND state IN ('queued', 'delivered', 'needs_person')"
-)
 
 
-class City(Town):
+class City(Town, OpenWork):
     """A running installation with faults.
 
     `mutant`: a module of tests/faults/mutants. `seed`: of the unreliable hotline; without it the hotline is reliable.
@@ -56,8 +51,6 @@ class City(Town):
         self.clocks = MovedClocks(self.folder) if moves_clocks else None
         self.mutant = mutant
         self.seed = seed
-        self.offset = 0
-        self.moved_at = float("inf")  # real time at which the offset was first set
 
     def command(self, name: str) -> list[str]:
         command = super().command(name)
@@ -120,10 +113,10 @@ class City(Town):
         return [pid, *map(int, children)]
 
     def secrets(self) -> dict[str, str]:
-        """Return the secrets of all channels."""
+        """Return the secrets of all channels. The simulator, which answers this machine alone, has none."""
         ours = self.plan.secrets
         names = ("africastalking", "ussd", "kannel", "twilio", "twilio_account")
-        return {name: getattr(ours, name) for name in names}
+        return {name: getattr(ours, name) for name in names} | {"simulator": ""}
 
     def revive(self, target: str) -> None:
         """Wait until a killed process is gone, and start it again."""
@@ -189,10 +182,6 @@ class City(Town):
         finally:
             connection.close()
 
-    def count(self, query: str) -> int:
-        """Return the number of rows of `FROM` and `WHERE` clauses."""
-        return int(str(self.ask(f"SELECT count(*) FROM {query}")[0][0]))
-
     def spooled(self) -> int:
         """Return the number of spool entries."""
         return len(list((self.plan.folder.inside / "spool").glob("*.box")))
@@ -208,37 +197,12 @@ class City(Town):
             holder.execute("ROLLBACK")
             holder.close()
 
-    def unfinished(self) -> dict[str, int]:
-        """Return the counts of unfinished work, by the clock as it is moved."""
-        now = time.time_ns() // 1000 + self.offset * 1_000_000
-        return {
-            "spool": self.spooled(),
-            "ripe": self.count(f"pending WHERE due_at <= {now}"),
-            "due": self.count("delivery WHERE state = 'due'"),
-        }
-
-    def work_due_now(self) -> int:
-        """Return how much work is due, by the clock as it is moved."""
-        now = time.time_ns() // 1000 + self.offset * 1_000_000
-        due = self.count(f"delivery WHERE state = 'due' AND (next_at <= {now} OR lease_until > {now})")
-        due += self.count(ESCALATION_STEPS_DUE.format(now=now))
-        return due + self.count(f"pending WHERE due_at <= {now}") + self.spooled()
-
-    def seconds_until_last_due(self) -> int:
-        """Return the seconds until all scheduled work is due."""
-        [[last]] = self.ask(
-            "SELECT max(at) FROM (SELECT max(next_at) AS at FROM delivery WHERE state = 'due' "
-            "UNION ALL SELECT max(due_at) FROM pending) AS waits"
-        )
-        now = time.time_ns() // 1000 + self.offset * 1_000_000
-        return max(0, int(str(last or 0)) - now) // 1_000_000 + 1
-
     def overdue_rows(self) -> list[str]:
         """Return a line for each row that is scheduled further ahead of the true time than its own period."""
         now = time.time_ns() // 1000
         found = []
         for what, table, period in (
-            ("lease", "lease", "CASE name WHEN 'clock' THEN 15 ELSE 30 END"),
+            ("lease", "lease", "CASE name WHEN 'clock' THEN 13 ELSE 30 END"),
             ("pending", "pending", "CASE kind WHEN 'words' THEN 1800 WHEN 'rescue' THEN 600 ELSE 120 END"),
             ("delivery", "delivery WHERE state = 'due'", "CASE priority WHEN 'P1' THEN 66 ELSE 8640 END"),
         ):

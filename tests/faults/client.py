@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
@@ -38,10 +41,16 @@ class NoAnswer(Exception):
 
 
 class Client:
-    """One connection, kept open as long as the server keeps it. `host` is name and port."""
+    """One connection, kept open as long as the server keeps it.
 
-    def __init__(self, host: str) -> None:
-        self._host = host
+    `address`: http or https, name and port. `trust`: how the server's certificate is checked.
+    """
+
+    def __init__(self, address: str, trust: ssl.SSLContext | None = None) -> None:
+        parts = urlsplit(address)
+        self._host, self._name = parts.netloc, parts.hostname or ""
+        self._port = parts.port or DEFAULT_PORTS[parts.scheme]
+        self._trust = trust if parts.scheme == "https" else None
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: Request, seconds: float = 10) -> Answer:
@@ -59,8 +68,7 @@ class Client:
     async def _ask(self, request: Request) -> Answer:
         if self._line is None or self._line[0].at_eof():
             self.close()
-            name, _, port = self._host.partition(":")
-            self._line = await asyncio.open_connection(name, int(port))
+            self._line = await asyncio.open_connection(self._name, self._port, ssl=self._trust)
         reader, writer = self._line
         writer.write(request.raw(self._host))
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()

@@ -17,6 +17,7 @@ from tests.faults.clock_jumps import ClockJumper
 from tests.faults.kill_triggers import KillTriggers
 from tests.faults.kills import Killer
 from tests.faults.ledger import Ledger, LineCounter, lines
+from tests.faults.open_work import OpenWork
 from tests.faults.verdict import Verdict, judge
 from tests.support.moved_clocks import ABSENT, LIBRARY
 from tests.support.ports import free_port
@@ -75,6 +76,40 @@ class NoVerdict(Exception):
     """Raised if the experiment itself failed: its verdict would mean nothing."""
 
 
+def finish_texts(work: OpenWork) -> None:
+    """Wait until due SMS to reporters were received, for a while."""
+    end = time.monotonic() + IDLE_SECONDS
+    while work.count("outgoing WHERE state = 'due'") and time.monotonic() < end:
+        time.sleep(TICK)
+
+
+def finish(work: OpenWork, seconds: float, look: Callable[[], None]) -> None:
+    """Wait until no row is due and the spool is empty; move time on for what is scheduled later. Raises NoVerdict.
+
+    `seconds`: how long due work may take before time is moved. `look` is called again and again.
+    """
+    _until_idle(work, seconds, look)
+    for _ in range(MOST_MOVES):
+        left = work.unfinished() | {"pending": work.count("pending")}
+        if not any(left.values()):
+            return
+        if work.offset + work.seconds_until_last_due() > LONGEST:
+            raise NoVerdict(f"something waits for longer than {LONGEST} s: {left}; see {RESULTS}")
+        work.move_time(work.seconds_until_last_due())
+        _until_idle(work, MAX_WAIT, look)
+    raise NoVerdict(f"not finished after all: {left}; see {RESULTS}")
+
+
+def _until_idle(work: OpenWork, at_most: float, look: Callable[[], None]) -> None:
+    """Wait until no work has been due for a while."""
+    end, still = time.monotonic() + at_most, time.monotonic()
+    while time.monotonic() < min(end, still + IDLE_SECONDS):
+        if work.work_due_now():
+            still = time.monotonic()
+        look()
+        time.sleep(0.25)
+
+
 @dataclass(frozen=True)
 class RunProgress:
     """What a progress display shows."""
@@ -125,8 +160,11 @@ class Run:
             self._report_progress()
             self.city.up()
             self._let_call()
-            finish = self._finish_in_real_time if self.form.jumps else self._finish
-            finish()
+            if self.form.jumps:
+                self._finish_in_real_time()
+            else:
+                self._doing = "finishing"
+                finish(self.city, self.form.patience, self._report_progress)
             verdict = self._judge()
             is_good = not verdict.bad
         finally:
@@ -157,7 +195,7 @@ class Run:
                 if callers.poll() is not None:
                     raise NoVerdict(f"the callers ended with {callers.returncode}; see {RESULTS}")
                 time.sleep(TICK)
-            self._finish_texts()
+            finish_texts(self.city)
         finally:
             callers.kill()
             callers.wait()
@@ -177,26 +215,6 @@ class Run:
                 die_with_parent(command), stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
 
-    def _finish_texts(self) -> None:
-        """Wait until due SMS to reporters were received, for a while."""
-        end = time.monotonic() + IDLE_SECONDS
-        while self.city.count("outgoing WHERE state = 'due'") and time.monotonic() < end:
-            time.sleep(TICK)
-
-    def _finish(self) -> None:
-        """Wait until no row is due and the spool is empty; move time on for what is scheduled later."""
-        self._doing = "finishing"
-        self._wait(self.form.patience)
-        for _ in range(MOST_MOVES):
-            left = self.city.unfinished() | {"pending": self.city.count("pending")}
-            if not any(left.values()):
-                return
-            if self.city.offset + self.city.seconds_until_last_due() > LONGEST:
-                raise NoVerdict(f"something waits for longer than {LONGEST} s: {left}; see {RESULTS}")
-            self.city.move_time(self.city.seconds_until_last_due())
-            self._wait(MAX_WAIT)
-        raise NoVerdict(f"not finished after all: {left}; see {RESULTS}")
-
     def _finish_in_real_time(self) -> None:
         """Wait until all that was sent has arrived and no words wait. Rows that are filed later stay scheduled."""
         self._doing = "finishing in real time"
@@ -213,15 +231,6 @@ class Run:
         rows = self.city.overdue_rows()
         left = self.city.unfinished() | {"words": self.city.count("pending WHERE kind = 'update'")}
         return left | {"beyond its period": len(rows)}
-
-    def _wait(self, at_most: float) -> None:
-        """Wait until no work has been due for a while."""
-        end, still = time.monotonic() + at_most, time.monotonic()
-        while time.monotonic() < min(end, still + IDLE_SECONDS):
-            if self.city.work_due_now():
-                still = time.monotonic()
-            self._report_progress()
-            time.sleep(0.25)
 
     def _judge(self) -> Verdict:
         self._doing = "judging"

@@ -1,8 +1,9 @@
 """The demo's hotline server, made unreliable: some deliveries it stores without an answer, some it answers with 503.
 
-Run as `python -m tests.faults.faulty_hotline SEED PORT SECRETS RECEIVED`. Beside RECEIVED, which has each key once, it
-keeps `every.jsonl`: each delivery that it stored, repeats too, synced before the answer. A process that listens on the
-socket `moments` is told when a delivery begins to arrive, and when it is about to be answered: kills are aimed by that.
+Run as `python -m tests.faults.faulty_hotline SEED [HOST:]PORT SECRETS RECEIVED`. Beside RECEIVED, which has each key
+once, it keeps `every.jsonl`: each delivery that it stored, repeats too, synced before the answer. A process that
+listens on the socket `moments` is told when a delivery begins to arrive, and when it is about to be answered: kills are
+aimed by that.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def main(seed: str, port: str, secrets: str, received: str) -> None:
     FaultyRequestHandler.random_source = random.Random(
         f"hotline {seed} {time.monotonic_ns() if kept.stat().st_size else 0}"
     )
-    server = DemoHotlineServer(int(port), json.loads(Path(secrets).read_text()), kept)
+    host, _, number = port.rpartition(":")
+    server = DemoHotlineServer(int(number), json.loads(Path(secrets).read_text()), kept, host=host or "127.0.0.1")
     server.received = FaultyRequestHandler.deliveries = DeliveryLog(kept, Ledger(kept.with_name("every.jsonl")))
     server.RequestHandlerClass = FaultyRequestHandler
     server.serve_forever()

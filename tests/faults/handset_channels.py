@@ -60,7 +60,7 @@ def ends(text: str) -> bool:
 class Line(Protocol):
     """A phone on a channel."""
 
-    needs: ClassVar[str]  # the secret that the channel needs; "": none
+    needs: ClassVar[str]  # the secret that the channel needs
 
     def __init__(self, access: ProviderAccess, phone: str) -> None: ...
     def begin(self) -> Request: ...
@@ -138,7 +138,7 @@ class NeutralUssd:
 class SimulatorUssd(NeutralUssd):
     """USSD in the simulator."""
 
-    needs: ClassVar[str] = ""
+    needs: ClassVar[str] = "simulator"
 
     def _path(self) -> str:
         return "/hooks/simulator"
@@ -176,7 +176,7 @@ class AfricasTalkingSms:
 class SimulatorSms(RepliesInResponse):
     """SMS in the simulator."""
 
-    needs: ClassVar[str] = ""
+    needs: ClassVar[str] = "simulator"
     access: ProviderAccess
     phone: str
 

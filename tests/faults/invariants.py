@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from tests.faults.city import City
+from tests.faults.open_work import OpenWork
 
 VIOLATIONS = {
     "I3: one walk, two reports": "(SELECT origin_key FROM report GROUP BY origin_key HAVING count(*) > 1) twice",
@@ -18,7 +18,7 @@ VIOLATIONS = {
 }
 
 
-def violations(city: City) -> list[str]:
+def violations(city: OpenWork) -> list[str]:
     """Return a line for each invariant that does not hold."""
     counts = {what: city.count(rows) for what, rows in VIOLATIONS.items()}
     minute_ago = (time.time_ns() // 1000) - 60_000_000

@@ -19,9 +19,9 @@ class SmsProvider:
         """Return the messages to a phone."""
         return self._texts[phone]
 
-    async def listen(self, port: int) -> asyncio.Server:
+    async def listen(self, port: int, address: str = "127.0.0.1") -> asyncio.Server:
         """Serve the API on a port."""
-        return await asyncio.start_server(self._serve, "127.0.0.1", port)
+        return await asyncio.start_server(self._serve, address, port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

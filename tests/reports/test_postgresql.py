@@ -98,6 +98,21 @@ def test_a_connection_that_is_not_made_ends_in_time(database: Database, proxy: P
     ends_within(INTERACTIVE.connect + SLACK, lambda: put(database, "second"))
 
 
+def test_the_second_of_two_servers_is_used_while_the_first_is_silent(
+    straight: Database, postgres_url: str, postgres: Postgres, proxy: Proxy
+) -> None:
+    """As a host without power is silent. Finding the second one takes a second, which a Send can spare."""
+    proxy.stall()
+    user, _, place = postgres_url.rpartition("@")
+    servers = f"host=127.0.0.1:{proxy.port}&host=127.0.0.1:{postgres.port}&target_session_attrs=read-write"
+    both = Database(f"{user}@/{place.rpartition('/')[2]}?{servers}", timeouts=INTERACTIVE)
+    try:
+        put(both, "second")
+    finally:
+        both.close()
+    assert names(straight) == {"second"}
+
+
 @pytest.mark.rule("B-73")
 def test_a_commit_whose_answer_does_not_come_is_given_up_after_a_second(
     database: Database, straight: Database, proxy: Proxy

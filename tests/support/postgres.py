@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from itertools import count
@@ -28,9 +29,22 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 class Postgres:
-    """A server with UTF8, trust on the loopback and real fsync. After `kill()`, `start()` continues with its data."""
+    """A server with UTF8, trust on the loopback and real fsync. After `kill()`, `start()` continues with its data.
 
-    def __init__(self, binaries: Path) -> None:
+    `enter`: the words before its command that start it on another host, whose address is `address`. `options`: of the
+    server.
+    """
+
+    def __init__(
+        self,
+        binaries: Path,
+        *,
+        address: str = "127.0.0.1",
+        enter: Sequence[str] = (),
+        options: Sequence[str] = (),
+    ) -> None:
+        self.address = address
+        self._enter, self._options = enter, options
         self.folder = Path(tempfile.mkdtemp(prefix="tp-"))
         self.data = self.folder / "data"
         self.port = free_port()
@@ -59,23 +73,25 @@ class Postgres:
     def _spawn(self) -> subprocess.Popen[bytes]:
         server = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
         # Shared memory as files in its folder, so that a kill leaves nothing elsewhere.
-        server += ["-c", "dynamic_shared_memory_type=mmap"]
+        server += ["-c", "dynamic_shared_memory_type=mmap", *self._options]
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                _bound_to_us(server, self._account), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True
-            )
+            return subprocess.Popen(self.bound(server), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True)
+
+    def bound(self, command: list[str]) -> list[str]:
+        """Return the command line that runs a program on the server's host, under its account, and ends with us."""
+        return [*self._enter, *_bound_to_us(command, self._account)]
 
     def new_database(self) -> str:
         """Return the SQLAlchemy address of a new empty database."""
         name = self._new_name()
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+        return f"postgresql+psycopg://postgres@{self.address}:{self.port}/{name}"
 
     def new_tokaut(self) -> dict[str, str]:
         """Create a database and its roles as an operator does, not migrated. Returns role → address."""
         name = self._new_name()
-        server = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+        server = f"host={self.address} port={self.port} user=postgres dbname=postgres"
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
         result = subprocess.run(psql, input=roles_script(name), capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
@@ -114,7 +130,7 @@ class Postgres:
         return name
 
     def _addresses(self, name: str) -> dict[str, str]:
-        return {role: f"postgresql://{role}@127.0.0.1:{self.port}/{name}" for role in (OWNER, *ROLES)}
+        return {role: f"postgresql://{role}@{self.address}:{self.port}/{name}" for role in (OWNER, *ROLES)}
 
     def admit(self, line: str) -> None:
         """Insert a first line into pg_hba.conf, and reload it."""
@@ -130,7 +146,7 @@ class Postgres:
     @property
     def administration(self) -> str:
         """Return the psycopg connection string of the superuser."""
-        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=2"
+        return f"host={self.address} port={self.port} user=postgres dbname=postgres connect_timeout=2"
 
     @property
     def pid(self) -> int | None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,17 +21,29 @@ from tokaut.local_stack.parent_death import die_with_parent
 
 
 class Server:
-    """A server on 127.0.0.1 with `lines` in its configuration file; its data survives a kill."""
+    """A server with `lines` in its configuration file; its data survives a kill.
 
-    def __init__(self, *lines: str, sentinel: bool = False, program: Path | None = None) -> None:
+    `enter`: the words before its command that start it on another host, whose address is `address`.
+    """
+
+    def __init__(
+        self,
+        *lines: str,
+        sentinel: bool = False,
+        program: Path | None = None,
+        address: str = "127.0.0.1",
+        enter: Sequence[str] = (),
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tr-"))
+        self.address = address
         self.port = free_port()
         persistence = () if sentinel else ("save ''", "appendonly yes", "maxmemory-policy noeviction")
         self.file = self.folder / "valkey.conf"
         self.file.write_text(
-            "\n".join([f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *persistence, *lines]) + "\n"
+            "\n".join([f"port {self.port}", f"bind {address}", f"dir {self.folder}", *persistence, *lines]) + "\n"
         )
-        self._command = [str(program or valkey.server_program()), str(self.file), *(["--sentinel"] if sentinel else [])]
+        command = [str(program or valkey.server_program()), str(self.file), *(["--sentinel"] if sentinel else [])]
+        self._command = [*enter, *command]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
@@ -68,12 +80,12 @@ class Server:
     @contextmanager
     def asked(self, user: str | None = None, password: str | None = None) -> Iterator[redis.Redis]:
         """Open a client, by the Redis library alone."""
-        with redis.Redis(port=self.port, username=user, password=password, decode_responses=True) as client:
+        with redis.Redis(self.address, self.port, username=user, password=password, decode_responses=True) as client:
             yield client
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            with socket.create_connection((self.address, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -17,18 +17,27 @@ NAME = "tokaut"
 PASSWORD = "what-the-sentinels-ask-for"
 
 
-class Watched:
-    """The servers. `primary`: the first primary, also after a failover."""
+def _on_loopback(role: str, *lines: str, sentinel: bool = False) -> Server:
+    return Server(*lines, sentinel=sentinel)
 
-    def __init__(self, folder: Path) -> None:
+
+class Watched:
+    """The servers. `primary`: the first primary, also after a failover.
+
+    `make` returns a server by its role (primary, replica, sentinel-1 to 3) and its configuration.
+    """
+
+    def __init__(self, folder: Path, make: Callable[..., Server] = _on_loopback) -> None:
         self.folder = folder
+        self._make = make
         words = [str(folder), "--at", f"redis://{NAME}", "--admin", "--sentinel"]
         result = CliRunner().invoke(acl, words)
         assert result.exit_code == 0, result.output
         follows = ("masteruser replica", f"masterauth {self._secret('replica.password')}")
-        self.primary = self._server(*follows)
-        self.replica = self._server(*follows, f"replicaof 127.0.0.1 {self.primary.port}")
-        self.sentinels = [self._sentinel() for _ in range(3)]
+        self.primary = self._server("primary", *follows)
+        of_primary = f"{self.primary.address} {self.primary.port}"
+        self.replica = self._server("replica", *follows, f"replicaof {of_primary}")
+        self.sentinels = [self._sentinel(f"sentinel-{number}", of_primary) for number in (1, 2, 3)]
 
     def start(self) -> Watched:
         """Start all servers, and wait until the Sentinels know one another."""
@@ -49,14 +58,19 @@ class Watched:
         users = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})
         return {
             **{name: str(self.folder / f"{user}.url") for name, user in users.items()},
-            "REDIS_SENTINELS": ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels),
+            "REDIS_SENTINELS": ",".join(f"{one.address}:{one.port}" for one in self.sentinels),
             "REDIS_MASTER": NAME,
             "REDIS_SENTINEL_PASSWORD": PASSWORD,
         }
 
     def promoted(self) -> bool:
         """Return whether all Sentinels take the replica for the primary now."""
-        return all(self._state(one)["port"] == self.replica.port for one in self.sentinels)
+        return all(self.follows(one, self.replica) for one in self.sentinels)
+
+    def follows(self, sentinel: Server, server: Server) -> bool:
+        """Return whether a Sentinel takes this server for the primary."""
+        state = self._state(sentinel)
+        return (state["ip"], state["port"]) == (server.address, server.port)
 
     def is_copied(self) -> bool:
         """Return whether the replica has everything that the primary has; the rest is lost if the primary is."""
@@ -65,16 +79,20 @@ class Watched:
 
     def admin(self, server: Server) -> Redis:
         """Open a client as admin."""
-        return Redis(port=server.port, username="admin", password=self._secret("admin.password"), decode_responses=True)
+        password = self._secret("admin.password")
+        return Redis(
+            server.address, server.port, username="admin", password=password, decode_responses=True, socket_timeout=5
+        )
 
-    def _server(self, *lines: str) -> Server:
-        return Server(f"aclfile {self.folder / 'users.acl'}", *lines)
+    def _server(self, role: str, *lines: str) -> Server:
+        return self._make(role, f"aclfile {self.folder / 'users.acl'}", *lines)
 
-    def _sentinel(self) -> Server:
-        return Server(
+    def _sentinel(self, role: str, of_primary: str) -> Server:
+        return self._make(
+            role,
             f"requirepass {PASSWORD}",
             f"sentinel sentinel-pass {PASSWORD}",
-            f"sentinel monitor {NAME} 127.0.0.1 {self.primary.port} 2",
+            f"sentinel monitor {NAME} {of_primary} 2",
             f"sentinel auth-user {NAME} sentinel",
             f"sentinel auth-pass {NAME} {self._secret('sentinel.password')}",
             f"sentinel down-after-milliseconds {NAME} 1000",
@@ -87,11 +105,13 @@ class Watched:
         return (state_seen["num-slaves"], state_seen["num-other-sentinels"], state_seen["flags"]) == (1, 2, "master")
 
     def _state(self, sentinel: Server) -> Mapping[str, object]:
-        with Redis(port=sentinel.port, password=PASSWORD, decode_responses=True) as client:
+        with Redis(
+            sentinel.address, sentinel.port, password=PASSWORD, decode_responses=True, socket_timeout=5
+        ) as client:
             try:
                 state: Mapping[str, object] = client.sentinel_masters()[NAME]
             except RedisError:
-                state = {"port": 0, "num-slaves": 0, "num-other-sentinels": 0, "flags": ""}
+                state = {"ip": "", "port": 0, "num-slaves": 0, "num-other-sentinels": 0, "flags": ""}
         return state
 
     def _secret(self, name: str) -> str:
