@@ -43,6 +43,19 @@ def test_one_leads_and_the_other_takes_over(desk: Desk) -> None:
     assert not one.clock.leads
 
 
+def test_another_leads_within_15_seconds_of_the_last_renewal(desk: Desk) -> None:
+    """One is killed just after it has renewed its lease; the other looks once a second, and a second late."""
+    one, two = Room(desk), Room(desk, "there/clock-1/b")
+    two.time = two.clock._monotonic = one.time  # type: ignore[assignment]
+    one.clock.tick()
+    two.clock.tick()
+    assert not two.clock.leads
+    for _ in range(14):
+        one.pass_time(1)
+        two.clock.tick()
+    assert two.clock.leads
+
+
 def test_one_that_stops_steps_down_at_once(desk: Desk) -> None:
     one, two = Room(desk), Room(desk, "there/clock-1/b")
     one.clock.tick()
