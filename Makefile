@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help install setup demo test test-full test-fast check faults bench trace coverage contracts container drops wheel sbom lock clean
+.PHONY: help install setup demo test test-full test-fast check faults hosts bench trace coverage contracts container drops wheel sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ check: setup ## lint, types, contracts, unused code, undeclared packages
 
 faults: setup ## kill everything, count every report, prove that it would be seen; PART=mutants, jumps, attacks or overload, EXPERIMENT=, SEED=, LONG=1
 	@$(BIN)/python -m tests.faults $(PART)
+
+hosts: setup ## kill, freeze and cut off whole hosts, fail over and upgrade; needs Linux and root; REPORTS=, SEED=, UPGRADE_FROM=
+	@$(BIN)/python -m tests.hosts
 
 bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json and docs/performance.svg
 	@$(BIN)/python -m tests.support.bench --draw docs/performance.svg

@@ -1,0 +1,136 @@
+"""PostgreSQL on two hosts: a primary and a synchronous standby, and the promotion of docs/operating/postgresql.md."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+
+from tests.hosts.network import PREFIX, Host
+from tests.support.postgres import CHECKOUT, Postgres
+from tests.support.wait import until
+
+PORT = 5432
+TRUSTED = f"host all all {PREFIX}.0/24 trust\nhost replication all {PREFIX}.0/24 trust\n"
+
+
+class HostPostgres(Postgres):
+    """A PostgreSQL of one host. `is_standby`: its data is a copy of another server's."""
+
+    def __init__(self, binaries: Path, host: Host, *, is_standby: bool = False) -> None:
+        self.host = host
+        self._is_standby = is_standby
+        options = ["-c", f"listen_addresses={host.address}", "-c", "wal_sender_timeout=5s"]
+        options += ["-c", "wal_receiver_timeout=5s", "-c", "wal_receiver_status_interval=1s", "-c", "hot_standby=on"]
+        super().__init__(binaries, address=host.address, enter=host.enter, options=options)
+        self.port = PORT
+
+    def _initdb(self) -> None:
+        if not self._is_standby:
+            super()._initdb()
+            (self.data / "pg_hba.conf").write_text(TRUSTED)
+
+    def sql(self, statement: str) -> list[tuple[object, ...]]:
+        """Carry out one statement as the administrator, and return its rows."""
+        with psycopg.connect(self.administration, autocommit=True) as connection:
+            result = connection.execute(statement.encode())
+            return list(result.fetchall()) if result.description else []
+
+    def copy(self, primary: HostPostgres) -> None:
+        """Replace the data by a copy of the primary's, as its standby."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        server = f"host={primary.address} port={PORT} user=postgres application_name={self.host.name}"
+        self._run("pg_basebackup", "-D", str(self.data), "-d", server, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+
+    def promote(self) -> None:
+        """Make this standby the primary."""
+        self._run("pg_ctl", "promote", "-D", str(self.data), "-w")
+
+    def _run(self, program: str, *words: str) -> None:
+        command = self.bound([*self.tool(program), *words])
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+
+    def set_standbys(self, names: Sequence[str]) -> None:
+        """Make a COMMIT wait for one of these standbys; for none without a name."""
+        value = f"ANY 1 ({', '.join(names)})" if names else ""
+        self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{value}'")
+        self.sql("SELECT pg_reload_conf()")
+
+    def has_standby(self) -> bool:
+        """Return whether a COMMIT waits for a standby, and one follows."""
+        return bool(self.sql("SELECT 1 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')"))
+
+
+class DatabasePair:
+    """Two servers. `primary` is the one that takes writes, `standby` the other: None if there is no second host."""
+
+    promoted_by = "by hand"
+
+    def __init__(self, binaries: Path, first: Host, second: Host | None) -> None:
+        self.primary = HostPostgres(binaries, first)
+        self.standby = HostPostgres(binaries, second, is_standby=True) if second else None
+        self._all = [self.primary, *([self.standby] if self.standby else [])]
+        self.database = ""
+
+    def start(self) -> dict[str, str]:
+        """Start both with an empty database. Returns role → address of the primary."""
+        self.primary.start()
+        addresses = self._new_database()
+        if self.standby:
+            self.rebuild()
+        return addresses
+
+    def _new_database(self) -> dict[str, str]:
+        addresses = self.primary.new_tokaut()
+        self.database = next(iter(addresses.values())).rpartition("/")[2]
+        return addresses
+
+    def address(self, role: str) -> str:
+        """Return the address of whichever server takes writes, as docs/operating/postgresql.md writes it."""
+        hosts = "&".join(f"host={server.address}:{PORT}" for server in self._all)
+        return f"postgresql://{role}@/{self.database}?{hosts}&target_session_attrs=read-write"
+
+    def start_standby(self) -> None:
+        """Start the standby again after its host was killed."""
+        assert self.standby
+        self.standby.host.join()
+        self.standby.start()
+        until(self.primary.has_standby, "the standby does not follow", 60)
+
+    def fail_over(self) -> None:
+        """Fence the primary's host, promote the standby, and let it work alone."""
+        assert self.standby
+        self.primary.host.kill()
+        self.standby.promote()
+        self.primary, self.standby = self.standby, self.primary
+        self.primary.set_standbys([])
+
+    def rebuild(self) -> None:
+        """Make the other server a synchronous standby of the primary, from a new copy."""
+        assert self.standby
+        self.standby.host.join()
+        self.standby.copy(self.primary)
+        self.standby.start()
+        self.primary.set_standbys([self.standby.host.name])
+        until(self.primary.has_standby, "the standby does not follow", 60)
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        """Return the rows of a query, by the administrator."""
+        where = self.primary.administration.replace("dbname=postgres", f"dbname={self.database}")
+        with psycopg.connect(where, autocommit=True) as connection:
+            return list(connection.execute(query.encode()).fetchall())
+
+    def change(self, statement: str) -> None:
+        """Carry out a statement in the database, by the administrator."""
+        where = self.primary.administration.replace("dbname=postgres", f"dbname={self.database}")
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def remove(self) -> None:
+        """Delete the folders of both. Their processes have ended."""
+        for server in self._all:
+            shutil.rmtree(server.folder, ignore_errors=True)

@@ -1,0 +1,399 @@
+"""An installation on several hosts: nginx, web, workers, console, PostgreSQL and Valkey have hosts of their own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import requests
+
+from gateway.sessions.keys import NAME as SESSION_KEYS
+from reports.countries.country import load_countries
+from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, WEB, WORKER
+from runtime.settings import CommonSettings, load_settings
+from tests.deploy.proxy import SHIPPED, nginx
+from tests.faults.open_work import OpenWork
+from tests.hosts import patroni
+from tests.hosts.databases import DatabasePair
+from tests.hosts.network import OUTSIDE, Network
+from tests.hosts.patroni import PatroniPair
+from tests.support.postgres import binaries
+from tests.support.redis_servers import Server
+from tests.support.sentinels import Watched
+from tests.support.wait import until
+from tests.workers.test_tls import certificate
+from tokaut.local_stack import startup
+from tokaut.local_stack.parent_death import die_with_parent
+from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
+
+CHECKOUT = Path(__file__).parents[2]
+NAME, HOTLINE, PROVIDER = "tokaut.example", "drill-hotline", "sms-provider"
+HOTLINE_PORT, TEXTS_PORT, WEB_PORT, CONSOLE_PORT = 8300, 8400, 8000, 8100
+HOSTS = {"proxy": 10, "web1": 11, "web2": 12, "worker1": 21, "worker2": 22, "console": 31}
+STORES = {"db1": 41, "db2": 42, "redis1": 51, "redis2": 52, "redis3": 53}
+SMALL = ("proxy", "web1", "web2", "worker1", "db1", "redis1")
+SCHEDULED = ("urgent", "standard", "clock")
+ROLES = {"web": WEB, "urgent": WORKER, "standard": WORKER, "clock": CLOCK, "console": CONSOLE}
+OF_A_DEMO = ("REDIS_URL", "TOKAUT_DEMO_HOTLINE")  # settings of a demo on one machine
+BY_SED = SHIPPED.with_name("nginx-hosts.sed")
+
+
+class HostAddresses(StackAddresses):
+    """The addresses that reporters, hotlines and staff see."""
+
+    @property
+    def web(self) -> str:
+        return f"https://{NAME}"
+
+    @property
+    def hotline(self) -> str:
+        return f"http://{HOTLINE}:{HOTLINE_PORT}"
+
+    @property
+    def console(self) -> str:
+        return f"http://console:{CONSOLE_PORT}"
+
+
+@dataclass(frozen=True)
+class Process:
+    """A running process of a host."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+
+
+class Installation(OpenWork):
+    """All hosts. `small`: without a second worker host, standby, Sentinels and console.
+
+    `seed`: of the unreliable hotline. `release`: the checkout from which all hosts start; `upgrade_host` brings the one
+    that is tested.
+    """
+
+    def __init__(self, *, seed: int, small: bool = False, release: Path = CHECKOUT) -> None:
+        found = binaries()
+        assert found, "there are no PostgreSQL binaries: `make setup` brings them"
+        self.folder = Path(tempfile.mkdtemp(prefix="th-"))
+        self.folder.chmod(0o711)
+        self.seed, self.small = seed, small
+        names = {name: last for name, last in (HOSTS | STORES).items() if not small or name in SMALL}
+        self.network = Network(self.folder, names, (HOTLINE, PROVIDER), {NAME: "proxy"})
+        self.hosts = self.network.hosts
+        self.webs = [name for name in self.hosts if name.startswith("web")]
+        self.workers = [name for name in self.hosts if name.startswith("worker")]
+        self.releases = dict.fromkeys(self.hosts, release)
+        self.databases = self._databases(found)
+        self.redis = self._redis()
+        countries = load_countries(("vu", "fj", "ke"), "demo")
+        folder = DemoFolder(self.folder)
+        hotlines = [one.id for one in countries.hotlines]
+        self.plan = make_plan({}, folder, HostAddresses(443, HOTLINE_PORT, CONSOLE_PORT), hotlines)
+        self.processes: dict[str, list[Process]] = {name: [] for name in (*self.hosts, "outside")}
+        self.certificate = self.folder / "fullchain.pem"
+        self._addresses: Mapping[str, str] = {}
+
+    def _databases(self, binaries: Path) -> DatabasePair:
+        if (found := patroni.programs()) and not self.small:
+            of_etcd = [self.hosts[name] for name in ("redis1", "redis2", "redis3")]
+            return PatroniPair(binaries, (self.hosts["db1"], self.hosts["db2"]), found, of_etcd)
+        return DatabasePair(binaries, self.hosts["db1"], self.hosts.get("db2"))
+
+    def _redis(self) -> Watched | Server:
+        if self.small:
+            host = self.hosts["redis1"]
+            return Server("protected-mode no", address=host.address, enter=host.enter)
+        places = {"primary": "redis1", "replica": "redis2"} | {f"sentinel-{n}": f"redis{n}" for n in (1, 2, 3)}
+
+        def make(role: str, *lines: str, sentinel: bool = False) -> Server:
+            host = self.hosts[places[role]]
+            return Server(*lines, sentinel=sentinel, address=host.address, enter=host.enter)
+
+        return Watched(self.folder / "redis", make)
+
+    # Start
+
+    def up(self) -> Installation:
+        """Do what the pages tell an operator to do, host by host; return when a call can come in."""
+        self.redis.start()
+        self._addresses = self.databases.start()
+        self._prepare()
+        self._start_outside()
+        for name in self.workers:
+            self.start(name)
+        self.start("web1")
+        self._until_ready("web1")
+        shutil.copy(self.data("web1") / SESSION_KEYS, self.data("web2"))
+        self.start("web2")
+        self._until_ready("web2")
+        if "console" in self.hosts:
+            self.start("console")
+        self._start_proxy()
+        until(self.answers, "nothing answers through nginx", 60)
+        return self
+
+    def _prepare(self) -> None:
+        inside = self.plan.folder.inside
+        inside.mkdir(mode=0o700)
+        self.migrate(self.releases["db1"])
+        common = load_settings(CommonSettings, self.plan.settings)
+        startup.create_keys(common, self.plan.secrets.hotlines, self.pepper)
+        startup.write_secrets(inside / startup.SECRETS_FILE, self.plan.secrets)
+        self.plan.folder.received.touch(mode=0o600)
+        for name in (*self.webs, *self.workers, "console"):
+            self.data(name).mkdir(parents=True, mode=0o700, exist_ok=True)
+            (self.data(name) / "metrics").mkdir(mode=0o700, exist_ok=True)
+        for name in (*self.webs, *self.workers):
+            shutil.copy(self.pepper, self.data(name) / "pepper")
+
+    def migrate(self, release: Path = CHECKOUT) -> None:
+        """Bring the tables of a release."""
+        self.tokaut("migrate", settings={"DATABASE_URL": self._addresses[OWNER]}, release=release)
+
+    @property
+    def pepper(self) -> Path:
+        """Return the pepper that the operator has made."""
+        return Path(self.plan.settings["TOKAUT_PHONE_PEPPER_FILE"])
+
+    def _start_outside(self) -> None:
+        inside = self.plan.folder.inside
+        words = [str(inside / startup.SECRETS_FILE), str(self.plan.folder.received)]
+        command = [sys.executable, "-m", "tests.faults.faulty_hotline", str(self.seed), f"{OUTSIDE}:{HOTLINE_PORT}"]
+        with self.log("hotline").open("ab") as log:
+            popen = subprocess.Popen(
+                die_with_parent([*command, *words]),
+                env=self._python(CHECKOUT),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=CHECKOUT,
+            )
+        self.processes["outside"].append(Process("hotline", popen))
+
+    def _start_proxy(self) -> None:
+        folder = self.folder / "proxy"
+        folder.mkdir(mode=0o711)
+        public, private = certificate(NAME, datetime.now(UTC) + timedelta(days=2))
+        self.certificate.write_bytes(public)
+        (folder / "fullchain.pem").write_bytes(public)
+        (folder / "privkey.pem").write_bytes(private)
+        (folder / "nginx.conf").write_text(self._nginx(folder))
+        command = [nginx(), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+        with self.log("nginx").open("ab") as log:
+            popen = self.hosts["proxy"].start([*command, "-g", "daemon off;"], {}, log, CHECKOUT)
+        self.processes["proxy"].append(Process("nginx", popen))
+
+    def _nginx(self, folder: Path) -> str:
+        """Return the shipped file, changed by the shipped script, with the names of this place."""
+        done = subprocess.run(["sed", "-f", str(BY_SED), str(SHIPPED)], capture_output=True, text=True, check=True)
+        text = done.stdout
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        for old, new in {
+            "10.0.0.11:8000": f"{self.hosts['web1'].address}:{WEB_PORT}",
+            "10.0.0.12:8000": f"{self.hosts['web2'].address}:{WEB_PORT}",
+            "/etc/tokaut/tls/": f"{folder}/",
+            "/var/log/nginx/": f"{folder}/",
+            "/run/nginx.pid": f"{folder}/nginx.pid",
+            "http {\n": "http {\n" + "".join(f"{kind}_temp_path {folder}/temp-{kind};\n" for kind in kinds),
+        }.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        return "\n".join(line for line in text.splitlines() if "listen [::]" not in line) + "\n"
+
+    # Processes of a host
+
+    def data(self, host: str) -> Path:
+        """Return the folder of a host that outlives it: its TOKAUT_DATA."""
+        return self.folder / host / "data"
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a process."""
+        return self.folder / f"{name}.log"
+
+    def start(self, host: str) -> None:
+        """Start all processes of Tokaut on a host, from its release."""
+        release = self.releases[host]
+        for name, command in self._commands(host).items():
+            with self.log(f"{host}-{name}").open("ab") as log:
+                popen = self.hosts[host].start(command, self._settings(host, name), log, release)
+            self.processes[host].append(Process(name, popen))
+
+    def _commands(self, host: str) -> dict[str, list[str]]:
+        server = [sys.executable, "-m", "gunicorn", "--bind"]
+        at = self.hosts[host].address
+        if host in self.webs:
+            web = ["-c", "gateway/gunicorn.conf.py", "--workers", "1", "gateway.asgi:create_app()"]
+            return {"web": [*server, f"{at}:{WEB_PORT}", *web]}
+        if host == "console":
+            console = ["-c", "console/gunicorn.conf.py", "--workers", "1", "console.app:create_app()"]
+            return {"console": [*server, f"{at}:{CONSOLE_PORT}", *console]}
+        return {name: [sys.executable, "-m", "workers.main", name] for name in SCHEDULED}
+
+    def _settings(self, host: str, name: str) -> dict[str, str]:
+        data = self.data(host)
+        moved = {"TOKAUT_CLOCK_OFFSET": str(self.offset)} if name in SCHEDULED and self.offset else {}
+        return {
+            **self._common(name, self.releases[host]),
+            "TOKAUT_DATA": str(data),
+            "PROMETHEUS_MULTIPROC_DIR": str(data / "metrics"),
+            "TOKAUT_PHONE_PEPPER_FILE": str(data / "pepper"),
+            **moved,
+        }
+
+    def _common(self, name: str, release: Path) -> dict[str, str]:
+        """Return the settings of a process, as it has them on each host."""
+        redis: Mapping[str, str] = (
+            self.redis.told(name)
+            if isinstance(self.redis, Watched)
+            else {"REDIS_URL": f"redis://{self.redis.address}:{self.redis.port}"}
+        )
+        plan = {key: value for key, value in self.plan.settings.items() if key not in OF_A_DEMO}
+        return {
+            **plan,
+            **redis,
+            **self._python(release),
+            "AFRICASTALKING_URL": f"http://{PROVIDER}:{TEXTS_PORT}",
+            "AFRICASTALKING_USERNAME": "sandbox",
+            "AFRICASTALKING_API_KEY": "an-api-key-of-the-tests",
+            "TOKAUT_KEYS": str(self.plan.folder.inside / "keys"),
+            "DATABASE_URL": self.databases.address(ROLES[name]),
+        }
+
+    def _python(self, release: Path) -> dict[str, str]:
+        return {"PYTHONPATH": str(release), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+    def stop(self, host: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the processes of a host in order, one after the other."""
+        for process in self.processes[host]:
+            process.popen.send_signal(how)
+        for process in self.processes[host]:
+            process.popen.wait(timeout=60)
+        self.processes[host].clear()
+
+    def kill(self, host: str) -> None:
+        """End a host as a power cut does."""
+        self.hosts[host].kill()
+        self._collect(host)
+
+    def _collect(self, host: str) -> None:
+        for process in self.processes[host]:
+            process.popen.wait(timeout=30)
+        self.processes[host].clear()
+
+    def bring_back(self, host: str) -> None:
+        """Start a host again that was killed: its disk is as it was."""
+        self.hosts[host].join()
+        self.start(host)
+
+    def until_back(self, host: str) -> None:
+        """Wait until a host does its work again."""
+        if host in self.webs:
+            self._until_ready(host)
+
+    def _until_ready(self, host: str) -> None:
+        def is_ready() -> bool:
+            assert all(process.popen.poll() is None for process in self.processes[host]), f"web of {host} has ended"
+            return self.ready(host).get("database") is True
+
+        until(is_ready, f"{host} is not ready", 90)
+
+    def ready(self, host: str) -> Mapping[str, object]:
+        """Return what /readyz of a web host says; nothing if it does not answer."""
+        with suppress(requests.RequestException, ValueError):
+            found: Mapping[str, object] = requests.get(
+                f"http://{self.hosts[host].address}:{WEB_PORT}/readyz", timeout=5
+            ).json()
+            return found
+        return {}
+
+    def answers(self) -> bool:
+        """Return whether web answers through nginx."""
+        with suppress(requests.RequestException):
+            return requests.get(f"https://{NAME}/healthz", timeout=5, verify=str(self.certificate)).ok
+        return False
+
+    def upgrade(self, host: str) -> None:
+        """Stop the processes of a host in order and start them from the release that is tested."""
+        self.stop(host)
+        self.releases[host] = CHECKOUT
+        self.start(host)
+        self.until_back(host)
+
+    # What an operator asks
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Return the settings of a command, run from the first worker host's disk."""
+        return self._settings(self.workers[0], "clock")
+
+    def tokaut(
+        self, *words: str, settings: Mapping[str, str] | None = None, release: Path = CHECKOUT, check: bool = True
+    ) -> str:
+        """Run a command of the operator with the settings of the clock, and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tokaut", *words],
+            env={**self.environment, **self._python(release), **(settings or {})},
+            cwd=release,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def leader(self) -> str:
+        """Return the host whose clock leads; "" if none does."""
+        rows = self.ask(
+            "SELECT holder FROM lease WHERE name = 'clock' AND until > extract(epoch FROM clock_timestamp()) * 1000000"
+        )
+        ids = {(self.data(name) / "host_id").read_text().strip(): name for name in self.workers}
+        return ids.get(str(rows[0][0]).partition("/")[0], "") if rows else ""
+
+    def host_id(self, host: str) -> str:
+        """Return the id that a host has given itself."""
+        return (self.data(host) / "host_id").read_text().strip()
+
+    def secrets(self) -> dict[str, str]:
+        """Return the secrets of the channels: of all but the simulator, which answers its own machine alone."""
+        ours = self.plan.secrets
+        names = ("africastalking", "ussd", "kannel", "twilio", "twilio_account")
+        return {name: getattr(ours, name) for name in names}
+
+    # Work that is not finished
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        return self.databases.ask(query)
+
+    def entries(self, host: str) -> list[str]:
+        """Return the names of the entries in a host's spool."""
+        return sorted(path.name for path in (self.data(host) / "spool").glob("*.box"))
+
+    def spooled(self) -> int:
+        return sum(len(self.entries(host)) for host in self.webs)
+
+    def move_time(self, seconds: int) -> None:
+        self.offset += seconds
+        self.moved_at = min(self.moved_at, time.time())
+        for host in self.workers:
+            self.stop(host, signal.SIGKILL)
+            self.start(host)
+
+    # The end
+
+    def down(self) -> None:
+        """End all processes and remove all folders."""
+        for host in self.hosts.values():
+            host.end_processes()
+        for process in self.processes["outside"]:
+            process.popen.kill()
+            process.popen.wait(timeout=30)
+        self.redis.remove()
+        self.databases.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,90 @@
+"""What a step of the experiment works with: the installation, the ledger of faults, and what was measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.faults.experiment import NoVerdict
+from tests.faults.ledger import Ledger
+from tests.hosts.installation import Installation
+
+TICK = 0.1
+MOST_LEADERLESS = 15.0  # seconds until another clock leads
+FINDS_AGAIN = 12.0  # seconds until nginx uses a host again; it leaves one alone for ten
+
+
+@dataclass
+class Scene:
+    """`hit`: when a web host was killed, frozen or cut off, from begin to end: what it had open is lost.
+
+    `broken`: promises that were not kept.
+    """
+
+    installation: Installation
+    ledger: Ledger
+    look: Callable[[], None]
+    notes: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    hit: list[tuple[float, float]] = field(default_factory=list)
+    leaderless: list[float] = field(default_factory=list)
+
+    def wait(self, seconds: float) -> None:
+        """Let reporters call for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.look()
+            time.sleep(TICK)
+
+    def until(self, true: Callable[[], bool], otherwise: str, seconds: float = 90) -> float:
+        """Wait for a condition, and return the seconds that it took. Raises NoVerdict if it does not come."""
+        began = time.monotonic()
+        while not true():
+            if time.monotonic() > began + seconds:
+                raise NoVerdict(f"after {seconds:.0f} s {otherwise}")
+            self.look()
+            time.sleep(TICK)
+        return time.monotonic() - began
+
+    def note(self, what: str) -> None:
+        """Add a line below the step to what is printed."""
+        self.notes.append(f"  {what}")
+
+    def promise(self, kept: bool, otherwise: str) -> None:
+        """Note a promise that was not kept."""
+        if not kept:
+            self.broken.append(otherwise)
+
+    def killed(self, process: str) -> None:
+        """Write into the ledger that something was killed, frozen or cut off."""
+        self.ledger.add(event="killed", at=time.time(), process=process)
+
+    def back(self, process: str) -> None:
+        """Write into the ledger that it is back."""
+        self.ledger.add(event="back", at=time.time(), process=process)
+
+    @contextmanager
+    def web_is_hit(self, process: str) -> Iterator[None]:
+        """A fault of a web host: until the end, and until nginx has found the host again."""
+        self.killed(process)
+        began = time.time()
+        yield
+        self.back(process)
+        self.hit.append((began, time.time() + FINDS_AGAIN))
+        if not self.installation.small:  # the next step hits the other web host
+            self.wait(FINDS_AGAIN)
+
+    def until_another_leads(self, host: str) -> None:
+        """Wait until the clock of another host than this one leads, and note how long that took."""
+        took = self.until(
+            lambda: self.installation.leader() not in ("", host), f"no clock but that of {host} leads", 60
+        )
+        self.leaderless.append(took)
+        self.promise(took <= MOST_LEADERLESS, f"another clock led only after {took:.1f} s")
+
+    def until_the_leader(self) -> str:
+        """Return the host whose clock leads, once there is one."""
+        self.until(lambda: bool(self.installation.leader()), "no clock leads", 60)
+        return self.installation.leader()

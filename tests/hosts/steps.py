@@ -1,0 +1,302 @@
+"""The faults of whole hosts, one after the other, while reporters call. Each step ends when all is well again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from reports.store.operations.spool_status import AWAY_SECONDS
+from reports.store.spool import EntryName
+from runtime.time_units import SECOND
+from tests.hosts.patroni import PatroniPair
+from tests.hosts.scene import Scene
+from tests.support.redis_servers import Server
+from tests.support.sentinels import Watched
+
+DOWN_SECONDS = 10
+LEASES_END = 35  # seconds after which the deliveries that a frozen worker had begun are begun by another
+NAMED_WITHIN = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Step:
+    """`seconds`: how long it usually takes."""
+
+    name: str
+    seconds: int
+    take: Callable[[Scene], None]
+
+
+def upgrade(scene: Scene) -> None:
+    """Bring the next release to one host after the other, in the order of docs/operating/upgrade.md."""
+    installation = scene.installation
+    began = time.monotonic()
+    installation.migrate()
+    for name in (*installation.workers, "console", *installation.webs):
+        installation.upgrade(name)
+        scene.wait(2)
+    scene.note(f"all hosts upgraded in {time.monotonic() - began:.0f} s")
+
+
+def web_is_killed(scene: Scene) -> None:
+    with scene.web_is_hit("web1"):
+        scene.installation.kill("web1")
+        scene.wait(DOWN_SECONDS)
+        scene.installation.bring_back("web1")
+        scene.installation.until_back("web1")
+
+
+def leader_is_killed(scene: Scene) -> None:
+    host = scene.until_the_leader()
+    scene.killed(host)
+    scene.installation.kill(host)
+    scene.until_another_leads(host)
+    scene.installation.bring_back(host)
+    scene.back(host)
+
+
+def web_is_frozen(scene: Scene) -> None:
+    with scene.web_is_hit("web2"):
+        host = scene.installation.hosts["web2"]
+        host.freeze()
+        scene.wait(DOWN_SECONDS)
+        host.thaw()
+
+
+def leader_is_frozen(scene: Scene) -> None:
+    name = scene.until_the_leader()
+    host = scene.installation.hosts[name]
+    began = time.monotonic()
+    scene.killed(name)
+    host.freeze()
+    scene.until_another_leads(name)
+    scene.wait(began + LEASES_END - time.monotonic())
+    host.thaw()
+    scene.back(name)
+
+
+def web_is_cut_off(scene: Scene) -> None:
+    with scene.web_is_hit("web1"):
+        _during(scene, scene.installation.hosts["web1"].cut_off, scene.installation.hosts["web1"].join)
+
+
+def web_is_not_heard(scene: Scene) -> None:
+    with scene.web_is_hit("web2"):
+        _during(scene, scene.installation.hosts["web2"].mute, scene.installation.hosts["web2"].join)
+
+
+def _during(scene: Scene, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    begin()
+    scene.wait(DOWN_SECONDS)
+    end()
+
+
+def leader_hears_nothing(scene: Scene) -> None:
+    name = scene.until_the_leader()
+    host = scene.installation.hosts[name]
+    scene.killed(name)
+    host.deafen()
+    scene.until_another_leads(name)
+    host.join()
+    scene.back(name)
+
+
+def web_without_database(scene: Scene) -> None:
+    """The database's answers to one web host are lost: its reports go to its spool, and the other host submits them."""
+    installation = scene.installation
+    database, web = installation.databases.primary.host, installation.hosts["web1"]
+    scene.killed("web1 to the database")
+    database.stop_answering(web)
+    scene.until(lambda: len(installation.entries("web1")) >= 2, "web1 has nothing in its spool")
+    entries = installation.entries("web1")
+    _until_submitted_by_another(scene, "web1", entries)
+    database.answer_again(web)
+    scene.back("web1 to the database")
+    scene.until(lambda: not installation.entries("web1"), "the spool of web1 is not empty")
+
+
+def standby_is_killed(scene: Scene) -> None:
+    """COMMIT waits for the standby, so reports go to the spool until it is back."""
+    installation = scene.installation
+    standby = installation.databases.standby
+    assert standby
+    scene.killed("standby")
+    standby.host.kill()
+    scene.until(lambda: installation.spooled() > 0, "no report goes to the spool")
+    scene.wait(DOWN_SECONDS)
+    installation.databases.start_standby()
+    scene.back("standby")
+    took = scene.until(lambda: not installation.spooled(), "the spools are not empty")
+    scene.note(f"after the standby is back: spools empty after {took:.1f} s")
+
+
+def redis_fails_over(scene: Scene) -> None:
+    """The host of the primary and of one Sentinel is killed; it comes back as a replica."""
+    installation = scene.installation
+    redis = installation.redis
+    assert isinstance(redis, Watched)
+    lost, others = installation.hosts["redis1"], redis.sentinels[1:]
+    scene.killed("valkey")
+    lost.kill()
+    promoted = scene.until(lambda: all(redis.follows(one, redis.replica) for one in others), "no new primary of Redis")
+    used = scene.until(
+        lambda: all(installation.ready(web).get("redis") for web in installation.webs), "web has no Redis"
+    )
+    scene.back("valkey")
+    scene.note(f"Redis: another primary after {promoted:.1f} s, used by all web hosts {used:.1f} s later")
+    lost.join()
+    if isinstance(installation.databases, PatroniPair):
+        installation.databases.etcd.start(lost.name)
+    for server in (redis.primary, redis.sentinels[0]):
+        server.kill()
+        server.start()
+    scene.until(lambda: _is_replica(redis, redis.primary), "the old primary of Redis does not follow")
+
+
+def _is_replica(redis: Watched, server: Server) -> bool:
+    with redis.admin(server) as admin:
+        return bool(admin.info("replication").get("master_link_status") == "up")
+
+
+def database_fails_over(scene: Scene) -> None:
+    """The primary's host is killed, and while reports go to the spool, so is a web host, for longer.
+
+    The standby is promoted, and the other web host submits what the dead one holds.
+    """
+    installation, databases = scene.installation, scene.installation.databases
+    began = time.monotonic()
+    scene.killed("postgres")
+    databases.primary.host.kill()
+    scene.until(lambda: len(installation.entries("web2")) >= 2, "web2 has nothing in its spool")
+    _is_named(scene, "the database", "The database does not answer", "check")
+    entries = installation.entries("web2")
+    scene.wait(1)  # copies follow an entry at once, and are not waited for
+    scene.killed("web2")
+    hit = time.time()
+    installation.kill("web2")
+    left = installation.entries("web2")
+    _promote(scene, began)
+    scene.note(f"web2 was killed with {len(left)} entries in its spool")
+    _until_submitted_by_another(scene, "web2", entries)
+    scene.hit.append((hit, time.time()))
+    _rebuild(scene)
+
+
+def database_is_frozen(scene: Scene) -> None:
+    """The new primary hangs: it is fenced by its end, and the first server is promoted."""
+    databases = scene.installation.databases
+    began = time.monotonic()
+    scene.killed("postgres")
+    databases.primary.host.freeze()
+    scene.until(lambda: bool(scene.installation.entries("web1")), "no report goes to the spool")
+    _promote(scene, began)
+    _rebuild(scene)
+
+
+def _promote(scene: Scene, began: float) -> None:
+    """Do what docs/operating/postgresql.md says. `began`: when the primary was lost."""
+    installation = scene.installation
+    installation.databases.fail_over()
+    promoted = time.monotonic() - began
+    running = [web for web in installation.webs if installation.processes[web]]
+    scene.until(lambda: all(installation.ready(web).get("database") for web in running), "web has no database")
+    scene.back("postgres")
+    used = time.monotonic() - began
+    empty = scene.until(lambda: not any(installation.entries(web) for web in running), "the spools are not empty")
+    scene.note(
+        f"PostgreSQL: standby promoted after {promoted:.1f} s, used by web after {used:.1f} s, "
+        f"spools of running hosts empty {empty:.1f} s later"
+    )
+
+
+def _rebuild(scene: Scene) -> None:
+    """Make the lost server a standby of the new primary."""
+    began = time.monotonic()
+    scene.installation.databases.rebuild()
+    scene.note(f"PostgreSQL: the lost server is a synchronous standby again after {time.monotonic() - began:.1f} s")
+
+
+def away_host_is_named(scene: Scene) -> None:
+    """Only the host that is away is named. What is missing of the five minutes is taken off the time in its row."""
+    installation = scene.installation
+    host = installation.host_id("web2")
+    [[seen]] = installation.ask(f"SELECT seen_at FROM host WHERE name = '{host}/web'")
+    away = (time.time_ns() // 1000 - int(str(seen))) // SECOND
+    missing = max(0, AWAY_SECONDS + 1 - away)
+    installation.databases.change(f"UPDATE host SET seen_at = seen_at - {missing * SECOND} WHERE name = '{host}/web'")
+    others = [installation.host_id(name) for name in (*installation.webs, *installation.workers) if name != "web2"]
+    for words in (("check",), ("watch", "--once"), ("hosts", "list")):
+        line = next(
+            (line for line in installation.tokaut(*words, check=False).splitlines() if f"{host}/web" in line), ""
+        )
+        scene.promise(bool(line), f"`tokaut {words[0]}` does not name the host that is away")
+        scene.promise(not any(one in line for one in others), f"`tokaut {words[0]}` names a host that is there: {line}")
+    told = installation.ready("web1").get("hosts_away")
+    scene.promise(told == [f"{host}/web"], f"/readyz names {told} as away")
+    scene.note(
+        f"`tokaut check`, `watch`, `hosts list` and /readyz name web2 (away for {away} s, in the row {missing} more)"
+    )
+
+
+def web_comes_back(scene: Scene) -> None:
+    """The web host that was killed with entries in its spool comes back: they are stored already."""
+    installation = scene.installation
+    held = len(installation.entries("web2"))
+    with scene.web_is_hit("web2"):
+        installation.bring_back("web2")
+        installation.until_back("web2")
+    took = scene.until(lambda: not installation.entries("web2"), "the spool of web2 is not empty")
+    scene.note(f"web2 came back with {held} entries, and its spool was empty {took:.1f} s after it answered")
+
+
+def _until_submitted_by_another(scene: Scene, host: str, entries: Sequence[str]) -> None:
+    sent = {name.report_id for name in map(EntryName.parse, entries) if name.origin}
+    began = time.monotonic()
+    while missing := sent - _stored(scene, sent):
+        if time.monotonic() > began + 90:
+            scene.broken.append(f"{len(missing)} of {len(sent)} reports in the spool of {host} reached no other host")
+            return
+        scene.wait(0.2)
+    scene.note(
+        f"{len(sent)} Sends in the spool of {host}: stored by another host {time.monotonic() - began:.1f} s later"
+    )
+
+
+def _stored(scene: Scene, ids: Collection[str]) -> set[str]:
+    if not ids:
+        return set()
+    listed = ", ".join(f"'{one}'" for one in ids)
+    return {
+        str(row[0]) for row in scene.installation.ask(f"SELECT report_id FROM report WHERE report_id IN ({listed})")
+    }
+
+
+def _is_named(scene: Scene, what: str, sentence: str, *words: str) -> None:
+    """Run a command of the operator until it names a fault."""
+    began = time.monotonic()
+    while sentence not in scene.installation.tokaut(*words, check=False):
+        if time.monotonic() > began + NAMED_WITHIN:
+            scene.broken.append(f"`tokaut {words[0]}` did not name {what} within {NAMED_WITHIN} s")
+            return
+    scene.note(f"`tokaut {words[0]}` named {what} after {time.monotonic() - began:.1f} s")
+
+
+SMALL = (Step("a web host is killed and comes back", 15, web_is_killed),)
+STEPS = (
+    Step("a web host is killed and comes back", 30, web_is_killed),
+    Step("the host of the leading clock is killed", 20, leader_is_killed),
+    Step("a web host is frozen", 22, web_is_frozen),
+    Step("the host of the leading clock is frozen", 40, leader_is_frozen),
+    Step("a web host is cut off", 22, web_is_cut_off),
+    Step("a web host is not heard by the others", 22, web_is_not_heard),
+    Step("the host of the leading clock hears nobody", 20, leader_hears_nothing),
+    Step("a web host does not hear the database", 40, web_without_database),
+    Step("the host of the standby is killed", 25, standby_is_killed),
+    Step("the host of Redis is killed: failover", 20, redis_fails_over),
+    Step("the host of PostgreSQL is killed: failover; then a web host", 70, database_fails_over),
+    Step("PostgreSQL is frozen: failover back", 30, database_is_frozen),
+    Step("the web host is still away", 15, away_host_is_named),
+    Step("the web host comes back with its spool", 30, web_comes_back),
+)
+UPGRADE = Step("all hosts get the next release, one after the other", 60, upgrade)
