@@ -43,7 +43,7 @@ def main(console: Console) -> int:
     except KeyboardInterrupt:
         console.print("Interrupted: all hosts are gone.")
         return 130
-    except NoVerdict as why:
+    except (NoVerdict, AssertionError) as why:  # the latter: something did not start
         console.print(f"[bold red]No verdict:[/] {why}")
         return 1
     console.print(_table(result, int(seed), len(planned)), highlight=False, soft_wrap=True, markup=False)

@@ -67,7 +67,7 @@ class HostsRun:
 
     def go(self) -> Result:
         """Run, and return the result. Raises NoVerdict. Records and logs are kept in var/faults if it is bad."""
-        self._doing, self._sent, self._over = "starting", 0, False
+        self._doing, self._sent, self._taken, self._over = "starting", 0, 0, False
         release = _checkout(self.release) if self.release else CHECKOUT
         self.installation = Installation(seed=self.seed, small=self.small, release=release)
         self.folder = self.installation.folder
@@ -100,6 +100,7 @@ class HostsRun:
             for step in self.steps:
                 self._doing, before, line = step.name, self._sent, len(scene.notes)
                 step.take(scene)
+                self._taken += 1
                 scene.notes.insert(line, f"{step.name}: {self._sent - before} sent meanwhile")
             self._doing = "calling"
             scene.until(lambda: self._over, "the callers have not finished", self.reports + 300)
@@ -142,7 +143,7 @@ class HostsRun:
                 self._sent += 1
 
     def _look(self) -> None:
-        self.watch(RunProgress(self._sent, self._arrived.look(), 0, self._doing))
+        self.watch(RunProgress(self._sent, self._arrived.look(), self._taken, self._doing))
         if hasattr(self, "_callers") and not self._over and self._callers.poll() is not None:
             raise NoVerdict(f"the callers ended with {self._callers.returncode}; see {RESULTS}")
 
