@@ -108,7 +108,7 @@ def web_without_database(scene: Scene) -> None:
     database, web = installation.databases.primary.host, installation.hosts["web1"]
     scene.killed("web1 to the database")
     database.stop_answering(web)
-    scene.until(lambda: len(installation.entries("web1")) >= 2, "web1 has nothing in its spool")
+    scene.until(lambda: len(_sends(installation.entries("web1"))) >= 2, "web1 has no Send in its spool")
     entries = installation.entries("web1")
     _until_submitted_by_another(scene, "web1", entries)
     database.answer_again(web)
@@ -168,7 +168,7 @@ def database_fails_over(scene: Scene) -> None:
     began = time.monotonic()
     scene.killed("postgres")
     databases.primary.host.kill()
-    scene.until(lambda: len(installation.entries("web2")) >= 2, "web2 has nothing in its spool")
+    scene.until(lambda: len(_sends(installation.entries("web2"))) >= 2, "web2 has no Send in its spool")
     _is_named(scene, "the database", "The database does not answer", "check")
     entries = installation.entries("web2")
     scene.wait(1)  # copies follow an entry at once, and are not waited for
@@ -251,7 +251,7 @@ def web_comes_back(scene: Scene) -> None:
 
 
 def _until_submitted_by_another(scene: Scene, host: str, entries: Sequence[str]) -> None:
-    sent = {name.report_id for name in map(EntryName.parse, entries) if name.origin}
+    sent = _sends(entries)
     began = time.monotonic()
     while missing := sent - _stored(scene, sent):
         if time.monotonic() > began + 90:
@@ -261,6 +261,11 @@ def _until_submitted_by_another(scene: Scene, host: str, entries: Sequence[str])
     scene.note(
         f"{len(sent)} Sends in the spool of {host}: stored by another host {time.monotonic() - began:.1f} s later"
     )
+
+
+def _sends(entries: Sequence[str]) -> set[str]:
+    """Return the report ids of the entries that are Sends."""
+    return {name.report_id for name in map(EntryName.parse, entries) if name.origin}
 
 
 def _stored(scene: Scene, ids: Collection[str]) -> set[str]:
