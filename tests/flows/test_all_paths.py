@@ -137,6 +137,7 @@ ON_ONE_CHANNEL = {
     "sms": "home.home_sms home.first_words home.did_you_mean home.no_pictures home.how_to_delete report.sent_sms "
     "report.code_sms my.erased_sms my.code_sms law.by_sms language.choose_sms tips_young.who_sms "
     "contact_request.ask_sms contact_request.placed contact_request.nobody",
+    "voice": "more.speak more.speaking more.spoken more.not_recorded",
 }
 # Screens of what Vanuatu does not have: groups of places, staff who call back, a law of which nothing is known.
 ELSEWHERE = {
@@ -149,7 +150,9 @@ ELSEWHERE = {
 
 def test_every_screen_is_walked_to_or_shown_as_a_notice() -> None:
     shown = {channel: _shown(ways(channel)) for channel in LIMITS}
-    assert shown["ussd"] | shown["sms"] == set(book().screens) - set(ELSEWHERE)
+    written = shown["ussd"] | shown["sms"]
+    assert shown["voice"] - written == set(ON_ONE_CHANNEL["voice"].split())
+    assert written | shown["voice"] == set(book().screens) - set(ELSEWHERE)
     assert shown["ussd"] - shown["sms"] == set(ON_ONE_CHANNEL["ussd"].split())
     assert shown["sms"] - shown["ussd"] == set(ON_ONE_CHANNEL["sms"].split())
 

@@ -61,7 +61,7 @@ def test_words_are_spoken_after_send(app: App, channel: str) -> None:
     screens = walk(phone, *TO_SPEAK)
     assert screens[-1].startswith(SPEAK)
     assert app.count(t.recording) == 0
-    assert phone.press("1").text == "Speak now"
+    assert phone.press("1").text == "Speak now. To end, press hash."
     assert phone.records
     assert phone.verbs[0].attributes["maxLength"] == "90"
     assert states(app) == ["expected"]
@@ -127,7 +127,7 @@ def test_two_zeros_leave_at_once_while_it_records(app: App) -> None:
 def test_a_repeat_of_any_request_changes_nothing(app: App, channel: str) -> None:
     phone = call(app, channel)
     walk(phone, *TO_SPEAK, "1")
-    assert phone.again().text == "Speak now" and phone.records
+    assert phone.again().text == "Speak now. To end, press hash." and phone.records
     assert states(app) == ["expected"]
     thanks = phone.speak(SOURCES[channel])
     assert phone.again().text == thanks.text

@@ -56,8 +56,8 @@ LIMITS: Mapping[ChannelKind, ScreenLimit] = {
     **{kind: ScreenLimit(*limit) for kind, limit in Channel.limits.items()},
     "voice": ScreenLimit(*speech.LIMIT),
 }
-# Facts that differ between phone lines: whether staff can call the number, and whether the network's card asks for
-# words before Send.
+# Facts that differ between phone lines: whether staff can call the number, whether the network's card asks for words
+# before Send, and whether callers may be recorded.
 LINE_FACTS: Mapping[str, tuple[FactPairs, ...]] = {
     "ussd": (
         (("contactable", "yes"), ("words_before_send", "no")),
@@ -66,8 +66,9 @@ LINE_FACTS: Mapping[str, tuple[FactPairs, ...]] = {
     ),
     "sms": ((),),
     "voice": (
-        (("contactable", "yes"), ("words_before_send", "no")),
-        (("contactable", "no"), ("words_before_send", "no")),
+        (("contactable", "yes"), ("words_before_send", "no"), ("recordings", "no")),
+        (("contactable", "yes"), ("words_before_send", "no"), ("recordings", "yes")),
+        (("contactable", "no"), ("words_before_send", "no"), ("recordings", "no")),
     ),
 }
 
