@@ -114,9 +114,15 @@ def test_each_type_of_delivery_is_shown(body: dict[str, Any], shown_in: Any) -> 
 
 def test_a_message_says_what_the_reporter_wants() -> None:
     said = [in_plain_lines(delivery_of(body)) for body in messages()]
-    assert [words in text for words, text in zip(
-        ("words    Thank you.", "may be contacted", "not to be contacted", "is deleted"), said, strict=True
-    )] == [True] * 4  # fmt: skip
+    wanted = (
+        "words    Thank you.",
+        "may be contacted",
+        "not to be contacted",
+        "is deleted",
+        "holds the recording",
+        "no recording could be fetched",
+    )
+    assert [words in text for words, text in zip(wanted, said, strict=True)] == [True] * len(wanted)
     assert "contact  no, and no number in it" in said[3]
 
 
