@@ -208,7 +208,7 @@ def test_flask_lists_every_webhook_of_every_channel(app: App) -> None:
         "ussd",
     }
     assert set(webhooks) <= listed
-    assert len(webhooks) == len(set(webhooks)) == 19
+    assert len(webhooks) == len(set(webhooks)) == 20
 
 
 def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(
