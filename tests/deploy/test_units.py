@@ -84,11 +84,13 @@ def test_one_address_has_the_figures_of_all_processes(monitored: dict[str, Any])
     """Each that a rule asks for is there before anything goes wrong, or the rule could not see it rise."""
     shown = set(re.findall(r"^(\w+)[ {]", monitored["figures"], re.MULTILINE))
     asked = {name for rule in RULES for name in names(rule["expr"])}
-    # of what waits, of hotlines that failed, of numbers that are called to see whether anybody answers
+    # of what waits, of hotlines that failed, of numbers that are called to see whether anybody answers, and of channels
+    # with unusually few calls
     only_then = {
         "tokaut_oldest_undelivered_seconds",
         "tokaut_circuit_breaker_open",
         "tokaut_synthetic_call_timestamp_seconds",
+        "tokaut_calls_unusually_few",
     }
     assert asked - shown - only_then == {"up"}
     assert {"tokaut_delivery_attempts_total", "tokaut_delivery_latency_seconds_count"} <= shown
