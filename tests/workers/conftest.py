@@ -24,6 +24,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def desk(database: Database, tmp_path: Path) -> Iterator[Desk]:
     made = Desk.at(database, tmp_path / "keys")
     yield made
+    for room in made.rooms:
+        room.finish()  # or one of its threads opens the database again
     for moved in made.opened:
         moved.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select
 
@@ -24,6 +24,14 @@ WORDS = "the neighbour's boat is blue"
 SECOND = 1_000_000
 
 
+class Finishable(Protocol):
+    """What has threads of its own."""
+
+    def finish(self) -> None:
+        """End the threads."""
+        ...
+
+
 @dataclass
 class Desk:
     """A database, the hotlines' keys, and a hand that files."""
@@ -32,6 +40,7 @@ class Desk:
     keys: Path
     public: Mapping[str, PublicKey] = field(default_factory=dict)
     opened: list[Database] = field(default_factory=list)
+    rooms: list[Finishable] = field(default_factory=list)
 
     @classmethod
     def at(cls, database: Database, keys: Path) -> Desk:

@@ -87,6 +87,7 @@ class Room:
 
     def __init__(self, desk: Desk, holder: str = "here/clock-1/a") -> None:
         self.desk = desk
+        desk.rooms.append(self)
         self.time = Time()
         self.job_queue = FakeHurry()
         self.hotline = Takes()
