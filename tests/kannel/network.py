@@ -129,6 +129,10 @@ class Network:
                 self._bound.append(event)
             elif isinstance(event, smpp34.SubmitSmEvent):
                 count += 1
+                if self.refuses:
+                    event.reject(smpp34.ESME_RINVDSTADR)
+                else:
+                    event.accept(f"m{count}")
                 self.screens.put(
                     Screen(
                         event.destination_addr,
@@ -140,10 +144,6 @@ class Network:
                         f"m{count}",
                     )
                 )
-                if self.refuses:
-                    event.reject(smpp34.ESME_RINVDSTADR)
-                else:
-                    event.accept(f"m{count}")
 
 
 @dataclass

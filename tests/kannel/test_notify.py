@@ -80,13 +80,20 @@ def id_of(number: str) -> str:
 
 def shown(kannel: Kannel, network: Network, application: Application, words: str = WORDS) -> Screen:
     """The text as the network gets it from our sender."""
-    sender, number = sender_of(kannel, application), a_number()
+    sender, number, sent = sender_of(kannel, application), a_number(), len(kannel.sent())
     assert sender.can_notify
     message_id = id_of(number)
     assert sender.notify(SmsMessage(f"+{number}", CODE, words, id=message_id, seconds=60)) == Accepted(message_id)
     screen = network.next()
     assert screen.to == number
+    until_accepted(kannel, network, sent)
     return screen
+
+
+def until_accepted(kannel: Kannel, network: Network, sent: int) -> None:
+    """Wait until Kannel knows the network's id of a text: a delivery report that comes before it is lost."""
+    if not network.refuses:
+        until(lambda: len(kannel.sent()) > sent, "Kannel had no answer from the network", 20)
 
 
 def events(application: Application) -> list[ProviderEvent]:
@@ -145,10 +152,12 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
         texts.phone("6785550199", "163", "text hi") as phone,
     ):
         notices.kannel = cast("Says", sender_of(kannel, application, texts.sendsms))
+        sent = len(kannel.sent())
         notices.report()
         notices.go_on()
         screen = network.next()
         assert (screen.text, f"+{screen.to}", screen.fields) == (WORDS, NUMBER, {OPERATION: bytes([USSN_REQUEST])})
+        until_accepted(kannel, network, sent)
         network.report(screen, state)
         last = {"DELIVRD": "delivered", "UNDELIV": "failed"}[state]
 

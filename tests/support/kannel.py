@@ -82,6 +82,7 @@ class Kannel:
         self._status, self._boxes, self._sendsms = (
             ("13100", "13101", "13113") if is_ussd else ("13000", "13001", "13013")
         )
+        self._access_log = "ussd-access.log" if is_ussd else "access.log"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -143,7 +144,7 @@ class Kannel:
         return self.folder / f"{name}.out"
 
     def sent(self) -> list[int]:
-        """Return the length of each SMS sent to the operator, oldest first."""
+        """Return the length of each SMS, or with ussd.conf each text, that the operator accepted; oldest first."""
         return self._logged("Sent SMS")
 
     def received(self) -> list[int]:
@@ -151,7 +152,7 @@ class Kannel:
         return self._logged("Receive SMS")
 
     def _logged(self, what: str) -> list[int]:
-        log = self.folder / "access.log"
+        log = self.folder / self._access_log
         found = re.findall(rf" {what} .*\[len:(\d+)\]", log.read_text()) if log.exists() else []
         return [int(length) for length in found]
 
