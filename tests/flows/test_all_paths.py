@@ -216,7 +216,7 @@ def _state(given: dict[str, str | None], avoid: list[str]) -> FlowState:
 
 def test_the_lines_of_a_channel_differ_in_what_flows_may_compare() -> None:
     names = {name for lines_ in LINE_FACTS.values() for facts in lines_ for name, _ in facts}
-    assert names == {"contactable", "words_before_send"}
+    assert names == {"contactable", "words_before_send", "recordings"}
     first = next(combinations(book(), [country("VU")], load_catalogues()))
     assert names <= set(first.context_for(first.starts[0]).facts)
     assert len(set(itertools.chain.from_iterable(LINE_FACTS["ussd"]))) == 4
