@@ -13,13 +13,14 @@ from tests.faults.handset_channels import Kannel, NeutralUssd, SimulatorSms, Sim
 
 Line = Mapping[str, Any]
 
-SLOW = 1.0  # seconds: on a machine that is this late, web gives up to wait for a Redis that is there
+SLOW = 1.0  # seconds for both answers: on a machine that is this late, web gives up to wait for a Redis that is there
 LEFT_ALONE = 7.0  # after it is back: web waits for five seconds, then connects again
 NUMBERED = (NeutralUssd.__name__, SimulatorUssd.__name__)  # each reply comes alone, with its number
 AWAY = "Not working now"
 BUSY, HOME = "Busy now", "1 Report"
 REFUSED = "one was a new call that a late process did not admit"
 NOT_WORKING = "one was told that the service does not work now, while Redis was away"
+LATE = "one was told that the service does not work now, since Redis did not answer a late process in time"
 PUT_ASIDE = "one SMS was kept while Redis did not answer, and is answered later"
 SMS_KINDS = (SimulatorSms.__name__, Twilio.__name__, Kannel.__name__)  # answered in the response
 MOVED = "the clock of web was moved between the two, which ends conversations"
@@ -33,12 +34,10 @@ def cause(line: Line, kills: Sequence[Line]) -> str:
     answers = line.get("one", ""), line.get("other", "")
     if any(BUSY in refused and HOME in admitted for refused, admitted in permutations(answers)):
         return REFUSED
-    if (
-        line.get("kind") in SMS_KINDS
-        and line["at"] - line["began"] >= SLOW
-        and _is_empty(answers[0]) != _is_empty(answers[1])
-    ):
+    if line.get("kind") in SMS_KINDS and _is_empty(answers[0]) != _is_empty(answers[1]) and _is_slow(line):
         return PUT_ASIDE
+    if line.get("kind") in NUMBERED and (AWAY in answers[0]) != (AWAY in answers[1]) and _is_slow(line):
+        return LATE
     is_away = any(start <= line["at"] and line["began"] <= end for start, end in _away(kills))
     return _cause_without_redis(line) if is_away else ""
 
@@ -52,6 +51,10 @@ def _cause_without_redis(line: Line) -> str:
     if line["kind"] in NUMBERED and _with_end(one) == _with_end(other) and '"Sent to ' in one:
         return ENDED
     return ""
+
+
+def _is_slow(line: Line) -> bool:
+    return bool(line["at"] - line["began"] >= SLOW)
 
 
 def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:

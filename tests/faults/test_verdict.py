@@ -178,11 +178,24 @@ def test_a_new_call_may_be_refused_once_of_twice_and_no_other(one: str, other: s
     [
         (1.2, "Kannel", differing_answers.PUT_ASIDE),
         (0.9, "Kannel", ""),
-        (1.2, "NeutralUssd", ""),  # a call is answered at once, or not at all
+        (1.2, "NeutralUssd", ""),  # a call is answered at once, and nothing is kept for later
     ],
 )
 def test_on_a_slow_machine_an_sms_may_be_kept_once_of_twice(took: float, kind: str, why: str) -> None:
     assert differing_answers.cause(answered("", "Who?", kind=kind, took=took), killed("web")) == why
+
+
+@pytest.mark.parametrize(
+    ("took", "kind", "why"),
+    [
+        (1.2, "NeutralUssd", differing_answers.LATE),
+        (0.9, "NeutralUssd", ""),
+        (1.2, "Dialled", ""),  # its path is walked again without Redis
+    ],
+)
+def test_on_a_slow_machine_a_call_may_be_told_once_that_nothing_works(took: float, kind: str, why: str) -> None:
+    one, other = '{"text":"Not working now. Call 111.","continue":false}', '{"text":"Who?","continue":true}'
+    assert differing_answers.cause(answered(one, other, kind=kind, took=took), killed("web")) == why
 
 
 def test_what_is_anothers_or_broken_fails_the_run() -> None:
