@@ -107,8 +107,10 @@ def _why_certificate(code: int) -> str:
     if code == _EXPIRED:
         return "its certificate has expired; renew it there"
     if code in _UNTRUSTED:
-        return "nobody known here vouches for its certificate; name its authority in REDIS_CA_FILE"
-    return f"its certificate is not good (OpenSSL says {code})"
+        return (
+            "its certificate is signed by an authority that is not trusted here; name that authority in REDIS_CA_FILE"
+        )
+    return f"its certificate is invalid (OpenSSL says {code})"
 
 
 _WHY: Final = (

@@ -39,7 +39,7 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
         ) from None
     except DatabaseUnavailable as unavailable:
         raise CommandError(
-            f"The database does not answer ({unavailable}). Is it up, and is `tokaut check` content?"
+            f"The database does not answer ({unavailable}). Is it running? Run `tokaut check`."
         ) from None
 
 

@@ -172,7 +172,7 @@ class RedisSettings(InstallationSettings):
         "REDIS_CA_FILE",
         parsers.ca_file,
         default=None,
-        meaning="who vouches for the server behind rediss://, in PEM form (default: the system's authorities)",
+        meaning="PEM file with the CA certificate of the server behind rediss:// (default: the system's authorities)",
     )
     redis_sentinels: tuple[str, ...] = env(
         "REDIS_SENTINELS",
@@ -400,7 +400,7 @@ class WebSecrets(PepperSettings):
         secret=True,
         live=parsers.refuse_demo_secret,
         make=parsers.MAKE_KEY_HINT,
-        meaning="codes, PINs, mailboxes, spool and waiting SMS; no key is dropped while a record names it",
+        meaning="encrypts codes, PINs, mailboxes, spool and waiting SMS; keep an old key while a record needs it",
     )
     prompts: Path | None = prompts_folder_field()
     demo_hotline: str | None = env(
@@ -421,7 +421,7 @@ class OperatorSettings:
         parsers.contacts,
         default="",
         live=lambda contacts: None if contacts else "is not set; live mode needs somebody who is told",
-        meaning="e-mail addresses and phone numbers with +, in the order in which they are told",
+        meaning="on-call contacts, e-mail addresses or phone numbers with +, notified in this order",
     )
     alert_channel: str = env(
         "TOKAUT_ALERT_CHANNEL",

@@ -33,7 +33,7 @@ from workers.delivery.outcomes import DELIVERY_ADVICE
 
 NO_CLOCK = "No clock runs: nobody is asked again. Start it: python -m workers.main clock"
 NOTHING_WAITS = "Nothing waits."
-ALL_IN_TIME = "Nothing to do. The next that waits is asked about by itself."
+ALL_IN_TIME = "Nothing to do. Reminders are sent automatically."
 STEP_LABELS = {
     StepName.CLOSED: "an open desk gets it",
     StepName.HOTLINE: "same desk again",

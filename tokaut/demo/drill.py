@@ -1,7 +1,7 @@
 """Send one drill to an installation in training mode, and show it arrive: `python -m tokaut.demo.drill`.
 
 Arguments: WEB, the address of web; TOKEN, the file of USSD_TOKEN; RECEIVED, the file of the demo hotline; and perhaps
-AUTHORITIES, the file of who vouches for web. The exit status is 0 only if the report arrived.
+AUTHORITIES, the PEM file of the CA of web. The exit status is 0 only if the report arrived.
 """
 
 from __future__ import annotations

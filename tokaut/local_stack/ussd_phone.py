@@ -38,7 +38,7 @@ class PhoneScreen:
 
 
 class UssdPhone:
-    """One phone, with one USSD session at a time. `ca_file`: who vouches for web; None for the usual authorities."""
+    """One phone, with one USSD session at a time. `ca_file`: web's CA in PEM form; None: the system's."""
 
     path = "/hooks/africastalking/{token}/ussd"
 

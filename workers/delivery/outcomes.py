@@ -108,7 +108,7 @@ DELIVERY_ADVICE: Mapping[str, str] = {
     "locked_out": "The hotline does not let us in. Compare the secret and their list of addresses with them.",
     "not_found": "Nothing is at the hotline's address. Ask them whether a release is under way.",
     "conflict": "The hotline says it has a conflict. Ask them to look up the webhook-id.",
-    "tls": "The hotline's certificate does not hold. Ask them to renew it.",
+    "tls": "The hotline's certificate is invalid or expired. Ask them to renew it.",
     "no_tls": "The mail server offers no TLS, and no hotline gets mail without it. Name one that does in SMTP_URL.",
     "mail_login": "The mail server does not let us in. Compare the user and the password in SMTP_URL with its owner.",
     "sms_waits": "The SMS provider does not answer, and no duty phone was texted. Call the hotline.",

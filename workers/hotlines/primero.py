@@ -42,14 +42,16 @@ class Settings(HttpsSettings):
 
     url: str = env("URL", parsers.web_address, live=parsers.require_https, meaning="where this hotline's Primero is")
     user: str = env(
-        "USER", parsers.matching(r"[!-9;-~]+", "a user name without a colon"), meaning="of Primero's account for us"
+        "USER",
+        parsers.matching(r"[!-9;-~]+", "a user name without a colon"),
+        meaning="user name of the Primero API account",
     )
     password: Secret[str] = env(
         "PASSWORD",
         parsers.secret_text,
         secret=True,
         make="have it made in Primero for an account of its own",
-        meaning="of Primero's account for us; six wrong ones lock it for half an hour",
+        meaning="password of that account; six wrong ones lock it for half an hour",
     )
 
 

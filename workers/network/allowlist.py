@@ -101,7 +101,7 @@ def parse_hotline_target(url: str, listed: Iterable[str] = (), *, live: bool) ->
     if live and is_drill:
         raise BadTarget("is for drills; no report of the live service goes there")
     if not live and not is_drill:
-        raise BadTarget(f"is not one of drills; outside live mode use a host with {DRILL_NAME_HINT}")
+        raise BadTarget(f"is not a drill address; outside live mode use a host with {DRILL_NAME_HINT}")
     return target
 
 
