@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources.abc import Traversable
@@ -38,8 +38,7 @@ def build_book(flows: Sequence[Flow]) -> FlowBook:
         for use in flow.uses:
             _check_reference(flow, use, names, screens, questions)
     screens = {name: _without_missing_flows(screen, names) for name, screen in screens.items()}
-    for flow in flows:
-        _check_paths(flow, screens)
+    _check_paths(flows, screens)
     return FlowBook(names, screens)
 
 
@@ -94,13 +93,20 @@ def _without_missing_flows(screen: Screen, names: Collection[str]) -> Screen:
     return replace(screen, choices=tuple(filter(is_installed, screen.choices)))
 
 
-def _check_paths(flow: Flow, screens: Screens) -> None:
-    """Check that each screen of the flow is reached, has a way out and is not skipped in an endless loop."""
-    reached = reachable([screen.id for screen in screens.values() if screen.start or screen.called], screens)
-    for screen in flow.screens.values():
+def _check_paths(flows: Sequence[Flow], screens: Screens) -> None:
+    """Check that each screen is reached, has a way out and is not skipped in an endless loop."""
+    after = {name: successors(screen) for name, screen in screens.items()}
+    skipped = {name: _successors_if_skipped(screen) for name, screen in screens.items()}
+    before: dict[str, list[str]] = {name: [] for name in screens}
+    for name, following in after.items():
+        for target in following:
+            before[target].append(name)
+    reached = reachable([screen.id for screen in screens.values() if screen.start or screen.called], after)
+    ending = reachable([name for name, following in after.items() if not following], before)
+    for file, screen in ((flow.file, screen) for flow in flows for screen in flow.screens.values()):
 
-        def wrong(message: str, at: Screen = screen) -> NoReturn:
-            raise FlowError(flow.file, at.line, at.column, at.id, message)
+        def wrong(message: str, file: str = file, at: Screen = screen) -> NoReturn:
+            raise FlowError(file, at.line, at.column, at.id, message)
 
         own = screens[screen.id]
         if screen.id not in reached:
@@ -109,21 +115,20 @@ def _check_paths(flow: Flow, screens: Screens) -> None:
             wrong("a choice leads nowhere; give it or the screen a `go:`")
         if (own.typed or own.lists) and not (own.go or own.outcomes):
             wrong("its answer leads nowhere; give the screen a `go:`")
-        if not any(not successors(screens[name]) for name in reachable([screen.id], screens)):
+        if screen.id not in ending:
             wrong("from here one walks in a circle without a way out; lead it to a screen with `end: true`")
-        if screen.id in reachable(_successors_if_skipped(own), screens, _successors_if_skipped):
+        if screen.id in reachable(skipped[screen.id], skipped):
             wrong("it may be passed over in a circle; lead its `otherwise:` to a screen that is always asked")
 
 
-def reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen], list[str]] | None = None) -> set[str]:
-    """Return the screens that can be reached from `begin`, including those."""
-    onward = onward or successors
+def reachable(begin: Iterable[str], onward: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return the screens that can be reached from `begin`, including those. `onward`: what may follow each screen."""
     seen: set[str] = set()
     waiting = list(begin)
     while waiting:
         if (name := waiting.pop()) not in seen:
             seen.add(name)
-            waiting.extend(onward(screens[name]))
+            waiting.extend(onward[name])
     return seen
 
 

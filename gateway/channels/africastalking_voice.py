@@ -14,7 +14,7 @@ passed on to the scheduler, which fetches only from the address that the operato
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -72,7 +72,7 @@ class Channel(TokenAuthMixin):
         self._recordings = Recordings.load(settings.prompts)
         self.can_record = settings.recordings is not None
 
-    def can_say(self, language: str, texts: Collection[str]) -> bool:
+    def can_say(self, language: str, texts: Iterable[str]) -> bool:
         """Return whether the provider has a voice of this language, or every recording that these texts need."""
         return language in VOICES or speech.covers(self._recordings, language, texts)
 

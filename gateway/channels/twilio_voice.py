@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -80,7 +80,7 @@ class Channel(SignedByTwilio):
         self._public_url = settings.public_url
         self._recordings = Recordings.load(settings.prompts)
 
-    def can_say(self, language: str, texts: Collection[str]) -> bool:
+    def can_say(self, language: str, texts: Iterable[str]) -> bool:
         """Return whether Twilio has a voice of this language, or every recording that these texts need is there."""
         return language in VOICES or speech.covers(self._recordings, language, texts)
 

@@ -13,12 +13,12 @@ FOR_RECORDINGS = frozenset({"more.speak", "more.speaking", "more.spoken", "more.
 BY_SMS_ONLY = frozenset({"home.home_sms", "home.did_you_mean", "home.first_words", "home.no_pictures"})
 
 
-def spoken_texts(book: FlowBook, context: CountryContext) -> tuple[str, ...]:
-    """Return the texts, each once: those of the flows, divided at their fields, and the values of the fields.
+def spoken_texts(book: FlowBook, context: CountryContext) -> Iterator[str]:
+    """Yield the texts, each once: those of the flows, divided at their fields, and the values of the fields.
 
     What only a session learns is not among them: numbers that are spoken digit by digit, and messages from staff.
     """
-    return tuple(dict.fromkeys(filter(None, (*_of_flows(book, context), *_of_country(context)))))
+    yield from dict.fromkeys(filter(None, (*_of_flows(book, context), *_of_country(context))))
 
 
 def _of_flows(book: FlowBook, context: CountryContext) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct, field
@@ -226,6 +226,6 @@ class VoiceChannel(Channel, Protocol):
 
     can_record: bool  # the provider records, and its recordings can be fetched
 
-    def can_say(self, language: str, texts: Collection[str]) -> bool:
+    def can_say(self, language: str, texts: Iterable[str]) -> bool:
         """Return whether it can speak all these texts in this language."""
         ...

@@ -11,7 +11,7 @@ is withdrawn is never heard.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -256,6 +256,6 @@ def without_keys(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if not _KEY_LINE.match(line))
 
 
-def covers(recordings: Recordings, language: str, texts: Collection[str]) -> bool:
+def covers(recordings: Recordings, language: str, texts: Iterable[str]) -> bool:
     """Return whether a language has all the recordings that these texts need."""
     return language in recordings.files and not recordings.lacks(language, texts)

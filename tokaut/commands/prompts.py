@@ -185,4 +185,4 @@ def _countries(tag: str, iso: str | None) -> Sequence[Country]:
 
 def _texts(country: Country, language: Catalogue, catalogues: dict[str, Catalogue]) -> tuple[str, ...]:
     context = CountryContext.of(country, language, menu_languages(country, catalogues))
-    return spoken_texts(loader.load(), context)
+    return tuple(spoken_texts(loader.load(), context))
