@@ -154,9 +154,10 @@ def test_a_hotline_that_is_down_its_fallback_and_the_operator(town: InRoles) -> 
         failed = "SELECT count(*) FROM delivery WHERE state = 'due' AND last_class IS NOT NULL"
         until(lambda: (connection.execute(failed).fetchone() or (0,))[0] > 0, "no attempt failed")
         assert "due" in town.command_line("deliveries", "list")
+        town.start("hotline")
+        town.until_hotline_answers()  # the next try but two would be minutes later
         for row in connection.execute("SELECT delivery_id FROM delivery WHERE state = 'due'").fetchall():
             town.command_line("deliveries", "retry", row[0])
-    town.start("hotline")
     town.until_received(lambda _: bool(bodies(town, "+6785550304")), "what waited never came", 120)
 
 

@@ -143,6 +143,10 @@ class Town:
         """Wait until web answers."""
         self._until_answers("web", self.web)
 
+    def until_hotline_answers(self) -> None:
+        """Wait until the hotlines answer."""
+        self._until_answers("hotline", self.plan.where.hotline)
+
     def start_console(self, settings: Mapping[str, str] | None = None) -> None:
         """Start the console and wait until it answers."""
         self.start("console", settings)
