@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -79,11 +80,9 @@ class Sender:
     """Sends by Africa's Talking."""
 
     def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
-        self._mode = mode
-        self._client = client or HttpClient(limits=TIMEOUTS)
-        self._own = urlsplit(settings.url).netloc if settings.url and mode is not Mode.LIVE else ""
+        listed = urlsplit(settings.url).netloc if settings.url and mode is not Mode.LIVE else ""
         self._service = SMSService(settings.username, settings.api_key.reveal())
-        self._service._make_request = self._post
+        self._service._make_request = _SdkRequest(client or HttpClient(limits=TIMEOUTS), listed, mode)
         if settings.url:
             base = f"{settings.url.rstrip('/')}/version1"
             self._service._baseUrl = self._service._contentUrl = base
@@ -103,14 +102,26 @@ class Sender:
             return self._service.send_premium(text.words, text.sender, [text.to], link_id=text.link)
         return self._service.send(text.words, [text.to], sender_id=text.sender or None, enqueue=True)
 
-    def _post(
+
+@dataclass(frozen=True, slots=True)
+class _SdkRequest:
+    """Replaces the SDK's own request.
+
+    `listed`: host and port of an API that may be in a private network; "" for none.
+    """
+
+    client: HttpClient
+    listed: str
+    mode: Mode
+
+    def __call__(
         self, url: str, method: str, headers: Mapping[str, str], data: Mapping[str, Any], **_: Any
     ) -> ClientResponse:
-        """Replace the SDK's own request. Its arguments params, callback and timeout are ignored."""
-        target = parse_target(url, [self._own], live=self._mode is Mode.LIVE)
+        """Send the request. Arguments of the SDK that are ignored: method, params, callback and timeout."""
+        target = parse_target(url, [self.listed], live=self.mode is Mode.LIVE)
         sent_headers = {name: headers[name] for name in ("apiKey", "Accept")}
         sent_headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
-        return self._client.post(target, urlencode(data).encode(), sent_headers)
+        return self.client.post(target, urlencode(data).encode(), sent_headers)
 
 
 def _outcome(reply: ClientResponse) -> SmsOutcome:
