@@ -56,6 +56,7 @@ MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "text": None,
     "created_at": "",
     "message_id": "",
+    "without_code": False,
 }
 
 

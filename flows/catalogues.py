@@ -34,7 +34,8 @@ def messages(book: FlowBook) -> Mapping[str, tuple[str, ...]]:
 
 def _texts(screen: Screen) -> Iterator[str]:
     choices = (*screen.choices, screen.zero) if screen.zero else screen.choices
-    for text in (screen.words, *(choice.say for choice in choices), screen.leave, screen.foot):
+    skip_line = (screen.typed.skip_line,) if screen.typed else ()
+    for text in (screen.words, *skip_line, *(choice.say for choice in choices), screen.leave, screen.foot):
         for variant in text.variants:
             yield from variant.says
 

@@ -104,6 +104,8 @@ def facts_from_effects(names: Collection[str], facts: Collection[str]) -> list[s
 
 def _texts(screen: Screen) -> Iterator[ScreenText]:
     yield from (screen.words, screen.leave, screen.beside, screen.foot)
+    if screen.typed:
+        yield screen.typed.skip_line
     for choice in screen.choices:
         yield choice.say
     if screen.zero:

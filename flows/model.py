@@ -248,9 +248,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class TypedInput:
-    """How a screen accepts typed text. `skip`: the reply that skips the question. `limit`: characters."""
+    """How a screen accepts typed text.
+
+    `skip`: the reply that skips the question. `skip_line`: the line about it, instead of "1 = skip". `limit`:
+    characters.
+    """
 
     skip: str | None = None
+    skip_line: ScreenText = ScreenText()
     limit: int | None = None  # a longer reply is wrong
     secret: bool = False  # deleted when Back passes it, or when the session leaves its flow
 

@@ -336,9 +336,12 @@ class ElementParser:
 
     def typed(self, place: YamlNode) -> TypedInput:
         """Parse how a screen accepts typed text."""
-        parts = place.keys(["skip", "limit", "secret"])
+        parts = place.keys(["skip", "skip_line", "limit", "secret"])
+        if "skip_line" in parts and "skip" not in parts:
+            parts["skip_line"].wrong("`skip_line:` says how to skip; add `skip:` too")
         return TypedInput(
             skip=parts["skip"].text() if "skip" in parts else None,
+            skip_line=self.words(parts.get("skip_line")),
             limit=parts["limit"].whole() if "limit" in parts else None,
             secret="secret" in parts and parts["secret"].flag(),
         )

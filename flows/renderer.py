@@ -107,7 +107,8 @@ def _lay_out_uncached(
     words = fill_all(screen.words, values, world)
     foot = fill_all(screen.foot, values, world)
     beside = fill_all(screen.beside, values, world)
-    levels = max(len(words), len(foot), len(beside), *[len(offer.say) for offer in offers], 1)
+    skip = _skip_lines(screen, values, world)
+    levels = max(len(words), len(foot), len(beside), len(skip), *[len(offer.say) for offer in offers], 1)
     base = _menu(screen, world)
     listed = sum(not offer.key for offer in offers) if screen.lists else len(offers)
     for drill, level in product(_drill_marks(screen, world), range(levels)):
@@ -115,7 +116,8 @@ def _lay_out_uncached(
         lines = tuple([MenuLine(offer.key, _at_level(offer.say, level), index) for index, offer in enumerate(offers)])
         above = "" if any(line in heading for line in beside) else _at_level(beside, level)
         shown = {"above": above, "lines": lines[:listed], "tail": lines[listed:], "foot": _at_level(foot, level)}
-        menu = replace(base, heading=heading, **shown)
+        below = (*((_at_level(skip, level),) if skip else ()), *base.below)
+        menu = replace(base, heading=heading, below=below, **shown)
         if len(laid_pages := pages(_with_drill_mark(menu, drill), limit)) == 1:
             break
     if drill and _has_moved(laid_pages, pages(menu, limit)):  # the mark must not move a choice to another page
@@ -218,11 +220,18 @@ def _menu(screen: Screen, world: ScreenContext) -> Menu:
 
 
 def _below(screen: Screen, leave: str, world: ScreenContext) -> tuple[str, ...]:
-    """Return the lines below the choices. A first screen has no Back, and always the line to leave."""
+    """Return the last line of the choices. A first screen has no Back, and always the line to leave."""
     if screen.end:
         return ()
-    skip = (f"{screen.typed.skip} = {world.translate(SKIP)}",) if screen.typed and screen.typed.skip else ()
-    return (*skip, leave if screen.start else f"0 {zero_label(screen, world)}")
+    return (leave if screen.start else f"0 {zero_label(screen, world)}",)
+
+
+def _skip_lines(screen: Screen, values: Mapping[str, str | None], world: ScreenContext) -> tuple[str, ...]:
+    """Return the line that says how to skip typed input, from the longest to the shortest; () if there is none."""
+    if screen.typed is None or screen.typed.skip is None:
+        return ()
+    lines = fill_all(screen.typed.skip_line, values, world)
+    return lines if lines != ("",) else (f"{screen.typed.skip} = {world.translate(SKIP)}",)
 
 
 def leave_label(screen: Screen, world: ScreenContext) -> str:

@@ -210,6 +210,9 @@ def _note_content(kind: DeliveryType, data: Mapping[str, Any]) -> tuple[str, str
     return f"Report {data['triage']['priority']}, revision {data['revision']}", plain_text_report(data)
 
 
+WITHOUT_CODE = "Written on the same phone in a later call, without code and PIN, perhaps by another person:"
+
+
 def _primero_words(data: Mapping[str, Any]) -> str:
     if data["kind"] == MessageKind.CONTACT_WITHDRAWN:
         return "The reporter took the number back. Do not use it any more."
@@ -223,7 +226,10 @@ def _primero_words(data: Mapping[str, Any]) -> str:
     if data["kind"] == MessageKind.RECORDING_MISSING:
         return "The reporter spoke, or was asked to, and no recording could be fetched."
     contact = data["contact"] or {"allowed": False}
-    return "\n".join(filter(None, (data["text"], CONTACT_LABEL + phone_text(contact) if contact["allowed"] else "")))
+    source = WITHOUT_CODE if data.get("without_code") else ""
+    return "\n".join(
+        filter(None, (source, data["text"], CONTACT_LABEL + phone_text(contact) if contact["allowed"] else ""))
+    )
 
 
 def redact_numbers(notes: Any) -> list[dict[str, str]]:

@@ -64,11 +64,13 @@ def message_json(
     text: str | None = None,
     contact: Mapping[str, Any] | None = None,
     recording: Mapping[str, Any] | None = None,
+    without_code: bool = False,
 ) -> bytes:
     """Return the `data` of a report.message.
 
     `contact`: as in a report, if it was given or withdrawn. `created_at`: Unix seconds. `recording`: its content type,
-    size and digest, if the words were spoken.
+    size and digest, if the words were spoken. `without_code`: from a later call of the same phone, without code and
+    PIN, so that another person may have typed it.
     """
     more = {"recording": recording} if recording is not None else {}
     return json_bytes(
@@ -84,6 +86,7 @@ def message_json(
             "contact": contact,
             "created_at": rfc3339(created_at),
             **more,
+            **({"without_code": True} if without_code else {}),
         }
     )
 

@@ -151,7 +151,7 @@ class ChoiceLabels:
         if earlier := question_then(screen, known.version):
             return earlier
         shown_screen = self._screens.get(screen)
-        wording = _wording_shown(shown_screen.words, known) if isinstance(shown_screen, Screen) else ""
+        wording = _wording_shown(_question_text(shown_screen), known) if isinstance(shown_screen, Screen) else ""
         return wording or otherwise.replace("_", " ")
 
 
@@ -184,6 +184,12 @@ class ScreenValues:
         flow = data.get("flow") or {}
         version = flow.get("version") if flow.get("id") == "report" else None
         return cls(values, {f"send_to_{n}": name for n, name in enumerate(immediate[:2], 1)}, version)
+
+
+def _question_text(screen: Screen) -> ScreenText:
+    """Return the text of a screen that asks: above its input may be something else, such as "Sent"."""
+    skip_line = screen.typed.skip_line if screen.typed else ScreenText()
+    return skip_line if skip_line.variants else screen.words
 
 
 def _wording_shown(text: ScreenText, screen_values: ScreenValues) -> str:

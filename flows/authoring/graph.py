@@ -107,8 +107,9 @@ def _node(book: FlowBook, spot: StateNode, labels: dict[tuple[str, str], str]) -
 def _choices(spot: StateNode) -> set[str]:
     """Return the lines of the first page that are keys or choices."""
     page = spot.layout.pages[0]
-    own = [line for line in page.text.split("\n") if re.match("(0|00|98|1 =) ", line)]
-    return {*own, *(f"{line.key} {line.say}" for line in page.lines)}
+    own = [line for line in page.text.split("\n") if re.match("(0|00|98) ", line)]
+    below = page.menu.below if page.menu else ()  # with the line that says how to skip
+    return {*own, *below, *(f"{line.key} {line.say}" for line in page.lines)}
 
 
 def _reply_text(spot: StateNode, way: Transition) -> str:

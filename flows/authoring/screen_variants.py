@@ -141,6 +141,8 @@ def _clauses(screen: Screen) -> Iterator[tuple[str, frozenset[str | None]]]:
     shown += [choice.say for choice in screen.choices]
     if screen.zero:
         shown.append(screen.zero.say)
+    if screen.typed:
+        shown.append(screen.typed.skip_line)
     for condition in (*own, *(variant.when for text in shown for variant in text.variants)):
         for all_of in condition.any_of:
             yield from all_of

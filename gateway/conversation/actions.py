@@ -13,12 +13,16 @@ from gateway.conversation.overflow import has_stored_excess
 from gateway.conversation.recordings import SpokenWords
 from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import Record
-from gateway.sessions.store import Sessions
+from gateway.sessions.store import RedisUnavailable, Sessions
 from gateway.submission.submitter import DeleteOutcome, Submitter
 from gateway.threads import RunBlocking
+from reports.store.engine.database import DatabaseUnavailable
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
+KeepWords = Callable[[TurnRequest, Record, str], Awaitable[Record]]
+
+ADD_SECONDS = 60 * 60  # after Send, during which the same phone may add words without code and PIN
 
 
 class Actions:
@@ -37,7 +41,10 @@ class Actions:
         flow_version: int,
         sessions: Sessions,
         run_blocking: RunBlocking,
+        keep_words: KeepWords,
     ) -> None:
+        """`keep_words`: begins a report with words that belong to no report that is known."""
+        self._keep_words = keep_words
         self._run_blocking = run_blocking
         self._submitter = submitter
         self._mailbox = reporter_mailbox
@@ -53,6 +60,7 @@ class Actions:
             "helped": self._helped,
             "added": self._added,
             "write": self._write,
+            "add_later": self._add_later,
             "contact": self._contact,
             "erase": self._erase,
             "call_me": self._call_me,
@@ -76,7 +84,7 @@ class Actions:
         with_code = request.is_call
         sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
         hotlines = tuple(recipient.hotline for recipient in recipients)
-        just_sent = SentReport(sent_report.report_id, hotlines, content.with_number)
+        just_sent = SentReport(sent_report.report_id, hotlines, content.with_number, request.now)
         return "sent", replace(record, report=sent_report, just_sent=just_sent)
 
     async def _delete(self, request: TurnRequest, record: Record) -> Outcome:
@@ -129,6 +137,24 @@ class Actions:
             return "skipped", record
         await self._run_blocking(self._mailbox.add, request, record, words)
         return "written", replace(record, state=forgotten(record.state))
+
+    async def _add_later(self, request: TurnRequest, record: Record) -> Outcome:
+        """Add words of a later call to the last report of this phone, or else begin an incomplete report with them.
+
+        The outcome is the same: nobody learns by it whether this phone has sent a report.
+        """
+        words = record.state.values["later_words"]
+        if words is None:
+            return "skipped", record
+        try:
+            sent = await self._sessions.last_sent(request.sender.key, request.now - ADD_SECONDS)
+        except RedisUnavailable:
+            raise DatabaseUnavailable("Redis does not say which report the words belong to") from None
+        report_id = sent.report_id if sent else ""
+        was_added = await self._run_blocking(self._mailbox.add_without_code, request, record, report_id, words)
+        if not was_added:
+            record = await self._keep_words(request, record, words)
+        return "added", replace(record, state=forgotten(record.state))
 
     async def _contact(self, request: TurnRequest, record: Record) -> Outcome:
         chosen = record.state.values["my_contact"] or "none"

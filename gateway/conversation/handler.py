@@ -54,6 +54,8 @@ STEPS: Mapping[str, str] = {
     "report.who_else": "send",  # a part of that step: it is not counted that somebody was left out
     "report.nobody": "send",
     "report.sent": "sent",
+    "report.sent_missing": "sent",
+    "report.sent_menu": "sent",
     "report.sent_sms": "sent",
     "tips_young.who": "tips_young",
     "tips_young.who_sms": "tips_young",

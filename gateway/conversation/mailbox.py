@@ -115,6 +115,27 @@ class ReporterMailbox:
         """Send words to the staff of the hotline that has the report, or will get it."""
         self._send_message(record.opened_report, turn_of(request, record), request.now, MessageKind.WORDS, text=words)
 
+    def add_without_code(self, request: TurnRequest, record: Record, report_id: str, words: str) -> bool:
+        """Send words of a later call of the same phone to the staff who have the report; they read that it had no code.
+
+        `report_id`: "" if none is known; the database is read all the same, so that both take the same way. Returns
+        False if there is no such report, or its reporter has deleted it.
+        """
+        country, _ = self._routed(report_id)
+        if not country:
+            if report_id:
+                self.submitter.refuse_spooled(report_id)
+            return False
+        kind = MessageKind.WORDS
+        message_id = self._message_id(report_id, kind, turn_of(request, record))
+        try:
+            was_sent = self._send(report_id, message_id, request.now, kind, text=words, without_code=True)
+        except correspondence.MailboxClosed:
+            return False
+        if not was_sent:
+            raise DatabaseUnavailable("no hotline could open the message")
+        return True
+
     def set_contact(self, request: TurnRequest, record: Record, chosen: str) -> None:
         """Allow or withdraw contact by this phone. It applies at once, also to reports sealed before."""
         country = self.countries.get(self._routed(record.opened_report or "")[0]) or request.country
@@ -143,8 +164,7 @@ class ReporterMailbox:
     ) -> None:
         if report_id is None:
             raise LookupError("no report is open under My report")  # the flow lint ensures that code and PIN come first
-        digest = self.cipher.mac("message", report_id, kind, *turn)
-        message_id = str(uuid.UUID(bytes=digest[:16], version=4))
+        message_id = self._message_id(report_id, kind, turn)
         try:
             if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
                 raise DatabaseUnavailable("no hotline could open the message")
@@ -152,6 +172,10 @@ class ReporterMailbox:
             raise DatabaseUnavailable("the report is closed") from None
         if journal_kind := JOURNALED.get(kind):
             self.journal.record(journal_kind, report_id=report_id, message_id=message_id)
+
+    def _message_id(self, report_id: str, kind: MessageKind, turn: tuple[str, ...]) -> str:
+        digest = self.cipher.mac("message", report_id, kind, *turn)
+        return str(uuid.UUID(bytes=digest[:16], version=4))
 
     def resend_message(self, report_id: str, message_id: str, kind: MessageKind) -> None:
         """Repeat a deletion request or a withdrawal of contact that a restored database has lost.
@@ -171,6 +195,7 @@ class ReporterMailbox:
         *,
         text: str | None = None,
         contact: Mapping[str, object] | None = None,
+        without_code: bool = False,
     ) -> bool:
         """Store a message for the hotlines. Return whether any of them can read it.
 
@@ -184,6 +209,7 @@ class ReporterMailbox:
             kind=kind,
             text=text,
             contact=contact,
+            without_code=without_code,
         )
         sealed_messages = self.builder.letters(report_id, message_id, self._recipients(report_id), message)
         if not sealed_messages:

@@ -36,6 +36,8 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
+# Each try of a PIN is counted, and words are sent under the number of their turn: in a replayed path again each time.
+NOT_REPLAYED = ("open", "add_later")
 CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
 
 
@@ -86,6 +88,7 @@ class Reducer:
             flow_version=self._flow_version,
             sessions=sessions,
             run_blocking=run_blocking,
+            keep_words=self._keep_words_of_call,
         )
 
     def notice(self, request: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
@@ -125,6 +128,21 @@ class Reducer:
             return record
         return replace(record, report=await self._schedule_incomplete(request, record, record.report))
 
+    async def _keep_words_of_call(self, request: TurnRequest, record: Record, words: str) -> Record:
+        """Schedule words that were typed without code and PIN as an incomplete report, after those before them.
+
+        Raises NotSent, also if no hotline may receive them.
+        """
+        report, reports = record.report, record.reports
+        if report is None or report.is_submitted:
+            report, reports = self.begin_report(request, record), reports + 1
+        all_words = "\n".join(filter(None, (record.words, words)))
+        record = replace(record, words=all_words, report=report, reports=reports)
+        report = await self._schedule_incomplete(request, record, report)
+        if not report.is_pending:
+            raise NotSent
+        return replace(record, report=report)
+
     async def step(
         self,
         request: TurnRequest,
@@ -154,8 +172,8 @@ class Reducer:
             record = self._with_report(request, replace(record, state=result.state), drafts)
             if not quiet and self._overflow.is_heavy(record.state):
                 record = await self._run_blocking(self._overflow.store_excess, request, record)
-            if result.effect and (not may_act or (quiet and result.effect == "open")):
-                raise CannotReplay  # each try of a PIN is counted; a replayed path would count it again each time
+            if result.effect and (not may_act or (quiet and result.effect in NOT_REPLAYED)):
+                raise CannotReplay
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
@@ -354,9 +372,14 @@ class Reducer:
         return replace(await self._ended(record, "sms"), answer=Reply("", expects_reply=False))
 
     async def _ended(self, record: Record, kind: ChannelKind) -> Record:
-        """Cancel words that were never confirmed, submit answers gathered after Send, and clear the record."""
-        record = await self.discard(record)
-        if record.report and record.report.is_submitted:
+        """Submit answers gathered after Send, and clear the record.
+
+        By SMS, words that were never confirmed are cancelled. In a call the reporter read that they were added.
+        """
+        were_added = kind != "sms" and record.words is not None
+        if not were_added:
+            record = await self.discard(record)
+        if record.report and (record.report.is_submitted or were_added):
             await self.make_due_now(record.report)
         return self._cleared(record, kind)
 

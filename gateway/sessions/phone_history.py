@@ -13,14 +13,16 @@ SLOTS: Final = MAX_EARLIER  # reports that are remembered of one phone; a furthe
 
 
 class SentReport(Struct, frozen=True, array_like=True):
-    """A sent report, as far as the phone's next report has to know it.
+    """A sent report, as far as the phone's next call has to know it.
 
     `hotlines`: of its route. `with_number`: the reporter allowed contact, so the report holds the phone number.
+    `sent_at`: Unix seconds; 0 if an earlier release stored it.
     """
 
     report_id: str
     hotlines: tuple[str, ...]
     with_number: bool
+    sent_at: int = 0
 
 
 class PhoneHistory(Struct, frozen=True):

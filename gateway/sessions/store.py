@@ -8,7 +8,7 @@ screen takes two round trips: one to load, one to save.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -208,14 +208,23 @@ class Sessions:
 
         `who`: the sender's key. The number of reports, and which they are, is shown to staff only.
         """
-        keys = [self._slot_key(who, slot) for slot in range(SLOTS)]
+        keys = self._slot_keys(who)
         count = (*self._count, 1, self.key("l:count", who), COUNT_SECONDS)
         try:
             counted, *blobs = await self._ask(count, *[("GET", key) for key in keys])
         except RedisUnavailable:
             return None
-        remembered = (self._open_sent(key, blob) for key, blob in zip(keys, blobs, strict=True))
-        return PhoneHistory(int(counted) - 1, tuple(report for report in remembered if report))
+        return PhoneHistory(int(counted) - 1, self._open_all_sent(keys, blobs))
+
+    async def last_sent(self, who: str, not_before: int) -> SentReport | None:
+        """Return the last report of a sender; None if none is remembered that was sent at `not_before` or later.
+
+        `who`: the sender's key. `not_before`: Unix seconds. Raises RedisUnavailable.
+        """
+        keys = self._slot_keys(who)
+        reports = self._open_all_sent(keys, await self._ask(*[("GET", key) for key in keys]))
+        recent = [report for report in reports if report.sent_at >= not_before]
+        return max(recent, key=lambda report: report.sent_at, default=None)
 
     async def ask_if_it_helped(self, report_id: str) -> bool:
         """Return whether to ask the reader of a closed report if it helped: once for each report.
@@ -244,6 +253,13 @@ class Sessions:
 
     def _slot_key(self, who: str, slot: int) -> str:
         return self.key("l:sent", who, str(slot))
+
+    def _slot_keys(self, who: str) -> list[str]:
+        return [self._slot_key(who, slot) for slot in range(SLOTS)]
+
+    def _open_all_sent(self, keys: Sequence[str], blobs: Sequence[bytes | None]) -> tuple[SentReport, ...]:
+        opened = (self._open_sent(key, blob) for key, blob in zip(keys, blobs, strict=True))
+        return tuple(report for report in opened if report)
 
     def _open_sent(self, key: str, blob: bytes | None) -> SentReport | None:
         try:

@@ -216,8 +216,12 @@ class Submitter:
     def schedule_unsent_text(
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
     ) -> ReportRef:
-        """Schedule words that were texted and never confirmed, without the telephone number. Raises NotSent."""
-        return self._schedule(content, report, recipients, PendingKind.UNCONFIRMED_TEXT, UNCONFIRMED_TEXT_SECONDS)
+        """Schedule words that were texted and never confirmed, without the telephone number. Raises NotSent.
+
+        Words of a call are not to be confirmed: they wait only for more of them.
+        """
+        seconds = UNCONFIRMED_TEXT_SECONDS if content.kind == "sms" else INCOMPLETE_SECONDS[content.kind]
+        return self._schedule(content, report, recipients, PendingKind.UNCONFIRMED_TEXT, seconds)
 
     def _schedule(
         self,

@@ -30,7 +30,7 @@ SORRY = "Sorry, try again."
 TO_CATEGORY = ("Report", "No")
 TO_SEND = (*TO_CATEGORY, "Bullying, threats", "Me", "13-15", "Shefa", "No")
 TO_SENT = (*TO_SEND, "Send")
-TO_WORDS = (*TO_SENT, "Add your words")  # by USSD the words come after Send
+TO_WORDS = TO_SENT  # by USSD the words come after Send
 TO_WORDS_SMS = ("hi", *TO_SEND[:-1])  # by SMS before it, and the first text gets the home screen
 LABELS = frozenset((*TO_WORDS, "hi", "Now", "Go on", "Done", "Back", "Skip"))
 

@@ -37,7 +37,6 @@ def report(phone: AfricasTalking | KannelUssd | Neutral, planted: Planted, name:
 
 def add_words(phone: AfricasTalking | KannelUssd | Neutral, words: str) -> None:
     """After Send; the questions are skipped, and at the end there are more words."""
-    phone.type("Add your words")
     phone.type(words)
     for _ in range(20):
         if not phone.type("Skip").expects_reply or "Done" in phone.again().text:

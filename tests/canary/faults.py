@@ -167,7 +167,6 @@ def _database_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
         walk(at, *IN_DANGER)
         at.line_gone()
         assert "Sent to" in walk(at, *TO_SEND, "Send")
-        at.type("Add your words")
         at.type(SENTENCE)
         with spool_gone(town):
             assert "NOT SENT" in walk(at, *TO_SEND, "Send")
@@ -175,7 +174,6 @@ def _database_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
     for table in ("mailbox", "audit", "pending"):
         with table_gone(town, table):
             walk(at, *TO_SEND, "Send")
-            at.type("Add your words")
             at.type(SENTENCE)
     with table_gone(town, "outgoing"):
         texts_kept_by_the_provider(town, texts)

@@ -99,7 +99,7 @@ def path(report_id: str, act: str = "") -> str:
 
 @pytest.mark.rule("S-24")
 def test_the_list_holds_no_words_and_opening_is_another_step(desk: Desk) -> None:
-    report_id = desk.file(PHONE, "Add your words", WORDS, "Done")
+    report_id = desk.file(PHONE, WORDS, "Done")
     desk.app.pass_time(300)
     page = desk.mere.get("/")
     assert "P2 Asked for photos or money" in page.text and "Shefa" in page.text and "Take within" in page.text
@@ -291,7 +291,7 @@ def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
 @pytest.mark.rule("S-13")
 def test_reports_of_one_phone_are_linked_without_the_number(desk: Desk) -> None:
     """By phone: two without the number, two with it, one of another phone; nothing of it goes to the hotlines."""
-    first, second = desk.file(), desk.file(PHONE, "Add your words", WORDS, "Done")
+    first, second = desk.file(), desk.file(PHONE, WORDS, "Done")
     gave = (*TO_SEND[:-1], "SMS 8am-4pm", "Send")
     before = {row.report_id for row in desk.app.rows(t.report)}
     for _ in range(2):
@@ -346,7 +346,7 @@ def by_time(desk: Desk) -> Callable[[str], int]:
     ],
 )
 def test_words_are_words(desk: Desk, words: str) -> None:
-    report_id = desk.file(PHONE, "Add your words", words, "Done")
+    report_id = desk.file(PHONE, words, "Done")
     desk.app.pass_time(300)
     desk.mere.post(path(report_id, "note"), {"words": words}, at=path(report_id))
     page = desk.mere.get(path(report_id))

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from console.presenters.access_log import SENTENCES
-from console.presenters.timeline import ACTS, ADDED, NOTED, READ_OFTEN, RECEIVED, RECEIVED_MORE, TimelineEntry, timeline
+from console.presenters.timeline import (
+    ACTS,
+    ADDED,
+    NOTED,
+    READ_OFTEN,
+    RECEIVED,
+    RECEIVED_MORE,
+    WROTE_WITHOUT_CODE,
+    TimelineEntry,
+    timeline,
+)
 from reports.answer_notices import NoticeWay
 from reports.store.cases import case_view
 from reports.store.staff import accounts
@@ -56,6 +66,12 @@ def test_all_that_happened_stands_in_the_order_of_time() -> None:
         ("note", "sam said why it was passed on:", "It does not open with the keys that are here", False),
         ("act", "nia closed the report. Outcome: helped.", None, False),
     ]
+
+
+def test_words_without_code_are_not_said_to_be_the_reporters() -> None:
+    said = [{"kind": "words", "text": "It is over", "created_at": "2027-01-15T08:04:00Z", "without_code": True}]
+    [_, entry] = made([], said=said)
+    assert (entry.sentence, entry.text) == (WROTE_WITHOUT_CODE, "It is over")
 
 
 def test_a_later_delivery_is_not_said_to_be_the_report() -> None:

@@ -16,7 +16,16 @@ from sqlalchemy import select
 from gateway.conversation.handler import day_of
 from reports.store import pending_submissions
 from reports.store.schema import tables as t
-from tests.drops.person import OWN_WORDS, SENT, Person, asks_for_words, question, seconds_to_read, seconds_to_type
+from tests.drops.person import (
+    SAYS_HOW_TO_GO_ON,
+    SENT,
+    Person,
+    asks_for_first_words,
+    asks_for_words,
+    question,
+    seconds_to_read,
+    seconds_to_type,
+)
 from tests.support.app import App
 
 CHANNELS = ("africastalking", "ussd", "kannel")
@@ -40,13 +49,15 @@ class Limit:
 class Way:
     """How lines are: `chance` of a drop at each screen; `limit`, where the network has one.
 
-    `bad_screen`: how a screen begins at which callers hang up for good, with a chance of `HANGS_UP`.
+    `bad_screen`: how a screen begins at which callers hang up for good, with a chance of `HANGS_UP`. `dial_again`: the
+    share of those cut off while they typed who dial again to add the rest, once a screen has said how.
     """
 
     chance: float
     words_before: bool
     limit: Limit | None = None
     bad_screen: str = ""
+    dial_again: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,12 +88,13 @@ class Caller:
         self._app, self._person, self._way, self._chance, self._clock = app, person, way, chance, clock
         self._phone = app.ussd(person.phone, chance.choice(CHANNELS))
         self._screens = self._dropped = 0
-        self._saw_sent = False
+        self._saw_sent = self._knows_how_to_go_on = False
         self._pieces = [person.words]  # as they were typed last
+        self._left: list[str] = []  # pieces of which no screen has said that they were added
         self._told = (0, 0.0)  # screens and seconds until Sent was read
 
     def call(self) -> None:
-        """Redials until Sent was read; a caller who has read it does not dial again to add words."""
+        """Redials until Sent was read; then some dial again to add what was cut off, if a screen said how."""
         self._began = self._clock.now
         for n in range(CALLS):
             if n:
@@ -95,22 +107,29 @@ class Caller:
                 self._dropped += 1
                 if self._chance.random() < TOLD:
                     self._phone.line_gone()
-            if self._saw_sent:
+            if self._saw_sent and not self._dials_again():
                 return
+
+    def _dials_again(self) -> bool:
+        return bool(self._left) and self._knows_how_to_go_on and self._person.patience < self._way.dial_again
 
     def _one_call(self) -> None:
         self._dialled = self._clock.now
-        left: list[str] = []  # words that are not typed yet
+        later = self._saw_sent
         screen = self._receive(self._phone.dial().text)
         for _ in range(MOST_SCREENS):
-            if question(screen).startswith(OWN_WORDS):
+            if asks_for_first_words(screen):
                 self._pieces = self._person.pieces(screen)
-                left = list(self._pieces)
-            reply = left.pop(0) if asks_for_words(screen) and left else self._person.reply(screen)
-            told_after_send = self._saw_sent and asks_for_words(screen)
+                self._left = list(self._pieces)
+            typing = asks_for_words(screen) and bool(self._left)
+            other = self._person.reply_later if later and not typing else self._person.reply
+            reply = self._left[0] if typing else other(screen)
+            after_send = self._saw_sent and asks_for_words(screen)
             self._take(seconds_to_type(screen, reply))
             screen = self._receive(self._phone.type(reply).text)
-            if self._saw_sent and (self._way.words_before or (told_after_send and not left)):
+            if typing:
+                self._left.pop(0)
+            if self._saw_sent and (self._way.words_before or (after_send and not self._left)):
                 return
         raise AssertionError(f"{MOST_SCREENS} screens, and no end: {screen!r}")
 
@@ -130,6 +149,7 @@ class Caller:
         if drops:
             raise Dropped
         self._take(seconds_to_read(screen))
+        self._knows_how_to_go_on |= SAYS_HOW_TO_GO_ON in screen
         return screen
 
     def _take(self, seconds: float) -> None:
@@ -152,7 +172,8 @@ class Caller:
             for origin_key in ripe:
                 pending_submissions.submit_due(self._app.database, origin_key)
         reports = self._reports()
-        told = [json.dumps(kept.data) for kept in self._app.bodies([row.report_id for row in reports])]
+        ids = [row.report_id for row in reports]
+        told = [json.dumps(kept.data) for kept in (*self._app.bodies(ids), *self._app.messages(ids))]
         sent = sum(row.completeness == "complete" for row in reports)
         screens, seconds = self._told
         return Outcome(
@@ -161,7 +182,7 @@ class Caller:
             saw_sent=self._saw_sent,
             rescued=bool(reports) and not sent,
             some_words=any(self._person.mark in body for body in told),
-            words=any(all(piece in body for piece in self._pieces) for body in told),
+            words=all(any(piece in body for body in told) for piece in self._pieces),
             foreign=any("It happens" in body and self._person.mark not in body for body in told),
             dropped=self._dropped,
             screens=screens,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
 WRITE_ON = "Added. You can write more"  # the screen after a few of them
-FEW_AT_A_TIME = "ew at a time", "ew words at a time"
-FEW = 5  # words that callers type at once where the screen says "a few at a time"
+A_FEW = "a few"
+FEW = 5  # words that callers type at once where the screen says "a few"
 SENT = "Sent"
+SAYS_HOW_TO_GO_ON = "Cut off? Dial, 3 My report"
+HOME, CODE, LATER = "In danger?", "Type your 8-digit code.", "If this phone sent a report"  # in a later call
 HELPLINE = re.compile(r"[^?]+ [0-9]{3,}")
 WORDS_A_MINUTE = 200  # read
 SECONDS_A_KEY = 6  # to find and press one key of a menu
@@ -24,7 +26,10 @@ CATEGORIES = ("Hurt, touched, forced", "Asks photos, money", "Photos online", "M
 
 @dataclass(frozen=True)
 class Person:
-    """Answers the same on every call. `words` begin with `mark`, which no other caller types."""
+    """Answers the same on every call. `words` begin with `mark`, which no other caller types.
+
+    `patience`: dials again to add words, if the share of those who do is above it.
+    """
 
     phone: str
     mark: str
@@ -32,11 +37,12 @@ class Person:
     danger: str
     category: str
     number: int  # which of the choices, where the screen tells only then what there is to choose
+    patience: float
 
     def pieces(self, screen: str) -> list[str]:
         """Return the caller's words as they are typed on this screen: all at once, or a few at a time."""
         words = self.words.split()
-        few = FEW if any(hint in screen for hint in FEW_AT_A_TIME) else len(words)
+        few = FEW if A_FEW in screen else len(words)
         return [" ".join(words[start : start + few]) for start in range(0, len(words), few)]
 
     def reply(self, screen: str) -> str:
@@ -48,7 +54,12 @@ class Person:
             return self.category
         if screen.startswith(("How old", "Who is", "Where ", "May staff")):
             return str(1 + self.number % _choices(screen))
-        return "1"  # Report, Go on, Send, Add your words
+        return "1"  # Report, Go on, Send
+
+    def reply_later(self, screen: str) -> str:
+        """Return the reply to a screen of a later call, in which the rest of the words is added."""
+        replies = {HOME: "3", CODE: "1"}
+        return next(reply for begins, reply in replies.items() if screen.startswith(begins))
 
 
 def meet(seed: int, index: int) -> Person:
@@ -61,6 +72,7 @@ def meet(seed: int, index: int) -> Person:
         danger=chance.choices(list(DANGER), list(DANGER.values()))[0],
         category=chance.choice(CATEGORIES),
         number=chance.randrange(60),
+        patience=chance.random(),
     )
 
 
@@ -79,7 +91,12 @@ def seconds_to_type(screen: str, reply: str) -> float:
 
 
 def asks_for_words(screen: str) -> bool:
-    return question(screen).startswith((*OWN_WORDS, WRITE_ON))
+    return asks_for_first_words(screen) or question(screen).startswith((WRITE_ON, LATER))
+
+
+def asks_for_first_words(screen: str) -> bool:
+    screen = question(screen)
+    return screen.startswith(OWN_WORDS) or (screen.startswith(SENT) and A_FEW in screen)
 
 
 def _choices(screen: str) -> int:

@@ -16,10 +16,16 @@ WAYS = tuple(
     for chance in (0.05, 0.10)
     for words_before in (False, True)
 )
+DIAL_AGAIN = (0.0, 0.25, 0.5, 0.75, 1.0)  # nobody knows the share; it decides how many words arrive
+AGAIN_WAYS = {
+    (chance, share): Way(chance, words_before=False, limit=NETWORK, dial_again=share)
+    for chance in (0.05, 0.10)
+    for share in DIAL_AGAIN
+}
 FEWER = 4  # a quarter of the callers meets the network that does not wait, or a bad screen
 BAD_SCREENS = {"none": "", "*How old?*": "How old", "*May staff contact you?*": "May staff contact"}
 BAD_WAYS = {name: Way(0.05, words_before=False, bad_screen=begins) for name, begins in BAD_SCREENS.items()}
-EVERY_WAY = tuple(dict.fromkeys((*WAYS, *BAD_WAYS.values())))
+EVERY_WAY = tuple(dict.fromkeys((*WAYS, *AGAIN_WAYS.values(), *BAD_WAYS.values())))
 HEAD = (
     "| a screen drops | own words | sent | with words | with all words | of those in danger: rescued "
     "| nothing arrived | twice | screens | seconds |",
@@ -32,8 +38,20 @@ def callers_of(way: Way, callers: int) -> int:
 
 
 def table(found: Mapping[Way, Figures], limit: Limit | None) -> str:
-    rows = [_row(way, figures) for way, figures in found.items() if way.limit == limit and not way.bad_screen]
+    rows = [_row(way, found[way]) for way in WAYS if way.limit == limit]
     return "\n".join((*HEAD, *rows)) + "\n"
+
+
+def again_table(found: Mapping[Way, Figures]) -> str:
+    """Return the reporters whose words all arrive, by the share of those who dial again to add the rest."""
+    lines = [
+        f"| a screen drops | {' | '.join(f'{share:.0%} dial again' for share in DIAL_AGAIN)} |".replace("%", " %"),
+        f"|---|{'---|' * len(DIAL_AGAIN)}",
+    ]
+    for chance in dict.fromkeys(chance for chance, _ in AGAIN_WAYS):
+        shares = (found[AGAIN_WAYS[chance, share]].words for share in DIAL_AGAIN)
+        lines.append(f"| {100 * chance:.0f} % | {' | '.join(f'{share:.1f} %' for share in shares)} |")
+    return "\n".join(lines) + "\n"
 
 
 def left_table(found: Mapping[Way, Figures]) -> str:

@@ -7,11 +7,11 @@ import random
 import pytest
 
 from tests.docs.pages import part, read
-from tests.drops.__main__ import CALLERS, GOAL, SEED
+from tests.drops.__main__ import CALLERS, GOAL, SEED, WORDS_GOAL
 from tests.drops.caller import Way
 from tests.drops.person import OWN_WORDS, meet, seconds_to_read, seconds_to_type
 from tests.drops.street import call_all, figures
-from tests.drops.table import BAD_WAYS, HEAD, NETWORK, WAYS
+from tests.drops.table import AGAIN_WAYS, BAD_WAYS, DIAL_AGAIN, HEAD, NETWORK, WAYS
 
 SMALL = 300
 
@@ -51,6 +51,16 @@ def test_asking_for_words_before_send_loses_reports_where_the_network_does_not_w
 
 
 @pytest.mark.slow
+def test_words_are_typed_on_the_sent_screen_and_another_call_adds_the_rest(redis_url: str) -> None:
+    """On the network that waits a minute; before, no call but the first could add words without code and PIN."""
+    found = {share: figures(call_all(redis_url, AGAIN_WAYS[0.05, share], 1, range(100))) for share in (0.0, 0.5)}
+    assert found[0.5].words >= WORDS_GOAL > found[0.0].words > 40
+    assert found[0.0].some_words > 90
+    assert {(one.false_sent, one.foreign) for one in found.values()} == {(0, 0)}
+    assert found[0.0].sent == found[0.5].sent
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("begins", "cell"), [("How old", "who"), ("May staff contact", "contact")])
 def test_the_statistics_find_a_screen_at_which_people_hang_up(redis_url: str, begins: str, cell: str) -> None:
     way = Way(0.02, words_before=False, bad_screen=begins)
@@ -64,7 +74,7 @@ def test_callers_and_their_time_are_the_same_for_the_same_seed() -> None:
     assert len({meet(1, n).mark for n in range(500)}) == 500
     assert seconds_to_read("one two three four five six seven eight nine ten") == 3
     assert (seconds_to_type("Send to", "1"), seconds_to_type(OWN_WORDS[0], "three words here")) == (6, 18)
-    assert [len(piece.split()) for piece in meet(1, 7).pieces("a few at a time.")][:-1] == [5, 5]
+    assert [len(piece.split()) for piece in meet(1, 7).pieces("Type a few words.")][:-1] == [5, 5]
     assert random.Random("luck 1 1").random() == random.Random("luck 1 1").random()
 
 
@@ -72,6 +82,8 @@ def test_the_pages_have_the_figures_of_the_whole_run() -> None:
     shown = part("docs/drops.md", "figures")
     assert f"{CALLERS:,} callers for each row, seed {SEED}." in shown
     assert part("docs/drops.md", "left").count("\n|") == 1 + len(BAD_WAYS)
+    again = part("docs/drops.md", "again")
+    assert again.count("dial again") == len(DIAL_AGAIN) and again.count("\n|") == 3
     assert shown.count(HEAD[0]) == 2 and shown.count("\n| 5 % |") == shown.count("\n| 10 % |") == 4
     sent = shown.partition("| 5 % | after Send | ")[2].partition(" |")[0]
     assert f"{sent} come\nto Sent" in read("README.md")

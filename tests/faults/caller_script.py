@@ -10,6 +10,7 @@ from tests.faults.handset_channels import BY_SMS, KINDS, Line, without_lines_abo
 ALREADY_SENT = "Sent"
 ENDS = ("Not working now", "NOT SENT", "Busy now", "Thank you", "Deleted")
 OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
+TYPE_WORDS = "1 = skip"  # on the screen that says Sent, where words can be typed on it
 NOT_UNDERSTOOD = ("Sorry,", "?\n")  # first line after a reply that was not understood
 NO_PROGRESS = (ALREADY_SENT, "Send to", "In danger?", "Are you or a child", *OWN_WORDS, *ENDS)
 
@@ -43,12 +44,12 @@ class CallerScript:
     def reply(self, screen: str) -> str:
         """Return the answer to a screen that is not the last."""
         text = without_lines_above(screen)
-        for heading, reply in self._replies():
+        for heading, reply in self._replies(text):
             if text.startswith(heading):
                 return reply
         return "0"  # an unexpected screen: Back
 
-    def _replies(self) -> tuple[tuple[str, str], ...]:
+    def _replies(self, text: str) -> tuple[tuple[str, str], ...]:
         return (
             ("In danger? Call", "1"),
             ("Are you or a child in danger?", self.danger),
@@ -62,7 +63,7 @@ class CallerScript:
             *((heading, self.words) for heading in OWN_WORDS),
             ("May staff contact you", self.contact),
             ("Send to", "1"),
-            (ALREADY_SENT, "1" if self.adds_words and not self.sms else "0"),
+            (ALREADY_SENT, self.words if self.adds_words and TYPE_WORDS in text else "0"),
         )
 
 
@@ -87,5 +88,6 @@ def make_script(seed: int, index: int, attempt: int) -> CallerScript:
 
 def kept_words(before: str, after: str) -> bool:
     """Return whether the screen `after` says that the words given to `before` were kept."""
-    asked = without_lines_above(before).startswith(OWN_WORDS)
+    text = without_lines_above(before)
+    asked = text.startswith(OWN_WORDS) or (text.startswith(ALREADY_SENT) and TYPE_WORDS in text)
     return asked and not after.startswith(NOT_UNDERSTOOD) and not without_lines_above(after).startswith(NO_PROGRESS)

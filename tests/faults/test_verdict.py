@@ -228,3 +228,5 @@ def test_no_two_callers_share_a_marker() -> None:
 )
 def test_words_count_as_taken_when_the_next_screen_says_so(after: str, taken: bool) -> None:
     assert kept_words("Tell us in your own words.", after) == taken
+    assert kept_words("Sent to Pikinini Helpline.\nType a few words. 1 = skip\n0 Done", after) == taken
+    assert not kept_words("Sent to Pikinini Helpline.\n1 Add more\n0 Done", after)

@@ -76,6 +76,7 @@ SERVICES = (Option("clinic", "Health centre"), Option("welfare", "Child welfare"
 CHAIN = (("vu-pikinini", "Pikinini Helpline"), ("vu-women", "Women's Centre"), ("vu-police", "Vanuatu Police"))
 OUTCOMES = {"send": "sent", "delete": "deleted", "new_code": "made", "open": "open", "added": "stored"}
 OUTCOMES |= {"write": "written", "contact": "noted", "erase": "erased", "helped": "counted", "call_me": "placed"}
+OUTCOMES |= {"add_later": "added"}
 
 
 @functools.cache

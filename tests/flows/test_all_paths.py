@@ -132,8 +132,8 @@ def _has_words(names: tuple[str, ...]) -> bool:
 
 
 ON_ONE_CHANNEL = {
-    "ussd": "home.home report.sent more.narrative more.narrative_missing more.narrative_on more.narrative_on_2 "
-    "my.contact_end my.erased tips_young.who",
+    "ussd": "home.home report.sent report.sent_missing report.sent_menu more.narrative_on more.narrative_on_2 "
+    "my.contact_end my.erased my.code_or_words my.later my.later_on my.later_on_2 tips_young.who",
     "sms": "home.home_sms home.first_words home.did_you_mean home.no_pictures home.how_to_delete report.sent_sms "
     "report.code_sms my.erased_sms my.code_sms law.by_sms language.choose_sms tips_young.who_sms "
     "contact_request.ask_sms contact_request.placed contact_request.nobody",

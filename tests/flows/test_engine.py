@@ -59,7 +59,7 @@ def test_a_typed_yes_is_understood_where_the_label_says_it_another_way() -> None
 def test_back_more_done_and_leave_are_understood_as_words_too() -> None:
     assert took("report.category", "Back").screen == "home.home"
     assert took("report.category", "more").page == 1
-    assert took("report.sent", "done").screen == "home.goodbye"
+    assert took("report.sent_menu", "done").screen == "home.goodbye"
     assert step(book(), at("report.danger"), "leave", lambda _: world(), limit=USSD, now=NOON).has_left
     first = step(
         book(), initial_state(book(), "home.first_words"), "delete it", lambda _: world(), limit=USSD, now=NOON
@@ -91,32 +91,32 @@ def test_ninety_eight_acts_only_where_it_is_shown() -> None:
     ],
 )
 def test_words_are_kept_as_typed(words: str) -> None:
-    found = step(book(), at("more.narrative"), words, lambda _: world(), limit=USSD, now=NOON)
+    found = step(book(), at("report.words"), words, lambda _: world(), limit=USSD, now=NOON)
     assert found.accepted and found.answer
     assert found.state.values == {"narrative": words}
     assert found.answer.typed
 
 
 def test_nul_alone_is_replaced() -> None:
-    assert took("more.narrative", "a\0b").values == {"narrative": "a\ufffdb"}
+    assert took("report.words", "a\0b").values == {"narrative": "a\ufffdb"}
 
 
 @pytest.mark.parametrize("reply", ["1", "１", "١"])
 def test_one_skips_where_the_screen_says_so(reply: str) -> None:
-    state = took("more.narrative", reply)
+    state = took("report.words", reply)
     assert state.values == {"narrative": None}
     assert not state.answers[0].typed
 
 
 @pytest.mark.parametrize("reply", ["", " ", "\t\n"])
 def test_nothing_typed_shows_the_screen_again_and_is_never_a_skip(reply: str) -> None:
-    found = step(book(), at("more.narrative"), reply, lambda _: world(), limit=USSD, now=NOON)
-    assert found.is_invalid and found.state.screen == "more.narrative" and found.state.answers == ()
+    found = step(book(), at("report.words"), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert found.is_invalid and found.state.screen == "report.words" and found.state.answers == ()
 
 
 def test_zero_and_double_zero_as_the_whole_reply_go_back_and_leave() -> None:
-    assert took("more.narrative", "0").screen == "home.home"
-    assert step(book(), at("more.narrative"), "00", lambda _: world(), limit=USSD, now=NOON).has_left
+    assert took("report.words", "0").screen == "home.home"
+    assert step(book(), at("report.words"), "00", lambda _: world(), limit=USSD, now=NOON).has_left
 
 
 # Back
@@ -163,7 +163,7 @@ def test_code_and_pin_are_not_shown_again_by_back(channel: str) -> None:
         assert "4821" not in phone.text
         phone.chooses("Get a code to read answers. It stays in your texts.")
     assert "4821 9303" in phone.text
-    phone.chooses("Add your words" if channel == "ussd" else "Add more")
+    phone.types("1") if channel == "ussd" else phone.chooses("Add more")
     shown = [phone.types("0") for _ in range(3)]
     assert not any("4821" in text for text in shown)
     assert shown[0].startswith("Add more?") if channel == "ussd" else phone.over
@@ -243,7 +243,8 @@ def test_digits_and_signs_are_no_letters() -> None:
 def test_an_effect_waits_on_its_screen_until_its_outcome_is_known() -> None:
     asked = step(book(), at("report.send"), "1", lambda _: world(), limit=USSD, now=NOON)
     assert (asked.effect, asked.state.screen, asked.state.values["send"]) == ("send", "report.send", "send")
-    assert apply_outcome(book(), asked.state, "sent", lambda _: world()).screen == "report.sent"
+    words_first = world({"words_before_send": "yes"})
+    assert apply_outcome(book(), asked.state, "sent", lambda _: words_first).screen == "report.sent_menu"
     assert apply_outcome(book(), asked.state, "not_sent", lambda _: world()).screen == "home.not_sent"
     again = step(book(), asked.state, "1", lambda _: world(), limit=USSD, now=NOON)
     assert len(again.state.trail) == len(asked.state.trail)
@@ -319,7 +320,7 @@ def test_after_send_the_place_within_the_group_is_asked() -> None:
             return world(lists={"places": (), "place_groups": (Option("Coast", "Coast"),), "places_in_group": inside})
 
     phone = Groups()
-    phone.chooses("Report", "No", "Something else", "Me", "Rather not say", "Coast", "No", "Send", "Add your words")
+    phone.chooses("Report", "No", "Something else", "Me", "Rather not say", "Coast", "No", "Send")
     assert phone.types("1").startswith("Where are you?\n1 Island 1")
     phone.chooses("Island 2")
     assert phone.state.values["place"] == "XX-02"
@@ -340,7 +341,18 @@ def test_code_and_pin_are_forgotten_when_the_walk_leaves_them() -> None:
     again = Phone()
     again.chooses("My report")
     again.types("48219303", "0")
-    assert again.state.screen == "my.code" and again.state.answers == ()
+    assert again.state.screen == "my.code_or_words" and again.state.answers == ()
+
+
+@pytest.mark.parametrize(
+    "facts", [{"channel": "sms"}, {"channel": "voice"}, {"contactable": "no"}, {"rescue": "no"}], ids=str
+)
+def test_words_without_a_code_are_offered_by_ussd_where_phone_and_recipient_are_known(facts: dict[str, str]) -> None:
+    choice = step(book(), FlowState("home.home"), "3", lambda _: world(facts), limit=USSD, now=NOON)
+    assert choice.state.screen == "my.code"
+    assert took("home.home", "3").screen == "my.code_or_words"
+    assert took("my.code_or_words", "1").screen == "my.later"
+    assert took("my.code_or_words", "48219303").screen == "my.pin"
 
 
 def test_a_code_longer_than_any_is_a_wrong_one_and_is_not_kept() -> None:

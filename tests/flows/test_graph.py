@@ -58,7 +58,7 @@ def test_every_screen_has_a_box_with_its_choices_and_the_condition(flow: str) ->
     names = [name for name in book().flows[flow].screens if name not in never_shown]
     assert list(drawn) == [name.partition(".")[2] for name in names]
     for node in graphs()[flow].nodes:
-        texts = [*node.words.split("\n"), *node.choices, *node.exits, f"if {node.only}" if node.only else ""]
+        texts = [*node.words.split("\n"), *node.choices, f"if {node.only}" if node.only else "", *node.exits]
         label = re.sub(r"<[^>]+>", "", shown(drawn[node.name].replace("<br>", "")))
         assert label == node.name + "".join(texts)
 

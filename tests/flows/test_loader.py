@@ -131,6 +131,11 @@ WRONG = {
         "    type: {skip: 1}",
         "13:5: tea.last: `ask:` needs either",
     ),
+    "a line about skipping where nothing skips": (
+        "    end: true",
+        "    ask: hm\n    type: {skip_line: Go on}",
+        "14:23: tea.last: `skip_line:` says how to skip; add `skip:` too",
+    ),
     "a value without a question": (
         "    ask: taste\n",
         "",

@@ -69,7 +69,7 @@ def test_what_a_phone_cannot_come_to_is_left_out() -> None:
     assert not {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} & ussd
     assert {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} <= sms
     assert "home.home" not in sms
-    assert {"home.home", "my.pin", "report.sent"} <= voice
+    assert {"home.home", "my.pin", "report.sent_menu"} <= voice
     assert not {"home.home_sms", "more.narrative", "my.write"} & voice, "a screen that takes words"
 
 
@@ -120,7 +120,7 @@ def test_a_call_says_nothing_of_a_screen_or_of_typing(iso: str) -> None:
 @pytest.mark.parametrize("iso", sorted(COUNTRIES))
 def test_star_is_named_first_and_with_code_and_pin(iso: str) -> None:
     for form in of(iso, "voice"):
-        has_code = form.screen.id == "report.sent" and "PIN" in form.text[0]
+        has_code = form.screen.id == "report.sent_menu" and "PIN" in form.text[0]
         is_named = "Press star to repeat." in "\n".join(form.text)
         # Beside a long number of the helpline there is no room.
         assert is_named == (form.screen.id == "home.home" or has_code) or form.text[0].startswith("helpline ")

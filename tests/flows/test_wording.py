@@ -29,7 +29,10 @@ APPROVED = {
     "narrative": "Who is missing? What clothes do they wear? Call {emergency} too: do not wait."
     "|What did the child look like? What clothes? Call {emergency} too: do not wait."
     "|Tell us in your own words. No names needed. Please do not send photos."
-    "|Tell us in your own words, a few at a time. No names needed. Please do not send photos.",
+    # on the screen that says Sent
+    "|Add your words? Type a few. 1 = skip|Type a few words. 1 = skip|Type a few. 1 = skip"
+    "|Who is missing? What clothes? Type a few words. 1 = skip|Type a few: who, clothes. 1 = skip"
+    "|How did the child look? Type a few words. 1 = skip|Type a few: looks, clothes. 1 = skip",
     "contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
     "|May staff contact you? Only if nobody else sees this phone.",
     "call_hours": "May {incomplete_name} call this phone? Only if nobody else answers it."
@@ -64,13 +67,17 @@ APPROVED = {
     "told": "Who has been told?",
     "told_2": "Who else has been told?",
     "told_3": "Who else has been told?",
-    "addition": "Write what you want to add. Please do not send photos.|Added. You can write more.",
+    "addition": "Write what you want to add. Please do not send photos.|Added. You can write more."
+    "|Added. You can write more.\nCut off? Dial, 3 My report|Added. You can write more. No names needed."
+    "|Added. You can write more. No names needed.\nCut off? Dial, 3 My report",
     "help_place": "Where is help needed?",
     "help_service": "Help near you",
-    "code": "Type your 8-digit code.|Press the 8 digits of your code."
+    "code": "Type your 8-digit code.|Press the 8 digits of your code.|No code? 1 = add words"
     "|In danger? Call {emergency}.\nType your 8-digit code.",
     "pin": "Type your 4-digit PIN.|Press the 4 digits of your PIN.",
     "helped": "Closed by {desk}. Did it help?",
+    "later_words": "If this phone sent a report in the last hour, your words go with it. If not, {incomplete_name} "
+    "gets them. Type a few.|Added. You can write more. In danger? Call {emergency}.",
     "my_words": "Write what you want to add. Please do not send photos.",
     "my_contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
     "|May staff contact you? Only if nobody else sees this phone."
@@ -83,7 +90,8 @@ APPROVED = {
     "five_4": "4 of 5. Does your child know one more safe adult to tell, if not you?",
     "five_5": "5 of 5. Do you know which numbers to call for help?",
 }
-NOT_QUESTIONS = {"send"}  # names who gets it: its words are in the table of screens
+# "send" names who gets it, and so do the screens that say Sent: their words are in the table of screens
+NOT_QUESTIONS = {"send"}
 NEVER = (
     *("child pornography", "child porn", "kiddie", "prostitute", "sex worker", "sex tourism", "victim", "informant"),
     *("complainant", "client", "case", "stranger", "predator", "monster", "pervert", "paedophile", "pedophile"),
@@ -134,7 +142,9 @@ def test_only_approved_questions_are_asked_in_approved_words() -> None:
     asked: dict[str, set[str]] = {}
     for screen in book().screens.values():
         if screen.question and screen.question not in NOT_QUESTIONS:
-            words = {say for variant in screen.words.variants for say in variant.says}
+            skip_line = [screen.typed.skip_line] if screen.typed else []
+            texts = skip_line if screen.id.startswith("report.sent") else [screen.words, *skip_line]
+            words = {say for text in texts for variant in text.variants for say in variant.says}
             asked.setdefault(screen.question, set()).update(words)
     assert asked == {question: set(words.split("|")) for question, words in APPROVED.items()}
     assert not any(words.casefold().startswith("why") for words in messages(book()))
@@ -223,7 +233,7 @@ def test_a_walk_of_oneself_passes_no_screen_on_the_child(start: str, danger: str
     seen = [phone.chooses("Report", "Now", "Go on") if danger == "now" else phone.chooses("Report", "No")]
     for label in (category, *(("Shefa", start) if danger == "now" else (start, "13-15", "Shefa")), "No", "Send"):
         seen.append(phone.chooses(label))
-    seen += [phone.chooses("Add your words"), phone.types("my own words")]
+    seen.append(phone.types("my own words"))
     while "Write what you want to add" not in seen[-1]:
         seen.append(phone.types("Skip" if "Skip" in seen[-1] else "1"))
     assert not [text for text in seen if "the child" in text]

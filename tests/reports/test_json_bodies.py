@@ -68,6 +68,9 @@ def test_a_message_is_what_its_schema_says(
     ids = {"report_id": REPORT_ID, "message_id": number, "mode": "demo"}
     data = json.loads(message_json(**ids, created_at=NOW, kind=kind, text=text, contact=contact))
     assert MESSAGE.is_valid(data) is valid
+    data = json.loads(message_json(**ids, created_at=NOW, kind=kind, text=text, contact=contact, without_code=True))
+    assert data["without_code"] is True
+    assert MESSAGE.is_valid(data) is (valid and kind == "words")
 
 
 def test_no_number_without_consent() -> None:

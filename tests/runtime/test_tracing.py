@@ -87,7 +87,6 @@ def test_nothing_of_a_reporter_is_in_a_trace(redis_url: str, traces: Traces) -> 
     try:
         phone = app.ussd(PHONE, "africastalking")
         codes = code_and_pin(walk(phone, *TO_SENT)[-1])
-        phone.type("Add your words")
         phone.type(WORDS)
         thread(app.sms(PHONE), WORDS, "1", *TO_SEND_SMS[1:], "Send")
         phone.dial()

@@ -42,7 +42,7 @@ def sent(app: App, left_out: str, *, in_danger: bool) -> tuple[Any, re.Match[str
 def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> None:
     """Primary, also and fallback; rescue; words added; what My report says; a step of the clock; a hand over."""
     phone, found = sent(app, left_out, in_danger=in_danger)
-    for reply in ("Add your words", "the boat is blue", "Done"):
+    for reply in ("the boat is blue", "Done"):
         phone.type(reply)
     app.pass_time(3600)
     walk(app.ussd(PHONE), "My report", found[1] + found[2], found[3], "2", "and green")

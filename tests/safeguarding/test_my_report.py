@@ -337,7 +337,6 @@ def test_what_was_added_and_not_submitted_is_deleted_too(app: App) -> None:
     found = CODE.search(walk(phone, *TO_SENT)[-1])
     assert found
     told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
-    phone.type("Add your words")
     phone.type("Zorrovik waits near the school")
     assert app.waiting()
     assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
@@ -352,7 +351,6 @@ def test_while_something_added_is_in_the_spool_it_is_not_said_to_be_deleted(app:
     found = CODE.search(walk(phone, *TO_SENT)[-1])
     assert found
     told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
-    phone.type("Add your words")
     with database_away(app):
         phone.type("Zorrovik waits near the school")
     assert app.parts.spool.names()

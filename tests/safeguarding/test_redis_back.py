@@ -32,7 +32,6 @@ def test_words_after_a_send_that_redis_missed_are_kept(app: App) -> None:
     walk(phone, *TO_SEND)
     with redis_away(app):
         phone.type("Send")
-        phone.type("Add your words")
     phone.type(WORDS)
     app.pass_time(0)
     assert app.count(t.report) == 1

@@ -96,8 +96,10 @@ ROWS = (
     # Finished
     Row("sent", call(*TO_SENT)),
     Row("sent, and Done", call(*TO_SENT, "0")),
-    Row("sent, own words", call(*TO_SENT, "Add your words", WORDS, gone=True)),
-    Row("sent, answered", call(*TO_SENT, "Add your words", WORDS, "1", "Money", "They do", "0", "0", "0", "0")),
+    Row("sent, words in a later call", call(*TO_SENT, WORDS, gone=True, more=("My report", "1", WORDS))),
+    Row("words in a call without a report", call("My report", "1", WORDS, gone=True)),
+    Row("sent, own words", call(*TO_SENT, WORDS, gone=True)),
+    Row("sent, answered", call(*TO_SENT, WORDS, "1", "Money", "They do", "0", "0", "0", "0")),
     Row("sent twice", call(*TO_SENT, more=TO_SENT)),
     Row("contact given, sent", call(*TO_SEND[:-1], "SMS 7am-9pm", "Send")),
     Row("call me, sent", call(*TO_SEND[:-1], "Call 8am-4pm", "Send", "0")),

@@ -65,7 +65,7 @@ WAYS = {
     "done": ("Report", "No", LABEL, "It is about me", "13-15", "Shefa", "No", "Send", "0"),
     "words and no": (
         *("Report", "No", LABEL, "It is about me", "13-15", "Shefa", "No", "Send"),
-        *("Add your words", "I do not want to live any more", "1", "No", "Go on", "Skip", "1", "0"),
+        *("I do not want to live any more", "1", "No", "Go on", "Skip", "1", "0"),
     ),
     "a friend": ("Report", "No", LABEL, "It is about someone else", "13-15", "Shefa", "No", "Send", "0"),
     "in danger": ("Report", "Now", "Go on", LABEL, "Shefa", "Me", "No", "Send", "0"),
@@ -83,7 +83,7 @@ def test_each_screen_of_the_call_has_the_number_and_the_last_one_too(app: App, c
 
 
 def test_nobody_near_brings_the_care_screen_again(app: App) -> None:
-    seen = walk(app.ussd(PHONE), *WAYS["words and no"][:12])
+    seen = walk(app.ussd(PHONE), *WAYS["words and no"][:11])
     assert seen[-1].startswith("You matter. You can talk to someone now: Pikinini Helpline 163")
 
 

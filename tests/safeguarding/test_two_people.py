@@ -124,7 +124,7 @@ def shown(seen: Any) -> str:
 
 def first_call(call: Any, chance: random.Random, *, gone: bool) -> None:
     """A report that gets somewhere, with odd replies in between, and one of the ways in which a call ends."""
-    way = list(chance.choice((TO_SENT, TO_SENT, (*IN_DANGER, "Send"), (*TO_SENT, "Add your words", WORDS), TO_SEND)))
+    way = list(chance.choice((TO_SENT, TO_SENT, (*IN_DANGER, "Send"), (*TO_SENT, WORDS), TO_SEND)))
     if chance.random() < 0.4:
         del way[chance.randrange(1, len(way)) :]
     for _ in range(chance.randrange(3)):

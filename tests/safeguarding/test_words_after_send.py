@@ -14,7 +14,7 @@ from tests.support.app import App
 pytestmark = pytest.mark.slow
 
 WORDS = "Somebody waits near the school every day"
-ANSWERED = (*TO_SENT, "Add your words", "1", "Photos")  # words skipped, then one further answer
+ANSWERED = (*TO_SENT, "1", "Photos")  # words skipped, then one further answer
 TEXTED = ("REPORT", *TO_SEND_SMS, "Send")
 GATHER = 20_000_000  # microseconds
 
@@ -35,7 +35,7 @@ def narrative(app: App) -> Any:
 @pytest.mark.parametrize("way", [TO_SENT, (*IN_DANGER, "Send")], ids=["soon", "now"])
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_words_are_due_at_once_though_nothing_follows(app: App, channel: str, way: tuple[str, ...]) -> None:
-    walk(app.ussd(PHONE, channel), *way, "Add your words", WORDS)
+    walk(app.ussd(PHONE, channel), *way, WORDS)
     assert due(app) <= 0
     assert narrative(app)["narrative"] == WORDS
 
@@ -123,7 +123,6 @@ def test_by_sms_what_was_gathered_goes_when_the_conversation_does(app: App, word
 def test_with_the_database_away_words_wait_in_the_spool_and_then_for_nothing(app: App) -> None:
     phone = app.ussd(PHONE)
     walk(phone, *TO_SENT)
-    phone.type("Add your words")
     with database_away(app):
         phone.type(WORDS)
     assert app.count(t.pending) == 0

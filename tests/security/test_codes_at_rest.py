@@ -144,13 +144,11 @@ def test_no_session_yields_them_once_something_was_said_to_them(
     if channel == "sms":
         thread(texts, "1")
     else:
-        phone.type("Add your words")
+        phone.type(WORDS)
     assert pair not in secrets.of_session(kept[-1])
     assert f"{found[1]} {found[2]}" not in kept[-1].decode()
     if channel == "sms":
         thread(texts, WORDS)
-    else:
-        phone.type(WORDS)
     app.pass_time(60)
     assert WORDS in str(max(app.bodies(), key=lambda one: one.revision).data)
     opened = walk(app.ussd("+6785550132"), "My report", *pair)[-1]

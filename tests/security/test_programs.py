@@ -77,7 +77,6 @@ def _report(app: App) -> None:
         "Me",
         "No",
         "Send",
-        "Add your words",
         "x $(id)",
     ):
         phone.type(reply)

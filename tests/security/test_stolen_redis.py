@@ -105,8 +105,8 @@ def conversations(app: App) -> None:
     for n, channel in enumerate(CHANNELS):
         walk(app.ussd(number(10 * n), channel), *TO_SEND, WORDS, "00")
         walk(app.ussd(number(10 * n + 1), channel), *TO_SEND, "9")
-        walk(app.ussd(number(10 * n + 2), channel), *TO_SENT, "Add your words", WORDS, "0", "0")
-        walk(app.ussd(number(10 * n + 3), channel), *TO_SENT, "Add your words", WORDS)
+        walk(app.ussd(number(10 * n + 2), channel), *TO_SENT, WORDS, "0", "0")
+        walk(app.ussd(number(10 * n + 3), channel), *TO_SENT, WORDS)
         walk(app.ussd(number(10 * n + 4), channel), *TO_SEND[:4])
     for n, way in enumerate((("00",), ("9",), ("Send", "2", "0"), ("Send", "2"), ("Send", WORDS), ())):
         thread(app.sms(number(100 + n)), "hello", *TO_SEND_SMS, *way)

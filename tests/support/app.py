@@ -142,6 +142,17 @@ class App:
             rows = list(connection.execute(query if of is None else query.where(t.report_body.c.report_id.in_(of))))
         return [self._decrypted(row, row.recipient) for row in rows]
 
+    def messages(self, of: Collection[str]) -> list[Kept]:
+        """Return the messages of the reporters of these reports, decrypted for each hotline."""
+        return [self._opened(row) for row in self.rows(t.message) if row.report_id in of]
+
+    def _opened(self, row: Any) -> Kept:
+        private_key = read_private_key(self.keys, row.recipient, row.key_id)
+        mode = self.plan.settings["TOKAUT_MODE"]
+        context = SealContext.of_message(mode, row.report_id, row.message_id, row.recipient)
+        data = open_body(private_key, context, SealedBody(row.key_id, row.wrap, b"", row.sealed))
+        return Kept(row.report_id, 0, row.recipient, json.loads(data))
+
     def waiting(self) -> list[Kept]:
         """Return every revision that is scheduled for submission, decrypted."""
         return [self._decrypted(row, row.recipient) for row in self.rows(t.pending)]

@@ -47,7 +47,6 @@ def test_a_report_a_text_an_answer_and_the_state(town: Town) -> None:
         screen = phone.type(reply).text
     code = CODE.search(screen)
     assert code, screen
-    phone.type("Add your words")
     phone.type(WORDS)
     until(lambda: len(town.provider.to(FIRST)) > 0, "no duty phone was texted", seconds=60)
     word = TEXT.fullmatch(town.provider.to(FIRST)[0])

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from reports.countries.country import SHIPPED_FOLDER
 from reports.exports import CONCERNS as OURS
+from reports.exports import WITHOUT_CODE
 from reports.json_bodies import NO_CONTACT, envelope, json_bytes, message_json, unread_json
 from reports.store.operations import delivery_actions
 from runtime.settings import Mode, Secret
@@ -59,10 +60,9 @@ def created(**changes: Any) -> bytes:
     return envelope("report.created", NOW, json_bytes(data))
 
 
-def said(kind: str, text: str | None = None, contact: Any = None) -> bytes:
-    data = message_json(
-        report_id=REPORT, message_id=IDS[8], mode="live", created_at=NOW, kind=kind, text=text, contact=contact
-    )
+def said(kind: str, text: str | None = None, contact: Any = None, *, without_code: bool = False) -> bytes:
+    more = {"kind": kind, "text": text, "contact": contact, "without_code": without_code}
+    data = message_json(report_id=REPORT, message_id=IDS[8], mode="live", created_at=NOW, **more)
     return envelope("report.message", NOW, data)
 
 
@@ -168,6 +168,12 @@ def test_a_message_is_a_note_and_waits_for_its_case(server: PrimeroServer) -> No
     assert outcome(server, said("words", "The boat came back."), IDS[8]) == Delivered(200)
     note = server.state.notes(REPORT)[1]
     assert (note["note_subject"], note["note_text"]) == ("Said by the reporter: words", "The boat came back.")
+
+
+def test_words_without_code_say_so(server: PrimeroServer) -> None:
+    outcome(server, created())
+    outcome(server, said("words", "All is well.", without_code=True), IDS[8])
+    assert server.state.notes(REPORT)[1]["note_text"] == f"{WITHOUT_CODE}\nAll is well."
 
 
 @pytest.mark.rule("S-13")

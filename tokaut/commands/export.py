@@ -70,7 +70,8 @@ def _rows(form: str, report: case_view.ReadableReport, report_id: str, hotline: 
             report, message, SealContext.of_message(report.mode, report_id, message.message_id, hotline)
         )
         data = {**data, "contact": content["contact"] or data["contact"]}  # the latest message decides
-        messages.append(f"[{content['created_at']}, {content['kind']}] {content['text'] or ''}".rstrip())
+        kind = f"{content['kind']}, without code" if content.get("without_code") else content["kind"]
+        messages.append(f"[{content['created_at']}, {kind}] {content['text'] or ''}".rstrip())
     return referral_sheet(form, data, "\n".join(messages))
 
 

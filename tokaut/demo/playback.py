@@ -70,13 +70,15 @@ STEPS_TO_SEND = (
 )
 SENT_STEP = ScenarioStep(
     "“Sent” is shown only now that the report is on the disk. It was sealed for that hotline: nothing "
-    "that stays here opens it. For three minutes she may add to it. With code and PIN she can come back.",
-    "Add your words",
+    "that stays here opens it. Words come after Send, because a network may cut the line while somebody types. "
+    "With code and PIN she can come back.",
+    words=WORDS,
 )
-WORDS_STEP = ScenarioStep(
-    "Words come after Send, because a network may cut the line while somebody types.", words=WORDS
+LEAVE_STEP = ScenarioStep(
+    "She could write more, and answer more questions. If the line is cut, another call can add the rest. She leaves: "
+    "the words go to the same hotline.",
+    words="00",
 )
-LEAVE_STEP = ScenarioStep("She could answer more questions. She leaves: the words go to the same hotline.", words="00")
 
 CLOSING_CAPTION = "She gives the phone back. It shows nothing of all this, and neither does the next call from it."
 
@@ -161,7 +163,7 @@ def play(caller: UssdPhone, watch: DeliveryWatch, pace: float) -> ReceivedDelive
         display.phone(screen, SENT_STEP.caption)
         created = watch.wait_for_delivery("report.created", display, caller.asked_at)
         screen = answer_screen(caller, display, screen, SENT_STEP)
-        screen = play_steps(caller, display, screen, (WORDS_STEP, LEAVE_STEP))
+        screen = play_steps(caller, display, screen, (LEAVE_STEP,))
         display.phone(screen, CLOSING_CAPTION)
         watch.wait_for_delivery("report.updated", display, caller.asked_at)
         return created

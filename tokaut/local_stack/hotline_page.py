@@ -36,6 +36,7 @@ MESSAGE_LABELS = {
     "recording": "The reporter spoke: the request holds the recording",
     "recording_missing": "The reporter spoke, and no recording could be fetched",
 }
+WITHOUT_CODE = "From the same phone in a later call, without code and PIN"
 NOTHING = "<p class=empty>Nothing has come yet. Send a report on the phone: it is here a second later.</p>"
 
 
@@ -139,8 +140,9 @@ def _words(data: Mapping[str, Any]) -> Iterable[str]:
 
 def _message(at: float, data: Mapping[str, Any]) -> str:
     kind = str(data.get("kind", ""))
+    label = WITHOUT_CODE if data.get("without_code") else MESSAGE_LABELS.get(kind, kind)
     text = f"<blockquote>{escape(str(data['text']))}</blockquote>" if data.get("text") else ""
-    return f"<p class=when>{_clock(at)} · {escape(MESSAGE_LABELS.get(kind, kind))}</p>{text}"
+    return f"<p class=when>{_clock(at)} · {escape(label)}</p>{text}"
 
 
 def _hotline(line: Mapping[str, Any]) -> str:

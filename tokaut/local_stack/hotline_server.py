@@ -236,6 +236,7 @@ class ReceivedDelivery:
             ("report", _value_at(self.data, "report_id")),
             ("reporter", MESSAGE_KINDS.get(kind, kind)),
             ("words", _value_at(self.data, "text")),
+            ("code and PIN", "not given" if _value_at(self.data, "without_code") else None),
             ("contact", self._contact() if _value_at(self.data, "contact") else None),
         ]
 

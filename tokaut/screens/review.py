@@ -169,6 +169,7 @@ def _shown_messages(variant: ScreenVariant, own: PhoneProfile, language: Catalog
     shown = _plain("\n".join(page.text for page in own.lay(variant).pages))
     texts = [screen.words, screen.foot, screen.beside, screen.leave, *(choice.say for choice in screen.choices)]
     texts += [screen.zero.say] if screen.zero else []
+    texts += [screen.typed.skip_line] if screen.typed else []
     for text in texts:
         candidates = [message for message in text.says(variant.values, variant.facts) if message in language.words]
         yield from [message for message in candidates if _plain(fill(message, world)) in shown][:1]

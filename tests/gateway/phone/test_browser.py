@@ -132,9 +132,6 @@ def test_a_whole_report_by_the_keyboard_alone(visit: Visit, town: Town) -> None:
         keyboard.type(key)
         keyboard.press("Enter")
         hand.reads(then)
-    keyboard.type("1")
-    keyboard.press("Enter")
-    hand.reads("1 = skip")
     keyboard.type("Somebody I do not know writes to me.")
     keyboard.press("Enter")
     hand.reads("Added. You can write more.")
@@ -261,7 +258,6 @@ def test_letters_digits_and_a_held_key(visit: Visit) -> None:
     hand.dial()
     for key, then in TO_SEND:
         hand.answer(key, then)
-    hand.answer("1", "1 = skip")
     hand.press("1")  # on an empty line an answer
     assert (hand.line(), hand.part("mode").inner_text()) == ("1", "123")
     hand.soft("Clear")

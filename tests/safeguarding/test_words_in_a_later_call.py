@@ -1,0 +1,184 @@
+"""Words without code and PIN, in a later call of the same phone: they reach staff, and nobody learns of a report.
+
+The screens are those of a phone that has sent nothing, byte for byte. A hotline reads that the words came without code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+
+from reports.countries.country import load_countries
+from reports.store.schema import tables as t
+from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, redis_away
+from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SENT, dialled, number, walk
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+WORDS, MORE = "He comes back at night", "and my sister saw it"
+LATER = ("My report", "1")  # to the screen where the words are typed
+HELPLINE = "vu-pikinini"
+AGAIN = "Added. You can write more. In danger? Call police 111.\n1 = skip\n0 Back\n00 Leave"
+GOODBYE = "Thank you. Goodbye."
+
+
+def said(app: App) -> list[dict[str, Any]]:
+    """The messages of all reports, as the child helpline reads them."""
+    messages = app.messages({row.report_id for row in app.rows(t.report)})
+    return [one.data for one in messages if one.hotline == HELPLINE]
+
+
+def heard(app: App, seconds: float = 121) -> list[dict[str, Any]]:
+    """The reports that are incomplete after this time, as the child helpline reads them."""
+    app.pass_time(seconds)
+    return [one.data for one in app.bodies() if one.hotline == HELPLINE and one.data["completeness"] == "incomplete"]
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_rest_of_the_words_goes_with_the_report(app: App, channel: str) -> None:
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *TO_SENT, "Somebody writes to me")
+    phone.line_gone()
+    seen = walk(app.ussd(PHONE, channel), *LATER, WORDS, MORE, "1")
+    assert seen[-3:] == [AGAIN, AGAIN, GOODBYE]
+    [report] = app.rows(t.report)
+    assert [(one["text"], one["without_code"], one["kind"]) for one in said(app)] == [
+        (WORDS, True, "words"),
+        (MORE, True, "words"),
+    ]
+    assert {one["report_id"] for one in said(app)} == {report.report_id}
+    assert heard(app) == []
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-06")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_phone_that_has_sent_nothing_sees_the_same_and_the_helpline_gets_the_words(app: App, channel: str) -> None:
+    walk(app.ussd(PHONE, channel), *TO_SENT)
+    with_report = walk(app.ussd(PHONE, channel), *LATER, WORDS, MORE, "1")
+    without = walk(app.ussd(number(7), channel), *LATER, WORDS, MORE, "1")
+    assert without == with_report
+    assert "If not, Pikinini Helpline gets them." in without[2]
+    [report] = heard(app)
+    assert report["narrative"] == f"{WORDS}\n{MORE}"
+    assert report["contact"]["allowed"] is False
+    assert "WORDS_ONLY" in report["triage"]["flags"]
+    assert app.count(t.report) == 2
+
+
+@pytest.mark.rule("S-08")
+@pytest.mark.parametrize("leaves", [True, False])
+def test_words_that_were_added_stay_if_the_reporter_leaves_or_the_line_drops(app: App, *, leaves: bool) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *LATER, WORDS)
+    if leaves:
+        assert phone.type("00").text == GOODBYE
+    else:
+        phone.line_gone()
+    assert [report["narrative"] for report in heard(app, 0)] == [WORDS]
+
+
+def test_after_an_hour_the_words_are_a_report_of_their_own(app: App) -> None:
+    walk(app.ussd(PHONE), *TO_SENT)
+    with later(minutes=59):
+        walk(app.ussd(PHONE), *LATER, WORDS)
+        assert [one["text"] for one in said(app)] == [WORDS]
+    with later(minutes=61):
+        walk(app.ussd(PHONE), *LATER, MORE)
+    assert [one["text"] for one in said(app)] == [WORDS]
+    assert [report["narrative"] for report in heard(app, 3 * 3600)] == [MORE]
+
+
+def test_of_several_reports_the_last_one_gets_them(app: App) -> None:
+    with time_machine.travel(app.database.now() / 1_000_000, tick=True) as clock:
+        for category in ("Asks photos, money", "Bullying, threats", "No care or food"):
+            clock.shift(60)
+            walk(app.ussd(PHONE), "Report", "Soon", category, *TO_SENT[3:])
+        walk(app.ussd(PHONE), *LATER, WORDS)
+    last = max(app.rows(t.report), key=lambda row: row.created_at)
+    assert [one["report_id"] for one in said(app)] == [last.report_id]
+
+
+@pytest.mark.rule("S-26")
+def test_the_hotline_that_was_left_out_does_not_get_them(app: App) -> None:
+    walk(app.ussd(PHONE), *TO_SEND, "Leave one out", "Pikinini Helpline", "Send")
+    walk(app.ussd(PHONE), *LATER, WORDS)
+    assert said(app) == [] and heard(app) == []
+    assert {row.recipient for row in app.rows(t.message)} != set()
+
+
+@pytest.mark.rule("S-35")
+def test_a_report_that_was_deleted_gets_nothing_more(app: App) -> None:
+    pair = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    assert walk(app.ussd(PHONE), "My report", *pair, "4", "Delete")[-1].startswith("Being deleted here.")
+    assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
+    assert "words" not in {one["kind"] for one in said(app)}
+    assert [report["narrative"] for report in heard(app)] == [WORDS]
+
+
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+@pytest.mark.parametrize("reported", [True, False])
+def test_without_the_database_or_redis_nothing_is_said_to_be_added(app: App, channel: str, *, reported: bool) -> None:
+    """Whether this phone has reported or not."""
+    if reported:
+        walk(app.ussd(PHONE, channel), *TO_SENT)
+    for away in (database_away, redis_away):
+        phone = app.ussd(PHONE, channel)
+        walk(phone, *LATER)
+        with away(app):
+            assert phone.type(WORDS).text == NUMBERS
+    assert said(app) == [] and heard(app) == []
+
+
+def test_a_repeat_of_the_request_adds_the_words_once(app: App) -> None:
+    walk(app.ussd(PHONE, "africastalking"), *TO_SENT)
+    for phone in (app.ussd(PHONE, "africastalking"), app.ussd(number(7), "africastalking")):
+        added = walk(phone, *LATER, WORDS)[-1]
+        assert phone.again().text == added == AGAIN
+    assert [one["text"] for one in said(app)] == [WORDS]
+    assert [report["narrative"] for report in heard(app)] == [WORDS]
+
+
+def test_if_redis_has_forgotten_the_report_the_words_still_reach_a_hotline(app: App, redis_url: str) -> None:
+    walk(app.ussd(PHONE), *TO_SENT)
+    empty(redis_url)
+    walk(app.ussd(PHONE), *LATER, WORDS)
+    assert [report["narrative"] for report in heard(app)] == [WORDS]
+
+
+def test_who_goes_on_to_a_report_in_the_same_call_sends_the_words_with_it(app: App) -> None:
+    phone = app.ussd(PHONE)
+    walk(phone, *LATER, WORDS, "0", "0", "0", *TO_SENT)
+    app.pass_time(3600)
+    [body] = [one.data for one in app.bodies() if one.hotline == HELPLINE]
+    assert (body["completeness"], body["narrative"]) == ("complete", WORDS)
+
+
+@pytest.mark.rule("S-12")
+def test_words_after_danger_was_answered_are_with_what_was_said_then(app: App) -> None:
+    """The call goes back from the report to the home screen, and then adds words."""
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *IN_DANGER[:4], *("0",) * 4, *LATER, WORDS)
+    phone.line_gone()
+    [report] = heard(app, 0)
+    assert report["narrative"] == WORDS
+
+
+def test_skipping_adds_nothing(app: App) -> None:
+    assert walk(app.ussd(PHONE), *LATER, "1")[-1] == GOODBYE
+    assert heard(app) == [] and app.count(t.report) == 0
+
+
+@pytest.mark.rule("S-11")
+def test_where_no_hotline_gets_words_without_a_report_code_and_pin_are_needed(redis_url: str) -> None:
+    [cook_islands] = load_countries(("ck",), "demo")
+    app = App(redis_url, {"COUNTRIES": "ck"})
+    try:
+        seen = walk(app.ussd("+68251234", code=dialled(cook_islands, "ussd")), "My report")[-1]
+        assert seen == "Type your 8-digit code.\n0 Back\n00 Leave"
+    finally:
+        app.close()
