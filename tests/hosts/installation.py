@@ -280,9 +280,10 @@ class Installation(OpenWork):
     def kill(self, host: str) -> None:
         """End a host as a power cut does."""
         self.hosts[host].kill()
-        self._collect(host)
+        self.collect(host)
 
-    def _collect(self, host: str) -> None:
+    def collect(self, host: str) -> None:
+        """Wait until the processes of a host that was killed have ended."""
         for process in self.processes[host]:
             process.popen.wait(timeout=30)
         self.processes[host].clear()

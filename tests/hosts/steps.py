@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from reports.store.operations.spool_status import AWAY_SECONDS
 from reports.store.spool import EntryName
 from runtime.time_units import SECOND
+from tests.hosts.network import Host
 from tests.hosts.patroni import PatroniPair
-from tests.hosts.scene import Scene
+from tests.hosts.scene import FINDS_AGAIN, Scene
 from tests.support.redis_servers import Server
 from tests.support.sentinels import Watched
 
@@ -145,13 +146,21 @@ def redis_fails_over(scene: Scene) -> None:
     )
     scene.back("valkey")
     scene.note(f"Redis: another primary after {promoted:.1f} s, used by all web hosts {used:.1f} s later")
-    lost.join()
+    _bring_back_redis(scene, lost, redis.primary, redis.sentinels[0])
+
+
+def _bring_back_redis(scene: Scene, host: Host, server: Server, sentinel: Server) -> None:
+    """Start what was on a host of Redis, and wait until its server is a replica of the new primary."""
+    installation = scene.installation
+    assert isinstance(installation.redis, Watched)
+    host.join()
     if isinstance(installation.databases, PatroniPair):
-        installation.databases.etcd.start(lost.name)
-    for server in (redis.primary, redis.sentinels[0]):
-        server.kill()
-        server.start()
-    scene.until(lambda: _is_replica(redis, redis.primary), "the old primary of Redis does not follow")
+        installation.databases.etcd.start(host.name)
+    for one in (server, sentinel):
+        one.kill()
+        one.start()
+    redis = installation.redis
+    scene.until(lambda: _is_replica(redis, server), "the old primary of Redis does not follow")
 
 
 def _is_replica(redis: Watched, server: Server) -> bool:
@@ -250,6 +259,50 @@ def web_comes_back(scene: Scene) -> None:
     scene.note(f"web2 came back with {held} entries, and its spool was empty {took:.1f} s after it answered")
 
 
+def site_is_lost(scene: Scene) -> None:
+    """All hosts that lead are killed at once, as when one of two sites burns, and come back later.
+
+    They are a web host, the host of the leading clock, and the primaries of PostgreSQL and Redis with a Sentinel. A
+    standby of each, a web host, a worker host and the third Sentinel stay.
+    """
+    installation, databases, redis = scene.installation, scene.installation.databases, scene.installation.redis
+    assert isinstance(redis, Watched)
+    clock = scene.until_the_leader()
+    is_first = redis.follows(redis.sentinels[2], redis.primary)
+    name, lost, other = (
+        ("redis1", redis.primary, redis.replica) if is_first else ("redis2", redis.replica, redis.primary)
+    )
+    lost_sentinel = redis.sentinels[0 if is_first else 1]
+    sentinels = [one for one in redis.sentinels if one is not lost_sentinel]
+    killed = [databases.primary.host, *(installation.hosts[one] for one in (name, "web1", clock))]
+    began, hit = time.monotonic(), time.time()
+    for process in ("postgres", "valkey", "web1", clock):
+        scene.killed(process)
+    for host in killed:
+        host.kill()
+    for one in ("web1", clock):
+        installation.collect(one)
+    held = len(installation.entries("web1"))
+    scene.until(lambda: all(redis.follows(one, other) for one in sentinels), "no new primary of Redis")
+    scene.until(lambda: bool(installation.ready("web2").get("redis")), "web has no Redis")
+    scene.note(f"Redis: used by the other site {time.monotonic() - began:.1f} s after the loss")
+    scene.back("valkey")
+    _promote(scene, began)
+    scene.until(lambda: installation.leader() not in ("", clock), "no clock of the other site leads", 60)
+    scene.note(f"a clock of the other site led {time.monotonic() - began:.1f} s after the loss")
+    scene.wait(DOWN_SECONDS)
+    _bring_back_redis(scene, installation.hosts[name], lost, lost_sentinel)
+    _rebuild(scene)
+    for one in ("web1", clock):
+        installation.bring_back(one)
+        installation.until_back(one)
+        scene.back(one)
+    scene.until(lambda: not installation.entries("web1"), "the spool of web1 is not empty")
+    scene.hit.append((hit, time.time() + FINDS_AGAIN))
+    scene.wait(FINDS_AGAIN)
+    scene.note(f"the lost site came back with {held} entries in the spool of web1, and its spool is empty")
+
+
 def _until_submitted_by_another(scene: Scene, host: str, entries: Sequence[str]) -> None:
     sent = _sends(entries)
     began = time.monotonic()
@@ -303,5 +356,6 @@ STEPS = (
     Step("PostgreSQL is frozen: failover back", 30, database_is_frozen),
     Step("the web host is still away", 15, away_host_is_named),
     Step("the web host comes back with its spool", 30, web_comes_back),
+    Step("all hosts that lead are killed at once, as when a site is lost", 110, site_is_lost),
 )
 UPGRADE = Step("all hosts get the next release, one after the other", 60, upgrade)
