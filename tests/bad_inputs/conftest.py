@@ -8,33 +8,33 @@ import pytest
 
 from tests.bad_inputs.row import Row
 from tests.support import leaks
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 
 class Part:
-    """One process of the town; a row may start it anew."""
+    """One process of the installation; a row may start it anew."""
 
-    def __init__(self, town: Town, name: str) -> None:
-        self._town = town
+    def __init__(self, installation: Installation, name: str) -> None:
+        self._installation = installation
         self._name = name
 
     @property
     def pid(self) -> int | None:
-        process = self._town.processes.get(self._name)
+        process = self._installation.processes.get(self._name)
         return process and process.pid
 
 
 @pytest.fixture(scope="session")
-def bad_town() -> Iterator[Town]:
-    town = Town(web_processes=2).up()
-    leaks.ALLOWED.servers.extend(Part(town, name) for name in list(town.processes))
-    yield town
-    town.down()
+def faulty_installation() -> Iterator[Installation]:
+    installation = Installation(web_processes=2).up()
+    leaks.ALLOWED.servers.extend(Part(installation, name) for name in list(installation.processes))
+    yield installation
+    installation.down()
 
 
 @pytest.fixture
-def row(bad_town: Town, request: pytest.FixtureRequest) -> Iterator[Row]:
-    row = Row(bad_town)
+def row(faulty_installation: Installation, request: pytest.FixtureRequest) -> Iterator[Row]:
+    row = Row(faulty_installation)
     failed = request.session.testsfailed
     yield row
     try:

@@ -15,7 +15,7 @@ import requests
 from reports.crypto import SealContext, SealedBody, open_body
 from reports.crypto.key_files import read_private_key
 from reports.store.schema import tables as t
-from tests.support.town import PARTS, Town
+from tests.support.installation import PARTS, Installation
 
 BY_WEB = (t.report, t.pending, t.inbound, t.outgoing, t.mailbox, t.optout)  # the rest follows from these
 FILED = "SELECT revision, recipient, key_id, wrap, head, sealed FROM report_body WHERE report_id = ?"
@@ -25,10 +25,10 @@ PROGRAMS = tuple(name for name in PARTS if name not in ("valkey", "hotline"))
 
 
 class Inside:
-    def __init__(self, town: Town) -> None:
-        self._town = town
-        self._folder = town.plan.folder.inside
-        self._redis = redis.Redis.from_url(town.environment["REDIS_URL"])
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._folder = installation.plan.folder.inside
+        self._redis = redis.Redis.from_url(installation.environment["REDIS_URL"])
 
     def close(self) -> None:
         self._redis.close()
@@ -79,11 +79,11 @@ class Inside:
 
     def logs(self) -> dict[str, int]:
         """Where each program's log ends now."""
-        return {name: self._town.log(name).stat().st_size for name in PROGRAMS}
+        return {name: self._installation.log(name).stat().st_size for name in PROGRAMS}
 
     def logged(self, since: dict[str, int]) -> Iterator[tuple[str, bytes]]:
         for name in PROGRAMS:
-            with self._town.log(name).open("rb") as log:
+            with self._installation.log(name).open("rb") as log:
                 log.seek(since[name])
                 yield f"the log of {name}", log.read()
 
@@ -100,7 +100,7 @@ class Inside:
         yield "Redis", b"\n".join(self._everything_in_redis())
 
     def _figures(self) -> str:
-        return requests.get(f"{self._town.web}/metrics", timeout=10).text
+        return requests.get(f"{self._installation.web}/metrics", timeout=10).text
 
     def _everything_in_redis(self) -> Iterator[bytes]:
         keys = list(self._redis.scan_iter(count=1000))

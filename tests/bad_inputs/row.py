@@ -15,7 +15,7 @@ import requests
 
 from tests.bad_inputs.inside import Inside
 from tests.support.handsets import AfricasTalking, Neutral, Texts
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 
 NUMBERS = itertools.count(5_550_200)  # +678 555 0200 and on: nobody's
@@ -38,9 +38,9 @@ LABELS = frozenset((*TO_WORDS, "hi", "Now", "Go on", "Done", "Back", "Skip"))
 class Row:
     """One row of the tables: a phone, HTTP requests, and what is stored because of them."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
-        self.inside = Inside(town)
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.inside = Inside(installation)
         self.phone = self.new_phone()
         self.http = requests.Session()
         self.http.headers["Connection"] = "close"  # web may end an idle connection at the moment of the next request
@@ -61,8 +61,8 @@ class Row:
     def address(self, path: str) -> str:
         """`path` as in the tables: T stands for the right token of its channel."""
         channel, slash, rest = path.partition("/")
-        token = self.town.token(channel) if slash else ""
-        return f"{self.town.web}/hooks/{channel}{slash}{rest.replace('T', token, 1)}"
+        token = self.installation.token(channel) if slash else ""
+        return f"{self.installation.web}/hooks/{channel}{slash}{rest.replace('T', token, 1)}"
 
     def post(self, path: str, body: Any = b"", **headers: str) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -89,10 +89,10 @@ class Row:
         return answer.text
 
     def call(self, channel: str = "africastalking", phone: str = "") -> Call:
-        return Call(self, self.town.ussd_phone(channel, phone or self.phone))
+        return Call(self, self.installation.ussd_phone(channel, phone or self.phone))
 
     def texts(self) -> Texting:
-        phone = self.town.sms_phone("africastalking", self.phone)
+        phone = self.installation.sms_phone("africastalking", self.phone)
         assert isinstance(phone, Texts)
         return Texting(self, phone)
 
@@ -109,7 +109,7 @@ class Row:
     @contextmanager
     def nothing_kept(self) -> Iterator[None]:
         """No row, no key and no file at the end that was not there; what has had its time may go meanwhile."""
-        until(self.inside.is_quiet, "the town does not come to rest")
+        until(self.inside.is_quiet, "the installation does not come to rest")
         before = self.inside.kept()
         yield
         more = self.inside.kept() - before
@@ -123,7 +123,7 @@ class Row:
 
     def check(self) -> None:
         assert self.inside.figure("request_errors") == self._failed, "web met a fault of its own"
-        for name, process in self.town.processes.items():
+        for name, process in self.installation.processes.items():
             assert process.poll() is None, f"{name} has ended"
         next_one = self.ussd("*".join(TO_SENT), sessionId=f"ATUid_n{next(NUMBERS)}", phoneNumber=self.new_phone())
         assert next_one.startswith("CON Sent to Pikinini Helpline."), "the next caller is not served"

@@ -32,14 +32,14 @@ def wrong(token: str) -> dict[str, str]:
 @pytest.mark.rule("B-01")
 @pytest.mark.parametrize("how", ["one character", "empty", "longer"])
 def test_a_wrong_token_is_like_an_unknown_address(row: Row, how: str) -> None:
-    unknown = as_seen(row.http.post(f"{row.town.web}/nosuch", data=row.form("")))
+    unknown = as_seen(row.http.post(f"{row.installation.web}/nosuch", data=row.form("")))
     assert unknown[0] == 404
     assert len(unknown[1]) <= 100
     refused = row.inside.figure("requests_unauthenticated")
     with row.nothing_kept():
         for n in range(REPEATS):
             door = (*EVERY_DOOR, *KANNEL)[n % (len(EVERY_DOOR) + len(KANNEL))]
-            token = row.town.token(door.partition("/")[0])
+            token = row.installation.token(door.partition("/")[0])
             answer = row.post(door.replace("T", wrong(token)[how]), row.form("1"))
             assert as_seen(answer) == unknown, door
     assert row.inside.figure("requests_unauthenticated") == refused + REPEATS
@@ -63,10 +63,10 @@ def test_a_wrong_token_is_like_an_unknown_address(row: Row, how: str) -> None:
     ],
 )
 def test_another_address_is_another_address(row: Row, path: str) -> None:
-    token = row.town.token("africastalking")
-    unknown = as_seen(row.http.post(f"{row.town.web}/nosuch", data=row.form("")))
-    request = requests.Request("POST", row.town.web, data=row.form("")).prepare()
-    request.url = row.town.web + path.format(token=token, upper=token.upper())  # requests itself would tidy it
+    token = row.installation.token("africastalking")
+    unknown = as_seen(row.http.post(f"{row.installation.web}/nosuch", data=row.form("")))
+    request = requests.Request("POST", row.installation.web, data=row.form("")).prepare()
+    request.url = row.installation.web + path.format(token=token, upper=token.upper())  # requests itself would tidy it
     with row.nothing_kept():
         for _ in range(REPEATS):
             assert as_seen(row.http.send(request, allow_redirects=False, timeout=10)) == unknown
@@ -118,7 +118,7 @@ def test_a_body_that_says_it_is_too_large_is_not_waited_for(row: Row) -> None:
 @pytest.mark.parametrize("length", ["Content-Length: 200", "Transfer-Encoding: chunked"])
 def test_who_has_no_right_is_refused_before_the_body_comes(row: Row, path: str, status: bytes, length: str) -> None:
     """Else whoever sends a byte each second holds a connection, and memory, without any secret."""
-    host, port = row.town.web.removeprefix("http://").split(":")
+    host, port = row.installation.web.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as line:
         line.sendall(f"POST {path} HTTP/1.1\r\nHost: here\r\nX-Twilio-Signature: no\r\n{length}\r\n\r\n".encode())
         assert line.recv(65536).split(b" ")[1] == status
@@ -134,7 +134,7 @@ def test_the_largest_body_is_read(row: Row) -> None:
 
 def ask(row: Row, request: bytes) -> bytes:
     """Until the server closes, or has answered in full."""
-    host, port = row.town.web.removeprefix("http://").split(":")
+    host, port = row.installation.web.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as line:
         line.sendall(request)
         got = b""
@@ -144,7 +144,7 @@ def ask(row: Row, request: bytes) -> bytes:
 
 
 def raw(row: Row, *headers: str, body: bytes = b"", version: str = "1.1", end: str = "\r\n") -> bytes:
-    path = row.address("africastalking/T/ussd").removeprefix(row.town.web)
+    path = row.address("africastalking/T/ussd").removeprefix(row.installation.web)
     lines = [f"POST {path} HTTP/{version}", "Connection: close", "Content-Type: application/x-www-form-urlencoded"]
     host = [] if any(header.startswith("Host:") for header in headers) else ["Host: here"]
     return ask(row, end.join([*lines, *host, *headers, "", ""]).encode() + body)
@@ -218,7 +218,7 @@ def test_what_is_packed_is_never_unpacked(row: Row) -> None:
 
 def _memory(row: Row) -> Iterator[int]:
     """Resident bytes of web's processes."""
-    master = row.town.processes["web"].pid
+    master = row.installation.processes["web"].pid
     for child in Path(f"/proc/{master}/task/{master}/children").read_text().split():
         yield int(Path(f"/proc/{child}/statm").read_text().split()[1]) * 4096
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.bad_inputs.row import HOME, TO_SENT, Row
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -19,10 +19,10 @@ DIALS = 10 if os.environ.get("LONG") == "1" else 2  # of each of 500 numbers
 
 
 @pytest.fixture(scope="module")
-def bad_town() -> Iterator[Town]:
-    town = Town(web_processes=2).up()
-    yield town
-    town.down()
+def faulty_installation() -> Iterator[Installation]:
+    installation = Installation(web_processes=2).up()
+    yield installation
+    installation.down()
 
 
 @pytest.mark.rule("B-59")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bad_inputs.row import Row
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 from tests.workers.lying_hotline import Answer, How, LyingHotline
 
@@ -25,12 +25,12 @@ def hotline() -> Iterator[LyingHotline]:
 
 
 @pytest.fixture(scope="module")
-def bad_town(hotline: LyingHotline) -> Iterator[Town]:
-    """A town of its own, whose child helpline is the lying one."""
+def faulty_installation(hotline: LyingHotline) -> Iterator[Installation]:
+    """An installation of its own, whose child helpline is the lying one."""
     lying = {"HOTLINE_VU_PIKININI_URL": hotline.url, "HOTLINE_VU_PIKININI_PRIVATE": hotline.host_port}
-    town = Town(lying).up()
-    yield town
-    town.down()
+    installation = Installation(lying).up()
+    yield installation
+    installation.down()
 
 
 def quiet(row: Row) -> None:

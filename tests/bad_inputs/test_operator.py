@@ -20,8 +20,8 @@ from tests.bad_inputs.row import HOME, TO_SEND, TO_SENT, Row
 from tests.reports.environments import live_environment
 from tests.support.fork_server import start_python
 from tests.support.handsets import AfricasTalking
+from tests.support.installation import Installation
 from tests.support.ports import free_port
-from tests.support.town import Town
 from tests.support.wait import until
 from tokaut.local_stack import startup
 from tokaut.local_stack.parent_death import die_with_parent
@@ -32,23 +32,27 @@ WEB = "gateway.asgi:create_app()"
 
 
 class Web:
-    """A web process beside the town's: its Valkey and its keys, and else what `changes` say."""
+    """A web process beside the installation's: its Valkey and its keys, and else what `changes` say."""
 
-    def __init__(self, town: Town, folder: Path, changes: Mapping[str, str], before: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, installation: Installation, folder: Path, changes: Mapping[str, str], before: tuple[str, ...] = ()
+    ) -> None:
         self.port = free_port()
-        self.town = town
-        inside = town.plan.folder.inside
+        self.installation = installation
+        inside = installation.plan.folder.inside
         self.log = folder / "web.log"
         (folder / "metrics").mkdir(exist_ok=True)
         self.environment = {
-            **town.environment,
+            **installation.environment,
             "TOKAUT_DATA": str(folder),
             "TOKAUT_KEYS": str(inside / "keys"),
             "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
             **changes,
         }
-        command = startup.process_commands(town.plan, web_processes=1)["web"]
-        bound = [f"127.0.0.1:{self.port}" if word == town.web.removeprefix("http://") else word for word in command]
+        command = startup.process_commands(installation.plan, web_processes=1)["web"]
+        bound = [
+            f"127.0.0.1:{self.port}" if word == installation.web.removeprefix("http://") else word for word in command
+        ]
         with self.log.open("wb") as log:
             self.process = start_python([*before, *bound], env=self.environment, stdout=log, stderr=log)
 
@@ -67,7 +71,7 @@ class Web:
         assert self.process.poll() is None, self.log.read_text()
 
     def phone(self, number: str) -> AfricasTalking:
-        return AfricasTalking(self.url, self.town.token("africastalking"), number, "*111*163#")
+        return AfricasTalking(self.url, self.installation.token("africastalking"), number, "*111*163#")
 
     def ends(self) -> tuple[int, list[str]]:
         """Its exit code, and what it said."""
@@ -86,8 +90,10 @@ class Web:
         ({"TOKAUT_MODE": "Live "}, "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
     ],
 )
-def test_a_setting_that_is_none(bad_town: Town, tmp_path: Path, changes: Mapping[str, str], line: str) -> None:
-    assert Web(bad_town, tmp_path, changes).ends() == (1, [line])
+def test_a_setting_that_is_none(
+    faulty_installation: Installation, tmp_path: Path, changes: Mapping[str, str], line: str
+) -> None:
+    assert Web(faulty_installation, tmp_path, changes).ends() == (1, [line])
 
 
 LIVE_KEY = [
@@ -136,9 +142,9 @@ def checked(environ: Mapping[str, str]) -> tuple[int, str]:
 
 @pytest.mark.rule("B-73")
 def test_a_database_that_is_not_there(row: Row, tmp_path: Path) -> None:
-    web = Web(row.town, tmp_path, {"DATABASE_URL": "postgresql://127.0.0.1:1/x"})
+    web = Web(row.installation, tmp_path, {"DATABASE_URL": "postgresql://127.0.0.1:1/x"})
     clock = subprocess.Popen(
-        die_with_parent(startup.process_commands(row.town.plan)["clock"]),
+        die_with_parent(startup.process_commands(row.installation.plan)["clock"]),
         env=web.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -162,8 +168,8 @@ def test_a_database_that_is_not_there(row: Row, tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("B-73")
-def test_a_database_that_is_none(bad_town: Town, tmp_path: Path) -> None:
-    code, lines = Web(bad_town, tmp_path, {"DATABASE_URL": "nonsense"}).ends()
+def test_a_database_that_is_none(faulty_installation: Installation, tmp_path: Path) -> None:
+    code, lines = Web(faulty_installation, tmp_path, {"DATABASE_URL": "nonsense"}).ends()
     assert code == 1
     assert lines == [
         "DATABASE_URL is not a valid address; write it as postgresql://user@host/name, or sqlite:////folder/file.db"
@@ -171,52 +177,52 @@ def test_a_database_that_is_none(bad_town: Town, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def keys(bad_town: Town, tmp_path: Path) -> Path:
-    """The public keys of the town, in a folder of its own."""
+def keys(faulty_installation: Installation, tmp_path: Path) -> Path:
+    """The public keys of the installation, in a folder of its own."""
     folder = tmp_path / "keys"
-    shutil.copytree(bad_town.plan.folder.inside / "keys" / "public", folder / "public")
+    shutil.copytree(faulty_installation.plan.folder.inside / "keys" / "public", folder / "public")
     for path in folder.rglob("*.pub"):
         path.chmod(0o644)
     return folder
 
 
 @pytest.mark.rule("B-74")
-def test_a_public_key_that_is_missing(bad_town: Town, tmp_path: Path, keys: Path) -> None:
+def test_a_public_key_that_is_missing(faulty_installation: Installation, tmp_path: Path, keys: Path) -> None:
     """A report that could be sealed to nobody is not taken: web does not start, and `check` says so too."""
     for hotline in ("_sender", "vu-police"):
         (keys / "public" / hotline).rename(tmp_path / "away")
-        code, lines = Web(bad_town, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
+        code, lines = Web(faulty_installation, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
         assert (code, len(lines)) == (1, 1)
         assert lines[0].endswith(f"make one: tokaut keys new {hotline}")
-        _, output = checked({**bad_town.environment, "TOKAUT_KEYS": str(keys)})
+        _, output = checked({**faulty_installation.environment, "TOKAUT_KEYS": str(keys)})
         assert hotline in output
         (tmp_path / "away").rename(keys / "public" / hotline)
 
 
 @pytest.mark.rule("B-74")
-def test_a_public_key_that_is_none(bad_town: Town, tmp_path: Path, keys: Path) -> None:
+def test_a_public_key_that_is_none(faulty_installation: Installation, tmp_path: Path, keys: Path) -> None:
     [path] = (keys / "public" / "vu-pikinini").iterdir()
     path.write_text("x25519 c2hvcnQ= 2026-11-01T08:00:00+00:00\n")
-    code, lines = Web(bad_town, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
+    code, lines = Web(faulty_installation, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
     assert (code, len(lines)) == (1, 1)
     assert lines[0].startswith(str(path))
     assert "copy it again from where it was made" in lines[0]
 
 
 @pytest.mark.rule("B-74")
-def test_a_private_key_where_web_can_read_it(bad_town: Town, tmp_path: Path, keys: Path) -> None:
-    private = next((bad_town.plan.folder.inside / "keys" / "private" / "vu-pikinini").iterdir())
+def test_a_private_key_where_web_can_read_it(faulty_installation: Installation, tmp_path: Path, keys: Path) -> None:
+    private = next((faulty_installation.plan.folder.inside / "keys" / "private" / "vu-pikinini").iterdir())
     shutil.copy(private, keys / "public" / "vu-pikinini" / "copy.pub")
-    code, lines = Web(bad_town, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
+    code, lines = Web(faulty_installation, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
     assert (code, len(lines)) == (1, 1)
     assert lines[0].startswith("web must not have access to private keys, and can read ")
     assert "Leave that key where it is" in lines[0]
 
 
 @pytest.mark.rule("B-75")
-def test_a_data_folder_that_is_a_file(bad_town: Town, tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file(faulty_installation: Installation, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    code, lines = Web(bad_town, tmp_path, {"TOKAUT_DATA": str(tmp_path / "file")}).ends()
+    code, lines = Web(faulty_installation, tmp_path, {"TOKAUT_DATA": str(tmp_path / "file")}).ends()
     assert code == 1
     assert lines == [f"TOKAUT_DATA goes through {tmp_path / 'file'}, which is a file; name a folder"]
 
@@ -237,14 +243,14 @@ def small(row: Row, tmp_path: Path) -> Iterator[tuple[Web, Path]]:
     database = {"DATABASE_URL": f"sqlite:///{ready / 'tokaut.db'}"}
     done = subprocess.run(
         [os.sys.executable, "-m", "tokaut", "migrate"],
-        env={**row.town.environment, "TOKAUT_DATA": str(ready), **database},
+        env={**row.installation.environment, "TOKAUT_DATA": str(ready), **database},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     before = (unshare, "--user", "--map-root-user", "--mount", str(shell), "-c", IN_A_SMALL_ROOM, "sh")
-    web = Web(row.town, tmp_path, {"TOKAUT_DATA": str(folder), "READY": str(ready)}, before)
+    web = Web(row.installation, tmp_path, {"TOKAUT_DATA": str(folder), "READY": str(ready)}, before)
     try:
         web.until_up()
         yield web, Path(f"/proc/{web.process.pid}/root{folder}")

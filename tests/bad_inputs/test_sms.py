@@ -56,7 +56,7 @@ def test_a_text_that_is_not_the_last_comes_again(row: Row) -> None:
 @pytest.mark.rule("B-39")
 @pytest.mark.parametrize("sender", ["MTN", "1234", "", "5" * 25, None])
 def test_a_sender_that_is_nobody(row: Row, sender: str | None) -> None:
-    texts, sent = row.texts(), len(row.town.provider.sent)
+    texts, sent = row.texts(), len(row.installation.provider.sent)
     answer = texts.send("these are somebody's words", **{"from": sender})
     assert (answer.status_code, answer.content) == (200, b"")
     kept = row.report()
@@ -65,7 +65,7 @@ def test_a_sender_that_is_nobody(row: Row, sender: str | None) -> None:
     filed = "SELECT hotline, type FROM delivery WHERE report_id = ?"
     until(lambda: row.inside.rows(filed, kept["report_id"]) == [("vu-pikinini", "unread")], "it is not filed")
     texts.until_at_rest()
-    assert len(row.town.provider.sent) == sent
+    assert len(row.installation.provider.sent) == sent
 
 
 @pytest.mark.rule("B-39")
@@ -76,7 +76,7 @@ def test_a_text_that_nobody_can_read(row: Row) -> None:
     assert (answer.status_code, answer.content) == (200, b"")
     kept = row.report()
     assert base64.b64decode(kept["body_base64"]) == body
-    row.town.until_received(
+    row.installation.until_received(
         lambda lines: any(
             line["body"]["type"] == "report.unread" and line["body"]["data"]["report_id"] == kept["report_id"]
             for line in lines

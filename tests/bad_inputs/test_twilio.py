@@ -31,7 +31,7 @@ class Phone:
 
     def __init__(self, row: Row) -> None:
         self._row = row
-        self.texts: TwilioTexts = row.town.sms_phone("twilio", row.phone)  # type: ignore[assignment]  # by its name
+        self.texts: TwilioTexts = row.installation.sms_phone("twilio", row.phone)  # type: ignore[assignment]  # by its name
 
     def send(self, words: str, **more: str) -> str:
         if words not in LABELS and len(words) >= 8:
@@ -53,12 +53,14 @@ def phone(row: Row) -> Iterator[Phone]:
 def forged(row: Row, headers: dict[str, str], fields: dict[str, str], target: str = DOOR) -> None:
     """Refused by one body, and nothing of it is kept anywhere."""
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = requests.post(f"{row.town.web}{target}", data=urlencode(fields), headers=kind | headers, timeout=20)
+    answer = requests.post(
+        f"{row.installation.web}{target}", data=urlencode(fields), headers=kind | headers, timeout=20
+    )
     assert (answer.status_code, answer.content) == (403, b"Forbidden\n")
 
 
 def signature(row: Row, url: str, fields: dict[str, str]) -> dict[str, str]:
-    return {"X-Twilio-Signature": row.town.account.sign(url, fields)}
+    return {"X-Twilio-Signature": row.installation.account.sign(url, fields)}
 
 
 # Who it is not
@@ -67,7 +69,7 @@ def signature(row: Row, url: str, fields: dict[str, str]) -> dict[str, str]:
 @pytest.mark.rule("B-09")
 def test_a_header_that_poses_as_the_signature(row: Row, phone: Phone) -> None:
     phone.texts.write("hi")
-    right = row.town.account.sign(row.town.web + DOOR, phone.texts.last)
+    right = row.installation.account.sign(row.installation.web + DOOR, phone.texts.last)
     with row.nothing_kept():
         for name in ("X_Twilio_Signature", "X-Twilio_Signature", "x_twilio_signature"):
             forged(row, {name: right}, phone.texts.last)
@@ -78,7 +80,7 @@ def test_no_signature_or_a_wrong_one(row: Row, phone: Phone) -> None:
     phone.texts.write("these are words that somebody made up")
     row.is_silent("these are words that somebody made up")
     fields = phone.texts.last
-    right = row.town.account.sign(row.town.web + DOOR, fields)
+    right = row.installation.account.sign(row.installation.web + DOOR, fields)
     refused = row.inside.figure("requests_unauthenticated")
     with row.nothing_kept():
         for _ in range(REPEATS // 4):
@@ -98,7 +100,7 @@ def test_bytes_that_nobody_signed(row: Row, raw: bytes) -> None:
         for kind in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x", ""):
             headers = {"X-Twilio-Signature": "RSOYDt4T1cUTdK1PDd93/VVr8B8=", "Content-Type": kind}
             for door in (DOOR, "/hooks/twilio/status"):
-                answer = requests.post(row.town.web + door, data=raw, headers=headers, timeout=20)
+                answer = requests.post(row.installation.web + door, data=raw, headers=headers, timeout=20)
                 assert (answer.status_code, answer.content) == (
                     (413, b"") if len(raw) > 32_768 else (403, b"Forbidden\n")
                 )
@@ -106,7 +108,7 @@ def test_bytes_that_nobody_signed(row: Row, raw: bytes) -> None:
 
 @pytest.mark.rule("X-06")
 def test_another_account_though_it_signs_with_our_token(row: Row, phone: Phone) -> None:
-    phone.texts.account = Account("AC" + "f" * 32, row.town.account.token)
+    phone.texts.account = Account("AC" + "f" * 32, row.installation.account.token)
     phone.texts.write("hi")
     with row.nothing_kept():
         assert phone.texts.post().status_code == 403
@@ -121,8 +123,8 @@ def test_a_border_between_fields_that_is_moved(row: Row, phone: Phone, name: str
     before = max((one for one in fields if one < name), default="")
     value = fields.pop(name)
     moved = fields | ({before: fields[before] + name + value} if before else {name + value: ""})
-    right = signature(row, row.town.web + DOOR, phone.texts.last)
-    assert right == signature(row, row.town.web + DOOR, moved)
+    right = signature(row, row.installation.web + DOOR, phone.texts.last)
+    assert right == signature(row, row.installation.web + DOOR, moved)
     with row.nothing_kept():
         forged(row, right, moved)
 
@@ -130,7 +132,7 @@ def test_a_border_between_fields_that_is_moved(row: Row, phone: Phone, name: str
 @pytest.mark.rule("B-48")
 def test_signed_for_another_address(row: Row, phone: Phone) -> None:
     phone.texts.write("hi")
-    fields, web = phone.texts.last, row.town.web
+    fields, web = phone.texts.last, row.installation.web
     with row.nothing_kept():
         forged(row, signature(row, web.replace("http:", "https:") + DOOR, fields), fields)
         forged(row, signature(row, f"{web}{DOOR}?a=1&b=2", fields), fields, f"{DOOR}?b=2&a=1")
@@ -142,11 +144,11 @@ def test_signed_for_another_address(row: Row, phone: Phone) -> None:
 @pytest.mark.rule("B-48")
 def test_the_address_is_public_url_whatever_the_proxy_says_inside(row: Row, phone: Phone) -> None:
     phone.texts.write("hi")
-    right = signature(row, row.town.web + DOOR, phone.texts.last)
+    right = signature(row, row.installation.web + DOOR, phone.texts.last)
     inside = {"Host": "10.0.0.5:1234", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     body = urlencode(phone.texts.last)
-    answer = requests.post(row.town.web + DOOR, data=body, headers=right | inside | kind, timeout=20)
+    answer = requests.post(row.installation.web + DOOR, data=body, headers=right | inside | kind, timeout=20)
     assert said(answer).startswith(HOME_SMS)
 
 
@@ -229,7 +231,7 @@ def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: Ly
     assert report["narrative"] == words
     assert report["attachments"] == {"count": 10, "types": ["image", "video", "audio", "other"], "links": []}
     assert "169.254" not in json.dumps(report)
-    row.town.until_received(
+    row.installation.until_received(
         lambda lines: any(line["body"]["data"]["report_id"] == report["report_id"] for line in lines),
         "the report never came to the hotline",
     )
@@ -315,8 +317,10 @@ def test_two_senders_in_one_message_are_kept_for_a_person(row: Row, phone: Phone
         def getall(self, name: str) -> list[str]:
             return [value for key, value in pairs if key == name]
 
-    headers = signature(row, row.town.web + DOOR, Both(pairs)) | {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = requests.post(row.town.web + DOOR, data=urlencode(pairs), headers=headers, timeout=20)
+    headers = signature(row, row.installation.web + DOOR, Both(pairs)) | {
+        "Content-Type": "application/x-www-form-urlencoded"
+    }
+    answer = requests.post(row.installation.web + DOOR, data=urlencode(pairs), headers=headers, timeout=20)
     assert said(answer) == ""
     assert base64.b64decode(row.report()["body_base64"]) == urlencode(pairs).encode()
 
@@ -346,8 +350,8 @@ def provider_id(row: Row, ours: str) -> str:
 
 def report(row: Row, sid: str, status: str, ours: str = "", **more: str) -> None:
     query = f"?id={ours}" if ours else ""
-    message = {"Sid": sid, "To": row.phone, "StatusCallback": f"{row.town.web}/hooks/twilio/status{query}"}
-    answer = row.town.twilio.report(message, status, **more)
+    message = {"Sid": sid, "To": row.phone, "StatusCallback": f"{row.installation.web}/hooks/twilio/status{query}"}
+    answer = row.installation.twilio.report(message, status, **more)
     assert (answer.status_code, answer.content) == (204, b"")
 
 
@@ -399,13 +403,13 @@ def test_a_report_of_an_opt_out_is_remembered_and_no_word_is_dropped_for_it(row:
 
 def test_a_reply_that_had_to_wait_goes_out_by_the_api(row: Row, phone: Phone) -> None:
     """Redis was away: the words are kept, the answer to Twilio is empty, and the reply comes when it can."""
-    api = row.town.twilio
+    api = row.installation.twilio
     api.before_answer = [lambda message: api.report(message, "delivered")]  # faster than the answer to our call
-    row.town.kill("valkey")
+    row.installation.kill("valkey")
     try:
         assert phone.send("hi") == ""
     finally:
-        row.town.start("valkey")
+        row.installation.start("valkey")
     until(lambda: bool(api.to(row.phone)), "what waited was never answered", 60)
     api.before_answer = []
     assert api.to(row.phone)[0].startswith(HOME_SMS)

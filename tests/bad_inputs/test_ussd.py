@@ -203,7 +203,7 @@ def test_very_long_words(row: Row) -> None:
     report = row.report()
     assert report["narrative"] == words
     call.phone.line_gone()
-    row.town.until_received(
+    row.installation.until_received(
         lambda lines: any(
             line["body"]["data"]["report_id"] == report["report_id"] and line["body"]["data"]["narrative"] == words
             for line in lines

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.bad_inputs.row import TO_WORDS, TO_WORDS_SMS, Row
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 from tests.workers.lying_hotline import LyingHotline
 
@@ -21,7 +21,7 @@ Kept = Callable[[Row, str, str], None]
 
 
 @pytest.fixture(scope="module")
-def kept(bad_town: Town) -> Iterator[Kept]:
+def kept(faulty_installation: Installation) -> Iterator[Kept]:
     """Sends a report with these words by one channel; at the end of the table the hotline has them all as typed."""
     sent: dict[str, str] = {}
 
@@ -38,7 +38,7 @@ def kept(bad_town: Town) -> Iterator[Kept]:
         sent[report["report_id"]] = words
 
     def arrived() -> bool:
-        newest = {line["body"]["data"]["report_id"]: line["body"]["data"] for line in bad_town.received()}
+        newest = {line["body"]["data"]["report_id"]: line["body"]["data"] for line in faulty_installation.received()}
         return all(newest.get(one, {}).get("narrative") == words for one, words in sent.items())
 
     yield keep
@@ -110,7 +110,7 @@ def test_addresses(row: Row, kept: Kept, by: str) -> None:
         words = f"look at http://{trap.host_port}/ and http://169.254.169.254/latest/ and file:///etc/passwd"
         kept(row, by, words)
         report_id = row.report()["report_id"]
-        row.town.until_received(
+        row.installation.until_received(
             lambda lines: any(
                 (line["body"]["data"]["report_id"], line["body"]["data"].get("narrative")) == (report_id, words)
                 for line in lines

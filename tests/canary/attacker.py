@@ -17,25 +17,25 @@ from runtime.settings.parsers import secret_keys
 from tests.canary.drive import TO_SEND, walk
 from tests.canary.planted import ATTACKER, SENTENCE
 from tests.support.handsets import AfricasTalking
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 
 
-def database(town: Town) -> sqlite3.Connection:
-    return sqlite3.connect(town.plan.folder.inside / "tokaut.db", timeout=10, isolation_level=None)
+def database(installation: Installation) -> sqlite3.Connection:
+    return sqlite3.connect(installation.plan.folder.inside / "tokaut.db", timeout=10, isolation_level=None)
 
 
-def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
+def session_of_another_release(installation: Installation, phone: AfricasTalking) -> str:
     """A session that opens and makes no sense: the fault inside web has the planted words for its message."""
     walk(phone, *TO_SEND)
-    asyncio.run(_spoil(town, phone))
+    asyncio.run(_spoil(installation, phone))
     return phone.type("Send").text
 
 
-async def _spoil(town: Town, phone: AfricasTalking) -> None:
-    vault = RecordCipher(secret_keys(town.environment["TOKAUT_SESSION_KEY"]).reveal())
-    chain = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
-    kept = store.Sessions(RedisAddress(town.environment["REDIS_URL"]), vault, chain)
+async def _spoil(installation: Installation, phone: AfricasTalking) -> None:
+    vault = RecordCipher(secret_keys(installation.environment["TOKAUT_SESSION_KEY"]).reveal())
+    chain = SessionKeys(installation.plan.folder.inside, vault.mac("session chain"))
+    kept = store.Sessions(RedisAddress(installation.environment["REDIS_URL"]), vault, chain)
     where = store.RecordKeys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
     loaded = await kept.load(where)
     assert loaded.session is not None
@@ -45,9 +45,9 @@ async def _spoil(town: Town, phone: AfricasTalking) -> None:
     kept.close()
 
 
-def in_redis(town: Town) -> None:
+def in_redis(installation: Installation) -> None:
     """Jobs that are not ours, with words in every field that RQ may print."""
-    with queue_client(RedisAddress(town.environment["REDIS_URL"])) as client:
+    with queue_client(RedisAddress(installation.environment["REDIS_URL"])) as client:
         for name in ("urgent", "standard"):
             queue = open_queue(name, client)
             queue.enqueue_call("os.system", args=(ATTACKER,), description=ATTACKER, meta={"said": ATTACKER})
@@ -56,9 +56,9 @@ def in_redis(town: Town) -> None:
             client.hset(f"rq:job:{broken.id}", "data", ATTACKER.encode())
 
 
-def in_the_database(town: Town) -> None:
+def in_the_database(installation: Installation) -> None:
     """Rows that make worker and clock fail on a value that they read."""
-    with closing(database(town)) as other:
+    with closing(database(installation)) as other:
         due = "SELECT delivery_id FROM delivery WHERE state = 'due' LIMIT 2"
         until(lambda: len(other.execute(due).fetchall()) == 2, "nothing is due that could be spoilt", 60)
         rows = other.execute(due).fetchall()

@@ -11,8 +11,8 @@ import requests
 from tests.canary.planted import PLACE, SENTENCE, SPOKEN, Planted
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
+from tests.support.installation import Installation
 from tests.support.recordings import MP3
-from tests.support.town import Town
 from tests.support.wait import until
 
 TO_SEND = ("Report", "Soon", "Asks photos, money", "Me", "13-15", PLACE, "SMS 8am-4pm")
@@ -73,15 +73,15 @@ def report_by_sms(phone: Texts | KannelTexts | SimulatedTexts, planted: Planted,
     texted(phone, "Done")
 
 
-def report_by_voice(town: Town, channel: str, phone: str, planted: Planted) -> None:
+def report_by_voice(installation: Installation, channel: str, phone: str, planted: Planted) -> None:
     """A report by the keys of a telephone, and two recordings: one to its end, and one that a hangup ends."""
     names = [f"Vexolimbra{channel[0]}{n}" for n in (1, 2)]
     for n, name in enumerate(names):
-        call: Any = town.ussd_phone(channel, phone)
+        call: Any = installation.ussd_phone(channel, phone)
         code_and_pin(walk(call, *TO_SEND, "Send"), planted, f"{channel} {n}")
         for reply in ("Add more", "Add your words", "Begin"):
             call.type(reply)
-        source = recorded(town, channel, name)
+        source = recorded(installation, channel, name)
         planted.add(f"recording {channel} {n}", source)
         if n == 0:
             call.speak(source)
@@ -90,24 +90,24 @@ def report_by_voice(town: Town, channel: str, phone: str, planted: Planted) -> N
             call.hang_up_while_speaking(source)
 
 
-def recorded(town: Town, channel: str, name: str) -> str:
+def recorded(installation: Installation, channel: str, name: str) -> str:
     """Store a recording at the provider, with what is planted in it; what the provider calls it."""
     sound = MP3 + f"{SPOKEN} {name}".encode()
     if channel == "twilio_voice":
         source = f"RE{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-        town.twilio.twilio(source, sound=sound)
+        installation.twilio.twilio(source, sound=sound)
         return source
-    town.twilio.africastalking(name, sound=sound)
-    return f"{town.twilio.url}/recordings/{name}.mp3"
+    installation.twilio.africastalking(name, sound=sound)
+    return f"{installation.twilio.url}/recordings/{name}.mp3"
 
 
-def calls_me(town: Town, phone: str, ringing: str, called: str) -> None:
+def calls_me(installation: Installation, phone: str, ringing: str, called: str) -> None:
     """A text "call me" with its answer, and a missed call."""
-    text = town.sms_phone("africastalking", phone)
+    text = installation.sms_phone("africastalking", phone)
     assert "May we call?" in texted(text, "call me")
     texted(text, "Call 7am-9pm")
     form = {"sessionId": "ATVId_canary", "isActive": "1", "direction": "Inbound", "destinationNumber": called}
-    path = f"{town.web}/hooks/africastalking/{town.token('africastalking')}/missed-call"
+    path = f"{installation.web}/hooks/africastalking/{installation.token('africastalking')}/missed-call"
     assert requests.post(path, data={**form, "callerNumber": ringing}, timeout=20).status_code == 200
 
 
@@ -118,7 +118,7 @@ def texted(phone: Texts | KannelTexts | SimulatedTexts, words: str) -> str:
     return phone.replies()[-1]
 
 
-def end_event(town: Town, phone: AfricasTalking) -> None:
+def end_event(installation: Installation, phone: AfricasTalking) -> None:
     """The provider's, which holds the whole conversation."""
     form = {
         "sessionId": phone.session,
@@ -130,5 +130,5 @@ def end_event(town: Town, phone: AfricasTalking) -> None:
         "lastAppResponse": phone.again().text + SENTENCE,
         "errorMessage": SENTENCE,
     }
-    answer = phone.http.post(f"{town.web}/hooks/africastalking/{phone.token}/ussd-end", data=form, timeout=10)
+    answer = phone.http.post(f"{installation.web}/hooks/africastalking/{phone.token}/ussd-end", data=form, timeout=10)
     assert (answer.status_code, answer.text) == (200, "")

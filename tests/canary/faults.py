@@ -14,7 +14,7 @@ from tests.canary import attacker, twilio
 from tests.canary.drive import IN_DANGER, TO_SEND, end_event, walk
 from tests.canary.planted import ANSWER, SENTENCE
 from tests.support.handsets import AfricasTalking, Texts
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 
 WORKERS = ("urgent", "standard", "clock")  # whoever is first
@@ -46,9 +46,9 @@ class _Repeats(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hotline_echoes(town: Town) -> Iterator[Echo]:
-    town.kill("hotline")
-    server = Echo(town.plan.where.hotline_port)
+def hotline_echoes(installation: Installation) -> Iterator[Echo]:
+    installation.kill("hotline")
+    server = Echo(installation.plan.where.hotline_port)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield server
     server.shutdown()
@@ -56,50 +56,50 @@ def hotline_echoes(town: Town) -> Iterator[Echo]:
 
 
 @contextmanager
-def database_locked(town: Town) -> Iterator[None]:
-    with closing(attacker.database(town)) as other:
+def database_locked(installation: Installation) -> Iterator[None]:
+    with closing(attacker.database(installation)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
 
 @contextmanager
-def table_gone(town: Town, table: str) -> Iterator[None]:
+def table_gone(installation: Installation, table: str) -> Iterator[None]:
     """Every statement on it fails, with all its values in the driver's hands."""
-    with closing(attacker.database(town)) as other:
+    with closing(attacker.database(installation)) as other:
         other.execute(f"ALTER TABLE {table} RENAME TO away")
         yield
         other.execute(f"ALTER TABLE away RENAME TO {table}")
 
 
 @contextmanager
-def spool_gone(town: Town) -> Iterator[None]:
-    spool = town.plan.folder.inside / "spool"
+def spool_gone(installation: Installation) -> Iterator[None]:
+    spool = installation.plan.folder.inside / "spool"
     spool.rename(spool.with_name("spool-away"))
     yield
     spool.with_name("spool-away").rename(spool)
 
 
-def unreadable(town: Town, phone: Texts) -> None:
+def unreadable(installation: Installation, phone: Texts) -> None:
     """Two senders: nobody knows who it was, and the words are kept for a person."""
     body = {"from": [phone.phone, "+6785550199"], "to": "163", "text": SENTENCE, "id": "x"}
-    answer = requests.post(f"{town.web}/hooks/africastalking/{phone.token}/sms", data=body, timeout=10)
+    answer = requests.post(f"{installation.web}/hooks/africastalking/{phone.token}/sms", data=body, timeout=10)
     assert answer.status_code == 200
     packed = requests.post(
-        f"{town.web}/hooks/africastalking/{phone.token}/ussd",
+        f"{installation.web}/hooks/africastalking/{phone.token}/ussd",
         data=SENTENCE.encode(),
         headers={"Content-Encoding": "gzip", "Content-Type": SENTENCE.encode("ascii", "replace").decode()},
         timeout=10,
     )
     assert packed.status_code == 200
-    door = f"{town.web}/hooks/kannel/{town.token('kannel')}/sms"
+    door = f"{installation.web}/hooks/kannel/{installation.token('kannel')}/sms"
     asked = [("from", phone.phone), ("from", "+6785550199"), ("to", "163"), ("text", SENTENCE)]
     assert requests.get(door, params=asked, timeout=10).status_code == 200
 
 
-def broken_requests(town: Town) -> None:
+def broken_requests(installation: Installation) -> None:
     """What the server itself refuses: its own pages and log lines repeat nothing either."""
-    token, words = town.token("africastalking"), SENTENCE.encode()
+    token, words = installation.token("africastalking"), SENTENCE.encode()
     path = f"/hooks/africastalking/{token}/ussd".encode()
     for request in (
         b"GET " + path + b"\0" + words + b" HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -109,108 +109,117 @@ def broken_requests(town: Town) -> None:
         b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nX: " + words * 300 + b"\r\n\r\n",
         b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + words,
     ):
-        say(town, request)
+        say(installation, request)
     half = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + words
-    say(town, half, wait=False)
+    say(installation, half, wait=False)
 
 
-def say(town: Town, request: bytes, *, wait: bool = True) -> None:
-    host, port = town.web.removeprefix("http://").split(":")
+def say(installation: Installation, request: bytes, *, wait: bool = True) -> None:
+    host, port = installation.web.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as line:
         line.sendall(request)
         if wait:
             line.recv(65536)
 
 
-def happened(town: Town, event: str, *logs: str) -> None:
+def happened(installation: Installation, event: str, *logs: str) -> None:
     """In one of these logs."""
     wanted = f'"event":"{event}"'
-    until(lambda: any(wanted in town.log(name).read_text() for name in logs), f"{event} is in no log of {logs}", 60)
+    until(
+        lambda: any(wanted in installation.log(name).read_text() for name in logs),
+        f"{event} is in no log of {logs}",
+        60,
+    )
 
 
-def figure(town: Town, name: str) -> float:
-    page = requests.get(f"{town.web}/metrics", timeout=10).text
+def figure(installation: Installation, name: str) -> float:
+    page = requests.get(f"{installation.web}/metrics", timeout=10).text
     return next((float(line.split()[1]) for line in page.splitlines() if line.startswith(f"tokaut_{name}_total ")), 0.0)
 
 
-def everything(town: Town) -> None:
+def everything(installation: Installation) -> None:
     """One fault after another, with people in the middle of each."""
-    at = town.ussd_phone("africastalking", "+6785550111")
-    texts = town.sms_phone("africastalking", "+6785550112")
+    at = installation.ussd_phone("africastalking", "+6785550111")
+    texts = installation.sms_phone("africastalking", "+6785550112")
     assert isinstance(at, AfricasTalking) and isinstance(texts, Texts)
-    _provider_fails(town, texts)
-    unreadable(town, texts)
-    broken_requests(town)
-    twilio.pictures_and_forgeries(town)
-    _fault_inside_web(town, at)
-    _database_away(town, at, texts)
-    _redis_away(town, at, texts)
-    _queue_attacked(town)
-    _hotline_away(town, at)
+    _provider_fails(installation, texts)
+    unreadable(installation, texts)
+    broken_requests(installation)
+    twilio.pictures_and_forgeries(installation)
+    _fault_inside_web(installation, at)
+    _database_away(installation, at, texts)
+    _redis_away(installation, at, texts)
+    _queue_attacked(installation)
+    _hotline_away(installation, at)
 
 
-def _provider_fails(town: Town, texts: Texts) -> None:
+def _provider_fails(installation: Installation, texts: Texts) -> None:
     """Each answer to each text is another failure; the sentence goes out again and again."""
     for status in (500, 401):
-        town.provider.fail_next = [status]
+        installation.provider.fail_next = [status]
         texts.text(SENTENCE)
-        until(lambda: not town.provider.fail_next, "the provider was never asked", 30)
+        until(lambda: not installation.provider.fail_next, "the provider was never asked", 30)
 
 
-def _fault_inside_web(town: Town, at: AfricasTalking) -> None:
-    attacker.session_of_another_release(town, at)
-    happened(town, "webhook_failed", "web")
+def _fault_inside_web(installation: Installation, at: AfricasTalking) -> None:
+    attacker.session_of_another_release(installation, at)
+    happened(installation, "webhook_failed", "web")
 
 
-def _database_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
-    with database_locked(town):
+def _database_away(installation: Installation, at: AfricasTalking, texts: Texts) -> None:
+    with database_locked(installation):
         walk(at, *IN_DANGER)
         at.line_gone()
         assert "Sent to" in walk(at, *TO_SEND, "Send")
         at.type(SENTENCE)
-        with spool_gone(town):
+        with spool_gone(installation):
             assert "NOT SENT" in walk(at, *TO_SEND, "Send")
-        texts_kept_by_the_provider(town, texts)
+        texts_kept_by_the_provider(installation, texts)
     for table in ("mailbox", "audit", "pending"):
-        with table_gone(town, table):
+        with table_gone(installation, table):
             walk(at, *TO_SEND, "Send")
             at.type(SENTENCE)
-    with table_gone(town, "outgoing"):
-        texts_kept_by_the_provider(town, texts)
+    with table_gone(installation, "outgoing"):
+        texts_kept_by_the_provider(installation, texts)
 
 
-def texts_kept_by_the_provider(town: Town, texts: Texts) -> None:
+def texts_kept_by_the_provider(installation: Installation, texts: Texts) -> None:
     """No reply can be kept: 503, so that it comes again."""
-    form = {"from": texts.phone, "to": "163", "text": SENTENCE, "id": f"ATXid_{id(town)}_{texts.http.__hash__()}"}
-    requests.post(f"{town.web}/hooks/africastalking/{texts.token}/sms", data=form, timeout=20)
+    form = {
+        "from": texts.phone,
+        "to": "163",
+        "text": SENTENCE,
+        "id": f"ATXid_{id(installation)}_{texts.http.__hash__()}",
+    }
+    requests.post(f"{installation.web}/hooks/africastalking/{texts.token}/sms", data=form, timeout=20)
 
 
-def _redis_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
+def _redis_away(installation: Installation, at: AfricasTalking, texts: Texts) -> None:
     walk(at, *TO_SEND[:-1])
-    town.kill("valkey")
+    installation.kill("valkey")
     at.type(TO_SEND[-1])
     at.type("Send")
-    end_event(town, at)
+    end_event(installation, at)
     texts.text(SENTENCE)
-    twilio.one_waits(town)
+    twilio.one_waits(installation)
     had = len(texts.replies())
-    town.start("valkey")
+    installation.start("valkey")
     until(lambda: len(texts.replies()) > had, "what waited was never answered", 60)
-    twilio.until_answered(town)
+    twilio.until_answered(installation)
 
 
-def _queue_attacked(town: Town) -> None:
-    attacker.in_redis(town)
+def _queue_attacked(installation: Installation) -> None:
+    attacker.in_redis(installation)
     for name in ("urgent", "standard"):
-        happened(town, "job_refused", name)
+        happened(installation, "job_refused", name)
 
 
-def _hotline_away(town: Town, at: AfricasTalking) -> None:
-    with hotline_echoes(town) as hotline:
+def _hotline_away(installation: Installation, at: AfricasTalking) -> None:
+    with hotline_echoes(installation) as hotline:
         walk(at, *TO_SEND, "Send")
         until(lambda: hotline.heard > 0, "the hotline that echoes heard nothing", 60)
-        happened(town, "delivery_unavailable", *WORKERS)
+        happened(installation, "delivery_unavailable", *WORKERS)
     walk(at, *TO_SEND, "Send")
-    attacker.in_the_database(town)
-    happened(town, "delivery_undeliverable", *WORKERS)
-    town.start("hotline")
+    attacker.in_the_database(installation)
+    happened(installation, "delivery_undeliverable", *WORKERS)
+    installation.start("hotline")

@@ -13,27 +13,27 @@ from pathlib import Path
 import redis
 import requests
 
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 Found = tuple[str, bytes]
 
 
-def logs(town: Town) -> Iterator[Found]:
+def logs(installation: Installation) -> Iterator[Found]:
     """Everything that each process said, on either stream."""
-    for path in sorted(town.folder.glob("*.log")):
+    for path in sorted(installation.folder.glob("*.log")):
         yield path.name, path.read_bytes()
 
 
-def pages(town: Town) -> Iterator[Found]:
+def pages(installation: Installation) -> Iterator[Found]:
     for name in ("metrics", "healthz", "readyz", "nosuch"):
-        answer = requests.get(f"{town.web}/{name}", timeout=10)
+        answer = requests.get(f"{installation.web}/{name}", timeout=10)
         yield f"/{name}", answer.content
         yield f"head of /{name}", "\n".join(f"{key}: {value}" for key, value in answer.headers.items()).encode()
 
 
-def in_redis(town: Town) -> Iterator[Found]:
+def in_redis(installation: Installation) -> Iterator[Found]:
     """Keys and values of every type; jobs and results of the queue unpacked too."""
-    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+    with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
         for key in client.scan_iter(count=1000):
             yield "a key of Redis", key
             for value in _values(client, key):
@@ -41,9 +41,9 @@ def in_redis(town: Town) -> Iterator[Found]:
                 yield from ((f"Redis {key[:40]!r}, unpacked", inner) for inner in _unpacked(value))
 
 
-def hashes_of_phones(town: Town) -> list[str]:
+def hashes_of_phones(installation: Installation) -> list[str]:
     """Return the hashes under which Redis remembers the reports of each phone."""
-    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+    with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
         return [key.decode().rpartition(":")[2] for key in client.scan_iter("l:sent:*", count=1000)]
 
 
@@ -72,11 +72,11 @@ def _unpacked(value: bytes) -> Iterator[bytes]:
             yield unpack(value)
 
 
-def files(town: Town, temporary: Path) -> Iterator[Found]:
+def files(installation: Installation, temporary: Path) -> Iterator[Found]:
     """Database with its WAL, spool, append-only files, figures: all but what holds keys, and the hotline's own file."""
-    inside = town.plan.folder.inside
-    permitted = {inside / "keys", inside / "pepper", inside / "hotlines.json", town.plan.folder.received}
-    for folder in (town.folder, temporary):
+    inside = installation.plan.folder.inside
+    permitted = {inside / "keys", inside / "pepper", inside / "hotlines.json", installation.plan.folder.received}
+    for folder in (installation.folder, temporary):
         for path in sorted(folder.rglob("*")):
             if permitted.isdisjoint({path, *path.parents}):
                 yield "a file's name", os.fsencode(path.relative_to(folder))
@@ -85,37 +85,37 @@ def files(town: Town, temporary: Path) -> Iterator[Found]:
                         yield str(path.relative_to(folder)), path.read_bytes()
 
 
-def processes(town: Town) -> dict[int, str]:
-    """Every process of the town, children too."""
+def processes(installation: Installation) -> dict[int, str]:
+    """Every process of the installation, children too."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    found = {process.pid: name for name, process in town.processes.items()}
+    found = {process.pid: name for name, process in installation.processes.items()}
     while more := {pid: found[parent] for pid, parent in parents.items() if parent in found and pid not in found}:
         found |= more
     return found
 
 
-def proc(town: Town) -> Iterator[Found]:
+def proc(installation: Installation) -> Iterator[Found]:
     """Command lines and titles: `ps` shows them to everybody."""
-    for pid, name in processes(town).items():
+    for pid, name in processes(installation).items():
         for what in ("cmdline", "comm"):
             with suppress(OSError):
                 yield f"{what} of {name}", Path(f"/proc/{pid}/{what}").read_bytes()
 
 
-def environments(town: Town) -> Iterator[Found]:
+def environments(installation: Installation) -> Iterator[Found]:
     """For this account alone. The demo gives its secrets so; live mode is told to give files."""
-    for pid, name in processes(town).items():
+    for pid, name in processes(installation).items():
         with suppress(OSError):
             yield f"environment of {name}", Path(f"/proc/{pid}/environ").read_bytes()
 
 
-def open_files(town: Town) -> Iterator[Found]:
+def open_files(installation: Installation) -> Iterator[Found]:
     """What a process holds open, deleted or not, wherever it lies."""
-    seen = {town.plan.folder.received.stat().st_ino}
-    for pid, name in processes(town).items():
+    seen = {installation.plan.folder.received.stat().st_ino}
+    for pid, name in processes(installation).items():
         for link in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
                 found = link.stat()

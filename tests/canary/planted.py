@@ -36,10 +36,10 @@ Encode = Callable[[str], Iterator[bytes]]
 
 @dataclass
 class Planted:
-    """name → text. Codes and PINs are added as the screens show them, secrets as the town has them."""
+    """name → text. Codes and PINs are added as the screens show them, secrets as the installation has them."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    pids: list[int] = field(default_factory=list)  # of the town; they stand in Redis and in its log
+    pids: list[int] = field(default_factory=list)  # of the installation; they stand in Redis and in its log
 
     def add(self, name: str, text: str) -> None:
         self.texts[name] = text

@@ -24,7 +24,7 @@ from tests.canary.planted import (
     Needle,
     Planted,
 )
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ SECRET = re.compile(r"KEY|TOKEN|SECRET")
 
 @dataclass
 class Run:
-    town: Town
+    installation: Installation
     planted: Planted
     temporary: Path
 
@@ -60,47 +60,51 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     here = shipped.replace("Shefa", PLACE).replace("VU-SEE", PLACE_CODE).replace("[[code]]", more, 1)
     (countries / "vu.toml").write_text(here)
     load_countries(["vu"], "demo", countries)
-    town = Town({"TOKAUT_COUNTRY_DIR": str(countries), "TMPDIR": str(temporary)})
+    installation = Installation({"TOKAUT_COUNTRY_DIR": str(countries), "TMPDIR": str(temporary)})
     try:
-        yield Run(town, played(town.up()), temporary)
+        yield Run(installation, played(installation.up()), temporary)
     finally:
-        town.down()
+        installation.down()
 
 
-def played(town: Town) -> Planted:
-    planted = plant(town)
+def played(installation: Installation) -> Planted:
+    planted = plant(installation)
     for channel, phone in PHONES.items():
-        code, pin = drive.report(town.ussd_phone(channel, phone), planted, channel)
-        drive.my_report(town.ussd_phone(channel, phone), code, pin)
+        code, pin = drive.report(installation.ussd_phone(channel, phone), planted, channel)
+        drive.my_report(installation.ussd_phone(channel, phone), code, pin)
     for channel, phone in VOICES.items():
-        drive.report_by_voice(town, channel, phone, planted)
-    drive.calls_me(town, ASKS, RINGS, CALLED)
-    again = drive.walk(town.ussd_phone("simulator", PHONES["simulator"]), *drive.TO_SEND, "Send")
+        drive.report_by_voice(installation, channel, phone, planted)
+    drive.calls_me(installation, ASKS, RINGS, CALLED)
+    again = drive.walk(installation.ussd_phone("simulator", PHONES["simulator"]), *drive.TO_SEND, "Send")
     drive.code_and_pin(again, planted, "simulator again")  # it is linked with the report before it
-    for n, name in enumerate(places.hashes_of_phones(town)):
+    for n, name in enumerate(places.hashes_of_phones(installation)):
         planted.add(f"hash of a phone {n}", name)
     assert "hash of a phone 4" in planted.texts
     for channel, phone in TEXTS.items():
-        drive.report_by_sms(town.sms_phone(channel, phone), planted, f"SMS {channel}")
-    by_get = replace(town.sms_phone("kannel", IN_THE_ADDRESS), by="GET")
+        drive.report_by_sms(installation.sms_phone(channel, phone), planted, f"SMS {channel}")
+    by_get = replace(installation.sms_phone("kannel", IN_THE_ADDRESS), by="GET")
     drive.report_by_sms(by_get, planted, "SMS kannel by GET")
-    town.until_received(
+    installation.until_received(
         lambda lines: sum(WORDS[0] in line["raw"] for line in lines) >= len(PHONES) + len(TEXTS) + 1,
         "the words never reached the hotline",
         60,
     )
-    town.until_received(
+    installation.until_received(
         lambda lines: sum('"kind":"recording"' in line["raw"] for line in lines) >= 2 * len(VOICES),
         "the recordings never reached the hotline",
         60,
     )
-    until(lambda: not [path for path in town.twilio.stored if "2010-04-01" in path], "they stay at the provider", 60)
-    faults.everything(town)
+    until(
+        lambda: not [path for path in installation.twilio.stored if "2010-04-01" in path],
+        "they stay at the provider",
+        60,
+    )
+    faults.everything(installation)
     return planted
 
 
-def plant(town: Town) -> Planted:
-    planted = Planted(pids=town.numbers_of_processes)
+def plant(installation: Installation) -> Planted:
+    planted = Planted(pids=installation.numbers_of_processes)
     for n, word in enumerate((SENTENCE, *WORDS)):
         planted.add(f"words {n}", word)
     planted.add("place", PLACE)
@@ -112,13 +116,13 @@ def plant(town: Town) -> Planted:
     for phone in (*PHONES.values(), *TEXTS.values(), *VOICES.values(), ASKS, RINGS, IN_THE_ADDRESS, *IN_FAULTS):
         planted.add(f"number {phone}", phone.removeprefix("+"))
         planted.add(f"local number {phone}", phone.removeprefix("+678"))
-    for name, value in town.environment.items():
+    for name, value in installation.environment.items():
         if SECRET.search(name) and not name.endswith("_FILE"):
             planted.add(f"secret {name}", value)
-    pepper = (town.plan.folder.inside / "pepper").read_text()
+    pepper = (installation.plan.folder.inside / "pepper").read_text()
     for n, line in enumerate(found for found in re.findall(r"[A-Za-z0-9_-]{40,}", pepper)):
         planted.add(f"secret pepper {n}", line)
-    for key in (town.plan.folder.inside / "keys").rglob("*.key"):
+    for key in (installation.plan.folder.inside / "keys").rglob("*.key"):
         inner = "".join(line for line in key.read_text().splitlines() if not line.startswith("-"))
         planted.add(f"secret key {key.parent.name}", inner)
     assert {"secret TOKAUT_STORE_KEY", "secret TOKAUT_SESSION_KEY", "secret pepper 0"} <= planted.texts.keys()
@@ -143,13 +147,16 @@ def all_but(*names: str) -> Callable[[str], bool]:
 @pytest.mark.rule("X-23")
 @pytest.mark.rule("A-46")
 def test_the_logs(run: Run) -> None:
-    assert hits(places.logs(run.town), run.planted.needles()) == []
+    assert hits(places.logs(run.installation), run.planted.needles()) == []
 
 
 @pytest.mark.rule("S-27")
 def test_the_pages_for_the_operator(run: Run) -> None:
     """Of the figures, the names: a value may be any number. What an attacker made of a priority is one."""
-    found = [(place, re.sub(rb" [0-9.e+-]+$", b"", held, flags=re.MULTILINE)) for place, held in places.pages(run.town)]
+    found = [
+        (place, re.sub(rb" [0-9.e+-]+$", b"", held, flags=re.MULTILINE))
+        for place, held in places.pages(run.installation)
+    ]
     assert hits(found, run.planted.needles(all_but("attacker's"))) == []
 
 
@@ -157,7 +164,7 @@ def test_the_pages_for_the_operator(run: Run) -> None:
 @pytest.mark.rule("S-14")
 def test_redis(run: Run) -> None:
     """What an attacker wrote there himself stands there, and the hashes of the phones."""
-    assert hits(places.in_redis(run.town), run.planted.needles(all_but("attacker's", "hash"))) == []
+    assert hits(places.in_redis(run.installation), run.planted.needles(all_but("attacker's", "hash"))) == []
 
 
 @pytest.mark.rule("S-27")
@@ -165,29 +172,29 @@ def test_redis(run: Run) -> None:
 @pytest.mark.rule("X-09")
 def test_the_files(run: Run) -> None:
     """Database, write-ahead log, spool, append-only file, figures, logs, temporary files, and the names of all."""
-    looked_at = [place for place, _ in places.files(run.town, run.temporary)]
+    looked_at = [place for place, _ in places.files(run.installation, run.temporary)]
     for ending in ("tokaut.db", "tokaut.db-wal", ".aof", "web.log", ".db"):
         assert any(place.endswith(ending) for place in looked_at), f"{ending} was not looked at"
     needles = run.planted.needles(all_but("attacker's", "hash"))
-    assert hits(places.files(run.town, run.temporary), needles) == []
+    assert hits(places.files(run.installation, run.temporary), needles) == []
 
 
 @pytest.mark.rule("S-27")
 @pytest.mark.rule("X-30")
 def test_the_processes(run: Run) -> None:
     """A secret that was given in the environment is seen there by the same account; words and numbers never are."""
-    assert set(places.processes(run.town).values()) == set(run.town.processes)
-    assert hits(places.proc(run.town), run.planted.needles()) == []
-    assert hits(places.environments(run.town), run.planted.needles(all_but("secret"))) == []
+    assert set(places.processes(run.installation).values()) == set(run.installation.processes)
+    assert hits(places.proc(run.installation), run.planted.needles()) == []
+    assert hits(places.environments(run.installation), run.planted.needles(all_but("secret"))) == []
 
 
 @pytest.mark.rule("S-27")
 def test_what_processes_hold_open(run: Run) -> None:
-    assert hits(places.open_files(run.town), run.planted.needles(all_but("attacker's", "hash"))) == []
+    assert hits(places.open_files(run.installation), run.planted.needles(all_but("attacker's", "hash"))) == []
 
 
 def test_no_process_left_its_memory_on_the_disk(run: Run) -> None:
-    folders = (Path.cwd(), run.town.folder, run.town.plan.folder.inside, run.temporary)
+    folders = (Path.cwd(), run.installation.folder, run.installation.plan.folder.inside, run.temporary)
     assert [path for folder in folders for path in folder.glob("core*") if path.is_file()] == []
 
 
@@ -203,11 +210,11 @@ def test_no_process_left_its_memory_on_the_disk(run: Run) -> None:
     ],
 )
 def test_each_fault_was_met(run: Run, name: str) -> None:
-    assert faults.figure(run.town, name) > 0
+    assert faults.figure(run.installation, name) > 0
 
 
 def test_the_spool_was_emptied_after_all(run: Run) -> None:
-    spool = run.town.plan.folder.inside / "spool"
+    spool = run.installation.plan.folder.inside / "spool"
     until(lambda: not list(spool.glob("*.box")), "the spool is still full", 60)
 
 
@@ -218,9 +225,9 @@ def test_the_spool_was_emptied_after_all(run: Run) -> None:
 def test_a_sentence_in_a_log_is_found(run: Run, how: str) -> None:
     mine = [needle for needle in run.planted.needles() if needle.name == "words 0" and needle.how == how]
     for needle in mine:
-        log = run.town.log("control")
+        log = run.installation.log("control")
         log.write_bytes(b'{"event":"oops ' + needle.raw + b'"}\n')
-        found = hits(places.logs(run.town), run.planted.needles())
+        found = hits(places.logs(run.installation), run.planted.needles())
         log.unlink()
         assert f"words 0 ({how}) in control.log" in found
 
@@ -245,13 +252,13 @@ def test_a_code_is_found_in_base64_whatever_stands_around_it(before: str) -> Non
 
 def test_words_in_a_reply_to_a_caller_are_permitted_only_there(run: Run) -> None:
     """The hotline's file and the provider's list hold what they should: the search is not blind to them."""
-    told = run.town.plan.folder.received.read_bytes()
+    told = run.installation.plan.folder.received.read_bytes()
     assert hits([("received", told)], run.planted.needles(lambda name: name == "words 1"))
-    assert any("Code " in text for _, text in run.town.provider.sent)
+    assert any("Code " in text for _, text in run.installation.provider.sent)
 
 
 def test_the_sound_of_recordings_is_where_it_should_be(run: Run) -> None:
     """The hotline's file holds it: the search is not blind to it."""
-    told = run.town.plan.folder.received.read_bytes()
+    told = run.installation.plan.folder.received.read_bytes()
     assert hits([("received", told)], run.planted.needles(lambda name: name == "spoken words"))
     assert not hits([("received", told)], run.planted.needles(lambda name: name.startswith("recording ")))

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from tests.canary.planted import PICTURE, SENTENCE
 from tests.support.handsets_twilio import TwilioTexts
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.twilio import Account
 from tests.support.wait import until
 
 PHONE = "+6785550113"
 
 
-def phone_of(town: Town) -> TwilioTexts:
-    phone = town.sms_phone("twilio", PHONE)
+def phone_of(installation: Installation) -> TwilioTexts:
+    phone = installation.sms_phone("twilio", PHONE)
     assert isinstance(phone, TwilioTexts)
     return phone
 
 
-def pictures_and_forgeries(town: Town) -> None:
-    phone = phone_of(town)
+def pictures_and_forgeries(installation: Installation) -> None:
+    phone = phone_of(installation)
     where = f"https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/{PICTURE}"
     phone.text(SENTENCE, NumMedia="1", MediaContentType0="image/png", MediaUrl0=where)
-    phone.account = Account(town.account.sid, "a token of somebody else")
+    phone.account = Account(installation.account.sid, "a token of somebody else")
     phone.write(SENTENCE)
     assert phone.post().status_code == 403
 
 
-def one_waits(town: Town) -> None:
+def one_waits(installation: Installation) -> None:
     """While Redis is away. The API will fail first, and take it then."""
-    town.twilio.fail_next = [(500, 20500)]
-    phone_of(town).text(SENTENCE)
+    installation.twilio.fail_next = [(500, 20500)]
+    phone_of(installation).text(SENTENCE)
 
 
-def until_answered(town: Town) -> None:
-    until(lambda: bool(town.twilio.to(PHONE)), "what waited over Twilio was never answered", 90)
-    [message] = town.twilio.sent
-    assert town.twilio.report(message, "failed", ErrorCode="21610").status_code == 204
+def until_answered(installation: Installation) -> None:
+    until(lambda: bool(installation.twilio.to(PHONE)), "what waited over Twilio was never answered", 90)
+    [message] = installation.twilio.sent
+    assert installation.twilio.report(message, "failed", ErrorCode="21610").status_code == 204

@@ -26,10 +26,10 @@ from reports.crypto.key_files import load_public_keys
 from reports.store.engine.database import Database
 from tests.console import load_staff
 from tests.house.files import ROOT
+from tests.support.installation import Installation
 from tests.support.logged_in import logged_in
 from tests.support.many_reports import fill
 from tests.support.postgres import OWNER, Postgres, binaries
-from tests.support.town import Town
 from tokaut.bench import load_client, machine
 from tokaut.bench.load_client import SCENARIO, SENDING_SCENARIO
 from tokaut.local_stack import startup
@@ -58,17 +58,17 @@ class Size:
 
 
 class Place:
-    """A town of web and console alone, with the reports and the people. `roles`: PostgreSQL's addresses by role."""
+    """Web and console alone, with the reports and the people. `roles`: PostgreSQL's addresses by role."""
 
     def __init__(self, size: Size, roles: Mapping[str, str]) -> None:
         self.size, self._roles = size, roles
-        self.town = Town({"DATABASE_URL": roles[OWNER]} if roles else {})
-        self.town.start("valkey")
-        startup.prepare_stack(self.town.plan)
-        self.town.start("web", self._as("tokaut_web"))
-        self.town.until_web_answers()
-        self.town.start_console(self._as("tokaut_console"))
-        keys = load_public_keys(self.town.plan.folder.inside / "keys", HOTLINES)
+        self.installation = Installation({"DATABASE_URL": roles[OWNER]} if roles else {})
+        self.installation.start("valkey")
+        startup.prepare_stack(self.installation.plan)
+        self.installation.start("web", self._as("tokaut_web"))
+        self.installation.until_web_answers()
+        self.installation.start_console(self._as("tokaut_console"))
+        keys = load_public_keys(self.installation.plan.folder.inside / "keys", HOTLINES)
         database = self._database()
         fill(database, HOTLINES, keys, size.reports)
         self._people = [_person(database, number) for number in range(size.staff)]
@@ -80,7 +80,7 @@ class Place:
         _run("tests.console.load_staff", asdict(self._order(size.staff / TOGETHER, size.staff / TOGETHER)))
 
     def _order(self, every: float, seconds: float) -> load_staff.Order:
-        return load_staff.Order(self.town.plan.where.console_port, every, seconds, self._people)
+        return load_staff.Order(self.installation.plan.where.console_port, every, seconds, self._people)
 
     def _as(self, role: str) -> dict[str, str]:
         return {"DATABASE_URL": self._roles[role]} if self._roles else {}
@@ -89,12 +89,12 @@ class Place:
         """With all rights: what web and console would never be given at once."""
         if self._roles:
             return Database(self._roles[OWNER].replace(f"{OWNER}@", "postgres@"))
-        return Database(f"sqlite:///{self.town.environment['TOKAUT_DATA']}/tokaut.db")
+        return Database(f"sqlite:///{self.installation.environment['TOKAUT_DATA']}/tokaut.db")
 
     def callers(self, walk: str) -> Figures:
-        address = f"/hooks/africastalking/{self.town.token('africastalking')}/ussd"
+        address = f"/hooks/africastalking/{self.installation.token('africastalking')}/ussd"
         shows = [(step.reply, step.expected_text) for step in WALKS[walk]]
-        size, port = self.size, self.town.plan.where.web_port
+        size, port = self.size, self.installation.plan.where.web_port
         order = load_client.LoadOrder(port, address, shows, size.callers, size.seconds, size.warm, size.rate)
         found: Figures = _run("tokaut.bench.load_client", asdict(order))
         assert found["screens"] and not found["wrong"], found
@@ -104,7 +104,7 @@ class Place:
     def staff(self, found: Figures) -> Iterator[None]:
         """Looking at their lists all the while; `found` is filled at the end."""
         order = self._order(polled_every(), self.size.seconds + self.size.warm)
-        running = machine.processes_with(self.town.plan.where.console_listener)
+        running = machine.processes_with(self.installation.plan.where.console_listener)
         before = machine.cpu_seconds(running)
         command = machine.python_command("tests.console.load_staff")
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
@@ -144,7 +144,7 @@ def measure(size: Size, roles: Mapping[str, str]) -> Figures:
     try:
         rounds = [_round(place) for _ in range(size.rounds)]
     finally:
-        place.town.down()
+        place.installation.down()
     found: Figures = {walk: _compared([one[walk] for one in rounds]) for walk in WALKS}
     looks = [one[walk]["staff"] for one in rounds for walk in WALKS]
     return found | {"lists": _lists(looks), "rounds": rounds}

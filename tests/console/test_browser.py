@@ -19,9 +19,9 @@ from console.auth.invitations import InvitedAccount, invite
 from reports.store.engine.database import Database
 from tests.house.files import ROOT
 from tests.support.fork_server import start_python
+from tests.support.installation import Installation
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
-from tests.support.town import Town
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -34,18 +34,18 @@ REPLIES = ("1", "2", "3", "1", "4", "1", "1", "1")
 
 
 class House:
-    """A town, its console as a process of its own, and people with their authenticators."""
+    """An installation, its console as a process of its own, and people with their authenticators."""
 
-    def __init__(self, town: Town, host: str = "127.0.0.1") -> None:
-        self.town = town
+    def __init__(self, installation: Installation, host: str = "127.0.0.1") -> None:
+        self.installation = installation
         self.port = free_port()
         self.address = f"http://{host}:{self.port}"
-        environment = {**town.environment, "CONSOLE_URL": self.address}
+        environment = {**installation.environment, "CONSOLE_URL": self.address}
         command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "console" / "gunicorn.conf.py")]
         command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
-        with (town.folder / "desk.log").open("ab") as log:
+        with (installation.folder / "desk.log").open("ab") as log:
             self.process = start_python(command, env=environment, stdout=log, stderr=log, cwd=ROOT)
-        until(self.answers, f"the console does not start: {town.folder / 'desk.log'}", seconds=60)
+        until(self.answers, f"the console does not start: {installation.folder / 'desk.log'}", seconds=60)
         self.secrets: dict[str, str] = {}
         self.steps: dict[str, int] = {}
 
@@ -60,7 +60,7 @@ class House:
         self.process.wait(30)
 
     def link(self, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> str:
-        database = Database(f"sqlite:///{self.town.environment['TOKAUT_DATA']}/tokaut.db")
+        database = Database(f"sqlite:///{self.installation.environment['TOKAUT_DATA']}/tokaut.db")
         made = invite(database, self.address, InvitedAccount(name, hotline, role), "staff:vu-pikinini/ana")
         database.close()
         return made
@@ -73,7 +73,7 @@ class House:
 
     def file(self, phone: str) -> list[str]:
         """A report with words; every screen that was seen."""
-        handset = self.town.ussd_phone("simulator", phone)
+        handset = self.installation.ussd_phone("simulator", phone)
         screens = [handset.dial().text]
         screens += [handset.type(reply).text for reply in (*REPLIES, "1", SENTENCE)]
         handset.line_gone()
@@ -82,11 +82,11 @@ class House:
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    town = Town().up()
-    house = House(town)
+    installation = Installation().up()
+    house = House(installation)
     yield house
     house.down()
-    town.down()
+    installation.down()
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     looked_at(page, "report", width, folder)
     page.get_by_role("button", name="Send message").click()
     page.locator(".timeline .ours", has_text=MESSAGE).wait_for()
-    handset = house.town.ussd_phone("simulator", phone)
+    handset = house.installation.ussd_phone("simulator", phone)
     handset.dial()
     for reply in ("3", code[1] + code[2], code[3], "1"):
         screen = handset.type(reply).text

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.console.test_browser import SIZES, House, join, log_in, looked_at, opened
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 __all__ = ["opened"]  # a fixture
 pytestmark = pytest.mark.slow
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     """On a host with a name: browsers make no passkey for an IP address."""
-    town = Town().up()
-    house = House(town, "localhost")
+    installation = Installation().up()
+    house = House(installation, "localhost")
     yield house
     house.down()
-    town.down()
+    installation.down()
 
 
 class Key:

@@ -41,7 +41,7 @@ def filled(house: House) -> Iterator[House]:
 
 
 def database(house: House) -> Database:
-    return Database(f"sqlite:///{house.town.environment['TOKAUT_DATA']}/tokaut.db")
+    return Database(f"sqlite:///{house.installation.environment['TOKAUT_DATA']}/tokaut.db")
 
 
 def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:

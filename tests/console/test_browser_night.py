@@ -23,10 +23,10 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.console.test_browser import House, make_account
 from tests.console.test_browser_alarm import TONES, title
+from tests.support.installation import Installation
 from tests.support.logged_in import logged_in, put_cookie
 from tests.support.presses import CountedPage, Task
 from tests.support.staff import PASSWORD
-from tests.support.town import Town
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ class Night:
 
     def __init__(self, house: House, chromium: Any) -> None:
         self.house, self.address = house, house.address
-        self.database = Database(f"sqlite:///{house.town.environment['TOKAUT_DATA']}/tokaut.db")
+        self.database = Database(f"sqlite:///{house.installation.environment['TOKAUT_DATA']}/tokaut.db")
         self.reports: list[Filed] = []
         self.done: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
         self.contexts = {name: self._context(chromium) for name in NAMES}
@@ -122,7 +122,7 @@ class Night:
         """A report by USSD, with words that are typed after Send."""
         number = len(self.reports)
         words = f"Made-up words of report {number}."
-        phone = self.house.town.ussd_phone("simulator", f"+67855502{number:02}")
+        phone = self.house.installation.ussd_phone("simulator", f"+67855502{number:02}")
         phone.dial()
         for answer in answers:
             screen = phone.type(answer).text
@@ -146,7 +146,7 @@ class Night:
 
     def my_report(self, one: Filed, *replies: str) -> str:
         """Dial in with code and PIN; the last screen."""
-        phone = self.house.town.ussd_phone("simulator", one.phone)
+        phone = self.house.installation.ussd_phone("simulator", one.phone)
         phone.dial()
         for reply in ("3", one.code, one.pin, *replies):
             screen = phone.type(reply).text
@@ -228,13 +228,13 @@ class Night:
 
 @pytest.fixture
 def night(chromium: Any) -> Iterator[Night]:
-    town = Town().up()
-    house = House(town)
+    installation = Installation().up()
+    house = House(installation)
     one = Night(house, chromium)
     yield one
     one.close()
     house.down()
-    town.down()
+    installation.down()
 
 
 def test_a_night_of_twenty_reports(night: Night, chromium: Any, record_property: Callable[[str, object], None]) -> None:

@@ -17,7 +17,7 @@ from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from tests.kit.made import KIT
 from tests.support.desks import of, rows
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -29,28 +29,28 @@ WALK = ("Report", "Now", "Go on", "Asks photos, money", "Shefa", "Me", "No", "Se
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    town = Town()
+def installation() -> Iterator[Installation]:
+    installation = Installation()
     try:
-        town.up()
-        town.start_console()
-        yield town
+        installation.up()
+        installation.start_console()
+        yield installation
     finally:
-        town.down()
+        installation.down()
 
 
 @pytest.fixture
-def database(town: Town) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{town.plan.folder.inside}/tokaut.db")) as database:
+def database(installation: Installation) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{installation.plan.folder.inside}/tokaut.db")) as database:
         yield database
 
 
-def ids(town: Town) -> set[str]:
-    return {one["body"]["data"]["report_id"] for one in town.received()}
+def ids(installation: Installation) -> set[str]:
+    return {one["body"]["data"]["report_id"] for one in installation.received()}
 
 
-def send(town: Town, number: str) -> tuple[str, str]:
-    phone = town.ussd_phone("ussd", number)
+def send(installation: Installation, number: str) -> tuple[str, str]:
+    phone = installation.ussd_phone("ussd", number)
     shown = phone.dial()
     for reply in WALK:
         shown = phone.type(reply)
@@ -59,104 +59,104 @@ def send(town: Town, number: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def filed(town: Town, number: str) -> tuple[str, str, str]:
+def filed(installation: Installation, number: str) -> tuple[str, str, str]:
     """(report_id, code, PIN) of a report that its hotline has."""
-    before = ids(town)
-    code, pin = send(town, number)
-    until(lambda: len(ids(town) - before) == 1, "it did not come to the hotline")
-    return *(ids(town) - before), code, pin
+    before = ids(installation)
+    code, pin = send(installation, number)
+    until(lambda: len(ids(installation) - before) == 1, "it did not come to the hotline")
+    return *(ids(installation) - before), code, pin
 
 
-def my_report(town: Town, code: str, pin: str, *more: str) -> str:
-    phone = town.ussd_phone("ussd", "+6785550199")
+def my_report(installation: Installation, code: str, pin: str, *more: str) -> str:
+    phone = installation.ussd_phone("ussd", "+6785550199")
     shown = phone.dial()
     for reply in ("My report", code, pin, *more):
         shown = phone.type(reply)
     return shown.text
 
 
-def test_what_the_hotline_calls_back_is_read_on_the_phone(town: Town) -> None:
-    report, code, pin = filed(town, "+6785550101")
-    until(lambda: my_report(town, code, pin).startswith("Pikinini Helpline has it."), "it has no receipt")
-    desk = town.desk(HOTLINE)
+def test_what_the_hotline_calls_back_is_read_on_the_phone(installation: Installation) -> None:
+    report, code, pin = filed(installation, "+6785550101")
+    until(lambda: my_report(installation, code, pin).startswith("Pikinini Helpline has it."), "it has no receipt")
+    desk = installation.desk(HOTLINE)
     assert desk.call(report, "accepted", message=WORDS).json()["message"] == "sealed for the reporter"
-    shown = my_report(town, code, pin)
+    shown = my_report(installation, code, pin)
     assert shown.startswith("Read by Pikinini Helpline.")
     assert "1 Messages (1)" in shown
-    assert my_report(town, code, pin, "1").startswith(WORDS)
+    assert my_report(installation, code, pin, "1").startswith(WORDS)
     assert desk.call(report, "in_progress").status_code == 200
-    assert my_report(town, code, pin).startswith("Being looked at by Pikinini Helpline.")
+    assert my_report(installation, code, pin).startswith("Being looked at by Pikinini Helpline.")
     assert desk.call(report, "closed", reason="helped").status_code == 200
-    assert my_report(town, code, pin).startswith("Closed by Pikinini Helpline. Did it help?")
-    assert my_report(town, code, pin).startswith("Closed by Pikinini Helpline. You can write more.")
+    assert my_report(installation, code, pin).startswith("Closed by Pikinini Helpline. Did it help?")
+    assert my_report(installation, code, pin).startswith("Closed by Pikinini Helpline. You can write more.")
 
 
-def test_what_the_reporter_writes_back_comes_to_the_hotline(town: Town) -> None:
+def test_what_the_reporter_writes_back_comes_to_the_hotline(installation: Installation) -> None:
     """Both ways sealed: the hotline's words to code and PIN, the reporter's to the hotline."""
-    report, code, pin = filed(town, "+6785550102")
-    assert town.desk(HOTLINE).call(report, "accepted", message=WORDS).status_code == 200
-    my_report(town, code, pin, "2", "Yes, at 4 then. lukaotem")
-    town.until_received(
+    report, code, pin = filed(installation, "+6785550102")
+    assert installation.desk(HOTLINE).call(report, "accepted", message=WORDS).status_code == 200
+    my_report(installation, code, pin, "2", "Yes, at 4 then. lukaotem")
+    installation.until_received(
         lambda found: any(
             one["body"]["type"] == "report.message" and one["body"]["data"]["text"] == "Yes, at 4 then. lukaotem"
             for one in found
         ),
         "what was written back did not come",
     )
-    kept = b"".join(path.read_bytes() for path in town.plan.folder.inside.glob("tokaut.db*"))
+    kept = b"".join(path.read_bytes() for path in installation.plan.folder.inside.glob("tokaut.db*"))
     assert WORDS.encode() not in kept
     assert b"lukaotem" not in kept
-    logs = b"".join(town.log(name).read_bytes() for name in town.processes)
+    logs = b"".join(installation.log(name).read_bytes() for name in installation.processes)
     assert b'"delivered"' in logs  # they say what happened
-    for word in (WORDS.encode(), b"lukaotem", code.encode(), b"luring", town.desk(HOTLINE).secret.encode()):
+    for word in (WORDS.encode(), b"lukaotem", code.encode(), b"luring", installation.desk(HOTLINE).secret.encode()):
         assert word not in logs
 
 
-def test_a_call_back_that_overtakes_the_receipt_is_one(town: Town, database: Database) -> None:
+def test_a_call_back_that_overtakes_the_receipt_is_one(installation: Installation, database: Database) -> None:
     """The hotline read it and its answer was lost on the way; its staff are faster than the next attempt."""
-    report, code, pin = filed(town, "+6785550103")
+    report, code, pin = filed(installation, "+6785550103")
     until(lambda: of(database, report, HOTLINE).state == "delivered", "it was not delivered")
     mine = t.delivery.c.report_id == report
     later = database.now() + 3600 * 1_000_000
     with database.write() as connection:
         connection.execute(update(t.delivery).where(mine).values(state="due", next_at=later, delivered_at=None))
-    assert town.desk(HOTLINE).call(report, "closed").status_code == 200
+    assert installation.desk(HOTLINE).call(report, "closed").status_code == 200
     until(lambda: of(database, report, HOTLINE).state == "delivered", "the clock did not count it")
     assert of(database, report, HOTLINE).delivered_at
-    assert my_report(town, code, pin).startswith("Closed by Pikinini Helpline.")
+    assert my_report(installation, code, pin).startswith("Closed by Pikinini Helpline.")
 
 
-def test_whoever_hands_it_back_sees_others_get_it(town: Town, database: Database) -> None:
-    report, code, pin = filed(town, "+6785550104")
-    assert town.desk(HOTLINE).call(report, "rejected", reason="not ours").status_code == 200
+def test_whoever_hands_it_back_sees_others_get_it(installation: Installation, database: Database) -> None:
+    report, code, pin = filed(installation, "+6785550104")
+    assert installation.desk(HOTLINE).call(report, "rejected", reason="not ours").status_code == 200
 
     def others() -> set[tuple[str, str]]:
         found = rows(database, t.delivery)
         return {(one.why, one.state) for one in found if one.report_id == report and one.hotline != HOTLINE}
 
     until(lambda: ("DECLINED", "delivered") in others(), "it did not come to the next one", seconds=30)
-    assert "Pikinini Helpline has it" not in my_report(town, code, pin)
+    assert "Pikinini Helpline has it" not in my_report(installation, code, pin)
 
 
 @pytest.mark.parametrize("answered", [False, True])
 def test_a_console_killed_in_mid_call_does_it_once_or_not_at_all(
-    town: Town, database: Database, answered: bool
+    installation: Installation, database: Database, answered: bool
 ) -> None:
     """The hotline's system calls again with the same id until it gets its answer."""
-    report, code, pin = filed(town, "+6785550105" if answered else "+6785550106")
-    desk, key = town.desk(HOTLINE), new_id(database.now())
+    report, code, pin = filed(installation, "+6785550105" if answered else "+6785550106")
+    desk, key = installation.desk(HOTLINE), new_id(database.now())
     if answered:  # and the answer was lost on the way
         assert desk.call(report, "accepted", key, message=WORDS).status_code == 200
-    town.kill_console()
-    town.start_console()
+    installation.kill_console()
+    installation.start_console()
     assert desk.call(report, "accepted", key, message=WORDS).status_code == 200
     assert [row.report_id for row in rows(database, t.answer)].count(report) == 1
-    assert my_report(town, code, pin).startswith("Read by Pikinini Helpline.")
+    assert my_report(installation, code, pin).startswith("Read by Pikinini Helpline.")
 
 
-def test_the_script_of_the_kit_calls_back(town: Town) -> None:
-    report, code, pin = filed(town, "+6785550107")
-    desk = town.desk(HOTLINE)
+def test_the_script_of_the_kit_calls_back(installation: Installation) -> None:
+    report, code, pin = filed(installation, "+6785550107")
+    desk = installation.desk(HOTLINE)
     script = [sys.executable, str(KIT / "call_back.py"), f"{desk.base}/hotlines/{HOTLINE}", report]
     for state, words, said in (("accepted", WORDS, "200"), ("accepted", "see www.example.org", "422")):
         done = subprocess.run(
@@ -168,4 +168,4 @@ def test_the_script_of_the_kit_calls_back(town: Town) -> None:
             check=False,
         )
         assert done.stdout.startswith(said), done.stdout + done.stderr[-600:]
-    assert my_report(town, code, pin, "1").startswith(WORDS)
+    assert my_report(installation, code, pin, "1").startswith(WORDS)

@@ -16,7 +16,7 @@ def main() -> int:
     try:
         done = [running.schemathesis(name, "--seed", seed, "--max-examples", examples) for name in ("console", "web")]
     finally:
-        running.town.down()
+        running.installation.down()
     for one in done:
         sys.stdout.write(f"{one.stdout}\n{one.stderr}\n")
     return max(one.returncode for one in done)

@@ -14,7 +14,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.house.files import ROOT
 from tests.support.desks import given
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tokaut.local_stack import startup
 
 CONTRACTS = ROOT / "docs" / "contracts"
@@ -26,28 +26,28 @@ class Running:
     """Valkey, web and console. No worker runs, so every delivery stays as it is here."""
 
     def __init__(self) -> None:
-        self.town = Town()
+        self.installation = Installation()
         try:
-            self.town.start("valkey")
-            startup.prepare_stack(self.town.plan)
-            self.town.start("web")
-            self.town.start_console()
-            self.town.until_web_answers()
-            self.sheet = self.town.folder / "sheet.json"
+            self.installation.start("valkey")
+            startup.prepare_stack(self.installation.plan)
+            self.installation.start("web")
+            self.installation.start_console()
+            self.installation.until_web_answers()
+            self.sheet = self.installation.folder / "sheet.json"
             self.sheet.write_text(json.dumps(self._sheet()))
         except BaseException:
-            self.town.down()
+            self.installation.down()
             raise
 
     @property
     def keys(self) -> Path:
         """The folder of keys."""
-        return self.town.plan.folder.inside / "keys"
+        return self.installation.plan.folder.inside / "keys"
 
     def _sheet(self) -> dict[str, object]:
         """What hooks.py puts into the requests. Each hotline has an accepted report and one that it refused."""
-        secrets, d = self.town.plan.secrets, t.delivery.c
-        database = Database(f"sqlite:///{self.town.plan.folder.inside / 'tokaut.db'}")
+        secrets, d = self.installation.plan.secrets, t.delivery.c
+        database = Database(f"sqlite:///{self.installation.plan.folder.inside / 'tokaut.db'}")
         accepted = {hotline: given(database, self.keys, [(hotline, "primary")]) for hotline in secrets.hotlines}
         for hotline in secrets.hotlines:
             given(database, self.keys, [(hotline, "primary")])
@@ -59,9 +59,9 @@ class Running:
             connection.execute(update(t.delivery).where(~was_accepted).values(refused))
         database.close()
         return {
-            "tokens": {name: self.town.token(name) for name in ("africastalking", "kannel", "ussd")}
-            | {"africastalking_voice": self.town.token("africastalking")},
-            "twilio": {"token": secrets.twilio, "account": secrets.twilio_account, "url": self.town.web},
+            "tokens": {name: self.installation.token(name) for name in ("africastalking", "kannel", "ussd")}
+            | {"africastalking_voice": self.installation.token("africastalking")},
+            "twilio": {"token": secrets.twilio, "account": secrets.twilio_account, "url": self.installation.web},
             "hotlines": {
                 hotline: {"secret": secret, "report": accepted[hotline]} for hotline, secret in secrets.hotlines.items()
             },
@@ -69,7 +69,7 @@ class Running:
 
     def schemathesis(self, name: str, *options: str, document: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run schemathesis on web or console, by its own document or another one; its settings are beside this file."""
-        url = {"web": self.town.web, "console": self.town.plan.where.console}[name]
+        url = {"web": self.installation.web, "console": self.installation.plan.where.console}[name]
         program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / f"{name}.toml"), "run"]
         command = [
             *program,
@@ -84,5 +84,5 @@ class Running:
         ]
         around = {**os.environ, "CONTRACTS_SHEET": str(self.sheet), "PYTHONPATH": str(ROOT), "COLUMNS": "140"}
         return subprocess.run(
-            command, cwd=self.town.folder, env=around, capture_output=True, text=True, timeout=3600, check=False
+            command, cwd=self.installation.folder, env=around, capture_output=True, text=True, timeout=3600, check=False
         )

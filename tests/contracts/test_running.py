@@ -25,7 +25,7 @@ HOTLINE = "vu-pikinini"
 def running() -> Iterator[Running]:
     one = Running()
     yield one
-    one.town.down()
+    one.installation.down()
 
 
 @pytest.mark.parametrize("name", ["console", "web"])
@@ -39,7 +39,7 @@ def test_what_is_documented_is_what_is_answered(running: Running, name: str, req
 
 def test_an_answer_that_is_not_documented_would_be_found(running: Running) -> None:
     """The same document with another type of one field of /readyz."""
-    wrong = running.town.folder / "wrong.yaml"
+    wrong = running.installation.folder / "wrong.yaml"
     text = (CONTRACTS / "web.openapi.yaml").read_text(encoding="utf-8")
     right = "redis: {type: boolean}"
     assert text.count(right) == 1
@@ -52,15 +52,19 @@ def test_an_answer_that_is_not_documented_would_be_found(running: Running) -> No
 
 def test_the_kit_fetches_again_what_was_lost(running: Running) -> None:
     """Into an empty received.db, by the private key of the recovery sheet; the second time nothing is new."""
-    folder = running.town.folder / "hotline"
+    folder = running.installation.folder / "hotline"
     folder.mkdir()
     public = load_public_keys(running.keys, [HOTLINE])[HOTLINE]
     sheet = sheet_text(HOTLINE, read_private_key(running.keys, HOTLINE, public.key_id))
     groups = sheet.partition("private key and check\n")[2].partition("  To put it back")[0].replace("\n", " ")
     (folder / "keys.txt").write_text(groups)
-    secret = running.town.plan.secrets.hotlines[HOTLINE]
+    secret = running.installation.plan.secrets.hotlines[HOTLINE]
     around = {"PATH": os.environ["PATH"], "WEBHOOK_SECRET": secret, "KEY_FILE": "keys.txt"}
-    command = [sys.executable, str(KIT / "fetch_again.py"), f"{running.town.plan.where.console}/hotlines/{HOTLINE}"]
+    command = [
+        sys.executable,
+        str(KIT / "fetch_again.py"),
+        f"{running.installation.plan.where.console}/hotlines/{HOTLINE}",
+    ]
     said = [
         subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, timeout=120, check=True).stdout
         for _ in range(2)

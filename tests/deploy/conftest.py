@@ -15,17 +15,19 @@ import requests
 from tests.deploy.proxy import Proxy, nginx
 from tests.deploy.socket_web import SocketWeb
 from tests.support.handsets import AfricasTalking
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 
 class Fronted:
-    """A town whose second web process listens on a unix socket, behind nginx. `processes` have eight threads each."""
+    """An installation with a second web on a unix socket, behind nginx. `processes` have eight threads each."""
 
     def __init__(self, processes: int = 1) -> None:
-        self.town = Town().up()
+        self.installation = Installation().up()
         self.folder = Path(tempfile.mkdtemp(prefix="tx-"))
         self.folder.chmod(0o711)
-        self.web = SocketWeb(self.folder / "web.sock", self.town.environment, self.folder / "web.log", processes)
+        self.web = SocketWeb(
+            self.folder / "web.sock", self.installation.environment, self.folder / "web.log", processes
+        )
         if os.getuid() == 0:  # nginx drops root, and the socket is as tokaut-web.socket makes it
             os.chown(self.folder / "web.sock", 0, grp.getgrnam("www-data").gr_gid)
         (self.folder / "web.sock").chmod(0o660)
@@ -45,12 +47,14 @@ class Fronted:
         return session
 
     def phone(self, number: str) -> AfricasTalking:
-        return AfricasTalking(self.proxy.url, self.town.token("africastalking"), number, "*111*163#", http=self.http())
+        return AfricasTalking(
+            self.proxy.url, self.installation.token("africastalking"), number, "*111*163#", http=self.http()
+        )
 
     def down(self) -> None:
         self.proxy.stop()
         self.web.remove()
-        self.town.down()
+        self.installation.down()
         shutil.rmtree(self.folder)
 
 

@@ -50,7 +50,7 @@ class DeskProxy(Proxy):
         return text.replace(OPEN, f"    include {self.folder}/console.conf;")
 
 
-class DeskTown:
+class ConsoleInstallation:
     """A console as its unit starts it, and nginx before it."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class DeskTown:
         self.proxy = DeskProxy(self.folder, self.port)
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
-    def up(self) -> DeskTown:
+    def up(self) -> ConsoleInstallation:
         self.start_console()
         self.proxy.start()
         until(self._answers, f"the console does not start: {self.folder}", seconds=60)

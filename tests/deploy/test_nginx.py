@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def door(fronted: Fronted) -> str:
-    return f"/hooks/africastalking/{fronted.town.token('africastalking')}/ussd"
+    return f"/hooks/africastalking/{fronted.installation.token('africastalking')}/ussd"
 
 
 def dial(text: str = "", phone: str = "+6785550161") -> bytes:
@@ -47,7 +47,7 @@ def test_a_whole_report_over_tls(fronted: Fronted) -> None:
     phone = fronted.phone(number)
     assert walk(phone, TO_SEND).text.startswith("Send to Pikinini Helpline")
     assert is_sent(phone.type("1"))
-    fronted.town.until_received(lambda lines: len(lines) > 0, "the report never came")
+    fronted.installation.until_received(lambda lines: len(lines) > 0, "the report never came")
 
 
 @pytest.mark.rule("A-16")
@@ -414,7 +414,7 @@ def test_a_body_that_drips_is_cut(fronted: Fronted) -> None:
 
 @pytest.mark.rule("X-23")
 def test_no_log_holds_a_secret_an_address_or_a_word(fronted: Fronted) -> None:
-    token, wrong = fronted.town.token("africastalking"), "Wrong-Token-Of-A-Stranger-0123456789"
+    token, wrong = fronted.installation.token("africastalking"), "Wrong-Token-Of-A-Stranger-0123456789"
     words = "Lukaotem"
     paths = [
         f"/hooks/africastalking/{token}/ussd?text={words}",

@@ -12,7 +12,7 @@ from console.responses import CSP
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings, load_all_settings
 from tests.console.test_access_control import HEADERS
-from tests.deploy.desk_proxy import HOTLINE, DeskTown
+from tests.deploy.desk_proxy import HOTLINE, ConsoleInstallation
 from tests.deploy.proxy import nginx
 from tests.support.desks import Desk, given, of
 from tests.support.wait import until
@@ -26,9 +26,9 @@ EVERYWHERE = {name: value for name, value in HEADERS.items() if not name.startsw
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[DeskTown]:
+def installation() -> Iterator[ConsoleInstallation]:
     nginx()
-    place = DeskTown().up()
+    place = ConsoleInstallation().up()
     yield place
     place.down()
 
@@ -44,17 +44,17 @@ def read(answer: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
 @pytest.mark.rule("A-18")
 @pytest.mark.rule("A-19")
 @pytest.mark.rule("A-44")
-def test_every_answer_has_each_header_once(town: DeskTown) -> None:
+def test_every_answer_has_each_header_once(installation: ConsoleInstallation) -> None:
     """Pages, what they load, call-backs, and nginx's own."""
     path = f"/hotlines/{HOTLINE}/reports/{REPORT}"
     asked = {
-        "page": (town.get("/login"), 200, CSP),
-        "style": (town.get("/static/console.css"), 200, CSP),
-        "elsewhere": (town.get("/nosuch"), 404, CSP),
-        "unsigned": (town.get(path, "Content-Length: 2", method="POST", body=b"{}"), 401, NOTHING),
-        "too large": (town.get(path, "Content-Length: 65537", method="POST"), 413, NOTHING),
-        "two lengths": (town.get(path, "Content-Length: 1", "Content-Length: 2", method="POST"), 400, NOTHING),
-        "long": (town.get("/" + "a" * 9000), 414, NOTHING),
+        "page": (installation.get("/login"), 200, CSP),
+        "style": (installation.get("/static/console.css"), 200, CSP),
+        "elsewhere": (installation.get("/nosuch"), 404, CSP),
+        "unsigned": (installation.get(path, "Content-Length: 2", method="POST", body=b"{}"), 401, NOTHING),
+        "too large": (installation.get(path, "Content-Length: 65537", method="POST"), 413, NOTHING),
+        "two lengths": (installation.get(path, "Content-Length: 1", "Content-Length: 2", method="POST"), 400, NOTHING),
+        "long": (installation.get("/" + "a" * 9000), 414, NOTHING),
     }
     for what, (answer, status, policy) in asked.items():
         code, headers, body = read(answer)
@@ -64,50 +64,52 @@ def test_every_answer_has_each_header_once(town: DeskTown) -> None:
         assert b"nginx" not in body, what
 
 
-def test_a_call_back_comes_through_and_acts(town: DeskTown) -> None:
-    database = Database(load_all_settings((ConsoleSettings,), town.plan.settings)[ConsoleSettings].database_url)
-    report = given(database, town.plan.folder.inside / "keys", [(HOTLINE, "primary"), ("vu-police", "fallback")])
+def test_a_call_back_comes_through_and_acts(installation: ConsoleInstallation) -> None:
+    database = Database(load_all_settings((ConsoleSettings,), installation.plan.settings)[ConsoleSettings].database_url)
+    report = given(
+        database, installation.plan.folder.inside / "keys", [(HOTLINE, "primary"), ("vu-police", "fallback")]
+    )
     body = json.dumps({"report_id": report, "state": "accepted"}).encode()
-    desk = Desk(HOTLINE, town.plan.secrets.hotlines[HOTLINE], None)
+    desk = Desk(HOTLINE, installation.plan.secrets.hotlines[HOTLINE], None)
     headers = [f"{name}: {value}" for name, value in desk.headers(body).items()]
     path = f"/hotlines/{HOTLINE}/reports/{report}"
-    answer = town.get(path, *headers, f"Content-Length: {len(body)}", method="POST", body=body)
+    answer = installation.get(path, *headers, f"Content-Length: {len(body)}", method="POST", body=body)
     assert read(answer)[0] == 200, answer
     assert of(database, report, HOTLINE).handling == "accepted"
     database.close()
 
 
-def test_the_largest_form_is_read_and_one_more_byte_is_not(town: DeskTown) -> None:
+def test_the_largest_form_is_read_and_one_more_byte_is_not(installation: ConsoleInstallation) -> None:
     for size, status in ((65_536, 400), (65_537, 413)):
         body = b"name=" + b"a" * (size - 5)
-        answer = town.get("/login", FORM, f"Content-Length: {size}", method="POST", body=body)
+        answer = installation.get("/login", FORM, f"Content-Length: {size}", method="POST", body=body)
         assert read(answer)[0] == status, size  # 400: without a token it is no form of ours
 
 
 @pytest.mark.rule("A-41")
-def test_only_over_tls_and_by_its_own_name(town: DeskTown) -> None:
-    with town.proxy.connect() as line:
+def test_only_over_tls_and_by_its_own_name(installation: ConsoleInstallation) -> None:
+    with installation.proxy.connect() as line:
         assert line.version() in ("TLSv1.2", "TLSv1.3")
-    town.proxy.name, own = "elsewhere.example", town.proxy.name
+    installation.proxy.name, own = "elsewhere.example", installation.proxy.name
     try:
         with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized"):
-            town.proxy.connect()
+            installation.proxy.connect()
     finally:
-        town.proxy.name = own
+        installation.proxy.name = own
 
 
-def test_web_is_no_way_to_the_console(town: DeskTown) -> None:
+def test_web_is_no_way_to_the_console(installation: ConsoleInstallation) -> None:
     """A-21: by web's name, whose own server stands in the same nginx, there is no console."""
-    text = (town.folder / "nginx.conf").read_text()
+    text = (installation.folder / "nginx.conf").read_text()
     assert text.count("server_name") == 1 and "http://console" not in text
 
 
-def test_staff_are_slowed_and_call_backs_are_not(town: DeskTown) -> None:
+def test_staff_are_slowed_and_call_backs_are_not(installation: ConsoleInstallation) -> None:
     path = f"/hotlines/{HOTLINE}/reports/{REPORT}"
-    calls = {read(town.get(path, "Content-Length: 2", method="POST", body=b"{}"))[0] for _ in range(90)}
+    calls = {read(installation.get(path, "Content-Length: 2", method="POST", body=b"{}"))[0] for _ in range(90)}
     visits = {200}
     for _ in range(1000):  # how many it takes depends on how quick this machine is
-        visits.add(read(town.get("/static/icon.svg"))[0])
+        visits.add(read(installation.get("/static/icon.svg"))[0])
         if 429 in visits:
             break
     assert calls == {401}
@@ -115,19 +117,19 @@ def test_staff_are_slowed_and_call_backs_are_not(town: DeskTown) -> None:
 
 
 @pytest.mark.rule("X-23")
-def test_no_log_names_a_report_a_link_or_a_word(town: DeskTown) -> None:
+def test_no_log_names_a_report_a_link_or_a_word(installation: ConsoleInstallation) -> None:
     words = "Lukaotem"
     for path in (f"/reports/{REPORT}?{words}", f"/join/{words}", f"/hotlines/{HOTLINE}/reports/{REPORT}"):
-        town.get(path)
-        town.get(path, "Content-Length: 65537", method="POST")
-        town.get(path + "a" * 9000)
-        town.get(path, f"Referer: https://{words}.example/", f"Cookie: tokaut={words}")
-    town.stop_console()
+        installation.get(path)
+        installation.get(path, "Content-Length: 65537", method="POST")
+        installation.get(path + "a" * 9000)
+        installation.get(path, f"Referer: https://{words}.example/", f"Cookie: tokaut={words}")
+    installation.stop_console()
     try:
-        until(lambda: read(town.get(f"/reports/{REPORT}"))[0] == 502, "nginx answers something else than 502")
+        until(lambda: read(installation.get(f"/reports/{REPORT}"))[0] == 502, "nginx answers something else than 502")
     finally:
-        town.start_console()
-    until(lambda: " 502 " in town.proxy.logs(), "the operator learns nothing")
-    found = town.proxy.logs()
+        installation.start_console()
+    until(lambda: " 502 " in installation.proxy.logs(), "the operator learns nothing")
+    found = installation.proxy.logs()
     for secret in (REPORT, words, HOTLINE, "reports", "join"):
         assert secret not in found, secret

@@ -17,8 +17,8 @@ import pytest
 
 from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, ROLES, WEB, WORKER
 from tests.docs.pages import read
+from tests.support.installation import Installation
 from tests.support.postgres import Postgres, releases
-from tests.support.town import Town
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
 
@@ -80,7 +80,7 @@ class Operator:
         return self.types(line, settings=settings)
 
 
-class InTown(Town):
+class PageInstallation(Installation):
     """Each process reads the address of its own role from a file."""
 
     def __init__(self, operator: Operator) -> None:
@@ -107,23 +107,23 @@ def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operato
 
 def test_what_the_page_says_brings_a_report_to_its_hotline(operator: Operator) -> None:
     operator.sets_up()
-    town = InTown(operator)
+    installation = PageInstallation(operator)
     try:
-        assert operator.migrates(town.environment) == "The database has the schema of this release.\n"
-        town.up()
-        town.start_console()
-        phone = town.ussd_phone("ussd")
+        assert operator.migrates(installation.environment) == "The database has the schema of this release.\n"
+        installation.up()
+        installation.start_console()
+        phone = installation.ussd_phone("ussd")
         seen = phone.dial()
         for reply in ("1", "2", "7", "1", "4", "4", "2", "1"):
             seen = phone.type(reply)
         assert seen.text.startswith("Sent to Pikinini Helpline.")
-        town.until_received(lambda got: len(got) == 1, "the report did not come", 60)
-        invited = operator.types("tokaut staff invite mere --hotline vu-pikinini", settings=town.of(CONSOLE))
+        installation.until_received(lambda got: len(got) == 1, "the report did not come", 60)
+        invited = operator.types("tokaut staff invite mere --hotline vu-pikinini", settings=installation.of(CONSOLE))
         assert "/join#" in invited
         assert re.findall(r".*permission denied.*", (operator.server.folder / "log").read_text(encoding="utf-8")) == []
-        assert "database: good" in operator.types("tokaut check || true", settings=town.of(CLOCK))
+        assert "database: good" in operator.types("tokaut check || true", settings=installation.of(CLOCK))
     finally:
-        town.down()
+        installation.down()
 
 
 def test_a_role_without_the_right_is_named_with_what_it_may_not(operator: Operator) -> None:

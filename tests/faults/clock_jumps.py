@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults.city import TOKAUT_PROCESSES, City
+from tests.faults.faulty_installation import TOKAUT_PROCESSES, FaultyInstallation
 from tests.faults.kills import Killer
 from tests.faults.ledger import Ledger
 
@@ -46,8 +46,8 @@ def plan(seed: int, reports: int, count: int) -> list[Jump]:
 class ClockJumper:
     """Carry out the jumps. Call `look` in the main thread, as the killer's."""
 
-    def __init__(self, city: City, jumps: Sequence[Jump], killer: Killer, ledger: Ledger) -> None:
-        self._city = city
+    def __init__(self, installation: FaultyInstallation, jumps: Sequence[Jump], killer: Killer, ledger: Ledger) -> None:
+        self._installation = installation
         self._waiting = list(jumps)
         self._killer = killer
         self._ledger = ledger
@@ -75,6 +75,6 @@ class ClockJumper:
         self._set(jump, 0)
 
     def _set(self, jump: Jump, seconds: int) -> None:
-        assert self._city.clocks
-        self._city.clocks.set(jump.processes, seconds)
+        assert self._installation.clocks
+        self._installation.clocks.set(jump.processes, seconds)
         self._ledger.add(event="jumped", at=time.time(), process=" ".join(jump.processes), seconds=seconds)

@@ -4,41 +4,41 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.city import City
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.postgres import Postgres, binaries
 
 
 @pytest.fixture
-def city() -> Iterator[City]:
+def installation() -> Iterator[FaultyInstallation]:
     """A new installation for each test: moved time does not go back."""
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
+    installation = FaultyInstallation(web_processes=1).up()
+    yield installation
+    installation.down()
 
 
 @pytest.fixture
-def city_of_two() -> Iterator[City]:
+def installation_of_two_hosts() -> Iterator[FaultyInstallation]:
     """A new installation for each test, with two web processes that both accept connections."""
-    city = City(web_processes=2).up()
-    city.until_all_web_processes_accept(2)
-    yield city
-    city.down()
+    installation = FaultyInstallation(web_processes=2).up()
+    installation.until_all_web_processes_accept(2)
+    yield installation
+    installation.down()
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[City]:
-    """One installation for all tests of a file. Their fixture `city` repairs what the test before broke."""
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
+def shared() -> Iterator[FaultyInstallation]:
+    """One installation for all tests of a file. Their fixture `installation` repairs what the test before broke."""
+    installation = FaultyInstallation(web_processes=1).up()
+    yield installation
+    installation.down()
 
 
 @pytest.fixture(scope="module")
-def shared_on_postgresql() -> Iterator[City]:
+def shared_on_postgresql() -> Iterator[FaultyInstallation]:
     """The same on PostgreSQL, reached through a proxy."""
     found = binaries()
     if found is None:
         pytest.skip("no PostgreSQL binaries: `make setup` brings them")
-    city = City(web_processes=1, postgres=Postgres(found).start()).up()
-    yield city
-    city.down()
+    installation = FaultyInstallation(web_processes=1, postgres=Postgres(found).start()).up()
+    yield installation
+    installation.down()

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.faults.city import City
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.handsets import AfricasTalking, Neutral, Seen, Texts
 from tests.support.stopwatch import Stopwatch
 
@@ -24,16 +24,16 @@ def new_phone_number() -> str:
     return f"+67855{next(PHONES):05d}"
 
 
-def ussd_phone_before_dialling(city: City, number: str = "") -> AfricasTalking:
+def ussd_phone_before_dialling(installation: FaultyInstallation, number: str = "") -> AfricasTalking:
     """Return a phone over Africa's Talking that has not dialled yet."""
-    phone = city.ussd_phone("africastalking", number or new_phone_number())
+    phone = installation.ussd_phone("africastalking", number or new_phone_number())
     assert isinstance(phone, AfricasTalking)
     return phone
 
 
-def texts(city: City) -> Texts:
+def texts(installation: FaultyInstallation) -> Texts:
     """Return a phone that texts over Africa's Talking."""
-    phone = city.sms_phone("africastalking", new_phone_number())
+    phone = installation.sms_phone("africastalking", new_phone_number())
     assert isinstance(phone, Texts)
     return phone
 
@@ -79,18 +79,18 @@ def code_and_pin(sent: Seen) -> tuple[str, str]:
     return code, pin
 
 
-def of(city: City, number: str) -> list[dict[str, Any]]:
+def of(installation: FaultyInstallation, number: str) -> list[dict[str, Any]]:
     """Return the bodies that hotlines received of reports with this phone's number."""
-    bodies = [line["body"] for line in city.received()]
+    bodies = [line["body"] for line in installation.received()]
     ids = {body["data"]["report_id"] for body in bodies if body["data"]["contact"].get("msisdn") == number}
     return [body for body in bodies if body["data"]["report_id"] in ids]
 
 
-def received_once(city: City, number: str) -> dict[str, Any]:
+def received_once(installation: FaultyInstallation, number: str) -> dict[str, Any]:
     """Wait for the report of this phone and return it; fail if there is more than one."""
-    city.until_received(lambda _: bool(of(city, number)), f"the report of {number} never came", 40)
-    city.until_finished()
-    (body,) = of(city, number)
+    installation.until_received(lambda _: bool(of(installation, number)), f"the report of {number} never came", 40)
+    installation.until_finished()
+    (body,) = of(installation, number)
     assert (body["type"], body["data"]["completeness"]) == ("report.created", "complete")
     data: dict[str, Any] = body["data"]
     return data

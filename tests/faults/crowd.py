@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from tests.faults.conversations import TO_SEND
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 WITHIN = 60.0  # seconds; more than five is wrong, and a longer limit shows by how much
 CODE = "*111*163#"
@@ -42,25 +42,25 @@ class Crowd:
         )
 
 
-def all_at_once(town: Town, phones: list[str]) -> Crowd:
+def all_at_once(installation: Installation, phones: list[str]) -> Crowd:
     """Let all phones dial at once, and return what they saw."""
     crowd = Crowd()
     began = time.monotonic()
-    asyncio.run(_all(crowd, town, phones))
+    asyncio.run(_all(crowd, installation, phones))
     crowd.lasted = time.monotonic() - began
     return crowd
 
 
-async def _all(crowd: Crowd, town: Town, phones: list[str]) -> None:
-    await asyncio.gather(*(_Caller(crowd, town, phone).walk() for phone in phones))
+async def _all(crowd: Crowd, installation: Installation, phones: list[str]) -> None:
+    await asyncio.gather(*(_Caller(crowd, installation, phone).walk() for phone in phones))
 
 
 class _Caller:
-    def __init__(self, crowd: Crowd, town: Town, phone: str) -> None:
+    def __init__(self, crowd: Crowd, installation: Installation, phone: str) -> None:
         self._crowd = crowd
         self._phone = phone
-        self._path = f"/hooks/africastalking/{town.token('africastalking')}/ussd"
-        self._port = urlsplit(town.web).port
+        self._path = f"/hooks/africastalking/{installation.token('africastalking')}/ussd"
+        self._port = urlsplit(installation.web).port
 
     async def walk(self) -> None:
         path: list[str] = []

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tests.faults import clock_jumps, invariants, kills
 from tests.faults.callers import Plan
-from tests.faults.city import City
 from tests.faults.clock_jumps import ClockJumper
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.kill_triggers import KillTriggers
 from tests.faults.kills import Killer
 from tests.faults.ledger import Ledger, LineCounter, lines
@@ -135,14 +135,14 @@ class Run:
             raise NoVerdict(ABSENT)
         self._texts_port = free_port()
         settings = {"AFRICASTALKING_URL": f"http://127.0.0.1:{self._texts_port}"}
-        self.city = City(
+        self.installation = FaultyInstallation(
             mutant=self.mutant,
             seed=self.seed,
             settings=settings,
             postgres=self._postgres(),
             moves_clocks=bool(self.form.jumps),
         )
-        self.folder = self.city.folder
+        self.folder = self.installation.folder
         self._arrived = LineCounter(self.folder / "every.jsonl")
         self._doing, self._sent, self._killed = "starting", 0, 0
 
@@ -158,19 +158,19 @@ class Run:
         is_good = False
         try:
             self._report_progress()
-            self.city.up()
+            self.installation.up()
             self._let_call()
             if self.form.jumps:
                 self._finish_in_real_time()
             else:
                 self._doing = "finishing"
-                finish(self.city, self.form.patience, self._report_progress)
+                finish(self.installation, self.form.patience, self._report_progress)
             verdict = self._judge()
             is_good = not verdict.bad
         finally:
             if not is_good:
                 self._keep()
-            self.city.down()
+            self.installation.down()
         return verdict
 
     # The three phases
@@ -180,9 +180,11 @@ class Run:
         ledger = Ledger(self.folder / "kills.jsonl")
         counts = self.form.counts(self.database)
         planned = kills.plan(self.seed, self.form.reports, counts, self.form.hotline_away)
-        killer = Killer(self.city, planned, ledger)
-        jumper = ClockJumper(self.city, clock_jumps.plan(self.seed, self.form.reports, self.form.jumps), killer, ledger)
-        aims = KillTriggers(self.city, killer)
+        killer = Killer(self.installation, planned, ledger)
+        jumper = ClockJumper(
+            self.installation, clock_jumps.plan(self.seed, self.form.reports, self.form.jumps), killer, ledger
+        )
+        aims = KillTriggers(self.installation, killer)
         callers = self._start_callers()
         assert callers.stdout
         aims.start(callers.stdout)
@@ -195,7 +197,7 @@ class Run:
                 if callers.poll() is not None:
                     raise NoVerdict(f"the callers ended with {callers.returncode}; see {RESULTS}")
                 time.sleep(TICK)
-            finish_texts(self.city)
+            finish_texts(self.installation)
         finally:
             callers.kill()
             callers.wait()
@@ -206,10 +208,12 @@ class Run:
             raise NoVerdict(f"{aims.gave_up} callers never came to Sent; see {RESULTS}")
 
     def _start_callers(self) -> subprocess.Popen[bytes]:
-        city, form = self.city, self.form
+        installation, form = self.installation, self.form
         ledger = str(self.folder / "callers.jsonl")
-        plan = Plan(city.web, city.secrets(), self._texts_port, form.reports, form.at_a_time, self.seed, ledger)
-        with city.log("callers").open("ab") as log:
+        plan = Plan(
+            installation.web, installation.secrets(), self._texts_port, form.reports, form.at_a_time, self.seed, ledger
+        )
+        with installation.log("callers").open("ab") as log:
             command = [sys.executable, "-m", "tests.faults.callers", plan.written()]
             return subprocess.Popen(
                 die_with_parent(command), stdout=subprocess.PIPE, stderr=log, start_new_session=True
@@ -228,8 +232,8 @@ class Run:
             time.sleep(0.25)
 
     def _at_hand_in_real_time(self) -> dict[str, int]:
-        rows = self.city.overdue_rows()
-        left = self.city.unfinished() | {"words": self.city.count("pending WHERE kind = 'update'")}
+        rows = self.installation.overdue_rows()
+        left = self.installation.unfinished() | {"words": self.installation.count("pending WHERE kind = 'update'")}
         return left | {"beyond its period": len(rows)}
 
     def _judge(self) -> Verdict:
@@ -238,11 +242,18 @@ class Run:
         faults = [line["why"] for line in callers if line["event"] == "fault"]
         if faults:
             raise NoVerdict(f"{len(faults)} callers failed, the first with {faults[0]}")
-        marked = [str(row[0]) for row in self.city.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")]
+        marked = [
+            str(row[0]) for row in self.installation.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")
+        ]
         arrived, killed = lines(self.folder / "every.jsonl"), lines(self.folder / "kills.jsonl")
-        broken = [*invariants.violations(self.city), *map(str, self.city.overdue_rows() if self.form.jumps else ())]
+        broken = [
+            *invariants.violations(self.installation),
+            *map(str, self.installation.overdue_rows() if self.form.jumps else ()),
+        ]
         anew = bool(self.form.jumps)
-        return judge(callers, arrived, killed, marked, moved_at=self.city.moved_at, broken=broken, begins_anew=anew)
+        return judge(
+            callers, arrived, killed, marked, moved_at=self.installation.moved_at, broken=broken, begins_anew=anew
+        )
 
     # Progress and records
 

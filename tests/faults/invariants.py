@@ -18,17 +18,17 @@ VIOLATIONS = {
 }
 
 
-def violations(city: OpenWork) -> list[str]:
+def violations(installation: OpenWork) -> list[str]:
     """Return a line for each invariant that does not hold."""
-    counts = {what: city.count(rows) for what, rows in VIOLATIONS.items()}
+    counts = {what: installation.count(rows) for what, rows in VIOLATIONS.items()}
     minute_ago = (time.time_ns() // 1000) - 60_000_000
-    counts["I8: audit row older than a minute and not in the chain"] = city.count(
+    counts["I8: audit row older than a minute and not in the chain"] = installation.count(
         f"audit WHERE seq IS NULL AND at < {minute_ago}"
     )
     found = [f"{what}: {count}" for what, count in counts.items() if count]
     done = subprocess.run(
         [sys.executable, "-m", "tokaut", "audit", "verify"],
-        env=dict(city.environment),
+        env=dict(installation.environment),
         capture_output=True,
         text=True,
         check=False,

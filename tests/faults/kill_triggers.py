@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from tests.faults.city import City
 from tests.faults.faulty_hotline import MOMENTS
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.kills import Killer
 
 WATCH_SECONDS = 0.1  # seconds after Send was posted; it is stored by then
@@ -21,13 +21,13 @@ class KillTriggers:
     `sent`: how many reporters have seen "Sent"; `gave_up`: how many never did, None until all are done.
     """
 
-    def __init__(self, city: City, killer: Killer) -> None:
-        self._city = city
+    def __init__(self, installation: FaultyInstallation, killer: Killer) -> None:
+        self._installation = installation
         self._killer = killer
         self.sent = 0
         self.gave_up: int | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(city.folder / MOMENTS))
+        self._socket.bind(str(installation.folder / MOMENTS))
         self._watching = threading.Lock()
 
     def start(self, callers: IO[bytes]) -> None:
@@ -59,7 +59,7 @@ class KillTriggers:
 
     def _watch_the_commit(self, marker: str) -> None:
         """Watch for web's next COMMIT after Send was posted: in most cases it is that Send's."""
-        proxy = self._city.proxy
+        proxy = self._installation.proxy
         for name, watch in (("commit", proxy and proxy.when_sent), ("committed", proxy and proxy.when_replied)):
             if self._killer.is_armed(name):
                 fire = self._once(name, marker)
@@ -73,7 +73,7 @@ class KillTriggers:
 
     def _on_writing(self, fire: Callable[[], None]) -> None:
         """Report the trigger once SQLite's log is written to: there is no connection to watch."""
-        log = self._city.database.with_name(self._city.database.name + "-wal")
+        log = self._installation.database.with_name(self._installation.database.name + "-wal")
         if not self._watching.acquire(blocking=False):
             return
         try:

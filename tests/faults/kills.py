@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.faults.city import City, end
+from tests.faults.faulty_installation import FaultyInstallation, end
 from tests.faults.ledger import Ledger
 
 # Target, triggers ("": a random time), and seconds for which it stays down. gunicorn's master restarts its workers.
@@ -71,8 +71,8 @@ def _trigger(target: str, n: int) -> str:
 class Killer:
     """Carry out the kills. Call `look` in the main thread: a process ends with the thread that started it."""
 
-    def __init__(self, city: City, kills: Sequence[Kill], ledger: Ledger) -> None:
-        self._city = city
+    def __init__(self, installation: FaultyInstallation, kills: Sequence[Kill], ledger: Ledger) -> None:
+        self._installation = installation
         self._ledger = ledger
         self._lock = threading.RLock()
         self._waiting = list(kills)
@@ -132,7 +132,7 @@ class Killer:
     def _kill(self, kill: Kill, during: str) -> None:
         with self._lock:
             self._under_way -= 1
-            pids = self._city.pids(kill.target)
+            pids = self._installation.pids(kill.target)
             if kill.target in self._down or not pids:  # it is down already: kill it when it is up
                 self._armed.append(kill)
                 return
@@ -144,7 +144,7 @@ class Killer:
         self._note("killed", kill.target, pids=pids, trigger=kill.trigger or "random", during=during)
 
     def _revive(self, target: str) -> None:
-        self._city.revive(target)
+        self._installation.revive(target)
         with self._lock:
             del self._down[target]
         self._note("back", target)

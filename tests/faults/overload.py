@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from tests.faults.conversations import TO_SEND
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 CODE = "*111*163#"
 REPLIES = ("", *TO_SEND, "1")
@@ -65,14 +65,14 @@ class Seen:
 HEAD = "| load | calls a second | sent a second | of the best | put off | broken | p99, s | slowest, s |"
 
 
-def capacity(town: Town, callers: int, seconds: float) -> Seen:
+def capacity(installation: Installation, callers: int, seconds: float) -> Seen:
     """Let `callers` reporters call again as soon as they are done, without a pause."""
-    return asyncio.run(_closed(_Calls(town, thinks=0.0), callers, seconds))
+    return asyncio.run(_closed(_Calls(installation, thinks=0.0), callers, seconds))
 
 
-def open_loop(town: Town, rate: float, seconds: float, warm: float) -> Seen:
+def open_loop(installation: Installation, rate: float, seconds: float, warm: float) -> Seen:
     """Let `rate` reporters a second dial. The first `warm` seconds are not counted."""
-    return asyncio.run(_open(_Calls(town, thinks=THINKS), rate, seconds, warm))
+    return asyncio.run(_open(_Calls(installation, thinks=THINKS), rate, seconds, warm))
 
 
 async def _closed(calls: _Calls, callers: int, seconds: float) -> Seen:
@@ -100,9 +100,9 @@ async def _open(calls: _Calls, rate: float, seconds: float, warm: float) -> Seen
 
 
 class _Calls:
-    def __init__(self, town: Town, thinks: float) -> None:
-        self._address = urlsplit(town.web)
-        self._path = f"/hooks/africastalking/{town.token('africastalking')}/ussd"
+    def __init__(self, installation: Installation, thinks: float) -> None:
+        self._address = urlsplit(installation.web)
+        self._path = f"/hooks/africastalking/{installation.token('africastalking')}/ussd"
         self._thinks = thinks
         self._number = 0
         self._run = uuid.uuid4().hex[:8]
@@ -155,14 +155,14 @@ class _Calls:
         return (await reader.readexactly(size)).decode()
 
 
-def levels(town: Town, write: Callable[[str], None], seconds: float = 20) -> list[tuple[float, Seen]]:
+def levels(installation: Installation, write: Callable[[str], None], seconds: float = 20) -> list[tuple[float, Seen]]:
     """Measure capacity, then 100, 200, 300 and 400 % of it; write a row for each."""
-    best = capacity(town, callers=24, seconds=10)
+    best = capacity(installation, callers=24, seconds=10)
     write(HEAD)
     write(best.row("closed loop", best.goodput))
     found = []
     for times in (1.0, 2.0, 3.0, 4.0):
-        seen = open_loop(town, best.goodput * times, seconds, warm=10)
+        seen = open_loop(installation, best.goodput * times, seconds, warm=10)
         write(seen.row(f"{times:.0%}", best.goodput))
         found.append((best.goodput, seen))
     return found

@@ -17,10 +17,10 @@ import requests
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings, load_all_settings
 from tests.deploy.conftest import Fronted
-from tests.deploy.desk_proxy import HOTLINE, DeskTown
+from tests.deploy.desk_proxy import HOTLINE, ConsoleInstallation
 from tests.deploy.proxy import nginx
-from tests.faults.city import City
 from tests.faults.conversations import TO_SEND, walk
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.load_probe import WITHIN, Latencies, Memory, flood, hostile_connections, print_row, probe
 from tests.support.desks import Desk, given
 from tests.support.logged_in import logged_in
@@ -68,7 +68,7 @@ def fronted() -> Iterator[Fronted]:
 
 
 def test_4000_hostile_connections_through_nginx(fronted: Fronted) -> None:
-    token = fronted.town.token("africastalking")
+    token = fronted.installation.token("africastalking")
 
     def caller(_: int) -> None:
         with fronted.proxy.connect(FROM, WITHIN) as line:
@@ -85,8 +85,8 @@ def test_4000_hostile_connections_through_nginx(fronted: Fronted) -> None:
     assert memory.most < MOST_MEMORY
 
 
-def test_4000_hostile_connections_to_web_itself(city_of_two: City) -> None:
-    token, port = city_of_two.token("africastalking"), urlsplit(city_of_two.web).port or 0
+def test_4000_hostile_connections_to_web_itself(installation_of_two_hosts: FaultyInstallation) -> None:
+    token, port = installation_of_two_hosts.token("africastalking"), urlsplit(installation_of_two_hosts.web).port or 0
 
     def caller(_: int) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=WITHIN, source_address=(FROM, 0)) as line:
@@ -95,7 +95,7 @@ def test_4000_hostile_connections_to_web_itself(city_of_two: City) -> None:
 
     caller(0)
     with (
-        Memory(city_of_two.web_workers()) as memory,
+        Memory(installation_of_two_hosts.web_workers()) as memory,
         hostile_connections(port, DURATION, CONNECTIONS, tls=False) as seen,
     ):
         latencies = probe(caller, DIALS, A_SECOND)
@@ -118,10 +118,12 @@ MOST_FOR_SEND = 1.0  # second
         pytest.param(32_000, {"X-Twilio-Signature": SHAPED}, id="as large as Twilio may"),
     ],
 )
-def test_forged_twilio_requests_hold_up_no_send(city_of_two: City, size: int, headers: dict[str, str]) -> None:
-    url = f"{city_of_two.web}/hooks/twilio/sms"
+def test_forged_twilio_requests_hold_up_no_send(
+    installation_of_two_hosts: FaultyInstallation, size: int, headers: dict[str, str]
+) -> None:
+    url = f"{installation_of_two_hosts.web}/hooks/twilio/sms"
     body = b"Body=" + b"%" * (size - 5)
-    phones = [city_of_two.ussd_phone("africastalking", f"+67875{n:05d}") for n in range(SENDS)]
+    phones = [installation_of_two_hosts.ussd_phone("africastalking", f"+67875{n:05d}") for n in range(SENDS)]
     for phone in phones:
         assert walk(phone, TO_SEND).text.startswith("Send to Pikinini Helpline")
 
@@ -132,7 +134,10 @@ def test_forged_twilio_requests_hold_up_no_send(city_of_two: City, size: int, he
     def send(number: int) -> None:
         assert phones[number].type("1").text.startswith("Sent to Pikinini Helpline.")
 
-    with Memory(city_of_two.web_workers()) as memory, flood(forge, FORGERIES, FORGED_A_SECOND, FORGERS) as flooded:
+    with (
+        Memory(installation_of_two_hosts.web_workers()) as memory,
+        flood(forge, FORGERIES, FORGED_A_SECOND, FORGERS) as flooded,
+    ):
         latencies = probe(send, SENDS, 2)
     print_row(f"forged Twilio requests of {size // 1000} kB", latencies, MOST_FOR_SEND, memory, forged=flooded.count)
     assert latencies.failures == []
@@ -144,15 +149,15 @@ MOST_FOR_STAFF = 1.0  # second
 
 
 @pytest.fixture
-def desk() -> Iterator[DeskTown]:
+def desk() -> Iterator[ConsoleInstallation]:
     nginx()
-    desk = DeskTown().up()
+    desk = ConsoleInstallation().up()
     yield desk
     desk.down()
 
 
 @pytest.mark.parametrize("addresses", [4, 40])
-def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: DeskTown, addresses: int) -> None:
+def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: ConsoleInstallation, addresses: int) -> None:
     """Through nginx: addresses of their own, 80 logins and more at once, each with a page's token."""
     database = Database(load_all_settings((ConsoleSettings,), desk.plan.settings)[ConsoleSettings].database_url)
     session = logged_in(database, "mere")

@@ -13,8 +13,8 @@ import pytest
 
 from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, SECOND
-from tests.faults.city import City
 from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, walk
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.ledger import lines
 from tests.support.ports import free_port
 from tests.support.wait import until
@@ -32,7 +32,7 @@ LONGEST = retry_policy.POLICIES["P2"].later_delay * (
 )  # microseconds between two tries
 
 
-class TwoDesks(City):
+class TwoDesks(FaultyInstallation):
     """The first hotline's server can be taken away; those of the others stand beside it in this process."""
 
     def __init__(self) -> None:
@@ -57,41 +57,42 @@ class TwoDesks(City):
 
 
 @pytest.fixture
-def city() -> Iterator[TwoDesks]:
-    city = TwoDesks()
-    city.up()
-    yield city
-    city.down()
+def installation() -> Iterator[TwoDesks]:
+    installation = TwoDesks()
+    installation.up()
+    yield installation
+    installation.down()
 
 
-def attempts(city: City) -> int:
-    return int(str(city.ask(f"SELECT sum(attempt) FROM delivery WHERE hotline = '{FIRST}'")[0][0]))
+def attempts(installation: FaultyInstallation) -> int:
+    return int(str(installation.ask(f"SELECT sum(attempt) FROM delivery WHERE hotline = '{FIRST}'")[0][0]))
 
 
-def goes_on(city: City, tried: int, told: int) -> bool:
+def goes_on(installation: FaultyInstallation, tried: int, told: int) -> bool:
     """It is tried again, and a person told again."""
-    return attempts(city) > tried and len(city.provider.to(ON_CALL)) > told
+    return attempts(installation) > tried and len(installation.provider.to(ON_CALL)) > told
 
 
 @pytest.mark.rule("F22")
-def test_a_hotline_that_is_away_for_days(city: TwoDesks) -> None:
+def test_a_hotline_that_is_away_for_days(installation: TwoDesks) -> None:
     danger, soon = new_phone_number(), new_phone_number()
-    with city.away("hotline"):
-        assert is_sent(walk(city.ussd_phone("africastalking", danger), DANGER_NOW))
-        assert is_sent(walk(city.ussd_phone("africastalking", soon), (*TO_SEND, "1")))
+    with installation.away("hotline"):
+        assert is_sent(walk(installation.ussd_phone("africastalking", danger), DANGER_NOW))
+        assert is_sent(walk(installation.ussd_phone("africastalking", soon), (*TO_SEND, "1")))
         in_time = ESCALATION_TIMES["P1"].received // SECOND
-        until(lambda: bool(city.at_the_others(danger)), "nobody has it", in_time)
+        until(lambda: bool(installation.at_the_others(danger)), "nobody has it", in_time)
         for _ in range(DAYS):
-            before = attempts(city), len(city.provider.to(ON_CALL))
-            city.move_time(DAY // SECOND)
-            until(partial(goes_on, city, *before), "not tried, or nobody was told", 90)
-        states = city.ask(f"SELECT state, count(*) FROM delivery WHERE hotline = '{FIRST}' GROUP BY state")
+            before = attempts(installation), len(installation.provider.to(ON_CALL))
+            installation.move_time(DAY // SECOND)
+            until(partial(goes_on, installation, *before), "not tried, or nobody was told", 90)
+        states = installation.ask(f"SELECT state, count(*) FROM delivery WHERE hotline = '{FIRST}' GROUP BY state")
         assert states == [("due", 2)]
-    city.move_time(int(LONGEST // SECOND) + 1)
-    city.until_finished(120)
-    assert [len(of(city, number)) for number in (danger, soon)] == [1, 1]
+    installation.move_time(int(LONGEST // SECOND) + 1)
+    installation.until_finished(120)
+    assert [len(of(installation, number)) for number in (danger, soon)] == [1, 1]
     keys = Counter(
-        (line["hotline"], line["body"]["data"]["report_id"]) for line in (*city.received(), *lines(city.beside))
+        (line["hotline"], line["body"]["data"]["report_id"])
+        for line in (*installation.received(), *lines(installation.beside))
     )
     assert set(keys.values()) == {1}
-    assert city.count("delivery WHERE state != 'delivered'") == 0
+    assert installation.count("delivery WHERE state != 'delivered'") == 0

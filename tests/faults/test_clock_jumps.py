@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.city import TOKAUT_PROCESSES, City
 from tests.faults.conversations import DANGER_NOW, TO_SEND, is_sent, texts, ussd_phone_before_dialling, walk
+from tests.faults.faulty_installation import TOKAUT_PROCESSES, FaultyInstallation
 from tests.support.moved_clocks import ABSENT, LIBRARY
 from tests.support.wait import until
 
@@ -23,10 +23,10 @@ ROLES = ("urgent", "standard", "clock", "web")
 
 
 @pytest.fixture(scope="module")
-def city() -> Iterator[City]:
-    city = City(web_processes=1, moves_clocks=True).up()
-    yield city
-    city.down()
+def installation() -> Iterator[FaultyInstallation]:
+    installation = FaultyInstallation(web_processes=1, moves_clocks=True).up()
+    yield installation
+    installation.down()
 
 
 @pytest.mark.product(parts=2)
@@ -39,40 +39,42 @@ def city() -> Iterator[City]:
         pytest.param(-2 * HOUR, -4 * HOUR, True, id="set-back-again-and-killed"),
     ],
 )
-def test_what_was_said_under_a_wrong_clock_arrives(city: City, before: int, after: int, killed: bool) -> None:
-    assert city.clocks
-    city.clocks.set(TOKAUT_PROCESSES, before)
-    until(lambda: leads(city, before), "no clock leads", SOON)
-    city.kill("hotline")
-    report = ussd_phone_before_dialling(city)
+def test_what_was_said_under_a_wrong_clock_arrives(
+    installation: FaultyInstallation, before: int, after: int, killed: bool
+) -> None:
+    assert installation.clocks
+    installation.clocks.set(TOKAUT_PROCESSES, before)
+    until(lambda: leads(installation, before), "no clock leads", SOON)
+    installation.kill("hotline")
+    report = ussd_phone_before_dialling(installation)
     assert is_sent(walk(report, (*TO_SEND, "1")))
-    in_danger = ussd_phone_before_dialling(city)
+    in_danger = ussd_phone_before_dialling(installation)
     walk(in_danger, (*DANGER_NOW, "1"))  # and the line drops
-    until(lambda: tried(city) > 0, "nobody has tried to deliver", SOON)
-    words = texts(city)
+    until(lambda: tried(installation) > 0, "nobody has tried to deliver", SOON)
+    words = texts(installation)
     said = f"they wait at the gate and the boat is {COLOURS[before, after]}"
     words.text(said)
-    until(lambda: city.count("pending WHERE kind = 'words'") == 1, "the words were not stored")
-    waits = texts(city)
-    with city.away("valkey"):
+    until(lambda: installation.count("pending WHERE kind = 'words'") == 1, "the words were not stored")
+    waits = texts(installation)
+    with installation.away("valkey"):
         waits.text("hello")
-        assert city.count("inbound WHERE waiting IS NOT NULL") == 1
+        assert installation.count("inbound WHERE waiting IS NOT NULL") == 1
     for name in ROLES if killed else ():
-        city.kill(name)
-    city.clocks.set(TOKAUT_PROCESSES, after)
+        installation.kill(name)
+    installation.clocks.set(TOKAUT_PROCESSES, after)
     for name in ROLES if killed else ():
-        city.start(name)
-    city.start("hotline")
-    city.until_web_answers()
-    until(lambda: leads(city, after), "no clock leads", SOON)
-    until(lambda: city.count("inbound WHERE waiting IS NOT NULL") == 0, "an SMS was never played back", SOON)
-    until(lambda: city.count("pending") == 0, f"{pending(city)} waits for a wrong clock's time", SOON)
-    until(lambda: city.count("delivery WHERE state = 'due'") == 0, "a delivery waits", SOON)
-    arrived = [line["body"]["data"] for line in city.received()]
+        installation.start(name)
+    installation.start("hotline")
+    installation.until_web_answers()
+    until(lambda: leads(installation, after), "no clock leads", SOON)
+    until(lambda: installation.count("inbound WHERE waiting IS NOT NULL") == 0, "an SMS was never played back", SOON)
+    until(lambda: installation.count("pending") == 0, f"{pending(installation)} waits for a wrong clock's time", SOON)
+    until(lambda: installation.count("delivery WHERE state = 'due'") == 0, "a delivery waits", SOON)
+    arrived = [line["body"]["data"] for line in installation.received()]
     assert [one for one in arrived if one["contact"].get("msisdn") == report.phone], "Sent, and it never came"
     assert [one for one in arrived if one["completeness"] == "incomplete" and said in str(one["narrative"])]
     keys = defaultdict(set)
-    for line in city.received():
+    for line in installation.received():
         data = line["body"]["data"]
         key = line["hotline"], data["report_id"], line["body"]["type"], data["revision"]
         keys[key].add(line["headers"]["webhook-id"])
@@ -82,15 +84,15 @@ def test_what_was_said_under_a_wrong_clock_arrives(city: City, before: int, afte
     assert set(created.values()) == {1}, "a hotline has a report as new twice"
 
 
-def leads(city: City, ahead: int) -> bool:
+def leads(installation: FaultyInstallation, ahead: int) -> bool:
     """Whether a clock renews its lease by the time as it is moved now."""
     now = f"CAST(strftime('%s', 'now') AS INTEGER) + {ahead}"
-    return city.count(f"lease WHERE name = 'clock' AND until / 1000000 BETWEEN {now} + 5 AND {now} + 20") == 1
+    return installation.count(f"lease WHERE name = 'clock' AND until / 1000000 BETWEEN {now} + 5 AND {now} + 20") == 1
 
 
-def tried(city: City) -> int:
-    return city.count("delivery WHERE state = 'due' AND attempt > 0 AND lease_until IS NULL")
+def tried(installation: FaultyInstallation) -> int:
+    return installation.count("delivery WHERE state = 'due' AND attempt > 0 AND lease_until IS NULL")
 
 
-def pending(city: City) -> list[tuple[object, ...]]:
-    return city.ask("SELECT kind, priority, due_at FROM pending")
+def pending(installation: FaultyInstallation) -> list[tuple[object, ...]]:
+    return installation.ask("SELECT kind, priority, due_at FROM pending")

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from tests.faults.city import City
 from tests.faults.conversations import MAX_ANSWER_SECONDS
 from tests.faults.crowd import all_at_once
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -27,15 +27,15 @@ HALF_A_DAY = 12 * 3600
 
 
 @pytest.fixture
-def city() -> Iterator[City]:
-    city = City(web_processes=PROCESSES).up()
-    city.until_all_web_processes_accept(PROCESSES)
-    yield city
-    city.down()
+def installation() -> Iterator[FaultyInstallation]:
+    installation = FaultyInstallation(web_processes=PROCESSES).up()
+    installation.until_all_web_processes_accept(PROCESSES)
+    yield installation
+    installation.down()
 
 
-def test_a_thousand_callers_at_once_all_come_to_sent(city: City) -> None:
-    crowd = all_at_once(city, [f"+67875{n:05d}" for n in range(CALLERS)])
+def test_a_thousand_callers_at_once_all_come_to_sent(installation: FaultyInstallation) -> None:
+    crowd = all_at_once(installation, [f"+67875{n:05d}" for n in range(CALLERS)])
     assert set(crowd.statuses) == {200}
     not_sent = [
         screen
@@ -45,17 +45,17 @@ def test_a_thousand_callers_at_once_all_come_to_sent(city: City) -> None:
     assert not_sent == []
     assert len(crowd.sent) == CALLERS
     assert crowd.slowest() <= MAX_ANSWER_SECONDS, crowd.summary()
-    until(lambda: city.count("report") == CALLERS, "some reports were lost")
+    until(lambda: installation.count("report") == CALLERS, "some reports were lost")
     # By the spool two may be shown one code, in a crowd of this size once in twenty times: then the PIN tells which.
     assert len({tuple(screen.splitlines()[2:4]) for screen in crowd.sent.values()}) == CALLERS
-    city.until_finished(180)
-    arrived_at = {line["body"]["data"]["report_id"] for line in city.received()}
+    installation.until_finished(180)
+    arrived_at = {line["body"]["data"]["report_id"] for line in installation.received()}
     assert len(arrived_at) == CALLERS
 
 
-def test_half_a_day_of_texts_comes_at_once_and_calls_go_on(city: City) -> None:
+def test_half_a_day_of_texts_comes_at_once_and_calls_go_on(installation: FaultyInstallation) -> None:
     """In any order, each taken once; a call meanwhile is answered as ever."""
-    door = f"{city.web}/hooks/africastalking/{city.token('africastalking')}/sms"
+    door = f"{installation.web}/hooks/africastalking/{installation.token('africastalking')}/sms"
     now = time.time()
     forms = [_text(n, now - random.Random(n).uniform(0, HALF_A_DAY)) for n in range(MESSAGES)] * REPEATS
     random.Random(1).shuffle(forms)
@@ -70,15 +70,15 @@ def test_half_a_day_of_texts_comes_at_once_and_calls_go_on(city: City) -> None:
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         posted = pool.map(post, range(len(forms)))
-        crowd = all_at_once(city, [f"+67876{n:05d}" for n in range(20)])
+        crowd = all_at_once(installation, [f"+67876{n:05d}" for n in range(20)])
         statuses = set(posted)
     for line in lines:
         line.close()
     assert statuses == {200}
     assert all(screen.startswith("CON Sent") for screen in crowd.sent.values())
     assert crowd.slowest(0.99) <= MAX_ANSWER_SECONDS, crowd.summary()
-    until(lambda: not city.spooled(), "the spool is not emptied", 120)
-    assert city.count("pending WHERE kind = 'words'") == MESSAGES
+    until(lambda: not installation.spooled(), "the spool is not emptied", 120)
+    assert installation.count("pending WHERE kind = 'words'") == MESSAGES
 
 
 def _text(n: int, sent_at: float) -> dict[str, str]:

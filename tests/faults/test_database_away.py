@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from tests.faults.city import City
 from tests.faults.conversations import (
     EMERGENCY_SCREEN,
     TO_SEND,
@@ -21,6 +20,7 @@ from tests.faults.conversations import (
     say,
     walk,
 )
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
@@ -31,7 +31,7 @@ ROOM_FOR_NOTHING = 500
 
 
 @pytest.fixture
-def city(shared: City) -> City:
+def installation(shared: FaultyInstallation) -> FaultyInstallation:
     """With the database back in use: web leaves it alone for half a minute after it failed three times."""
 
     def is_used() -> bool:
@@ -49,9 +49,9 @@ def city(shared: City) -> City:
 
 
 @contextmanager
-def files_no_larger_than(city: City, size: int) -> Iterator[None]:
+def files_no_larger_than(installation: FaultyInstallation, size: int) -> Iterator[None]:
     """As on a full disk: whatever web writes beyond that fails. What it has written is still there."""
-    pids = city.web_workers()
+    pids = installation.web_workers()
     for pid in pids:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     try:
@@ -63,118 +63,122 @@ def files_no_larger_than(city: City, size: int) -> Iterator[None]:
 
 @pytest.mark.rule("F17")
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_sent_by_the_spool_while_the_database_is_locked(city: City, channel: str) -> None:
+def test_sent_by_the_spool_while_the_database_is_locked(installation: FaultyInstallation, channel: str) -> None:
     """F17"""
-    phone = city.ussd_phone(channel, new_phone_number())
+    phone = installation.ussd_phone(channel, new_phone_number())
     walk(phone, TO_SEND)
-    with city.locked():
+    with installation.locked():
         seen = say(phone, "1")
         assert is_sent(seen)
-        assert city.spooled() == 1
+        assert installation.spooled() == 1
         assert phone.again() == seen
-        assert city.spooled() == 1
-    received_once(city, phone.phone)
-    assert city.spooled() == 0
+        assert installation.spooled() == 1
+    received_once(installation, phone.phone)
+    assert installation.spooled() == 0
 
 
-def test_the_whole_call_while_the_database_is_locked(city: City) -> None:
-    phone = city.ussd_phone("africastalking", new_phone_number())
-    with city.locked():
+def test_the_whole_call_while_the_database_is_locked(installation: FaultyInstallation) -> None:
+    phone = installation.ussd_phone("africastalking", new_phone_number())
+    with installation.locked():
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         assert say(phone, "0").text == "Thank you. Goodbye."
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
-def test_words_added_while_the_database_is_locked_come_too(city: City) -> None:
-    phone = city.ussd_phone("africastalking", new_phone_number())
-    with city.locked():
+def test_words_added_while_the_database_is_locked_come_too(installation: FaultyInstallation) -> None:
+    phone = installation.ussd_phone("africastalking", new_phone_number())
+    with installation.locked():
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         assert say(phone, "at home * at school").text.startswith("Added. You can write more.")
         say(phone, "00")
     words = [("report.created", None), ("report.updated", "at home * at school")]
-    city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 40)
-    assert [(body["type"], body["data"]["narrative"]) for body in of(city, phone.phone)] == words
+    installation.until_received(lambda _: len(of(installation, phone.phone)) == 2, "the words never came", 40)
+    assert [(body["type"], body["data"]["narrative"]) for body in of(installation, phone.phone)] == words
 
 
-def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
+def test_words_added_before_the_spool_was_emptied_come_too(installation: FaultyInstallation) -> None:
     """The words are filed at once: they come with the report, or after it if the spool was emptied first."""
-    phone = city.ussd_phone("africastalking", new_phone_number())
+    phone = installation.ussd_phone("africastalking", new_phone_number())
     walk(phone, TO_SEND)
-    with city.locked():
+    with installation.locked():
         sent = say(phone, "1")
         assert is_sent(sent)
     say(phone, "they wait at the gate")
-    city.until_received(lambda _: said(city, phone.phone)[-1:] == ["they wait at the gate"], "the words never came", 40)
-    city.until_finished()
-    city.move_time(130)
-    city.until_finished()
-    bodies = of(city, phone.phone)
+    installation.until_received(
+        lambda _: said(installation, phone.phone)[-1:] == ["they wait at the gate"], "the words never came", 40
+    )
+    installation.until_finished()
+    installation.move_time(130)
+    installation.until_finished()
+    bodies = of(installation, phone.phone)
     assert [body["type"] for body in bodies] == ["report.created", "report.updated"][: len(bodies)]
     assert {body["data"]["completeness"] for body in bodies} == {"complete"}
-    assert said(city, phone.phone)[-1] == "they wait at the gate"
+    assert said(installation, phone.phone)[-1] == "they wait at the gate"
     assert len({body["data"]["report_id"] for body in bodies}) == 1
-    my_report = walk(city.ussd_phone("africastalking", new_phone_number()), ("3", *code_and_pin(sent)))
+    my_report = walk(installation.ussd_phone("africastalking", new_phone_number()), ("3", *code_and_pin(sent)))
     assert my_report.text.startswith("Pikinini Helpline has it.")
 
 
-def said(city: City, number: str) -> list[str | None]:
+def said(installation: FaultyInstallation, number: str) -> list[str | None]:
     """Return the words in each body that the hotline received from this phone, oldest first."""
-    return [body["data"]["narrative"] for body in of(city, number)]
+    return [body["data"]["narrative"] for body in of(installation, number)]
 
 
 @pytest.mark.rule("F18")
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, channel: str) -> None:
+def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(
+    installation: FaultyInstallation, channel: str
+) -> None:
     """F18"""
-    phone = city.ussd_phone(channel, new_phone_number())
+    phone = installation.ussd_phone(channel, new_phone_number())
     walk(phone, TO_SEND)
-    with files_no_larger_than(city, ROOM_FOR_THE_SPOOL):
+    with files_no_larger_than(installation, ROOM_FOR_THE_SPOOL):
         assert is_sent(say(phone, "1"))
-        assert city.spooled() == 1
-    received_once(city, phone.phone)
+        assert installation.spooled() == 1
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F19")
 @pytest.mark.rule("F20")
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.rule("S-03")
-def test_neither_takes_it(city: City, channel: str) -> None:
+def test_neither_takes_it(installation: FaultyInstallation, channel: str) -> None:
     """F19, F20: never "Sent"; the numbers; and once there is room one key sends it."""
-    phone = city.ussd_phone(channel, new_phone_number())
+    phone = installation.ussd_phone(channel, new_phone_number())
     walk(phone, TO_SEND)
-    with files_no_larger_than(city, ROOM_FOR_NOTHING):
+    with files_no_larger_than(installation, ROOM_FOR_NOTHING):
         seen = say(phone, "1")
         assert (seen.text, seen.expects_reply) == (
             f"NOT SENT. {EMERGENCY_SCREEN} Please dial and try again in 10 minutes.",
             False,
         )
-        assert city.spooled() == 0
-        assert not of(city, phone.phone)
+        assert installation.spooled() == 0
+        assert not of(installation, phone.phone)
     assert is_sent(say(phone, "1"))
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
-def test_not_sent_and_dialled_again(city: City) -> None:
-    phone = city.ussd_phone("africastalking", new_phone_number())
+def test_not_sent_and_dialled_again(installation: FaultyInstallation) -> None:
+    phone = installation.ussd_phone("africastalking", new_phone_number())
     walk(phone, TO_SEND)
-    with files_no_larger_than(city, ROOM_FOR_NOTHING):
+    with files_no_larger_than(installation, ROOM_FOR_NOTHING):
         assert say(phone, "1").text.startswith("NOT SENT.")
     assert is_sent(walk(phone, (*TO_SEND, "1")))
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
-def test_a_text_while_nothing_can_be_written_is_left_to_the_provider(city: City) -> None:
-    sms_dispatcher = city.sms_phone("africastalking", new_phone_number())
+def test_a_text_while_nothing_can_be_written_is_left_to_the_provider(installation: FaultyInstallation) -> None:
+    sms_dispatcher = installation.sms_phone("africastalking", new_phone_number())
     assert isinstance(sms_dispatcher, Texts)
     sms_dispatcher.write("hello")
-    with city.locked():
+    with installation.locked():
         assert sms_dispatcher.post().status_code == 503
     sms_dispatcher.again()
     until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
     assert sms_dispatcher.replies()[0].startswith("In danger? Call police 111.\n1 Report")
 
 
-def test_web_is_up_while_the_database_is_away(city: City) -> None:
+def test_web_is_up_while_the_database_is_away(installation: FaultyInstallation) -> None:
     """For who spreads the load; whether all is well is another question."""
-    with city.locked():
-        assert requests.get(f"{city.web}/healthz", timeout=5).ok
+    with installation.locked():
+        assert requests.get(f"{installation.web}/healthz", timeout=5).ok

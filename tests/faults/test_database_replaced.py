@@ -11,34 +11,34 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.faults.city import TOKAUT_PROCESSES, City
 from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, received_once, walk
+from tests.faults.faulty_installation import TOKAUT_PROCESSES, FaultyInstallation
 from tests.support.handsets import Texts
-from tests.support.town import PARTS
+from tests.support.installation import PARTS
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def database_moved_away(city: City) -> Iterator[None]:
+def database_moved_away(installation: FaultyInstallation) -> Iterator[None]:
     """The files are renamed: to the processes they are deleted, and the test can put the same files back."""
-    aside = city.folder / "aside"
+    aside = installation.folder / "aside"
     aside.mkdir()
-    files = list(city.database.parent.glob(f"{city.database.name}*"))
+    files = list(installation.database.parent.glob(f"{installation.database.name}*"))
     for file in files:
         file.rename(aside / file.name)
     try:
         yield
     finally:
         for file in aside.iterdir():
-            file.replace(city.database.parent / file.name)
+            file.replace(installation.database.parent / file.name)
 
 
-def stop(city: City, names: Sequence[str]) -> None:
+def stop(installation: FaultyInstallation, names: Sequence[str]) -> None:
     """By SIGTERM: a process of web outlives its killed master by up to a second."""
     for name in names:
-        city.kill(name, signal.SIGTERM)
+        installation.kill(name, signal.SIGTERM)
 
 
 def refused(phone: Texts) -> bool:
@@ -47,58 +47,58 @@ def refused(phone: Texts) -> bool:
     return phone.post().status_code == 503
 
 
-def ready(city: City) -> tuple[int, dict[str, object]]:
-    answer = requests.get(f"{city.web}/readyz", timeout=10)
+def ready(installation: FaultyInstallation) -> tuple[int, dict[str, object]]:
+    answer = requests.get(f"{installation.web}/readyz", timeout=10)
     return answer.status_code, answer.json()
 
 
-def test_calls_go_to_the_spool_while_the_database_file_is_gone(city: City) -> None:
-    walk(city.ussd_phone("ussd", new_phone_number()), ())  # web has the file open
-    phones = [city.ussd_phone("ussd", new_phone_number()) for _ in range(3)]
-    with database_moved_away(city):
+def test_calls_go_to_the_spool_while_the_database_file_is_gone(installation: FaultyInstallation) -> None:
+    walk(installation.ussd_phone("ussd", new_phone_number()), ())  # web has the file open
+    phones = [installation.ussd_phone("ussd", new_phone_number()) for _ in range(3)]
+    with database_moved_away(installation):
         for phone in phones:
             assert is_sent(walk(phone, (*TO_SEND, "1")))
-        assert city.spooled() == len(phones)
-        status, said = ready(city)
+        assert installation.spooled() == len(phones)
+        status, said = ready(installation)
         assert (status, said["database"]) == (503, False)
     for phone in phones:
-        received_once(city, phone.phone)
-    until(lambda: ready(city)[1]["database"] is True, "web does not see that the same file is back")
+        received_once(installation, phone.phone)
+    until(lambda: ready(installation)[1]["database"] is True, "web does not see that the same file is back")
 
 
 # A start without a usable database or disk
 
 
 @contextmanager
-def an_empty_database(city: City) -> Iterator[None]:
-    with database_moved_away(city):
-        city.database.touch()
+def an_empty_database(installation: FaultyInstallation) -> Iterator[None]:
+    with database_moved_away(installation):
+        installation.database.touch()
         yield
 
 
 @pytest.mark.parametrize("lose", [database_moved_away, an_empty_database], ids=["missing", "empty"])
 def test_all_processes_start_without_a_database_and_use_it_once_it_is_back(
-    city: City, lose: Callable[[City], AbstractContextManager[None]]
+    installation: FaultyInstallation, lose: Callable[[FaultyInstallation], AbstractContextManager[None]]
 ) -> None:
-    text = city.sms_phone("africastalking", new_phone_number())
+    text = installation.sms_phone("africastalking", new_phone_number())
     assert isinstance(text, Texts)
-    stop(city, TOKAUT_PROCESSES)
-    with lose(city):
+    stop(installation, TOKAUT_PROCESSES)
+    with lose(installation):
         for name in TOKAUT_PROCESSES:
-            city.start(name)
-        city.until_web_answers()
-        phone = city.ussd_phone("ussd", new_phone_number())
+            installation.start(name)
+        installation.until_web_answers()
+        phone = installation.ussd_phone("ussd", new_phone_number())
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         assert refused(text), "the provider keeps the SMS and sends it again"
-        assert ready(city)[0] == 503
-        assert all(city.processes[name].poll() is None for name in TOKAUT_PROCESSES)
-        assert "The database is empty" in city.log("web").read_text()
-    received_once(city, phone.phone)
-    until(lambda: ready(city)[0] == 200, "web does not use the database that is back")
-    assert all(city.processes[name].poll() is None for name in TOKAUT_PROCESSES)
+        assert ready(installation)[0] == 503
+        assert all(installation.processes[name].poll() is None for name in TOKAUT_PROCESSES)
+        assert "The database is empty" in installation.log("web").read_text()
+    received_once(installation, phone.phone)
+    until(lambda: ready(installation)[0] == 200, "web does not use the database that is back")
+    assert all(installation.processes[name].poll() is None for name in TOKAUT_PROCESSES)
 
 
-class CityOnADisk(City):
+class InstallationOnADisk(FaultyInstallation):
     """Its data lies on a file system of its own, which can become read-only; its logs lie beside it."""
 
     def __init__(self, logs: Path) -> None:
@@ -119,40 +119,40 @@ class CityOnADisk(City):
 
 
 @pytest.fixture
-def on_a_disk(tmp_path: Path) -> Iterator[CityOnADisk]:
-    city = CityOnADisk(tmp_path)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600m", "tmpfs", city.folder], check=False)
+def on_a_disk(tmp_path: Path) -> Iterator[InstallationOnADisk]:
+    installation = InstallationOnADisk(tmp_path)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600m", "tmpfs", installation.folder], check=False)
     if mounted.returncode:
-        city.down()
+        installation.down()
         pytest.skip("this account may not mount a file system")
     try:
-        city.up()
-        yield city
+        installation.up()
+        yield installation
     finally:
-        city.down()
+        installation.down()
 
 
-def test_a_start_on_a_read_only_disk_shows_the_numbers_and_refuses_sms(on_a_disk: CityOnADisk) -> None:
-    city = on_a_disk
-    stop(city, tuple(city.processes))
-    city.remount("ro")
-    city.start("web")
-    city.until_web_answers()
+def test_a_start_on_a_read_only_disk_shows_the_numbers_and_refuses_sms(on_a_disk: InstallationOnADisk) -> None:
+    installation = on_a_disk
+    stop(installation, tuple(installation.processes))
+    installation.remount("ro")
+    installation.start("web")
+    installation.until_web_answers()
     for channel in ("africastalking", "ussd"):
-        phone = city.ussd_phone(channel, new_phone_number())
+        phone = installation.ussd_phone(channel, new_phone_number())
         screen = walk(phone, ()).text
         assert "police 111" in screen
         assert "Pikinini Helpline" in screen
-    text = city.sms_phone("africastalking", new_phone_number())
+    text = installation.sms_phone("africastalking", new_phone_number())
     assert isinstance(text, Texts)
     assert refused(text)
-    assert ready(city)[0] == 503
-    city.remount("rw")
+    assert ready(installation)[0] == 503
+    installation.remount("rw")
     for name in PARTS:
-        if name not in city.processes:
-            city.start(name)
-    until(lambda: ready(city)[0] == 200, "web does not use the disk that is writable again", 60)
-    phone = city.ussd_phone("ussd", new_phone_number())
+        if name not in installation.processes:
+            installation.start(name)
+    until(lambda: ready(installation)[0] == 200, "web does not use the disk that is writable again", 60)
+    phone = installation.ussd_phone("ussd", new_phone_number())
     until(lambda: is_sent(walk(phone, (*TO_SEND, "1"))), "reports are not sent again", 60)
-    city.until_received(lambda _: bool(of(city, phone.phone)), "the report never came", 120)
-    received_once(city, phone.phone)
+    installation.until_received(lambda _: bool(of(installation, phone.phone)), "the report never came", 120)
+    received_once(installation, phone.phone)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from tests.faults.city import City
 from tests.faults.conversations import (
     DANGER_NOW,
     EMERGENCY_SCREEN,
@@ -24,6 +23,7 @@ from tests.faults.conversations import (
     ussd_phone_before_dialling,
     walk,
 )
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("callers")]
@@ -32,15 +32,15 @@ THREE_HOURS = 3 * 3600
 
 
 @pytest.fixture(scope="module")
-def city() -> Iterator[City]:
-    city = City(web_processes=2).up()
-    yield city
-    city.down()
+def installation() -> Iterator[FaultyInstallation]:
+    installation = FaultyInstallation(web_processes=2).up()
+    yield installation
+    installation.down()
 
 
 @pytest.mark.rule("F26")
-def test_every_request_twice_and_send_twenty_times_at_once(city: City) -> None:
-    phone = ussd_phone_before_dialling(city)
+def test_every_request_twice_and_send_twenty_times_at_once(installation: FaultyInstallation) -> None:
+    phone = ussd_phone_before_dialling(installation)
     assert phone.dial() == phone.again()
     for reply in TO_SEND:
         assert phone.type(reply) == phone.again()
@@ -49,13 +49,13 @@ def test_every_request_twice_and_send_twenty_times_at_once(city: City) -> None:
         seen = list(pool.map(lambda _: phone.again(), range(20)))
     assert is_sent(seen[0])
     assert set(seen) == {seen[0]}
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F26")
-def test_requests_in_another_order(city: City) -> None:
+def test_requests_in_another_order(installation: FaultyInstallation) -> None:
     """An older one gets the screen that is current; the newest goes on."""
-    phone = ussd_phone_before_dialling(city)
+    phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND[:4])
     current = phone.again()
     path = list(phone.path)
@@ -64,26 +64,26 @@ def test_requests_in_another_order(city: City) -> None:
         assert phone.again() == current
     phone.path = path
     assert is_sent(walk(phone, (*TO_SEND[4:], "1"), dial=False))
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F26")
 @pytest.mark.parametrize("forgotten", [False, True])
-def test_send_three_hours_late(city: City, forgotten: bool) -> None:
+def test_send_three_hours_late(installation: FaultyInstallation, forgotten: bool) -> None:
     """By then the session is gone; the path alone finds the report again, with the code that was shown."""
-    phone = ussd_phone_before_dialling(city)
+    phone = ussd_phone_before_dialling(installation)
     sent = walk(phone, (*TO_SEND, "1"))
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
     if forgotten:
-        with redis.Redis.from_url(city.environment["REDIS_URL"]) as client:
+        with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
             client.flushall()
     assert phone.again() == sent
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F26")
-def test_a_text_three_hours_late_presses_no_key_and_its_words_are_kept(city: City) -> None:
-    phone = texts(city)
+def test_a_text_three_hours_late_presses_no_key_and_its_words_are_kept(installation: FaultyInstallation) -> None:
+    phone = texts(installation)
     for text in ("hi", *TO_SEND[:2]):
         had = len(phone.replies())
         phone.text(text)
@@ -98,67 +98,69 @@ def test_a_text_three_hours_late_presses_no_key_and_its_words_are_kept(city: Cit
 
 @pytest.mark.rule("F27")
 @pytest.mark.parametrize("screens", range(len(TO_SEND) + 1))
-def test_dropped_at_each_screen_and_the_id_used_again_by_another_number(city: City, screens: int) -> None:
-    phone = ussd_phone_before_dialling(city)
+def test_dropped_at_each_screen_and_the_id_used_again_by_another_number(
+    installation: FaultyInstallation, screens: int
+) -> None:
+    phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND[:screens])
     phone.line_gone()
-    other = ussd_phone_before_dialling(city)
+    other = ussd_phone_before_dialling(installation)
     other.session = phone.session
     seen = other.again()
     assert seen.text.startswith(HOME)
-    assert walk(ussd_phone_before_dialling(city, phone.phone), ()).text.startswith(HOME)
+    assert walk(ussd_phone_before_dialling(installation, phone.phone), ()).text.startswith(HOME)
     assert is_sent(walk(other, (*TO_SEND, "1"), dial=False))
-    received_once(city, other.phone)
-    assert of(city, phone.phone) == []
+    received_once(installation, other.phone)
+    assert of(installation, phone.phone) == []
 
 
 @pytest.mark.rule("F27")
 @pytest.mark.rule("S-12")
-def test_danger_now_and_the_network_says_that_the_line_is_gone(city: City) -> None:
-    before = len(city.received())
-    phone = ussd_phone_before_dialling(city)
+def test_danger_now_and_the_network_says_that_the_line_is_gone(installation: FaultyInstallation) -> None:
+    before = len(installation.received())
+    phone = ussd_phone_before_dialling(installation)
     walk(phone, DANGER_NOW)
     phone.line_gone()
     phone.line_gone()
-    city.until_received(lambda arrived_at: len(arrived_at) > before, "it never came", 40)
-    city.until_finished()
-    incomplete = [line["body"]["data"] for line in city.received()[before:]]
+    installation.until_received(lambda arrived_at: len(arrived_at) > before, "it never came", 40)
+    installation.until_finished()
+    incomplete = [line["body"]["data"] for line in installation.received()[before:]]
     assert [data["completeness"] for data in incomplete] == ["incomplete"]
 
 
 @pytest.mark.rule("F12")
-def test_redis_is_full(city: City) -> None:
+def test_redis_is_full(installation: FaultyInstallation) -> None:
     """As away: a path goes on, the neutral form gets the numbers, a text is kept."""
-    with redis.Redis.from_url(city.environment["REDIS_URL"]) as client:
+    with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
         client.config_set("maxmemory", 1)
         try:
-            phone, sms_dispatcher = ussd_phone_before_dialling(city), texts(city)
+            phone, sms_dispatcher = ussd_phone_before_dialling(installation), texts(installation)
             assert is_sent(walk(phone, (*TO_SEND, "1")))
-            seen = city.ussd_phone("ussd", new_phone_number()).dial()
+            seen = installation.ussd_phone("ussd", new_phone_number()).dial()
             assert (EMERGENCY_SCREEN in seen.text, seen.expects_reply) == (True, False)
             sms_dispatcher.text("hello")
         finally:
             client.config_set("maxmemory", 0)
-    until(lambda: city.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
-    received_once(city, phone.phone)
+    until(lambda: installation.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
+    received_once(installation, phone.phone)
     until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
 
 
 @pytest.mark.rule("F21")
 @pytest.mark.parametrize("how", ["torn", "another byte"])
-def test_an_entry_of_the_spool_that_cannot_be_read(city: City, how: str) -> None:
+def test_an_entry_of_the_spool_that_cannot_be_read(installation: FaultyInstallation, how: str) -> None:
     """Put aside and never deleted; the rest comes."""
-    spool = city.plan.folder.inside / "spool"
-    broken, whole = ussd_phone_before_dialling(city), ussd_phone_before_dialling(city)
+    spool = installation.plan.folder.inside / "spool"
+    broken, whole = ussd_phone_before_dialling(installation), ussd_phone_before_dialling(installation)
     walk(broken, TO_SEND)
     walk(whole, TO_SEND)
     bad = len(list((spool / "bad").iterdir()))
-    with city.locked():
+    with installation.locked():
         assert is_sent(say(broken, "1"))
         (entry,) = spool.glob("*.box")
         data = entry.read_bytes()
         entry.write_bytes(data[:-7] if how == "torn" else data[:50] + bytes([data[50] ^ 1]) + data[51:])
         assert is_sent(say(whole, "1"))
-    received_once(city, whole.phone)
+    received_once(installation, whole.phone)
     assert len(list((spool / "bad").iterdir())) == bad + 1
-    assert of(city, broken.phone) == []
+    assert of(installation, broken.phone) == []

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.faults.city import City
 from tests.faults.conversations import (
     TO_SEND,
     code_and_pin,
@@ -21,6 +20,7 @@ from tests.faults.conversations import (
     ussd_phone_before_dialling,
     walk,
 )
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.handsets import AfricasTalking
 from tests.support.proxy import Proxy
 from tests.support.wait import until
@@ -31,7 +31,7 @@ COMMIT = b"COMMIT"
 
 
 @pytest.fixture
-def city(shared_on_postgresql: City) -> City:
+def installation(shared_on_postgresql: FaultyInstallation) -> FaultyInstallation:
     """With all brought, and a new web: its lines are new, and a statement goes out in words, not yet by a name."""
     shared = shared_on_postgresql
     proxy(shared).resume()
@@ -52,132 +52,134 @@ def city(shared_on_postgresql: City) -> City:
     return shared
 
 
-def at_send(city: City) -> AfricasTalking:
-    phone = ussd_phone_before_dialling(city)
+def at_send(installation: FaultyInstallation) -> AfricasTalking:
+    phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND)
     return phone
 
 
-def proxy(city: City) -> Proxy:
-    assert city.proxy
-    return city.proxy
+def proxy(installation: FaultyInstallation) -> Proxy:
+    assert installation.proxy
+    return installation.proxy
 
 
 @pytest.mark.rule("F1")
-def test_web_killed_before_the_commit(city: City) -> None:
-    phone = at_send(city)
-    before = city.count("report")
-    proxy(city).when_sent(FILED, city.kill_web_workers)
+def test_web_killed_before_the_commit(installation: FaultyInstallation) -> None:
+    phone = at_send(installation)
+    before = installation.count("report")
+    proxy(installation).when_sent(FILED, installation.kill_web_workers)
     assert press_send(phone) is None
-    city.until_web_answers()
-    assert city.count("report") == before
+    installation.until_web_answers()
+    assert installation.count("report") == before
     assert is_sent(phone.again())
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F2")
-def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
+def test_web_killed_between_the_commit_and_the_answer(installation: FaultyInstallation) -> None:
     """The repeat shows the code that the report has."""
-    phone = at_send(city)
-    before = city.count("report")
+    phone = at_send(installation)
+    before = installation.count("report")
 
     def when_committed() -> None:
-        proxy(city).when_sent(COMMIT, lambda: proxy(city).when_replied(COMMIT, city.kill_web_workers))
+        proxy(installation).when_sent(
+            COMMIT, lambda: proxy(installation).when_replied(COMMIT, installation.kill_web_workers)
+        )
 
-    proxy(city).when_sent(FILED, when_committed)
+    proxy(installation).when_sent(FILED, when_committed)
     assert press_send(phone) is None
-    city.until_web_answers()
-    assert city.count("report") == before + 1
+    installation.until_web_answers()
+    assert installation.count("report") == before + 1
     sent = phone.again()
     assert is_sent(sent)
     assert phone.again() == sent
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
     code, pin = code_and_pin(sent)
-    assert "has" in walk(city.ussd_phone("africastalking", new_phone_number()), ("3", code, pin)).text
+    assert "has" in walk(installation.ussd_phone("africastalking", new_phone_number()), ("3", code, pin)).text
 
 
 @pytest.mark.rule("F13")
 @pytest.mark.parametrize("when", ["before Send", "at the report", "at COMMIT"])
-def test_the_postmaster_and_all_killed_at_once(city: City, when: str) -> None:
-    phone = at_send(city)
+def test_the_postmaster_and_all_killed_at_once(installation: FaultyInstallation, when: str) -> None:
+    phone = at_send(installation)
     killed = threading.Event()
 
     def kill() -> None:
-        assert city.postgres
-        city.postgres.kill()
+        assert installation.postgres
+        installation.postgres.kill()
         killed.set()
 
     if when == "before Send":
         kill()
     else:
-        proxy(city).when_sent(FILED if when == "at the report" else COMMIT, kill)
+        proxy(installation).when_sent(FILED if when == "at the report" else COMMIT, kill)
     sent = say(phone, "1")
     assert killed.wait(30), "it was never killed"
-    assert city.postgres
-    city.postgres.start()
+    assert installation.postgres
+    installation.postgres.start()
     assert is_sent(sent)
     assert phone.again() == sent
-    received_once(city, phone.phone)
-    assert city.spooled() == 0
+    received_once(installation, phone.phone)
+    assert installation.spooled() == 0
 
 
 @pytest.mark.rule("F14")
 @pytest.mark.parametrize("seconds", [0.2, 3, 60])
-def test_a_slow_database(city: City, seconds: float) -> None:
+def test_a_slow_database(installation: FaultyInstallation, seconds: float) -> None:
     """The spool takes what would keep a caller waiting."""
-    phone, whole = at_send(city), city.ussd_phone("africastalking", new_phone_number())
-    proxy(city).latency(seconds)
+    phone, whole = at_send(installation), installation.ussd_phone("africastalking", new_phone_number())
+    proxy(installation).latency(seconds)
     try:
         assert is_sent(say(phone, "1"))
         assert is_sent(walk(whole, (*TO_SEND, "1")))
     finally:
-        proxy(city).resume()
-        proxy(city).reset()
-    received_once(city, phone.phone)
-    received_once(city, whole.phone)
+        proxy(installation).resume()
+        proxy(installation).reset()
+    received_once(installation, phone.phone)
+    received_once(installation, whole.phone)
 
 
 @pytest.mark.rule("F15")
 @pytest.mark.parametrize("how", ["cut", "never"])
-def test_the_answer_to_a_commit_is_lost(city: City, how: str) -> None:
+def test_the_answer_to_a_commit_is_lost(installation: FaultyInstallation, how: str) -> None:
     """It is there and nobody knows: the spool's entry finds it, and is dropped."""
-    phone = at_send(city)
-    before = city.count("report")
-    lose = proxy(city).reset_after if how == "cut" else proxy(city).drop_replies_after
-    proxy(city).when_sent(FILED, lambda: lose(COMMIT))
+    phone = at_send(installation)
+    before = installation.count("report")
+    lose = proxy(installation).reset_after if how == "cut" else proxy(installation).drop_replies_after
+    proxy(installation).when_sent(FILED, lambda: lose(COMMIT))
     sent = say(phone, "1")
     assert is_sent(sent)
-    assert how == "cut" or city.spooled() == 1
-    assert city.count("report") == before + 1
-    proxy(city).resume()
-    proxy(city).reset()
-    until(lambda: city.spooled() == 0, "the spool is not emptied")
-    assert city.count("report") == before + 1
+    assert how == "cut" or installation.spooled() == 1
+    assert installation.count("report") == before + 1
+    proxy(installation).resume()
+    proxy(installation).reset()
+    until(lambda: installation.spooled() == 0, "the spool is not emptied")
+    assert installation.count("report") == before + 1
     assert phone.again() == sent
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F16")
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_no_second_copy(city: City, cancelled: bool) -> None:
+def test_no_second_copy(installation: FaultyInstallation, cancelled: bool) -> None:
     """COMMIT waits for a standby that is gone; where somebody ends that wait, it is committed here, with a warning."""
-    phone = at_send(city)
-    ask(city, "ALTER SYSTEM SET synchronous_standby_names = 'gone'")
-    ask(city, "SELECT pg_reload_conf()")
-    until(lambda: ask(city, "SHOW synchronous_standby_names") == [("gone",)], "the server does not read it")
+    phone = at_send(installation)
+    ask(installation, "ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+    ask(installation, "SELECT pg_reload_conf()")
+    until(lambda: ask(installation, "SHOW synchronous_standby_names") == [("gone",)], "the server does not read it")
     waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     stop = threading.Event()
-    thread = threading.Thread(target=_again, args=(lambda: ask(city, waiting), stop))
+    thread = threading.Thread(target=_again, args=(lambda: ask(installation, waiting), stop))
     if cancelled:
         thread.start()
     try:
         assert is_sent(say(phone, "1"))
-        assert city.spooled() == 1
+        assert installation.spooled() == 1
     finally:
         stop.set()
-        ask(city, "ALTER SYSTEM RESET synchronous_standby_names")
-        ask(city, "SELECT pg_reload_conf()")
-    received_once(city, phone.phone)
+        ask(installation, "ALTER SYSTEM RESET synchronous_standby_names")
+        ask(installation, "SELECT pg_reload_conf()")
+    received_once(installation, phone.phone)
 
 
 def _again(do: Callable[[], object], stop: threading.Event) -> None:
@@ -185,9 +187,9 @@ def _again(do: Callable[[], object], stop: threading.Event) -> None:
         do()
 
 
-def ask(city: City, query: str) -> list[tuple[object, ...]]:
-    assert city.postgres
-    address = f"host=127.0.0.1 port={city.postgres.port} user=postgres dbname=postgres"
+def ask(installation: FaultyInstallation, query: str) -> list[tuple[object, ...]]:
+    assert installation.postgres
+    address = f"host=127.0.0.1 port={installation.postgres.port} user=postgres dbname=postgres"
     with psycopg.connect(address, autocommit=True) as line:
         found = line.execute(query.encode())
         return list(found.fetchall()) if found.description else []

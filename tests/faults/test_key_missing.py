@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.city import City
 from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, walk
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 
 @pytest.mark.rule("F29")
-def test_a_hotlines_key_is_missing_at_the_workers(city: City) -> None:
+def test_a_hotlines_key_is_missing_at_the_workers(installation: FaultyInstallation) -> None:
     """Told, and others go on; once it is back all arrive, at the latest with the next hourly try."""
-    folder = city.plan.folder.inside / "keys" / "private"
+    folder = installation.plan.folder.inside / "keys" / "private"
     (folder / "vu-pikinini").rename(folder.parent / "taken-away")
-    city.move_time(1)  # started anew: what was read before is forgotten
-    phone = city.ussd_phone("africastalking", new_phone_number())
+    installation.move_time(1)  # started anew: what was read before is forgotten
+    phone = installation.ussd_phone("africastalking", new_phone_number())
     assert is_sent(walk(phone, (*TO_SEND, "1")))
-    until(lambda: city.count("delivery WHERE last_class = 'no_key'") > 0, "it is not poison", 40)
-    assert not of(city, phone.phone)
+    until(lambda: installation.count("delivery WHERE last_class = 'no_key'") > 0, "it is not poison", 40)
+    assert not of(installation, phone.phone)
     (folder.parent / "taken-away").rename(folder / "vu-pikinini")
-    city.move_time(3700)
-    city.until_received(lambda _: bool(of(city, phone.phone)), "it never came", 60)
+    installation.move_time(3700)
+    installation.until_received(lambda _: bool(of(installation, phone.phone)), "it never came", 60)

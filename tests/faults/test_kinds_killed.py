@@ -17,7 +17,7 @@ import requests
 
 from tests.support.handsets import AfricasTalking, Seen
 from tests.support.wait import until
-from tests.workers.kinds_town import DESK, DRILLS, KINDS, Kind, KindsTown
+from tests.workers.installation_of_kinds import DESK, DRILLS, KINDS, InstallationOfKinds, Kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("kinds")]
 OF_EACH = 200 if os.environ.get("LONG") == "1" else 20
@@ -28,16 +28,16 @@ CALLS = 10  # until one is Sent
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindsTown]:
-    made = KindsTown(tmp_path_factory.mktemp("kinds"))
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallationOfKinds]:
+    made = InstallationOfKinds(tmp_path_factory.mktemp("kinds"))
     try:
         yield made.up()
     finally:
         made.down()
 
 
-def new_phone_number(town: KindsTown) -> AfricasTalking:
-    phone = town.town.ussd_phone("africastalking", f"+67855{next(PHONES):05d}")
+def new_phone_number(installation: InstallationOfKinds) -> AfricasTalking:
+    phone = installation.installation.ussd_phone("africastalking", f"+67855{next(PHONES):05d}")
     assert isinstance(phone, AfricasTalking)
     return phone
 
@@ -55,10 +55,10 @@ def heard(phone: AfricasTalking) -> Seen:
     return answers[-1]
 
 
-def sent(town: KindsTown, kind: Kind) -> tuple[str, str]:
+def sent(installation: InstallationOfKinds, kind: Kind) -> tuple[str, str]:
     """Code and PIN. Where a call ends, for Redis is away or was and does not know all of it, somebody else calls."""
     for _ in range(CALLS):
-        phone = new_phone_number(town)
+        phone = new_phone_number(installation)
         phone.session = f"ATUid_{phone.phone}"
         seen = heard(phone)
         for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No", "Send"):
@@ -72,41 +72,41 @@ def sent(town: KindsTown, kind: Kind) -> tuple[str, str]:
     return found[1] + found[2], found[3]
 
 
-def kill_in_turn(town: KindsTown, calls: Collection[Future[Any]]) -> None:
+def kill_in_turn(installation: InstallationOfKinds, calls: Collection[Future[Any]]) -> None:
     """Over and over, as long as people call. In the test's own thread: a process ends with the thread that began it."""
     for count, name in enumerate(itertools.cycle(KILLED)):
         if not wait(calls, 1).not_done and count >= len(KILLED):
             return
-        town.town.kill(name, signal.SIGKILL)
-        town.town.start(name)
-        town.town.until_web_answers()
+        installation.installation.kill(name, signal.SIGKILL)
+        installation.installation.start(name)
+        installation.installation.until_web_answers()
 
 
-def has_it(town: KindsTown, kind: Kind, code: str, pin: str) -> bool:
-    phone = new_phone_number(town)
+def has_it(installation: InstallationOfKinds, kind: Kind, code: str, pin: str) -> bool:
+    phone = new_phone_number(installation)
     phone.session, phone.path = f"ATUid_{phone.phone}", ["My report", code, pin]
     return heard(phone).text.startswith(f"{kind.screen} has it.")
 
 
-def call(town: KindsTown, kind: Kind) -> list[tuple[str, str]]:
-    return [sent(town, kind) for _ in range(OF_EACH)]
+def call(installation: InstallationOfKinds, kind: Kind) -> list[tuple[str, str]]:
+    return [sent(installation, kind) for _ in range(OF_EACH)]
 
 
 @pytest.fixture(scope="module")
-def codes(town: KindsTown) -> dict[str, list[tuple[str, str]]]:
+def codes(installation: InstallationOfKinds) -> dict[str, list[tuple[str, str]]]:
     """Of each kind what its callers were shown, once all has come to its end."""
     with ThreadPoolExecutor(len(KINDS)) as pool:
-        callers = {name: pool.submit(call, town, kind) for name, kind in KINDS.items()}
-        kill_in_turn(town, callers.values())
+        callers = {name: pool.submit(call, installation, kind) for name, kind in KINDS.items()}
+        kill_in_turn(installation, callers.values())
     # What was told in a call that ended before Send, in danger, files itself.
-    until(lambda: town.rows("SELECT count(*) FROM pending") == [(0,)], "not all was filed", 180)
-    until(lambda: not any(map(town.due, KINDS.values())), "not all was received", 180)
+    until(lambda: installation.rows("SELECT count(*) FROM pending") == [(0,)], "not all was filed", 180)
+    until(lambda: not any(map(installation.due, KINDS.values())), "not all was received", 180)
     return {name: caller.result() for name, caller in callers.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_none_is_lost_and_none_has_two_keys(
-    town: KindsTown,
+    installation: InstallationOfKinds,
     codes: dict[str, list[tuple[str, str]]],
     kind: Kind,
     record_property: Callable[[str, object], None],
@@ -114,21 +114,21 @@ def test_none_is_lost_and_none_has_two_keys(
     shown = codes[kind.delivery]
     assert len(set(shown)) == OF_EACH
     for code, pin in shown:
-        until(partial(has_it, town, kind, code, pin), f"{kind.hotline} has not what was Sent", 60)
-    reports = town.reports(kind)
+        until(partial(has_it, installation, kind, code, pin), f"{kind.hotline} has not what was Sent", 60)
+    reports = installation.reports(kind)
     assert len(reports) >= OF_EACH
-    assert {one[-6:] for one in town.got(kind.delivery)} == {one[-6:] for one in reports}
-    assert len(keys(town, kind)) == len(reports)
-    record_property("printed", f"{len(reports)} reports, {len(town.got(kind.delivery)) - len(reports)} repeats")
+    assert {one[-6:] for one in installation.got(kind.delivery)} == {one[-6:] for one in reports}
+    assert len(keys(installation, kind)) == len(reports)
+    record_property("printed", f"{len(reports)} reports, {len(installation.got(kind.delivery)) - len(reports)} repeats")
 
 
-def keys(town: KindsTown, kind: Kind) -> set[tuple[str, ...]]:
+def keys(installation: InstallationOfKinds, kind: Kind) -> set[tuple[str, ...]]:
     """By what this kind's own system would know a repeat."""
     if kind.delivery == "webhook":
-        return {(taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in town.webhook.taken}
+        return {(taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in installation.webhook.taken}
     if kind.delivery in ("email", "console"):
         to = DESK if kind.delivery == "email" else DRILLS
-        return {(str(mail["Message-ID"]),) for whom, mail in town.mail.mails if whom == to}
+        return {(str(mail["Message-ID"]),) for whom, mail in installation.mail.mails if whom == to}
     if kind.delivery == "primero":
-        return {(case,) for case in town.primero.state.cases}
-    return {(text[6:12],) for _, text in town.texts()}
+        return {(case,) for case in installation.primero.state.cases}
+    return {(text[6:12],) for _, text in installation.texts()}

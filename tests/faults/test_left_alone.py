@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.city import City
 from tests.faults.conversations import DANGER_NOW, is_sent, new_phone_number, of, say, ussd_phone_before_dialling, walk
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
@@ -18,100 +18,106 @@ MINUTE = 60
 SLACK = 1_000_000  # microseconds, between two clocks
 
 
-def new(city: City, before: int, count: int) -> list[dict[str, Any]]:
+def new(installation: FaultyInstallation, before: int, count: int) -> list[dict[str, Any]]:
     """The `count` bodies that came since there were `before`, and no more."""
-    city.until_received(lambda arrived_at: len(arrived_at) >= before + count, f"not {count} came", 40)
-    city.until_finished()
-    bodies = [line["body"] for line in city.received()[before:]]
+    installation.until_received(lambda arrived_at: len(arrived_at) >= before + count, f"not {count} came", 40)
+    installation.until_finished()
+    bodies = [line["body"] for line in installation.received()[before:]]
     assert len(bodies) == count, [(body["type"], body["data"]["report_id"]) for body in bodies]
     return bodies
 
 
 @pytest.mark.rule("F27")
 @pytest.mark.rule("S-12")
-def test_danger_now_and_the_line_dropped(city: City) -> None:
+def test_danger_now_and_the_line_dropped(installation: FaultyInstallation) -> None:
     """F27: heard after two minutes, once, as what it is; who dials again completes the same report."""
-    before, number = len(city.received()), new_phone_number()
-    walk(ussd_phone_before_dialling(city, number), DANGER_NOW)
-    city.move_time(100)
-    assert city.count("pending") == 1
-    city.move_time(40)
-    (created,) = new(city, before, 1)
+    before, number = len(installation.received()), new_phone_number()
+    walk(ussd_phone_before_dialling(installation, number), DANGER_NOW)
+    installation.move_time(100)
+    assert installation.count("pending") == 1
+    installation.move_time(40)
+    (created,) = new(installation, before, 1)
     data = created["data"]
     assert (created["type"], data["completeness"], data["triage"]["priority"]) == ("report.created", "incomplete", "P1")
     assert data["contact"]["allowed"] is False
-    city.move_time(5 * MINUTE)
-    new(city, before, 1)
+    installation.move_time(5 * MINUTE)
+    new(installation, before, 1)
 
-    assert is_sent(walk(ussd_phone_before_dialling(city, number), (*DANGER_NOW, *REST, "1")))
-    _, updated = new(city, before, 2)
+    assert is_sent(walk(ussd_phone_before_dialling(installation, number), (*DANGER_NOW, *REST, "1")))
+    _, updated = new(installation, before, 2)
     assert (updated["type"], updated["data"]["report_id"]) == ("report.updated", data["report_id"])
     assert (updated["data"]["completeness"], updated["data"]["contact"]["msisdn"]) == ("complete", number)
 
 
 @pytest.mark.rule("S-12")
-def test_danger_now_and_back_before_the_two_minutes(city: City) -> None:
+def test_danger_now_and_back_before_the_two_minutes(installation: FaultyInstallation) -> None:
     """One report, complete, and no other after it."""
-    before, number = len(city.received()), new_phone_number()
-    walk(ussd_phone_before_dialling(city, number), DANGER_NOW)
-    first = city.ask("SELECT report_id FROM pending")[0][0]
-    assert is_sent(walk(ussd_phone_before_dialling(city, number), (*DANGER_NOW, *REST, "1")))
-    (body,) = new(city, before, 1)
-    city.move_time(10 * MINUTE)
-    assert new(city, before, 1) == [body]
+    before, number = len(installation.received()), new_phone_number()
+    walk(ussd_phone_before_dialling(installation, number), DANGER_NOW)
+    first = installation.ask("SELECT report_id FROM pending")[0][0]
+    assert is_sent(walk(ussd_phone_before_dialling(installation, number), (*DANGER_NOW, *REST, "1")))
+    (body,) = new(installation, before, 1)
+    installation.move_time(10 * MINUTE)
+    assert new(installation, before, 1) == [body]
     assert (body["data"]["report_id"], body["data"]["completeness"]) == (first, "complete")
-    assert city.count("pending") == 0
+    assert installation.count("pending") == 0
 
 
-def test_words_that_were_never_sent(city: City) -> None:
-    before = len(city.received())
-    phone = city.sms_phone("africastalking", new_phone_number())
+def test_words_that_were_never_sent(installation: FaultyInstallation) -> None:
+    before = len(installation.received())
+    phone = installation.sms_phone("africastalking", new_phone_number())
     assert isinstance(phone, Texts)
     phone.text("my cousin is in trouble pls")
     until(lambda: bool(phone.replies()), "no reply")
     assert phone.replies()[0].startswith("Not sent yet.")
     phone.again()
-    city.move_time(25 * MINUTE)
-    assert city.count("pending") == 1
-    city.move_time(6 * MINUTE)
-    (body,) = new(city, before, 1)
+    installation.move_time(25 * MINUTE)
+    assert installation.count("pending") == 1
+    installation.move_time(6 * MINUTE)
+    (body,) = new(installation, before, 1)
     data = body["data"]
     assert (body["type"], data["completeness"], data["triage"]["priority"]) == ("report.created", "incomplete", "P3")
     assert "WORDS_ONLY" in data["triage"]["flags"]
     assert data["narrative"] == "my cousin is in trouble pls"
     assert (data["contact"]["allowed"], "msisdn" in data["contact"]) == (False, False)
-    city.move_time(60 * MINUTE)
-    new(city, before, 1)
+    installation.move_time(60 * MINUTE)
+    new(installation, before, 1)
 
 
-def test_words_that_were_deleted(city: City) -> None:
-    before = len(city.received())
-    phone = city.sms_phone("simulator", new_phone_number())
+def test_words_that_were_deleted(installation: FaultyInstallation) -> None:
+    before = len(installation.received())
+    phone = installation.sms_phone("simulator", new_phone_number())
     phone.text("my cousin is in trouble pls")
-    assert city.count("pending") == 1
+    assert installation.count("pending") == 1
     phone.text("00")
-    assert city.count("pending") == 0
-    city.move_time(60 * MINUTE)
-    new(city, before, 0)
+    assert installation.count("pending") == 0
+    installation.move_time(60 * MINUTE)
+    new(installation, before, 0)
 
 
 @pytest.mark.parametrize(
     ("danger", "priority"), [("1", "P1"), ("2", "P2"), ("3", "P3")], ids=["danger now", "soon", "no danger"]
 )
-def test_words_after_send_need_no_end_event(shared: City, danger: str, priority: str) -> None:
+def test_words_after_send_need_no_end_event(shared: FaultyInstallation, danger: str, priority: str) -> None:
     """Words typed after Send, then a hang-up that nobody reports: they reach the hotline, and nothing is waited for."""
-    city, number = shared, new_phone_number()
+    installation, number = shared, new_phone_number()
     way = (*DANGER_NOW, *REST, "1") if danger == "1" else ("1", danger, "7", "1", "4", "4", "2", "1")
-    phone = ussd_phone_before_dialling(city, number)
+    phone = ussd_phone_before_dialling(installation, number)
     assert is_sent(walk(phone, way))
     say(phone, "1")
     say(phone, "Somebody waits near the school every day")
-    due = city.ask("SELECT due_at FROM pending")
+    due = installation.ask("SELECT due_at FROM pending")
     assert all(row[0] <= time.time() * 1_000_000 + SLACK for row in due), "the words are put off"
 
     def words() -> list[str]:
-        return [one["data"]["narrative"] for one in of(city, number) if one["data"]["triage"]["priority"] == priority]
+        return [
+            one["data"]["narrative"]
+            for one in of(installation, number)
+            if one["data"]["triage"]["priority"] == priority
+        ]
 
-    city.until_received(lambda _: "Somebody waits near the school every day" in words(), "the words never came", 60)
-    city.until_finished()
-    assert [one["type"] for one in of(city, number)] == ["report.created", "report.updated"]
+    installation.until_received(
+        lambda _: "Somebody waits near the school every day" in words(), "the words never came", 60
+    )
+    installation.until_finished()
+    assert [one["type"] for one in of(installation, number)] == ["report.created", "report.updated"]

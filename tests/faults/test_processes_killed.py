@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.city import City, end, is_alive
 from tests.faults.conversations import (
     TO_SEND,
     code_and_pin,
@@ -22,6 +21,7 @@ from tests.faults.conversations import (
     ussd_phone_before_dialling,
     walk,
 )
+from tests.faults.faulty_installation import FaultyInstallation, end, is_alive
 from tests.support.handsets import AfricasTalking
 from tests.support.wait import until
 
@@ -30,20 +30,20 @@ TRIES = 40  # the window is some milliseconds wide
 
 
 @pytest.fixture
-def city(shared: City) -> City:
+def installation(shared: FaultyInstallation) -> FaultyInstallation:
     """With all up, and Redis in use again."""
     shared.until_web_answers()
     until(lambda: shared.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
     return shared
 
 
-def when_written(city: City, do: Callable[[], None]) -> threading.Thread:
+def when_written(installation: FaultyInstallation, do: Callable[[], None]) -> threading.Thread:
     """`do` as soon as one more report is in the database."""
-    before = city.count("report")
+    before = installation.count("report")
 
     def watch() -> None:
         stop = time.monotonic() + 10
-        while city.count("report") == before and time.monotonic() < stop:
+        while installation.count("report") == before and time.monotonic() < stop:
             pass
         do()
 
@@ -53,15 +53,15 @@ def when_written(city: City, do: Callable[[], None]) -> threading.Thread:
 
 
 @pytest.mark.rule("F2")
-def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
+def test_web_killed_between_the_commit_and_the_answer(installation: FaultyInstallation) -> None:
     """F2: the repeat is answered with Sent and the code that the report has."""
     for _ in range(TRIES):
-        phone = ussd_phone_before_dialling(city)
+        phone = ussd_phone_before_dialling(installation)
         walk(phone, TO_SEND)
-        thread = when_written(city, city.kill_web_workers)
+        thread = when_written(installation, installation.kill_web_workers)
         seen = press_send(phone)
         thread.join()
-        city.until_web_answers()
+        installation.until_web_answers()
         if seen is None:
             break
     else:
@@ -69,8 +69,8 @@ def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     sent = phone.again()
     assert is_sent(sent)
     assert phone.again() == sent
-    received_once(city, phone.phone)
-    assert "has" in say_my_report(ussd_phone_before_dialling(city), *code_and_pin(sent))
+    received_once(installation, phone.phone)
+    assert "has" in say_my_report(ussd_phone_before_dialling(installation), *code_and_pin(sent))
 
 
 def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
@@ -79,97 +79,99 @@ def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
 
 @pytest.mark.rule("F2")
 @pytest.mark.rule("F11")
-def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
+def test_web_killed_at_that_moment_and_redis_emptied(installation: FaultyInstallation) -> None:
     """F2 and F11: even then the path alone finds the report again."""
     for _ in range(TRIES):
-        phone = ussd_phone_before_dialling(city)
+        phone = ussd_phone_before_dialling(installation)
         walk(phone, TO_SEND)
-        thread = when_written(city, city.kill_web_workers)
+        thread = when_written(installation, installation.kill_web_workers)
         seen = press_send(phone)
         thread.join()
-        with city.away("valkey"):
-            (city.plan.folder.inside / "appendonlydir").rename(city.folder / f"emptied-{phone.phone}")
-        city.until_web_answers()
+        with installation.away("valkey"):
+            (installation.plan.folder.inside / "appendonlydir").rename(installation.folder / f"emptied-{phone.phone}")
+        installation.until_web_answers()
         if seen is None:
             break
     else:
         pytest.fail(f"web was never killed in time, in {TRIES} tries")
     until(lambda: is_sent(phone.again()), "the repeat is not answered with Sent")
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F9")
-def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
+def test_redis_killed_between_the_commit_and_the_keeping(installation: FaultyInstallation) -> None:
     """A report that carries on from a dropped call: walked again without its draft it would be a second one."""
     for _ in range(TRIES // 2):
         number = new_phone_number()
-        walk(ussd_phone_before_dialling(city, number), TO_SEND)
-        phone = ussd_phone_before_dialling(city, number)
+        walk(ussd_phone_before_dialling(installation, number), TO_SEND)
+        phone = ussd_phone_before_dialling(installation, number)
         walk(phone, TO_SEND)
-        thread = when_written(city, lambda: end(city.pid("valkey")))
+        thread = when_written(installation, lambda: end(installation.pid("valkey")))
         seen = press_send(phone)
         thread.join()
-        city.processes["valkey"].wait(timeout=20)
-        city.start("valkey")
+        installation.processes["valkey"].wait(timeout=20)
+        installation.start("valkey")
         assert seen is not None
         assert is_sent(seen)
-        received_once(city, number)
-        until(lambda: city.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
+        received_once(installation, number)
+        until(
+            lambda: installation.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again"
+        )
 
 
 @pytest.mark.rule("F3")
-def test_the_master_killed_and_started_again_while_a_call_goes_on(city: City) -> None:
+def test_the_master_killed_and_started_again_while_a_call_goes_on(installation: FaultyInstallation) -> None:
     """F3"""
-    phone = ussd_phone_before_dialling(city)
+    phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND[:3])
-    workers = city.web_workers()
-    city.kill("web")
-    city.start("web")
+    workers = installation.web_workers()
+    installation.kill("web")
+    installation.start("web")
     until(lambda: not any(is_alive(pid) for pid in workers), "they go on without a master")
-    city.until_web_answers()
+    installation.until_web_answers()
     assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F30")
-def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> None:
-    phone = ussd_phone_before_dialling(city)
+def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(installation: FaultyInstallation) -> None:
+    phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND)
-    thread = when_written(city, lambda: city.processes["web"].send_signal(signal.SIGTERM))
+    thread = when_written(installation, lambda: installation.processes["web"].send_signal(signal.SIGTERM))
     assert is_sent(phone.type("1"))
     thread.join()
-    city.processes["web"].wait(timeout=30)
-    city.start("web")
-    city.until_web_answers()
-    received_once(city, phone.phone)
+    installation.processes["web"].wait(timeout=30)
+    installation.start("web")
+    installation.until_web_answers()
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F4")
 @pytest.mark.rule("F7")
 @pytest.mark.parametrize("name", ["urgent", "standard", "clock"])
-def test_a_report_comes_while_one_of_those_who_bring_it_is_down(city: City, name: str) -> None:
+def test_a_report_comes_while_one_of_those_who_bring_it_is_down(installation: FaultyInstallation, name: str) -> None:
     """F4, F7: what the queue does not bring, the clock does; what the clock does not, the queue does."""
-    phone = ussd_phone_before_dialling(city)
-    with city.away(name):
+    phone = ussd_phone_before_dialling(installation)
+    with installation.away(name):
         assert is_sent(walk(phone, (*TO_SEND, "1")))
-        received_once(city, phone.phone)
+        received_once(installation, phone.phone)
 
 
 @pytest.mark.rule("F7")
-def test_a_clock_that_was_frozen_finds_another_at_its_work(city: City) -> None:
+def test_a_clock_that_was_frozen_finds_another_at_its_work(installation: FaultyInstallation) -> None:
     """F7: two clocks, one that leads; what was dropped in danger comes once."""
-    with city.frozen("clock"):
-        frozen = city.processes.pop("clock")
-        city.start("clock")
-        phone = ussd_phone_before_dialling(city)
+    with installation.frozen("clock"):
+        frozen = installation.processes.pop("clock")
+        installation.start("clock")
+        phone = ussd_phone_before_dialling(installation)
         assert is_sent(walk(phone, (*TO_SEND, "1")))
         say(phone, "1")
         say(phone, "they wait at the gate")
         say(phone, "00")
-        city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 60)
-        second = city.processes["clock"]
-        city.processes["clock"] = frozen
-    city.until_finished()
-    assert [body["type"] for body in of(city, phone.phone)] == ["report.created", "report.updated"]
+        installation.until_received(lambda _: len(of(installation, phone.phone)) == 2, "the words never came", 60)
+        second = installation.processes["clock"]
+        installation.processes["clock"] = frozen
+    installation.until_finished()
+    assert [body["type"] for body in of(installation, phone.phone)] == ["report.created", "report.updated"]
     second.kill()
     second.wait(timeout=20)

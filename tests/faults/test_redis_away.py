@@ -6,7 +6,6 @@ import pytest
 import redis
 import requests
 
-from tests.faults.city import City
 from tests.faults.conversations import (
     EMERGENCY_SCREEN,
     TO_SEND,
@@ -20,6 +19,7 @@ from tests.faults.conversations import (
     ussd_phone_before_dialling,
     walk,
 )
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.handsets import Neutral
 from tests.support.wait import until
 
@@ -27,24 +27,24 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def city(shared: City) -> City:
+def installation(shared: FaultyInstallation) -> FaultyInstallation:
     """With Redis back in use: web leaves it alone for five seconds after it failed."""
     until(lambda: shared.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
     return shared
 
 
-def neutral(city: City) -> Neutral:
-    phone = city.ussd_phone("ussd", new_phone_number())
+def neutral(installation: FaultyInstallation) -> Neutral:
+    phone = installation.ussd_phone("ussd", new_phone_number())
     assert isinstance(phone, Neutral)
     return phone
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
-def test_the_home_screen_comes_with_its_number(city: City, how: str) -> None:
-    with getattr(city, how)("valkey"):
-        seen = promptly(ussd_phone_before_dialling(city).dial)
+def test_the_home_screen_comes_with_its_number(installation: FaultyInstallation, how: str) -> None:
+    with getattr(installation, how)("valkey"):
+        seen = promptly(ussd_phone_before_dialling(installation).dial)
         assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
-        seen = promptly(neutral(city).dial)
+        seen = promptly(neutral(installation).dial)
         assert (EMERGENCY_SCREEN in seen.text, seen.expects_reply) == (True, False)
 
 
@@ -52,75 +52,81 @@ def test_the_home_screen_comes_with_its_number(city: City, how: str) -> None:
 @pytest.mark.rule("F10")
 @pytest.mark.parametrize("how", ["away", "frozen"])
 @pytest.mark.parametrize("begun", [0, 3])
-def test_a_call_that_brings_its_whole_path_goes_on_to_sent(city: City, how: str, begun: int) -> None:
+def test_a_call_that_brings_its_whole_path_goes_on_to_sent(
+    installation: FaultyInstallation, how: str, begun: int
+) -> None:
     """F9, F10; also where the call began while Redis was there."""
-    phone = ussd_phone_before_dialling(city)
+    phone = ussd_phone_before_dialling(installation)
     if begun:
         walk(phone, TO_SEND[:begun])
-    with getattr(city, how)("valkey"):
+    with getattr(installation, how)("valkey"):
         seen = walk(phone, (*TO_SEND[begun:], "1"), dial=not begun)
         assert is_sent(seen)
         assert promptly(phone.again) == seen
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
-def test_a_call_of_which_only_the_last_reply_is_known_ends_with_the_numbers(city: City, how: str) -> None:
-    phone = neutral(city)
+def test_a_call_of_which_only_the_last_reply_is_known_ends_with_the_numbers(
+    installation: FaultyInstallation, how: str
+) -> None:
+    phone = neutral(installation)
     walk(phone, TO_SEND[:3])
-    with getattr(city, how)("valkey"):
+    with getattr(installation, how)("valkey"):
         seen = say(phone, TO_SEND[3])
         assert (EMERGENCY_SCREEN in seen.text, seen.expects_reply) == (True, False)
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
-def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(city: City, how: str) -> None:
+def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(
+    installation: FaultyInstallation, how: str
+) -> None:
     """Seen in the experiment: without Redis there is no draft, and its Send, walked again, was another report."""
-    first = ussd_phone_before_dialling(city)
+    first = ussd_phone_before_dialling(installation)
     walk(first, TO_SEND[:4])
-    phone = city.ussd_phone("africastalking", first.phone)
+    phone = installation.ussd_phone("africastalking", first.phone)
     sent = walk(phone, (*TO_SEND, "1"))
-    with getattr(city, how)("valkey"):
+    with getattr(installation, how)("valkey"):
         assert promptly(phone.again) == sent
         say(phone, "1")
         say(phone, "they wait at the gate")
         say(phone, "00")
-        city.until_received(lambda _: bool(of(city, first.phone)), "it never came", 40)
-    city.move_time(130)
-    city.until_received(lambda _: len(of(city, first.phone)) >= 2, "the words never came", 40)
-    city.until_finished()
-    created, *updated = of(city, first.phone)
+        installation.until_received(lambda _: bool(of(installation, first.phone)), "it never came", 40)
+    installation.move_time(130)
+    installation.until_received(lambda _: len(of(installation, first.phone)) >= 2, "the words never came", 40)
+    installation.until_finished()
+    created, *updated = of(installation, first.phone)
     assert (created["type"], {body["type"] for body in updated}) == ("report.created", {"report.updated"})
     assert {body["data"]["report_id"] for body in updated} == {created["data"]["report_id"]}
     # On a slow machine the words may be in the database and, under the next number, in the spool.
     assert all("they wait at the gate" in str(body["data"]) for body in updated)
 
 
-def test_redis_is_away_in_the_middle_and_comes_back(city: City) -> None:
+def test_redis_is_away_in_the_middle_and_comes_back(installation: FaultyInstallation) -> None:
     """What the session kept is older than the path then: the screens may come again, the report does not."""
-    phone = ussd_phone_before_dialling(city)
+    phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND[:3])
-    with city.away("valkey"):
+    with installation.away("valkey"):
         assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
-    until(lambda: neutral(city).dial().expects_reply, "Redis is not used again")
+    until(lambda: neutral(installation).dial().expects_reply, "Redis is not used again")
     seen = say(phone, "0")
     for _ in range(8):
         if not seen.expects_reply:
             break
         seen = say(phone, "1" if seen.text.startswith("Send to") else "00" if is_sent(seen) else "2")
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
-def test_a_text_is_kept_and_answered_when_redis_is_back(city: City, how: str) -> None:
-    phone = texts(city)
-    with getattr(city, how)("valkey"):
+def test_a_text_is_kept_and_answered_when_redis_is_back(installation: FaultyInstallation, how: str) -> None:
+    phone = texts(installation)
+    with getattr(installation, how)("valkey"):
         phone.text("hello")  # and is answered with 200: the provider need not keep it
-        assert city.count("inbound WHERE waiting IS NOT NULL") == 1
+        assert installation.count("inbound WHERE waiting IS NOT NULL") == 1
         phone.again()
-        assert city.count("inbound WHERE waiting IS NOT NULL") == 1
+        assert installation.count("inbound WHERE waiting IS NOT NULL") == 1
     until(lambda: bool(phone.replies()), "the text was never answered", 60)
-    until(lambda: city.count("inbound WHERE waiting IS NOT NULL") == 0, "it still waits")
+    until(lambda: installation.count("inbound WHERE waiting IS NOT NULL") == 0, "it still waits")
     assert phone.replies()[0].startswith("In danger? Call police 111.\n1 Report")
     phone.text("report")
     until(lambda: len(phone.replies()) > 1, "no reply")
@@ -128,57 +134,57 @@ def test_a_text_is_kept_and_answered_when_redis_is_back(city: City, how: str) ->
     assert phone.replies()[1].startswith("Are you or a child in danger?")
 
 
-def test_redis_and_the_database_away(city: City) -> None:
+def test_redis_and_the_database_away(installation: FaultyInstallation) -> None:
     """A text is not taken, so that the provider keeps it; a call still goes to Sent, by the spool."""
-    phone, sms_dispatcher = ussd_phone_before_dialling(city), texts(city)
-    with city.away("valkey"), city.locked():
+    phone, sms_dispatcher = ussd_phone_before_dialling(installation), texts(installation)
+    with installation.away("valkey"), installation.locked():
         sms_dispatcher.write("hello")
         assert sms_dispatcher.post().status_code == 503
         assert is_sent(walk(phone, (*TO_SEND, "1")))
-        assert city.spooled() == 1
-        assert requests.get(f"{city.web}/healthz", timeout=5).ok
-    received_once(city, phone.phone)
-    assert city.spooled() == 0
+        assert installation.spooled() == 1
+        assert requests.get(f"{installation.web}/healthz", timeout=5).ok
+    received_once(installation, phone.phone)
+    assert installation.spooled() == 0
     sms_dispatcher.again()  # a minute later, as the provider does
     until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
 
 
-def test_words_added_while_redis_and_the_database_are_away(city: City) -> None:
+def test_words_added_while_redis_and_the_database_are_away(installation: FaultyInstallation) -> None:
     """Seen in the experiment: they went into the spool under an id of their own, and came as a second report."""
-    phone = ussd_phone_before_dialling(city)
+    phone = ussd_phone_before_dialling(installation)
     assert is_sent(walk(phone, (*TO_SEND, "1")))
-    received_once(city, phone.phone)
-    with city.away("valkey"), city.locked():
+    received_once(installation, phone.phone)
+    with installation.away("valkey"), installation.locked():
         say(phone, "1")
         say(phone, "they wait at the gate")
-        assert city.spooled() >= 1
-    city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 40)
-    city.until_finished()
-    assert [body["type"] for body in of(city, phone.phone)] == ["report.created", "report.updated"]
-    assert of(city, phone.phone)[1]["data"]["narrative"] == "they wait at the gate"
+        assert installation.spooled() >= 1
+    installation.until_received(lambda _: len(of(installation, phone.phone)) == 2, "the words never came", 40)
+    installation.until_finished()
+    assert [body["type"] for body in of(installation, phone.phone)] == ["report.created", "report.updated"]
+    assert of(installation, phone.phone)[1]["data"]["narrative"] == "they wait at the gate"
 
 
 @pytest.mark.rule("F11")
 @pytest.mark.parametrize("after", [0, 3, len(TO_SEND)])
-def test_redis_emptied_in_mid_walk(city: City, after: int) -> None:
+def test_redis_emptied_in_mid_walk(installation: FaultyInstallation, after: int) -> None:
     """F11: a path is walked again, to where it was; another form begins at home, and nothing sent is lost."""
-    phone, other = ussd_phone_before_dialling(city), neutral(city)
+    phone, other = ussd_phone_before_dialling(installation), neutral(installation)
     walk(phone, TO_SEND[:after])
     walk(other, TO_SEND[:after])
-    with redis.Redis(unix_socket_path=city.environment["REDIS_URL"].removeprefix("unix://")) as client:
+    with redis.Redis(unix_socket_path=installation.environment["REDIS_URL"].removeprefix("unix://")) as client:
         client.flushall()
     assert is_sent(walk(phone, (*TO_SEND[after:], "1"), dial=False))
     seen = say(other, "1")
     assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
-    received_once(city, phone.phone)
-    assert not of(city, other.phone)
+    received_once(installation, phone.phone)
+    assert not of(installation, other.phone)
 
 
-def test_redis_emptied_after_sent(city: City) -> None:
-    phone = ussd_phone_before_dialling(city)
+def test_redis_emptied_after_sent(installation: FaultyInstallation) -> None:
+    phone = ussd_phone_before_dialling(installation)
     sent = walk(phone, (*TO_SEND, "1"))
-    with redis.Redis(unix_socket_path=city.environment["REDIS_URL"].removeprefix("unix://")) as client:
+    with redis.Redis(unix_socket_path=installation.environment["REDIS_URL"].removeprefix("unix://")) as client:
         client.flushall()
     assert phone.again() == sent
     assert say(phone, "0").text == "Thank you. Goodbye."
-    received_once(city, phone.phone)
+    received_once(installation, phone.phone)

@@ -18,10 +18,10 @@ from runtime.redis_clients import find_master, queue_client, session_client
 from runtime.settings import CommonSettings, load_settings
 from tests.faults.conversations import MAX_ANSWER_SECONDS
 from tests.support.handsets import Seen
+from tests.support.installation import Installation
 from tests.support.redis_servers import Server
 from tests.support.sentinels import PASSWORD, Watched
 from tests.support.stopwatch import Stopwatch
-from tests.support.town import Town
 from tests.support.wait import until
 from tokaut.local_stack import startup
 
@@ -38,21 +38,23 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def town(watched: Watched) -> Iterator[Town]:
-    town = Town()
-    town.plan = replace(town.plan, settings={k: v for k, v in town.plan.settings.items() if k != "REDIS_URL"})
-    town.plan.folder.inside.mkdir(mode=0o700)
-    startup.prepare_stack(town.plan)
+def installation(watched: Watched) -> Iterator[Installation]:
+    installation = Installation()
+    installation.plan = replace(
+        installation.plan, settings={k: v for k, v in installation.plan.settings.items() if k != "REDIS_URL"}
+    )
+    installation.plan.folder.inside.mkdir(mode=0o700)
+    startup.prepare_stack(installation.plan)
     for name in ("hotline", "urgent", "standard", "clock", "web"):
-        town.start(name, watched.told(name))
-    town.until_web_answers()
-    yield town
-    town.down()
+        installation.start(name, watched.told(name))
+    installation.until_web_answers()
+    yield installation
+    installation.down()
 
 
-def answered(town: Town, number: int) -> Seen:
+def answered(installation: Installation, number: int) -> Seen:
     """A whole call over Africa's Talking, each screen in time; the last one."""
-    phone = town.ussd_phone("africastalking", f"+67855503{number:02}")
+    phone = installation.ussd_phone("africastalking", f"+67855503{number:02}")
     seen = phone.dial()
     for reply in TO_SEND:
         watch = Stopwatch()
@@ -65,9 +67,13 @@ def choice(seen: Seen, wanted: str) -> str:
     return next(line.split(" ")[0] for line in seen.text.splitlines() if line.split(" ", 1)[-1] == wanted)
 
 
-def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(watched: Watched, town: Town) -> None:
-    assert answered(town, 1).text.startswith("Sent to")
-    begun = town.ussd_phone("ussd", "+6785550201")  # only its last reply is known: without Redis it could not go on
+def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
+    watched: Watched, installation: Installation
+) -> None:
+    assert answered(installation, 1).text.startswith("Sent to")
+    begun = installation.ussd_phone(
+        "ussd", "+6785550201"
+    )  # only its last reply is known: without Redis it could not go on
     seen = begun.dial()
     for reply in TO_SEND[:4]:
         seen = begun.type(choice(seen, reply))
@@ -77,17 +83,23 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(watched: 
     sent = 1
     while not watched.promoted():
         sent += 1
-        assert answered(town, sent).text.startswith("Sent to")
+        assert answered(installation, sent).text.startswith("Sent to")
         assert watch.seconds < 30
     watch = Stopwatch()
-    until(lambda: requests.get(f"{town.web}/readyz", timeout=5).json()["redis"], "web does not find the new one", 60)
+    until(
+        lambda: requests.get(f"{installation.web}/readyz", timeout=5).json()["redis"],
+        "web does not find the new one",
+        60,
+    )
     took = watch.seconds
     for reply in TO_SEND[4:]:
         seen = begun.type(choice(seen, reply))
     assert seen.text.startswith("Sent to")
-    assert answered(town, sent + 1).text.startswith("Sent to")
-    town.until_received(lambda got: len(reports(got)) == sent + 2, "not all came", 30)
-    assert len(reports(town.received())) == len({one["headers"]["webhook-id"] for one in town.received()})
+    assert answered(installation, sent + 1).text.startswith("Sent to")
+    installation.until_received(lambda got: len(reports(got)) == sent + 2, "not all came", 30)
+    assert len(reports(installation.received())) == len(
+        {one["headers"]["webhook-id"] for one in installation.received()}
+    )
     with watched.admin(watched.replica) as admin:
         users = {one["user"] for one in admin.client_list()}
         refused = [one for one in admin.acl_log() if one["object"] != "info"]

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.city import City
 from tests.faults.conversations import EMERGENCY_SCREEN, MAX_ANSWER_SECONDS, TO_SEND, new_phone_number, promptly
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.handsets import AfricasTalking, Seen, Texts
 from tests.support.postgres import Postgres, binaries
 from tests.support.stopwatch import Stopwatch
@@ -31,7 +31,7 @@ PARTS = ("redis", "database", "disk")
 TOGETHER = [("redis",), ("database",), ("disk",), ("redis", "database"), ("database", "disk"), PARTS]
 
 
-class Stalled(City):
+class Stalled(FaultyInstallation):
     def command(self, name: str) -> list[str]:
         python, *rest = super().command(name)
         if name == "web":
@@ -76,13 +76,13 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Stalled]:
         if found is None:
             pytest.skip("no PostgreSQL binaries")
         server = Postgres(found).start()
-    city = Stalled(web_processes=2, postgres=server).up()
-    yield city
-    city.down()
+    installation = Stalled(web_processes=2, postgres=server).up()
+    yield installation
+    installation.down()
 
 
 @pytest.fixture
-def city(shared: Stalled) -> Stalled:
+def installation(shared: Stalled) -> Stalled:
     """With all parts in use again."""
 
     def is_used() -> bool:
@@ -94,8 +94,8 @@ def city(shared: Stalled) -> Stalled:
     return shared
 
 
-def _walk(city: City, number: str) -> Seen:
-    phone = city.ussd_phone("africastalking", number)
+def _walk(installation: FaultyInstallation, number: str) -> Seen:
+    phone = installation.ussd_phone("africastalking", number)
     seen = promptly(phone.dial)
     for reply in (*TO_SEND, "1"):
         if not seen.expects_reply:
@@ -109,24 +109,26 @@ def _numbers(received: list[dict[str, Any]]) -> list[str]:
     return [line["body"]["data"]["contact"].get("msisdn") for line in received]
 
 
-def _call_on(city: City, end: float) -> list[tuple[str, Seen]]:
+def _call_on(installation: FaultyInstallation, end: float) -> list[tuple[str, Seen]]:
     """One caller after the other, each with a number of its own; the last screen of each."""
     seen = []
     while time.monotonic() < end:
         number = new_phone_number()
-        seen.append((number, _walk(city, number)))
+        seen.append((number, _walk(installation, number)))
         time.sleep(BETWEEN)
     return seen
 
 
 @pytest.mark.rule("S-03")
 @pytest.mark.parametrize("parts", TOGETHER, ids="-".join)
-def test_every_answer_comes_and_none_is_false(city: Stalled, parts: tuple[str, ...]) -> None:
+def test_every_answer_comes_and_none_is_false(installation: Stalled, parts: tuple[str, ...]) -> None:
     with ExitStack() as stalls, ThreadPoolExecutor(CALLERS) as pool:
         for part in parts:
-            stalls.enter_context(city.stall(part))
+            stalls.enter_context(installation.stall(part))
         end = time.monotonic() + SECONDS
-        calls = [call for one in [pool.submit(_call_on, city, end) for _ in range(CALLERS)] for call in one.result()]
+        calls = [
+            call for one in [pool.submit(_call_on, installation, end) for _ in range(CALLERS)] for call in one.result()
+        ]
     assert len(calls) >= CALLERS
     sent = {number for number, seen in calls if seen.text.startswith("Sent to")}
     for number, seen in calls:
@@ -135,19 +137,19 @@ def test_every_answer_comes_and_none_is_false(city: Stalled, parts: tuple[str, .
     if "disk" not in parts:
         assert len(sent) == len(calls), "one of the two places takes it"
     never = "a report that was Sent never came"
-    city.until_received(lambda received: not sent - set(_numbers(received)), never, DRAINED)
-    arrived_at = Counter(_numbers(city.received()))
+    installation.until_received(lambda received: not sent - set(_numbers(received)), never, DRAINED)
+    arrived_at = Counter(_numbers(installation.received()))
     assert {number: arrived_at[number] for number in sent} == dict.fromkeys(sent, 1)
 
 
 @pytest.mark.parametrize("parts", [("redis",), ("database",), PARTS], ids="-".join)
-def test_a_text_is_answered_in_time_or_left_to_the_provider(city: Stalled, parts: tuple[str, ...]) -> None:
-    sms_dispatcher = city.sms_phone("africastalking", new_phone_number())
+def test_a_text_is_answered_in_time_or_left_to_the_provider(installation: Stalled, parts: tuple[str, ...]) -> None:
+    sms_dispatcher = installation.sms_phone("africastalking", new_phone_number())
     assert isinstance(sms_dispatcher, Texts)
     sms_dispatcher.write("my cousin is in trouble pls")
     with ExitStack() as stalls:
         for part in parts:
-            stalls.enter_context(city.stall(part))
+            stalls.enter_context(installation.stall(part))
         watch = Stopwatch()
         status = sms_dispatcher.post().status_code
         assert watch.seconds <= MAX_ANSWER_SECONDS
@@ -156,12 +158,12 @@ def test_a_text_is_answered_in_time_or_left_to_the_provider(city: Stalled, parts
     until(lambda: bool(sms_dispatcher.replies()), "it is never answered", 60)
 
 
-def test_the_home_screen_comes_within_two_seconds_while_all_hangs(city: Stalled) -> None:
-    phone = city.ussd_phone("africastalking", new_phone_number())
+def test_the_home_screen_comes_within_two_seconds_while_all_hangs(installation: Stalled) -> None:
+    phone = installation.ussd_phone("africastalking", new_phone_number())
     assert isinstance(phone, AfricasTalking)
     with ExitStack() as stalls:
         for part in PARTS:
-            stalls.enter_context(city.stall(part))
+            stalls.enter_context(installation.stall(part))
         watch = Stopwatch()
         assert phone.dial().text.startswith("In danger? Call police 111.")
         assert watch.seconds <= 2

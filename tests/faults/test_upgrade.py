@@ -20,8 +20,8 @@ from tests.deploy.socket_web import SocketWeb
 from tests.faults.conversations import MAX_ANSWER_SECONDS, TO_SEND, is_sent
 from tests.reports.next_release import install
 from tests.support.handsets import AfricasTalking
+from tests.support.installation import Installation
 from tests.support.stopwatch import Stopwatch
-from tests.support.town import Town
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ CALLERS = 6
 PAUSE = 0.5  # s, between two calls of one caller: while processes restart, no more is sent than workers can forward
 
 
-class Rolling(Town):
+class Rolling(Installation):
     """Two webs on one socket, as tokaut-web@1 and tokaut-web@2 have it: while one restarts the other answers."""
 
     webs: tuple[SocketWeb, ...] = ()
@@ -58,7 +58,7 @@ class Rolling(Town):
 class Callers:
     """They call one after the other, from begin to Sent, until told to stop."""
 
-    town: Town
+    installation: Installation
     stop: threading.Event = field(default_factory=threading.Event)
     sent: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -90,7 +90,9 @@ class Callers:
     def _call(self, number: str) -> None:
         with requests.Session() as http:
             http.headers["Connection"] = "close"  # as the proxy calls
-            phone = AfricasTalking(self.town.web, self.town.token("africastalking"), number, "*111*163#", http=http)
+            phone = AfricasTalking(
+                self.installation.web, self.installation.token("africastalking"), number, "*111*163#", http=http
+            )
             for ask in (phone.dial, *(lambda reply=reply: phone.type(reply) for reply in (*TO_SEND, "1"))):
                 watch = Stopwatch()
                 seen = ask()
@@ -100,17 +102,19 @@ class Callers:
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
-def town(request: pytest.FixtureRequest) -> Iterator[Rolling]:
+def installation(request: pytest.FixtureRequest) -> Iterator[Rolling]:
     on_postgres = request.param == "PostgreSQL"
     settings = {"DATABASE_URL": request.getfixturevalue("postgres_url")} if on_postgres else {}
-    town = Rolling(settings).up()
-    yield town
-    town.down()
+    installation = Rolling(settings).up()
+    yield installation
+    installation.down()
 
 
-def test_a_new_release_while_people_call(town: Rolling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = town.environment.get("DATABASE_URL", f"sqlite:///{town.plan.folder.inside / 'tokaut.db'}")
-    callers = Callers(town)
+def test_a_new_release_while_people_call(
+    installation: Rolling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = installation.environment.get("DATABASE_URL", f"sqlite:///{installation.plan.folder.inside / 'tokaut.db'}")
+    callers = Callers(installation)
     callers.start()
     try:
         callers.until_sent(5)
@@ -121,9 +125,9 @@ def test_a_new_release_while_people_call(town: Rolling, tmp_path: Path, monkeypa
         database.close()
         callers.until_sent(5)  # the processes that run are of the old release, the schema of the next
         for name in ("urgent", "standard", "clock"):
-            town.restart(name)
+            installation.restart(name)
             callers.until_sent(5)
-        for web in town.webs:
+        for web in installation.webs:
             web.stop()
             callers.until_sent(5)
             web.start()
@@ -132,13 +136,13 @@ def test_a_new_release_while_people_call(town: Rolling, tmp_path: Path, monkeypa
         callers.end()
     assert callers.dropped == []
     assert callers.slowest < MAX_ANSWER_SECONDS
-    town.until_received(lambda _: not missing(town, callers), "not all came", 120)
+    installation.until_received(lambda _: not missing(installation, callers), "not all came", 120)
     keys = defaultdict(set)
-    for line in town.received():
+    for line in installation.received():
         keys[line["hotline"], line["body"]["data"]["report_id"]].add(line["headers"]["webhook-id"])
     assert all(len(found) == 1 for found in keys.values())
     assert len(keys) == len(callers.sent)
 
 
-def missing(town: Town, callers: Callers) -> set[str]:
-    return set(callers.sent) - {line["body"]["data"]["contact"].get("msisdn") for line in town.received()}
+def missing(installation: Installation, callers: Callers) -> set[str]:
+    return set(callers.sent) - {line["body"]["data"]["contact"].get("msisdn") for line in installation.received()}

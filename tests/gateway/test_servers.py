@@ -19,9 +19,9 @@ import gateway
 from gateway.views import HEADERS
 from tests.support.handsets import AfricasTalking
 from tests.support.handsets_kannel import KannelTexts
+from tests.support.installation import Installation
 from tests.support.ports import free_port
 from tests.support.prepared import prepare
-from tests.support.town import Town
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ DRAWN = re.compile(rb"Code \d{4} \d{4}\nPIN \d{4}")  # anew for each report, by 
 Screen = tuple[int, dict[str, str], bytes]
 
 
-class Served(Town):
+class Served(Installation):
     """`server`: which of the three runs web."""
 
     server = PRODUCTION
@@ -75,18 +75,18 @@ class Recorder:
 
 
 @pytest.fixture
-def town() -> Iterator[Served]:
-    town = Served()
-    town.plan.folder.inside.mkdir(mode=0o700, exist_ok=True)
-    town.start("valkey")
-    prepare(town.plan)
-    yield town
-    town.down()
+def installation() -> Iterator[Served]:
+    installation = Served()
+    installation.plan.folder.inside.mkdir(mode=0o700, exist_ok=True)
+    installation.start("valkey")
+    prepare(installation.plan)
+    yield installation
+    installation.down()
 
 
-def call(town: Served, http: Any) -> None:
+def call(installation: Served, http: Any) -> None:
     """The same call each time: the network's name of it tells one report from another."""
-    phone = town.ussd_phone("africastalking", "+6785550101")
+    phone = installation.ussd_phone("africastalking", "+6785550101")
     assert isinstance(phone, AfricasTalking)
     phone.http, phone.session = http, "ATUid_one_call"
     phone.again()
@@ -94,9 +94,9 @@ def call(town: Served, http: Any) -> None:
         phone.type(reply)
 
 
-def texts(town: Served, http: Any) -> None:
+def texts(installation: Served, http: Any) -> None:
     """The same messages each time, by their ids."""
-    phone = town.sms_phone("kannel", "+6785550102")
+    phone = installation.sms_phone("kannel", "+6785550102")
     assert isinstance(phone, KannelTexts)
     phone.http = http
     for number, words in enumerate(("hello", *TO_SENT[:-2], "1", *TO_SENT[-2:])):  # 1: no words
@@ -105,18 +105,18 @@ def texts(town: Served, http: Any) -> None:
         phone.post()
 
 
-def test_one_transcript_is_the_same_by_all_servers(town: Served) -> None:
+def test_one_transcript_is_the_same_by_all_servers(installation: Served) -> None:
     shown: dict[str, dict[str, list[Screen]]] = {}
     for server in (FLASK, THREADS, PRODUCTION):
-        town.server = server
-        town.start("web")
-        town.until_web_answers()
+        installation.server = server
+        installation.start("web")
+        installation.until_web_answers()
         recorders = {"call": Recorder(), "texts": Recorder()}
-        call(town, recorders["call"])
-        texts(town, recorders["texts"])
+        call(installation, recorders["call"])
+        texts(installation, recorders["texts"])
         shown[server] = {name: one.screens for name, one in recorders.items()}
-        town.kill("web", SIGTERM)
-        with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+        installation.kill("web", SIGTERM)
+        with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
             client.flushall()  # the same conversation begins anew
     for screens in shown[PRODUCTION].values():
         assert {status for status, _, _ in screens} == {200}

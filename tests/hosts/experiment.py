@@ -18,7 +18,7 @@ from tests.faults.callers import Plan
 from tests.faults.experiment import RESULTS, NoVerdict, RunProgress, finish, finish_texts
 from tests.faults.ledger import Ledger, LineCounter, lines
 from tests.faults.verdict import Verdict, judge
-from tests.hosts.installation import CHECKOUT, TEXTS_PORT, Installation
+from tests.hosts.installation import CHECKOUT, TEXTS_PORT, InstallationOnHosts
 from tests.hosts.network import OUTSIDE
 from tests.hosts.scene import Scene
 from tests.hosts.steps import Step
@@ -69,7 +69,7 @@ class HostsRun:
         """Run, and return the result. Raises NoVerdict. Records and logs are kept in var/faults if it is bad."""
         self._doing, self._sent, self._taken, self._over = "starting", 0, 0, False
         release = _checkout(self.release) if self.release else CHECKOUT
-        self.installation = Installation(seed=self.seed, small=self.small, release=release)
+        self.installation = InstallationOnHosts(seed=self.seed, small=self.small, release=release)
         self.folder = self.installation.folder
         self._arrived = LineCounter(self.folder / "every.jsonl")
         is_good = False

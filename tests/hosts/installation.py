@@ -71,7 +71,7 @@ class Process:
     popen: subprocess.Popen[bytes]
 
 
-class Installation(OpenWork):
+class InstallationOnHosts(OpenWork):
     """All hosts. `small`: without a second worker host, standby, Sentinels and console.
 
     `seed`: of the unreliable hotline. `release`: the checkout from which all hosts start; `upgrade_host` brings the one
@@ -120,7 +120,7 @@ class Installation(OpenWork):
 
     # Start
 
-    def up(self) -> Installation:
+    def up(self) -> InstallationOnHosts:
         """Do what the pages tell an operator to do, host by host; return when a call can come in."""
         self.redis.start()
         self._addresses = self.databases.start()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.experiment import NoVerdict
 from tests.faults.ledger import Ledger
-from tests.hosts.installation import Installation
+from tests.hosts.installation import InstallationOnHosts
 
 TICK = 0.1
 MOST_LEADERLESS = 15.0  # seconds until another clock leads
@@ -23,7 +23,7 @@ class Scene:
     `broken`: promises that were not kept.
     """
 
-    installation: Installation
+    installation: InstallationOnHosts
     ledger: Ledger
     look: Callable[[], None]
     notes: list[str] = field(default_factory=list)

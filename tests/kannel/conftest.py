@@ -9,9 +9,9 @@ import pytest
 
 from tests.kannel.application import Application
 from tests.kannel.network import Network
+from tests.support.installation import Installation
 from tests.support.kannel import Kannel, missing
 from tests.support.ports import free_port
-from tests.support.town import Town
 
 # As docs/kannel/kannel.conf but for the seconds between two tries.
 SOON = {"http-queue-delay = 10": "http-queue-delay = 1"}
@@ -45,23 +45,23 @@ def application() -> Iterator[Application]:
 
 @dataclass
 class Served:
-    """A town and the Kannel before it."""
+    """An installation and the Kannel before it."""
 
-    town: Town
+    installation: Installation
     kannel: Kannel
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    town = Town()
-    kannel = Kannel(web=town.web, token=town.token("kannel"), changes=SOON)
+    installation = Installation()
+    kannel = Kannel(web=installation.web, token=installation.token("kannel"), changes=SOON)
     sending = {
         "KANNEL_SENDSMS_URL": kannel.sendsms,
         "KANNEL_SENDSMS_USER": "tokaut",
         "KANNEL_SENDSMS_PASSWORD": "sendsms-of-a-test",
-        "KANNEL_DLR_URL": f"{town.web}/hooks/kannel/{town.token('kannel')}/dlr",
+        "KANNEL_DLR_URL": f"{installation.web}/hooks/kannel/{installation.token('kannel')}/dlr",
     }
-    town.plan = replace(town.plan, settings={**town.plan.settings, **sending})
+    installation.plan = replace(installation.plan, settings={**installation.plan.settings, **sending})
     with kannel:
-        yield Served(town.up(), kannel)
-    town.down()
+        yield Served(installation.up(), kannel)
+    installation.down()

@@ -14,8 +14,8 @@ import pytest
 
 from tests.kannel.application import Application, Reply
 from tests.kannel.conftest import BY_GET, SOON, Served
+from tests.support.installation import Installation
 from tests.support.kannel import Kannel
-from tests.support.town import Town
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -62,37 +62,39 @@ def a_phone(kannel: Kannel) -> Phone:
     return Phone(kannel, f"678{next(NUMBERS)}")
 
 
-def reports(town: Town, words: str = WORDS) -> list[dict[str, Any]]:
-    return [line for line in town.received() if line["body"]["data"].get("narrative") == words]
+def reports(installation: Installation, words: str = WORDS) -> list[dict[str, Any]]:
+    return [line for line in installation.received() if line["body"]["data"].get("narrative") == words]
 
 
 def test_a_whole_report(served: Served) -> None:
     phone = a_phone(served.kannel)
-    before = len(reports(served.town))
+    before = len(reports(served.installation))
     assert phone.walk(*TO_SEND, "Send").startswith("Sent to Pikinini Helpline.")
-    served.town.until_received(lambda _: len(reports(served.town)) == before + 1, "the report never came")
-    data = reports(served.town)[-1]["body"]["data"]
+    served.installation.until_received(
+        lambda _: len(reports(served.installation)) == before + 1, "the report never came"
+    )
+    data = reports(served.installation)[-1]["body"]["data"]
     assert (data["channel"], data["country"], data["completeness"]) == ("sms", "VU", "complete")
 
 
 def test_by_get_too(served: Served) -> None:
     """Everything in the address, as in kannel.conf.example of Kannel's own documentation: not what we recommend."""
-    town = served.town
-    with Kannel(web=town.web, token=town.token("kannel"), changes=BY_GET) as kannel:
+    installation = served.installation
+    with Kannel(web=installation.web, token=installation.token("kannel"), changes=BY_GET) as kannel:
         phone = a_phone(kannel)
-        before = len(reports(town))
+        before = len(reports(installation))
         assert phone.walk(*TO_SEND, "Send").startswith("Sent to Pikinini Helpline.")
-        town.until_received(lambda _: len(reports(town)) == before + 1, "the report never came")
+        installation.until_received(lambda _: len(reports(installation)) == before + 1, "the report never came")
 
 
 @pytest.mark.rule("B-46")
 def test_an_answer_that_was_lost_makes_no_second_report(served: Served, application: Application) -> None:
     """Each text reaches us and is answered, and Kannel is told 503 all the same, twice: it asks again."""
-    town = served.town
-    application.before, application.then = town.web, None
-    with Kannel(web=application.url, token=town.token("kannel"), changes=SOON) as kannel:
+    installation = served.installation
+    application.before, application.then = installation.web, None
+    with Kannel(web=application.url, token=installation.token("kannel"), changes=SOON) as kannel:
         phone = a_phone(kannel)
-        before = len(reports(town))
+        before = len(reports(installation))
         screen = phone.walk(*TO_SEND)
         application.calls.clear()
         application.replies = [Reply(503), Reply(503)]
@@ -101,21 +103,21 @@ def test_an_answer_that_was_lost_makes_no_second_report(served: Served, applicat
         assert len(application.calls) == 3
         assert len({call.query["id"] for call in application.calls}) == 1
         phone.say("2")  # one step further, and not three
-        town.until_received(lambda _: len(reports(town)) == before + 1, "the report never came")
-        until(lambda: is_quiet(town), "something is still due")
-        assert len({one["body"]["data"]["report_id"] for one in reports(town)[before:]}) == 1
+        installation.until_received(lambda _: len(reports(installation)) == before + 1, "the report never came")
+        until(lambda: is_quiet(installation), "something is still due")
+        assert len({one["body"]["data"]["report_id"] for one in reports(installation)[before:]}) == 1
 
 
 def test_web_away_and_back(served: Served) -> None:
     """What comes meanwhile waits in smsbox, and is answered once."""
     phone = a_phone(served.kannel)
     phone.walk(*TO_SEND[:2])
-    served.town.kill("web")
+    served.installation.kill("web")
     had = len(served.kannel.received())
     with served.kannel.phone(phone.number, CODE, "text 3") as texting:
         until(lambda: len(served.kannel.received()) > had, "the text is not with Kannel")
-        served.town.start("web")
-        served.town.until_web_answers()
+        served.installation.start("web")
+        served.installation.until_web_answers()
         texting.until_received(1, 40)
         until(lambda: "What happened?" in texting.texts()[0], "another screen")
         assert len(texting.parts()) == 1
@@ -123,17 +125,23 @@ def test_web_away_and_back(served: Served) -> None:
 
 def test_a_text_that_met_no_redis_is_answered_by_sendsms(served: Served) -> None:
     """It is kept, 200 is said, and once Redis answers the reply leaves by the worker; Kannel tells that it arrived."""
-    town = served.town
+    installation = served.installation
     number = a_phone(served.kannel).number
-    town.kill("valkey")
+    installation.kill("valkey")
     with served.kannel.phone(number, CODE, "text hi") as texting:
-        until(lambda: bool(rows(town, "SELECT 1 FROM inbound WHERE waiting IS NOT NULL")), "the text is not kept")
+        until(
+            lambda: bool(rows(installation, "SELECT 1 FROM inbound WHERE waiting IS NOT NULL")), "the text is not kept"
+        )
         assert texting.parts() == []
-        town.start("valkey")
+        installation.start("valkey")
         texting.until_received(1, 60)
         assert texting.parts()[0].text.startswith("In danger?")
         status = "SELECT status FROM outgoing WHERE channel = 'kannel' ORDER BY created_at DESC LIMIT 1"
-        until(lambda: rows(town, status) == [("delivered",)], f"no delivery report: {rows(town, status)}", 30)
+        until(
+            lambda: rows(installation, status) == [("delivered",)],
+            f"no delivery report: {rows(installation, status)}",
+            30,
+        )
 
 
 def test_smsbox_killed(served: Served) -> None:
@@ -148,10 +156,10 @@ def test_smsbox_killed(served: Served) -> None:
         until(lambda: "What happened?" in texting.texts()[0], "another screen")
 
 
-def is_quiet(town: Town) -> bool:
-    return rows(town, "SELECT 1 FROM delivery WHERE state = 'due'") == []
+def is_quiet(installation: Installation) -> bool:
+    return rows(installation, "SELECT 1 FROM delivery WHERE state = 'due'") == []
 
 
-def rows(town: Town, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(town.plan.folder.inside / "tokaut.db", timeout=10)) as connection:
+def rows(installation: Installation, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(installation.plan.folder.inside / "tokaut.db", timeout=10)) as connection:
         return connection.execute(query).fetchall()

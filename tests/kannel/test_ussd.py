@@ -10,9 +10,9 @@ import pytest
 from tests.kannel.application import Application, Reply
 from tests.kannel.network import GSM7, OPERATION, SESSION, UCS2, USSN_CONFIRM, Handset, Network
 from tests.kannel.test_reports import key
+from tests.support.installation import Installation
 from tests.support.kannel import Kannel
 from tests.support.ports import free_port
-from tests.support.town import Town
 
 pytestmark = pytest.mark.slow
 
@@ -30,16 +30,16 @@ def network() -> Iterator[Network]:
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    town = Town().up()
-    yield town
-    town.down()
+def installation() -> Iterator[Installation]:
+    installation = Installation().up()
+    yield installation
+    installation.down()
 
 
 @pytest.fixture(scope="module")
-def kannel(town: Town, network: Network) -> Iterator[Kannel]:
+def kannel(installation: Installation, network: Network) -> Iterator[Kannel]:
     line = {**LINE, "ussd_port": network.port}
-    with Kannel("ussd.conf", web=town.web, token=town.token("kannel"), values=line) as kannel:
+    with Kannel("ussd.conf", web=installation.web, token=installation.token("kannel"), values=line) as kannel:
         network.until_bound()
         yield kannel
 
@@ -49,7 +49,7 @@ def a_number() -> str:
 
 
 @pytest.mark.usefixtures("kannel")
-def test_a_whole_conversation(town: Town, network: Network) -> None:
+def test_a_whole_conversation(installation: Installation, network: Network) -> None:
     phone = Handset(network, a_number(), CODE)
     screen = phone.dial()
     assert screen.text.startswith("In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report")
@@ -60,7 +60,7 @@ def test_a_whole_conversation(town: Town, network: Network) -> None:
     assert screen.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     phone.type(WORDS)
     phone.type("00")
-    town.until_received(
+    installation.until_received(
         lambda lines: any(line["body"]["data"].get("narrative") == WORDS for line in lines), "the words never came"
     )
 
@@ -117,12 +117,12 @@ def test_screens_beyond_gsm7(application: Application) -> None:
         assert [call.body.decode() for call in application.calls] == [CODE, "Āe"]
 
 
-def test_a_vendors_own_tags_are_lines_of_the_configuration(town: Town) -> None:
+def test_a_vendors_own_tags_are_lines_of_the_configuration(installation: Installation) -> None:
     """Kannel then gives us the two in decimals, and not as bytes."""
     tags = {"tag = 0x0501": "tag = 0x1401", "tag = 0x1383": "tag = 0x1402"}
     own = Network(free_port())
     line = {**LINE, "ussd_port": own.port}
-    with own, Kannel("ussd.conf", web=town.web, token=town.token("kannel"), changes=tags, values=line):
+    with own, Kannel("ussd.conf", web=installation.web, token=installation.token("kannel"), changes=tags, values=line):
         phone = Handset(own, a_number(), CODE, tags=(0x1401, 0x1402))
         assert phone.dial().text.startswith("In danger?")
         assert phone.type("1").text.startswith("Are you or a child in danger?")

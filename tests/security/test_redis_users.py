@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from runtime.queue import DELIVER_JOB, AllowedJob, JobQueue, open_queue
 from runtime.redis_clients import queue_client
 from tests.security.redis_users import Guarded
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 from tokaut.local_stack import startup
 
@@ -95,23 +95,25 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 @pytest.fixture
-def town(guarded: Guarded) -> Iterator[Town]:
+def installation(guarded: Guarded) -> Iterator[Installation]:
     """Every process under its own user; the clock is not up: whatever arrives came by the queue."""
-    town = Town()
-    town.plan = replace(town.plan, settings={k: v for k, v in town.plan.settings.items() if k != "REDIS_URL"})
-    town.plan.folder.inside.mkdir(mode=0o700)
-    startup.prepare_stack(town.plan)
+    installation = Installation()
+    installation.plan = replace(
+        installation.plan, settings={k: v for k, v in installation.plan.settings.items() if k != "REDIS_URL"}
+    )
+    installation.plan.folder.inside.mkdir(mode=0o700)
+    startup.prepare_stack(installation.plan)
     with guarded.asked() as admin:
         admin.execute_command("ACL LOG RESET")
     for name in ("hotline", "urgent", "standard", "web"):
-        town.start(name, guarded.told(name))
-    town.until_web_answers()
-    yield town
-    town.down()
+        installation.start(name, guarded.told(name))
+    installation.until_web_answers()
+    yield installation
+    installation.down()
 
 
-def send(town: Town, number: str) -> None:
-    phone = town.ussd_phone("ussd", number)
+def send(installation: Installation, number: str) -> None:
+    phone = installation.ussd_phone("ussd", number)
     phone.dial()
     assert "Sent to" in [phone.type(reply) for reply in TO_SEND][-1].text
 
@@ -132,19 +134,23 @@ def by_the_queue(again: Callable[[int], object], came: Callable[[], bool], what:
 
 @pytest.mark.rule("X-11")
 @pytest.mark.rule("A-42")
-def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(guarded: Guarded, town: Town) -> None:
-    sent = by_the_queue(lambda n: send(town, f"+67855501{n:02}"), lambda: bool(town.received()), "the report")
-    texts = town.sms_phone("africastalking", "+6785550150")
+def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(
+    guarded: Guarded, installation: Installation
+) -> None:
+    sent = by_the_queue(
+        lambda n: send(installation, f"+67855501{n:02}"), lambda: bool(installation.received()), "the report"
+    )
+    texts = installation.sms_phone("africastalking", "+6785550150")
     by_the_queue(lambda _: texts.text("HELP"), lambda: bool(texts.replies()), "the SMS")
     assert guarded.refusals() == []
 
-    town.kill("web", signal.SIGTERM)
+    installation.kill("web", signal.SIGTERM)
     stranger = guarded.reach("web").url.replace("web:", "webq:")  # web cannot queue: the clock does
-    town.start("web", {**guarded.told("web"), "REDIS_QUEUE_URL_FILE": "", "REDIS_QUEUE_URL": stranger})
-    town.start("clock", guarded.told("clock"))
-    town.until_web_answers()
-    send(town, "+6785550151")
-    town.until_received(lambda got: len(got) == sent + 1, "the report did not come by the clock")
+    installation.start("web", {**guarded.told("web"), "REDIS_QUEUE_URL_FILE": "", "REDIS_QUEUE_URL": stranger})
+    installation.start("clock", guarded.told("clock"))
+    installation.until_web_answers()
+    send(installation, "+6785550151")
+    installation.until_received(lambda got: len(got) == sent + 1, "the report did not come by the clock")
     with guarded.asked() as admin:
         assert "clock" in {one["user"] for one in admin.client_list()}
     assert {one.split(":")[0] for one in guarded.refusals()} <= {"webq"}

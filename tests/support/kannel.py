@@ -1,6 +1,6 @@
 """Debian's real Kannel, with the configuration of docs/kannel, on free ports of this machine.
 
-with Kannel("kannel.conf", web=town.web, token=town.token("kannel")) as kannel:
+with Kannel("kannel.conf", web=installation.web, token=installation.token("kannel")) as kannel:
     with kannel.phone("67855501", "163", "hi") as phone:
         phone.until_received(1)
 """

@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
 from tests.support.app import App
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.slow
@@ -97,30 +97,34 @@ def test_a_report_that_is_not_there(app: App) -> None:
 @pytest.mark.rule("S-35")
 def test_a_report_its_answer_and_the_words_that_come_back_on_real_parts() -> None:
     """Told, put, read by another phone, written back: the hotline gets that once, signed."""
-    town = Town().up()
+    installation = Installation().up()
     try:
-        found = CODE.search(walk(town.ussd_phone("africastalking", PHONE), *TO_SENT)[-1])
+        found = CODE.search(walk(installation.ussd_phone("africastalking", PHONE), *TO_SENT)[-1])
         assert found
-        town.until_received(lambda lines: len(lines) == 1, "the report never came")
-        [report] = town.received()
+        installation.until_received(lambda lines: len(lines) == 1, "the report never came")
+        [report] = installation.received()
         report_id = report["body"]["data"]["report_id"]
         command = [sys.executable, "-m", "tokaut", "message", "put", report_id]
-        done = subprocess.run(command, input=WORDS.encode(), env=town.environment, capture_output=True, check=False)
+        done = subprocess.run(
+            command, input=WORDS.encode(), env=installation.environment, capture_output=True, check=False
+        )
         assert done.returncode == 0, done.stderr
-        phone = town.ussd_phone("ussd", number(31))
+        phone = installation.ussd_phone("ussd", number(31))
         screens = walk(phone, "My report", *found.groups(), "1", "1", "On Monday in the morning")
         assert screens[4].startswith(WORDS)
         assert screens[6].startswith("Added. Staff will see it.")
         phone.again()
-        town.until_received(lambda lines: len(lines) == 2, "the words never came")
-        [_, line] = town.received()
-        Webhook(town.plan.secrets.hotlines["vu-pikinini"]).verify(line["raw"], line["headers"])
+        installation.until_received(lambda lines: len(lines) == 2, "the words never came")
+        [_, line] = installation.received()
+        Webhook(installation.plan.secrets.hotlines["vu-pikinini"]).verify(line["raw"], line["headers"])
         assert line["hotline"] == "vu-pikinini"
         assert line["headers"]["webhook-id"] != report["headers"]["webhook-id"]
         assert line["body"]["type"] == "report.message"
         assert (line["body"]["data"]["report_id"], line["body"]["data"]["kind"]) == (report_id, "words")
         assert line["body"]["data"]["text"] == "On Monday in the morning"
-        assert walk(town.ussd_phone("kannel", number(32)), "My report", *found.groups(), "1")[4].startswith(WORDS)
-        assert len(town.received()) == 2
+        assert walk(installation.ussd_phone("kannel", number(32)), "My report", *found.groups(), "1")[4].startswith(
+            WORDS
+        )
+        assert len(installation.received()) == 2
     finally:
-        town.down()
+        installation.down()

@@ -18,8 +18,8 @@ from reports.countries.country import SHIPPED_FOLDER, load_country, shipped_coun
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.support.app import App
+from tests.support.installation import Installation
 from tests.support.prepared import migrate
-from tests.support.town import Town
 from tests.support.wait import until
 from tokaut.__main__ import main
 
@@ -201,23 +201,23 @@ def test_a_running_web_takes_over_nothing_else(web: App, own: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.rule("S-31")
 def test_a_number_goes_from_every_process_within_a_minute_and_a_restart_holds_to_it(own: Path) -> None:
-    town = Town({"TOKAUT_COUNTRY_DIR": str(own)}, web_processes=2).up()
+    installation = Installation({"TOKAUT_COUNTRY_DIR": str(own)}, web_processes=2).up()
     try:
-        assert "Pikinini Helpline 163" in _home(town)
+        assert "Pikinini Helpline 163" in _home(installation)
         command = [sys.executable, "-m", "tokaut", "numbers", "withdraw", "vu", "163"]
         began = time.monotonic()
-        done = subprocess.run(command, env=dict(town.environment), capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=dict(installation.environment), capture_output=True, text=True, check=True)
         assert "163 (Pikinini Helpline) is withdrawn" in done.stdout
-        until(lambda: not any("163" in _home(town) for _ in range(12)), "163 is still shown", seconds=MINUTE)
+        until(lambda: not any("163" in _home(installation) for _ in range(12)), "163 is still shown", seconds=MINUTE)
         assert time.monotonic() - began < MINUTE
-        town.kill("web", signal.SIGTERM)
-        town.start("web")
-        town.until_web_answers()
-        homes = {_home(town) for _ in range(12)}
+        installation.kill("web", signal.SIGTERM)
+        installation.start("web")
+        installation.until_web_answers()
+        homes = {_home(installation) for _ in range(12)}
         assert len(homes) == 1 and homes.pop().startswith("In danger? Call police 111.\n1 Report")
     finally:
-        town.down()
+        installation.down()
 
 
-def _home(town: Town) -> str:
-    return town.ussd_phone("simulator", PHONE).dial().text
+def _home(installation: Installation) -> str:
+    return installation.ussd_phone("simulator", PHONE).dial().text

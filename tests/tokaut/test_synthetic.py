@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.support.installation import Installation
 from tests.support.ports import free_port
-from tests.support.town import Town
 from tokaut.__main__ import main
 
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
@@ -47,24 +47,28 @@ def test_a_network_that_does_not_answer_is_named_and_its_secret_is_not() -> None
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    town = Town(settings={"TOKAUT_SYNTHETIC_KEY": KEY}).up()
-    yield town
-    town.down()
+def installation() -> Iterator[Installation]:
+    installation = Installation(settings={"TOKAUT_SYNTHETIC_KEY": KEY}).up()
+    yield installation
+    installation.down()
 
 
 @pytest.mark.slow
-def test_each_network_is_walked_over_a_real_connection(town: Town) -> None:
-    secrets = town.plan.secrets
+def test_each_network_is_walked_over_a_real_connection(installation: Installation) -> None:
+    secrets = installation.plan.secrets
     addresses = {
-        "africastalking": f"{town.web}/hooks/africastalking/{secrets.africastalking}/ussd",
-        "ussd": f"{town.web}/hooks/ussd/{secrets.ussd}",
-        "kannel": f"{town.web}/hooks/kannel/{secrets.kannel}/ussd",
+        "africastalking": f"{installation.web}/hooks/africastalking/{secrets.africastalking}/ussd",
+        "ussd": f"{installation.web}/hooks/ussd/{secrets.ussd}",
+        "kannel": f"{installation.web}/hooks/kannel/{secrets.kannel}/ussd",
     }
-    here = {**town.environment, "PUBLIC_URL": town.web, "TOKAUT_SYNTHETIC_CALLS": ",".join(addresses.values())}
+    here = {
+        **installation.environment,
+        "PUBLIC_URL": installation.web,
+        "TOKAUT_SYNTHETIC_CALLS": ",".join(addresses.values()),
+    }
     done = run(here)
     assert done.exit_code == 0, done.output
     assert [f"{channel} *111*163#: 7 screens to Send" in done.output for channel in addresses] == [True] * 3
-    broken = run({**here, "TOKAUT_SYNTHETIC_CALLS": f"{town.web}/hooks/ussd/{'x' * 40}"})
+    broken = run({**here, "TOKAUT_SYNTHETIC_CALLS": f"{installation.web}/hooks/ussd/{'x' * 40}"})
     assert broken.exit_code == 1 and "did not come to Send (status)" in broken.output
-    assert town.received() == []
+    assert installation.received() == []

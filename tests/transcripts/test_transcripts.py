@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.handsets import Seen
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
 
@@ -44,63 +44,65 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    town = Town().up()
-    town.start_console()  # a hotline's system calls back
-    yield town
-    town.down()
+def installation() -> Iterator[Installation]:
+    installation = Installation().up()
+    installation.start_console()  # a hotline's system calls back
+    yield installation
+    installation.down()
 
 
 @pytest.mark.product(parts=4)
 @pytest.mark.parametrize("channel", USSD_CHANNELS)
 @pytest.mark.parametrize("path", USSD, ids=lambda path: path.stem)
-def test_ussd(town: Town, path: Path, channel: str) -> None:
-    call(town, path, channel, "ussd")
+def test_ussd(installation: Installation, path: Path, channel: str) -> None:
+    call(installation, path, channel, "ussd")
 
 
 @pytest.mark.parametrize("channel", VOICE_CHANNELS)
 @pytest.mark.parametrize("path", VOICE, ids=lambda path: path.stem)
-def test_voice(town: Town, path: Path, channel: str) -> None:
+def test_voice(installation: Installation, path: Path, channel: str) -> None:
     if channel in ENGLISH_ALONE and (RECORD or path.stem == "language"):
         pytest.skip("it has no voice of another language")
-    call(town, path, channel, "voice")
+    call(installation, path, channel, "voice")
 
 
 @pytest.fixture(scope="module")
-def recording_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def recording_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Where the country file lets callers speak."""
     folder = tmp_path_factory.mktemp("countries")
     shipped = Path("reports/countries/vu.toml").read_text(encoding="utf-8")
     (folder / "vu.toml").write_text(shipped.replace("[[code]]", "[voice]\nrecordings = true\n\n[[code]]", 1))
-    town = Town({"TOKAUT_COUNTRY_DIR": str(folder)}).up()
-    yield town
-    town.down()
+    installation = Installation({"TOKAUT_COUNTRY_DIR": str(folder)}).up()
+    yield installation
+    installation.down()
 
 
 @pytest.mark.parametrize("channel", VOICE_CHANNELS)
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_recordings(recording_town: Town, path: Path, channel: str) -> None:
+def test_recordings(recording_installation: Installation, path: Path, channel: str) -> None:
     if channel in ENGLISH_ALONE and RECORD:
         pytest.skip("it has no voice of another language")
-    call(recording_town, path, channel, "voice")
-    left = [one for one in recording_town.twilio.stored if one.startswith("/2010-04-01/")]
-    until(lambda: not [one for one in left if one in recording_town.twilio.stored], "it stays at the provider", 60)
+    call(recording_installation, path, channel, "voice")
+    left = [one for one in recording_installation.twilio.stored if one.startswith("/2010-04-01/")]
+    until(
+        lambda: not [one for one in left if one in recording_installation.twilio.stored], "it stays at the provider", 60
+    )
 
 
-def source_of(town: Town, channel: str, name: str) -> str:
+def source_of(installation: Installation, channel: str, name: str) -> str:
     """Store a recording at the provider of a channel; what the provider calls it."""
     if channel == "twilio_voice":
         source = f"RE{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-        town.twilio.twilio(source)
+        installation.twilio.twilio(source)
         return source
-    town.twilio.africastalking(name)
-    return f"{town.twilio.url}/recordings/{name}.mp3"
+    installation.twilio.africastalking(name)
+    return f"{installation.twilio.url}/recordings/{name}.mp3"
 
 
-def call(town: Town, path: Path, channel: str, kind: str) -> None:
-    story = Story(town, path, kind)
+def call(installation: Installation, path: Path, channel: str, kind: str) -> None:
+    story = Story(installation, path, kind)
     story.is_english_alone = channel in ENGLISH_ALONE
-    handset = town.ussd_phone(channel, story.phone(channel), story.code)
+    handset = installation.ussd_phone(channel, story.phone(channel), story.code)
     for step in story.steps:
         if step.verb == "dial":
             story.saw(step, handset.dial())
@@ -113,9 +115,9 @@ def call(town: Town, path: Path, channel: str, kind: str) -> None:
         elif step.verb == "line gone":
             handset.line_gone()
         elif step.verb == "speaks":
-            story.saw(step, handset.speak(source_of(town, channel, f"{path.stem}{step.line}")))
+            story.saw(step, handset.speak(source_of(installation, channel, f"{path.stem}{step.line}")))
         elif step.verb == "cut off":
-            handset.hang_up_while_speaking(source_of(town, channel, f"{path.stem}{step.line}"))
+            handset.hang_up_while_speaking(source_of(installation, channel, f"{path.stem}{step.line}"))
         elif step.verb == "hotline":
             story.hotline_gets(step)
         elif step.verb == "staff":
@@ -128,9 +130,9 @@ def call(town: Town, path: Path, channel: str, kind: str) -> None:
 @pytest.mark.product(parts=4)
 @pytest.mark.parametrize("channel", SMS_CHANNELS)
 @pytest.mark.parametrize("path", SMS, ids=lambda path: path.stem)
-def test_sms(town: Town, path: Path, channel: str) -> None:
-    story = Story(town, path, "sms")
-    handset = town.sms_phone(channel, story.phone(channel), story.code)
+def test_sms(installation: Installation, path: Path, channel: str) -> None:
+    story = Story(installation, path, "sms")
+    handset = installation.sms_phone(channel, story.phone(channel), story.code)
     for step in story.steps:
         had = len(_replies(handset))
         if step.verb == "text":
@@ -170,8 +172,8 @@ def _arrives(true: Any, seconds: float) -> bool:
 class Story:
     """One transcript being played."""
 
-    def __init__(self, town: Town, path: Path, kind: str) -> None:
-        self.town = town
+    def __init__(self, installation: Installation, path: Path, kind: str) -> None:
+        self.installation = installation
         self.path = path
         steps = read(path)
         own = f"+6785550{500 + [*USSD, *SMS, *VOICE, *RECORDINGS].index(path)}"
@@ -180,8 +182,8 @@ class Story:
         self.steps = steps
         self.last = Seen("", True)
         self.is_english_alone = False
-        self.before = {line["headers"]["webhook-id"] for line in town.received()}
-        self.others = {line["body"]["data"]["report_id"] for line in town.received()}
+        self.before = {line["headers"]["webhook-id"] for line in installation.received()}
+        self.others = {line["body"]["data"]["report_id"] for line in installation.received()}
         self.taken: set[str] = set()
         self.shown = {"code": "", "pin": "", "wrong pin": ""}
 
@@ -230,7 +232,7 @@ class Story:
 
         A report that was to be deleted is gone, with its deliveries, once the last of them is marked.
         """
-        database = self.town.plan.folder.inside / "tokaut.db"
+        database = self.installation.plan.folder.inside / "tokaut.db"
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as kept:
             query = "SELECT state FROM delivery WHERE delivery_id = ?"
             return kept.execute(query, (key,)).fetchone() in (("delivered",), None)
@@ -240,17 +242,17 @@ class Story:
         until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
         command = [sys.executable, "-m", "tokaut", "message", "put", self._mine()[-1]]
         words = step.said.encode()
-        done = subprocess.run(command, input=words, env=self.town.environment, capture_output=True, check=False)
+        done = subprocess.run(command, input=words, env=self.installation.environment, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def hotline_closes(self, step: Step) -> None:
         """The hotline's system calls back."""
         until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
-        assert self.town.desk(step.said).call(self._mine()[-1], "closed").status_code == 200
+        assert self.installation.desk(step.said).call(self._mine()[-1], "closed").status_code == 200
 
     def _mine(self) -> list[str]:
         """Reports of this story that a hotline has, the newest last."""
-        ids = (line["body"]["data"]["report_id"] for line in self.town.received())
+        ids = (line["body"]["data"]["report_id"] for line in self.installation.received())
         return [one for one in ids if one not in self.others]
 
     def ends(self) -> None:
@@ -268,7 +270,7 @@ class Story:
         data = line["body"]["data"]
         later = [
             one["body"]["data"]
-            for one in self.town.received()
+            for one in self.installation.received()
             if one["headers"]["webhook-id"] in self.taken and one["hotline"] == line["hotline"]
         ]
         return line["body"]["type"] == "report.updated" and any(
@@ -277,7 +279,7 @@ class Story:
 
     def _new(self) -> list[dict[str, Any]]:
         ids = self.before | self.taken
-        return [line for line in self.town.received() if line["headers"]["webhook-id"] not in ids]
+        return [line for line in self.installation.received() if line["headers"]["webhook-id"] not in ids]
 
     def _is(self, line: dict[str, Any], hotline: str, kind: str, wanted: dict[str, object]) -> bool:
         body = line["body"]

@@ -11,7 +11,7 @@ import pytest
 
 from reports.countries.country import SHIPPED_FOLDER
 from tests.support.handsets import Texts
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -24,12 +24,12 @@ TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please open your desk\. You h
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
+def installation(tmp_path: Path) -> Iterator[Installation]:
     """Its child helpline has two duty phones and no server."""
     first, *rest = (SHIPPED_FOLDER / "vu.toml").read_text().split('delivery = "webhook"', 1)
     card = rest[0].replace("drills_to = []", f'drills_to = ["{FIRST}", "{SECOND}"]', 1)
     (tmp_path / "vu.toml").write_text(f'{first}delivery = "sms_alert"{card}')
-    made = Town()
+    made = Installation()
     settings = {name: value for name, value in made.environment.items() if "HOTLINE_VU_PIKININI_" not in name}
     settings |= {"COUNTRIES": "vu", "TOKAUT_COUNTRY_DIR": str(tmp_path)}
     settings = {name: value for name, value in settings.items() if not re.match("HOTLINE_(FJ|KE)_", name)}
@@ -40,26 +40,26 @@ def town(tmp_path: Path) -> Iterator[Town]:
 
 
 @pytest.mark.rule("S-27")
-def test_a_report_a_text_an_answer_and_the_state(town: Town) -> None:
-    phone = town.ussd_phone("africastalking", "+6785550111")
+def test_a_report_a_text_an_answer_and_the_state(installation: Installation) -> None:
+    phone = installation.ussd_phone("africastalking", "+6785550111")
     screen = phone.dial().text
     for reply in IN_DANGER:
         screen = phone.type(reply).text
     code = CODE.search(screen)
     assert code, screen
     phone.type(WORDS)
-    until(lambda: len(town.provider.to(FIRST)) > 0, "no duty phone was texted", seconds=60)
-    word = TEXT.fullmatch(town.provider.to(FIRST)[0])
-    assert word, town.provider.to(FIRST)
+    until(lambda: len(installation.provider.to(FIRST)) > 0, "no duty phone was texted", seconds=60)
+    word = TEXT.fullmatch(installation.provider.to(FIRST)[0])
+    assert word, installation.provider.to(FIRST)
     there = "Pikinini Helpline has it. Not read yet. In danger? Call police 111."
-    until(lambda: state(town, code) == there, "the text is out, and it is still on its way", seconds=30)
-    desk = town.sms_phone("africastalking", FIRST)
+    until(lambda: state(installation, code) == there, "the text is out, and it is still on its way", seconds=30)
+    desk = installation.sms_phone("africastalking", FIRST)
     assert isinstance(desk, Texts)
     desk.text(f"Ok {word[1]}")
-    until(lambda: state(town, code).startswith("Read by Pikinini Helpline."), "it is not taken on", seconds=60)
-    assert town.provider.to(SECOND) == []
-    said = [text for _, text in town.provider.sent]
-    logs = "".join(town.log(name).read_text() for name in town.processes)
+    until(lambda: state(installation, code).startswith("Read by Pikinini Helpline."), "it is not taken on", seconds=60)
+    assert installation.provider.to(SECOND) == []
+    said = [text for _, text in installation.provider.sent]
+    logs = "".join(installation.log(name).read_text() for name in installation.processes)
     for secret in (WORDS, "boat", "+6785550111", *code.groups()[2:]):
         assert not re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", " ".join(said))
         assert f'"{secret}"' not in logs
@@ -67,9 +67,9 @@ def test_a_report_a_text_an_answer_and_the_state(town: Town) -> None:
     assert WORDS not in logs
 
 
-def state(town: Town, code: re.Match[str]) -> str:
+def state(installation: Installation, code: re.Match[str]) -> str:
     """As My report says it, first line."""
-    phone = town.ussd_phone("africastalking", "+6785550112")
+    phone = installation.ussd_phone("africastalking", "+6785550112")
     phone.dial()
     phone.type("My report")
     phone.type(code[1] + code[2])

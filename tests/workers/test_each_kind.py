@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.wait import until
-from tests.workers.kinds_town import FIRST, KINDS, SMS_TAKEN, Kind, KindsTown
+from tests.workers.installation_of_kinds import FIRST, KINDS, SMS_TAKEN, InstallationOfKinds, Kind
 from tests.workers.lying_hotline import Answer
 from tokaut.__main__ import main
 
@@ -22,19 +22,19 @@ EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindsTown]:
-    made = KindsTown(tmp_path_factory.mktemp("kinds"))
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallationOfKinds]:
+    made = InstallationOfKinds(tmp_path_factory.mktemp("kinds"))
     try:
         made.up()
-        made.town.start_console()
+        made.installation.start_console()
         yield made
     finally:
         made.down()
 
 
-def file(town: KindsTown, kind: Kind, phone: str = "+6785550111") -> tuple[str, str]:
+def file(installation: InstallationOfKinds, kind: Kind, phone: str = "+6785550111") -> tuple[str, str]:
     """A child is in danger now; code and PIN."""
-    handset = town.town.ussd_phone("ussd", phone)
+    handset = installation.installation.ussd_phone("ussd", phone)
     screen = handset.dial().text
     for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No"):
         screen = handset.type(reply).text
@@ -44,8 +44,8 @@ def file(town: KindsTown, kind: Kind, phone: str = "+6785550111") -> tuple[str, 
     return found[1] + found[2], found[3]
 
 
-def my_report(town: KindsTown, code: str, pin: str, *more: str) -> str:
-    handset = town.town.ussd_phone("ussd", "+6785550112")
+def my_report(installation: InstallationOfKinds, code: str, pin: str, *more: str) -> str:
+    handset = installation.installation.ussd_phone("ussd", "+6785550112")
     handset.dial()
     screen = ""
     for reply in ("My report", code, pin, *more):
@@ -54,40 +54,50 @@ def my_report(town: KindsTown, code: str, pin: str, *more: str) -> str:
 
 
 @EACH
-def test_a_report_is_received_answered_and_the_answer_read_on_the_phone(town: KindsTown, kind: Kind) -> None:
-    code, pin = file(town, kind)
-    until(lambda: bool(town.got(kind.delivery)), f"{kind.hotline} was told of nothing", seconds=40)
-    [report_id] = town.reports(kind)
-    assert report_id.endswith(town.got(kind.delivery)[0])
-    until(lambda: my_report(town, code, pin).startswith(f"{kind.screen} has it."), "no receipt", seconds=20)
-    put = CliRunner().invoke(main, ["message", "put", report_id], env=dict(town.town.environment), input=ANSWER)
+def test_a_report_is_received_answered_and_the_answer_read_on_the_phone(
+    installation: InstallationOfKinds, kind: Kind
+) -> None:
+    code, pin = file(installation, kind)
+    until(lambda: bool(installation.got(kind.delivery)), f"{kind.hotline} was told of nothing", seconds=40)
+    [report_id] = installation.reports(kind)
+    assert report_id.endswith(installation.got(kind.delivery)[0])
+    until(lambda: my_report(installation, code, pin).startswith(f"{kind.screen} has it."), "no receipt", seconds=20)
+    put = CliRunner().invoke(
+        main, ["message", "put", report_id], env=dict(installation.installation.environment), input=ANSWER
+    )
     assert put.exit_code == 0, put.output
-    assert "1 Messages (1)" in my_report(town, code, pin)
-    assert my_report(town, code, pin, "1").startswith(ANSWER)
+    assert "1 Messages (1)" in my_report(installation, code, pin)
+    assert my_report(installation, code, pin, "1").startswith(ANSWER)
 
 
-def test_a_call_back_is_the_acknowledgement_and_the_answer_of_a_server(town: KindsTown) -> None:
+def test_a_call_back_is_the_acknowledgement_and_the_answer_of_a_server(installation: InstallationOfKinds) -> None:
     kind = KINDS["webhook"]
-    code, pin = file(town, kind)
-    until(lambda: my_report(town, code, pin).startswith(f"{kind.screen} has it."), "no receipt", seconds=40)
-    desk, report_id = town.town.desk(kind.hotline), town.reports(kind)[-1]
+    code, pin = file(installation, kind)
+    until(lambda: my_report(installation, code, pin).startswith(f"{kind.screen} has it."), "no receipt", seconds=40)
+    desk, report_id = installation.installation.desk(kind.hotline), installation.reports(kind)[-1]
     assert desk.call(report_id, "accepted", message=ANSWER).status_code == 200
-    assert my_report(town, code, pin).startswith(f"Read by {kind.screen}.")
-    assert my_report(town, code, pin, "1").startswith(ANSWER)
+    assert my_report(installation, code, pin).startswith(f"Read by {kind.screen}.")
+    assert my_report(installation, code, pin, "1").startswith(ANSWER)
     assert desk.call(report_id, "closed").status_code == 200
-    assert my_report(town, code, pin).startswith(f"Closed by {kind.screen}.")
+    assert my_report(installation, code, pin).startswith(f"Closed by {kind.screen}.")
 
 
-def test_ok_and_the_word_of_a_text_is_the_acknowledgement(town: KindsTown) -> None:
+def test_ok_and_the_word_of_a_text_is_the_acknowledgement(installation: InstallationOfKinds) -> None:
     kind = KINDS["sms_alert"]
-    code, pin = file(town, kind)
-    [report_id] = town.reports(kind)[-1:]
-    until(lambda: any(text[6:12] == report_id[-6:] for _, text in town.texts()), "not of this report", seconds=40)
-    [(to, text)] = [one for one in town.texts() if one[1][6:12] == report_id[-6:]]
+    code, pin = file(installation, kind)
+    [report_id] = installation.reports(kind)[-1:]
+    until(
+        lambda: any(text[6:12] == report_id[-6:] for _, text in installation.texts()), "not of this report", seconds=40
+    )
+    [(to, text)] = [one for one in installation.texts() if one[1][6:12] == report_id[-6:]]
     word = TEXT.fullmatch(text)
     assert word and to == FIRST
-    town.town.sms_phone("africastalking", FIRST).text(f"OK {word[1]}")
-    until(lambda: my_report(town, code, pin).startswith(f"Read by {kind.screen}."), "it is not taken on", seconds=40)
+    installation.installation.sms_phone("africastalking", FIRST).text(f"OK {word[1]}")
+    until(
+        lambda: my_report(installation, code, pin).startswith(f"Read by {kind.screen}."),
+        "it is not taken on",
+        seconds=40,
+    )
 
 
 # What each server does in turn, before all is well again; every report is P1 and comes again after 5 s.
@@ -104,38 +114,45 @@ FEW = 4
 
 
 @pytest.fixture(scope="module")
-def stormy(town: KindsTown) -> KindsTown:
+def stormy(installation: InstallationOfKinds) -> InstallationOfKinds:
     """Every server shows a certificate that has expired, then does whatever servers do; then all is well."""
     for name in KINDS:
-        town.certificates.show("old", town.tls[name])
+        installation.certificates.show("old", installation.tls[name])
     for kind in KINDS.values():
-        file(town, kind, "+6785550113")
+        file(installation, kind, "+6785550113")
     for kind in KINDS.values():
-        met(town, kind, "sms_waits" if kind.delivery == "sms_alert" else "tls")
-    town.primero.state.cues = [(204, {}), "well"]  # says yes to what it never kept
-    town.certificates.show("good", town.tls["primero"])
-    met(town, KINDS["primero"], "not_found")  # it looked for what was said to be there
-    town.webhook.answer(REFUSES, HALF, Answer(how="nonsense"), SILENT, Answer())
-    town.aggregator.answer(Answer(400), Answer(503), SILENT, Answer(201, body=b"thanks"), SMS_TAKEN)
-    town.primero.state.checks["protection_concerns"] = lambda _: False  # 422 for a value that its list does not have
-    town.primero.state.cues = [(422, {}), "half", "hang", "lose"]
-    town.mail.rcpt = ["450 4.2.0 greylisted, come back", "550 5.1.1 nobody here", "250 OK", "421 too many of you"]
-    town.mail.data = ["554 5.7.1 looks like spam", "hang", "fall", "251 what is this"]
+        met(installation, kind, "sms_waits" if kind.delivery == "sms_alert" else "tls")
+    installation.primero.state.cues = [(204, {}), "well"]  # says yes to what it never kept
+    installation.certificates.show("good", installation.tls["primero"])
+    met(installation, KINDS["primero"], "not_found")  # it looked for what was said to be there
+    installation.webhook.answer(REFUSES, HALF, Answer(how="nonsense"), SILENT, Answer())
+    installation.aggregator.answer(Answer(400), Answer(503), SILENT, Answer(201, body=b"thanks"), SMS_TAKEN)
+    installation.primero.state.checks["protection_concerns"] = lambda _: (
+        False
+    )  # 422 for a value that its list does not have
+    installation.primero.state.cues = [(422, {}), "half", "hang", "lose"]
+    installation.mail.rcpt = [
+        "450 4.2.0 greylisted, come back",
+        "550 5.1.1 nobody here",
+        "250 OK",
+        "421 too many of you",
+    ]
+    installation.mail.data = ["554 5.7.1 looks like spam", "hang", "fall", "251 what is this"]
     for name in KINDS:
-        town.certificates.show("good", town.tls[name])
+        installation.certificates.show("good", installation.tls[name])
     for _ in range(FEW):
         for kind in KINDS.values():
-            file(town, kind, "+6785550114")
-    until(lambda: not any(map(town.due, KINDS.values())), "not all was received", seconds=180)
-    return town
+            file(installation, kind, "+6785550114")
+    until(lambda: not any(map(installation.due, KINDS.values())), "not all was received", seconds=180)
+    return installation
 
 
-def met(town: KindsTown, kind: Kind, why: str) -> None:
-    until(lambda: why in town.why_not(kind), f"no {why} at {kind.hotline}", seconds=40)
+def met(installation: InstallationOfKinds, kind: Kind, why: str) -> None:
+    until(lambda: why in installation.why_not(kind), f"no {why} at {kind.hotline}", seconds=40)
 
 
 @EACH
-def test_with_faults_each_report_is_received_after_all_and_none_twice(stormy: KindsTown, kind: Kind) -> None:
+def test_with_faults_each_report_is_received_after_all_and_none_twice(stormy: InstallationOfKinds, kind: Kind) -> None:
     reports = stormy.reports(kind)
     if kind.delivery == "primero":
         assert any("protection_concerns" not in case for case in stormy.primero.state.cases.values())
@@ -149,7 +166,7 @@ def test_with_faults_each_report_is_received_after_all_and_none_twice(stormy: Ki
 
 
 @EACH
-def test_each_fault_was_met(stormy: KindsTown, kind: Kind) -> None:
+def test_each_fault_was_met(stormy: InstallationOfKinds, kind: Kind) -> None:
     seen = stormy.why_not(kind)
     if kind.delivery == "email":  # the mail server's faults came to both who use it
         seen |= stormy.why_not(KINDS["console"])

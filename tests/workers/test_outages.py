@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from reports.store.engine.database import Database
 from runtime.redis_clients import queue_client
 from runtime.settings import RedisAddress
-from tests.faults.city import City
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 from tests.workers.mailroom import Inbox, Mailroom
@@ -163,18 +163,22 @@ def test_the_clock_tells_a_person_while_redis_and_the_database_are_gone() -> Non
             "TOKAUT_ALERT_CHANNEL": "africastalking",
             "TOKAUT_ALERT_FROM": "163",
         }
-        city = City(web_processes=1, settings=settings).up()
+        installation = FaultyInstallation(web_processes=1, settings=settings).up()
         try:
             inbox.refused = {ON_CALL}  # so that the phone is texted, which must not need the database
-            city.kill("valkey")
-            city.database.rename(city.folder / "aside")
-            until(lambda: bool(city.provider.to("+6785550191")), "the phone of the on-call contact was not texted", 150)
+            installation.kill("valkey")
+            installation.database.rename(installation.folder / "aside")
+            until(
+                lambda: bool(installation.provider.to("+6785550191")),
+                "the phone of the on-call contact was not texted",
+                150,
+            )
             inbox.refused = set()
-            (city.folder / "aside").rename(city.database)
-            city.start("valkey")
+            (installation.folder / "aside").rename(installation.database)
+            installation.start("valkey")
             over = "is available again"
             until(
                 lambda: sum(over in str(mail) for _, mail in inbox.mails) == 2, "nobody was told that it is over", 150
             )
         finally:
-            city.down()
+            installation.down()

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.faults.city import TOKAUT_PROCESSES, City
 from tests.faults.conversations import TO_SEND, is_sent
+from tests.faults.faulty_installation import TOKAUT_PROCESSES, FaultyInstallation
 from tests.faults.fuzz.caller import Caller
 from tests.faults.fuzz.raw_connection import Line
 from tests.faults.fuzz.stored_words import StoredWords
@@ -28,26 +28,28 @@ LATE = 60.0  # seconds in which the spool is drained
 
 def fuzz(count: int, seed: int, watch: Callable[[Tally], None] = lambda tally: None) -> Tally:
     """Send `count` requests; end early if too much is wrong."""
-    city = City(web_processes=2, settings=OPEN).up()
+    installation = FaultyInstallation(web_processes=2, settings=OPEN).up()
     try:
-        run = Run(city, count, Tally(seed), watch)
+        run = Run(installation, count, Tally(seed), watch)
         run.go()
         return run.tally
     finally:
-        city.down()
+        installation.down()
 
 
 class Run:
     """One run."""
 
-    def __init__(self, city: City, count: int, tally: Tally, watch: Callable[[Tally], None]) -> None:
+    def __init__(
+        self, installation: FaultyInstallation, count: int, tally: Tally, watch: Callable[[Tally], None]
+    ) -> None:
         self.tally = tally
-        self._city = city
+        self._installation = installation
         self._count = count
         self._watch = watch
         self._mark = f"zqfz{tally.seed}x"  # in every random text, address and header
-        self._ways = ways(city)
-        self._kept = StoredWords(city)
+        self._ways = ways(installation)
+        self._kept = StoredWords(installation)
         self._read = dict.fromkeys(TOKAUT_PROCESSES, 0)  # bytes of each log
 
     def go(self) -> None:
@@ -66,7 +68,7 @@ class Run:
         self._kept.close()
 
     def _call_until(self, goal: int) -> None:
-        line = Line(urlsplit(self._city.web).port or 80)
+        line = Line(urlsplit(self._installation.web).port or 80)
         while self.tally.requests < goal:
             Caller(self.tally, self._ways, line, self._mark).call()
         line.close()
@@ -79,7 +81,7 @@ class Run:
 
     def _call_honestly(self) -> None:
         self.tally.callers += 1
-        phone = self._city.ussd_phone("africastalking", f"+67877{self.tally.callers:05d}")
+        phone = self._installation.ussd_phone("africastalking", f"+67877{self.tally.callers:05d}")
         try:
             seen = phone.dial()
             for reply in (*TO_SEND, "1"):
@@ -91,7 +93,7 @@ class Run:
                 self.tally.find(f"an honest caller saw {seen.text!r}")
 
     def _look_into_log(self, part: str) -> None:
-        with self._city.log(part).open("rb") as log:
+        with self._installation.log(part).open("rb") as log:
             log.seek(self._read[part])
             text = log.read()
         self._read[part] += len(text)
@@ -111,10 +113,12 @@ class Run:
         tally.memory = (tally.memory[0], self._memory())
         if self._count >= 2 * WARM and tally.growth > GROWTH:
             tally.find(f"memory grew by {tally.growth:.0%}")
-        figures = requests.get(f"{self._city.web}/metrics", timeout=10).text
+        figures = requests.get(f"{self._installation.web}/metrics", timeout=10).text
         if self._mark in figures:
             tally.find("what was sent in /metrics", figures.encode())
 
     def _memory(self) -> int:
         """Return the resident bytes of all web processes."""
-        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE for pid in self._city.web_workers())
+        return sum(
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE for pid in self._installation.web_workers()
+        )

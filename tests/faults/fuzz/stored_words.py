@@ -17,7 +17,7 @@ from gateway.sessions.store import RecordKeys, Sessions
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import read_private_key
 from runtime.settings import CommonSettings, WebSecrets, load_all_settings
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 ROWS = "SELECT rowid, report_id, revision, recipient, key_id, wrap, head, sealed FROM {} WHERE rowid > ? ORDER BY rowid"
 OVERLAP = 200  # rows of `pending` are deleted and their ids reused
@@ -38,11 +38,11 @@ class SentWords:
 class StoredWords:
     """A reader of all stored words."""
 
-    def __init__(self, town: Town) -> None:
-        self._folder = town.plan.folder.inside
-        settings = load_all_settings((CommonSettings, WebSecrets), town.environment)
+    def __init__(self, installation: Installation) -> None:
+        self._folder = installation.plan.folder.inside
+        settings = load_all_settings((CommonSettings, WebSecrets), installation.environment)
         vault = RecordCipher(settings[WebSecrets].session_key.reveal())
-        keys = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
+        keys = SessionKeys(installation.plan.folder.inside, vault.mac("session chain"))
         self._sessions = Sessions(settings[CommonSettings].session_redis, vault, keys)
         self._runner = asyncio.Runner()
         self._last = {"report_body": 0, "pending": 0}

@@ -19,7 +19,7 @@ import gateway.channels
 from gateway.messaging.model import Channel, UnreadableRequest
 from gateway.messaging.parsing import read_form
 from runtime.settings import load_all_settings
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 USSD_CODE, SMS_CODE, VOICE_NUMBER = "*111*163#", "163", "+6785550100"
 CALLED = "+6785550000"  # a number for missed calls
@@ -90,16 +90,16 @@ class Webhook:
         return str(said.number) if self.channel == "kannel" else said.id
 
 
-def ways(town: Town) -> list[Webhook]:
+def ways(installation: Installation) -> list[Webhook]:
     """Return the webhooks of all channels."""
-    return [way for name in CHANNELS for way in _of(town, name)]
+    return [way for name in CHANNELS for way in _of(installation, name)]
 
 
-def _of(town: Town, name: str) -> list[Webhook]:
+def _of(installation: Installation, name: str) -> list[Webhook]:
     module = importlib.import_module(f"{gateway.channels.__name__}.{name}")
-    channel: Channel = module.Channel(load_all_settings((module.Settings,), town.environment)[module.Settings])
-    token = f"/{town.environment[TOKENS[name]]}" if channel.token else ""
-    seal = SIGNED[name](town.environment["PUBLIC_URL"]) if name in SIGNED else _unsigned
+    channel: Channel = module.Channel(load_all_settings((module.Settings,), installation.environment)[module.Settings])
+    token = f"/{installation.environment[TOKENS[name]]}" if channel.token else ""
+    seal = SIGNED[name](installation.environment["PUBLIC_URL"]) if name in SIGNED else _unsigned
     return [
         Webhook(name, door, opens, f"/hooks/{name}{token}" + (f"/{door}" if door else ""), write, seal)
         for door in channel.endpoints

@@ -8,40 +8,40 @@ from itertools import count
 import pytest
 
 from tests.gateway.phone.hand import Hand
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    town = Town().up()
-    yield town
-    town.down()
+def installation() -> Iterator[Installation]:
+    installation = Installation().up()
+    yield installation
+    installation.down()
 
 
-# The page draws the last three digits of its phones' numbers: two visits of one town would share a number by chance,
-# and with it the open session of a text.
+# The page draws the last three digits of its phones' numbers: two visits of one installation would share a number by
+# chance, and with it the open session of a text.
 DRAWN = "{{ let drawn = {}; crypto.getRandomValues = (into) => {{ into[0] = drawn; drawn += 2; return into; }}; }}"
 DRAWS_OF_A_VISIT = 5  # countries and languages that a test chooses on one page
 
 
 @pytest.fixture(scope="module")
 def first_numbers() -> Iterator[int]:
-    """The first drawn number of each visit of a town."""
+    """The first drawn number of each visit of an installation."""
     return count(0, 2 * DRAWS_OF_A_VISIT)
 
 
 @pytest.fixture
-def visit(town: Town, chromium: object, first_numbers: Iterator[int]) -> Iterator[Callable[..., Hand]]:
+def visit(installation: Installation, chromium: object, first_numbers: Iterator[int]) -> Iterator[Callable[..., Hand]]:
     """Opens the page, as large as wished. Afterwards: it said nothing, was refused nothing, and has kept nothing."""
     opened: list[Hand] = []
 
     def open_it(*, quiet: bool = True, **how: int) -> Hand:
         script = DRAWN.format(next(first_numbers))
-        page = chromium.open(f"{town.web}/phone", script=script, **how)  # type: ignore[attr-defined]
+        page = chromium.open(f"{installation.web}/phone", script=script, **how)  # type: ignore[attr-defined]
         hand = Hand(page, quiet=quiet)
         opened.append(hand)
         return hand
 
     yield open_it
     for hand in opened:
-        hand.leave(town.web, town.plan.where.hotline)
+        hand.leave(installation.web, installation.plan.where.hotline)

@@ -12,7 +12,7 @@ import pytest
 from flows.pagination import alphabet, size
 from tests.gateway.phone.hand import LEFT, RIGHT, Hand
 from tests.house.files import ROOT
-from tests.support.town import Town
+from tests.support.installation import Installation
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +32,9 @@ TO_SEND = [  # what is pressed, and a word of the screen that it leads to
 ]
 
 
-def test_a_newcomer_is_shown_everything(visit: Visit, town: Town) -> None:
+def test_a_newcomer_is_shown_everything(visit: Visit, installation: Installation) -> None:
     hand = visit()
-    before = len(town.received())
+    before = len(installation.received())
     said = {}
     for step in SHOWN:
         hand.show(step)
@@ -43,7 +43,7 @@ def test_a_newcomer_is_shown_everything(visit: Visit, town: Town) -> None:
     assert said["report"].startswith("Sent means: it is on the disk.")
     assert said["drop"].startswith("The same first screen, letter for letter.")
     assert said["hand"] == "Letter for letter the screen of the phone beside it, which never reported."
-    town.until_received(lambda lines: len(lines) > before, "the shown report never came to its hotline")
+    installation.until_received(lambda lines: len(lines) > before, "the shown report never came to its hotline")
     if os.environ.get("DRAW_PHONE"):
         _draw(visit(width=1280, height=810))
 
@@ -122,9 +122,9 @@ def test_a_small_phone_shows_seven_lines_and_asks_after_reply(visit: Visit) -> N
     assert not hand.part("mark").is_visible()
 
 
-def test_a_whole_report_by_the_keyboard_alone(visit: Visit, town: Town) -> None:
+def test_a_whole_report_by_the_keyboard_alone(visit: Visit, installation: Installation) -> None:
     hand = visit()
-    keyboard, before = hand.page.keyboard, len(town.received())
+    keyboard, before = hand.page.keyboard, len(installation.received())
     for key in ("Tab", "Enter", "Tab", "Enter"):  # past the head of the page, to the screen of the first phone
         keyboard.press(key)
     hand.reads(HOME)
@@ -137,8 +137,8 @@ def test_a_whole_report_by_the_keyboard_alone(visit: Visit, town: Town) -> None:
     hand.reads("Added. You can write more.")
     keyboard.press("Escape")
     hand.reads("Green key")
-    town.until_received(lambda lines: len(lines) >= before + 2, "the report or its words never came")
-    created, updated = (line["body"]["data"] for line in town.received()[before:][:2])
+    installation.until_received(lambda lines: len(lines) >= before + 2, "the report or its words never came")
+    created, updated = (line["body"]["data"] for line in installation.received()[before:][:2])
     assert (created["channel"], created["category"], created["contact"]["allowed"]) == ("simulator", "luring", False)
     assert updated["narrative"] == "Somebody I do not know writes to me."
 
@@ -237,10 +237,10 @@ def test_a_text_that_is_answered_while_something_else_is_open_waits_in_the_inbox
     hand.page.unroute_all()
 
 
-def test_a_text_that_had_to_wait_gets_its_answer_later(visit: Visit, town: Town) -> None:
+def test_a_text_that_had_to_wait_gets_its_answer_later(visit: Visit, installation: Installation) -> None:
     """Redis is away: the text is kept, and answered once it is back."""
     hand = visit(hurried=False)
-    town.kill("valkey")
+    installation.kill("valkey")
     try:
         hand.soft("Messages")
         hand.soft("Reply")
@@ -249,7 +249,7 @@ def test_a_text_that_had_to_wait_gets_its_answer_later(visit: Visit, town: Town)
             hand.soft("Send")
         assert answered.value.json()["text"] == ""
     finally:
-        town.start("valkey")
+        installation.start("valkey")
     hand.reads("Texts stay on this phone.")
 
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 from reports.countries.country import SHIPPED_FOLDER
 from runtime.settings import parsers
-from tests.support.town import Town
+from tests.support.installation import Installation
 from tests.workers.lying_hotline import Answer, LyingHotline
 from tests.workers.mailroom import Inbox, Mailroom
 from tests.workers.primero import PASSWORD, USER, PrimeroServer
@@ -83,7 +83,7 @@ class Certificates:
         context.load_cert_chain(self.folder / f"{name}.pem")
 
 
-class KindsTown:
+class InstallationOfKinds:
     def __init__(self, folder: Path) -> None:
         self.certificates = Certificates(folder)
         self.tls = {name: self.certificates.server() for name in KINDS}
@@ -95,11 +95,11 @@ class KindsTown:
         self.mail: Inbox = entered(Mailroom(starttls=self.tls["email"]))
         self.tls["console"] = self.tls["email"]  # the operator's one mail server
         (folder / "vu.toml").write_text(country(), encoding="utf-8")
-        self.town = Town()
+        self.installation = Installation()
         hotlines = {kind.hotline: parsers.new_webhook_secret(demo=True) for kind in KINDS.values()}
-        plan = self.town.plan
+        plan = self.installation.plan
         kept = {name: value for name, value in plan.settings.items() if not name.startswith("HOTLINE_")}
-        self.town.plan = replace(
+        self.installation.plan = replace(
             plan,
             settings={**kept, **self._settings(folder, hotlines)},
             secrets=replace(plan.secrets, hotlines=hotlines),
@@ -130,12 +130,12 @@ class KindsTown:
             "HOTLINE_VU_PRIMERO_CA_FILE": ca,
         }
 
-    def up(self) -> KindsTown:
-        self.town.up()
+    def up(self) -> InstallationOfKinds:
+        self.installation.up()
         return self
 
     def down(self) -> None:
-        self.town.down()
+        self.installation.down()
         self._stack.close()
 
     def got(self, kind: str) -> list[str]:
@@ -155,7 +155,7 @@ class KindsTown:
         return [(form["to"][0], form["message"][0]) for form in forms]
 
     def rows(self, question: str, *values: object) -> list[Any]:
-        with closing(sqlite3.connect(self.town.plan.folder.inside / "tokaut.db", timeout=10)) as database:
+        with closing(sqlite3.connect(self.installation.plan.folder.inside / "tokaut.db", timeout=10)) as database:
             return database.execute(question, values).fetchall()
 
     def reports(self, kind: Kind) -> list[str]:
@@ -174,7 +174,7 @@ class KindsTown:
 
     def why_not(self, kind: Kind) -> set[str]:
         """The classes of all failures that worker and clock met at this kind's hotline."""
-        lines = [line for name in ("urgent", "clock") for line in self.town.log(name).read_text().splitlines()]
+        lines = [line for name in ("urgent", "clock") for line in self.installation.log(name).read_text().splitlines()]
         said = [json.loads(line) for line in lines if '"delivery_' in line and f'"{kind.hotline}"' in line]
         return {one["reason"] for one in said}
 

@@ -16,17 +16,17 @@ from reports.escalation import LEASE_TIME
 from runtime.time_units import SECOND
 from tests.faults.open_work import OpenWork
 from tests.support.frozen import frozen
+from tests.support.installation import Installation
 from tests.support.moved_clocks import MovedClocks
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
-from tests.support.town import Town
 from tests.support.wait import until
 
 TOKAUT_PROCESSES = ("urgent", "standard", "clock", "web")
 SCHEDULED_PROCESSES = ("urgent", "standard", "clock")  # those that act at scheduled times
 
 
-class City(Town, OpenWork):
+class FaultyInstallation(Installation, OpenWork):
     """A running installation with faults.
 
     `mutant`: a module of tests/faults/mutants. `seed`: of the unreliable hotline; without it the hotline is reliable.

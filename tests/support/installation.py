@@ -38,7 +38,7 @@ PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
 BESIDE = ("console",)  # started only by tests that need it
 
 
-class Town:
+class Installation:
     """The processes, set up as in the demo, with `settings` on top. `web_processes`: processes of eight threads."""
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, web_processes: int = 1) -> None:
@@ -79,7 +79,7 @@ class Town:
         """Return the settings of all processes."""
         return self.plan.settings
 
-    def up(self) -> Town:
+    def up(self) -> Installation:
         """Start all processes; if that fails, clean up for later tests."""
         try:
             self.start("valkey")
@@ -218,7 +218,7 @@ class Town:
             return Neutral(f"{self.web}/hooks/simulator", phone, code)
         if channel == "ussd":
             return Neutral(f"{self.web}/hooks/ussd/{self.token(channel)}", phone, code)
-        raise NotImplementedError(f"no phone of tests dials by {channel}: add one to Town.ussd_phone")
+        raise NotImplementedError(f"no phone of tests dials by {channel}: add one to Installation.ussd_phone")
 
     def sms_phone(
         self, channel: str, phone: str, code: str = "163"
@@ -232,7 +232,7 @@ class Town:
             return TwilioTexts(self.web, self.account, phone, code, self.twilio)
         if channel == "simulator":
             return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)
-        raise NotImplementedError(f"no phone of tests texts by {channel}: add one to Town.sms_phone")
+        raise NotImplementedError(f"no phone of tests texts by {channel}: add one to Installation.sms_phone")
 
 
 def _ready(address: str) -> str:
