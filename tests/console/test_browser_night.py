@@ -468,7 +468,7 @@ def _to_another_hotline(night: Night, one: Filed) -> None:
         page.locator("#why").fill(NEARER)
         luk.press(page.locator("form[action*=hand-over]").get_by_role("checkbox"))
         luk.press(page.get_by_role("button", name="Transfer", exact=True))
-        page.get_by_text("luk asked at").wait_for()
+        page.locator("#hand-over p[role=status]").wait_for()  # asked for, or carried out already
     night.did(one, "luk asked to transfer the report to another hotline.")
     night.did(one, "luk said why it was passed on:", NEARER)
     night.did(one, "The report was transferred to another hotline.")

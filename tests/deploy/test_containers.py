@@ -59,7 +59,7 @@ def arrived(containers: Containers) -> int:
 
 def test_a_report_arrives(containers: Containers) -> None:
     said = drilled(containers)
-    assert "DRILL Sent to Pikinini Helpline" in said
+    assert "DRILL Sent." in said
     assert re.search(r"Pikinini Helpline has report\.created [0-9.]+ s later; its signature is good:", said)
 
 
@@ -110,7 +110,7 @@ def test_a_report_is_sent_while_one_web_is_stopped_and_the_database_away(contain
     containers.run("podman", "stop", "--time", "25", containers.name("web-1"))
     containers.run("podman", "stop", "--time", "60", containers.name("postgresql"))
     containers.run("podman", "start", containers.name("drill"))
-    until(lambda: containers.log("drill").count("DRILL Sent to") == 2, "not sent without the database", seconds=60)
+    until(lambda: containers.log("drill").count("DRILL Sent.") == 2, "not sent without the database", seconds=60)
     containers.run("podman", "start", containers.name("postgresql"))
     containers.inside("web-2", "python", "-m", "tokaut.spool_wait", "60")
     until(lambda: containers.status("drill").startswith("exited"), "the drill does not end", seconds=120)

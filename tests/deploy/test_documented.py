@@ -34,7 +34,7 @@ def test_check_is_content_with_what_the_page_sets(found: dict[str, Any]) -> None
 
 
 def test_staff_read_what_the_console_was_given_the_key_of(found: dict[str, Any]) -> None:
-    assert found["sent"].startswith("CON DRILL Sent to")
+    assert found["sent"].startswith("CON DRILL Sent.")
     assert found["read"] and CLOSED not in found["read"]
     assert CLOSED in found["not read"]  # without it
 
@@ -57,4 +57,4 @@ def test_a_copy_of_the_backups_own_account_is_put_back(found: dict[str, Any]) ->
     assert found["copy"] == ["0o600", "tokaut-backup"]
     assert found["restored"][0] == 0, found["restored"][1]
     assert found["database"] == ["0o660", "tokaut-worker"]
-    assert found["sent after it"].startswith("CON DRILL Sent to")
+    assert found["sent after it"].startswith("CON DRILL Sent.")

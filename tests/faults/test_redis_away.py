@@ -155,7 +155,6 @@ def test_words_added_while_redis_and_the_database_are_away(installation: FaultyI
     assert is_sent(walk(phone, (*TO_SEND, "1")))
     received_once(installation, phone.phone)
     with installation.away("valkey"), installation.locked():
-        say(phone, "1")
         say(phone, "they wait at the gate")
         assert installation.spooled() >= 1
     installation.until_received(lambda _: len(of(installation, phone.phone)) == 2, "the words never came", 40)
