@@ -104,7 +104,6 @@ def test_words_after_send_need_no_end_event(shared: FaultyInstallation, danger: 
     way = (*DANGER_NOW, *REST, "1") if danger == "1" else ("1", danger, "7", "1", "4", "4", "2", "1")
     phone = ussd_phone_before_dialling(installation, number)
     assert is_sent(walk(phone, way))
-    say(phone, "1")
     say(phone, "Somebody waits near the school every day")
     due = installation.ask("SELECT due_at FROM pending")
     assert all(row[0] <= time.time() * 1_000_000 + SLACK for row in due), "the words are put off"
