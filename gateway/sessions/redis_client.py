@@ -12,7 +12,7 @@ import asyncio
 import math
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from hashlib import sha1
@@ -29,7 +29,8 @@ from runtime.settings import RedisAddress
 Command = tuple[bytes | str | int, ...]
 
 TRIES: Final = 2
-MOST_SECONDS: Final = 1.0  # extra wait of a command while the server still answers older ones
+MOST_SECONDS: Final = 1.0  # extra wait: of a command while the server still answers older ones, and to connect
+LOOK_SECONDS: Final = 0.05  # how often a late event loop is noticed while connecting
 POLL_SECONDS: Final = 0.01  # one more read before giving up; in uvloop a timer of 0 fires before pending reads
 NOTHING_YET: Final = object()  # hiredis returns False by default, which can be an answer
 NO_SCRIPT: Final = "NOSCRIPT"  # the only error after which the connection is still good
@@ -247,20 +248,23 @@ class RedisClient:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
         self._forget_closed_loops()
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            connection = await self._open(loop)
-            try:
-                answers = await connection.ask(self._greeting())
-            except BaseException:
-                connection.close()
-                raise
-        if any(isinstance(answer, hiredis.ReplyError) for answer in answers):
-            connection.close()
-            raise RedisError("the server refuses the user or the database")
+        connection = await _in_time(loop, self._greeted(loop))
         if self._is_closed:
             connection.close()
             raise ConnectionLost
         self._connections[loop] = connection
+        return connection
+
+    async def _greeted(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        connection = await self._open(loop)
+        try:
+            answers = await connection.ask(self._greeting())
+        except BaseException:
+            connection.close()
+            raise
+        if any(isinstance(answer, hiredis.ReplyError) for answer in answers):
+            connection.close()
+            raise RedisError("the server refuses the user or the database")
         return connection
 
     def _forget_closed_loops(self) -> None:
@@ -309,6 +313,25 @@ class RedisClient:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(connection.close)
         self._connections.clear()
+
+
+async def _in_time(loop: asyncio.AbstractEventLoop, opening: Coroutine[Any, Any, Connection]) -> Connection:
+    """Return the connection, if it is made within `TIMEOUT_SECONDS` in which the event loop was not late itself.
+
+    A process that has just started is late while others have the processor: Redis has answered long before the loop
+    looks. At most `MOST_SECONDS` longer. Raises TimeoutError.
+    """
+    task = loop.create_task(opening)
+    left, end = TIMEOUT_SECONDS, loop.time() + TIMEOUT_SECONDS + MOST_SECONDS
+    try:
+        while not task.done() and left > 0 and (began := loop.time()) < end:
+            await asyncio.wait({task}, timeout=min(left, LOOK_SECONDS))
+            left -= min(loop.time() - began, LOOK_SECONDS)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def _are_unknown_scripts(answers: Sequence[Any]) -> bool:

@@ -413,6 +413,32 @@ def test_an_answer_that_is_there_counts_though_the_event_loop_is_late(
     runner.run(main())
 
 
+def test_a_server_that_answers_is_connected_to_though_the_event_loop_is_late(
+    redis_url: str, runner: asyncio.Runner
+) -> None:
+    """As in a process that has just started beside others: the loop was late at each step of connecting."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def block() -> None:
+            threading.Event().wait(TIMEOUT_SECONDS * 1.2)
+            blocked.append(loop.time())
+            if len(blocked) < 2:
+                loop.call_soon(block)
+
+        blocked: list[float] = []
+        async with opened(redis_url) as client:
+            asked = asyncio.create_task(client.ask(PING))
+            while not client._connecting:
+                await asyncio.sleep(0)
+            loop.call_soon(block)
+            assert await asked == [b"PONG"]
+        assert blocked
+
+    runner.run(main())
+
+
 def test_time_begins_when_it_is_sent(runner: asyncio.Runner) -> None:
     """Many answers come at once, and the steps of all that follow are taken before anything is sent on."""
 
