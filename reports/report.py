@@ -139,7 +139,7 @@ class ReportMetadata:
     attachment_types: tuple[str, ...] = ()  # image, video, audio, other
     repeat_of: int | None = None
     floor: Priority | None = None  # the priority that the report has already reached
-    words_only: bool = False  # words sent by SMS and never confirmed
+    words_only: bool = False  # words alone: by SMS and never confirmed, or in a later call without code
     entry: StaffEntry | None = None  # of a report that staff entered
 
 

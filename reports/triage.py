@@ -49,7 +49,7 @@ FLAG_LABELS: Mapping[str, str] = {
     "NO_CONTACT": "The reporter is not to be contacted.",
     "AVOID_USED": "The reporter left an office out: do not pass this on to it by hand.",
     "WORD_MATCH": "Priority raised: the message contains a warning word.",
-    "WORDS_ONLY": "Words by SMS that nobody confirmed.",
+    "WORDS_ONLY": "Words that nobody confirmed.",
     "SAY_NOTHING_FIRST": "Do not say who calls, or why, until you know who answers: phones are shared.",
 }
 

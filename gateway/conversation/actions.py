@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from msgspec.structs import replace
 
@@ -20,7 +20,7 @@ from reports.store.engine.database import DatabaseUnavailable
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
-KeepWords = Callable[[TurnRequest, Record, str], Awaitable[Record]]
+BeginWordsReport = Callable[[TurnRequest, Record, str, Collection[str]], Awaitable[Record]]
 
 ADD_SECONDS = 60 * 60  # after Send, during which the same phone may add words without code and PIN
 
@@ -41,10 +41,10 @@ class Actions:
         flow_version: int,
         sessions: Sessions,
         run_blocking: RunBlocking,
-        keep_words: KeepWords,
+        begin_words_report: BeginWordsReport,
     ) -> None:
-        """`keep_words`: begins a report with words that belong to no report that is known."""
-        self._keep_words = keep_words
+        """`begin_words_report`: begins a report with words that belong to no report that is known."""
+        self._begin_words_report = begin_words_report
         self._run_blocking = run_blocking
         self._submitter = submitter
         self._mailbox = reporter_mailbox
@@ -150,10 +150,11 @@ class Actions:
             sent = await self._sessions.last_sent(request.sender.key, request.now - ADD_SECONDS)
         except RedisUnavailable:
             raise DatabaseUnavailable("Redis does not say which report the words belong to") from None
-        report_id = sent.report_id if sent else ""
-        was_added = await self._run_blocking(self._mailbox.add_without_code, request, record, report_id, words)
-        if not was_added:
-            record = await self._keep_words(request, record, words)
+        for report_id in dict.fromkeys((sent.report_id if sent else "", record.words_report)):
+            if await self._run_blocking(self._mailbox.add_without_code, request, record, report_id, words):
+                break
+        else:
+            record = await self._begin_words_report(request, record, words, sent.hotlines if sent else ())
         return "added", replace(record, state=forgotten(record.state))
 
     async def _contact(self, request: TurnRequest, record: Record) -> Outcome:

@@ -359,7 +359,9 @@ class ConversationHandler:
     ) -> StepResult:
         for n, part in enumerate(parts):
             remaining_parts = parts[n:]
-            takes_words = self._reducer.asks_for_words(result.record)
+            if self._reducer.sends_words(result.record):  # they may have been sent already
+                raise CannotReplay
+            takes_words = self._reducer.asks_for_words(result.record, part)
             is_last = takes_words or len(remaining_parts) == 1
             record = numbered(replayed(result.record), request.inbound) if is_last else result.record
             reply = "*".join(remaining_parts) if takes_words else part

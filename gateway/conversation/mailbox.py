@@ -119,12 +119,10 @@ class ReporterMailbox:
         """Send words of a later call of the same phone to the staff who have the report; they read that it had no code.
 
         `report_id`: "" if none is known; the database is read all the same, so that both take the same way. Returns
-        False if there is no such report, or its reporter has deleted it.
+        False if the database has no such report, or its reporter has deleted it.
         """
         country, _ = self._routed(report_id)
         if not country:
-            if report_id:
-                self.submitter.refuse_spooled(report_id)
             return False
         kind = MessageKind.WORDS
         message_id = self._message_id(report_id, kind, turn_of(request, record))

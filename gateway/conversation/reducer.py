@@ -6,7 +6,7 @@ All effects happen before the new state is saved, and each of them is idempotent
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,8 +18,8 @@ from flows.renderer import overlay_of
 from gateway.conversation.actions import Actions
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
-from gateway.conversation.keywords import initial_state_for
-from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
+from gateway.conversation.keywords import initial_state_for, with_language
+from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open, turn_of
 from gateway.conversation.overflow import Overflow
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.turns import is_unguessable
@@ -36,8 +36,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
-# Each try of a PIN is counted, and words are sent under the number of their turn: in a replayed path again each time.
-NOT_REPLAYED = ("open", "add_later")
+NOT_REPLAYED = ("open",)  # each try of a PIN is counted; a replayed path would count it again each time
 CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
 
 
@@ -88,7 +87,7 @@ class Reducer:
             flow_version=self._flow_version,
             sessions=sessions,
             run_blocking=run_blocking,
-            keep_words=self._keep_words_of_call,
+            begin_words_report=self._begin_words_report,
         )
 
     def notice(self, request: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
@@ -128,20 +127,26 @@ class Reducer:
             return record
         return replace(record, report=await self._schedule_incomplete(request, record, record.report))
 
-    async def _keep_words_of_call(self, request: TurnRequest, record: Record, words: str) -> Record:
-        """Schedule words that were typed without code and PIN as an incomplete report, after those before them.
+    async def _begin_words_report(
+        self, request: TurnRequest, record: Record, words: str, allowed: Collection[str]
+    ) -> Record:
+        """Submit words without code and PIN as a report of their own, for the hotline that the screen named.
 
-        Raises NotSent, also if no hotline may receive them.
+        Nothing else that was answered in this call is in it, and no later screen depends on it. `allowed`: the hotlines
+        of the report that the words were meant for, if one is known: no other may read them. Raises
+        DatabaseUnavailable.
         """
-        report, reports = record.report, record.reports
-        if report is None or report.is_submitted:
-            report, reports = self.begin_report(request, record), reports + 1
-        all_words = "\n".join(filter(None, (record.words, words)))
-        record = replace(record, words=all_words, report=report, reports=reports)
-        report = await self._schedule_incomplete(request, record, report)
-        if not report.is_pending:
-            raise NotSent
-        return replace(record, report=report)
+        language = request.render_context.country_context(record.state).language.tag
+        state = with_language(engine.initial_state(self.book, HOME[request.kind]), language, request.now)
+        route = request.render_context.recipients(state, Completeness.INCOMPLETE)[:1]
+        if route and allowed and route[0].hotline not in allowed:
+            route = (replace(route[0], hotline=next(iter(allowed))),)
+        content = report_input(
+            request, Record(state, record.last, record.answer, request.now, words=words), self._flow_version
+        )
+        begun = self._submitter.begin(request.now, "words", *turn_of(request, record))
+        report_id = await self._run_blocking(self._submitter.submit_words, content, begun, route)
+        return replace(record, words_report=report_id)
 
     async def step(
         self,
@@ -294,9 +299,14 @@ class Reducer:
             self.book, record.state, reply, render_context, limit=request.limit, now=request.now
         ).accepted
 
-    def asks_for_words(self, record: Record) -> bool:
-        """Return whether the current screen asks for typed words that are not secret."""
-        return bool((typed := self.book.screen(record.state.screen).typed) and not typed.secret)
+    def asks_for_words(self, record: Record, reply: str) -> bool:
+        """Return whether the screen asks for typed words that are not secret, and `reply` does not skip them."""
+        typed = self.book.screen(record.state.screen).typed
+        return bool(typed and not typed.secret and reply.strip() != typed.skip)
+
+    def sends_words(self, record: Record) -> bool:
+        """Return whether the current screen sends words without code and PIN as soon as they are typed."""
+        return self.book.screen(record.state.screen).do == "add_later"
 
     async def make_due_now(self, report: ReportRef) -> None:
         """Make a scheduled revision due now: the call has ended, the reporter has left, or a new call has begun."""
@@ -372,14 +382,9 @@ class Reducer:
         return replace(await self._ended(record, "sms"), answer=Reply("", expects_reply=False))
 
     async def _ended(self, record: Record, kind: ChannelKind) -> Record:
-        """Submit answers gathered after Send, and clear the record.
-
-        By SMS, words that were never confirmed are cancelled. In a call the reporter read that they were added.
-        """
-        were_added = kind != "sms" and record.words is not None
-        if not were_added:
-            record = await self.discard(record)
-        if record.report and (record.report.is_submitted or were_added):
+        """Cancel words that were never confirmed, submit answers gathered after Send, and clear the record."""
+        record = await self.discard(record)
+        if record.report and record.report.is_submitted:
             await self.make_due_now(record.report)
         return self._cleared(record, kind)
 
@@ -390,7 +395,8 @@ class Reducer:
         """
         home = engine.initial_state(self.book, HOME[kind])
         report = None if record.report and record.report.is_submitted else record.report
-        return replace(record, state=home, report=report, words=None, opened_report=None, has_ended=True, media=())
+        cleared = replace(record, state=home, report=report, words=None, opened_report=None, has_ended=True, media=())
+        return replace(cleared, words_report="")
 
     # The report
 

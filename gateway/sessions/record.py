@@ -144,6 +144,7 @@ class Record(Struct, frozen=True):
     has_wrong_pair: bool = False  # a wrong pair of code and PIN came in this turn; not stored
     just_sent: SentReport | None = None  # the report was sent in this turn; not stored
     recording: str = ""  # id of the recording that begins with this turn's screen; stored with the answer
+    words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
 
 
 def in_danger(state: FlowState) -> bool:
@@ -227,6 +228,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     answer_language: str = ""
     answer_is_typed: bool = False
     answer_recording: tuple[str, int] = ("", 0)  # its id and the most seconds of it
+    words_report: str = ""
 
 
 _write: Final = Encoder().encode
@@ -239,7 +241,9 @@ def pack_record(r: Record) -> bytes:
     answer = r.answer.text, r.answer.expects_reply
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
     spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)
-    return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken))
+    return _written(
+        _StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken, r.words_report)
+    )
 
 
 def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
@@ -272,7 +276,8 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         recording=recording,
         most_seconds=most_seconds,
     )
-    return Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
+    record = Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
+    return replace(record, words_report=stored.words_report) if stored.words_report else record
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

@@ -216,12 +216,22 @@ class Submitter:
     def schedule_unsent_text(
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
     ) -> ReportRef:
-        """Schedule words that were texted and never confirmed, without the telephone number. Raises NotSent.
+        """Schedule words that were texted and never confirmed, without the telephone number. Raises NotSent."""
+        return self._schedule(content, report, recipients, PendingKind.UNCONFIRMED_TEXT, UNCONFIRMED_TEXT_SECONDS)
 
-        Words of a call are not to be confirmed: they wait only for more of them.
+    def submit_words(self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]) -> str:
+        """Submit a report of words alone at once, as INCOMPLETE, and return its id. Raises DatabaseUnavailable.
+
+        It never goes to the spool: words for a report that is there need the database too, and both are answered alike.
         """
-        seconds = UNCONFIRMED_TEXT_SECONDS if content.kind == "sms" else INCOMPLETE_SECONDS[content.kind]
-        return self._schedule(content, report, recipients, PendingKind.UNCONFIRMED_TEXT, seconds)
+        if not recipients:
+            raise DatabaseUnavailable("no hotline may receive words without a report")
+        submission = self._builder.seal(content, report, 1, recipients, Completeness.INCOMPLETE)
+        result = self.write(lambda: submissions.commit(self._database, submission))
+        log.info("report_submitted", report_id=result.report_id, priority=submission.priority)
+        for delivery_id in result.deliveries:
+            self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(submission.priority))
+        return result.report_id
 
     def _schedule(
         self,

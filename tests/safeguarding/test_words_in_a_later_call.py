@@ -5,9 +5,11 @@ The screens are those of a phone that has sent nothing, byte for byte. A hotline
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+import redis
 import time_machine
 
 from reports.countries.country import load_countries
@@ -64,9 +66,10 @@ def test_a_phone_that_has_sent_nothing_sees_the_same_and_the_helpline_gets_the_w
     assert without == with_report
     assert "If not, Pikinini Helpline gets them." in without[2]
     [report] = heard(app)
-    assert report["narrative"] == f"{WORDS}\n{MORE}"
+    assert report["narrative"] == WORDS
     assert report["contact"]["allowed"] is False
     assert "WORDS_ONLY" in report["triage"]["flags"]
+    assert [one["text"] for one in said(app) if one["report_id"] == report["report_id"]] == [MORE]
     assert app.count(t.report) == 2
 
 
@@ -150,22 +153,103 @@ def test_if_redis_has_forgotten_the_report_the_words_still_reach_a_hotline(app: 
     assert [report["narrative"] for report in heard(app)] == [WORDS]
 
 
-def test_who_goes_on_to_a_report_in_the_same_call_sends_the_words_with_it(app: App) -> None:
+def test_a_report_in_the_same_call_is_apart_from_the_words(app: App) -> None:
+    """What is answered after them, and not sent, goes nowhere; what is sent is a report of its own."""
     phone = app.ussd(PHONE)
-    walk(phone, *LATER, WORDS, "0", "0", "0", *TO_SENT)
+    walk(phone, *LATER, WORDS, "0", "0", "0", *TO_SEND)
+    phone.type("00")
     app.pass_time(3600)
     [body] = [one.data for one in app.bodies() if one.hotline == HELPLINE]
-    assert (body["completeness"], body["narrative"]) == ("complete", WORDS)
+    assert (body["completeness"], body["narrative"], body["category"]) == ("incomplete", WORDS, None)
+    assert body["answers"] == []
+    walk(app.ussd(number(8)), *LATER, WORDS, "0", "0", "0", *TO_SENT)
+    bodies = [one.data for one in app.bodies() if one.hotline == HELPLINE][1:]
+    assert [(one["completeness"], one["narrative"]) for one in bodies] == [("incomplete", WORDS), ("complete", None)]
 
 
 @pytest.mark.rule("S-12")
-def test_words_after_danger_was_answered_are_with_what_was_said_then(app: App) -> None:
-    """The call goes back from the report to the home screen, and then adds words."""
+def test_words_after_danger_was_taken_back_are_alone(app: App) -> None:
+    """The call goes back to the home screen, which takes the answers back, and then adds words. The line drops."""
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *IN_DANGER[:4], *("0",) * 4, *LATER, WORDS)
     phone.line_gone()
-    [report] = heard(app, 0)
-    assert report["narrative"] == WORDS
+    assert [(one["narrative"], one["danger"]) for one in heard(app)] == [(WORDS, None)]
+
+
+# Whoever holds the phone cannot find out by what follows the words whether it has sent a report.
+
+
+def both(app: App, *replies: str, pause: float = 0) -> list[list[str]]:
+    """What a phone that has sent a report sees, and one that never has. `pause`: seconds before the last reply."""
+    walk(app.ussd(PHONE), *TO_SENT)
+    seen = []
+    for who in (PHONE, number(7)):
+        phone = app.ussd(who)
+        screens = walk(phone, *replies[:-1])
+        if pause:
+            app.pass_time(pause)
+        seen.append([*screens, phone.type(replies[-1]).text])
+    return seen
+
+
+HOME = ("0", "0", "0")
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize(
+    ("replies", "pause"),
+    [
+        ((*TO_SEND, "Leave one out", "Pikinini Helpline", *("0",) * 9, *LATER, WORDS), 0),
+        ((*LATER, WORDS, *HOME, *TO_SEND, "9"), 0),
+        ((*LATER, WORDS, *HOME, *TO_SEND, "9"), 125),
+        ((*LATER, WORDS, *HOME, *TO_SEND, "Leave one out", "Pikinini Helpline", "Send"), 0),
+        ((*LATER, WORDS, *HOME, *TO_SEND, "00"), 0),
+        ((*LATER, WORDS, *HOME, *IN_DANGER[:4]), 125),
+    ],
+    ids=["left out before", "deleted after", "deleted late", "left out after", "left after", "danger after"],
+)
+def test_no_later_screen_depends_on_whether_a_report_was_sent(app: App, replies: tuple[str, ...], pause: float) -> None:
+    with_report, without = both(app, *replies, pause=pause)
+    assert [_numbers_hidden(one) for one in with_report] == [_numbers_hidden(one) for one in without]
+
+
+def _numbers_hidden(screen: str) -> str:
+    return re.sub(r"\d{4}", "####", screen)
+
+
+@pytest.mark.rule("S-04")
+def test_while_a_report_waits_in_the_spool_words_are_taken_as_from_any_phone(app: App) -> None:
+    phone = app.ussd(PHONE)
+    walk(phone, *TO_SEND)
+    with database_away(app):
+        assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
+    assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
+    assert [report["narrative"] for report in heard(app, 0)] == [WORDS]
+
+
+@pytest.mark.rule("S-26")
+def test_a_hotline_that_was_left_out_never_gets_the_words_of_a_report_that_is_gone(app: App) -> None:
+    screen = walk(app.ussd(PHONE), *TO_SEND, "Leave one out", "Pikinini Helpline", "Send")[-1]
+    assert walk(app.ussd(PHONE), "My report", *code_and_pin(screen), "4", "Delete")[-1].startswith(
+        "Being deleted here."
+    )
+    assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
+    assert said(app) == [] and heard(app) == []
+    assert [one.data["narrative"] for one in app.bodies()][-1] == WORDS, "another hotline of that report has them"
+
+
+def test_a_path_that_is_walked_again_sends_no_words_twice(app: App, redis_url: str) -> None:
+    for who in (PHONE, number(7)):
+        if who == PHONE:
+            walk(app.ussd(PHONE, "africastalking"), *TO_SENT)
+        phone = app.ussd(who, "africastalking")
+        assert walk(phone, *LATER, WORDS)[-1] == AGAIN
+        with redis.Redis.from_url(redis_url) as client:
+            for key in client.keys("s:*"):
+                client.delete(key)
+        assert phone.type(MORE).text == NUMBERS
+    assert [one["text"] for one in said(app)] == [WORDS]
+    assert [report["narrative"] for report in heard(app)] == [WORDS]
 
 
 def test_skipping_adds_nothing(app: App) -> None:
