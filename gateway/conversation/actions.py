@@ -150,10 +150,8 @@ class Actions:
             sent = await self._sessions.last_sent(request.sender.key, request.now - ADD_SECONDS)
         except RedisUnavailable:
             raise DatabaseUnavailable("Redis does not say which report the words belong to") from None
-        for report_id in dict.fromkeys((sent.report_id if sent else "", record.words_report)):
-            if await self._run_blocking(self._mailbox.add_without_code, request, record, report_id, words):
-                break
-        else:
+        report_id = sent.report_id if sent else record.words_report
+        if not await self._run_blocking(self._mailbox.add_without_code, request, record, report_id, words):
             record = await self._begin_words_report(request, record, words, sent.hotlines if sent else ())
         return "added", replace(record, state=forgotten(record.state))
 

@@ -321,6 +321,8 @@ class ConversationHandler:
         reply = kind.text if isinstance(kind, turns.NextReply) else ""
         if _repeats_recording(request.inbound, record, reply):
             return StepResult(replace(record, last=last_turn), accepted=False)
+        if request.inbound.path and "*" in reply and self._reducer.sends_words(record):
+            raise CannotReplay  # these may be words that were sent, and not noted in the session, with a later reply
         if request.inbound.path and await self._reducer.holds_answers(request, record, reply):
             return await self._catch_up(request, replace(record, last=last_turn), drafts, reply.split("*"))
         return await self._reducer.step(
@@ -359,9 +361,9 @@ class ConversationHandler:
     ) -> StepResult:
         for n, part in enumerate(parts):
             remaining_parts = parts[n:]
-            if self._reducer.sends_words(result.record):  # they may have been sent already
-                raise CannotReplay
             takes_words = self._reducer.asks_for_words(result.record, part)
+            if takes_words and self._reducer.sends_words(result.record):  # they may have been sent already
+                raise CannotReplay
             is_last = takes_words or len(remaining_parts) == 1
             record = numbered(replayed(result.record), request.inbound) if is_last else result.record
             reply = "*".join(remaining_parts) if takes_words else part

@@ -139,12 +139,13 @@ class Reducer:
         language = request.render_context.country_context(record.state).language.tag
         state = with_language(engine.initial_state(self.book, HOME[request.kind]), language, request.now)
         route = request.render_context.recipients(state, Completeness.INCOMPLETE)[:1]
-        if route and allowed and route[0].hotline not in allowed:
-            route = (replace(route[0], hotline=next(iter(allowed))),)
+        own = [hotline for hotline in allowed if hotline in request.country.hotlines]
+        if route and own and route[0].hotline not in own:
+            route = (replace(route[0], hotline=own[0]),)
         content = report_input(
             request, Record(state, record.last, record.answer, request.now, words=words), self._flow_version
         )
-        begun = self._submitter.begin(request.now, "words", *turn_of(request, record))
+        begun = self._submitter.begin(request.now, "words", request.sender.key, *turn_of(request, record))
         report_id = await self._run_blocking(self._submitter.submit_words, content, begun, route)
         return replace(record, words_report=report_id)
 
@@ -300,9 +301,9 @@ class Reducer:
         ).accepted
 
     def asks_for_words(self, record: Record, reply: str) -> bool:
-        """Return whether the screen asks for typed words that are not secret, and `reply` does not skip them."""
+        """Return whether the screen asks for typed words that are not secret, and `reply` is none of its keys."""
         typed = self.book.screen(record.state.screen).typed
-        return bool(typed and not typed.secret and reply.strip() != typed.skip)
+        return bool(typed and not typed.secret and reply.strip() not in {typed.skip, "0", "00"})
 
     def sends_words(self, record: Record) -> bool:
         """Return whether the current screen sends words without code and PIN as soon as they are typed."""

@@ -14,7 +14,7 @@ import time_machine
 
 from reports.countries.country import load_countries
 from reports.store.schema import tables as t
-from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, redis_away
+from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, not_kept, redis_away
 from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SENT, dialled, number, walk
 from tests.support.app import App
 
@@ -250,6 +250,36 @@ def test_a_path_that_is_walked_again_sends_no_words_twice(app: App, redis_url: s
         assert phone.type(MORE).text == NUMBERS
     assert [one["text"] for one in said(app)] == [WORDS]
     assert [report["narrative"] for report in heard(app)] == [WORDS]
+
+
+def test_words_that_redis_did_not_note_are_not_sent_again_with_the_next_reply(app: App) -> None:
+    """Over Africa's Talking that reply comes with all before it."""
+    for who in (PHONE, number(7)):
+        if who == PHONE:
+            walk(app.ussd(PHONE), *TO_SENT)
+        phone = app.ussd(who, "africastalking")
+        walk(phone, *LATER)
+        with not_kept(app):
+            assert phone.type(WORDS).text == AGAIN
+        assert phone.type(MORE).text == NUMBERS
+    assert [one["text"] for one in said(app)] == [WORDS]
+    assert [report["narrative"] for report in heard(app)] == [WORDS]
+
+
+def test_who_has_looked_at_the_screen_for_words_can_send_without_redis(app: App) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *LATER, *HOME, *TO_SEND)
+    with redis_away(app):
+        assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
+
+
+def test_two_phones_of_one_session_id_have_a_report_each(app: App) -> None:
+    for who in (PHONE, number(7)):
+        phone = app.ussd(who, "africastalking")
+        phone.dial()
+        phone.session = f"ATUid_{0:032x}"
+        assert [phone.type(key).text for key in (*LATER, WORDS)][-1] == AGAIN
+    assert [report["narrative"] for report in heard(app)] == [WORDS, WORDS]
 
 
 def test_skipping_adds_nothing(app: App) -> None:
