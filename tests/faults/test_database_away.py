@@ -105,15 +105,17 @@ def test_words_added_before_the_spool_was_emptied_come_too(installation: FaultyI
         assert is_sent(sent)
     say(phone, "they wait at the gate")
     installation.until_received(
-        lambda _: said(installation, phone.phone)[-1:] == ["they wait at the gate"], "the words never came", 40
+        lambda _: "they wait at the gate" in said(installation, phone.phone), "the words never came", 40
     )
     installation.until_finished()
     installation.move_time(130)
     installation.until_finished()
     bodies = of(installation, phone.phone)
-    assert [body["type"] for body in bodies] == ["report.created", "report.updated"][: len(bodies)]
+    types = sorted(body["type"] for body in bodies)  # a hotline may get them in any order
+    assert types == ["report.created", "report.updated"][: len(bodies)]
     assert {body["data"]["completeness"] for body in bodies} == {"complete"}
-    assert said(installation, phone.phone)[-1] == "they wait at the gate"
+    newest = max(bodies, key=lambda body: body["data"]["revision"])
+    assert newest["data"]["narrative"] == "they wait at the gate"
     assert len({body["data"]["report_id"] for body in bodies}) == 1
     my_report = walk(installation.ussd_phone("africastalking", new_phone_number()), ("3", *code_and_pin(sent)))
     assert my_report.text.startswith("Pikinini Helpline has it.")
