@@ -95,6 +95,7 @@ def test_a_record_comes_back_as_it_was(report: ReportRef | None) -> None:
         4,
         MEDIA,
         (SentReport("earlier", ("vu-pikinini",), True),),
+        words_report="words",
     )
     assert unpack_record(pack_record(record), BOOK) == record
 
@@ -111,15 +112,15 @@ GOOD = json.loads(pack_record(record("a")))
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, "x", 7, [1] * 13, {"0": GOOD}, [*GOOD, 0], GOOD[:-5], [["nowhere.x"], *GOOD[1:]], "\ud83d"]
+    "data", [None, [], {}, "x", 7, [1] * 13, {"0": GOOD}, [*GOOD, 0], GOOD[:-6], [["nowhere.x"], *GOOD[1:]], "\ud83d"]
 )
 def test_anything_else_is_no_record(data: object) -> None:
     assert unpack_record(json.dumps(data).encode(), BOOK) is None
 
 
 def test_a_session_of_the_release_before_goes_on() -> None:
-    """It has no recording and no language of its answer; the one before had no earlier reports either."""
-    for fewer in (1, 3, 4):
+    """It has no report of words; those before had no recording, no language of the answer and no earlier reports."""
+    for fewer in (1, 2, 4, 5):
         assert unpack_record(json.dumps(GOOD[:-fewer]).encode(), BOOK) == record("a")
 
 
