@@ -36,7 +36,7 @@ def _use_one_arena() -> None:
 
 
 def run_in_child(check: Callable[[], object]) -> None:
-    """Call `check` in a child process; if it exits with an error, exit with the same code.
+    """Call `check` in a child process; if it exits with an error, exit with the same code, or say what killed it.
 
     Call this before any thread is started.
     """
@@ -45,7 +45,7 @@ def run_in_child(check: Callable[[], object]) -> None:
         _run_and_exit(check)
     _, status = os.waitpid(child, 0)
     if code := os.waitstatus_to_exitcode(status):
-        sys.exit(code)
+        sys.exit(code if code > 0 else f"The check before the start was killed by signal {-code}. Start again.")
 
 
 def _run_and_exit(check: Callable[[], object]) -> None:

@@ -96,8 +96,9 @@ class FaultyInstallation(Installation, OpenWork):
 
     def pids(self, target: str) -> list[int]:
         """Return the ids of a process by its name, of "web workers", or of "postgres" with all its processes."""
-        if target == "web workers":
-            return self.web_workers()
+        if target == "web workers":  # not the process that checks the settings before web starts: web would not start
+            port = int(self.web.rpartition(":")[2])
+            return [pid for pid in self.web_workers() if _accepts(pid, port)]
         if target == "postgres":
             return self._postmaster_and_all() if self.postgres else []
         return [self.pid(target)]

@@ -26,7 +26,7 @@ files = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.e
 print(json.dumps([sys.argv[1] in files, threading.active_count()]))
 """
 EXITS = """
-import sys
+import os, sys
 from runtime.hardening import run_in_child
 run_in_child(lambda: {})
 print("it went on")
@@ -50,8 +50,9 @@ def test_nothing_that_the_check_opened_is_left_here(tmp_path: Path) -> None:
         ('sys.exit("TOKAUT_MODE is wrong")', "TOKAUT_MODE is wrong\n"),
         ("sys.exit(1)", ""),
         ("1 / 0", "ZeroDivisionError: division by zero\n"),
+        ("os.kill(os.getpid(), 9)", "The check before the start was killed by signal 9. Start again.\n"),
     ],
-    ids=["a wrong setting", "a code", "a fault of ours"],
+    ids=["a wrong setting", "a code", "a fault of ours", "killed"],
 )
 def test_it_exits_as_the_check_does(check: str, said: str) -> None:
     done = run(EXITS.format(check))
