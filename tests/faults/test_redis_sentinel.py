@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from tests.support.redis_servers import Server
 from tests.support.sentinels import PASSWORD, Watched
 from tests.support.stopwatch import Stopwatch
 from tests.support.wait import until
-from tokaut.local_stack import startup
 
 pytestmark = pytest.mark.slow
 
@@ -40,11 +38,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 @pytest.fixture
 def installation(watched: Watched) -> Iterator[Installation]:
     installation = Installation()
-    installation.plan = replace(
-        installation.plan, settings={k: v for k, v in installation.plan.settings.items() if k != "REDIS_URL"}
-    )
-    installation.plan.folder.inside.mkdir(mode=0o700)
-    startup.prepare_stack(installation.plan)
+    installation.prepare_for_own_redis()
     for name in ("hotline", "urgent", "standard", "clock", "web"):
         installation.start(name, watched.told(name))
     installation.until_web_answers()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
@@ -16,7 +15,6 @@ from runtime.redis_clients import queue_client
 from tests.security.redis_users import Guarded
 from tests.support.installation import Installation
 from tests.support.wait import until
-from tokaut.local_stack import startup
 
 pytestmark = pytest.mark.slow
 
@@ -98,11 +96,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 def installation(guarded: Guarded) -> Iterator[Installation]:
     """Every process under its own user; the clock is not up: whatever arrives came by the queue."""
     installation = Installation()
-    installation.plan = replace(
-        installation.plan, settings={k: v for k, v in installation.plan.settings.items() if k != "REDIS_URL"}
-    )
-    installation.plan.folder.inside.mkdir(mode=0o700)
-    startup.prepare_stack(installation.plan)
+    installation.prepare_for_own_redis()
     with guarded.asked() as admin:
         admin.execute_command("ACL LOG RESET")
     for name in ("hotline", "urgent", "standard", "web"):

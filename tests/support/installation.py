@@ -139,6 +139,12 @@ class Installation:
         """Return the log file of a process."""
         return self.folder / f"{name}.log"
 
+    def prepare_for_own_redis(self) -> None:
+        """Prepare what all processes share. Each gets the address of its Redis when it is started."""
+        self.plan = replace(self.plan, settings={k: v for k, v in self.plan.settings.items() if k != "REDIS_URL"})
+        self.plan.folder.inside.mkdir(mode=0o700)
+        startup.prepare_stack(self.plan)
+
     def until_web_answers(self) -> None:
         """Wait until web answers."""
         self._until_answers("web", self.web)
