@@ -15,6 +15,7 @@ from console.presenters import access_log
 from console.presenters.report import parse_time
 from reports.answer_notices import NoticeWay
 from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
+from reports.exports import WITHOUT_CODE
 from reports.json_bodies import MessageKind
 from runtime.time_units import HOUR, SECOND
 
@@ -58,10 +59,9 @@ SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter witho
 NOTED, NOTED_REASON = "{who} wrote a note for colleagues:", "{who} said why it was passed on:"
 NOTED_CLOSING, NOTED_HOAX = "{who} wrote what was done:", "{who} wrote why this may be a false report:"
 WROTE, REPORTER_WROTE = "{who} wrote to the reporter:", "The reporter wrote:"
-WROTE_WITHOUT_CODE = "Written on the same phone in a later call, without code and PIN, perhaps by another person:"
 DOES_NOT_OPEN = "It does not open with the keys that are here"
 SENTENCES = (
-    *(READ_OFTEN, PHONE, RECEIVED, RECEIVED_MORE, ADDED, WROTE, REPORTER_WROTE, WROTE_WITHOUT_CODE, DOES_NOT_OPEN),
+    *(READ_OFTEN, PHONE, RECEIVED, RECEIVED_MORE, ADDED, WROTE, REPORTER_WROTE, WITHOUT_CODE, DOES_NOT_OPEN),
     *(NOTED, NOTED_REASON, NOTED_CLOSING, NOTED_HOAX),
     *dict.fromkeys(ACTS.values()),
     *SAID_BY_REPORTER.values(),
@@ -132,7 +132,7 @@ def _message(message: Mapping[str, Any], *, is_new: bool) -> TimelineEntry:
     if kind in SAID_BY_REPORTER:
         recording = message["message_id"] if kind == MessageKind.RECORDING else ""
         return TimelineEntry(at, "theirs", SAID_BY_REPORTER[kind], is_new=is_new, recording=recording)
-    sentence = WROTE_WITHOUT_CODE if message["without_code"] else REPORTER_WROTE
+    sentence = WITHOUT_CODE if message["without_code"] else REPORTER_WROTE
     return TimelineEntry(at, "theirs", sentence, text=message["text"] or "", is_new=is_new)
 
 

@@ -15,11 +15,11 @@ from console.presenters.timeline import (
     READ_OFTEN,
     RECEIVED,
     RECEIVED_MORE,
-    WROTE_WITHOUT_CODE,
     TimelineEntry,
     timeline,
 )
 from reports.answer_notices import NoticeWay
+from reports.exports import WITHOUT_CODE
 from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
@@ -71,7 +71,7 @@ def test_all_that_happened_stands_in_the_order_of_time() -> None:
 def test_words_without_code_are_not_said_to_be_the_reporters() -> None:
     said = [{"kind": "words", "text": "It is over", "created_at": "2027-01-15T08:04:00Z", "without_code": True}]
     [_, entry] = made([], said=said)
-    assert (entry.sentence, entry.text) == (WROTE_WITHOUT_CODE, "It is over")
+    assert (entry.sentence, entry.text) == (WITHOUT_CODE, "It is over")
 
 
 def test_a_later_delivery_is_not_said_to_be_the_report() -> None:
