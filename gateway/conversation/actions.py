@@ -13,10 +13,9 @@ from gateway.conversation.overflow import has_stored_excess
 from gateway.conversation.recordings import SpokenWords
 from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import Record
-from gateway.sessions.store import RedisUnavailable, Sessions
+from gateway.sessions.store import Sessions
 from gateway.submission.submitter import DeleteOutcome, Submitter
 from gateway.threads import RunBlocking
-from reports.store.engine.database import DatabaseUnavailable
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
@@ -141,15 +140,12 @@ class Actions:
     async def _add_later(self, request: TurnRequest, record: Record) -> Outcome:
         """Add words of a later call to the last report of this phone, or else begin an incomplete report with them.
 
-        The outcome is the same: nobody learns by it whether this phone has sent a report.
+        The outcome is the same: nobody learns by it whether this phone has sent a report. Raises RedisUnavailable.
         """
         words = record.state.values["later_words"]
         if words is None:
             return "skipped", record
-        try:
-            sent = await self._sessions.last_sent(request.sender.key, request.now - ADD_SECONDS)
-        except RedisUnavailable:
-            raise DatabaseUnavailable("Redis does not say which report the words belong to") from None
+        sent = await self._sessions.last_sent(request.sender.key, request.now - ADD_SECONDS)
         report_id = sent.report_id if sent else record.words_report
         if not await self._run_blocking(self._mailbox.add_without_code, request, record, report_id, words):
             record = await self._begin_words_report(request, record, words, sent.hotlines if sent else ())

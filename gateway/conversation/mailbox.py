@@ -119,7 +119,7 @@ class ReporterMailbox:
         """Send words of a later call of the same phone to the staff who have the report; they read that it had no code.
 
         `report_id`: "" if none is known; the database is read all the same, so that both take the same way. Returns
-        False if the database has no such report, or its reporter has deleted it.
+        False if the database has no such report, its reporter has deleted it, or no hotline can open the words.
         """
         country, _ = self._routed(report_id)
         if not country:
@@ -127,12 +127,9 @@ class ReporterMailbox:
         kind = MessageKind.WORDS
         message_id = self._message_id(report_id, kind, turn_of(request, record))
         try:
-            was_sent = self._send(report_id, message_id, request.now, kind, text=words, without_code=True)
+            return self._send(report_id, message_id, request.now, kind, text=words, without_code=True)
         except correspondence.MailboxClosed:
             return False
-        if not was_sent:
-            raise DatabaseUnavailable("no hotline could open the message")
-        return True
 
     def set_contact(self, request: TurnRequest, record: Record, chosen: str) -> None:
         """Allow or withdraw contact by this phone. It applies at once, also to reports sealed before."""

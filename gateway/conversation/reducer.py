@@ -36,7 +36,6 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
-NOT_REPLAYED = ("open",)  # each try of a PIN is counted; a replayed path would count it again each time
 CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
 
 
@@ -178,8 +177,8 @@ class Reducer:
             record = self._with_report(request, replace(record, state=result.state), drafts)
             if not quiet and self._overflow.is_heavy(record.state):
                 record = await self._run_blocking(self._overflow.store_excess, request, record)
-            if result.effect and (not may_act or (quiet and result.effect in NOT_REPLAYED)):
-                raise CannotReplay
+            if result.effect and (not may_act or (quiet and result.effect == "open")):
+                raise CannotReplay  # each try of a PIN is counted; a replayed path would count it again each time
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
@@ -396,8 +395,16 @@ class Reducer:
         """
         home = engine.initial_state(self.book, HOME[kind])
         report = None if record.report and record.report.is_submitted else record.report
-        cleared = replace(record, state=home, report=report, words=None, opened_report=None, has_ended=True, media=())
-        return replace(cleared, words_report="")
+        return replace(
+            record,
+            state=home,
+            report=report,
+            words=None,
+            opened_report=None,
+            has_ended=True,
+            media=(),
+            words_report="",
+        )
 
     # The report
 

@@ -276,8 +276,7 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         recording=recording,
         most_seconds=most_seconds,
     )
-    record = Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
-    return replace(record, words_report=stored.words_report) if stored.words_report else record
+    return Record(state, stored.last, answer, stored.at, stored.report, *later_fields, words_report=stored.words_report)
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

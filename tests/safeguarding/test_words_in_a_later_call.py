@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import redis
 import time_machine
 
+from gateway.submission.builder import ReportBuilder
 from reports.countries.country import load_countries
 from reports.store.schema import tables as t
 from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, not_kept, redis_away
@@ -224,6 +226,14 @@ def test_while_a_report_waits_in_the_spool_words_are_taken_as_from_any_phone(app
     with database_away(app):
         assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
     assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
+    assert [report["narrative"] for report in heard(app, 0)] == [WORDS]
+
+
+@pytest.mark.rule("S-04")
+def test_words_that_no_hotline_of_the_report_can_open_are_taken_as_from_any_phone(app: App) -> None:
+    walk(app.ussd(PHONE), *TO_SENT)
+    with patch.object(ReportBuilder, "letters", return_value=()):
+        assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
     assert [report["narrative"] for report in heard(app, 0)] == [WORDS]
 
 
