@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import os
+import socket
 from itertools import count, islice
 from pathlib import Path
 
 from tokaut.local_stack.valkey import is_free
 
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
-LOWEST, STEP, EACH = 12_000, 8, 2_000  # a demo uses the following ports too; EACH: ports per process of the test runner
+LOWEST, STEP, EACH = 12_000, 8, 1_000  # a demo uses the following ports too; EACH: ports per process of a test run
 _calls = count(os.getpid() % (EACH // STEP))
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 on which nobody listens, and which no other test of this run gets.
+    """Return a TCP port of 127.0.0.1 on which nobody listens, and which no other test gets that runs now.
 
     It is below the ephemeral ports, so the kernel does not use it for outgoing connections before the test listens.
     """
-    runner = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = LOWEST + runner * EACH
-    assert first + EACH <= _ephemeral(), "more of the runner's processes than there are ports for"
-    each_once = (first + n * STEP % EACH for n in islice(_calls, EACH // STEP))
+    each_once = (FIRST + n * STEP % (EACH - STEP) for n in islice(_calls, EACH // STEP))
     return next(filter(is_free, each_once))
+
+
+def _claimed() -> tuple[int, socket.socket]:
+    """Return the first port of a range that no other process of a test run has, and the socket that holds the range.
+
+    The socket is bound to the last port of the range as long as this process lives. So two runs beside each other, and
+    the processes of one run, never start a server on the same port between the look and the bind.
+    """
+    for first in range(LOWEST, _ephemeral() - EACH + 1, EACH):
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", first + EACH - 1))
+        except OSError:
+            held.close()
+        else:
+            return first, held
+    raise RuntimeError(f"every range of {EACH} ports from {LOWEST} on is held by the process of a test run: end one")
 
 
 def _ephemeral() -> int:
@@ -31,3 +46,6 @@ def _ephemeral() -> int:
         return int(EPHEMERAL.read_text().split()[0])
     except (OSError, ValueError):  # not Linux
         return 49_152
+
+
+FIRST, _HELD = _claimed()
