@@ -144,7 +144,7 @@ class Texts:
     def again(self) -> None:
         """Send the last text again."""
         answer = self.post()
-        assert (answer.status_code, answer.text) == (200, "")
+        assert (answer.status_code, answer.text) == (200, ""), (answer.status_code, answer.text)
 
     def replies(self) -> list[str]:
         """Return all texts that this phone has received, oldest first."""
