@@ -29,7 +29,7 @@ def installation() -> Iterator[FaultyInstallation]:
     installation.down()
 
 
-@pytest.mark.product(parts=2)
+@pytest.mark.product(parts=4)
 @pytest.mark.parametrize(
     ("before", "after", "killed"),
     [

@@ -60,7 +60,7 @@ def ways(channel: ChannelKind, iso: str = "VU") -> StateGraph:
 @pytest.mark.rule("S-02")
 @pytest.mark.rule("S-08")
 @pytest.mark.rule("S-15")
-@pytest.mark.product(parts=3)
+@pytest.mark.product(parts=6)
 @pytest.mark.parametrize("channel", CHANNEL_KINDS)
 @pytest.mark.parametrize("iso", COUNTRIES)
 def test_the_flows_have_no_fault(iso: str, channel: ChannelKind) -> None:

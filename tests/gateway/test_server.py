@@ -69,7 +69,7 @@ async def answer(send, status, body, *headers):
 class Web:
     def __init__(self, folder: Path, port: int, files: int = 1024, processes: int = 1) -> None:
         (folder / "small.py").write_text(APP)
-        self.folder, self.port = folder, port
+        self.folder, self.port, self._read = folder, port, 0
         command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION)]
         command += ["--workers", str(processes)]
         command = ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', str(files), *command]
@@ -85,6 +85,16 @@ class Web:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def forget(self) -> None:
+        """Begin another test: delete what the application has kept, and pass over what was logged."""
+        self._read = (self.folder / "log").stat().st_size
+        for name in ("bodies", "headers"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def logged(self) -> bytes:
+        """Return what was logged in this test."""
+        return (self.folder / "log").read_bytes()[self._read :]
 
     def connect(self, sender: str = "127.0.0.1") -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(sender, 0))
@@ -128,6 +138,20 @@ def web(tmp_path: Path) -> Iterator[Web]:
     web.stop()
 
 
+@pytest.fixture(scope="module")
+def module_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    web = Web(tmp_path_factory.mktemp("web"), free_port())
+    yield web
+    web.stop()
+
+
+@pytest.fixture
+def shared_web(module_web: Web) -> Web:
+    """Return the server of tests that send a few requests and stop nothing."""
+    module_web.forget()
+    return module_web
+
+
 def all_of(line: socket.socket) -> bytes:
     """Until the other side closes."""
     answer = b""
@@ -147,8 +171,8 @@ def get(path: str = "/", *headers: str) -> bytes:
 
 
 @pytest.mark.rule("A-43")
-def test_it_says_nothing_of_itself(web: Web) -> None:
-    answer = web.ask(get())
+def test_it_says_nothing_of_itself(shared_web: Web) -> None:
+    answer = shared_web.ask(get())
     assert answer.startswith(b"HTTP/1.1 200")
     for name in (b"server", b"gunicorn", b"uvicorn"):
         assert name not in answer.lower()
@@ -166,8 +190,8 @@ def test_it_says_nothing_of_itself(web: Web) -> None:
         (get("/", "X-Long: " + "a" * 8300), b"400"),
     ],
 )
-def test_it_takes_heads_up_to_a_limit(web: Web, request_: bytes, status: bytes) -> None:
-    assert web.ask(request_).split()[1] == status
+def test_it_takes_heads_up_to_a_limit(shared_web: Web, request_: bytes, status: bytes) -> None:
+    assert shared_web.ask(request_).split()[1] == status
 
 
 def post(*headers: str, body: str = "lukaotem", end: str = "\r\n") -> bytes:
@@ -206,11 +230,11 @@ def post(*headers: str, body: str = "lukaotem", end: str = "\r\n") -> bytes:
         b"lukaotem\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused_and_not_repeated(web: Web, request_: bytes) -> None:
+def test_what_is_no_request_is_refused_and_not_repeated(shared_web: Web, request_: bytes) -> None:
     """B-05"""
-    answer = web.ask(request_)
+    answer = shared_web.ask(request_)
     assert answer == NO_REQUEST
-    assert (web.folder / "log").read_bytes() == b""
+    assert shared_web.logged() == b""
 
 
 @pytest.mark.rule("X-23")
@@ -219,10 +243,10 @@ def test_an_error_of_the_application_does_not_bring_the_address_into_the_log(web
     assert b"/fails" not in (web.folder / "log").read_bytes()
 
 
-def test_a_header_with_underscores_is_dropped_and_a_doubled_one_joined(web: Web) -> None:
+def test_a_header_with_underscores_is_dropped_and_a_doubled_one_joined(shared_web: Web) -> None:
     """B-09"""
-    web.ask(get("/headers", "X_Signature: forged", "X-Said: one", "x-said: two"))
-    assert (web.folder / "headers").read_text() == "['one,two', '', '']"
+    shared_web.ask(get("/headers", "X_Signature: forged", "X-Said: one", "x-said: two"))
+    assert (shared_web.folder / "headers").read_text() == "['one,two', '', '']"
 
 
 def test_a_header_of_two_lines_does_not_go_out(web: Web) -> None:
@@ -238,18 +262,18 @@ def test_a_header_of_two_lines_does_not_go_out(web: Web) -> None:
         post("Transfer-Encoding: chunked", body="4\r\nhalfXX0\r\n\r\n"),
     ],
 )
-def test_half_a_body_never_reaches_the_application(web: Web, half: bytes) -> None:
+def test_half_a_body_never_reaches_the_application(shared_web: Web, half: bytes) -> None:
     """Its words would be taken as all there are, and the provider's second try as a repeat."""
-    with web.connect() as line:
+    with shared_web.connect() as line:
         line.sendall(half)
         line.shutdown(socket.SHUT_WR)
         assert line.recv(65536).split()[1] == b"400"
-    assert not (web.folder / "bodies").exists()
-    assert (web.folder / "log").read_bytes() == b""
+    assert not (shared_web.folder / "bodies").exists()
+    assert shared_web.logged() == b""
 
 
-def test_a_body_that_is_too_large_is_answered_unread_and_once(web: Web) -> None:
-    with web.connect() as line:
+def test_a_body_that_is_too_large_is_answered_unread_and_once(shared_web: Web) -> None:
+    with shared_web.connect() as line:
         line.sendall(b"POST /unread HTTP/1.1\r\nHost: here\r\nContent-Length: 300000\r\n\r\nhalf")
         line.shutdown(socket.SHUT_WR)
         answer = all_of(line)
@@ -266,13 +290,13 @@ def test_a_body_that_is_too_large_is_answered_unread_and_once(web: Web) -> None:
         post("Content-Length: 8").replace(b"HTTP/1.1", b"HTTP/1.0"),
     ],
 )
-def test_a_whole_body_comes_in_however_it_is_sent(web: Web, whole: bytes) -> None:
+def test_a_whole_body_comes_in_however_it_is_sent(shared_web: Web, whole: bytes) -> None:
     """B-06"""
-    with web.connect() as line:
+    with shared_web.connect() as line:
         line.sendall(whole)
         answer = all_of(line)
     assert b" 200 OK\r\n" in answer
-    assert (web.folder / "bodies").read_bytes() == b"lukaotem"
+    assert (shared_web.folder / "bodies").read_bytes() == b"lukaotem"
 
 
 @pytest.mark.parametrize("half", [b"P", b"POST / HTTP/1.1\r\nHost", post("Content-Length: 100", body="half")])
