@@ -21,6 +21,8 @@ now    self_harm    me           -     -                                    → 
 soon   harm         me           13-15 -                                    → P2 DANGER_SOON HARM
 no     harm         child_i_know 6-9   -                                    → P2 HARM
 no     harm         me           16-17 harm_kind=touch harm_when=last_3_days  → P1 HARM_72H HARM
+no     harm         me           16-17 harm_kind=both harm_when=last_3_days   → P1 HARM_72H HARM
+no     harm         me           16-17 harm_kind=hurt harm_when=last_3_days   → P2 HARM
 unsure harm         my_child     0-5   harm_near=yes                        → P1 HARM_NEAR HARM DANGER_UNSURE
 soon   self_harm    me           13-15 -                                    → P1 SELF_HARM_SOON DANGER_SOON SELF_HARM
 unsure self_harm    me           10-12 -                                    → P1 SELF_HARM_SOON SELF_HARM DANGER_UNSURE
@@ -31,14 +33,21 @@ no     missing      other        -     missing_kind=sighting                → 
 soon   missing      me           13-15 missing_kind=self_away               → P2 DANGER_SOON MISSING
 no     luring       me           13-15 -                                    → P3 LURING
 no     luring       me           13-15 threat=yes                           → P2 THREAT LURING
+no     luring       other        0-5   -                                    → P2 YOUNG_CHILD LURING
 no     luring       my_child     10-12 meeting=today_tomorrow               → P1 MEETING_SOON LURING
 no     luring       me           13-15 meeting=later threat=no              → P2 MEETING_PLANNED LURING
 no     images       other        -     -                                    → P3 IMAGES
 no     images       me           13-15 -                                    → P2 IMAGE_OF_KNOWN IMAGES
+no     images       my_child     13-15 -                                    → P2 IMAGE_OF_KNOWN IMAGES
+no     images       child_i_know 13-15 -                                    → P2 IMAGE_OF_KNOWN IMAGES
+no     images       other        13-15 image_who=me                         → P2 IMAGE_OF_KNOWN IMAGES
+no     images       other        13-15 image_who=known                      → P2 IMAGE_OF_KNOWN IMAGES
+no     images       other        13-15 image_who=not_known                  → P3 IMAGES
 no     images       other        0-5   -                                    → P2 YOUNG_CHILD IMAGES
 no     exploitation child_i_know 10-12 -                                    → P2 EXPLOITATION
 unsure exploitation me           16-17 can_leave=no                         → P1 HELD EXPLOITATION DANGER_UNSURE
 no     bullying     me           10-12 -                                    → P3 BULLYING
+no     bullying     other        0-5   -                                    → P2 YOUNG_CHILD BULLYING
 soon   bullying     me           13-15 threat=yes                           → P2 DANGER_SOON THREAT BULLYING
 no     neglect      child_i_know 10-12 -                                    → P3 NEGLECT
 no     neglect      other        6-9   alone_now=yes                        → P1 ALONE_YOUNG ALONE NEGLECT
@@ -47,6 +56,7 @@ unsure neglect      other        0-5   -                                    → 
 no     other        me           18+   -                                    → P4 OTHER
 unsure other        other        -     -                                    → P3 DANGER_UNSURE OTHER
 no     other        other        0-5   -                                    → P2 YOUNG_CHILD OTHER
+-      contact_request -         -     -                                    → P2 CONTACT_REQUEST
 """.strip().splitlines()
 
 BANDS = ("0-5", "6-9", "10-12", "13-15", "16-17", "18+")
@@ -67,7 +77,7 @@ VALUES: dict[str, tuple[str, ...]] = {
 def facts(danger: str, category: str, about: str, age: str, *extras: str) -> Facts:
     found = dict(extra.split("=") for extra in extras if extra != "-")
     return Facts(
-        danger=danger,
+        danger=None if danger == "-" else danger,
         category=category,
         about=None if about == "-" else about,
         missing_kind=found.get("missing_kind"),
@@ -83,8 +93,8 @@ def test_the_rows_agreed_on(row: str) -> None:
     assert [found.priority, *found.reasons] == expected.split()
 
 
-def test_there_are_33_rows() -> None:
-    assert len(ROWS) == 33
+def test_there_are_43_rows() -> None:
+    assert len(ROWS) == 43
 
 
 @pytest.mark.parametrize("rule", RULE_TABLE, ids=lambda rule: rule.reason)
@@ -168,6 +178,11 @@ def test_flags_tell_staff_and_change_nothing(known: dict[str, Any], flags: tuple
     found = triage(Facts(category="harm", **known))
     assert found.flags == flags
     assert (found.priority, found.reasons) == ("P2", ("HARM",))
+
+
+def test_staff_are_told_to_say_nothing_first_to_whom_they_call_back() -> None:
+    assert "SAY_NOTHING_FIRST" in triage(Facts(category="contact_request")).flags
+    assert "SAY_NOTHING_FIRST" not in triage(Facts(category="harm")).flags
 
 
 @pytest.mark.parametrize("category", [None, "other"])
