@@ -12,6 +12,9 @@ import requests
 
 from tests.support.provider import Provider
 
+PATIENCE = 30  # seconds for an answer: a test is not about the time, and the machine may be busy
+REPEATS = 5  # of a text that was answered 503: "not stored now, send it again"
+
 COUNTER = itertools.count(1)
 
 
@@ -47,7 +50,9 @@ class AfricasTalking:
 
     def again(self) -> Seen:
         """Repeat the last request, and return the screen."""
-        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd", data=self._form(), timeout=10)
+        answer = self.http.post(
+            f"{self.web}/hooks/africastalking/{self.token}/ussd", data=self._form(), timeout=PATIENCE
+        )
         assert answer.status_code == 200, answer.status_code
         answer.encoding = "utf-8"
         prefix, _, text = answer.text.partition(" ")
@@ -57,7 +62,7 @@ class AfricasTalking:
     def line_gone(self) -> None:
         """Send the event of a session that ended."""
         form = self._form() | {"status": "Incomplete", "input": "*".join(self.path)}
-        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd-end", data=form, timeout=10)
+        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd-end", data=form, timeout=PATIENCE)
         assert answer.status_code == 200
 
     def _form(self) -> dict[str, str]:
@@ -105,7 +110,7 @@ class Neutral:
 
     def _post(self, fields: dict[str, object]) -> dict[str, object]:
         body = {"session": self.session, "phone": self.phone, "service_code": self.code, "network": "54101", **fields}
-        answer = self.http.post(self.door, data=json.dumps(body), timeout=10)
+        answer = self.http.post(self.door, data=json.dumps(body), timeout=PATIENCE)
         assert answer.status_code == 200, answer.status_code
         return answer.json()
 
@@ -139,11 +144,12 @@ class Texts:
 
     def post(self) -> requests.Response:
         """Send the prepared text, and return the answer to the provider."""
-        return self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=10)
+        return self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=PATIENCE)
 
     def again(self) -> None:
-        """Send the last text again."""
-        answer = self.post()
+        """Send the last text, and once more while it is answered 503, as the provider does."""
+        answer = next((given for _ in range(REPEATS) if (given := self.post()).status_code != 503), None)
+        assert answer is not None, f"answered 503 {REPEATS} times"
         assert (answer.status_code, answer.text) == (200, ""), (answer.status_code, answer.text)
 
     def replies(self) -> list[str]:
@@ -179,7 +185,7 @@ class SimulatedTexts:
         return self.received
 
     def _post(self) -> str:
-        answer = self.http.post(self.door, data=json.dumps(self.last), timeout=10)
+        answer = self.http.post(self.door, data=json.dumps(self.last), timeout=PATIENCE)
         assert answer.status_code == 200, answer.status_code
         reply: str = answer.json()["text"]
         return reply

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import requests
 
-from tests.support.handsets import COUNTER, Seen
+from tests.support.handsets import COUNTER, PATIENCE, Seen
 
 
 @dataclass
@@ -122,7 +122,7 @@ def kannel_says(phone: str, code: str, words: str, meta: str = "") -> dict[str, 
 def kannel_asks(http: Any, door: str, said: Mapping[str, str], by: str = "POST") -> requests.Response:
     """Send a message as the real smsbox does."""
     if by == "GET":
-        return http.get(door, params=said, timeout=10)
+        return http.get(door, params=said, timeout=PATIENCE)
     headers = {
         "User-Agent": "Kannel/1.4.5",
         "Content-Type": 'text/plain; charset="UTF-8"',
@@ -134,4 +134,4 @@ def kannel_asks(http: Any, door: str, said: Mapping[str, str], by: str = "POST")
         "X-Kannel-Service": "tokaut",
     } | ({"X-Kannel-Meta-Data": said["meta"]} if said["meta"] else {})
     address = f"{door}?id={said['id']}&ts={said['ts']}"
-    return http.post(address, data=said["text"].encode(), headers=headers, timeout=10)
+    return http.post(address, data=said["text"].encode(), headers=headers, timeout=PATIENCE)

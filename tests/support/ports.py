@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import cache
 from itertools import count, islice
 from pathlib import Path
 
+from tests.support.leaks import ALLOWED
 from tokaut.local_stack.valkey import is_free
 
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
-LOWEST, STEP, EACH = 12_000, 8, 1_000  # a demo uses the following ports too; EACH: ports per process of a test run
+LOWEST, STEP, EACH = 12_000, 8, 500  # a demo uses the following ports too; EACH: ports per process of a test run
 _calls = count(os.getpid() % (EACH // STEP))
+_held: list[socket.socket] = []
 
 
 def free_port() -> int:
@@ -19,15 +22,17 @@ def free_port() -> int:
 
     It is below the ephemeral ports, so the kernel does not use it for outgoing connections before the test listens.
     """
-    each_once = (FIRST + n * STEP % (EACH - STEP) for n in islice(_calls, EACH // STEP))
+    first = _claimed_range()
+    each_once = (first + n * STEP % (EACH - STEP) for n in islice(_calls, EACH // STEP))
     return next(filter(is_free, each_once))
 
 
-def _claimed() -> tuple[int, socket.socket]:
-    """Return the first port of a range that no other process of a test run has, and the socket that holds the range.
+@cache
+def _claimed_range() -> int:
+    """Return the first port of a range that no other process of a test run has.
 
-    The socket is bound to the last port of the range as long as this process lives. So two runs beside each other, and
-    the processes of one run, never start a server on the same port between the look and the bind.
+    A socket that is bound to the last port of the range holds it as long as this process lives. So two runs beside each
+    other, and the processes of one run, never start a server on the same port between the look and the bind.
     """
     for first in range(LOWEST, _ephemeral() - EACH + 1, EACH):
         held = socket.socket()
@@ -36,7 +41,9 @@ def _claimed() -> tuple[int, socket.socket]:
         except OSError:
             held.close()
         else:
-            return first, held
+            _held.append(held)
+            ALLOWED.files.append(f"socket:[{os.fstat(held.fileno()).st_ino}]")
+            return first
     raise RuntimeError(f"every range of {EACH} ports from {LOWEST} on is held by the process of a test run: end one")
 
 
@@ -46,6 +53,3 @@ def _ephemeral() -> int:
         return int(EPHEMERAL.read_text().split()[0])
     except (OSError, ValueError):  # not Linux
         return 49_152
-
-
-FIRST, _HELD = _claimed()
