@@ -46,8 +46,8 @@ def block(page: str, heading: str, number: int = 0) -> str:
 
 
 def set_up() -> dict[str, str]:
-    """Everything under *Once*; returns each hotline's secret."""
-    must(block("deploy.md", "Once"))
+    """Run the steps under *Set up the machine*; returns each hotline's secret."""
+    must(block("deploy.md", "Set up the machine"))
     hotlines = {hotline: new_webhook_secret() for hotline in HOTLINES}
     worker, console = {"AFRICASTALKING_API_KEY_FILE": f"{ETC}/secrets/worker/at_key"}, {}
     for hotline, value in hotlines.items():

@@ -18,8 +18,8 @@ from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_
 
 ROWS = (
     ("no receipt: the next hotline gets it too", "fallback"),
-    ("received by somebody, or a person is told", "received"),
-    ("**taken on by a person**, or `overdue`", "acknowledged"),
+    ("no receipt: a person is alerted", "received"),
+    ("**acknowledged by a person**, or `overdue`", "acknowledged"),
     ("`desk`", "desk"),
     ("`backup`", "backup"),
     ("`supervisor`", "supervisor"),
@@ -47,7 +47,7 @@ def times() -> str:
         cells = [_said(getattr(clock, name)) for clock in ESCALATION_TIMES.values()]
         rows.append(f"| {words} | {' | '.join(cells)} |")
     quiet = ["20:00–07:00 and closed hours" if clock.quiet else "none" for clock in ESCALATION_TIMES.values()]
-    rows.append(f"| nobody is told in | {' | '.join(quiet)} |")
+    rows.append(f"| no alerts in | {' | '.join(quiet)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -45,7 +45,7 @@ def _band(
     yield f'<line x1="{LEFT}" y1="{y}" x2="{LEFT + WIDE}" y2="{y}" stroke="{LINE}"/>'
     taken_on = LEFT + WIDE * ESCALATION_TIMES[priority].acknowledged / MINUTE / longest
     yield f'<line x1="{taken_on:.0f}" y1="{y - 16}" x2="{taken_on:.0f}" y2="{y + 6}" stroke="{LINE}"/>'
-    yield f'<text x="{taken_on:.0f}" y="{y - 20}" text-anchor="middle" fill="{LINE}">to be taken on by now</text>'
+    yield f'<text x="{taken_on:.0f}" y="{y - 20}" text-anchor="middle" fill="{LINE}">to be acknowledged by now</text>'
     at: dict[int, list[str]] = defaultdict(list)
     for minute, who in happened:
         near = next((other for other in at if minute - other < longest // CLOSE), minute)
