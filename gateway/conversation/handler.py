@@ -448,12 +448,13 @@ def _memory(request: TurnRequest, record: Record) -> NewMemory | None:
 def seconds_of(request: TurnRequest, record: Record) -> int:
     """Return for how many seconds a session is stored after its last turn.
 
-    After Send and in My report it is stored only as long as a network keeps a session open.
+    After Send and in My report it is stored only as long as a network keeps a session open, and while somebody speaks
+    for as long as that may take besides.
     """
     if request.kind == "sms":
         return min(max(record.at + SMS_SECONDS - request.now, LEAST_SECONDS), SMS_SECONDS)
     is_after_send = _is_sent(record) or record.state.screen.startswith("my.")
-    seconds = SENT_SECONDS if is_after_send else USSD_SECONDS
+    seconds = SENT_SECONDS + record.answer.most_seconds if is_after_send else USSD_SECONDS
     return min(seconds, BLIND_SECONDS) if request.inbound.blind else seconds
 
 

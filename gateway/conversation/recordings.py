@@ -1,17 +1,19 @@
 """Words that a reporter speaks in a call: the provider records them, and the scheduler fetches the recording.
 
-Nothing is recorded before Send, so each recording belongs to a report that is stored. Its id stands in the address to
-which the provider reports; what the provider says about its place is sealed to the scheduler.
+Nothing is recorded before Send, so each recording belongs to a report that is stored: the one of this call, or the one
+that is open under *My report*. Its id stands in the address to which the provider reports; what the provider says about
+its place is sealed to the scheduler, and so is the provider's id of the call, by which the scheduler asks for a
+recording that was never reported.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.conversation.context import TurnRequest
-from gateway.conversation.mailbox import turn_of
+from gateway.conversation.mailbox import is_open, turn_of
 from gateway.messaging.model import RecordedWords
 from gateway.sessions.record import Record
 from gateway.submission.submitter import Submitter
@@ -19,7 +21,7 @@ from reports.crypto import PublicKey, RecordCipher, SealContext, seal_body
 from reports.crypto.key_files import SENDER_KEY
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import recordings
-from reports.store.mailboxes.recordings import ArrivedRecording
+from reports.store.mailboxes.recordings import RecordingAtProvider
 from reports.store.schema.base import derived_id
 from runtime.settings import Mode
 
@@ -40,14 +42,14 @@ class SpokenWords:
 
         A repeat of the turn gets the same id.
         """
-        report = record.report
-        if report is None or not report.is_submitted:
+        report_id = _report_of(record)
+        if report_id is None:
             return ""
-        expected = derived_id(self.cipher.mac("recording", report.report_id, *turn_of(request, record)))
+        expected = derived_id(self.cipher.mac("recording", report_id, *turn_of(request, record)))
+        inbound = request.inbound
+        call = self._sealed(expected, inbound.channel, {"call": inbound.session})
         try:
-            is_stored = self.submitter.write(
-                lambda: recordings.expect(self.database, expected, report.report_id, request.inbound.channel, self.mode)
-            )
+            is_stored = self.submitter.write(lambda: recordings.expect(self.database, call, report_id))
         except DatabaseUnavailable:
             return ""
         return expected if is_stored else ""
@@ -58,7 +60,18 @@ class SpokenWords:
             self.submitter.write(lambda: recordings.note_silence(self.database, words.expected))
             return
         arrived_id = derived_id(self.cipher.mac("recorded", channel, words.source))
-        context = SealContext(self.mode, arrived_id, 1, SENDER_KEY)
-        place = seal_body(self.sender_key, context, b"", json.dumps({"source": words.source}).encode())
-        arrived = ArrivedRecording(arrived_id, channel, self.mode, place.key_id, place.wrap, place.sealed)
+        arrived = self._sealed(arrived_id, channel, {"source": words.source})
         self.submitter.write(lambda: recordings.arrive(self.database, words.expected, arrived))
+
+    def _sealed(self, recording_id: str, channel: str, place: Mapping[str, str]) -> RecordingAtProvider:
+        """Return where a recording is, or the call in which it is made, sealed to the scheduler."""
+        context = SealContext(self.mode, recording_id, 1, SENDER_KEY)
+        box = seal_body(self.sender_key, context, b"", json.dumps(place).encode())
+        return RecordingAtProvider(recording_id, channel, self.mode, box.key_id, box.wrap, box.sealed)
+
+
+def _report_of(record: Record) -> str | None:
+    """Return the id of the report to which words belong that are spoken now; None if nothing is sent."""
+    if is_open(record):
+        return record.opened_report
+    return record.report.report_id if record.report and record.report.is_submitted else None

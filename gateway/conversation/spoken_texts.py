@@ -9,7 +9,9 @@ from flows.model import FlowBook
 from flows.pagination import PLACEHOLDER, without_context
 from gateway.conversation.context import CountryContext
 
-FOR_RECORDINGS = frozenset({"more.speak", "more.speaking", "more.spoken", "more.not_recorded"})
+FOR_RECORDINGS = frozenset(
+    f"{flow}.{screen}" for flow in ("more", "my") for screen in ("speak", "speaking", "spoken", "not_recorded")
+)
 BY_SMS_ONLY = frozenset({"home.home_sms", "home.did_you_mean", "home.first_words", "home.no_pictures"})
 
 

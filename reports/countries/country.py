@@ -112,7 +112,8 @@ class CallBack:
 class Voice:
     """What calls may do in this country, as its hotlines and a lawyer have agreed.
 
-    `recordings`: after Send a caller may speak, and the provider records it. `recording_seconds`: the longest one.
+    `recordings`: after Send and under My report a caller may speak, and the provider records it. `recording_seconds`:
+    the longest one.
     """
 
     recordings: StrictBool = False

@@ -12,7 +12,7 @@ from reports.recordings import RecordingState
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import correspondence, recordings
 from reports.store.mailboxes.correspondence import SealedMessage
-from reports.store.mailboxes.recordings import ArrivedRecording, SealedRecording
+from reports.store.mailboxes.recordings import RecordingAtProvider, SealedRecording
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from runtime.settings import Mode
@@ -30,8 +30,11 @@ def spoken(database: Database, made: StackPlan, report: str, sound: bytes | None
     """A recording as the scheduler stores it, delivered; its id. Without `sound` it could not be fetched."""
     keys = load_public_keys(made.folder.inside / "keys", [HOTLINE, OTHER])
     expected, recording = new_id(database.now()), new_id(database.now() + 1000)
-    recordings.expect(database, expected, report, "twilio_voice", Mode.DEMO)
-    recordings.arrive(database, expected, ArrivedRecording(recording, "twilio_voice", Mode.DEMO, "0" * 16, b"", b""))
+    call, arrived = (
+        RecordingAtProvider(one, "twilio_voice", Mode.DEMO, "0" * 16, b"", b"") for one in (expected, recording)
+    )
+    recordings.expect(database, call, report)
+    recordings.arrive(database, expected, arrived)
     with database.write() as connection:
         connection.execute(t.recording.update().values(next_at=1))
     [due] = [one for one in recordings.list_due(database) if one.state is RecordingState.DUE]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.faults.handset_channels import BY_SMS, KINDS, Line, without_lines_above
 
 ALREADY_SENT = "Sent"
-ENDS = ("Not working now", "NOT SENT", "Busy now", "Thank you", "Deleted")
+ENDS = ("Not working now", "NOT SENT", "We are busy now", "Thank you", "Deleted")
 OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
 TYPE_WORDS = "1 = skip"  # on the screen that says Sent, where words can be typed on it
 NOT_UNDERSTOOD = ("Sorry,", "?\n")  # first line after a reply that was not understood

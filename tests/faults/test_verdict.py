@@ -164,9 +164,9 @@ def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why
 @pytest.mark.parametrize(
     ("one", "other", "why"),
     [
-        ("END Busy now. Call police 111.", "CON In danger? Call police 111.\n1 Report", differing_answers.REFUSED),
-        ("CON In danger? Call police 111.\n1 Report", "END Busy now. Call police 111.", differing_answers.REFUSED),
-        ("END Busy now. Call police 111.", "CON Who?", ""),  # a call under way is never refused
+        ("END We are busy now. Call 111.", "CON In danger? Call police 111.\n1 Report", differing_answers.REFUSED),
+        ("CON In danger? Call police 111.\n1 Report", "END We are busy now. Call 111.", differing_answers.REFUSED),
+        ("END We are busy now. Call 111.", "CON Who?", ""),  # a call under way is never refused
     ],
 )
 def test_a_new_call_may_be_refused_once_of_twice_and_no_other(one: str, other: str, why: str) -> None:

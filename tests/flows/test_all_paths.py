@@ -137,7 +137,7 @@ ON_ONE_CHANNEL = {
     "sms": "home.home_sms home.first_words home.did_you_mean home.no_pictures home.how_to_delete report.sent_sms "
     "report.code_sms my.erased_sms my.code_sms law.by_sms language.choose_sms tips_young.who_sms "
     "contact_request.ask_sms contact_request.placed contact_request.nobody",
-    "voice": "more.speak more.speaking more.spoken more.not_recorded",
+    "voice": "more.speak more.speaking more.spoken more.not_recorded my.speak my.speaking my.spoken my.not_recorded",
 }
 # Screens of what Vanuatu does not have: groups of places, staff who call back, a law of which nothing is known.
 ELSEWHERE = {

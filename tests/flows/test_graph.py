@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flows.authoring.graph import FlowGraph, GraphEdge, GraphNode, build_graph, mermaid
 from flows.authoring.paths import StateGraph
+from gateway.conversation.spoken_texts import FOR_RECORDINGS
 from tests.flows.phone import book
 from tokaut.commands.flows_graph import explored
 
@@ -54,7 +55,7 @@ def test_every_screen_has_a_box_with_its_choices_and_the_condition(flow: str) ->
     drawn = drawn_nodes(mermaid(graphs()[flow]))
     never_shown = {"law.unknown", "more.place", "my.contact_end"}  # in the example country
     never_shown |= {"contact_request.ask", "contact_request.no_number"}  # it offers no call on its home screen
-    never_shown |= {"more.speak", "more.speaking", "more.spoken", "more.not_recorded"}  # on calls alone
+    never_shown |= FOR_RECORDINGS  # on calls alone
     names = [name for name in book().flows[flow].screens if name not in never_shown]
     assert list(drawn) == [name.partition(".")[2] for name in names]
     for node in graphs()[flow].nodes:

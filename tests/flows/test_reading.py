@@ -14,8 +14,6 @@ PARENTS, CHILDREN, UNDER_TEN = 6, 4, 3
 NAMES = ("helpline_name", "helpline_named", "helpline_line", "incomplete_name", "send_to_1", "send_to_2", "desk")
 PLAIN = world(fields=dict.fromkeys(NAMES, "staff"))  # a hotline's own name is not ours to choose
 LONG_ENOUGH = 8  # words; of fewer no grade says anything
-# Screen → a higher grade, and why it may have it
-EXCEPTIONS = {"home.busy": (4.3, "five sentences of two or three words, each of which the other screens use too")}
 
 
 def screens() -> list[tuple[str, str]]:
@@ -31,7 +29,7 @@ def screens() -> list[tuple[str, str]]:
 
 def limit(screen: str) -> float:
     """Return the highest grade that a screen may have."""
-    return PARENTS if screen.startswith("tips_parents.") else EXCEPTIONS.get(screen, (CHILDREN,))[0]
+    return PARENTS if screen.startswith("tips_parents.") else CHILDREN
 
 
 @pytest.mark.rule("S-19")
@@ -39,11 +37,6 @@ def test_every_screen_is_read_by_those_whom_it_is_for() -> None:
     hard = {f"{name}: {said}": round(grade(said), 1) for name, said in screens() if grade(said) > limit(name)}
     assert hard == {}
     assert len(screens()) > 100
-
-
-def test_every_exception_is_needed() -> None:
-    hardest = {name: max(grade(said) for screen, said in screens() if screen == name) for name in EXCEPTIONS}
-    assert {name for name, most in hardest.items() if most > CHILDREN} == EXCEPTIONS.keys()
 
 
 @pytest.mark.rule("S-19")

@@ -77,7 +77,7 @@ APPROVED = {
     "pin": "Type your 4-digit PIN.|Press the 4 digits of your PIN.",
     "helped": "Closed by {desk}. Did it help?",
     "later_words": "If this phone sent a report in the last hour, your words go with it. If not, {incomplete_name} "
-    "gets them. Type a few.|Added. You can write more. In danger? Call {emergency}.",
+    "gets them. Type a few words.|Added. You can write more. In danger? Call {emergency}.|1 = done",
     "my_words": "Write what you want to add. Please do not send photos.",
     "my_contact": "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
     "|May staff contact you? Only if nobody else sees this phone."

@@ -178,7 +178,7 @@ def test_a_new_call_gets_the_numbers_and_one_under_way_is_sent(app: App, channel
     under_way.dial()
     app.parts.webhooks.admission._rate = app.parts.webhooks.admission._credit = 0.0
     seen = new.dial()
-    assert seen.text.startswith("Busy now. In danger? Call police 111.") and not seen.expects_reply
+    assert seen.text.startswith("We are busy now. In danger? Call police 111.") and not seen.expects_reply
     for reply in ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send"):
         seen = under_way.type(reply)
     assert seen.text.startswith("Sent to Pikinini Helpline.")

@@ -14,7 +14,7 @@ from tests.support.handsets import AfricasTalking, Neutral
 from tests.support.handsets_kannel import KannelUssd
 
 Handset = AfricasTalking | KannelUssd | Neutral
-BUSY = "Busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
+BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 
 

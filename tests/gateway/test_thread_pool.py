@@ -26,7 +26,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 from tests.support.wait import until
 
-BUSY = "Busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
+BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 ENOUGH = int(THREADS * MOST_BUSY) + 1  # busy threads beyond which what can wait gives way; one more is still free
 LONG_AGO = -0.1

@@ -26,8 +26,8 @@ _CODE = re.compile(r"Code (\d{4}) (\d{4})\nPIN (\d{4})")
 def database_away(app: App) -> Iterator[None]:
     """Every statement fails at once. Afterwards nobody leaves it alone any longer: half a minute has gone by."""
     with (
-        patch.object(app.database, "write", side_effect=DatabaseUnavailable("away")),
-        patch.object(app.database, "read", side_effect=DatabaseUnavailable("away")),
+        patch.object(app.parts.database, "write", side_effect=DatabaseUnavailable("away")),
+        patch.object(app.parts.database, "read", side_effect=DatabaseUnavailable("away")),
     ):
         yield
     app.parts.submitter._breaker = CircuitBreaker(failures=3, window=30, rest=30)

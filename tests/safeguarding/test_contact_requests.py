@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +110,29 @@ def test_the_home_key_names_who_calls_and_a_redial_shows_nothing(app: App, chann
     assert walk(phone) == [home]
     [kept] = requests(app)
     assert kept.data["contact"]["msisdn"] == "+254711000111"
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("channel", ["twilio_voice", "africastalking_voice"])
+def test_the_home_key_of_a_call(redis_url: str, tmp_path: Path, channel: str) -> None:
+    """Whoever cannot read asks by voice to be called; the next caller from this phone hears what everybody hears."""
+    text = Path("reports/countries/vu.toml").read_text(encoding="utf-8")
+    text = text.replace("[[code]]", "[call_back]\nhome_key = true\n\n[[code]]", 1)
+    (tmp_path / "vu.toml").write_text(text, encoding="utf-8")
+    app = App(redis_url, {"TOKAUT_COUNTRY_DIR": str(tmp_path), "COUNTRIES": "vu"})
+    try:
+        home, asked, placed = walk(app.ussd(PHONE, channel), "Call me", "Call 7am-9pm")
+        assert "6 Call me" in home and asked.startswith("May Pikinini Helpline call this phone?")
+        assert placed.startswith("Done. Staff are told.")
+        assert walk(app.ussd(PHONE, channel)) == [home] == walk(app.ussd(number(9), channel))
+        [kept] = requests(app)
+        assert (kept.data["channel"], kept.data["contact"]["msisdn"]) == ("voice", PHONE)
+        walk(app.ussd(PHONE, channel), "Call me", "No")
+        assert [one["contact"]["allowed"] for one in messages(app)] == [False] * len(messages(app)) != []
+        assert len(requests(app)) == 1
+    finally:
+        app.close()
 
 
 def test_where_the_country_file_does_not_offer_it_the_home_screen_has_no_such_key(app: App) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
+from gateway.sessions.store import SENT_SECONDS
 from reports.crypto import SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, read_private_key
 from reports.store.engine.database import DatabaseUnavailable
@@ -43,16 +46,22 @@ def call(app: App, channel: str, phone: str = "+6785550101") -> Call:
     return made
 
 
+def code_and_pin_spoken(screen: str) -> tuple[str, str]:
+    """The keys for code and PIN of a screen that a call spoke."""
+    [code], [pin] = re.findall(r"Code (\d{4} \d{4})", screen), re.findall(r"PIN (\d{4})", screen)
+    return f"{code.replace(' ', '')}#", f"{pin}#"
+
+
 def states(app: App) -> list[str]:
     return sorted(row.state for row in app.rows(t.recording))
 
 
-def place(app: App) -> str:
-    """Where the only recording is at the provider, as the scheduler reads it."""
+def place(app: App, name: str = "source") -> str:
+    """Where the only recording is at the provider, or its call there, as the scheduler reads it."""
     [row] = [row for row in app.rows(t.recording) if row.sealed is not None]
     key = read_private_key(app.keys, SENDER_KEY, row.key_id)
     context = SealContext("demo", row.recording_id, 1, SENDER_KEY)  # type: ignore[arg-type]
-    return str(json.loads(open_body(key, context, SealedBody(row.key_id, row.wrap, b"", row.sealed)))["source"])
+    return str(json.loads(open_body(key, context, SealedBody(row.key_id, row.wrap, b"", row.sealed)))[name])
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -72,6 +81,64 @@ def test_words_are_spoken_after_send(app: App, channel: str) -> None:
     assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
     phone.line_gone()
     assert states(app) == ["done", "due"]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_scheduler_can_ask_for_it_by_the_call_until_the_provider_has_named_it(app: App, channel: str) -> None:
+    phone = call(app, channel)
+    walk(phone, *TO_SPEAK, "1")
+    assert place(app, "call") == phone.session
+    phone.speak(SOURCES[channel])
+    assert place(app) == SOURCES[channel], "of the wait nothing is left"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_call_is_remembered_while_somebody_speaks_for_as_long_as_the_country_allows(
+    app: App, channel: str, redis_url: str
+) -> None:
+    """Otherwise who spoke for three minutes would hear the first screen, or the end of the call would name nothing."""
+    walk(call(app, channel), *TO_SPEAK, "1")
+    with redis.Redis.from_url(redis_url) as client:
+        [key] = client.keys("s:*")
+        assert SENT_SECONDS < client.ttl(key) <= SENT_SECONDS + 90
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_words_are_spoken_under_my_report(app: App, channel: str) -> None:
+    """Whoever cannot write can answer what staff asked. They belong to the report that code and PIN have opened."""
+    pair = code_and_pin_spoken(walk(call(app, channel), *TO_SENT)[-1])
+    [report] = app.rows(t.report)
+    phone: Any = call(app, channel)
+    screens = walk(phone, "My report", *pair, "Speak")
+    assert "2 Speak" in screens[-2] and screens[-1].startswith(SPEAK)
+    assert phone.press("1").text == "Speak now. To end, press hash." and phone.records
+    thanks = phone.speak(SOURCES[channel])
+    assert thanks.text.startswith("Thank you. This goes to staff. In danger? Call police 111.")
+    assert phone.type("Say more").text.startswith(SPEAK)
+    assert {row.report_id for row in app.rows(t.recording)} == {report.report_id}
+    assert states(app) == ["done", "due"]
+    phone.press("0")
+    assert "2 Speak" in phone.press("0").text
+    assert place(app) == SOURCES[channel]
+
+
+@pytest.mark.rule("S-35")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_call_that_drops_under_my_report_loses_no_word(app: App, channel: str) -> None:
+    pair = code_and_pin_spoken(walk(call(app, channel), *TO_SENT)[-1])
+    phone: Any = call(app, channel)
+    walk(phone, "My report", *pair, "Speak", "1")
+    phone.hang_up_while_speaking(SOURCES[channel])
+    assert states(app) == ["done", "due"]
+    assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
+
+
+@pytest.mark.rule("S-35")
+def test_nothing_is_recorded_of_who_has_no_code_and_pin(app: App) -> None:
+    phone = call(app, "twilio_voice")
+    for screen in walk(phone, "My report", "48219303#", "7350#"):
+        assert "Speak" not in screen and not phone.records
+    assert app.count(t.recording) == 0
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -6,6 +6,7 @@ The screens are those of a phone that has sent nothing, byte for byte. A hotline
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
@@ -17,16 +18,37 @@ from gateway.submission.builder import ReportBuilder
 from reports.countries.country import load_countries
 from reports.store.schema import tables as t
 from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, not_kept, redis_away
-from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SENT, dialled, number, walk
+from tests.safeguarding.walks import (
+    CHANNELS,
+    IN_DANGER,
+    PHONE,
+    TO_SEND,
+    TO_SEND_SMS,
+    TO_SENT,
+    dialled,
+    number,
+    thread,
+    walk,
+)
 from tests.support.app import App
+from tests.support.databases import KINDS
 
 pytestmark = pytest.mark.slow
 
 WORDS, MORE = "He comes back at night", "and my sister saw it"
 LATER = ("My report", "1")  # to the screen where the words are typed
 HELPLINE = "vu-pikinini"
-AGAIN = "Added. You can write more. In danger? Call police 111.\n1 = skip\n0 Back\n00 Leave"
+AGAIN = "Added. You can write more. In danger? Call police 111.\n1 = done\n0 Back\n00 Leave"
 GOODBYE = "Thank you. Goodbye."
+
+
+@pytest.fixture(params=KINDS)
+def app(request: pytest.FixtureRequest, redis_url: str) -> Iterator[App]:
+    """Web on SQLite, and on PostgreSQL in its own role."""
+    roles = request.getfixturevalue("postgres").new_filled() if request.param == "postgresql" else None
+    app = App(redis_url, roles=roles)
+    yield app
+    app.close()
 
 
 def said(app: App) -> list[dict[str, Any]]:
@@ -176,6 +198,40 @@ def test_words_after_danger_was_taken_back_are_alone(app: App) -> None:
     walk(phone, *IN_DANGER[:4], *("0",) * 4, *LATER, WORDS)
     phone.line_gone()
     assert [(one["narrative"], one["danger"]) for one in heard(app)] == [(WORDS, None)]
+
+
+@pytest.mark.rule("S-04")
+def test_the_rest_of_the_words_goes_with_a_report_that_was_texted(app: App) -> None:
+    """Words that were typed in a call after it: the report is that of the phone, whichever way it came."""
+    thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
+    [report] = app.rows(t.report)
+    assert walk(app.ussd(PHONE), *LATER, WORDS, MORE, "1")[-3:] == [AGAIN, AGAIN, GOODBYE]
+    assert [(one["report_id"], one["text"], one["without_code"]) for one in said(app)] == [
+        (report.report_id, WORDS, True),
+        (report.report_id, MORE, True),
+    ]
+    assert heard(app) == []
+
+
+def test_words_after_a_request_to_be_called_reach_the_hotline_that_calls(app: App) -> None:
+    """A request is no report, and the screen says what then happens: the hotline that it names gets the words."""
+    thread(app.sms(PHONE), "call me", "Call 7am-9pm")
+    [request] = app.rows(t.report)
+    assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
+    [words] = heard(app, 0)
+    assert (words["narrative"], words["contact"]["allowed"]) == (WORDS, False)
+    assert words["report_id"] != request.report_id
+    asked = [one for one in app.bodies() if one.report_id == request.report_id]
+    assert HELPLINE in {one.hotline for one in asked}
+
+
+def test_a_request_to_be_called_after_a_report_takes_no_words_from_it(app: App) -> None:
+    walk(app.ussd(PHONE), *TO_SENT)
+    [report] = app.rows(t.report)
+    thread(app.sms(PHONE), "call me", "Call 7am-9pm")
+    walk(app.ussd(PHONE), *LATER, WORDS)
+    assert [(one["report_id"], one["text"]) for one in said(app)] == [(report.report_id, WORDS)]
+    assert heard(app) == []
 
 
 # Whoever holds the phone cannot find out by what follows the words whether it has sent a report.

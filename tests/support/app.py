@@ -31,6 +31,7 @@ from reports.crypto.key_files import read_private_key
 from reports.store import pending_submissions, spool
 from reports.store.engine import sqlite
 from reports.store.engine.database import Database
+from reports.store.privileges.rights import OWNER, WEB
 from reports.store.schema import tables as t
 from tests.support import blocked
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
@@ -52,9 +53,16 @@ TIMEOUTS: dict[tuple[ModuleType, str], float] = {
 
 
 class App:
-    """Web, set up as in the demo, with `settings` on top. `parts`: its services, for tests to inspect and to break."""
+    """Web, set up as in the demo, with `settings` on top. `parts`: its services, for tests to inspect and to break.
 
-    def __init__(self, redis_url: str, settings: Mapping[str, str] | None = None) -> None:
+    `roles`: role → address of a PostgreSQL database with all tables; web has its own role, and `database` all rights.
+    """
+
+    def __init__(
+        self, redis_url: str, settings: Mapping[str, str] | None = None, roles: Mapping[str, str] | None = None
+    ) -> None:
+        if roles:
+            settings = {**(settings or {}), "DATABASE_URL": roles[WEB]}
         self.folder = Path(tempfile.mkdtemp(prefix="ta-"))
         names = (settings or {}).get("COUNTRIES", "vu,fj,ke").split(",")
         hotlines = [one.id for one in load_countries(names, "demo").hotlines]
@@ -82,10 +90,14 @@ class App:
                 thread.join(10)
         self.http = Http(self.flask.test_client())
         self.database = self.parts.database
+        if roles:
+            self.database = Database(roles[OWNER].replace(f"{OWNER}@", "postgres@"))
 
     def close(self) -> None:
         """Close the application, restore hooks and logging, and delete the folder."""
         self.parts.close()
+        if self.database is not self.parts.database:
+            self.database.close()
         for module, name, seconds in self._timeouts:
             setattr(module, name, seconds)
         blocking_calls, blocked.found = blocked.found, []

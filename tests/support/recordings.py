@@ -6,6 +6,7 @@ Formats and statuses follow the providers' pages; they were never compared with 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ class Stored:
     length: int | None = None  # in the header, if it is not that of the sound
     delete_status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
+    call: str = ""  # of Twilio: the id of the call
+    listed_as: str = "completed"  # its status in the list of that call
 
 
 class StoresRecordings(ThreadingHTTPServer):
@@ -80,11 +83,22 @@ class ServesRecordings(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if call := re.fullmatch(r"/2010-04-01/Accounts/[^/]+/Calls/([^/]+)/Recordings\.json", self.path):
+            self._list(call[1])
+            return
         stored = self._stored(r"\.(?:mp3|wav)")
         if stored is None:
             self._give(404, b"", "application/json")
             return
         self._give(stored.status, stored.sound, stored.content_type, stored.length, stored.headers)
+
+    def _list(self, call: str) -> None:
+        if (wrong := self._stored(r"\.json")) is not None:  # the account's token is not ours, or an answer was prepared
+            self._give(wrong.status, wrong.sound, "application/json")
+            return
+        of_call = [(path, one) for path, one in self.server.stored.items() if one.call == call]
+        listed = [{"sid": path.rpartition("/")[2], "call_sid": call, "status": one.listed_as} for path, one in of_call]
+        self._give(200, json.dumps({"recordings": listed, "page": 0}).encode(), "application/json")
 
     def do_DELETE(self) -> None:
         stored = self._stored(r"\.json")

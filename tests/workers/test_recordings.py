@@ -17,13 +17,13 @@ from reports.crypto import SealContext, SealedBody, open_body, seal_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, read_private_key
 from reports.recordings import MOST_BYTES
 from reports.store.mailboxes import correspondence, recordings
-from reports.store.mailboxes.recordings import ArrivedRecording
+from reports.store.mailboxes.recordings import RecordingAtProvider
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from runtime.settings import Mode, load_settings
 from runtime.time_units import DAY, HOUR, MINUTE
 from tests.reports.test_json_bodies import MESSAGE
-from tests.support.recordings import MP3, RecordingServer
+from tests.support.recordings import MP3, RecordingServer, Stored
 from tests.support.twilio import Account
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.lying_hotline import LyingHotline
@@ -38,6 +38,7 @@ pytestmark = pytest.mark.slow
 
 ACCOUNT = Account("AC" + "0123456789abcdef" * 2, "0123456789abcdef0123456789abcdef")
 SID = "RE" + "5f" * 16
+CALL = "CA" + "7c" * 16
 ROUTE = ((ONE, "primary"), (TWO, "fallback"))
 
 
@@ -94,17 +95,20 @@ class Line:
         with self.desk.database.read() as connection:
             return list(connection.execute(select(table)))
 
+    def sealed(self, recording_id: str, channel: str, place: dict[str, str]) -> RecordingAtProvider:
+        box = seal_body(self.key, SealContext("demo", recording_id, 1, SENDER_KEY), b"", json.dumps(place).encode())
+        return RecordingAtProvider(recording_id, channel, Mode.DEMO, box.key_id, box.wrap, box.sealed)
+
+    def expected(self, call: str = CALL, channel: str = "twilio_voice") -> str:
+        """A reporter was asked to speak, as web stores it; the id under which the provider is to report."""
+        database, expected = self.desk.database, new_id(self.desk.database.now())
+        assert recordings.expect(database, self.sealed(expected, channel, {"call": call}), self.report.report_id)
+        return expected
+
     def spoken(self, source: str = SID, channel: str = "twilio_voice") -> str:
         """A recording has come, as web stores it; its id."""
-        expected, arrived = new_id(self.desk.database.now()), new_id(self.desk.database.now() + 1000)
-        assert recordings.expect(self.desk.database, expected, self.report.report_id, channel, Mode.DEMO)
-        data = json.dumps({"source": source}).encode()
-        box = seal_body(self.key, SealContext("demo", arrived, 1, SENDER_KEY), b"", data)
-        recordings.arrive(
-            self.desk.database,
-            expected,
-            ArrivedRecording(arrived, channel, Mode.DEMO, box.key_id, box.wrap, box.sealed),
-        )
+        expected, arrived = self.expected(channel=channel), new_id(self.desk.database.now() + 1000)
+        recordings.arrive(self.desk.database, expected, self.sealed(arrived, channel, {"source": source}))
         self.pass_time(MINUTE)
         return arrived
 
@@ -298,16 +302,99 @@ def test_a_reporter_who_deleted_the_report_is_not_heard_and_the_recording_goes(l
     assert line.heard(spoken, ONE) is None and line.told() == []
 
 
-def test_a_recording_that_never_comes_is_told(line: Line) -> None:
-    database = line.desk.database
-    expected = new_id(database.now())
-    recordings.expect(database, expected, line.report.report_id, "twilio_voice", Mode.DEMO)
+@pytest.mark.parametrize("channel", ["twilio_voice", "africastalking_voice"])
+def test_a_recording_that_never_comes_is_told(line: Line, channel: str) -> None:
+    expected = line.expected(channel=channel)
     line.run()
-    assert line.told() == []
+    assert line.told() == [] and line.provider.asked == []
     line.pass_time(31 * MINUTE)
     line.run()
     assert line.state(expected) == ("done", "not_received")
     assert [said["kind"] for said in line.told()] == ["recording_missing"]
+    assert line.alerts.reasons == ["recording_missing"]
+    assert {row.sealed for row in line.rows(t.recording)} == {None}, "the call is forgotten"
+
+
+def test_a_recording_whose_notice_was_lost_is_asked_for_fetched_and_deleted(line: Line) -> None:
+    """Twice in one call; before, both stayed at the provider, and the hotlines were told that they did not come."""
+    line.provider.twilio(SID, call=CALL)
+    line.provider.twilio("RE" + "6a" * 16, call=CALL)
+    line.provider.twilio("RE" + "7b" * 16, call="CA" + "00" * 16)
+    line.provider.twilio("RE" + "8c" * 16, call=CALL, listed_as="absent")
+    waits = [line.expected(), line.expected()]
+    line.pass_time(31 * MINUTE)
+    line.run(3)
+    assert [line.state(one) for one in waits] == [("done", "found")] * 2
+    assert sorted(said["kind"] for said in line.told()) == ["recording"] * 2
+    ids = {row.recording_id for row in line.rows(t.recording)} - set(waits)
+    assert {line.heard(one, ONE) for one in ids} == {MP3}
+    assert sorted(path[-2:] for path in line.provider.stored) == ["7b", "8c"], "those of this call are gone"
+    assert {row.sealed for row in line.rows(t.recording)} == {None}
+    assert line.alerts.reasons == []
+
+
+def test_a_recording_that_was_named_is_not_taken_for_the_one_whose_notice_was_lost(line: Line) -> None:
+    line.provider.twilio(SID, call=CALL, status=503)
+    spoken, lost = line.spoken(), line.expected()
+    line.pass_time(31 * MINUTE)
+    line.run()
+    assert line.state(spoken) == ("due", "busy"), "still tried"
+    assert line.state(lost) == ("done", "not_received")
+
+
+def test_a_provider_that_does_not_say_what_it_has_is_asked_for_a_day(line: Line) -> None:
+    folder = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"
+    line.provider.stored[folder] = Stored(b"", status=503)
+    expected = line.expected()
+    line.pass_time(31 * MINUTE)
+    line.run()
+    assert line.state(expected) == ("expected", "busy")
+    assert [said["kind"] for said in line.told()] == ["recording_missing"]
+    for answer in (b"[]", b'{"recordings": 1}', b'{"recordings": [{"sid": "RE'):
+        line.provider.stored[folder] = Stored(answer)
+        line.pass_time(HOUR)
+        line.run()
+        assert line.state(expected) == ("expected", "reset")
+    line.provider.stored[folder] = Stored(b"", status=401)
+    line.pass_time(DAY)
+    line.run()
+    assert line.state(expected) == ("left", "locked_out")
+    assert line.alerts.reasons == ["recording_missing", "recording_not_deleted"]
+    assert len(line.told()) == 1
+
+
+def test_after_the_provider_answers_again_the_lost_recording_comes(line: Line) -> None:
+    folder = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"
+    line.provider.stored[folder] = Stored(b"", status=503)
+    line.provider.twilio(SID, call=CALL)
+    line.expected()
+    line.pass_time(31 * MINUTE)
+    line.run()
+    del line.provider.stored[folder]
+    line.pass_time(HOUR)
+    line.run(3)
+    assert [said["kind"] for said in line.told()] == ["recording_missing", "recording"]
+    assert line.provider.stored == {}
+
+
+def test_a_lost_recording_of_a_report_that_was_deleted_is_deleted_at_the_provider(line: Line) -> None:
+    line.provider.twilio(SID, call=CALL)
+    line.expected()
+    with line.desk.database.write() as connection:
+        connection.execute(update(t.report).values(delete_asked_at=1))
+    line.pass_time(31 * MINUTE)
+    line.run(3)
+    assert line.provider.stored == {} and line.told() == []
+    assert [method for method, _ in line.provider.asked] == ["GET", "DELETE"], "the list, and no sound"
+
+
+@pytest.mark.parametrize("call", ["CA12", f"{CALL}/../../Accounts", CALL.upper(), ""])
+def test_only_an_id_of_a_call_leads_into_twilios_api(line: Line, call: str) -> None:
+    expected = line.expected(call)
+    line.pass_time(31 * MINUTE)
+    line.run()
+    assert line.provider.asked == []
+    assert line.state(expected) == ("left", "foreign_address")
 
 
 def test_without_a_key_of_the_hotline_nothing_is_deleted_at_the_provider(line: Line) -> None:

@@ -2,7 +2,7 @@
 
 Each step may run twice, or in two schedulers at once: a message and a copy are stored once, and a deletion of what is
 gone is done. A recording that cannot be fetched is never passed over in silence: the hotlines get a message that
-somebody spoke.
+somebody spoke. If the provider's notice of a recording was lost, the provider is asked what it recorded in that call.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from reports.recordings import (
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence, recordings
 from reports.store.mailboxes.correspondence import SealedMessage
-from reports.store.mailboxes.recordings import DueRecording, SealedRecording
+from reports.store.mailboxes.recordings import DueRecording, RecordingAtProvider, SealedRecording
 from reports.store.schema.base import derived_id
 from runtime.time_units import SECOND
 from workers.jobs.alerts import AlertSender
@@ -106,12 +106,55 @@ class RecordingJob:
             self._delete(due)
 
     def _missing(self, due: DueRecording) -> None:
-        """End the wait for a recording of which the provider said nothing."""
-        if self._tell(due, "not_received"):
-            recordings.finish(self._database, due, RecordingState.DONE, "not_received")
-            self._count(due, "not_received")
+        """Ask the provider for a recording of which it said nothing. If there is none, end the wait."""
+        try:
+            found = self._ask(due)
+        except RecordingUnavailable as error:
+            self._not_asked(due, error)
+            return
+        if found:
+            recordings.find(self._database, due, found)
+            self._count(due, "found")
+        elif self._tell(due, "not_received"):
+            if recordings.finish(self._database, due, RecordingState.DONE, "not_received"):
+                self._count(due, "not_received")
         else:
             recordings.postpone(self._database, due, "no_key")
+
+    def _ask(self, due: DueRecording) -> list[RecordingAtProvider]:
+        """Return what the provider has of the call and did not name before. Raises RecordingUnavailable.
+
+        A notice that comes later still names it once more. That is rare, half an hour after the call; the hotlines are
+        then told of a recording that is missing, beside the one that they have.
+        """
+        if due.sealed is None:  # web stored no call, before an upgrade
+            return []
+        call = self._place(due, "call")
+        sources = self._source(due).find(call)
+        named = {self._place(one) for one in recordings.list_named(self._database, due.report_id)}
+        return [self._at_provider(due, call, source) for source in sources if source not in named]
+
+    def _at_provider(self, due: DueRecording, call: str, source: str) -> RecordingAtProvider:
+        recording_id = derived_id(hashlib.sha256(f"found {call} {source}".encode()).digest())
+        try:
+            key = load_public_keys(self._keys, [SENDER_KEY])[SENDER_KEY]
+        except KeyFileError:
+            raise RecordingUnavailable("no_key") from None
+        context = SealContext(due.mode, recording_id, 1, SENDER_KEY)
+        box = seal_body(key, context, b"", json.dumps({"source": source}).encode())
+        return RecordingAtProvider(recording_id, due.channel, due.mode, box.key_id, box.wrap, box.sealed)
+
+    def _not_asked(self, due: DueRecording, error: RecordingUnavailable) -> None:
+        """Tell the hotlines, and ask again for a day. Then a person has to look at the provider."""
+        waited = self._database.now() - due.created_at
+        self._count(due, error.reason)
+        log.warning("recording_unavailable", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
+        is_told = self._tell(due, error.reason)
+        if is_told and (error.is_final or waited > GIVE_UP_AFTER):
+            self._alert(due, "recording_not_deleted", Priority.P2)
+            recordings.finish(self._database, due, RecordingState.LEFT, error.reason)
+        else:
+            recordings.postpone(self._database, due, error.reason)
 
     def _fetch(self, due: DueRecording) -> None:
         if not due.is_wanted:  # its reporter deleted it meanwhile
@@ -209,15 +252,15 @@ class RecordingJob:
             raise RecordingUnavailable("no_channel")
         return source
 
-    def _place(self, due: DueRecording) -> str:
-        """Return what the provider calls the recording. Raises RecordingUnavailable if it does not open."""
-        box = SealedBody(due.key_id or "", due.wrap or b"", b"", due.sealed or b"")
-        context = SealContext(due.mode, due.recording_id, 1, SENDER_KEY)
+    def _place(self, one: DueRecording | RecordingAtProvider, name: str = "source") -> str:
+        """Return what the provider calls the recording or its call. Raises RecordingUnavailable if it does not open."""
+        box = SealedBody(one.key_id or "", one.wrap or b"", b"", one.sealed or b"")
+        context = SealContext(one.mode, one.recording_id, 1, SENDER_KEY)
         try:
             opened = json.loads(open_body(self._key_ring.of(SENDER_KEY, box.key_id), context, box))
         except (DecryptError, ValueError):
             raise RecordingUnavailable("no_key") from None
-        return str(opened["source"])
+        return str(opened[name])
 
     def _public_keys(self, report_id: str) -> dict[str, PublicKey]:
         """Return the keys of the hotlines that may get the report; of all of its country if it has no route."""

@@ -1,9 +1,10 @@
-"""Fetch the sound of a recording from the provider's own host, and delete it there."""
+"""Fetch the sound of a recording from the provider's own host, list the recordings of a call, and delete them there."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from reports.recordings import MOST_BYTES, kind_of_sound
@@ -13,6 +14,7 @@ from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts
 
 TIMEOUTS = HttpTimeouts(read=20, total=60, drain=50)  # the sound is in the body
 GONE = (404, 410)
+MOST_JSON_BYTES = 64 * 1024  # a list of the recordings of one call
 TYPES = frozenset({"audio/mpeg", "audio/mp3", "audio/wav", "audio/x-wav", "audio/wave", "application/octet-stream"})
 
 
@@ -34,6 +36,13 @@ class RecordingSource(Protocol):
 
     def delete(self, source: str) -> None:
         """Delete a recording; one that is gone already is deleted. Raises RecordingUnavailable."""
+        ...
+
+    def find(self, call: str) -> tuple[str, ...]:
+        """Return what the provider calls the recordings of a call that are there. `call`: its id at the provider.
+
+        Empty if the provider has no way to ask. Raises RecordingUnavailable.
+        """
         ...
 
 
@@ -72,6 +81,16 @@ class SoundClient:
         reply = self._call("DELETE", path)
         if not (200 <= reply.status < 300 or reply.status in GONE):
             raise RecordingUnavailable(_reason(reply.status))
+
+    def fetch_json(self, path: str) -> Any:
+        """Return the JSON at a path. Raises RecordingUnavailable."""
+        reply = self._call("GET", path, largest=MOST_JSON_BYTES)
+        if reply.status != 200:
+            raise RecordingUnavailable(_reason(reply.status))
+        try:
+            return json.loads(reply.body)
+        except ValueError:
+            raise RecordingUnavailable("reset") from None  # cut off, or no JSON
 
     def _call(self, method: str, path: str, *, largest: int = 1024) -> ClientResponse:
         own = urlsplit(self._base).netloc if not self._live else ""

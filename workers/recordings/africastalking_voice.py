@@ -1,7 +1,8 @@
 """Recordings of calls over Africa's Talking Voice: fetched from the address that the operator has set, and no other.
 
 The provider posts the whole address of a recording. It is used only if it begins with that of the setting and has no
-query. The provider's pages name no way to delete a recording; how long it is stored is to be agreed with the provider.
+query. The provider's pages name no way to delete a recording, nor to ask for those of a call; how long one is stored is
+to be agreed with the provider.
 """
 
 from __future__ import annotations
@@ -40,3 +41,8 @@ class Recorder:
         """Raise RecordingUnavailable: there is no way to delete a recording."""
         del source
         raise RecordingUnavailable("not_deleted", is_final=True)
+
+    def find(self, call: str) -> tuple[str, ...]:
+        """Return nothing: there is no way to ask for the recordings of a call."""
+        del call
+        return ()

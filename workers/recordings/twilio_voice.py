@@ -15,6 +15,8 @@ from workers.network.sound_fetch import RecordingUnavailable, SoundClient
 
 API = "https://api.twilio.com"
 SID = re.compile(r"RE[0-9a-f]{32}")
+CALL = re.compile(r"CA[0-9a-f]{32}")
+NOTHING = "absent"  # the status of a recording in which nobody spoke
 
 
 @from_environment
@@ -31,7 +33,7 @@ class Recorder:
         pair = f"{settings.account_sid}:{settings.auth_token.reveal()[0]}"
         headers = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
         self._client = SoundClient(settings.url or API, headers, live=mode is Mode.LIVE, client=client)
-        self._folder = f"/2010-04-01/Accounts/{settings.account_sid}/Recordings/"
+        self._account = f"/2010-04-01/Accounts/{settings.account_sid}/"
 
     def fetch(self, source: str) -> bytes:
         """Return the sound of a recording. Raises RecordingUnavailable."""
@@ -41,7 +43,18 @@ class Recorder:
         """Delete a recording. Raises RecordingUnavailable."""
         self._client.delete(f"{self._path(source)}.json")
 
+    def find(self, call: str) -> tuple[str, ...]:
+        """Return the ids of a call's recordings that are not deleted. Raises RecordingUnavailable."""
+        if not CALL.fullmatch(call):
+            raise RecordingUnavailable("foreign_address", is_final=True)
+        answer = self._client.fetch_json(f"{self._account}Calls/{call}/Recordings.json")
+        listed = answer.get("recordings") if isinstance(answer, dict) else None
+        if not isinstance(listed, list):
+            raise RecordingUnavailable("reset")
+        found = [one for one in listed if isinstance(one, dict) and one.get("status") != NOTHING]
+        return tuple(sid for one in found if SID.fullmatch(sid := str(one.get("sid"))))
+
     def _path(self, source: str) -> str:
         if not SID.fullmatch(source):
             raise RecordingUnavailable("foreign_address", is_final=True)
-        return self._folder + source
+        return f"{self._account}Recordings/{source}"

@@ -7,7 +7,7 @@ right to the table of the sound.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,11 +24,12 @@ from runtime.settings import Mode
 from runtime.time_units import SECOND
 
 READY_AFTER = 5 * SECOND  # a provider names a recording before its file is ready
+FORGOTTEN: Mapping[str, None] = dict.fromkeys(("key_id", "wrap", "sealed"))  # where it is, or was
 
 
 @dataclass(frozen=True, slots=True)
-class ArrivedRecording:
-    """A recording that a provider has named, with its place there, sealed to the scheduler."""
+class RecordingAtProvider:
+    """A recording at a provider: its place there or, while it is not named, its call. Sealed to the scheduler."""
 
     recording_id: str
     channel: str
@@ -72,7 +73,7 @@ class SealedRecording:
 # What web writes
 
 
-def expect(database: Database, recording_id: str, report_id: str, channel: str, mode: Mode) -> bool:
+def expect(database: Database, expected: RecordingAtProvider, report_id: str) -> bool:
     """Note that a reporter is asked to speak. A repeat changes nothing.
 
     Returns False if the report is not in the database, or has too many recordings.
@@ -82,16 +83,18 @@ def expect(database: Database, recording_id: str, report_id: str, channel: str, 
     with database.write() as connection:
         if connection.execute(select(r.report_id).where(r.report_id == report_id)).first() is None:
             return False
-        count = select(func.count(c.recording_id)).where(c.report_id == report_id, c.recording_id != recording_id)
+        count = select(func.count(c.recording_id)).where(
+            c.report_id == report_id, c.recording_id != expected.recording_id
+        )
         if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # one that came has two rows
             return False
-        row: dict[str, Any] = {"recording_id": recording_id, "report_id": report_id, "channel": channel, "mode": mode}
-        row |= {"state": RecordingState.EXPECTED, "created_at": now, "attempt": 0}
-        connection.execute(database.insert_or_ignore(t.recording).values(row | {"next_at": now + ARRIVES_WITHIN}))
+        row = asdict(expected) | {"report_id": report_id, "state": RecordingState.EXPECTED}
+        row |= {"created_at": now, "attempt": 0, "next_at": now + ARRIVES_WITHIN}
+        connection.execute(database.insert_or_ignore(t.recording).values(row))
     return True
 
 
-def arrive(database: Database, expected_id: str, arrived: ArrivedRecording) -> None:
+def arrive(database: Database, expected_id: str, arrived: RecordingAtProvider) -> None:
     """Store where the recording is that was expected under an id. A repeat changes nothing.
 
     One that belongs to no report that is known is stored too, so that it is deleted at the provider.
@@ -114,7 +117,7 @@ def note_silence(database: Database, expected_id: str) -> None:
 def _end_wait(connection: Connection, expected_id: str) -> None:
     c = t.recording.c
     is_expected = (c.recording_id == expected_id) & (c.state == RecordingState.EXPECTED)
-    connection.execute(update(t.recording).where(is_expected).values(state=RecordingState.DONE))
+    connection.execute(update(t.recording).where(is_expected).values(state=RecordingState.DONE, **FORGOTTEN))
 
 
 # What the scheduler does
@@ -135,6 +138,34 @@ def list_due(database: Database, at_most: int = 20) -> list[DueRecording]:
         ]
 
 
+def list_named(database: Database, report_id: str) -> list[RecordingAtProvider]:
+    """Return the recordings of a report that its provider has named, and that are still there as far as known."""
+    c = t.recording.c
+    names = [c[name] for name in RecordingAtProvider.__dataclass_fields__]
+    is_named = c.state.in_((RecordingState.DUE, RecordingState.REMOVING)) & c.sealed.is_not(None)
+    with database.read() as connection:
+        rows = connection.execute(select(*names).where(c.report_id == report_id, is_named)).mappings()
+        return [RecordingAtProvider(**row) for row in rows]
+
+
+def find(database: Database, due: DueRecording, found: Sequence[RecordingAtProvider]) -> None:
+    """Store recordings that the provider named when it was asked, and end the wait for as many of the same report.
+
+    The call is over by then, so the oldest waits are those of its recordings.
+    """
+    c, now = t.recording.c, database.now()
+    with database.write() as connection:
+        added = 0
+        for one in found:
+            row = asdict(one) | {"report_id": due.report_id, "state": RecordingState.DUE}
+            row |= {"created_at": now, "attempt": 0, "next_at": now}
+            added += connection.execute(database.insert_or_ignore(t.recording).values(row)).rowcount
+        is_waiting = (c.report_id == due.report_id) & (c.state == RecordingState.EXPECTED)
+        oldest = select(c.recording_id).where(is_waiting).order_by(c.created_at, c.recording_id).limit(added)
+        ended = update(t.recording).where(c.recording_id.in_(list(connection.execute(oldest).scalars())))
+        connection.execute(ended.values(state=RecordingState.DONE, last_class="found", **FORGOTTEN))
+
+
 def store(
     database: Database,
     due: DueRecording,
@@ -145,12 +176,16 @@ def store(
     """Store a message about a recording, sealed to each hotline, and the sound if there are `copies`.
 
     With the sound the recording goes on to be deleted at the provider. Without it the hotlines are told that it could
-    not be fetched. Returns False, and stores nothing, if the report was deleted meanwhile or the message is there.
+    not be fetched. Returns False, and stores nothing, if the report was deleted meanwhile, the message is there, or the
+    recording has gone on since it was read.
     """
-    r, now = t.report.c, database.now()
+    r, c, now = t.report.c, t.recording.c, database.now()
     with database.write() as connection:
         report = select(r.report_id).where(r.report_id == due.report_id, r.delete_asked_at.is_(None))
         if connection.execute(report.with_for_update()).first() is None:
+            return False
+        state = connection.execute(select(c.state).where(c.recording_id == due.recording_id)).scalar()
+        if state != due.state:
             return False
         rows = [
             asdict(one) | {"message_id": message_id, "report_id": due.report_id, "created_at": now} for one in letters
@@ -180,13 +215,17 @@ def remove(database: Database, due: DueRecording, why: str) -> None:
         _set(connection, due, state=RecordingState.REMOVING, next_at=database.now(), attempt=0, last_class=why)
 
 
-def finish(database: Database, due: DueRecording, state: RecordingState, why: str) -> None:
-    """Finish a recording, and delete where it was at the provider. `state`: done, or left."""
+def finish(database: Database, due: DueRecording, state: RecordingState, why: str) -> bool:
+    """Finish a recording, and delete where it was at the provider. `state`: done, or left.
+
+    Returns False if it has gone on since it was read.
+    """
     c = t.recording.c
     with database.write() as connection:
-        _set(connection, due, state=state, last_class=why, key_id=None, wrap=None, sealed=None)
+        is_finished = _set(connection, due, state=state, last_class=why, **FORGOTTEN)
         if not _report_exists(connection, due.report_id):  # no purge will delete this row
             connection.execute(t.recording.delete().where(c.recording_id == due.recording_id))
+    return is_finished
 
 
 def _report_exists(connection: Connection, report_id: str) -> bool:
@@ -194,11 +233,11 @@ def _report_exists(connection: Connection, report_id: str) -> bool:
     return connection.execute(select(r.report_id).where(r.report_id == report_id)).first() is not None
 
 
-def _set(connection: Connection, due: DueRecording, **values: Any) -> None:
-    """Change a row that nobody else has changed since it was read."""
+def _set(connection: Connection, due: DueRecording, **values: Any) -> bool:
+    """Change a row that nobody else has changed since it was read; return whether it was changed."""
     c = t.recording.c
     unchanged = (c.recording_id == due.recording_id) & (c.state == due.state) & (c.attempt == due.attempt)
-    connection.execute(update(t.recording).where(unchanged).values(**values))
+    return bool(connection.execute(update(t.recording).where(unchanged).values(**values)).rowcount)
 
 
 # Who may hear them

@@ -106,10 +106,11 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; INSERT; UPDATE (number, key_id, wrap); DELETE",
         CONSOLE: "SELECT",
     },
-    # Web writes where a recording is, sealed to the scheduler, and cannot read it again.
+    # Web writes where a recording is, sealed to the scheduler, and cannot read it again. It deletes the id of a call.
     "recording": {
-        WEB: "INSERT; SELECT (recording_id, report_id, state); UPDATE (state)",
-        CLOCK: "SELECT; UPDATE (state, next_at, attempt, key_id, wrap, sealed, last_class, told_at, stored_at); DELETE",
+        WEB: "INSERT; SELECT (recording_id, report_id, state); UPDATE (state, key_id, wrap, sealed)",
+        CLOCK: "SELECT; INSERT; "
+        "UPDATE (state, next_at, attempt, key_id, wrap, sealed, last_class, told_at, stored_at); DELETE",
     },
     "recording_copy": {
         WORKER: "SELECT",

@@ -265,7 +265,8 @@ message = Table(
 )
 
 # Words that a reporter was asked to speak in a call, on their way from the provider to the hotlines. The recording's
-# place at the provider is sealed to the scheduler, and deleted with the recording there.
+# place at the provider is sealed to the scheduler, and deleted with the recording there; until the provider names it,
+# the provider's id of the call is there.
 recording = Table(
     "recording",
     metadata,
@@ -277,7 +278,7 @@ recording = Table(
     Column("created_at", MICROSECONDS, nullable=False),
     Column("next_at", MICROSECONDS, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("key_id", String(16)),  # NULL, with the next two, before it has come and after it was deleted there
+    Column("key_id", String(16)),  # NULL, with the next two, once it has come under its own id or was deleted there
     Column("wrap", LargeBinary),
     Column("sealed", LargeBinary),
     Column("last_class", String(24)),
