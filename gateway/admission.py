@@ -48,7 +48,7 @@ log = structlog.get_logger()
 
 
 class AdmissionControl:
-    """Decide which new calls and SMS are accepted. `now`: the clock, in monotonic seconds."""
+    """Decide which new calls and SMS are accepted. `now`: returns monotonic seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -120,7 +120,7 @@ class AdmissionControl:
             self.look()
 
 
-# Log refused requests, one line for many: a flood of wrong tokens must neither go unseen nor fill the disk.
+# The log of refused requests has one line for many: a flood of wrong tokens must be seen and must not fill the disk.
 
 
 class RefusalLog:

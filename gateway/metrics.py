@@ -1,4 +1,4 @@
-"""Metrics of `web`. No label holds anything of a person."""
+"""Metrics of `web`. No label holds personal data."""
 
 from __future__ import annotations
 

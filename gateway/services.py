@@ -1,4 +1,4 @@
-"""The parts of a web process. Tests inspect them, and stop their threads."""
+"""The parts of a web process. Tests inspect them and stop their threads."""
 
 from __future__ import annotations
 

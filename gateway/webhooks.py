@@ -42,7 +42,7 @@ HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body
 MOST_READ_AT_ONCE = 8 * 1024  # of a USSD request that is read on the event loop
 PLAIN = "text/plain; charset=utf-8"
-# For an unknown address, a wrong token, or a channel that is not configured.
+# The answer for an unknown address, a wrong token, or a channel that is not configured.
 NOT_FOUND = HttpResponse(404, PLAIN, b"Not found\n")
 _TOO_LARGE = HttpResponse(413, PLAIN, b"")
 _SEND_AGAIN = HttpResponse(503, PLAIN, b"")
@@ -136,7 +136,7 @@ class Webhooks:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        if head.header(HEADER):  # an alert fires if nobody calls: a synthetic call must not look like somebody
+        if head.header(HEADER):  # synthetic calls are not counted: an alert fires if no reporter calls
             self._metrics.count("synthetic_requests")
         else:
             self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
@@ -210,7 +210,7 @@ class Webhooks:
     async def _synthetic(
         self, channel: Channel, name: str, wire: RawRequest, received: Inbound | ProviderEvent, proof: str
     ) -> HttpResponse:
-        """Answer a synthetic call as any other, and name the screen. Raises ForgedRequest."""
+        """Answer a synthetic call like any other, and name its screen in a header. Raises ForgedRequest."""
         if not (isinstance(received, Inbound) and received.kind == "ussd") or not is_synthetic(
             self._synthetic_keys, proof, int(time.time()), wire.target, wire.body
         ):

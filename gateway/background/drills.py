@@ -60,9 +60,9 @@ class DrillRunner:
         self._submitter = submitter
 
     def hold(self) -> None:
-        """Run all due drills, never in live mode. One that fails stops no other and is run again in the next round.
+        """Run all due drills; do nothing in live mode. A failed drill is run again in the next round, after the others.
 
-        Raises DatabaseUnavailable, which would make all others fail too.
+        Raises DatabaseUnavailable, because then all drills would fail.
         """
         for drill in drill_runs.list_due(self._database) if self._has_drills else ():
             country = self._dispatcher.countries.country_of_hotline(drill.hotline)
@@ -73,7 +73,7 @@ class DrillRunner:
                 self._run(drill, country, script)
             except DatabaseUnavailable:
                 raise
-            except Exception:  # must not stop the other drills
+            except Exception:  # one failed drill must not stop the others
                 log.exception("drill_failed", drill_id=drill.drill_id)
 
     def _run(self, drill: DueDrill, country: Country, script: DrillScript) -> None:

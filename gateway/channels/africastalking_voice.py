@@ -38,7 +38,7 @@ from runtime.telephony import ChannelKind
 
 XML = "text/xml; charset=utf-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
-TYPED_SECONDS = 8  # for a code, if `#` does not end it
+TYPED_SECONDS = 8  # to type a code, if `#` does not end it
 # Languages that <Say> speaks, of those in locales/: its voices, man and woman, are English
 # (developers.africastalking.com/docs/voice/actions).
 VOICES = frozenset({"en"})
@@ -66,7 +66,7 @@ class Channel(TokenAuthMixin):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
-        # The newest token: while it is replaced, the addresses of running calls change with it.
+        # The newest token, so that calls that began before a token was replaced move to the new one.
         self._keys = f"{settings.public_url}/hooks/{self.name}/{settings.tokens.reveal()[0]}/keys"
         self._public_url = settings.public_url
         self._recordings = Recordings.load(settings.prompts)
@@ -149,7 +149,7 @@ class Channel(TokenAuthMixin):
         )
 
     def _second_key(self, first: str) -> HttpResponse:
-        """Return the actions that wait for a second key, and send the first one alone if none comes."""
+        """Return the actions that wait for a second key, and send the first key alone if none comes."""
         address = f"{self._keys}{speech.query(first=first)}"
         keys = f'callbackUrl="{address}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
         return _response(f'<GetDigits {keys} finishOnKey="#"/>{self._redirect(first=first)}')

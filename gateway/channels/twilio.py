@@ -32,7 +32,7 @@ STATUS: Mapping[str, DeliveryReportStatus] = {
     "canceled": "failed",
 }
 OPTED_OUT = "21610"
-# A name in place of a number. "FromCity" or another key that follows it must not pass for a part of the name.
+# A sender name in place of a number. A key that follows it, such as "FromCity", must not be read as part of the name.
 _NAME = re.compile(r"(?!.*(?:From|Num|Sms)[A-Z])(?=.*[A-Za-z])[A-Za-z0-9 _&-]{1,11}")
 _SHAPES: Shapes = {
     "MessageSid": (re.compile(r"(?:SM|MM)[0-9a-f]{32}"),),

@@ -81,7 +81,7 @@ class Channel(SignedByTwilio):
         self._recordings = Recordings.load(settings.prompts)
 
     def can_say(self, language: str, texts: Iterable[str]) -> bool:
-        """Return whether Twilio has a voice of this language, or every recording that these texts need is there."""
+        """Return whether Twilio has a voice of this language, or every recording that these texts need."""
         return language in VOICES or speech.covers(self._recordings, language, texts)
 
     def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
@@ -182,7 +182,7 @@ class Channel(SignedByTwilio):
         )
 
     def _second_key(self, first: str) -> HttpResponse:
-        """Return TwiML that waits for a second key, and sends the first one alone if none comes."""
+        """Return TwiML that waits for a second key, and sends the first key alone if none comes."""
         keys = f'action="{self._address(first=first)}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
         return _response(f'<Gather {keys} method="POST" finishOnKey="#"/>{self._redirect(first=first)}')
 

@@ -42,7 +42,7 @@ class Actions:
         run_blocking: RunBlocking,
         begin_words_report: BeginWordsReport,
     ) -> None:
-        """`begin_words_report`: begins a report with words that belong to no report that is known."""
+        """`begin_words_report`: begins a report with words for which no earlier report is known."""
         self._begin_words_report = begin_words_report
         self._run_blocking = run_blocking
         self._submitter = submitter
@@ -140,7 +140,8 @@ class Actions:
     async def _add_later(self, request: TurnRequest, record: Record) -> Outcome:
         """Add words of a later call to the last report of this phone, or else begin an incomplete report with them.
 
-        The outcome is the same: nobody learns by it whether this phone has sent a report. Raises RedisUnavailable.
+        The outcome is the same in both cases, so it does not reveal whether this phone has sent a report. Raises
+        RedisUnavailable.
         """
         words = record.state.values["later_words"]
         if words is None:
@@ -157,18 +158,18 @@ class Actions:
         return "noted", replace(record, state=forgotten(record.state))
 
     async def _call_me(self, request: TurnRequest, record: Record) -> Outcome:
-        """Store or withdraw a request to be called; the hours that were chosen do not stay in the session."""
+        """Store or withdraw a request to be called. The chosen hours are removed from the session."""
         chosen = record.state.values["call_hours"] or "none"
         outcome = await self._run_blocking(self._contact_requests.place, request, record, chosen)
         return outcome, replace(record, state=forgotten(record.state))
 
     async def _record(self, request: TurnRequest, record: Record) -> Outcome:
-        """Let the provider record what is said after the next screen, if that can be stored."""
+        """Let the provider record the reporter's words after the next screen, if a recording could be stored."""
         recording = await self._run_blocking(self._spoken_words.expect, request, record)
         return ("ready" if recording else "not_ready"), replace(record, recording=recording)
 
     async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
-        """Ask the hotlines to delete the report, and show nothing of it in this call any more.
+        """Ask the hotlines to delete the report, and close it in this session.
 
         Pending updates, also those from another phone, are deleted too: they would reach a hotline afterwards.
         """

@@ -30,18 +30,18 @@ from reports.narrative import UnaskedText
 from reports.routing import Recipient, avoided_hotlines, find_route, incomplete_hotline
 from runtime.telephony import CALL_KINDS, ChannelKind
 
-# Facts, fields and lists that follow from the route of the report.
+# Names of the facts, fields and lists that follow from the report's route.
 ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})
 LETTERS = ("my.message", "my.next")
 
 
 class UnroutedFact(str):
-    """Stands for a fact that was not computed for a screen. A condition that reads it raises LookupError."""
+    """A placeholder for a fact that was not computed for a screen. A condition that reads it raises LookupError."""
 
     __slots__ = ()
 
     def __hash__(self) -> int:
-        raise LookupError("the recipients were not computed for this screen")
+        raise LookupError("the recipients were not computed for this screen; check its entry in route_screens")
 
 
 NOT_ROUTED = {"send_to": UnroutedFact(), "police_named": UnroutedFact()}
@@ -49,10 +49,7 @@ NOT_ROUTED = {"send_to": UnroutedFact(), "police_named": UnroutedFact()}
 
 @dataclass(frozen=True, slots=True)
 class CountryContext:
-    """Screen data of one country and language that is the same for all reporters.
-
-    Computed once, not for each screen.
-    """
+    """Screen data of one country and language, the same for all reporters. It is computed once."""
 
     country: Country
     facts: Mapping[str, str]
@@ -110,8 +107,8 @@ class RenderContext(Struct, frozen=True):
     drill: bool = False
     words_before_send: bool = False  # on USSD only if the service code in the country file allows it
     recordings: bool = False  # the country file lets callers speak their words, and the channel can record
-    late_fields: Mapping[str, str] = field(default_factory=dict)  # fields known only now: code, PIN
-    late_facts: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
+    late_fields: Mapping[str, str] = field(default_factory=dict)  # fields of this session: code, PIN
+    late_facts: Mapping[str, str] = field(default_factory=dict)  # facts of this session: the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
     route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
     layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # by language
@@ -203,9 +200,8 @@ class RenderContext(Struct, frozen=True):
     ) -> tuple[Recipient, ...]:
         facts = derive_facts(report_answers(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)
-        if (
-            completeness == Completeness.INCOMPLETE
-        ):  # no screen names the recipient, so a hotline that was ever left out stays out
+        if completeness == Completeness.INCOMPLETE:
+            # No screen names the recipient, so a hotline that was left out at any time stays out.
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
         return find_route(
             country, facts, live=self.reachable_hotlines, avoid=avoid, completeness=completeness

@@ -1,4 +1,4 @@
-"""Pass what a channel received to the conversation, and return the reply; the same for every channel."""
+"""Pass messages from any channel to the conversation, and return the replies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from runtime.telephony import CALL_KINDS, CHANNEL_KINDS, ChannelKind
 
 T = TypeVar("T")
 
-MISSED_CALLS_A_MINUTE = 30  # that one process answers by SMS: each SMS costs, and numbers of callers can be forged
+MISSED_CALLS_A_MINUTE = 30  # answered by SMS by one process: each SMS costs, and callers' numbers can be forged
 NOTHING_SAID = Reply("", expects_reply=True)
 TEXT_KINDS: tuple[ChannelKind, ...] = tuple(kind for kind in CHANNEL_KINDS if kind != "voice")
 
@@ -128,7 +128,7 @@ class Dispatcher:
         hotline's duty phone. Raises NotStored if the message could not be stored.
         """
         if inbound.recorded is not None:
-            with suppress(NotStored):  # the call goes on
+            with suppress(NotStored):  # without the recording's place; the call goes on
                 await self._recorded(inbound.channel, inbound.recorded)
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
@@ -198,10 +198,10 @@ class Dispatcher:
                 await self._blocking.run(self._note_delivery, notice)
 
     async def missed_call(self, channel: Channel, notice: ProviderEvent) -> None:
-        """Text the question of "call me" to who rang a number that a country file names; the call itself says no yes.
+        """Text the question of "call me" to a person who rang a number that a country file names.
 
-        One SMS for each call, none to a number that has opted out, and none while very many ring. Nothing is raised: a
-        provider that had to post a call again would answer it meanwhile, and the caller would pay.
+        Each call gets one SMS; a number that has opted out gets none, and nobody does while very many ring. Raises
+        nothing: a provider that had to post a call again would answer it meanwhile, and the caller would pay.
         """
         country = self.countries.by_missed_call(notice.code)
         sender = normalise(notice.sender, country.iso if country else self.countries.all[0].iso)
@@ -229,7 +229,7 @@ class Dispatcher:
         self._early_receipts.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
 
     def retry_withdrawals(self) -> None:
-        """Withdraw the requests of phones that sent STOP while the database was away. Raises DatabaseUnavailable."""
+        """Withdraw requests for which STOP came while the database was unavailable. Raises DatabaseUnavailable."""
         self._contact_requests.retry()
 
     def _opt_out(self, sender: SenderIdentity) -> None:
@@ -379,7 +379,7 @@ def _waits_for_words(country: Country, inbound: Inbound) -> bool:
 
 
 def _addressed(turn: Reply, link: str = "") -> Reply:
-    """Return the reply with its alphabet and its link, which a channel cannot know."""
+    """Return the reply with its alphabet and the provider's link, which the conversation does not set."""
     return replace(turn, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 

@@ -21,8 +21,8 @@ from gateway.messaging.model import CarrierWord
 
 CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
-STOP = "stop"  # likewise in English; in other languages carriers do not know it
-CALL = "call"  # the wish to be called
+STOP = "stop"  # likewise in English; carriers do not know its translations
+CALL = "call"  # a request to be called
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
@@ -33,7 +33,7 @@ WORDS: Mapping[str, CarrierWord] = {
     **dict.fromkeys(("help", "info"), "help"),
 }
 
-# A network's free "call me" text is one of these and a number. With any further word it is a person's own (S-22).
+# A network's free "call me" text is one of these and a number. A text with any further word is a person's own (S-22).
 CALL_ME = frozenset(
     f"{please}{call}{after}"
     for please in ("", "please ", "pls ", "plz ")
@@ -47,7 +47,7 @@ LONG_WORD = 4  # letters; a typing error is recognised only in words of this len
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
-# The language of a session: the country's first, until the reporter chooses another or sends a first text in it.
+# A session's language is the country's first, until the reporter chooses another or sends a first text in it.
 
 
 def initial_state_for(request: TurnRequest, state: FlowState) -> FlowState:
@@ -182,7 +182,7 @@ def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LMN"
 
 
-# Words of carriers and networks in an SMS: STOP, START, HELP, "call me". Pure.
+# The words that carriers and networks use in an SMS: STOP, START, HELP, "call me". Pure.
 
 
 def is_key(text: str) -> bool:
@@ -191,12 +191,12 @@ def is_key(text: str) -> bool:
 
 
 def word(text: str) -> CarrierWord | None:
-    """Return which carrier's word the whole text is; None for all else, so for "stop him" too."""
+    """Return which carrier's word the whole text is; None for any other text, such as "stop him"."""
     return WORDS.get(_plain(text)) if len(text) <= 64 else None
 
 
 def is_call_me(text: str) -> bool:
-    """Return whether a text has no word or is a "please call me".
+    """Return whether a text is a "please call me", or has no word at all.
 
     Its sender cannot write; the home menu shows the numbers.
     """

@@ -26,7 +26,7 @@ from runtime.settings import Mode
 
 @dataclass(frozen=True, slots=True)
 class SpokenWords:
-    """Stores that a reporter was asked to speak, and what came of it."""
+    """Store that a reporter was asked to speak, and what the provider reported."""
 
     submitter: Submitter
     database: Database

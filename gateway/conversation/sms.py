@@ -43,8 +43,8 @@ from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.on_call import record_reply
 
-SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: another person may hold the phone
-PART_SECONDS = 10 * 60  # in which a text continues the typed words before it: typing can take that long
+SILENT_SECONDS = SMS_SECONDS  # after a pause this long any SMS gets the home screen: another person may hold the phone
+PART_SECONDS = 10 * 60  # within which a text continues the typed words before it: typing can take that long
 FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
@@ -132,7 +132,7 @@ class SmsConversation:
             return await self._after_send(request, record, drafts, text)
         is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
         if is_late and keywords.is_key(text):
-            # a key for a menu that its sender did not see
+            # a key for a menu that its sender has not seen
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(request).exact(text))):
@@ -151,7 +151,7 @@ class SmsConversation:
         if not (late or is_answer) and self._asks_for_call(request, text):
             return StepResult(await self._home_again(request, record, record.last, CALL_ME))
         if late and (keyword or is_answer):
-            # as with a key: the word "Send" is Send, too
+            # the word "Send" works like its key
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if keyword and not is_answer:
             return await self._show_keyword(keyword, request, record, drafts)
@@ -166,7 +166,7 @@ class SmsConversation:
     ) -> StepResult:
         is_sent = record.report is not None and record.report.is_submitted
         home = await self._home_again(request, record, record.last, OPENS.get(keyword, "") if is_sent else "")
-        if keyword == HELP or (is_sent and keyword in OPENS):  # as on a phone that never reported
+        if keyword == HELP or (is_sent and keyword in OPENS):  # answered as on a phone that never reported
             return StepResult(home)
         return await self._reducer.step(request, home, drafts, keyword)
 
@@ -208,7 +208,7 @@ class SmsConversation:
         return typed is not None and typed.secret
 
     async def _missed_call(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
-        """Ask what "call me" asks. Who rings again soon gets no second text, and a question that is open stays open."""
+        """Answer a missed call as "call me"; a second one soon after gets no text, and an open question stays open."""
         is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
         if record is None or not is_live:
             await self._reducer.make_gathered_due(record, [])
@@ -292,12 +292,12 @@ class SmsConversation:
         return not (keywords.is_call_me(text) or self._keywords(request).asks_for_call(text))
 
     def _asks_for_call(self, request: TurnRequest, text: str) -> bool:
-        """Return whether a text asks to be called, and somebody could: the number is known, and a hotline is."""
+        """Return whether a text asks for a call that a hotline could make: the number and a hotline are known."""
         can_call = request.sender.valid and incomplete_hotline(request.country) is not None
         return can_call and self._keywords(request).asks_for_call(text)
 
     def _reaches_nobody(self, record: Record) -> bool:
-        """Return whether words that are no answer here would reach nobody: no report is begun, and none is open."""
+        """Return whether unexpected words would reach nobody: no report is begun, and none is open under My report."""
         if record.state.screen == HOME["sms"]:
             return True
         flow = record.state.screen.partition(".")[0]
@@ -305,7 +305,7 @@ class SmsConversation:
 
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
-        # The words of a machine are not submitted each time.
+        # A machine's words must not be submitted each time.
         is_machine = is_silenced(_loop_of(request, record_before), request.now)
         record = await self._reducer.keep_words(request, record, request.inbound.text, schedule=not is_machine)
         return StepResult(record, accepted=False)
@@ -346,7 +346,7 @@ class SmsConversation:
 
         START is then handled as an answer: "yes" is no reason to let a reporter wait for the database.
         """
-        with suppress(DatabaseUnavailable):  # then the number still gets no SMS that it did not ask for
+        with suppress(DatabaseUnavailable):  # the number stays opted out: it gets no SMS that it did not ask for
             await self._run_blocking(self._optouts.take_back, request.sender.key)
 
     def _unless_looping(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
@@ -368,7 +368,7 @@ def _is_sentence(text: str) -> bool:
     return sum(any(map(str.isalpha, word)) for word in text.split()) > 1
 
 
-# Texts from a duty phone of a hotline: `OK` and the six digits of our notification. Only that is handled here.
+# A reply from a hotline's duty phone: `OK` and the six digits of our notification. Only such replies are handled here.
 #
 # `web` stores which hotlines list the number and which digits came; the scheduler checks them. No reply is sent: wrong
 # digits must look the same as right ones. The next notification is sent if nobody acknowledged.

@@ -109,10 +109,10 @@ class Inbound(Struct, frozen=True):
     word: CarrierWord | Literal[""] = ""  # a carrier's word in any language, if the provider recognised one
     media: tuple[tuple[str, str], ...] = ()  # content type and address of each attachment; never downloaded
     network: str = ""
-    blind: bool = False  # a dial cannot be told from a reply, so the session must expire soon
+    blind: bool = False  # a dial looks the same as a reply, so the session must expire soon
     link: str = ""  # must be returned to the provider with a reply (Africa's Talking linkId, Kannel's session info)
-    synthetic: bool = False  # a call of our own, proved by a key: nothing of it is submitted, stored or counted
-    recorded: RecordedWords | None = None  # what was spoken, if the call goes on after a recording
+    synthetic: bool = False  # a test call of our own, proved by a key: it is not submitted, stored or counted
+    recorded: RecordedWords | None = None  # the spoken words, if the call goes on after a recording
 
 
 class ProviderEvent(Struct, frozen=True):
@@ -144,7 +144,7 @@ class Reply(Struct, frozen=True):
     language: str = ""  # of the text; only for a channel that speaks
     is_typed: bool = False  # the screen takes several digits; only for a channel that speaks
     link: str = ""  # `link` of the inbound message that it answers
-    recording: str = ""  # record what is said after this screen, under this id; only for a channel that speaks
+    recording: str = ""  # id under which to record the caller after this screen; only for a channel that speaks
     most_seconds: int = 0  # of that recording
 
 

@@ -34,7 +34,7 @@ _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 def read(endpoint: Endpoint, wire: RawRequest) -> Fields:
     """Parse one request as its endpoint declares. A JSON endpoint parses JSON whatever the content type is."""
     if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
-        # A small body could decompress to fill the memory.
+        # A small compressed body could fill the memory.
         raise UnreadableRequest("Content-Encoding is not supported", "encoding")
     if endpoint.reads == "json":
         return read_json(wire.body)
@@ -85,7 +85,7 @@ def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
 
 def read_form(raw: bytes) -> Fields:
     """Parse the body of a form or the query of an address; both have the same syntax."""
-    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # one character for each byte
+    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # Latin-1: one character for each byte
     if len(pieces) > MOST_FIELDS:
         raise UnreadableRequest(f"form: more than {MOST_FIELDS} fields", "too_many_fields")
     recoded = 0

@@ -1,7 +1,7 @@
-"""Turn a screen into speech: recordings where there are, else words for the provider's own voice. Pure.
+"""Turn a screen into speech: recordings where they exist, else words for the provider's own voice. Pure.
 
-A screen is the same as on a phone's display: lines of text, then one line for each key. A line is spoken after the
-other. Numbers of three digits and more are spoken digit by digit, as they are dialled; so are the keys.
+A screen is the same as on a phone's display: lines of text, then one line for each key. They are spoken in order.
+Numbers of three digits and more are spoken digit by digit, as they are dialled; so are the keys.
 
 A language is recorded in fragments: each text of the flows between its fields, each value of a field, and the ten
 digits. A fragment's file is named after its text. So a text that changes no longer has a recording, and a number that
@@ -98,7 +98,7 @@ def fragment_id(text: str) -> str:
 
 
 def fragments(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return what has to be recorded so that these texts can be spoken, each once, the digits first."""
+    """Return the fragments to record so that these texts can be spoken: each once, the digits first."""
     found = dict.fromkeys(DIGITS)
     for text in texts:
         for line in text.split("\n"):
@@ -107,7 +107,7 @@ def fragments(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) -> Utterance:
-    """Return what is spoken for a screen.
+    """Return the recordings and words that speak a screen.
 
     `has_voice`: the provider has a voice of this language. Then it speaks everything: two voices in one sentence are
     hard to understand. Otherwise it speaks only what nobody can have recorded, such as a message from staff.
@@ -119,7 +119,7 @@ def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) 
 
 
 def _read_out(line: str) -> str:
-    """Return a line as a voice has to read it: keys and long numbers digit by digit, a pause at its end."""
+    """Return a line for a voice to read: keys and long numbers digit by digit, with a pause at its end."""
     key, label = _split_key(line)
     words = _LONG_NUMBER.sub(lambda number: _digit_by_digit(number[0]), label).replace(" / ", ", ")
     if words[-1:] not in ".?!":
@@ -159,7 +159,7 @@ def _stripped(text: str) -> Iterator[str]:
 
 
 def _recorded(line: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
-    """Yield the recordings of a line; words for what has none."""
+    """Yield the recordings of a line, and words for the parts that have none."""
     whole = _found(line, language, recordings)
     if whole is not None:
         yield from whole
@@ -172,13 +172,13 @@ def _recorded(line: str, language: str, recordings: Recordings) -> Iterator[Word
 
 
 def _digits_of(text: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
-    """Yield what nobody can have recorded: its digits one by one, and its words for the provider's voice."""
+    """Yield a text without recordings: its digits one by one, and its words for the provider's voice."""
     for piece in re.findall(r"[0-9]|[^0-9]+", text):
         yield from _found(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
 
 
 def _found(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:
-    """Return the fewest recordings that together say a text; None if there are none.
+    """Return the fewest recordings that together speak a text; None if none do.
 
     A sentence around a name was recorded in two parts, before and after it.
     """
@@ -224,9 +224,10 @@ def query(**values: str) -> str:
 
 
 def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
-    """Return what a caller pressed, from the digits of a request and the query of its address.
+    """Return the keys that a caller pressed, from the digits of a request and the query of its address.
 
-    A caller who stays silent leaves as by `00`. Raises UnreadableRequest for a query that no answer of ours holds.
+    A caller who stays silent leaves the service as by `00`. Raises UnreadableRequest for a query that no answer of
+    ours holds.
     """
     if values == {"silent": ("1",)}:
         return Pressed("00")

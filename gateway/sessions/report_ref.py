@@ -1,7 +1,6 @@
 """The state of a report in its session: which report it is, and how far its submission has come.
 
-The five states exclude one another. `gateway.submission.transitions` has the one table of how a report gets from one to
-the next.
+The five states exclude one another. `gateway.submission.transitions` has the table of transitions between them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ class CodeState(StrEnum):
     """Whether access code and PIN of a submitted report may still be shown."""
 
     NONE = "none"  # not asked for yet
-    SHOWN = "shown"  # on the screen that is open
+    SHOWN = "shown"  # on the current screen
     SEEN = "seen"  # the reporter has replied to that screen: they are never shown again
 
 

@@ -29,14 +29,14 @@ from runtime.time_units import SECOND
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
-BLIND_SECONDS = 60  # where a dial cannot be told from a reply, the next call could continue this session
+BLIND_SECONDS = 60  # if a dial looks the same as a reply, the next call could continue this session
 LEAST_SECONDS = 60
 SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
 # How long a draft may be continued; its key exists at least that long.
 DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "sms": session_keys.LEAST_SECONDS}
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
-COUNTED_DAY_SECONDS = 9 * 86400  # the day itself, and a week during which the database may be unavailable
+COUNTED_DAY_SECONDS = 9 * 86400  # the day itself and one more week, in case the database is unavailable
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
 # KEYS: session, draft, seen, read, guessed, day.
@@ -77,7 +77,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return 1
 """
 ASKED_SECONDS = 400 * 86400  # longer than a closed report is kept, unless its reporter writes again
-HELP_SECONDS = 120 * 86400  # the quarter, and some weeks in which the database may be unavailable
+HELP_SECONDS = 120 * 86400  # the quarter and some more weeks, in case the database is unavailable
 
 
 class RedisUnavailable(Exception):
@@ -143,7 +143,7 @@ class Sessions:
         self._count = RedisClient.evalsha(COUNT)
         self._help = RedisClient.evalsha(HELP)
         self._on_lost = on_lost
-        self._label = f"session {mode}"  # so that a session of a drill cannot continue in the live service
+        self._label = f"session {mode}"  # so that a drill's session cannot continue in live mode
         self._breaker = CircuitBreaker(failures=3, window=10, rest=5)
 
     def key(self, kind: str, *parts: str) -> str:
@@ -229,7 +229,7 @@ class Sessions:
     async def ask_if_it_helped(self, report_id: str) -> bool:
         """Return whether to ask the reader of a closed report if it helped: once for each report.
 
-        False if Redis is unavailable: nobody waits for a question.
+        False if Redis is unavailable: the question is optional.
         """
         mark = self.key("l:helped", report_id)
         try:

@@ -44,7 +44,7 @@ from runtime.time_units import DAY, SECOND
 class ReportInput(Struct, frozen=True):
     """Everything a report is built from. Times are Unix seconds.
 
-    `repeat_of`, `earlier`: number of earlier reports of this phone in 24 hours, and those that are remembered.
+    `repeat_of`: number of earlier reports of this phone in 24 hours. `earlier`: those of them that are remembered.
     """
 
     given: tuple[GivenAnswer, ...]
@@ -132,7 +132,7 @@ class ReportBuilder:
         return SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed)
 
     def nothing(self, ref: ReportRef, revision: int) -> Submission:
-        """Return a submission that names a report and has no content, for its deletion."""
+        """Return a submission without content, which stands for the deletion of its report."""
         return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
@@ -229,7 +229,7 @@ class UnparsedStore:
         )
         submission = Submission(
             report_id=report_id,
-            # The provider repeats it; but the same words on another day are another message.
+            # A provider's repeats share this key; the same words on another day are another message.
             origin_key=self._cipher.mac("unread", channel, str(now // DAY), *(name or (raw,))),
             revision=1,
             created_at=now,

@@ -134,12 +134,12 @@ class Submitter:
     def _send(
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
-        if spooled_send := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
+        if spooled_send := self._spool.sent_by(report.origin_key):  # this Send was replayed without Redis
             report = known_up_to(replace(report, report_id=spooled_send[0]), max(report.revision, spooled_send[1]))
         report = _with_secret(replace(report, named_recipients=recipients))
         mailbox = mailbox_access.create_mailbox(self._cipher, report.secret) if with_code else None
         try:
-            # Checked before the report is sealed; it goes to the spool instead.
+            # Checked before sealing: the report goes to the spool instead.
             if self._database.has_write_queue or self._breaker.is_open:
                 raise DatabaseUnavailable("other writes are waiting, or the circuit breaker is open")
             submission = self._seal(content, report, revision_for(report, SubmissionEvent.SEND), Completeness.COMPLETE)
@@ -199,7 +199,7 @@ class Submitter:
     def open_mailbox(self, report: ReportRef) -> ReportRef:
         """Store the mailbox of a code that the reporter asked for. Raises DatabaseUnavailable."""
         if not isinstance(report.state, Submitted):
-            raise LookupError("a code for a report that is not submitted")
+            raise LookupError("cannot store a mailbox: the report is not submitted")
         report = _with_secret(report)
         mailbox = mailbox_access.create_mailbox(self._cipher, report.secret)
         self.write(lambda: submissions.save_mailbox(self._database, report.report_id, mailbox))
@@ -225,7 +225,7 @@ class Submitter:
         It never goes to the spool: words for a report that is there need the database too, and both are answered alike.
         """
         if not recipients:
-            raise DatabaseUnavailable("no hotline may receive words without a report")
+            raise DatabaseUnavailable("no hotline in the country file may receive words without a report")
         submission = self._builder.seal(content, report, 1, recipients, Completeness.INCOMPLETE)
         result = self.write(lambda: submissions.commit(self._database, submission))
         log.info("report_submitted", report_id=result.report_id, priority=submission.priority)
