@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-# There was no answer, or none that says more
+# There was no answer, or an answer without details
 NetworkFailure = Literal["dns", "private_address", "not_reached", "reset", "timeout", "tls", "busy", "refused"]
 MailFailure = Literal[NetworkFailure, "no_tls", "mail_login"]
 DeliveryFailureClass = Literal[

@@ -1,4 +1,4 @@
-"""Threads of the scheduler itself, for work that no queue or worker process takes."""
+"""The scheduler's own threads, for work that no worker process takes."""
 
 from __future__ import annotations
 

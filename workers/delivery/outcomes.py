@@ -22,7 +22,7 @@ class DeliveryRequest:
     attempt: int  # 1, 2, …
     priority: Priority
     report_id: str = ""
-    drill: bool = False  # the operator's trial: a made-up report sent to the real address
+    drill: bool = False  # a test of the operator: a made-up report sent to the real address
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The hotline refused the delivery; a person at the hotline or here has to correct something.
+    """The hotline refused the delivery. A person, at the hotline or the operator, has to correct the cause.
 
     `at_once`: more attempts would not help. `is_gone`: the hotline accepts no reports any more.
     """
@@ -133,7 +133,7 @@ _REFUSED = {400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501}
 
 
 def outcome_of_status(status: int, *, retry_after: int | None = None, knows_it: bool = False) -> DeliveryOutcome:
-    """Return the outcome that an HTTP status means.
+    """Return the outcome for an HTTP status.
 
     `knows_it`: the response carried our webhook-id. `retry_after`: seconds.
     """

@@ -47,7 +47,7 @@ EVENT_PHRASES: Mapping[str, str] = {
 
 
 class HotlineSetupError(ValueError):
-    """A hotline cannot be set up. The message follows "hotline <id>" and says why: needs SMTP_URL, a mail server."""
+    """A hotline cannot be set up. The message continues "hotline <id>", as in: needs SMTP_URL, a mail server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ Notify = Callable[[DeliveryRequest], DeliveryOutcome]
 
 
 def no_phones(_hotline: str, _phones: OnCallPhones) -> Notify:
-    """Stand in for `register_phones` where settings are only checked and nothing is sent."""
+    """Replace `register_phones` where settings are only checked and nothing is sent."""
     return lambda _: Undeliverable("our_fault")
 
 
@@ -124,8 +124,8 @@ def build_connectors(
 ) -> dict[str, HotlineConnector]:
     """Build the connector of each hotline. A hotline that is set up wrongly is logged and left out.
 
-    Raises SettingError for a variable that no setting reads: it is a typing error, and a hotline might lack its
-    address.
+    Raises SettingError for a variable that no setting reads: it may be a misspelt name, and the hotline would lack
+    its setting.
     """
     hotlines = tuple(listed)
     settings = read_settings(environ, hotlines)
@@ -238,11 +238,11 @@ def on_call_phones(line: OnCallSmsSettings, means: HotlineDependencies) -> OnCal
     return OnCallPhones(numbers, line.channel, line.sender)
 
 
-# Notices to hotlines that receive no report content: that a report waits, its id and where to read it.
+# A notice for a hotline that receives no report content: a report waits, its id, and where to read it.
 
 
 def notice_text(parcel: DeliveryRequest) -> str:
-    """Return the phrase that says what waits, such as "one urgent report waits"."""
+    """Return the phrase for a delivery that waits, such as "one urgent report waits"."""
     if parcel.type == DeliveryType.UNREAD:
         return "one message waits that nobody could read"
     report = "urgent report" if parcel.priority in URGENT else "report"

@@ -47,7 +47,7 @@ def _notify_by_mail(client: SmtpClient, means: HotlineDependencies, to: str) -> 
 class ConsoleConnector:
     """Notifies staff. `tells`: functions that each notify one contact or the phones.
 
-    Each attempt calls the next of them, so that one that hangs does not block the others.
+    Each attempt calls the next function, so that one that hangs does not block the others.
     """
 
     takes_sound = False
@@ -57,7 +57,7 @@ class ConsoleConnector:
 
     @property
     def ways(self) -> int:
-        """Return how many ways there are to notify staff."""
+        """Return the number of ways to notify staff."""
         return len(self._tells)
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:

@@ -26,7 +26,7 @@ class Settings:
 
 
 def build(settings: Settings, means: HotlineDependencies) -> EmailConnector:
-    """Build the connector. Raises HotlineSetupError without a mail server, or if the address is of another mode."""
+    """Build the connector. Raises HotlineSetupError without a mail server, or if the address is for another mode."""
     server = mail_client(means)
     if means.live and is_drill_name(settings.to):
         raise HotlineSetupError("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")

@@ -1,8 +1,8 @@
 """A hotline that works with Primero v2: a report becomes a case there, by its REST API and HTTP Basic.
 
-Primero lets the client choose a record's id. It is the report's id, so a second POST finds it in use (409). Each
+Primero lets the client choose a record's id. We use the report's id, so a second POST finds it in use (409). Each
 delivery is one note under its own key, and Primero merges notes by that key. So a report is never entered twice,
-whichever response was lost.
+whichever response is lost.
 
 Fields that the account's role may not write are dropped by Primero, which still answers 2xx. So the note is read back,
 and only a note that is stored is a receipt.
@@ -31,7 +31,7 @@ from workers.retry_policy import parse_retry_after
 
 CASES = "/api/v2/cases"
 NOTES = "notes_section"
-# One delivery may need five requests of 20 s each. None starts after this; the next attempt continues.
+# One delivery may need five requests of 20 s each. No request starts after this; the next attempt continues.
 MAX_SECONDS = 15
 MAX_CASE_BYTES = 4 * 1024 * 1024  # a case with all its notes
 
@@ -82,7 +82,7 @@ class CaseUpdate:
         envelope = json.loads(parcel.body)
         data = envelope["data"]
         new_note = case_note(parcel.type, envelope["timestamp"], data, parcel.delivery_id)
-        contact = data.get("contact")  # a message has it only if the permission was given or withdrawn
+        contact = data.get("contact")  # only messages that give or withdraw the permission have it
         is_withdrawn = parcel.type == DeliveryType.MESSAGE and contact is not None and not contact["allowed"]
         return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), new_note, is_withdrawn)
 
@@ -166,7 +166,7 @@ def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) ->
 def _write(session: _CaseSession, method: str, path: str, data: Mapping[str, Any]) -> ClientResponse:
     """Write, and once more without the fields that this Primero refuses.
 
-    Its option lists differ from ours, and the note contains the whole report anyway.
+    Its option lists may differ from ours, and the note contains the whole report anyway.
     """
     reply = session.call(method, path, data)
     refused = _refused_fields(reply) if reply.status == 422 else set()

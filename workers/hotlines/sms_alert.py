@@ -1,6 +1,6 @@
 """A hotline whose on-call phones are notified by SMS. The text contains nothing of the report.
 
-The receipt is that a provider accepted the SMS. The SMS contains a word of six digits. The reply `OK <word>` from a
+The receipt is a provider's acceptance of the SMS. The SMS contains a word of six digits. The reply `OK <word>` from a
 number of the hotline's card means that a person has acknowledged the report. Until then the next number is texted
 (workers/notifications/on_call.py).
 """

@@ -34,7 +34,7 @@ from workers.keyring import KeyRing
 from workers.sms.dispatcher import SmsDispatcher, UssdSender
 from workers.sms.notices import SmsRoute, seal_sms
 
-USSD_CHANNEL = "kannel"  # the only one that can begin a USSD session
+USSD_CHANNEL = "kannel"  # the only channel that can begin a USSD session
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class AnswerNotices:
         notified = set[str]()
         for answer_id, report_id, ussd_failed in answer_notices.list_due(self.database):
             if report_id in notified:
-                continue  # the SMS that was just sent covers it; rescheduled, it would lead to another SMS a day later
+                continue  # the SMS just sent covers this answer; rescheduled, it would lead to another one a day later
             notice = self._notice(report_id, keys, by_sms=ussd_failed)
             if notice is None and ussd_failed:
                 answer_notices.close_ussd(self.database, answer_id)
@@ -114,7 +114,7 @@ class AnswerNotices:
             self.sms_dispatcher.send(sms_id)
 
     def _notice(self, report_id: str, keys: Sequence[bytes], *, by_sms: bool = False) -> AnswerNotice | None:
-        """Return the notice for a report; None if none may be sent as things stand. `by_sms`: not by USSD."""
+        """Return the notice for a report; None if none may be sent now. `by_sms`: never by USSD."""
         facts = answer_notices.load_facts(self.database, report_id)
         country = self.countries.get(facts.country) if facts else None
         if facts is None or country is None or facts.refused or facts.state == ReportState.CLOSED:
@@ -195,7 +195,7 @@ class AnswerNotices:
     def _route(self, country: Country) -> SmsRoute | None:
         """Return the first of CHANNELS that can send, with the country's SMS code as sender.
 
-        A body does not name the provider by which the reporter came.
+        A body does not name the provider that the reporter used.
         """
         sender = next((code.code for code in country.codes if code.channel == "sms"), "")
         return next((SmsRoute(channel, sender) for channel in self.sms_dispatcher.senders), None)
@@ -203,7 +203,7 @@ class AnswerNotices:
     def _ussd_route(self, report: Mapping[str, Any], country: Country) -> SmsRoute | None:
         """Return how to show the text by USSD; None if the reporter did not dial, or no network or Kannel can.
 
-        A body does not name the code that was dialled. The phone of another network gets the SMS, after the failure.
+        A body does not name the dialled code. A phone of another network gets the SMS after USSD has failed.
         """
         sender = self.sms_dispatcher.senders.get(USSD_CHANNEL)
         code = next((code.code for code in country.codes if code.channel == "ussd" and code.network_initiated), "")

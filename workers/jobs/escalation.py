@@ -41,10 +41,10 @@ from workers.notifications.on_call import Notifier, OnCallPager
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
-CLAIM_SECONDS = 120  # for notifying everybody of one step; after that another process may claim it
+CLAIM_SECONDS = 120  # time to notify all people of one step; after that another process may claim it
 RETRY_DELAY = MINUTE
 MAX_NEW_REPORTS, MAX_STEPS = 200, 50  # reports and steps of one run
-BATCH_SIZE = 25  # reports of one transaction; requests may have to wait for it
+BATCH_SIZE = 25  # reports of one transaction; requests may wait for it
 CLOCK_STEPS = (*TRANSFER_STEPS, StepName.OVERDUE)  # run in the scheduler's own thread
 
 log = structlog.get_logger()
@@ -91,7 +91,7 @@ class EscalationJob:
         self._each(self._due_one_by_one(priorities), self._notify, CLAIM_SECONDS * SECOND)
 
     def _due_one_by_one(self, priorities: tuple[Priority, ...]) -> Iterator[EscalationStep]:
-        """Yield one due step at a time, so that a more urgent one that became due meanwhile is next."""
+        """Yield one due step at a time, so that a more urgent one that becomes due meanwhile comes next."""
         for _ in range(MAX_STEPS):
             due = steps.list_due(self.database, NOTIFY_STEPS, 1, priorities)
             if not due:
@@ -101,7 +101,7 @@ class EscalationJob:
     def _each(
         self, due: Iterable[EscalationStep], do: Callable[[EscalationStep], None], again: int = RETRY_DELAY
     ) -> None:
-        """Run each step. One that fails does not stop the others, and is retried after `again` microseconds.
+        """Run each step. A failed one does not stop the others, and is retried after `again` microseconds.
 
         Raises DatabaseUnavailable.
         """
@@ -206,7 +206,7 @@ class EscalationJob:
         """Notify people and return the outcome of the step; None if nobody could be reached."""
         if step.step == StepName.OPERATOR or country is None:
             text = texts.operator_reminder(waiting, country, now)
-            max_contacts = step.round + 1  # one more contact each time
+            max_contacts = step.round + 1  # one more contact in each round
             return StepOutcome.NOTIFIED if self.notifier.say(self.notifier.contacts, text, max_contacts) else None
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
@@ -225,7 +225,7 @@ class EscalationJob:
         if step.step == StepName.HOTLINE and hotline in self.pager.registered_phones:
             if self.pager.again(step.report_id, hotline):
                 return StepOutcome.NOTIFIED
-            # Without an e-mail address its phones are tried again.
+            # A hotline without an e-mail address is texted again.
             people = tuple(contact for contact in people if "@" in contact)
         elif not people:
             return StepOutcome.NOBODY

@@ -30,7 +30,7 @@ from workers.thread_pool import BackgroundPool
 PROBE_SECONDS = 5
 TELL_AFTER_SECONDS = 60
 TELL_AGAIN_SECONDS = 3600
-RETRY_SECONDS = 60  # after nobody could be notified
+RETRY_SECONDS = 60  # after a round in which nobody could be notified
 LONGEST_STEP = 2 * PROBE_SECONDS  # a longer time between two checks means a suspended host, not an outage
 
 log = structlog.get_logger()
@@ -103,13 +103,13 @@ class OutageMonitor:
         """Probe one part and store whether it answered."""
         try:
             state.reason = state.part.probe()
-        except Exception as error:  # a probe that fails is a part that does not work
+        except Exception as error:  # a part whose probe fails does not work
             state.reason = type(error).__name__
         if not state.reason:
             state.answered_at = self.monotonic()
 
     def look(self) -> None:
-        """Notify of a part that has been unavailable for a minute, again each hour, and once when it is available."""
+        """Notify of each part that has been unavailable for a minute, again each hour, and once it is available."""
         now = self.monotonic()
         step, since = min(now - self._checked_at, LONGEST_STEP), self._checked_at
         self._checked_at = now
@@ -215,7 +215,7 @@ class RedisRewriteJob:
         self._pool = BackgroundPool(1)
 
     def start(self) -> None:
-        """Ask in the background."""
+        """Ask Redis for a rewrite, in the background."""
         self._pool.do(self.ask)
 
     def finish(self) -> None:
@@ -223,7 +223,7 @@ class RedisRewriteJob:
         self._pool.finish()
 
     def ask(self) -> None:
-        """Ask once, and record the time if the last rewrite succeeded. Redis rewrites in a process of its own."""
+        """Ask for one rewrite, and record the time if the last one succeeded. Redis rewrites in a separate process."""
         try:
             info = self._redis.info("persistence")
             is_append_only = bool(info.get("aof_enabled"))

@@ -1,8 +1,7 @@
-"""Fetch what reporters said in calls, seal it to the hotlines of their reports, and delete it at the provider.
+"""Fetch the recordings of calls, seal them to the hotlines of their reports, and delete them at the provider.
 
-Each step may run twice, or in two schedulers at once: a message and a copy are stored once, and a deletion of what is
-gone is done. A recording that cannot be fetched is never passed over in silence: the hotlines get a message that
-somebody spoke.
+Each step may run twice, or in two schedulers at once: a message and a copy are stored once, and deleting a recording
+that is gone succeeds. If a recording cannot be fetched, the hotlines get a message that somebody spoke.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ from workers.network.sound_fetch import RecordingSource, RecordingUnavailable
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
-THREADS = 2  # one provider that does not answer must not hold up another
+THREADS = 2  # a provider that does not answer must not delay another
 
 log = structlog.get_logger()
 
 
 class RecordingJob:
-    """Brings each recording one step further, in threads of its own."""
+    """Runs the next step of each recording, in separate threads."""
 
     name, interval, start_delay, trusts_the_time = "recordings", 2, 2, False
 
@@ -62,7 +61,7 @@ class RecordingJob:
         alert_sender: AlertSender,
         metrics: WorkerMetrics,
     ) -> None:
-        """`keys`: the folder of keys. `sources`: by channel; a channel that is switched off has none."""
+        """`keys`: the folder of keys. `sources`: by channel; a disabled channel has none."""
         self._database = database
         self._keys = keys
         self._key_ring = KeyRing(keys)
@@ -76,11 +75,11 @@ class RecordingJob:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Start to work on the recordings that are due."""
+        """Start a run in the background."""
         self._pool.do(self.run)
 
     def run(self) -> None:
-        """Bring each recording that is due one step further. Raises DatabaseUnavailable."""
+        """Run the next step of each due recording. Raises DatabaseUnavailable."""
         for due in recordings.list_due(self._database):
             if self._stopping.is_set():
                 return
@@ -106,7 +105,7 @@ class RecordingJob:
             self._delete(due)
 
     def _missing(self, due: DueRecording) -> None:
-        """End the wait for a recording of which the provider said nothing."""
+        """End the wait for a recording that the provider never reported."""
         if self._tell(due, "not_received"):
             recordings.finish(self._database, due, RecordingState.DONE, "not_received")
             self._count(due, "not_received")
@@ -114,7 +113,7 @@ class RecordingJob:
             recordings.postpone(self._database, due, "no_key")
 
     def _fetch(self, due: DueRecording) -> None:
-        if not due.is_wanted:  # its reporter deleted it meanwhile
+        if not due.is_wanted:  # the report was deleted meanwhile
             recordings.remove(self._database, due, "withdrawn")
             return
         try:
@@ -158,7 +157,7 @@ class RecordingJob:
         return True
 
     def _tell(self, due: DueRecording, reason: str) -> bool:
-        """Tell the hotlines once that somebody spoke and it is not here; and the operator.
+        """Notify the hotlines and the operator once that somebody spoke and the sound is missing.
 
         Returns False if no hotline has a key here.
         """
@@ -186,7 +185,7 @@ class RecordingJob:
     def _not_deleted(self, due: DueRecording, error: RecordingUnavailable) -> None:
         waited = self._database.now() - due.created_at
         self._count(due, error.reason)
-        if error.reason == "not_deleted":  # the provider has no way to do it; the docs say so
+        if error.reason == "not_deleted":  # the provider's API cannot delete; see the docs
             recordings.finish(self._database, due, RecordingState.LEFT, error.reason)
             return
         log.warning("recording_not_deleted", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
@@ -210,7 +209,7 @@ class RecordingJob:
         return source
 
     def _place(self, due: DueRecording) -> str:
-        """Return what the provider calls the recording. Raises RecordingUnavailable if it does not open."""
+        """Return the provider's name of the recording. Raises RecordingUnavailable if it cannot be decrypted."""
         box = SealedBody(due.key_id or "", due.wrap or b"", b"", due.sealed or b"")
         context = SealContext(due.mode, due.recording_id, 1, SENDER_KEY)
         try:
@@ -220,7 +219,7 @@ class RecordingJob:
         return str(opened["source"])
 
     def _public_keys(self, report_id: str) -> dict[str, PublicKey]:
-        """Return the keys of the hotlines that may get the report; of all of its country if it has no route."""
+        """Return the keys of the hotlines that may get the report; without a route, of all hotlines of its country."""
         iso, hotlines = correspondence.current_recipients(self._database, report_id)
         country = self._countries.get(iso)
         wanted = hotlines or (tuple(country.hotlines) if country else ())

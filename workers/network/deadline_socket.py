@@ -1,7 +1,7 @@
 """A connection to a checked address that ends at a deadline, whatever the other end does.
 
-Python limits the time of each read and each write, and not of the whole: headers that came one byte at a time held a
-request for 18 s under a limit of 1 s. So before each of them the limit is set to what is left until the deadline.
+Python limits the time of each read and write, not their sum: headers that arrived one byte at a time held a request for
+18 s under a limit of 1 s. So before each read and write the limit is set to the time left until the deadline.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_ADDRESSES = 3  # addresses of one name that are tried
 class DeadlineSocket:
     """An open connection. `http.client` and `smtplib` use it as a socket.
 
-    `address`: to which it leads. `deadline`: in monotonic seconds. `step`: seconds that one read or write may take.
+    `address`: of the other end. `deadline`: in monotonic seconds. `step`: seconds that one read or write may take.
     """
 
     def __init__(self, line: socket.socket, address: str, deadline: float, step: float) -> None:
@@ -40,7 +40,7 @@ class DeadlineSocket:
     def start_tls(self, tls: ssl.SSLContext, name: str) -> None:
         """Do the handshake, with the certificate of `name`. Raises ssl.SSLError, OSError.
 
-        What was received before, and not yet read, is forgotten: somebody else may have put it there (RFC 3207).
+        Unread data from before the handshake is discarded, because an attacker may have injected it (RFC 3207).
         """
         self._limit()
         self._line = tls.wrap_socket(self._line, server_hostname=name.rstrip("."))
@@ -60,7 +60,7 @@ class DeadlineSocket:
         return self._line.recv_into(buffer)
 
     def receive_waiting(self, buffer: Any) -> int | None:
-        """Receive what has arrived already into `buffer`; None if nothing has. Raises OSError."""
+        """Receive data that has already arrived into `buffer`; return None if there is none. Raises OSError."""
         self._line.settimeout(0)
         try:
             count = self._line.recv_into(buffer)
@@ -98,7 +98,7 @@ class DeadlineSocket:
 
 
 class _RawReader(io.RawIOBase):
-    """Reads from the connection. `waits`: until something arrives."""
+    """Reads from the connection. `waits`: whether a read waits for data."""
 
     def __init__(self, line: DeadlineSocket) -> None:
         self._line = line

@@ -1,11 +1,11 @@
-"""The only HTTP client of the workers: a request takes 20 s at most, and goes to an address that was checked for it.
+"""The only HTTP client of the workers. A request takes 20 s at most, and goes only to a checked address.
 
 The name is resolved for each request, all its addresses are checked, and the connection goes to one of these; the name
 is not resolved again. No redirect is followed, no cookie and no proxy is used.
 
-A client with `keep` uses a connection again, if the name still leads to its address: a handshake costs more than all
-else of a delivery. The other end may close it at any time, so a request that finds it closed is sent once more over a
-new one. Therefore only requests that may arrive twice, under one idempotency key, are sent by such a client.
+A client with `keep` uses a connection again, if the name still leads to its address: a handshake costs more than the
+rest of a delivery. The other end may close it at any time; then the request is sent once more over a new one.
+Therefore such a client may send only requests that may arrive twice, under one idempotency key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from workers.network.allowlist import DEFAULT_PORTS, Target, is_public
 from workers.network.deadline_socket import DeadlineSocket, dial
 
 HEADERS = {
-    "User-Agent": "Tokaut",  # no version: it would reveal which bugs this release has
+    "User-Agent": "Tokaut",  # without a version, which would reveal the bugs of this release
     "Accept": "*/*",
     "Accept-Encoding": "identity",
 }
@@ -45,7 +45,7 @@ Resolver = Callable[[str, int], Iterable[str]]
 class _CompleteHeadResponse(http.client.HTTPResponse):
     """A response whose headers must be complete.
 
-    The library accepts headers that break off as complete; a hotline that crashed within them has not answered.
+    The library accepts truncated headers; a hotline that crashed while it sent them has not answered.
     """
 
     def begin(self) -> None:
@@ -86,7 +86,7 @@ class NoResponse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpTimeouts:
-    """Limits in seconds. `drain`: for what follows the headers of a response, as only its status counts."""
+    """Limits in seconds. `drain`: for the rest of a response after its headers, as only its status counts."""
 
     resolve: float = 3
     connect: float = 3
@@ -218,7 +218,7 @@ class _Connection:
     def __post_init__(self) -> None:
         self._http = http.client.HTTPConnection(self.server[1], self.server[2])
         self._http.response_class = _CompleteHeadResponse
-        self._http.auto_open = 0  # it would connect by itself, without TLS and to an address that nobody has checked
+        self._http.auto_open = 0  # otherwise it would connect by itself, without TLS and to an unchecked address
 
     @property
     def line(self) -> DeadlineSocket:
@@ -271,7 +271,7 @@ class _Connection:
 
 
 class _IdleConnections:
-    """At most `most` idle connections, the one used last is the first to be used again."""
+    """At most `most` idle connections; the most recently used one is used first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -282,7 +282,7 @@ class _IdleConnections:
     def take(self, server: Server, addresses: list[str]) -> _Connection | None:
         """Return a connection to this server that leads to one of these addresses, and close those that are too old.
 
-        One from which something can be read is closed too: the server has ended it, or sent what nobody asked for.
+        A connection with data to read is closed too: the server has ended it, or sent data without a request.
         """
         oldest = time.monotonic() - KEEP_SECONDS
         with self._lock:
@@ -300,7 +300,7 @@ class _IdleConnections:
         return chosen
 
     def keep(self, connection: _Connection) -> bool:
-        """Keep a connection for the next request. Return False if there are enough."""
+        """Store a connection for the next request. Returns False if there is no room."""
         connection.idle_since = time.monotonic()
         with self._lock:
             if len(self._idle) >= self._most:

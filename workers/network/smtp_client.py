@@ -137,7 +137,7 @@ class _SmtpSession(smtplib.SMTP):
     def __init__(self, server: MailServer, line: DeadlineSocket, tls: ssl.SSLContext, seconds: float) -> None:
         self._line = line
         self._tls = tls if server.tls else None
-        # Without a name smtplib resolves that of this host, which may be slow.
+        # Without a name smtplib would look up this host's own, which may be slow.
         local_hostname = server.sender.rpartition("@")[2]
         super().__init__(server.host, server.port, local_hostname, timeout=seconds)
 
@@ -155,7 +155,7 @@ class _SmtpSession(smtplib.SMTP):
 
 
 class _StartTls:
-    """Does the handshake where `smtplib` expects a context, which would need a socket of the standard library."""
+    """Stands in for the TLS context of `smtplib`, which would need a socket of the standard library."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls

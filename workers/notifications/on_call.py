@@ -2,7 +2,7 @@
 
 A text says that a report waits, with the end of its id and a word of six digits. `OK <word>` from a listed number means
 that a person has acknowledged the report. The id proves nothing, because it is in mails and logs. The word is made for
-one text and is in nothing else.
+one text and appears nowhere else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from workers.notifications.texts import Alert, Notification
 from workers.sms.dispatcher import SmsDispatcher
 from workers.sms.notices import SmsRoute, seal_sms
 
-# Time without an answer after which the next number is texted: that of the step that reminds the same hotline.
+# Time without an answer until the next number is texted: the same as until the hotline is reminded.
 ANSWER_TIMEOUTS: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
 RECENT = 60 * SECOND
 PAGE_PHRASES: Mapping[str, str] = {
@@ -50,7 +50,7 @@ SendSms = Callable[[str, str], bool]  # (number, text); True once a provider has
 
 
 def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
-    """Return the text for an on-call phone: at most one SMS of GSM-7, and nothing of what the report is about."""
+    """Return the text for an on-call phone: at most one SMS of GSM-7, without anything of the report."""
     text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
     return f"DRILL {text}" if drill else text
 
@@ -94,9 +94,9 @@ class OnCallPager:
         return _outcome(pages[-1])
 
     def go_on(self) -> None:
-        """Text the next number where nobody answered in time, or a text did not arrive; each number once.
+        """Text the next number if nobody answered in time or a text did not arrive; each number once.
 
-        Text a number again if it answered an old text, from before the report became more urgent. Raises
+        A number is texted again if it answered an older text, from before the report became more urgent. Raises
         DatabaseUnavailable.
         """
         for about in on_call.list_unanswered(self.database, ANSWER_TIMEOUTS):
@@ -148,7 +148,7 @@ def _outcome(page: OnCallPage) -> DeliveryOutcome:
     return Unavailable("sms_waits" if page.state == SmsState.DUE else "sms_failed")
 
 
-# Notify people by e-mail or SMS, in their order, until enough of them have been reached.
+# People are notified by e-mail or SMS, in their order, until enough of them have been reached.
 #
 # A notification contains nothing of a report but its id.
 
@@ -177,7 +177,7 @@ class Notifier:
     def say(self, contacts: Sequence[str], said: Notification, most: int = 1) -> int:
         """Notify contacts until `most` were reached.
 
-        Returns how many were: a mail server or an SMS provider accepted the message for them.
+        Returns how many were reached: a mail server or an SMS provider accepted the message for them.
         """
         notified = 0
         for contact in contacts:

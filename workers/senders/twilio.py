@@ -88,7 +88,7 @@ class Sender:
     def send(self, text: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
         if not MSISDN.fullmatch(text.to):
-            return BAD_NUMBER  # the session continues; only no SMS can be sent to this number
+            return BAD_NUMBER  # the session continues, but this number cannot get an SMS
         try:
             message = self._sdk.messages.create(**self._parameters(text))
         except NoResponse as no_response:

@@ -39,9 +39,8 @@ log = structlog.get_logger()
 class SmsMessage:
     """An SMS to send.
 
-    `sender`: the short code the person wrote to. `link`: what the provider wants back with a reply, or "". `id`: ours;
-    a provider that returns no id can be asked to name it in its delivery report. `seconds`: how long it is worth
-    sending.
+    `sender`: the short code the person wrote to. `link`: the provider's value to return with a reply, or "". `id`:
+    ours; a provider that returns no id can be asked to name it in its delivery report. `seconds`: until it expires.
     """
 
     to: str = field(repr=False)
@@ -84,7 +83,7 @@ SmsOutcome = Accepted | RetryLater | DoNotRetry
 OPERATOR_FAULTS: tuple[SmsFailure, ...] = ("credit", "sender_id", "locked_out", "account")
 
 
-# By what a text was sent, for metrics and log. It is in the sealed body, so unknown if that does not open.
+# The bearer of a text, for metrics and log. It is in the sealed body, so it is unknown if that does not open.
 SentBy = Literal["sms", "ussd", "unknown"]
 SMS: Final = "sms"
 USSD: Final = "ussd"
@@ -122,7 +121,7 @@ class _Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SmsDispatcher:
-    """Everything that sending an SMS needs. `senders`: by channel."""
+    """Send due SMS. `senders`: by channel."""
 
     database: Database
     keys: KeyRing
@@ -197,7 +196,7 @@ class SmsDispatcher:
             return _Attempt(RetryLater("no_key"))
         except DatabaseUnavailable:  # opt-outs could not be checked, so the SMS is not sent now; it is retried
             raise
-        except Exception:  # one SMS that fails here must not stop the others
+        except Exception:  # one failed SMS must not stop the others
             log.exception("job_failed", channel=leased.channel)
             return _Attempt(DoNotRetry("our_fault"), by)
 
@@ -238,11 +237,11 @@ class SmsDispatcher:
         return retry_policy.delay_after_failure(Priority.P1, leased.attempt, 0, self.chance())
 
 
-USSD_SECONDS = 60  # a text that is shown later may meet another person
+USSD_SECONDS = 60  # a text that is shown later may be seen by another person
 
 
 def _notify(sender: SmsSender, text: SmsMessage) -> SmsOutcome:
-    """Send by USSD; never by SMS in its place, which the scheduler decides."""
+    """Show a text by USSD. Never falls back to SMS: the scheduler decides that."""
     if not (isinstance(sender, UssdSender) and sender.can_notify):
         return DoNotRetry("provider")
     return sender.notify(replace(text, seconds=min(text.seconds, USSD_SECONDS)))
