@@ -233,7 +233,7 @@ UNREACHABLE_REASONS = {"no_code": NO_CODE, "closed": CLOSED}
 
 
 def no_mailbox_reason(public_key: bytes | None) -> str:
-    """Return why nobody could read an answer sealed to this key: `no_code` or `closed`; empty if the reporter can."""
+    """Return why the reporter cannot read an answer sealed to this key: `no_code` or `closed`; empty if they can."""
     if public_key is None:
         return "no_code"
     return "" if public_key else "closed"
@@ -253,7 +253,7 @@ def seal_answer_to(box: AnswerTarget, report_id: str, hotline: str, words: str, 
 
 @dataclass(frozen=True, slots=True)
 class MessageSealer:
-    """Seals what a hotline writes about one report. `key`: the hotline's public key. `now`: microseconds."""
+    """Seals a hotline's texts about one report. `key`: the hotline's public key. `now`: microseconds."""
 
     hotline: str
     report_id: str
@@ -278,9 +278,9 @@ class MessageSealer:
         )
 
     def child_note(self, recorded: Mapping[str, str]) -> SealedNote:
-        """Seal what staff recorded of the child: fact → value. All these notes have the same length.
+        """Seal the data on the child that staff recorded: fact → value. All these notes have the same length.
 
-        The length of a sealed note shows in the database. Without padding it would tell one value from another.
+        The database shows the length of a sealed note, which without padding would reveal the values.
         """
         longest = {name: max(values, key=len) for name, values in CHILD_FACTS.items()}
         missing = len(json_bytes(longest)) - len(json_bytes(dict(recorded)))

@@ -1,4 +1,4 @@
-"""`GET /hotlines/<hotline>/deliveries` and `…/failures`: a hotline's system fetches again what it lost, and what fails.
+"""`GET /hotlines/<hotline>/deliveries` and `…/failures`: a hotline's system fetches lost copies, and lists failures.
 
 The signature is that of a callback (console.api). A GET has no body, so it covers method and address instead:
 `GET /hotlines/<hotline>/deliveries?since=…`. Copies are returned as they are stored, sealed to the hotline.

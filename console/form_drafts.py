@@ -1,4 +1,4 @@
-"""Drafts that a form carries: any form of a report's page saves what somebody has written there and not yet sent."""
+"""Drafts that a form carries: any form of a report's page saves the unsent texts of that page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRAFT_FIELDS: Mapping[DraftKind, str] = {
     drafts.CLOSING: "done",
 }  # kind of draft → field of the page's form
 MAX_DRAFT_LENGTH = 4000  # characters
-ENTRY = "entry"  # in place of that id: a report that is being entered
+ENTRY = "entry"  # in place of a report's id: a report that is being entered
 NOT_IN_DRAFT = frozenset((DRAFT_OF, "once", "then", "do", "token"))
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -68,7 +68,7 @@ def message_sealer(account: Account, report_id: str) -> MessageSealer:
 def _save_entry(account: Account, form: Mapping[str, str]) -> None:
     """Save the whole form of a report that is being entered. A number without leave to use it is not stored."""
     key = services.keys.get(account.hotline)
-    if key is None:  # an operator, say
+    if key is None:  # for example an operator
         return
     fields = {name: value for name, value in form.items() if value and name not in NOT_IN_DRAFT}
     if fields.get("contact", "none") == "none":

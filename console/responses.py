@@ -1,4 +1,4 @@
-"""Forms and responses of the pages: strict parsing, rendered templates, redirects, messages on what was done.
+"""Forms and responses of the pages: strict parsing, rendered templates, redirects, messages about actions.
 
 After an action, the address of the next page carries only the key of a message (`?said=…`), never anybody's words.
 """

@@ -1,4 +1,4 @@
-"""Report calls that wait for a disk or a database on a protected event loop: they delay all reporters on it."""
+"""Report calls that wait for a disk or a database on a protected event loop: they delay all its requests."""
 
 from __future__ import annotations
 

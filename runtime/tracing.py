@@ -28,9 +28,9 @@ Attribute = Literal[
     "outcome",
 ]
 Value = str | int | None
-OTHER: Final = "-"  # in place of a value that could be anything else than a code or an id
+OTHER: Final = "-"  # replaces a value that may not be a code or an id
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(?: [0-9])?|")  # never digits alone, as a number, code or PIN would be
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(?: [0-9])?|")  # never digits alone: a phone number, a code or a PIN
 _NUMBERS: Final = frozenset({"status", "attempt"})
 MAX_NUMBER: Final = 999
 
@@ -71,7 +71,7 @@ class Tracer(Protocol):
 
 
 _NO_SPAN: Final = _NoSpan()
-_tracers: list[Tracer] = []  # of this process: none while traces are off, else one
+_tracers: list[Tracer] = []  # tracers of this process: none while traces are off, else one
 
 
 class TracingUnavailable(Exception):

@@ -20,7 +20,7 @@ from zxcvbn import zxcvbn
 from reports.crypto import RecordCipher
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
-CHECKED_LENGTH = 72  # characters that zxcvbn rates; it is slow with more
+CHECKED_LENGTH = 72  # characters that zxcvbn rates; longer texts make it slow
 TOO_SHORT = "Take at least 12 characters; four words that have nothing to do with each other are good."
 TOO_LONG = "Take at most 128 characters."
 TOO_EASY = "This is easy to guess. Take four words that have nothing to do with each other, nor with your work."

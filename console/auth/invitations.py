@@ -27,7 +27,7 @@ bp = Blueprint("invitations", __name__)
 
 MAX_NAME_LENGTH = 24
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
-CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another one
+CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter or digit that looks like another one
 MAX_TYPED = 64
 CODE_LENGTH, CODE_GROUP = 16, 4  # 79 bits: nobody guesses one within its day
 OPERATOR_HOTLINE = "_operator"  # the `hotline` of the operator's own accounts

@@ -50,7 +50,7 @@ LOGIN_REFUSED = (
 UNLOCK_REFUSED = "This is not your password."
 
 
-# Limits on login attempts. Nobody can lock a colleague out.
+# Limits on login attempts, such that nobody can lock a colleague out.
 #
 # A browser that a person has logged in with has a counter of its own. Strangers who try the name lock only strangers.
 
@@ -108,7 +108,7 @@ def login_page(_: Form) -> Response:
 
 
 def render_login(refused: str = "") -> Response:
-    """Return the page with the form to log in. `refused`: what is said after a login that failed."""
+    """Return the page with the form to log in. `refused`: the sentence after a failed login."""
     browser = cookies.Browser.of(request)
     words = {"token": page_csrf_token(browser), "refused": refused}
     response = page("login.html", 403 if refused else 200, has_passkeys=console_site() is not None, **words)
@@ -171,7 +171,7 @@ def credentials_match(
     is_allowed = may and is_right and account is not None and account.ended_at is None and step is not None
     if is_allowed and account and step is not None and accounts.use_totp_step(services.database, account, step):
         return True
-    if may:  # a locked attempt is counted already, and would only fill the audit
+    if may:  # a locked attempt is counted already; a record of it would only fill the audit log
         login_throttle.record_failure(services.database, account)
     return False
 

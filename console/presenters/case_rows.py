@@ -38,7 +38,7 @@ ABOUT_LABELS: Final[Mapping[str, str]] = {
 
 # A reference: the last six digits of a report's id, in two groups, so that it can be said on the phone.
 REFERENCE_LENGTH: Final = 6
-HEARD_AS: Final = str.maketrans("oOiIlL", "001111")  # letters that are no hexadecimal digits
+HEARD_AS: Final = str.maketrans("oOiIlL", "001111")  # letters that are mistaken for digits
 TYPED: Final = re.compile(r"[0-9a-f]{6,12}|[0-9a-f]{32}")
 
 

@@ -28,7 +28,7 @@ class ContactOption(Enum):
     LATER = "later"  # calling or texting is allowed, but not at this hour
     MESSAGE = "message"  # only a message, which the reporter reads when they dial in
     NONE = "none"  # there is no safe way
-    UNKNOWN = "unknown"  # not known here, but in the report
+    UNKNOWN = "unknown"  # only the report says
 
 
 # (way, how) → sentence; `how` is empty if neither calling nor texting is allowed
@@ -165,7 +165,7 @@ def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -
     if hours.desk.is_open(now):
         return Reachability(ContactOption.NOW, how, no_message, number, closes_at=_closes_at(hours, now), fields=fields)
     opens_at = hours.desk.opens(now)
-    if opens_at is None:  # no such hour within a year
+    if opens_at is None:  # no safe hour within a year
         return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
     fields["wait"] = format_wait(opens_at - now)
     return Reachability(ContactOption.LATER, how, no_message, number, opens_at=opens_at, fields=fields)

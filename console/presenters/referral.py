@@ -25,7 +25,7 @@ from reports.json_bodies import rfc3339
 from runtime.visible_text import safe_for_display
 
 MAX_TO, MAX_PURPOSE = 120, 600  # characters
-# What may be chosen, and what it says on the form
+# The choices, and their words on the form
 SECTIONS: Final[Mapping[str, str]] = {
     "facts": "What happened, danger and priority",
     "child": "Age and place of the child",
@@ -72,7 +72,7 @@ Say = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class ReferralRequest:
-    """What a person chose for a referral form. `number`: the reporter's number; empty if it does not go."""
+    """A person's choices for a referral form. `number`: the reporter's number; empty if it is left out."""
 
     to: str
     purpose: str
@@ -108,7 +108,7 @@ class ReferralRequest:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Of which report a form is made, by whom and when.
+    """The origin of a form: its report, its author and its time.
 
     `made_at`: Unix seconds. `zone_time`: the same, on the hotline's clock.
     """
@@ -172,7 +172,7 @@ def referral_lines(
         ("Basis", say(BASES[request.basis])),
         *([("Consent given by", say(GIVERS[request.given_by]))] if request.given_by else []),
     ]
-    for sentence, fields in present_report(found, labels).restrictions:  # whatever else goes
+    for sentence, fields in present_report(found, labels).restrictions:  # always included
         lines.append((TAKE_CARE, fill_placeholders(say(sentence), fields)))
     chosen = _chosen(request)
     for name in chosen:
@@ -225,7 +225,7 @@ def _contact(request: ReferralRequest, contact: Mapping[str, Any], say: Say) -> 
 
 
 def recorded_consent(found: Mapping[str, Any]) -> str:
-    """Return what a report that staff entered says about consent to a referral: a key of ENTRY_ANSWERS, or empty."""
+    """Return the consent to a referral in a report that staff entered: a key of ENTRY_ANSWERS, or empty."""
     entry = found.get("entry")
     consent = entry.get("consent") if isinstance(entry, Mapping) else None
     answer = consent.get("referral") if isinstance(consent, Mapping) else None

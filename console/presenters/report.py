@@ -62,7 +62,7 @@ EXTRAS = {
     "told_3": "Who else has been told?",
     "where_online": "Page or account",
 }
-FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # as restrictions and as the way to reach the reporter
+FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # shown as restrictions and as the way to reach the reporter
 ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *staff_labels.ALL)
 SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
 SENTENCES = (
@@ -157,7 +157,7 @@ class ChoiceLabels:
 
 @dataclass(frozen=True, slots=True)
 class ScreenValues:
-    """What a report tells about the screens that were shown.
+    """The values in a report that the shown screens depended on.
 
     `values`: by question or fact; one that is missing may have had any value. `fields`: for the placeholders.
     `version`: of the flow that the reporter saw; None for the one of today.

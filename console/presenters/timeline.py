@@ -1,4 +1,4 @@
-"""The timeline of a report: what happened to it, what was said and what was noted, in order of time. Pure.
+"""The timeline of a report: events, messages and notes in order of time. Pure.
 
 Status changes and readings come from the audit log, each as a sentence; texts come from the decrypted messages and
 notes. Entries of the audit log that only repeat a text, or a step of the delivery, are left out.
@@ -20,7 +20,7 @@ from reports.json_bodies import MessageKind
 from runtime.time_units import HOUR, SECOND
 
 EntryKind = Literal["act", "theirs", "ours", "note", "reading"]
-KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # in the order of what has the same time
+KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # ordered as entries of the same time are
 
 READ_OFTEN = "{who} opened the report {count} times."
 PHONE = "An on-call phone"
@@ -122,7 +122,7 @@ def timeline(
 
 
 def _time_and_rank(entry: TimelineEntry) -> tuple[int, int]:
-    """Return the sort key. The reporter's times are whole seconds: the report was not received after its own words."""
+    """Return the sort key. The reporter's times are in whole seconds; a report's own words sort before its receipt."""
     at = entry.at // SECOND * SECOND if entry.sentence == RECEIVED else entry.at
     return at, KINDS.index(entry.kind)
 

@@ -1,4 +1,4 @@
-"""The access log, for leads and auditors: who did what to which report, as sentences; never a word of a report.
+"""The access log, for leads and auditors: each act on a report as a sentence, without any word of a report.
 
 It can be filtered by person, report, act and day, and downloaded after a repeated check of the login.
 """

@@ -1,4 +1,4 @@
-"""The board of a lead: how the own hotline is doing now. It has counts and times, no report, and no download."""
+"""The board of a lead: the current state of the own hotline. It has counts and times, no report, and no download."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def news(me: StaffRequest, report_id: str) -> Response:
     is_any = case_view.has_additions(services.database, me.account, theirs(me, report_id), int(since[:18]))
     status = case_view.load_status(services.database, me.account, report_id)
     changed = _describe_change(status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name)
-    if "hidden" not in query:  # nobody looks at a tab in the background
+    if "hidden" not in query:  # a tab in the background does not count as a viewer
         presence.record(services.database, me.account, report_id)
     viewers = _viewers(me, report_id)
     return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed, viewers=viewers)
@@ -191,7 +191,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
     `is_read`: somebody asked for the page, so its new entries count as read. `show_number`: also outside the safe
     hours.
     """
-    # Read before the report is opened, so that what is added in between counts as not seen.
+    # Read before the report is opened, so that later additions count as not seen.
     revision = case_actions.latest_revision(services.database, me.account.hotline, theirs(me, report_id))
     case, decrypted = _open(me, report_id, is_read=is_read)
     target, _ = mailbox(me, report_id)
@@ -241,7 +241,7 @@ def _timeline_fields(case: CaseView, decrypted: DecryptedReport, told: Presented
 
 
 def _follow_up_fields(me: StaffRequest, decrypted: DecryptedReport, now: int) -> dict[str, Any]:
-    """Return what the form for a follow-up date shows."""
+    """Return the fields of the form for a follow-up date."""
     zone = hotline_zone(me.account.hotline)
     contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
     times = suggested_times(now, zone, contact)
@@ -257,7 +257,7 @@ def hotline_zone(hotline: str) -> ZoneInfo:
 def closing_fields(
     me: StaffRequest, report_id: str, case: CaseView, decrypted: DecryptedReport, target: AnswerTarget
 ) -> dict[str, Any]:
-    """Return what the form to close a report shows, with the choices of a form that was just refused."""
+    """Return the fields of the form to close a report, with the choices of a form that was just refused."""
     country = services.countries.get(target.country)
     marker = next(
         (
@@ -298,7 +298,7 @@ def _reach_fields(
 
 
 def _row_fields(me: StaffRequest, report_id: str, now: int) -> dict[str, Any]:
-    """Return what the report's row of the list says: deadlines, and earlier reports of the same phone."""
+    """Return the data of the report's row of the list: deadlines, and earlier reports of the same phone."""
     row = case_list.find_row(services.database, me.account, report_id)
     return {
         "deadlines": deadlines(row, now) if row else (),
@@ -352,7 +352,7 @@ def _reply_catalogue(decrypted: DecryptedReport) -> Catalogue:
 def _message_fields(
     me: StaffRequest, report_id: str, decrypted: DecryptedReport, target: AnswerTarget, now: int
 ) -> dict[str, Any]:
-    """Return what the form for a message needs: the ready sentences, the limits, and what happens to a message."""
+    """Return the fields of the form for a message: ready sentences, limits, and the notice to expect."""
     catalogue = _reply_catalogue(decrypted)
     facts = answer_notices.list_notices(services.database, me.account.hotline, report_id)
     contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]

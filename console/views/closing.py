@@ -79,16 +79,16 @@ def _hoax_problem(me: StaffRequest, report_id: str) -> str:
 
 
 def _refused(me: StaffRequest, report_id: str, problem: str, fields: Mapping[str, str] | None = None) -> Response:
-    """Show why the report is not closed, with what was written and chosen. `fields`: that the form has to carry."""
+    """Show why the report is not closed, with the form's texts and choices. `fields`: for the form to carry."""
     return case_page(me, report_id, ActionResult(error=problem, form="close", fields=fields or {}))
 
 
 def _closing_note(me: StaffRequest, report_id: str, outcome: str, text: str) -> SealedNote:
-    """Seal what was done, who was told and the name of the service. Aborts with 400 for a choice that was not there."""
+    """Seal the note on closing, with its choices. Aborts with 400 for a choice that was not offered."""
     told, service = me.form.get("told", ""), me.form.get("service", "")
     target, _ = mailbox(me, report_id)
     country = services.countries.get(target.country)
-    # Any place: the form has the same services for each, only in another order.
+    # The place does not matter: it only changes the order of the services.
     names = {choice.id: choice.name for choice in closing.referral_choices(country, me.account.hotline, None)}
     if told not in closing.TOLD or (service and service not in names):
         abort(400)
@@ -97,7 +97,7 @@ def _closing_note(me: StaffRequest, report_id: str, outcome: str, text: str) -> 
 
 
 def _child_notes(me: StaffRequest, report_id: str) -> tuple[SealedNote, ...]:
-    """Seal what the form says of the child, for the statistics; nothing if it says nothing. Aborts with 400."""
+    """Seal the form's data on the child for the statistics, if it has any. Aborts with 400 for an unknown value."""
     recorded = {name: me.form[name] for name in closing.CHILD if me.form.get(name)}
     if any(value not in CHILD_FACTS[name] for name, value in recorded.items()):
         abort(400)

@@ -52,7 +52,7 @@ def show_form(me: StaffRequest, report_id: str) -> Response:
 @bp.post("/reports/<report_id>/referral")
 @requires(*READERS, fresh=True, back="/reports/{report_id}/referral")
 def make_referral(me: StaffRequest, report_id: str) -> Response:
-    """Return the referral form as a file, after the audit has recorded it; or the page, with what is missing."""
+    """Return the referral form as a file, after the audit has recorded it; or the page, with the missing choices."""
     theirs(me, report_id)
     kind = me.form.get("do", "")
     if kind not in FORMATS:
@@ -121,7 +121,7 @@ def _json(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> 
 
 
 def _leave_note(me: StaffRequest, report_id: str, chosen: ReferralRequest) -> None:
-    """Tell colleagues to whom a form was made, and for what."""
+    """Add a note for colleagues: for whom the form was made, and for which purpose."""
     text = templating.fill_placeholders(_say(NOTE), {"to": chosen.to, "purpose": chosen.purpose})
     note = message_sealer(me.account, report_id).note("note", text)
     case_view.add_note(services.database, me.account, note, me.idempotency_key)

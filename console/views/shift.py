@@ -49,7 +49,7 @@ class HeldReport:
 @bp.get("/shift")
 @requires(*READERS)
 def show_shift(me: StaffRequest) -> Response:
-    """Show what was passed to this person, and what they hold."""
+    """Show the reports passed to this person, and those they hold."""
     sentence, _ = MESSAGES.get(message_key() or "", ("", ""))
     return _shift_page(me, confirmation=sentence)
 

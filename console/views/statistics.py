@@ -102,7 +102,7 @@ def export_table(me: StaffRequest) -> Response:
 
 
 def _download(form: Mapping[str, str], quarters: Sequence[QuarterFigures]) -> tuple[str, str, str]:
-    """Return name, text and content type of what the form asks for; abort with 400 if it does not exist."""
+    """Return name, text and content type of the requested table or chart; abort with 400 if it does not exist."""
     if (table := form.get("table", "")) in TABLES:
         return f"statistics-{table}.csv", TABLES[table](quarters), CSV
     wanted, _, kind = form.get("chart", "").rpartition(".")

@@ -1,4 +1,4 @@
-"""The settings of each process, of the installation and of Redis. A process loads only what it may hold.
+"""The settings of each process, of the installation and of Redis. A process loads only the settings it may hold.
 
     web            CommonSettings, WebSecrets, and the class beside each of its channels
     worker, clock  CommonSettings, OperatorSettings, and the class beside each of its senders and kinds of hotlines
