@@ -1,4 +1,4 @@
-"""Conformance test of a hotline: what it must accept, and for a signed webhook what it must refuse.
+"""Conformance test of a hotline: the requests it must accept, and for a signed webhook those it must refuse.
 
 Every test sends drills. `check_callbacks` tests the console's endpoint for the hotline's callbacks: that it exists, and
 that it knows the secret with which this hotline signs. Its requests name a report that does not exist, so they change

@@ -40,12 +40,12 @@ Ask = Callable[[Setting, str, str | None], str | None]
 
 
 class CannotInstall(Exception):
-    """The installation cannot be written. The message is one line for each fault: what is wrong, and what to do."""
+    """The installation cannot be written. The message has one line for each fault, with its remedy."""
 
 
 @dataclass(slots=True)
 class NewInstallation:
-    """What is to be written into `folder`.
+    """The content of a new installation in `folder`.
 
     `values`: the settings by name. `secrets`: the contents of the files in the folder `secrets`, by file name.
     `practice`: the hotlines that have no address yet, and so use the practice hotline of `tokaut start`.
@@ -109,7 +109,7 @@ def write_installation(plan: NewInstallation) -> None:
             f"{plan.folder} belongs to another account, which could replace any file. Name a new folder."
         )
     plan.folder.chmod(0o700)
-    refuse_used_folder(plan.folder)  # only now: nobody else can put a file or a link there any more
+    refuse_used_folder(plan.folder)  # checked only now: other accounts can no longer put a file or a link there
     (plan.folder / SECRETS).mkdir(mode=0o700)
     for name, text in plan.secrets.items():
         _write_private(plan.folder / SECRETS / name, f"{text}\n")

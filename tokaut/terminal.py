@@ -49,7 +49,7 @@ def escape_unknown_letters() -> None:
 class CommandError(click.ClickException):
     """A failure that ends a command with exit status 1.
 
-    The message says what is wrong and what to do. It is printed without a prefix, unlike click's own errors.
+    The message names the fault and the remedy. It is printed without a prefix, unlike click's own errors.
     """
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -76,7 +76,7 @@ class CommandGroup(click.Group):
 
 
 def unknown_hotline(hotline: str, there: Iterable[str]) -> CommandError:
-    """Return the error for a hotline id that is in none of the configured countries. `there`: the ids they have."""
+    """Return the error for a hotline id that is in none of the configured countries. `there`: the configured ids."""
     return CommandError(
         f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(there)) or 'none'}."
     )

@@ -47,7 +47,7 @@ def to_hotline(town: BenchEnvironment, size: BenchSize) -> Figures:
 def deliveries(town: BenchEnvironment, size: BenchSize) -> Figures:
     """Measure how fast the workers deliver a backlog of reports, which was sent while they were paused."""
     with town.paused_workers():
-        for _ in range(3):  # sends again if the machine was too slow
+        for _ in range(3):  # send again if the machine was too slow
             sent = series(town, "web", SENDING_SCENARIO, size)
             if sent["walks_per_second"] * size.seconds >= MIN_DELIVERIES:
                 break
@@ -60,7 +60,7 @@ def deliveries(town: BenchEnvironment, size: BenchSize) -> Figures:
     }
 
 
-REPORT_PROCESSES = ("web", *WORKERS)  # what a report costs; Valkey, the hotline and the simulated callers are not ours
+REPORT_PROCESSES = ("web", *WORKERS)  # measured; Valkey, the hotline and the simulated callers are not ours
 
 
 def report_cost(town: BenchEnvironment, size: BenchSize) -> Figures:
@@ -68,7 +68,7 @@ def report_cost(town: BenchEnvironment, size: BenchSize) -> Figures:
 
     Other work on the machine disturbs it less than a rate.
     """
-    _count_until_quiet(town)  # those of the measurement before
+    _count_until_quiet(town)  # deliveries of the previous measurement
     before = {name: town.cpu(name) for name in REPORT_PROCESSES}
     count = 0
     for _ in range(SERIES_AT_MOST):  # again if the machine was too slow
@@ -108,7 +108,7 @@ def _per_report(before: float | None, after: float | None, count: int) -> float 
 
 
 def limits(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """Measure what no delivery over a new connection and no commit can exceed here, by one thread.
+    """Measure the limits of this machine, by one thread.
 
     These are full TLS handshakes with the hotline, and synced appends of 4 KiB to a file, each a second.
     """

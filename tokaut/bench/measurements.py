@@ -34,7 +34,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BenchSize:
-    """How much is measured. seconds, warm: the length of each series, and of the load before it, in seconds."""
+    """The size of the measurements. seconds, warm: the length of each series and of its warm-up, in seconds."""
 
     rounds: int
     seconds: float
@@ -42,11 +42,11 @@ class BenchSize:
     callers: int
     sends: int
     urgent: int
-    stored: int  # how many reports are in the database when memory is measured
+    stored: int  # number of reports in the database when memory is measured
 
 
 def screens(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """Measure web and what it is compared with, in turn and with the same callers.
+    """Measure web and the servers that it is compared with, in turn and with the same callers.
 
     Returns the medians of the rounds, and of the ratios within each round.
     """
@@ -161,13 +161,13 @@ def series(
     Raises ProcessDied if an answer was not the expected screen.
     """
     if flush:
-        town.redis.flushdb()  # otherwise a phone that calls again would resume its report of the last round
+        town.redis.flushdb()  # otherwise a phone would resume its report of the last round
     running = town.running(name)
     before = cpu_seconds(running)
     result = town.load(name, steps, callers=size.callers, seconds=size.seconds, warm=size.warm, rate=rate)
     after = cpu_seconds(running)
     if result.wrong or not result.answered:
-        raise ProcessDied(f"{name}: {result.wrong} of {result.screens} answers were not the screen that was expected")
+        raise ProcessDied(f"{name}: {result.wrong} of {result.screens} answers were not the expected screen")
     cpu = None if before is None or after is None else round((after - before) * 1000 / result.answered, 3)
     return _rates(result) | {"cpu_ms": cpu}
 
@@ -228,8 +228,8 @@ def _stored_sizes(town: BenchEnvironment, pattern: str) -> list[int]:
 def _count_trips(town: BenchEnvironment, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
     """Return the round trips and the commands for each inbound message of `act`.
 
-    `act` is called once before, so that connections are open. The lowest count of three runs is used: on a machine that
-    was held up, something is asked again.
+    `act` is called once before, so that connections are open. The lowest count of three runs is used: on a
+    machine that was delayed, commands are repeated.
     """
     act()
     return min((_count_trips_once(town, act) for _ in range(3)), key=lambda counts: counts[0])

@@ -1,4 +1,4 @@
-"""What a country still needs before it can go live, in words for people who read no country file."""
+"""The checklist of a country before it can go live, in words for people who do not read country files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.settings import Mode
 from tokaut.screens.coverage import CatalogueCoverage, catalogue_coverage, missing_safety_screens
 
 TEST_MAX_AGE = timedelta(days=7)
-MAX_NAMED_FIELDS = 4  # of a card; above this only their number is given
+MAX_NAMED_FIELDS = 4  # fields of a card that are named; above this only their number is given
 LAW_QUESTIONS = {
     "specific": "whether there is a law on them",
     "computer": "whether it names phones and computers",
@@ -313,11 +313,11 @@ def _translated(country: Country) -> list[CatalogueCoverage]:
     return [catalogue_coverage(tag, book) for tag in country.languages if tag in catalogues_by_tag and tag != ENGLISH]
 
 
-# A finding that is reported and does not fail a check.
+# Findings that are reported and do not fail a check.
 
 
 class Advisory(str):
-    """A sentence about something that could not be checked or needs a look: no fault, and no sign that all is well."""
+    """A sentence about something that could not be checked or needs attention. It is not a fault."""
 
     __slots__ = ()
 

@@ -119,7 +119,7 @@ def _is_fault(line: str) -> bool:
 
 
 def _print_live(findings: Found, live: Found) -> None:
-    """Print what is not a fault in this mode, but would be one in live mode."""
+    """Print the findings that would be faults only in live mode."""
     known = {line for lines in findings.values() for line in lines}
     additional = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
     if additional:

@@ -1,4 +1,4 @@
-"""`tokaut deliveries`: what has not reached its hotline, and what an operator can do about it.
+"""`tokaut deliveries`: list undelivered reports, and retry, park, cancel or transfer them.
 
 It shows ids, codes and times, and nothing that a reporter wrote.
 """
@@ -46,7 +46,7 @@ def _utc_text(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-# The values, because click would offer the names of the members
+# The values, because click would offer the member names
 STATES = tuple(state.value for state in (*UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.CANCELLED))
 
 

@@ -1,4 +1,4 @@
-"""`tokaut flows play`: a conversation in the terminal without a server, with what its author wants to know."""
+"""`tokaut flows play`: a conversation in the terminal without a server, with notes for its author."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tokaut.commands.flows_graph import flow_name
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import CommandError, echo, prompt_lines
 
-# Facts that a session only learns while it runs; used unless --fact replaces them.
+# Facts that a session gets only while it runs; used unless --fact replaces them.
 EFFECT_FACTS = {"report_state": "delivered", "messages": "some", "another": "no"}
-PREFERRED_OUTCOMES = ("sent", "deleted", "made", "open", "stored")  # the outcome that an effect gets here
+PREFERRED_OUTCOMES = ("sent", "deleted", "made", "open", "stored")  # the outcomes to prefer for an effect
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class PlaySession:
         return bool(self.took and self.took.has_left)
 
     def lines(self) -> Iterator[str]:
-        """Yield the screen, and below it what the phone does not show."""
+        """Yield the screen, and below it its id, length and effect."""
         context, limit = self.context_for(self.state), self.where.limit
         if self.left and self.where.channel == "sms":
             yield "    (nothing is sent: a phone would make a sound)"
@@ -176,7 +176,7 @@ def _start_session(book: FlowBook, where: Combination, screen: str | None, facts
 
 
 def _with_recipient(facts: Mapping[str, str]) -> dict[str, str]:
-    """Add facts about the recipient: a conversation that begins in the middle has no answers that decide it."""
+    """Add facts about the recipient: a conversation that begins in the middle has no answers to derive it from."""
     return {"send_to": "one", "police_named": "no", **facts}
 
 

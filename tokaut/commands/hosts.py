@@ -1,4 +1,4 @@
-"""`tokaut hosts`: show when each process of each host was last seen, and sign off one that is gone for good."""
+"""`tokaut hosts`: show when each process of each host was last seen, and sign off one that will not come back."""
 
 from __future__ import annotations
 

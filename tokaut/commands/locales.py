@@ -1,4 +1,4 @@
-"""`tokaut locales`: how far the translations are, the sheets for their reviewers, and what those have signed."""
+"""`tokaut locales`: the progress of translations, the sheets for their reviewers, and the reviewers' signatures."""
 
 from __future__ import annotations
 
@@ -363,7 +363,7 @@ def _languages(coverages: Iterable[CatalogueCoverage]) -> Table:
 
 
 def _parts(coverages: Iterable[CatalogueCoverage]) -> Table:
-    """Return a table of the parts of the languages: the flows, and what stands beside them."""
+    """Return a table of the parts of the languages: the flows, and the texts outside of flows."""
     title = "Parts (a text that several flows show counts in each)"
     table = Table(title=title, title_justify="left", title_style="bold")
     shown = [language for language in coverages if language.tag != ENGLISH]

@@ -1,4 +1,4 @@
-"""`tokaut readiness`: what each country has and what is missing, for people who decide where to begin."""
+"""`tokaut readiness`: the items that each country has and lacks, for people who decide where to begin."""
 
 from __future__ import annotations
 

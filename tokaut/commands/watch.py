@@ -230,7 +230,7 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
         try:
             at_most = max(1, console.size.height - 6 - len(left_out))
             yield _drawn(take_snapshot(database, at_most=at_most, left_out=left_out))
-        except PermissionDenied:  # waiting does not help
+        except PermissionDenied:  # the account lacks a right; retrying does not help
             raise
         except DatabaseUnavailable as away:
             yield Text(

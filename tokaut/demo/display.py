@@ -32,14 +32,14 @@ KEYS = ("1   2   3", "4   5   6", "7   8   9", "*   0   #")
 
 
 class DemoDisplay(Protocol):
-    """How a demo shows what happens."""
+    """The display of a demo's events."""
 
     def phone(self, screen: PhoneScreen, caption: str) -> None:
         """Show a new screen of the phone, with a caption that explains it."""
         ...
 
     def reply(self, text: str, label: str) -> None:
-        """Show what the reporter presses or types. `label`: the choice that the digit stands for, or empty."""
+        """Show the reporter's key or text. `label`: the choice that the digit stands for, or empty."""
         ...
 
     def hotline(self, delivery: ReceivedDelivery, after: float | None = None) -> None:

@@ -40,7 +40,7 @@ It is sealed under both: neither {name} nor this machine's keys open it."""
 class ScenarioStep:
     """One screen and the reply to it.
 
-    caption: what there is to know about the screen. choice: the label to choose. words: what to type instead.
+    caption: an explanation of the screen. choice: the label to choose. words: the text to type instead.
     """
 
     caption: str
@@ -203,5 +203,5 @@ def call_back(plan: StackPlan, delivery: ReceivedDelivery) -> None:
         http.trust_env = False
         answer = http.post(url, data=body, headers=headers, timeout=WITHIN)
     if answer.status_code != 200:
-        raise DemoFailed(f"The console did not take what the hotline called back: {answer.status_code}. See its log.")
+        raise DemoFailed(f"The console refused the hotline's callback with {answer.status_code}. See console.log.")
     echo(DONE.format(name=delivery.name, state=answer.json()["state"]))

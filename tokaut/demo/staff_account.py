@@ -54,7 +54,7 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
 
 
 class NoDemo(Exception):
-    """No demo runs here, or it has no staff account. The message is one line: what is missing, and what to do."""
+    """No demo runs here, or it has no staff account. The message is one line with the remedy."""
 
 
 LOGIN_TEXT = """The console of this demo, as staff of Pikinini Helpline:

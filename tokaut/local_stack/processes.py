@@ -23,7 +23,7 @@ LOG_TAIL_CHARS = 2000  # of the log, shown when its process has died
 
 
 class ProcessDied(Exception):
-    """A process ended that should not have. The message names it, says how it ended, and shows the end of its log."""
+    """A process ended unexpectedly. The message names it, its exit status and the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class ChildProcess:
 class ProcessGroup:
     """Start, watch and stop processes.
 
-    `run` is an id that no other run has. `logs` is a folder for one log file a process. `forks`: those that can be are
-    forks of one process that imports for all of them.
+    `run` is an id that no other run has. `logs` is a folder for one log file a process. `forks`: start
+    processes, where possible, as forks of one process that has imported their modules.
     """
 
     def __init__(self, run: str, logs: Path, *, forks: bool = False) -> None:
@@ -57,7 +57,7 @@ class ProcessGroup:
     def start(self, name: str, command: list[str], environment: Mapping[str, str], *, outlasts: bool = False) -> None:
         """Start a process in a session of its own, so that Ctrl-C reaches only us, and `stop` decides the order.
 
-        `outlasts`: the others need it until they have ended.
+        `outlasts`: the other processes need it until they have ended.
         """
         log, environment = self._log(name), {**environment, RUN_MARK: self._run}
         with log.open("ab") as out:
