@@ -1,6 +1,6 @@
-"""When a reporter may be notified by SMS of an answer: only on a phone they called safe, in safe hours, and rarely.
+"""Decide when a reporter may be notified by SMS of an answer: only on a safe phone, in safe hours, and rarely.
 
-An SMS that nobody asked for is the one thing here that can betray a child (S-03). It is one fixed sentence without a
+An unsolicited SMS is the one message here that can betray a child (S-03). It is one fixed sentence without a
 topic; staff's words are never sent by SMS. Pure; times in microseconds.
 """
 
@@ -19,11 +19,11 @@ NOTICE_TEXT: Final = "Hello. Please dial {ussd} when you have time."  # a messag
 MAX_NOTICES: Final = 3  # for each report
 NOTICE_INTERVAL: Final = DAY
 PERMISSION_LIFETIME: Final = 30 * DAY  # consent expires
-END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours: an SMS may take so long to arrive
+END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours, because an SMS may take this long to arrive
 
 
 class NoticeWay(StrEnum):
-    """How a notice went. The value is its act in the audit log."""
+    """The way in which a notice was sent. The value is its act in the audit log."""
 
     SMS = "nudged"
     USSD = "nudged:ussd"  # the network was asked to show it

@@ -1,8 +1,7 @@
 """The audit as a chain of hashes with signed checkpoints: extend it, sign it, verify it. Pure but for key files.
 
-Somebody who can write to the database can compute the chain anew, but cannot sign it: up to the newest checkpoint no
-line was changed, deleted, added or moved. If the newest checkpoints were deleted too, anybody who has a copy of one can
-show it.
+An attacker who can write to the database can compute the chain anew, but cannot sign it: a valid checkpoint proves that
+no line before it was changed, deleted, added or moved. A copy of a checkpoint also proves that newer ones were deleted.
 """
 
 from __future__ import annotations

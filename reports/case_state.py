@@ -16,14 +16,14 @@ class Handling(StrEnum):
     NONE = "none"  # nobody has acknowledged it
     ACCEPTED = "accepted"  # acknowledged
     IN_PROGRESS = "in_progress"
-    REJECTED = "rejected"  # the report went to other hotlines, which are responsible now
+    REJECTED = "rejected"  # other hotlines got the report and are responsible now
     CLOSED = "closed"  # it can be reopened until it is purged
 
 
 class ReportState(StrEnum):
     """The state of a report as a whole."""
 
-    NEEDS_PERSON = "needs_person"  # no hotline has it, and none is about to get it
+    NEEDS_PERSON = "needs_person"  # no hotline has it or is about to get it
     QUEUED = "queued"
     DELIVERED = "delivered"
     ACCEPTED = "accepted"

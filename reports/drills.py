@@ -1,7 +1,7 @@
 """Made-up reports: the scripts of drills, and bodies that test a hotline's connection. Pure.
 
 A script answers questions of the flow `report` by name; any other question gets the first answer offered. No script
-gives a phone number: somebody who rang it would reach a stranger.
+gives a phone number: a call to it would reach a stranger.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ CONCERNS: Mapping[str, str] = {
 SheetRow = tuple[str, str]  # a field of the form, and the text to enter
 
 
-# Render a report as plain text for a person, with everything that has no field in another body's form. Pure.
+# Render a report as plain text for a person, including everything for which other bodies' forms have no field. Pure.
 #
 # All functions take the report's JSON as `data`.
 

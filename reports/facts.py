@@ -14,7 +14,7 @@ CATEGORIES: tuple[Category, ...] = get_args(Category)
 CONTACT_REQUEST: Final = "contact_request"
 AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+"]
 AGE_BANDS: tuple[AgeBand, ...] = get_args(AgeBand)
-# What staff may record of the child when they close a report, for the statistics; no reporter is asked about it.
+# Facts of the child that staff may record when they close a report, for the statistics. No reporter is asked for them.
 ChildSex = Literal["girl", "boy", "another"]
 ChildDisability = Literal["disability", "no_disability"]
 CHILD_FACTS: Mapping[str, tuple[str, ...]] = {"sex": get_args(ChildSex), "disability": get_args(ChildDisability)}

@@ -40,7 +40,7 @@ from runtime.telephony import ChannelKind
 _NON_KEY = re.compile(r"[^\d*]+")
 
 
-# The codes that a phone dials or texts to in order to reach a country.
+# Service codes: the codes that a phone dials or texts to, to reach a country.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
@@ -100,8 +100,8 @@ def describe_fault(fault: Any) -> str:
 class CallBack:
     """How this country offers to be called back, as its hotline has agreed.
 
-    `home_key`: the home screen has the choice "Call me". `missed_call_numbers`: numbers in international form; who
-    rings one and is not answered gets the question of "call me" by SMS.
+    `home_key`: the home screen has the choice "Call me". `missed_call_numbers`: numbers in international form; a
+    person who rings one gets no answer, and the question of "call me" by SMS.
     """
 
     home_key: StrictBool = False
@@ -110,7 +110,7 @@ class CallBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class Voice:
-    """What calls may do in this country, as its hotlines and a lawyer have agreed.
+    """The options of voice calls in this country, as its hotlines and a lawyer have agreed.
 
     `recordings`: after Send a caller may speak, and the provider records it. `recording_seconds`: the longest one.
     """

@@ -70,7 +70,7 @@ IsoDate = Annotated[str, AfterValidator(check_iso_date)]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class PartnerCard:
-    """What the hotline has agreed to (docs/safeguarding.md, appendix B). Contacts are roles, never private names."""
+    """The agreement with a hotline (docs/safeguarding.md, appendix B). Contacts are roles, never private names."""
 
     organisation: str = ""
     mandate: str = ""
@@ -163,7 +163,7 @@ class SourcedEntry:
     grade: Grade
     note: str = ""
     conflict: StrictBool = False  # sources name different numbers for the same service
-    settle: str = ""  # if in conflict: what people in the country have to find out
+    settle: str = ""  # if in conflict: the question that people in the country have to answer
     verified_on: IsoDate = ""  # when somebody in the country dialled it
     verified_by: str = ""  # an organisation, never a person
     withdrawn: StrictBool = False  # no screen shows it any more
@@ -206,7 +206,7 @@ class PhoneNumber(SourcedEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class HotlineDisplay:
-    """What screens may say of a hotline. Empty: no source states it, so screens do not say it."""
+    """The facts of a hotline for screens. Empty: no source states the fact, so screens do not show it."""
 
     phone: str = ""
     phone_alt: tuple[str, ...] = ()
@@ -277,7 +277,7 @@ class Hotline(SourcedEntry):
         return not codes or "all" in self.card.places or not codes.isdisjoint(self.card.places)
 
     def live_problems(self) -> list[str]:
-        """Return what live mode refuses about this hotline, a sentence each."""
+        """Return the faults for which live mode refuses this hotline, a sentence each."""
         problems = []
         if self.show.phone and not self.withdrawn and (fault := self.live_mode_fault()):
             problems.append(f"hotline {self.id}: the number {self.show.phone} {fault}; {CONFIRM_HINT}")
@@ -295,7 +295,7 @@ class Hotline(SourcedEntry):
         return problems
 
     def overdue(self, today: date) -> list[str]:
-        """Return the checks that must be repeated. A date that passes stops nothing and hides nothing."""
+        """Return the checks that must be repeated. A passed date does not stop or hide anything."""
         card = self.card
         dates = (
             (self.verified_on, CONFIRM_INTERVAL, "its number was last confirmed on {}; have it dialled again."),

@@ -24,7 +24,7 @@ from runtime.settings import Mode
 DANGER_SERVICES = ("police", "emergency")
 # Longest number for SMS with its name: a longer one would push a choice of the danger screen to page 2.
 MAX_SMS_CONTACT_SEPTETS = 18
-# The words used here beside numbers and names; the catalogues translate them.
+# The words beside numbers and names; the catalogues translate them.
 TRANSLATED_WORDS = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
 DRILL_WORDS = frozenset({"drill", "drills", "training"})
 DRILL_NAME_HINT = "the word drill or training in its name"
@@ -81,7 +81,7 @@ def _sms_values(
     hotlines: Iterable[Hotline],
     say: Callable[[str], str],
 ) -> dict[str, str]:
-    """Return the placeholders that name whom to text if calling is impossible.
+    """Return the placeholders with the number to text if calling is impossible.
 
     That is an emergency number, else the child helpline, else a hotline for families.
     """
@@ -195,7 +195,7 @@ def _codes(code: str) -> frozenset[str]:
 def withdrawn_emergency_problems(emergency: Sequence[PhoneNumber]) -> Iterator[str]:
     """Yield a problem if no number for danger is left.
 
-    It does not stop a start: a wrong number was withdrawn, and reporters must still be served.
+    It does not prevent the start: a wrong number was withdrawn, and reporters must still be served.
     """
     if emergency and all(number.withdrawn for number in emergency if number.word in DANGER_SERVICES):
         yield "emergency: no number for police or emergency is left; the first screen needs one."

@@ -156,7 +156,7 @@ class RecordCipher:
 class PhonePepper:
     """This month's and last month's random pepper.
 
-    Somebody who holds a pepper can try all phone numbers of a country in seconds.
+    With the pepper, all phone numbers of a country can be tried in seconds.
     """
 
     __slots__ = ("_peppers",)

@@ -67,7 +67,7 @@ def find_report(
     lookups = [keyed_hash(hashed, "lookup") for hashed in _slow_hashes(cipher, (digits or "", secret or ""))]
     result = verify_pair(database, PinGuess(bucket, lookups, before))
     if result.is_locked:
-        log.warning("access_code_locked")  # somebody is guessing, or the reporter has forgotten the PIN
+        log.warning("access_code_locked")  # either guessing, or a reporter who has forgotten the PIN
     return result
 
 

@@ -1,4 +1,4 @@
-"""Submit reports, store their mailboxes, and schedule pending revisions: what `web` writes. It never reads a body.
+"""Submit reports, store their mailboxes, and schedule pending revisions, for `web`. It never reads a body.
 
 Each function is one transaction or one read. All raise `DatabaseUnavailable` unless the outcome is certain.
 """

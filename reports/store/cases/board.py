@@ -1,4 +1,4 @@
-"""The board of a hotline's lead: how many reports wait, who holds how many, and which were taken in time today.
+"""The board of a hotline's lead: counts of waiting reports, of reports by holder, and of those taken in time today.
 
 It reads counts and times, and no sealed row. Reports that the lead is excluded from are in no count (S-26).
 """
@@ -36,7 +36,7 @@ class Held:
 
     `name`: empty for reports that were taken by the hotline's own system or by an on-call phone. `urgent`: those of P1
     and P2. `to_accept`: those that were passed to this person, who has not accepted them yet. `overdue_follow_ups`:
-    those of them at which somebody had to look again by now.
+    those whose follow-up date has passed.
     """
 
     name: str
@@ -59,7 +59,7 @@ class TakenToday:
 
     @property
     def due(self) -> int:
-        """Return how many had to be taken by now."""
+        """Return the number that had to be taken by now."""
         return self.in_time + self.late
 
 

@@ -35,7 +35,7 @@ class CaseNotFound(Exception):
 
 
 class TransitionNotAllowed(Exception):
-    """The handling state of the report allows no such change; `before` is that state."""
+    """The handling state of the report, `before`, does not allow this change."""
 
     def __init__(self, before: Handling) -> None:
         super().__init__(before)
@@ -47,7 +47,7 @@ class OutdatedRevision(Exception):
 
 
 NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
-CHILD_NOTE: Final = "child"  # of the child, for the statistics alone: no page shows it
+CHILD_NOTE: Final = "child"  # a note on the child, for statistics only: no page shows it
 DraftKind = Literal["message", "note", "closing", "entry"]
 
 

@@ -36,7 +36,7 @@ from runtime.settings import Mode
 BODY_TYPES = (DeliveryType.CREATED, DeliveryType.UPDATED)  # deliveries that bring a body
 ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of what the reporter sent later
 PAGE_SIZE = 50
-MAX_COUNTED: Final = 1000  # of reports that nobody has acknowledged: a tab says "999+" beyond that
+MAX_COUNTED: Final = 1000  # unacknowledged reports: beyond that a tab says "999+"
 STATEMENTS: Final = 256  # pages of the list whose statements are cached
 MAX_OF_REFERENCE: Final = 20  # reports that one reference may list
 
@@ -48,7 +48,7 @@ class ListTab(StrEnum):
     UNASSIGNED = "unassigned"  # nobody has acknowledged it, or it was passed on and not accepted yet
     MINE = "mine"
     OTHERS = "others"
-    WAITING = "waiting"  # the last word is the hotline's
+    WAITING = "waiting"  # the hotline wrote last
     CLOSED = "closed"
 
 
@@ -127,7 +127,7 @@ class CaseHead:
 
 @dataclass(frozen=True, slots=True)
 class UrgentCount:
-    """How many urgent reports nobody has acknowledged.
+    """The number of urgent reports that nobody has acknowledged.
 
     `unopened`: those of them that nobody at the hotline has opened since they came or since their reporter added
     something. `newest`: when the last of the unopened ones came, in microseconds; 0: there is none.
@@ -171,7 +171,7 @@ def _urgent_query() -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class TabCounts:
-    """How many reports are under each tab. `open`, `unassigned` and `closed` are at most MAX_COUNTED."""
+    """The number of reports under each tab. `open`, `unassigned` and `closed` are at most MAX_COUNTED."""
 
     open: int
     unassigned: int
@@ -204,7 +204,7 @@ def count_tabs(database: Database, account: Account) -> TabCounts:
 def _tabs_query() -> Select[Any]:
     d, holding = t.delivery.c, t.holding.alias("held")
     h = holding.c
-    # A column that is NULL must not make the negation NULL.
+    # A NULL column must not make the negation NULL.
     is_mine = func.coalesce(h.holder, literal("")) == _NAME
     is_reassigned = h.handed_by.is_not(None)
     is_theirs = and_(~is_mine, h.handed_by.is_(None))

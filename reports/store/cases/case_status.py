@@ -170,7 +170,7 @@ def save_values(
 def save_closing_and_follow_up(
     connection: Connection, database: Database, whose: CaseRef, before: Any, new_state: Handling
 ) -> None:
-    """Store what the closing of a report can be undone to, or the default follow-up date of one just acknowledged.
+    """Store the state to which a closing can be undone, or the default follow-up date of a report just acknowledged.
 
     `before`: the delivery as it was, with its handling state and priority.
     """

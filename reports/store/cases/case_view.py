@@ -76,7 +76,7 @@ def read_report(connection: Connection, report_id: str, hotline: str) -> Readabl
 def open_recording(database: Database, account: Account, report_id: str, recording_id: str) -> SealedRecording | None:
     """Return the sound of a recording, sealed to the account's hotline; None if there is none.
 
-    That the account hears it is recorded before. The caller has checked `may_see`.
+    The audit log records the access first. The caller has checked `may_see`.
     """
     c = t.recording_copy.c
     query = select(c.recipient, c.key_id, c.wrap, c.sealed)
@@ -89,12 +89,12 @@ def open_recording(database: Database, account: Account, report_id: str, recordi
     return SealedRecording(*row)
 
 
-# What the reporter has added since the hotline last read the report
+# Additions of the reporter since the hotline last read the report
 
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What a reporter has sent since a hotline last read the report.
+    """The additions of a reporter since a hotline last read the report.
 
     `at`: when the last of it was given to the hotline, in microseconds by the scheduler's clock; 0: there is nothing
     new.
@@ -109,7 +109,7 @@ class Additions:
 
 
 def find_additions(connection: Connection, hotline: str, report_id: str, read_at: int) -> Additions:
-    """Return what the reporter has sent since `read_at`, in microseconds."""
+    """Return the reporter's additions since `read_at`, in microseconds."""
     d, m = t.delivery.c, t.message.c
     is_own = (d.report_id == report_id, d.hotline == hotline)
     rows = connection.execute(
@@ -220,7 +220,7 @@ def _record_read(database: Database, account: Account, report_id: str, is_read: 
         ):
             audit_log.append(connection, account.actor, "read_many", account.staff_id, now)
         read_at = connection.execute(read_query).scalar() or 0
-        if is_read:  # by the database's clock, as deliveries are: by another one an addition could count as read
+        if is_read:  # by the database's clock, like deliveries; by another clock an addition could count as read
             case_status.save_values(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
     return read_at
 
@@ -295,7 +295,7 @@ def account_predates_report(database: Database, account: Account, report_id: str
 
 
 def was_deleted_by_reporter(database: Database, account: Account, report_id: str) -> bool:
-    """Return whether this hotline had the report and its reporter deleted it; nothing of it is left here."""
+    """Return whether this hotline had the report and its reporter deleted it; no data of it is left."""
     p, r = t.purged.c, t.receipt.c
     had_report = select(r.report_id).where(r.report_id == report_id, r.hotline == account.hotline).exists()
     query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name, had_report)
@@ -348,7 +348,7 @@ def put_back_reports(database: Database, holder: Account, by: str) -> int:
     h = t.holding.c
     held_query = select(h.report_id).where(h.hotline == holder.hotline, h.holder == holder.name)
     count = 0
-    actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's people have one of their own
+    actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's accounts have a hotline of their own
     with write_as(database, holder.hotline, actor_hotline) as connection:
         for report_id in sorted(connection.execute(held_query).scalars()):
             case_ref = CaseRef(holder.hotline, report_id, by)

@@ -27,7 +27,7 @@ LOCK_SECONDS = 1.0  # how long one process waits for the lock of another
 LOCK_RETRY_MS = (
     4  # SQLite itself retries ever more seldom, at last every 0.1 s: under load, newcomers always got the lock first
 )
-MIN_LOCK_ATTEMPTS = 25  # even for a process that was suspended while it waited: others had the lock all that time
+MIN_LOCK_ATTEMPTS = 25  # also for a process that was suspended while it waited
 QUEUE_THRESHOLD = 2  # waiting threads of one process
 MAX_COMMIT_THREADS = 4  # including commits that hang in the disk
 

@@ -39,14 +39,14 @@ class MailboxAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MailboxView:
-    """What a reporter with access code and PIN may see of a report; the newest answer first.
+    """The view of a report for its reporter with access code and PIN; the newest answer first.
 
     `state`: as it is stored, or overdue. `desk`: the hotline furthest along, if any. `sealed_key`: the mailbox's
     private key, sealed under access code and PIN.
     """
 
     report_id: str
-    state: ReportState | Literal["overdue"]  # overdue: delivered, and nobody has read it in time
+    state: ReportState | Literal["overdue"]  # overdue: delivered, and not read in time
     desk: str | None
     sealed_key: bytes
     answers: tuple[MailboxAnswer, ...]

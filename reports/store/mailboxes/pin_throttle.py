@@ -21,12 +21,12 @@ BUCKETS: Final = 1 << 16
 ALL_CODES: Final = BUCKETS  # the row that counts all wrong pairs of an hour
 INVALID_CODE: Final = BUCKETS + 1  # the row for inputs that cannot be a code; its count has no effect
 NO_KEY: Final = b""
-CLOCK_TOLERANCE: Final = MINUTE  # a transaction may have waited so long for locks after it read the time
+CLOCK_TOLERANCE: Final = MINUTE  # a transaction may have waited this long for locks after it read the time
 
 
 @dataclass(frozen=True, slots=True)
 class PinLimit:
-    """How many wrong pairs are allowed.
+    """The limits on wrong pairs.
 
     Attributes:
         per_code: wrong PINs that lock one code.

@@ -1,8 +1,8 @@
 """Recordings of reporters' words, on their way from the provider of a call to the hotlines of the report.
 
-`web` notes that a reporter was asked to speak, and what the provider says about it. The scheduler fetches the sound,
-stores it sealed to each hotline of the route with a message that names it, and deletes it at the provider. `web` has no
-right to the table of the sound.
+`web` records that a reporter was asked to speak, and the provider's notices. The scheduler fetches the sound, stores it
+sealed to each hotline of the route with a message that names it, and deletes it at the provider. `web` has no right to
+the table of the sound.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class ArrivedRecording:
 
 @dataclass(frozen=True, slots=True)
 class DueRecording:
-    """A recording that the scheduler has something to do for. Times in microseconds.
+    """A recording whose next step is due. Times in microseconds.
 
-    `is_wanted`: its report is there, and the reporter has not deleted it.
+    `is_wanted`: its report exists, and the reporter has not deleted it.
     """
 
     recording_id: str
@@ -69,11 +69,11 @@ class SealedRecording:
     sealed: bytes
 
 
-# What web writes
+# Functions for web
 
 
 def expect(database: Database, recording_id: str, report_id: str, channel: str, mode: Mode) -> bool:
-    """Note that a reporter is asked to speak. A repeat changes nothing.
+    """Record that a reporter is asked to speak. A repeat changes nothing.
 
     Returns False if the report is not in the database, or has too many recordings.
     """
@@ -83,7 +83,7 @@ def expect(database: Database, recording_id: str, report_id: str, channel: str, 
         if connection.execute(select(r.report_id).where(r.report_id == report_id)).first() is None:
             return False
         count = select(func.count(c.recording_id)).where(c.report_id == report_id, c.recording_id != recording_id)
-        if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # one that came has two rows
+        if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # a recording that arrived has two rows
             return False
         row: dict[str, Any] = {"recording_id": recording_id, "report_id": report_id, "channel": channel, "mode": mode}
         row |= {"state": RecordingState.EXPECTED, "created_at": now, "attempt": 0}
@@ -94,7 +94,7 @@ def expect(database: Database, recording_id: str, report_id: str, channel: str, 
 def arrive(database: Database, expected_id: str, arrived: ArrivedRecording) -> None:
     """Store where the recording is that was expected under an id. A repeat changes nothing.
 
-    One that belongs to no report that is known is stored too, so that it is deleted at the provider.
+    A recording without a known report is stored too, so that it is deleted at the provider.
     """
     c, now = t.recording.c, database.now()
     with database.write() as connection:
@@ -106,7 +106,7 @@ def arrive(database: Database, expected_id: str, arrived: ArrivedRecording) -> N
 
 
 def note_silence(database: Database, expected_id: str) -> None:
-    """Note that the provider has recorded nothing: the reporter did not speak, or hung up before."""
+    """Record that the provider has no recording: the reporter did not speak, or hung up before."""
     with database.write() as connection:
         _end_wait(connection, expected_id)
 
@@ -117,7 +117,7 @@ def _end_wait(connection: Connection, expected_id: str) -> None:
     connection.execute(update(t.recording).where(is_expected).values(state=RecordingState.DONE))
 
 
-# What the scheduler does
+# Functions for the scheduler
 
 
 def list_due(database: Database, at_most: int = 20) -> list[DueRecording]:
@@ -195,13 +195,13 @@ def _report_exists(connection: Connection, report_id: str) -> bool:
 
 
 def _set(connection: Connection, due: DueRecording, **values: Any) -> None:
-    """Change a row that nobody else has changed since it was read."""
+    """Change a row unless another process has changed it since it was read."""
     c = t.recording.c
     unchanged = (c.recording_id == due.recording_id) & (c.state == due.state) & (c.attempt == due.attempt)
     connection.execute(update(t.recording).where(unchanged).values(**values))
 
 
-# Who may hear them
+# Access by staff
 
 
 def load_copy(database: Database, recording_id: str, hotline: str) -> SealedRecording | None:

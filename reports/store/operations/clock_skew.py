@@ -42,7 +42,7 @@ DOCS_PAGE = "docs/operating/clock-jumped.md"
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew:
-    """What the times in the database say about the clocks. Times in microseconds.
+    """The clock skew that times in the database show. Times in microseconds.
 
     Attributes:
         ahead_of_database: How far this host's clock is ahead of the database's; 0 with SQLite, which has no clock.
@@ -62,7 +62,7 @@ class ClockSkew:
         return self.leader_until is not None and not -MINUTE <= self.leader_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
 
     def faults(self) -> Iterator[str]:
-        """Yield one sentence for each fault, and what to do about it."""
+        """Yield one sentence for each fault, with its remedy."""
         if abs(self.ahead_of_database) > CLOCK_JUMP:
             side = "ahead of" if self.ahead_of_database > 0 else "behind"
             yield (

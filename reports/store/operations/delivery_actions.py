@@ -109,7 +109,7 @@ def _due_values(database: Database, state: DeliveryState) -> dict[str, Any]:
     values = {"state": DeliveryState.DUE, "next_at": now, "attempt": 0, "last_class": None, "told_at": None}
     return (
         values | {"created_at": now} if state == DeliveryState.PARKED else values
-    )  # otherwise its 14 days would be over at once
+    )  # otherwise it would be parked again at once, after its 14 days
 
 
 def _has_another_alive(connection: Connection, delivery_id: str, report_id: str) -> bool:

@@ -61,7 +61,7 @@ class ReportHead:
 
 @dataclass(frozen=True, slots=True)
 class ChildNote:
-    """What staff recorded of the child when they closed a report, sealed to their hotline."""
+    """The data on a child that staff recorded when they closed a report, sealed to their hotline."""
 
     report_id: str
     mode: Mode
@@ -118,7 +118,7 @@ def load_heads(database: Database, report_ids: Sequence[str]) -> list[ReportHead
 
 
 def load_child_notes(database: Database, report_ids: Sequence[str]) -> list[ChildNote]:
-    """Return what staff recorded of the child of each report, the latest note last."""
+    """Return the notes of staff on the child of each report, the latest note last."""
     r, n = t.report.c, t.note.c
     query = select(r.report_id, r.mode, n.recipient, n.note_id, n.key_id, n.wrap, n.sealed)
     query = query.join_from(t.note, t.report, n.report_id == r.report_id).where(n.kind == CHILD_NOTE)

@@ -1,4 +1,4 @@
-"""Store what became of the scheduler's synthetic calls, for `tokaut watch` and the operator page."""
+"""Store the results of the scheduler's synthetic calls, for `tokaut watch` and the operator page."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Network = tuple[str, str]  # the channel of the address that is called, and the 
 class SyntheticCallStatus:
     """The synthetic calls to one network, by the channel of the address and the dialled code. Ages are in seconds.
 
-    `called`: since the last call. `reached`: since a call last came to Send; None: none did. `failing`: since the first
-    failure after that; None: the last call came to Send. `reason`: of the last failure, as in runtime/logs.py.
+    `called`: since the last call. `reached`: since a call last reached Send; None: none did. `failing`: since the first
+    failure after that; None: the last call reached Send. `reason`: of the last failure, as in runtime/logs.py.
     """
 
     channel: str
@@ -44,7 +44,7 @@ class SyntheticCallStatus:
         return self.called > STALE_SECONDS
 
     def faults(self) -> Iterator[str]:
-        """Yield one sentence for a fault, and what to do about it."""
+        """Yield one sentence for a fault, with its remedy."""
         if self.failing is not None:
             yield (
                 f"Synthetic calls to {self.name} have not come to Send for {self.failing // 60} min ({self.reason}). "

@@ -68,7 +68,7 @@ host = Table(
     Column("spool_bad", Integer, nullable=False),  # entries that do not open
 )
 
-# What a reporter has deleted, so that the spool of a host that was away does not bring it back.
+# What a reporter has deleted, so that the spool of a host that was unavailable does not bring it back.
 tombstone = Table(
     "tombstone",
     metadata,
@@ -86,9 +86,9 @@ synthetic_call = Table(
     Column("channel", String(32), primary_key=True),  # of the address
     Column("code", String(32), primary_key=True),  # that is dialled
     Column("called_at", MICROSECONDS, nullable=False),
-    Column("reached_at", MICROSECONDS),  # when a call last came to Send; NULL: none did
-    Column("failing_since", MICROSECONDS),  # NULL: the last call came to Send
-    Column("reason", String(24)),  # of the last failure; NULL: the last call came to Send
+    Column("reached_at", MICROSECONDS),  # when a call last reached Send; NULL: none did
+    Column("failing_since", MICROSECONDS),  # NULL: the last call reached Send
+    Column("reason", String(24)),  # of the last failure; NULL: the last call reached Send
 )
 
 # How many calls began in an hour, to see whether unusually few come in. Kept for some weeks, and in no statistics.

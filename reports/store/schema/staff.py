@@ -10,7 +10,7 @@ from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
 
 class StaffRole(StrEnum):
-    """What an account may do in the console."""
+    """The role of an account, which decides its rights in the console."""
 
     STAFF = "staff"
     LEAD = "lead"

@@ -1,6 +1,6 @@
-"""Texts that tell a reporter to dial after a hotline has answered: when each may go, and that each goes once.
+"""Texts that ask a reporter to dial after a hotline has answered: when each may be sent, and that each is sent once.
 
-A text goes by SMS, or first by network-initiated USSD and by SMS if that fails.
+A text is sent by SMS, or first by network-initiated USSD and by SMS if that fails.
 
 The scheduler decides; the worker checks once more before it sends.
 """
@@ -31,7 +31,7 @@ WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose per
 
 @dataclass(frozen=True, slots=True)
 class NoticeFacts:
-    """The facts by which a notice is allowed or not; times in microseconds.
+    """The facts that decide whether a notice is allowed; times in microseconds.
 
     `revision`: the newest; only a hotline that has it knows the reporter's present choice of contact.
     `hotlines`: those that were given the report.
@@ -95,7 +95,7 @@ class DueNotice(NamedTuple):
 def list_due(database: Database, at_most: int = 100) -> list[DueNotice]:
     """Return the notices whose time has come, oldest first.
 
-    Those whose USSD failed come before the others: that USSD may have been shown, and is counted once the SMS is sent.
+    Notices whose USSD failed come first: that USSD may have been shown, and is counted once the SMS is sent.
     """
     n = t.nudge.c
     is_ready = is_due(n.due_at, literal(database.now(), BigInteger), ANSWER_NOTICE)

@@ -33,7 +33,7 @@ STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {
 
 
 class SmsState(StrEnum):
-    """How far the sending of an SMS has come."""
+    """The state of an outgoing SMS."""
 
     DUE = "due"
     SENT = "sent"  # a provider has accepted it
@@ -157,7 +157,7 @@ class LeasedSms:
 
     @property
     def lives(self) -> int:
-        """Return how many microseconds after the start of the lease the SMS is no longer of use."""
+        """Return the microseconds from the start of the lease until the SMS expires."""
         return min(self.expires_at - (self.lease_until - LEASE_TIME), SMS_LIFETIME)
 
 
@@ -237,7 +237,7 @@ def expire_old(database: Database) -> ExpiredTexts:
         expiring = update(t.outgoing).where(is_expired).values(values).returning(o.id)
         expired = connection.execute(expiring).scalars().all()
         by_ussd = 0
-        for start in range(0, len(expired), BATCH_SIZE):  # after an outage they may be many thousands
+        for start in range(0, len(expired), BATCH_SIZE):  # after an outage there may be many thousands
             batch = expired[start : start + BATCH_SIZE]
             counting = select(func.count()).select_from(t.nudge).where(n.ussd_id.in_(batch))
             by_ussd += connection.execute(counting).scalar_one()

@@ -1,4 +1,4 @@
-"""The access log of a hotline: what its staff and its own systems did, newest first, filtered and in pages.
+"""The access log of a hotline: the acts of its staff and its own systems, newest first, filtered and in pages.
 
 One act may have written several audit entries: taking a report changes each delivery of it and its holder. They are one
 line here. Lines about reports that the reader is excluded from are left out, and so is their number (S-26).
@@ -24,10 +24,10 @@ PAGE_SIZE = 50
 MAX_EXPORTED = 10_000
 SAME_ACT_WITHIN = 2 * SECOND  # between the first and the last audit entry of one act
 MAX_ENTRIES_OF_ACT = 16
-HELD: Final = "holds"  # written beside a new handling state, or alone: a report was taken over
+HELD: Final = "holds"  # written with a new handling state, or alone if a report was taken over
 CLOSE_UNDONE: Final = "close_undone"  # beside the handling state that the report has again
 CLOSED_WITH: Final = "closed:"  # beside the handling state, with the outcome
-LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, also of a report that is not there
+LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, even if no such report exists
 NOT_LISTED: Final = ("made",)  # the delivery that a transfer creates; the transfer has an entry of its own
 REFERENCE_LENGTH = 6
 # Where a hotline's reports are found; of a purged one only a receipt is left.

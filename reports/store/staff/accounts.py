@@ -107,8 +107,8 @@ def list_accounts(database: Database, hotline: str) -> tuple[Account, ...]:
 def invite(database: Database, one: Invitation) -> bool:
     """Store an invitation, and return whether the name was free.
 
-    It replaces older invitations of the same hotline for the name. One that restores an account removes the account's
-    passkeys at once: they may be on the phone that was lost.
+    It replaces older invitations of the same hotline for the name. An invitation that restores an account removes the
+    account's passkeys at once: they may be on a lost phone.
     """
     same_name = select(s.staff.c.staff_id).where(s.staff.c.name == one.name, s.staff.c.staff_id != (one.staff_id or ""))
     now = database.now()

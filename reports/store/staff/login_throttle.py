@@ -17,12 +17,12 @@ from reports.store.schema import staff as s
 from reports.store.staff.accounts import Account
 from runtime.time_units import HOUR, SECOND
 
-IDLE_PERIOD = 48 * HOUR  # a bucket is deleted after so long without an attempt
+IDLE_PERIOD = 48 * HOUR  # a bucket is deleted after this time without an attempt
 
 
 @dataclass(frozen=True, slots=True)
 class LoginLimit:
-    """How many attempts are allowed; times in seconds.
+    """The limits on attempts; times in seconds.
 
     `max_attempts` attempts within `period` seconds are allowed. After that the bucket is locked for `lock_time`
     seconds, each further time twice as long, up to `max_lock_time`.
