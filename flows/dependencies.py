@@ -75,9 +75,11 @@ class ScreenInputs:
     names: Names  # questions and facts
     fields: Names
 
-    def provided_by(self, world: ScreenContext) -> bool:
+    def provided_by(self, context: ScreenContext) -> bool:
         """Return whether a context has all these names."""
-        return self.lists <= set(world.lists) and self.names <= set(world.facts) and self.fields <= set(world.fields)
+        return (
+            self.lists <= set(context.lists) and self.names <= set(context.facts) and self.fields <= set(context.fields)
+        )
 
 
 def inputs_of(screen: Screen) -> ScreenInputs:

@@ -382,5 +382,5 @@ class LayoutCache(Struct, frozen=True):
     """
 
     screens: frozenset[str]
-    world: ScreenContext
-    laid: dict[tuple[str, ScreenLimit], ScreenLayout] = struct_field(default_factory=dict)
+    context: ScreenContext
+    layouts: dict[tuple[str, ScreenLimit], ScreenLayout] = struct_field(default_factory=dict)

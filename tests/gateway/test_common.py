@@ -55,8 +55,8 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
                     alone = lay_out(screen, now.values, caller(now), limit)
                     among = replace(caller(now), common=shared)
                     assert lay_out(screen, now.values, among, limit) == alone
-                    assert lay_out(screen, now.values, among, limit) is shared.laid[name, limit]
-        assert {name for name, _ in shared.laid} == shared.screens
+                    assert lay_out(screen, now.values, among, limit) is shared.layouts[name, limit]
+        assert {name for name, _ in shared.layouts} == shared.screens
 
 
 def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
@@ -73,12 +73,12 @@ def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
     }
     for name in shared.screens:
         assert not LOOKS[name].fields & OF_ONE_CALLER
-        assert LOOKS[name].names <= set(shared.world.facts)
+        assert LOOKS[name].names <= set(shared.context.facts)
     questions = {screen.question for screen in book().screens.values() if screen.question}
-    assert not questions & set(shared.world.facts)
+    assert not questions & set(shared.context.facts)
 
 
 def test_in_a_drill_it_says_so() -> None:
     shared = common(CountryContext.of(country("VU")), "ussd", drill=True, looks=LOOKS)
-    world = replace(shared.world, common=shared)
+    world = replace(shared.context, common=shared)
     assert lay_out(book().screens["report.danger"], {}, world, LIMITS["ussd"]).pages[0].text.startswith("DRILL")

@@ -286,4 +286,4 @@ def _variable_facts(channel: ChannelKind, hotlines: int) -> dict[str, Sequence[s
 
 def for_reviewers(of: PhoneProfile) -> PhoneProfile:
     """Return the profile with a placeholder for messages from staff, which are private."""
-    return replace(of, world=replace(of.world, fields={**of.world.fields, "message": "(words of staff)"}))
+    return replace(of, context=replace(of.context, fields={**of.context.fields, "message": "(words of staff)"}))

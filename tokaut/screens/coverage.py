@@ -211,7 +211,7 @@ def _unfit(variants: Sequence[ScreenVariant], english: PhoneProfile) -> Iterator
     """Yield the longest variant of each screen that needs more pages than in English, or whose heading is split."""
     worst: dict[str, OversizedScreen] = {}
     for variant in variants:
-        pages, english_pages = len(variant.text), len(english.lay(variant).pages)
+        pages, english_pages = len(variant.text), len(english.lay_out(variant).pages)
         if pages > english_pages or has_split_heading(variant):
             worst_so_far = worst.get(variant.screen.id)
             if worst_so_far is None or pages > worst_so_far.pages:
@@ -221,4 +221,4 @@ def _unfit(variants: Sequence[ScreenVariant], english: PhoneProfile) -> Iterator
 
 def has_split_heading(form: ScreenVariant) -> bool:
     """Return whether the heading continues on another page. A page break between two choices is no split."""
-    return any(page.more and not page.lines for page in form.laid.pages)
+    return any(page.more and not page.lines for page in form.layout.pages)
