@@ -74,7 +74,7 @@ class Catalogue:
         return self.tag == ENGLISH or self.signed.issuperset(messages)
 
     def as_shown(self, drafts: Collection[str]) -> Catalogue:
-        """Return the catalogue as phones show it: only what is signed, unless `drafts` names the language."""
+        """Return the catalogue as phones show it: only signed texts, unless `drafts` names the language."""
         if self.tag == ENGLISH or self.tag in drafts:
             return self
         return replace(self, words={message: words for message, words in self.words.items() if message in self.signed})
@@ -137,7 +137,7 @@ def _is_usable(entry: polib.POEntry) -> bool:
 
 
 def fields_by_line(words: str) -> list[list[str]]:
-    """Return the placeholders of each line that has some."""
+    """Return the placeholders of each line that has any."""
     return sorted(filter(None, (sorted(PLACEHOLDER.findall(line)) for line in words.split("\n"))))
 
 
@@ -146,7 +146,7 @@ def offered_languages(
 ) -> tuple[Catalogue, ...]:
     """Return the languages that a country may offer, signed ones before English; the first is the default.
 
-    `needed`: the messages of safety screens; a language without all of them is not offered. What is not signed is shown
+    `needed`: the messages of safety screens; a language without all of them is not offered. Unsigned texts are shown
     only in a language that the operator names. One whose safety screens are not signed is never the default.
     """
     known = [catalogues[tag].as_shown(drafts) for tag in spoken if tag in catalogues and tag != ENGLISH]

@@ -45,10 +45,10 @@ def dependencies_of(book: FlowBook) -> Dependencies:
 
 
 def _later(screens: Mapping[str, Screen], own: Mapping[str, Names]) -> dict[str, Names]:
-    """Return what each screen and those after it read: the live variables of compilers, computed from the ends back.
+    """Return the names that each screen and those after it read, computed backwards as a compiler's live variables.
 
     Only an answer replaces an earlier one: a screen that is skipped, and a screen's own `zero:`, leave all answers in
-    force. Back is no way onward: it returns to a state that was there before.
+    force. Back is not followed: it returns to an earlier state.
     """
     later = dict(own)
     kept = {None, *FACTS, *FIELDS}.union(*(screen.lists for screen in screens.values()))

@@ -169,7 +169,7 @@ class _Turn(Struct, frozen=True):
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
         """Store the reply as it is. The screen's skip key skips the question only if it is the whole reply.
 
-        A secret consists of digits: a text in its place was meant for somebody, so it is kept as free text.
+        A secret consists of digits: a text in its place is a message, so it is stored as free text.
         """
         too_long = typed.limit is not None and len(self.reply) > typed.limit
         if not self.reply.strip() or too_long or (typed.secret and is_free_text(self.reply)):
@@ -217,7 +217,7 @@ class _Turn(Struct, frozen=True):
         return EngineStep(_next_asked(self.book, state, go, self.context_for), answer=answer)
 
     def wrong(self) -> EngineStep:
-        """Count a wrong reply. Free text is stored even where a choice or a code was asked: it is meant for somebody.
+        """Count a wrong reply. Free text is stored even where a choice or a code was asked for: it is a message.
 
         A continuation of earlier text (`more`) is stored and not counted.
         """
@@ -272,7 +272,7 @@ def _forget(book: FlowBook, state: FlowState) -> FlowState:
     secret = [
         index for index, answer in enumerate(state.answers) if (typed := screens[answer.screen].typed) and typed.secret
     ]
-    if not secret:  # nearly always
+    if not secret:  # the usual case
         return state
     flow, in_force = state.screen.partition(".")[0], state.in_force
     removed = {
@@ -347,7 +347,7 @@ def _state(packed: PackedState, book: FlowBook) -> FlowState:
     for number, value, typed, after in packed.answers:
         question = questions[number]
         if question is None:
-            raise ValueError("an answer on a screen that asks nothing")
+            raise ValueError("a stored answer belongs to a screen without a question")
         answers.append(Answer(names[number], question, value, bool(typed), since + after))
     trail = [(answers[index].screen, index) if index >= 0 else (names[-1 - index], -1) for index in packed.trail]
     unasked = [UnpromptedText(since + after, names[number], text) for number, text, after in packed.unasked]

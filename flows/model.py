@@ -34,7 +34,7 @@ from runtime.telephony import CHANNEL_KINDS
 #     code, pin         "4821 9303", "7350": on the screens that show them once
 #     ussd              "*111*163#": if the country has one
 #     language_word     "Language / Lanwis": the word in English and in the country's other main language
-#     desk              the hotline that is furthest along with a report
+#     desk              the hotline with the most advanced handling of the report
 #     messages, message "2", "We read it. …": how many messages staff wrote, and the one that is shown
 #     meant             "Report": what a text with a typing error may have meant
 #     service_name, service_phone, service_hours, service_checked   of the service that was chosen in Help near me;

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flows.authoring.paths import StateGraph, StateNode, Transition
 from flows.model import Condition, FlowBook, Screen
 
-MAX_WIDTH_TO_HEIGHT = 3  # screens side by side for each one below another, on a page that is narrower than long
+MAX_WIDTH_TO_HEIGHT = 3  # a wider graph is drawn from left to right, because pages are longer than wide
 SPECIAL = re.compile(r"style|classDef|direction|[^\w .,:;?!'()/+→…-]")
 
 
@@ -108,7 +108,7 @@ def _choices(node: StateNode) -> set[str]:
     """Return the lines of the first page that are keys or choices."""
     page = node.layout.pages[0]
     own = [line for line in page.text.split("\n") if re.match("(0|00|98) ", line)]
-    below = page.menu.below if page.menu else ()  # with the line that says how to skip
+    below = page.menu.below if page.menu else ()  # includes the line about skipping
     return {*own, *below, *(f"{line.key} {line.say}" for line in page.lines)}
 
 

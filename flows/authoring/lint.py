@@ -1,6 +1,6 @@
 """Lint the flows: each fault with its place in a file and what to do about it. Pure.
 
-The parser checks what a flow file says; this checks what people would meet in each country, language and channel.
+The parser checks each flow file; this module checks all screens and paths in each country, language and channel.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def finding_at(book: FlowBook, screen: Screen, message: str, at: tuple[int, int]
     return Finding(book.flows[screen.flow].file, line, column, screen.id, message)
 
 
-# Check the pages: texts that do not fit, missing numbers and keys, and labels that are alike. Pure.
+# Checks of the pages: texts that do not fit, missing numbers and keys, and duplicate labels. Pure.
 #
-# A language outside GSM-7 has 70 units a page: there a long text may continue on the next page, and nothing else may.
+# A language outside GSM-7 has 70 units a page, so that there a long text, and nothing else, may continue on page 2.
 
 
 def page_faults(book: FlowBook, graph: StateGraph, combination: Combination) -> tuple[int, list[Finding]]:
@@ -69,7 +69,7 @@ def page_faults(book: FlowBook, graph: StateGraph, combination: Combination) -> 
 def _other_states(
     book: FlowBook, combination: Combination, view: StateNode, context: ScreenContext
 ) -> Iterator[FlowState]:
-    """Yield the same screen after each other answer that fills its list: each group of places has its own list."""
+    """Yield the state of this screen for each other answer that fills its list, as each group of places does."""
     for name in view.layout.screen.lists:
         if len(questions := combination.dependencies.get(name, frozenset())) != 1:
             continue
@@ -180,7 +180,7 @@ def _all_texts(text: ScreenText) -> Iterator[str]:
         yield from variant.says
 
 
-# Check the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure.
+# Checks of the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure.
 
 
 def path_faults(book: FlowBook, graph: StateGraph, times: PathTimes) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Explore all paths through the flows as a graph of states; states that do not differ in anything relevant are one.
+"""Explore all paths through the flows as a graph of states. States with no relevant difference are merged.
 
 Country, language and channel are passed in. Each reply goes through the engine, as a reporter's does. Pure.
 """
@@ -34,8 +34,8 @@ class Combination:
     the sets of facts that differ from one telephone line to another.
 
     `dependencies`: the facts, fields and lists of the context that change with answers, each with the questions they
-    depend on. `equivalence_key`: what the context takes from the answer to a question; answers with the same key are
-    equivalent. `longest_values`: fields with their longest possible texts. `translation_source`: file and line of a
+    depend on. `equivalence_key`: maps an answer to a key; answers with the same key give the same
+    context. `longest_values`: fields with their longest possible texts. `translation_source`: file and line of a
     message's translation.
     """
 
@@ -124,7 +124,7 @@ def explore(book: FlowBook, dependencies: Dependencies, combination: Combination
 
 
 class _Answers:
-    """The answers in force in a state, and what the context and the conditions take from each, computed once."""
+    """The answers in force in a state, with the keys that the context and the conditions depend on, computed once."""
 
     __slots__ = ("_combination", "_keys", "_state", "compared", "contexts", "relevant", "values")
 
@@ -198,7 +198,7 @@ class _Explorer:
             self._answers[key] = _Answers(state, self._combination)
         return self._answers[key]
 
-    # Which paths are the same
+    # Equivalence of states
 
     def _questions(self, names: frozenset[str]) -> tuple[tuple[str, bool, bool], ...]:
         """Return the questions that these names depend on.
@@ -257,7 +257,7 @@ class _Explorer:
             views[key] = StateNode(key, state, facts, layout)
         return views[key]
 
-    # Which replies are possible
+    # Possible replies
 
     def _transitions(self, node: StateNode) -> Iterator[Transition]:
         screen = node.layout.screen

@@ -1,7 +1,7 @@
 """List all forms of a screen on one kind of phone, for reviewers of the texts and for counting pages. Pure.
 
-A form is a set of answers and facts that the screen's texts depend on. Forms are made without exploring paths: that is
-faster, and includes at least all forms that paths would show.
+A form is a set of answers and facts that the screen's texts depend on. Forms are computed without exploring paths,
+which is faster and includes at least all forms that paths would show.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Estimate how long a person needs on a phone: reading, pressing keys, typing; the fastest and slowest paths. Pure.
 
-The figures are assumptions on the slow side; nobody was timed. Networks end a session after one to three minutes.
+The figures are cautious assumptions, not measurements. Networks end a session after one to three minutes.
 """
 
 from __future__ import annotations

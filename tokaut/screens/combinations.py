@@ -26,7 +26,7 @@ from reports.countries.country import Country
 from reports.countries.referral import service_placeholders
 from runtime.telephony import CHANNEL_KINDS, ChannelKind
 
-# Sample values of fields that a session only learns while it runs, each as long as it can be.
+# Sample values of fields that a session gets only while it runs, each as long as possible.
 SAMPLE_FIELDS = {
     "code": "4821 9303",
     "pin": "7350",
@@ -126,7 +126,7 @@ def combination(
 
 
 def sample_fields(country: Country, language: Catalogue) -> dict[str, str]:
-    """Return sample values of the fields that a session only learns while it runs."""
+    """Return sample values of the fields that a session gets only while it runs."""
     services = country.phone_services(None)
     longest = max(services, key=lambda service: len(service.screen_name + service.hours), default=None)
     service_fields = service_placeholders(longest) if longest else {}

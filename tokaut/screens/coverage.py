@@ -1,4 +1,4 @@
-"""How much of a language is translated and signed, and which of its screens need more pages than in English."""
+"""Coverage of a language: its translated and signed texts, and the screens that need more pages than in English."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ ON_EVERY_SCREEN, BESIDE_NUMBERS, FROM_STAFF = "every screen", "numbers", "staff"
 
 
 class TextState(StrEnum):
-    """How far one message of a language is."""
+    """The state of one message of a language."""
 
     SIGNED = "signed"  # by two organisations, as it is now
-    STALE = "stale"  # somebody has signed it, and its English or its translation has changed since
-    DRAFT = "draft"  # translated, not signed by both
+    STALE = "stale"  # signed before its English or its translation changed
+    DRAFT = "draft"  # translated, and not signed by both
     MISSING = "missing"  # not translated, or by a text that is not used: an outdated one, or without a placeholder
 
 
@@ -68,7 +68,7 @@ class CatalogueCoverage:
     halves: int
     signed_by: tuple[str, ...]  # organisations
     is_signed: bool
-    lacking: tuple[str, ...]  # safety screens that keep it off every menu
+    lacking: tuple[str, ...]  # incomplete safety screens: the language is on no menu
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ FIELD_MEANINGS = {
     "messages": "how many messages",
     "message": "the words of staff",
 }
-# A report from the first screen to its end, then what else the first screen offers. Other flows come last.
+# A report from the first screen to its end, then the other choices of the first screen. Other flows come last.
 FLOW_ORDER = ("home", "report", "more", "my", "tips_young", "tips_parents", "law", "language")
 
 
@@ -165,17 +165,17 @@ def _label_messages(labels: Sequence[ScreenText], variant: ScreenVariant) -> Ite
 
 def _shown_messages(variant: ScreenVariant, own: PhoneProfile, language: Catalogue) -> Iterator[str]:
     """Yield the messages whose translation the pages of this variant show, of those that the screen may choose from."""
-    screen, world = variant.screen, own.context
+    screen, context = variant.screen, own.context
     shown = _plain("\n".join(page.text for page in own.lay_out(variant).pages))
     texts = [screen.words, screen.foot, screen.beside, screen.leave, *(choice.say for choice in screen.choices)]
     texts += [screen.zero.say] if screen.zero else []
     texts += [screen.typed.skip_line] if screen.typed else []
     for text in texts:
         candidates = [message for message in text.says(variant.values, variant.facts) if message in language.words]
-        yield from [message for message in candidates if _plain(fill(message, world)) in shown][:1]
+        yield from [message for message in candidates if _plain(fill(message, context)) in shown][:1]
     # A long text goes on to the next page, below the keys of the first. It is the last, shortest one.
     heading = [message for message in screen.words.says(variant.values, variant.facts) if message in language.words]
-    if heading and len(variant.text) > 1 and not any(_plain(fill(message, world)) in shown for message in heading):
+    if heading and len(variant.text) > 1 and not any(_plain(fill(message, context)) in shown for message in heading):
         yield heading[-1]
 
 
