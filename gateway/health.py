@@ -55,7 +55,7 @@ class Health:
             "spool_bad": self._spool.bad(),
             "oldest_undelivered_seconds": oldest or {},
             "clock_leads": None if skew is None or skew.leader_until is None else not skew.has_no_leader,
-            "hosts_away": self._hosts_away(),
+            "hosts_away": self._missing_hosts(),
             "wrong": [] if skew is None else [*skew.faults(), *self._no_leader(skew)],
         }
         is_up = status["database"] and status["redis"] and not status["wrong"]
@@ -93,7 +93,7 @@ class Health:
             duration = format_duration(skew.leader_until or 0)
             yield f"No clock process has been the scheduler for {duration}. Start one: python -m workers.main clock"
 
-    def _hosts_away(self) -> list[str]:
+    def _missing_hosts(self) -> list[str]:
         """Return other hosts' processes that were not seen lately; an empty list while the database is unavailable."""
         try:
             return [status.host for status in spool_status.list_statuses(self._database) if status.is_away]

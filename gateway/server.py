@@ -74,11 +74,11 @@ class ClientConnections:
                     connection.transport.abort()
         return len(all_) <= self.most
 
-    def remove(self, gone: Any) -> None:
+    def remove(self, connection: Any) -> None:
         """Remove a closed connection."""
-        self._count_by_address[gone.address] -= 1
-        if self._count_by_address[gone.address] <= 0:
-            del self._count_by_address[gone.address]
+        self._count_by_address[connection.address] -= 1
+        if self._count_by_address[connection.address] <= 0:
+            del self._count_by_address[connection.address]
 
 
 class HttpProtocol(HttpToolsProtocol):

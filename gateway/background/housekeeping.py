@@ -59,7 +59,7 @@ LATE = 3600  # seconds after midnight until which the day before may still be co
 # 15 MB over 390,000 requests of all kinds, and all of that memory was free.
 
 
-def give_back() -> None:
+def free_unused_memory() -> None:
     """Return free memory to the operating system; do nothing without glibc."""
     if _trim:
         _trim(0)
@@ -171,7 +171,7 @@ class Housekeeping:
         while not self._stop.is_set():
             self.once()
             if time.monotonic() > tidy_at:
-                give_back()
+                free_unused_memory()
                 self._erasing.forget()
                 tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)

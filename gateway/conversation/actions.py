@@ -99,12 +99,12 @@ class Actions:
             outcome = DeleteOutcome.TOLD
         return outcome, replace(record, report=None, words=None)
 
-    async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:
+    async def _new_code(self, _request: TurnRequest, record: Record) -> Outcome:
         if record.report is None:
             raise LookupError("there is no report to make a code for")
         return "made", replace(record, report=await self._run_blocking(self._submitter.open_mailbox, record.report))
 
-    async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:
+    async def _added(self, _request: TurnRequest, record: Record) -> Outcome:
         """Make the gathered answers due now: the reporter pressed Done."""
         if record.report:
             await self._run_blocking(self._submitter.make_due_now, record.report)

@@ -102,9 +102,9 @@ class ContactRequests:
         origins = [_unknown_origin(iso, sender, hour - n) for n in range(48)]
         origins += [*_origins(iso, sender, day - 1), *_origins(iso, sender, day)]
         keys = {self.submitter.origin_key(*origin): origin for origin in origins}
-        found = self.submitter.write(lambda: submissions.list_stored(self.database, list(keys)))
-        self.submitter.refuse_spooled_origins(set(keys) - set(found))
-        return {origin: found[key] for key, origin in keys.items() if key in found}
+        stored_by_key = self.submitter.write(lambda: submissions.list_stored(self.database, list(keys)))
+        self.submitter.refuse_spooled_origins(set(keys) - set(stored_by_key))
+        return {origin: stored_by_key[key] for key, origin in keys.items() if key in stored_by_key}
 
 
 def _origins(iso: str, sender: str, day: int) -> list[Origin]:

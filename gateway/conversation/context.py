@@ -32,7 +32,7 @@ from runtime.telephony import CALL_KINDS, ChannelKind
 
 # Names of the facts, fields and lists that follow from the report's route.
 ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})
-LETTERS = ("my.message", "my.next")
+MESSAGE_SCREENS = ("my.message", "my.next")
 
 
 class UnroutedFact(str):
@@ -82,13 +82,21 @@ class CountryContext:
         return cls(country, facts, fields, lists, multi_place_groups, language, english)
 
 
-def common(ground: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
+def new_layout_cache(
+    country_context: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]
+) -> LayoutCache:
     """Return the layout cache for the screens that look the same to all reporters of a country, still empty.
 
     `looks`: the inputs of each screen, by its id.
     """
-    facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
-    screen_context = ScreenContext(facts, ground.fields, ground.lists, ground.language.say, english=ground.english)
+    facts = {**country_context.facts, "channel": kind, "drill": _yes(drill)}
+    screen_context = ScreenContext(
+        facts,
+        country_context.fields,
+        country_context.lists,
+        country_context.language.say,
+        english=country_context.english,
+    )
     return LayoutCache(
         frozenset(name for name, inputs in looks.items() if inputs.provided_by(screen_context)), screen_context
     )
@@ -144,7 +152,7 @@ class RenderContext(Struct, frozen=True):
         }
         fields = {**country_context.fields, **self.late_fields}
         if "report_state" in self.late_facts:
-            facts |= self._letter_facts(state, fields)
+            facts |= self._message_facts(state, fields)
         lists = {**country_context.lists, "places_in_group": country_context.inside.get(values.get("place") or "", ())}
         if "help_place" in values:
             _add_services(country_context.country, values, facts, fields, lists)
@@ -171,18 +179,18 @@ class RenderContext(Struct, frozen=True):
             country_context.english,
         )
 
-    def _letter_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
+    def _message_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
         """Return the facts about messages from staff, and add the message to show to `fields`.
 
         The message screens at the end of the trail show how many messages were read.
         """
-        letter_screens = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
-        read_count, letter_count = sum(1 for _ in letter_screens), len(self.staff_messages)
+        message_screens = takewhile(lambda name: name in MESSAGE_SCREENS, (name for name, _ in reversed(state.trail)))
+        read_count, message_count = sum(1 for _ in message_screens), len(self.staff_messages)
         fields |= {
-            "messages": str(letter_count),
-            "message": self.staff_messages[min(read_count, letter_count - 1)] if letter_count else "",
+            "messages": str(message_count),
+            "message": self.staff_messages[min(read_count, message_count - 1)] if message_count else "",
         }
-        return {"messages": "some" if letter_count else "none", "another": _yes(read_count + 1 < letter_count)}
+        return {"messages": "some" if message_count else "none", "another": _yes(read_count + 1 < message_count)}
 
     def country_context(self, state: FlowState) -> CountryContext:
         """Return the country context in the language chosen in this call, else in the first."""

@@ -17,7 +17,7 @@ from flows.model import FlowBook, LayoutCache
 from flows.pagination import ScreenLimit, alphabet
 from gateway.conversation import keywords
 from gateway.conversation.contact_requests import ContactRequests
-from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, common
+from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, new_layout_cache
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.sms import OnCallReply
@@ -134,7 +134,7 @@ class Dispatcher:
         return _addressed(turn, inbound.link)
 
     async def _take(self, channel: Channel, inbound: Inbound) -> Reply:
-        request = self._caller(channel, inbound)
+        request = self._request(channel, inbound)
         tracing.annotate(country=request.country.iso)
         if inbound.kind in CALL_KINDS:
             return await self._conversation.take(request)
@@ -157,11 +157,11 @@ class Dispatcher:
 
     async def current_screen(self, channel: Channel, inbound: Inbound) -> str:
         """Return the id of the screen at which the session of an inbound message is; "" if there is none."""
-        return await self._conversation.current_screen(self._caller(channel, inbound))
+        return await self._conversation.current_screen(self._request(channel, inbound))
 
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
         """Handle an SMS from the inbox and queue its reply. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
-        request = replace(self._caller(channel, inbound), late=True)
+        request = replace(self._request(channel, inbound), late=True)
         await self._send(request, await self._conversation.take(request))
 
     async def _recorded(self, channel: str, words: RecordedWords) -> None:
@@ -217,7 +217,7 @@ class Dispatcher:
         inbound = Inbound(
             "sms", notice.channel, sender=notice.sender, code=code, text="", id=f"call {notice.id}", word="call"
         )
-        request = self._caller(channel, inbound)
+        request = self._request(channel, inbound)
         with suppress(DatabaseUnavailable, NotSent, store.RedisUnavailable):
             if await self._blocking.run(self._optouts.has, sender.key):
                 self._count("missed_calls_ignored")
@@ -267,19 +267,19 @@ class Dispatcher:
         there is only one country.
         """
         code = dialled(self.countries, kind, raw)
-        request = self._caller(channel, Inbound(kind, channel.name, sender="", code=code, text=""))
+        request = self._request(channel, Inbound(kind, channel.name, sender="", code=code, text=""))
         is_country_known = code or len(self.countries.all) == 1
         return _addressed(self._conversation.not_working(request, numbers=bool(is_country_known)))
 
     def busy(self, channel: Channel, inbound: Inbound) -> Reply:
         """Return the emergency numbers for a call that is refused under load."""
-        return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
+        return _addressed(self._conversation.busy(self._request(channel, inbound)), inbound.link)
 
     def country(self, kind: ChannelKind, code: str) -> Country:
         """Return the country of a service or short code; the first country if no country has this code."""
         return self.countries.by_service_code(kind, code)
 
-    def _caller(self, channel: Channel, inbound: Inbound) -> TurnRequest:
+    def _request(self, channel: Channel, inbound: Inbound) -> TurnRequest:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
         words_before_send = _waits_for_words(country, inbound)
@@ -321,7 +321,10 @@ class Dispatcher:
         )
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:
-        return {tag: common(context, kind, drill=self._drill, looks=self._looks) for tag, context in contexts.items()}
+        return {
+            tag: new_layout_cache(context, kind, drill=self._drill, looks=self._looks)
+            for tag, context in contexts.items()
+        }
 
     async def _reply(self, channel: Channel, request: TurnRequest, turn: Reply) -> Reply:
         if channel.replies_in_answer["sms"]:

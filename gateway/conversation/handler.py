@@ -137,7 +137,7 @@ class ConversationHandler:
         self._sms = texting
         self._count = count
         self._note_end = note_end
-        self._redis_away_at: int | None = None  # Unix time at which this process last found Redis unavailable
+        self._redis_unavailable_at: int | None = None  # Unix time at which this process last found Redis unavailable
 
     async def take(self, request: TurnRequest) -> Reply:
         """Return the answer to one inbound message. Raises RedisUnavailable for an SMS if Redis is unavailable."""
@@ -145,7 +145,7 @@ class ConversationHandler:
             return await self._take(request)
         except RedisUnavailable:
             self._count("requests_without_redis")
-            self._redis_away_at = request.now
+            self._redis_unavailable_at = request.now
             if request.kind == "sms":
                 raise
             return await self._without_redis(request)
@@ -279,7 +279,7 @@ class ConversationHandler:
         if request.kind == "sms":
             raise RedisUnavailable
         self._count("requests_without_redis")
-        self._redis_away_at = request.now
+        self._redis_unavailable_at = request.now
         if request.inbound.path:
             # A repeat gets the same answer; the next request is replayed from its path, or refused.
             return result.record.answer
@@ -348,8 +348,8 @@ class ConversationHandler:
         nothing is sent, deleted or opened here unless this process found Redis unavailable since the session was saved.
         Raises CannotReplay.
         """
-        redis_was_away = self._redis_away_at is not None and self._redis_away_at >= record.at
-        return await self._replay_parts(request, StepResult(record), drafts, parts, may_act=redis_was_away)
+        redis_was_unavailable = self._redis_unavailable_at is not None and self._redis_unavailable_at >= record.at
+        return await self._replay_parts(request, StepResult(record), drafts, parts, may_act=redis_was_unavailable)
 
     async def _replay_parts(
         self,

@@ -77,15 +77,15 @@ class Keywords:
 
     def is_stop(self, text: str) -> bool:
         """Return whether the whole text is a word for STOP."""
-        return _bare(text) in self.stops
+        return _stripped(text) in self.stops
 
     def exact(self, text: str) -> str | None:
         """Return the keyword that the whole text is, in any offered language; None if it is none."""
-        return self.words.get(_bare(text))
+        return self.words.get(_stripped(text))
 
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
-        typed_word = _bare(text)
+        typed_word = _stripped(text)
         if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags:
             return None
         candidates = [word for word in self.words if len(word) >= SHORTEST]
@@ -106,7 +106,7 @@ class Keywords:
 
     def language(self, text: str) -> str | None:
         """Return the language of a text that is a word of only one offered language; else None."""
-        return self.tags.get(_bare(text))
+        return self.tags.get(_stripped(text))
 
 
 class Vocabulary:
@@ -165,7 +165,7 @@ class Vocabulary:
         }
 
 
-def _bare(text: str) -> str:
+def _stripped(text: str) -> str:
     """Fold a text and strip everything but letters and digits around it, as in `Tips!`. A very long text gives ""."""
     if len(text) > MAX_CHOICE_CHARS:
         return ""
@@ -221,9 +221,9 @@ def _is_meant(typed: str, word: str) -> bool:
     if len(word) < LONG_WORD:
         return False
     shared = next((n for n, (a, b) in enumerate(zip(typed, word, strict=False)) if a != b), min(len(typed), len(word)))
-    rest, wanted = typed[shared:], word[shared:]
-    is_swapped = len(rest) > 1 and rest[1] + rest[0] + rest[2:] == wanted
-    return is_swapped or rest[1:] in (wanted, wanted[1:]) or rest == wanted[1:]
+    rest, other = typed[shared:], word[shared:]
+    is_swapped = len(rest) > 1 and rest[1] + rest[0] + rest[2:] == other
+    return is_swapped or rest[1:] in (other, other[1:]) or rest == other[1:]
 
 
 def _plain(text: str) -> str:

@@ -206,7 +206,7 @@ class ReporterMailbox:
             contact=contact,
             without_code=without_code,
         )
-        sealed_messages = self.builder.letters(report_id, message_id, self._recipients(report_id), message)
+        sealed_messages = self.builder.seal_messages(report_id, message_id, self._recipients(report_id), message)
         if not sealed_messages:
             return False
         allowed = None if contact is None else bool(contact["allowed"])

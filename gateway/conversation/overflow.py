@@ -41,7 +41,7 @@ class Overflow:
             return record
         if not request.render_context.recipients(record.state, Completeness.INCOMPLETE):
             return record  # the reporter left the helpline out: it gets nothing
-        texts, state = _parted(record.state)
+        texts, state = _split_excess(record.state)
         if not texts:
             return record
         raw = "\n".join(texts).encode("utf-8", "surrogatepass")
@@ -61,7 +61,7 @@ def has_stored_excess(state: FlowState) -> bool:
     return MARK in _texts(state)
 
 
-def _parted(state: FlowState) -> tuple[list[str], FlowState]:
+def _split_excess(state: FlowState) -> tuple[list[str], FlowState]:
     """Return the texts to store separately, and the state without them.
 
     The state keeps the texts of the answers in force; if these are too long, only the last one.

@@ -24,7 +24,16 @@ from gateway.conversation.overflow import Overflow
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.turns import is_unguessable
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, drafts_after, find_draft, in_danger, noted
+from gateway.sessions.record import (
+    Draft,
+    LastTurn,
+    Record,
+    add_media,
+    continue_draft,
+    drafts_after,
+    find_draft,
+    in_danger,
+)
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS, Sessions
 from gateway.submission.submitter import NotSent, Submitter
@@ -107,7 +116,7 @@ class Reducer:
         `screen`: begin there instead. `unheard`: words that came without a session; they are stored in the record.
         """
         state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.kind]))
-        media = noted((), request.inbound.media)
+        media = add_media((), request.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
         if is_free_text(unheard):
             unprompted = (UnpromptedText(request.now, state.screen, unheard),)
@@ -265,13 +274,13 @@ class Reducer:
         await self._run_blocking(self._submitter.withdraw, report)
         return replace(record, report=after_event(report, SubmissionEvent.CANCEL), words=None)
 
-    async def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
-        """Roll back the report this turn began after losing the compare-and-set to the record `there`.
+    async def undo(self, before: Record | None, after: Record, stored: Record | None) -> None:
+        """Roll back the report this turn began after losing the compare-and-set to the record `stored`.
 
         Nothing is rolled back if a repeat has begun the same report (the same origin key).
         """
         report = after.report
-        is_same_report = report and there and there.report and there.report.origin_key == report.origin_key
+        is_same_report = report and stored and stored.report and stored.report.origin_key == report.origin_key
         is_new = before is None or before.report is None
         if report and report.is_pending and not report.is_submitted and not is_same_report and is_new:
             await self._run_blocking(self._submitter.withdraw, report)

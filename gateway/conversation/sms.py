@@ -28,10 +28,10 @@ from gateway.sessions.record import (
     LastTurn,
     Record,
     ReplyLoop,
+    add_media,
     after_pause,
     in_danger,
     is_silenced,
-    noted,
     reply_to,
 )
 from gateway.sessions.store import SMS_SECONDS
@@ -125,7 +125,7 @@ class SmsConversation:
         request = replace(request, spoken=record.state.values.get("language") or "")
         if help_wanted:
             return StepResult(await self._home_again(request, record, last_turn))
-        record = replace(record, last=last_turn, media=noted(record.media, request.inbound.media))
+        record = replace(record, last=last_turn, media=add_media(record.media, request.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(request):
             return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):
@@ -361,7 +361,7 @@ class SmsConversation:
 def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:
     if record_before is None:
         return ReplyLoop()
-    return after_pause(record_before.loop, quiet=request.now - record_before.at)
+    return after_pause(record_before.loop, seconds=request.now - record_before.at)
 
 
 def _is_sentence(text: str) -> bool:

@@ -94,15 +94,15 @@ def classify(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") 
     return NextReply(inbound.text)
 
 
-def after(found: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) -> LastTurn:
+def after(kind: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) -> LastTurn:
     """Return the turn as the session stores it.
 
     For `OutOfOrder` and `Duplicate` no turn is taken: keep the last one.
     """
-    seen = len(inbound.text) if inbound.path else _number(inbound.id)
-    if isinstance(found, NewSession | Replay):
-        return LastTurn(key, seen, found.skip)
-    return LastTurn(key, seen, last.prefix_length if last else 0)
+    path_length = len(inbound.text) if inbound.path else _number(inbound.id)
+    if isinstance(kind, NewSession | Replay):
+        return LastTurn(key, path_length, kind.skip)
+    return LastTurn(key, path_length, last.prefix_length if last else 0)
 
 
 def starts(code: str) -> Iterator[str]:

@@ -72,14 +72,14 @@ def _peeked(wire: RawRequest, name: bytes) -> Iterator[str]:
                 yield _text_of(_unquote(match[1]))[0]
 
 
-def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
+def read_text(query: bytes, headers: Mapping[str, str], body: bytes) -> Fields:
     """Parse a body that is plain words, with fields from the query and from headers.
 
-    `told`: the values of headers, by field.
+    `headers`: the values of headers, by field.
     """
     query_fields = read_form(query)
     text, is_recoded = _text_of(body)
-    from_headers = {name: (value,) for name, value in told.items() if value}
+    from_headers = {name: (value,) for name, value in headers.items() if value}
     return Fields({**query_fields.values, **from_headers, "text": (text,)}, query_fields.recoded + is_recoded)
 
 

@@ -160,44 +160,45 @@ def _stripped(text: str) -> Iterator[str]:
 
 def _recorded(line: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
     """Yield the recordings of a line, and words for the parts that have none."""
-    whole = _found(line, language, recordings)
-    if whole is not None:
-        yield from whole
+    complete_line = _fewest_recordings(line, language, recordings)
+    if complete_line is not None:
+        yield from complete_line
         return
     key, label = _split_key(line)
     for digit in key:
         yield recordings.find(language, digit) or Words(digit)
     for part in _parts(label):
-        yield from _found(part, language, recordings) or _digits_of(part, language, recordings)
+        yield from _fewest_recordings(part, language, recordings) or _digits_of(part, language, recordings)
 
 
 def _digits_of(text: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
     """Yield a text without recordings: its digits one by one, and its words for the provider's voice."""
     for piece in re.findall(r"[0-9]|[^0-9]+", text):
-        yield from _found(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
+        yield from _fewest_recordings(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
 
 
-def _found(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:
+def _fewest_recordings(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:
     """Return the fewest recordings that together speak a text; None if none do.
 
     A sentence around a name was recorded in two parts, before and after it.
     """
 
     @cache
-    def rest(at: int) -> tuple[Recording, ...] | None:
+    def split_from(at: int) -> tuple[Recording, ...] | None:
         while at < len(text) and text[at] in _MARKS:
             at += 1
         if at == len(text):
             return ()
         ends = sorted((match.start() for match in _WORD_ENDS.finditer(text, at + 1)), reverse=True)
-        ways = (
-            (first, *more)
+        splits = (
+            (first, *rest)
             for end in ends
-            if (first := recordings.find(language, text[at:end].rstrip(_MARKS))) and (more := rest(end)) is not None
+            if (first := recordings.find(language, text[at:end].rstrip(_MARKS)))
+            and (rest := split_from(end)) is not None
         )
-        return min(ways, key=len, default=None)
+        return min(splits, key=len, default=None)
 
-    return rest(0)
+    return split_from(0)
 
 
 def _merged(parts: Iterable[Words | Recording]) -> Iterator[Words | Recording]:

@@ -62,12 +62,12 @@ def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES
     return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
 
 
-def after_pause(loop: ReplyLoop, *, quiet: int) -> ReplyLoop:
-    """Return the state after `quiet` seconds without a message.
+def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
+    """Return the state after `seconds` seconds without a message.
 
     After a long pause the next message may come from another person, who gets a reply as on any other phone.
     """
-    return loop if quiet <= FORGOTTEN else ReplyLoop()
+    return loop if seconds <= FORGOTTEN else ReplyLoop()
 
 
 def is_silenced(loop: ReplyLoop, now: int) -> bool:
@@ -81,9 +81,9 @@ def is_silenced(loop: ReplyLoop, now: int) -> bool:
 # material may be a crime, for staff too.
 
 
-def noted(before: Media, come: Iterable[tuple[str, str]]) -> Media:
-    """Return the attachments with new ones. `come`: content type and address of each, as the provider sent them."""
-    return (*before, *((_kind(content_type), defang(address)) for content_type, address in come))[:MOST]
+def add_media(media: Media, received: Iterable[tuple[str, str]]) -> Media:
+    """Return the attachments with new ones. `received`: content type and address of each, as the provider sent them."""
+    return (*media, *((_kind(content_type), defang(address)) for content_type, address in received))[:MOST]
 
 
 def kinds_of(media: Media) -> tuple[str, ...]:
@@ -195,14 +195,14 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
         return None
     other_drafts = [draft for draft in drafts if draft.report.report_id != report.report_id]
     if report.is_submitted and report.is_pending and record.state.screen.partition(".")[0] != "home":
-        return [_gathering(report, record.at), *other_drafts][:MOST_DRAFTS]
+        return [_sent_draft(report, record.at), *other_drafts][:MOST_DRAFTS]
     if report.is_submitted:  # answers after Send belong to this call alone
         return other_drafts if len(other_drafts) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
     return [draft, *other_drafts][:MOST_DRAFTS]
 
 
-def _gathering(report: ReportRef, at: int) -> Draft:
+def _sent_draft(report: ReportRef, at: int) -> Draft:
     """Return a draft that only names a sent report whose further answers are being gathered; it holds no answers."""
     empty_state = pack(FlowState("home.home"))
     sent_report = ReportRef(report.report_id, b"", 0, Submitted(0, report.sent_at or 0, has_update=True))

@@ -203,25 +203,25 @@ class Sessions:
         answers = await self._ask(keep, *self._remember(memory))
         return bool(answers[0] == sealed_session)
 
-    async def count_report(self, who: str) -> PhoneHistory | None:
+    async def count_report(self, sender_key: str) -> PhoneHistory | None:
         """Count a report and return what this sender sent before it in 24 hours; None if Redis is unavailable.
 
-        `who`: the sender's key. The number of reports, and which they are, is shown to staff only.
+        `sender_key`: the sender's key. The number of reports, and which they are, is shown to staff only.
         """
-        keys = self._slot_keys(who)
-        count = (*self._count, 1, self.key("l:count", who), COUNT_SECONDS)
+        keys = self._slot_keys(sender_key)
+        count = (*self._count, 1, self.key("l:count", sender_key), COUNT_SECONDS)
         try:
             counted, *blobs = await self._ask(count, *[("GET", key) for key in keys])
         except RedisUnavailable:
             return None
         return PhoneHistory(int(counted) - 1, self._open_all_sent(keys, blobs))
 
-    async def last_sent(self, who: str, not_before: int) -> SentReport | None:
+    async def last_sent(self, sender_key: str, not_before: int) -> SentReport | None:
         """Return the last report of a sender; None if none is remembered that was sent at `not_before` or later.
 
-        `who`: the sender's key. `not_before`: Unix seconds. Raises RedisUnavailable.
+        `sender_key`: the sender's key. `not_before`: Unix seconds. Raises RedisUnavailable.
         """
-        keys = self._slot_keys(who)
+        keys = self._slot_keys(sender_key)
         reports = self._open_all_sent(keys, await self._ask(*[("GET", key) for key in keys]))
         recent = [report for report in reports if report.sent_at >= not_before]
         return max(recent, key=lambda report: report.sent_at, default=None)
@@ -251,11 +251,11 @@ class Sessions:
         sealed = self._cipher.seal("sent report", key.encode(), pack_sent(memory.report))
         return (("SET", key, sealed, "PX", COUNT_SECONDS * 1000),)
 
-    def _slot_key(self, who: str, slot: int) -> str:
-        return self.key("l:sent", who, str(slot))
+    def _slot_key(self, sender_key: str, slot: int) -> str:
+        return self.key("l:sent", sender_key, str(slot))
 
-    def _slot_keys(self, who: str) -> list[str]:
-        return [self._slot_key(who, slot) for slot in range(SLOTS)]
+    def _slot_keys(self, sender_key: str) -> list[str]:
+        return [self._slot_key(sender_key, slot) for slot in range(SLOTS)]
 
     def _open_all_sent(self, keys: Sequence[str], blobs: Sequence[bytes | None]) -> tuple[SentReport, ...]:
         opened = (self._open_sent(key, blob) for key, blob in zip(keys, blobs, strict=True))

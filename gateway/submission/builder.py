@@ -120,18 +120,18 @@ class ReportBuilder:
         allowed = [name for name in reachable if name not in avoid]
         return [(hotline, HELD, "NEEDS_PERSON") for hotline in allowed or reachable]
 
-    def letters(
+    def seal_messages(
         self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes
     ) -> tuple[SealedMessage, ...]:
         """Seal a message of My report for each of these hotlines that has a key."""
-        return tuple(self._letter(report_id, message_id, name, data) for name in hotlines if name in self._keys)
+        return tuple(self._seal_message(report_id, message_id, name, data) for name in hotlines if name in self._keys)
 
-    def _letter(self, report_id: str, message_id: str, hotline: str, body: bytes) -> SealedMessage:
+    def _seal_message(self, report_id: str, message_id: str, hotline: str, body: bytes) -> SealedMessage:
         context = SealContext.of_message(self.mode, report_id, message_id, hotline)
         sealed_body = seal_body(self._keys[hotline], context, b"", body)
         return SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed)
 
-    def nothing(self, ref: ReportRef, revision: int) -> Submission:
+    def empty_submission(self, ref: ReportRef, revision: int) -> Submission:
         """Return a submission without content, which stands for the deletion of its report."""
         return Submission(
             report_id=ref.report_id,

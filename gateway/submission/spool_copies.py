@@ -82,11 +82,11 @@ class SpoolCopies:
                 self._lock.wait_for(lambda: self._waiting or self._is_stopping)
                 if self._is_stopping:
                     return
-            if not self.bring_in_line():
+            if not self.sync():
                 with self._lock:
                     self._lock.wait_for(lambda: self._is_stopping, RETRY_SECONDS)
 
-    def bring_in_line(self) -> bool:
+    def sync(self) -> bool:
         """Add and delete the waiting copies. Returns False if Redis did not answer; then they wait for the next try."""
         with self._lock:
             batch, self._waiting = self._waiting, {}

@@ -413,7 +413,7 @@ class Submitter:
     def _spool_deletion(self, report: ReportRef, event: SubmissionEvent) -> bool:
         """Queue the deletion behind the spooled revisions, which would otherwise follow it. Return False on failure."""
         try:
-            deletion = self._builder.nothing(report, revision_for(report, event))
+            deletion = self._builder.empty_submission(report, revision_for(report, event))
             self._spool.put(SpoolEntry(deletion, "drop_unsent" if _includes_sends(report, event) else "drop"))
         except SpoolWriteError:
             self._count("cancellations_not_stored")
