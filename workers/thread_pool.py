@@ -31,11 +31,11 @@ class BackgroundPool:
         self._busy = {future for future in self._busy if not future.done()}
         return len(self._busy) >= self._threads
 
-    def do(self, what: Callable[[], Any]) -> bool:
+    def do(self, task: Callable[[], Any]) -> bool:
         """Start a task. Returns False if all threads are busy; the task is then dropped."""
         if self.is_busy:
             return False
-        self._busy.add(self._pool.submit(_run_logged, what))
+        self._busy.add(self._pool.submit(_run_logged, task))
         return True
 
     def finish(self) -> None:

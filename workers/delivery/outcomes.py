@@ -76,7 +76,7 @@ class HotlineConnector(Protocol):
 
     takes_sound: bool
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send the report and return the outcome. Raises nothing for a failure at the hotline."""
         ...
 

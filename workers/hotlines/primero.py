@@ -55,9 +55,9 @@ class Settings(HttpsSettings):
     )
 
 
-def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
+def build(settings: Settings, dependencies: HotlineDependencies) -> PrimeroConnector:
     """Build the connector. Raises BadTarget."""
-    target = parse_hotline_target(settings.url, settings.private, live=means.live)
+    target = parse_hotline_target(settings.url, settings.private, live=dependencies.live)
     return PrimeroConnector(
         target, settings.user, settings.password.reveal(), HttpClient(ca_file=settings.ca_file, keep=AT_ONCE_EACH)
     )
@@ -77,14 +77,14 @@ class CaseUpdate:
     consent_withdrawn: bool
 
     @classmethod
-    def by(cls, parcel: DeliveryRequest) -> CaseUpdate:
+    def by(cls, request: DeliveryRequest) -> CaseUpdate:
         """Read the update from a delivery request."""
-        envelope = json.loads(parcel.body)
+        envelope = json.loads(request.body)
         data = envelope["data"]
-        new_note = case_note(parcel.type, envelope["timestamp"], data, parcel.delivery_id)
+        new_note = case_note(request.type, envelope["timestamp"], data, request.delivery_id)
         contact = data.get("contact")  # only messages that give or withdraw the permission have it
-        is_withdrawn = parcel.type == DeliveryType.MESSAGE and contact is not None and not contact["allowed"]
-        return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), new_note, is_withdrawn)
+        is_withdrawn = request.type == DeliveryType.MESSAGE and contact is not None and not contact["allowed"]
+        return cls(request.type, data["report_id"], fields_for(request.type, data), new_note, is_withdrawn)
 
 
 class PrimeroConnector:
@@ -108,9 +108,9 @@ class PrimeroConnector:
         self._client = client
         self._whole = whole
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Create or update the case, and check that the note was stored."""
-        update = CaseUpdate.by(parcel)
+        update = CaseUpdate.by(request)
         session = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._whole)
         try:
             return (

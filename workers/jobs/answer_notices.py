@@ -101,7 +101,7 @@ class AnswerNotices:
                 self.folder,
                 notice.route,
                 notice.number,
-                said=notice.text,
+                text=notice.text,
                 mode=mode,
                 sms_id=sms_id,
                 unless=notice.opt_out_keys,

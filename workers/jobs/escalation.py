@@ -54,7 +54,7 @@ log = structlog.get_logger()
 class EscalationJob:
     """Runs the steps that are due.
 
-    `alert_operator`: sends an alert to the operator. `put`: queues deliveries. `hands`: the thread pool that notifies
+    `alert_operator`: sends an alert to the operator. `put`: queues deliveries. `pools`: the thread pool that notifies
     people, for each group of priorities.
     """
 
@@ -65,7 +65,7 @@ class EscalationJob:
     metrics: WorkerMetrics
     alert_operator: Callable[[Alert], None]
     put: Callable[[Iterable[tuple[str, Priority]]], None]
-    hands: Mapping[tuple[Priority, ...], BackgroundPool] = field(
+    pools: Mapping[tuple[Priority, ...], BackgroundPool] = field(
         default_factory=lambda: {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     )
 
@@ -81,7 +81,7 @@ class EscalationJob:
         self._each(due, partial(self._run_transfer, unchanged))
         self._complete_unchanged(unchanged)
         # Separate from the transfers: people who cannot be notified must not delay a report's next hotline.
-        for priorities, pool in self.hands.items():
+        for priorities, pool in self.pools.items():
             if steps.list_due(self.database, NOTIFY_STEPS, 1, priorities):
                 pool.do(partial(self._notify_due, priorities))
         return len(new) == MAX_NEW_REPORTS or len(due) == MAX_STEPS
@@ -124,7 +124,7 @@ class EscalationJob:
 
     def finish(self) -> None:
         """Wait until the notifications in progress have ended."""
-        for pool in self.hands.values():
+        for pool in self.pools.values():
             pool.finish()
 
     def _times(self, iso: str) -> Mapping[Priority, EscalationTimes]:
@@ -137,13 +137,13 @@ class EscalationJob:
             unchanged.append((step, StepOutcome.PASSED))
             return
         waiting, country = self._load_state(step)
-        found = StepOutcome.NOBODY if country is None else self._next_hotline(step, waiting, country)
-        if isinstance(found, StepOutcome):
-            unchanged.append((step, found))
+        result = StepOutcome.NOBODY if country is None else self._next_hotline(step, waiting, country)
+        if isinstance(result, StepOutcome):
+            unchanged.append((step, result))
         else:
             # A transfer may wait for a lock; by then the collected results would be out of date.
             self._complete_unchanged(unchanged)
-            self._deliver_to(step, *found)
+            self._deliver_to(step, *result)
 
     def _complete_unchanged(self, unchanged: list[tuple[EscalationStep, StepOutcome]]) -> None:
         if unchanged:

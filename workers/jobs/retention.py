@@ -141,13 +141,13 @@ class ErasureJob:
         database: Database,
         policy: RetentionPolicy,
         metrics: WorkerMetrics,
-        gone: Callable[[], None] = lambda: None,
+        on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        """Create the job. `gone`: called after rows were deleted."""
+        """Create the job. `on_deleted`: called after rows were deleted."""
         self._database = database
         self._policy = policy
         self._metrics = metrics
-        self._on_deleted = gone
+        self._on_deleted = on_deleted
         self._pool = BackgroundPool(1)
         self._stopping = threading.Event()
 

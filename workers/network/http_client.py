@@ -163,11 +163,11 @@ class HttpClient:
         addresses = allowed_addresses(
             target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed, pool=self._resolving
         )
-        kept = self._idle.take((target.scheme, target.host, target.port), addresses)
+        idle_connection = self._idle.take((target.scheme, target.host, target.port), addresses)
         request = _Request(method, target, body, {**HEADERS, **self._idle.headers, **headers}, largest, deadline)
-        if kept is not None:
+        if idle_connection is not None:
             try:
-                return self._answer(kept, request)
+                return self._answer(idle_connection, request)
             except NoResponse as error:
                 if error.reason == "timeout":  # otherwise it was closed while it was idle
                     raise
@@ -177,7 +177,7 @@ class HttpClient:
         is_done = False
         try:
             response = connection.ask(request, self._tls, self._limits)
-            connection.line.deadline = min(request.deadline, time.monotonic() + self._limits.drain)
+            connection.socket.deadline = min(request.deadline, time.monotonic() + self._limits.drain)
             headers = HTTPHeaderDict(response.getheaders())
             answer = ClientResponse(response.status, headers, _read(response, request.largest))
             is_done = connection.is_done(response)
@@ -212,7 +212,7 @@ class _Connection:
     server: Server
     addresses: list[str]
     idle_since: float = 0.0
-    _line: DeadlineSocket | None = None
+    _socket: DeadlineSocket | None = None
     _http: http.client.HTTPConnection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -221,41 +221,41 @@ class _Connection:
         self._http.auto_open = 0  # otherwise it would connect by itself, without TLS and to an unchecked address
 
     @property
-    def line(self) -> DeadlineSocket:
+    def socket(self) -> DeadlineSocket:
         """Return the open connection."""
-        if self._line is None:
+        if self._socket is None:
             raise LookupError("the connection is not open")
-        return self._line
+        return self._socket
 
     @property
     def is_open(self) -> bool:
         """Return whether it was opened."""
-        return self._line is not None
+        return self._socket is not None
 
     def ask(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> http.client.HTTPResponse:
         """Send a request and read the headers of its response. Raises OSError, HTTPException, ValueError."""
         url = parse_url(request.target.url)
-        if self._line is None:
+        if self._socket is None:
             self._open(request, tls, limits)
-        self.line.deadline = request.deadline
+        self.socket.deadline = request.deadline
         headers = {"Host": _host(url), **request.headers}
         self._http.request(request.method, url.request_uri, request.body or None, headers)
         return self._http.getresponse()
 
     def _open(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> None:
-        line = dial(self.addresses, self.server[2], deadline=request.deadline, step=limits.connect)
-        self._line = line
-        sock: Any = line
+        connection = dial(self.addresses, self.server[2], deadline=request.deadline, step=limits.connect)
+        self._socket = connection
+        sock: Any = connection
         self._http.sock = sock
         if self.server[0] == "https":
-            line.start_tls(tls, self.server[1])
-        line.step = limits.read
+            connection.start_tls(tls, self.server[1])
+        connection.step = limits.read
 
     def why(self, error: Exception) -> NetworkFailure:
         """Return the class of a failure."""
-        if self._line is None:
+        if self._socket is None:
             return "not_reached"
-        if self._line.is_overdue or isinstance(error, TimeoutError):
+        if self._socket.is_overdue or isinstance(error, TimeoutError):
             return "timeout"
         return "tls" if isinstance(error, ssl.SSLError) else "reset"
 
@@ -266,8 +266,8 @@ class _Connection:
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
-        if self._line is not None:
-            self._line.end()
+        if self._socket is not None:
+            self._socket.end()
 
 
 class _IdleConnections:
@@ -291,7 +291,7 @@ class _IdleConnections:
             chosen = None
             for each in reversed([each for each in self._idle if each.server == server]):
                 self._idle.remove(each)
-                if each.line.address in addresses and each.line.is_quiet():
+                if each.socket.address in addresses and each.socket.is_quiet():
                     chosen = each
                     break
                 stale.append(each)

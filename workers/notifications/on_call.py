@@ -76,16 +76,16 @@ class OnCallPager:
         self.registered_phones[hotline] = phones
         return self.page
 
-    def page(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def page(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send at most one text.
 
         A text that a provider accepted is a receipt; the next attempt texts the next number.
         """
         try:
-            pages = on_call.list_pages(self.database, parcel.delivery_id)
+            pages = on_call.list_pages(self.database, request.delivery_id)
             if not pages or pages[-1].state not in (SmsState.DUE, SmsState.SENT) or pages[-1].status == "failed":
-                self._text(_paged_delivery(parcel, len(pages)))
-                pages = on_call.list_pages(self.database, parcel.delivery_id)
+                self._text(_paged_delivery(request, len(pages)))
+                pages = on_call.list_pages(self.database, request.delivery_id)
         except KeyFileError:
             return Undeliverable("no_key")
         except DatabaseUnavailable:
@@ -133,13 +133,13 @@ class OnCallPager:
         numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
         position = about.count if index is None else index
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
-        sms = seal_sms(self.database, self.keys, route, to, said=text, mode=self.mode)
+        sms = seal_sms(self.database, self.keys, route, to, text=text, mode=self.mode)
         if on_call.add_page(self.database, sms, about, word):
             self.sms_dispatcher.send(sms.id)
 
 
-def _paged_delivery(parcel: DeliveryRequest, count: int) -> PagedDelivery:
-    return PagedDelivery(parcel.delivery_id, parcel.report_id, parcel.hotline, parcel.type, parcel.priority, count)
+def _paged_delivery(request: DeliveryRequest, count: int) -> PagedDelivery:
+    return PagedDelivery(request.delivery_id, request.report_id, request.hotline, request.type, request.priority, count)
 
 
 def _outcome(page: OnCallPage) -> DeliveryOutcome:
@@ -174,18 +174,18 @@ class Notifier:
         """Return the contacts in the order in which they are notified of something of this priority."""
         return sorted(self.contacts, key=_is_phone) if priority in MAIL_FIRST else self.contacts
 
-    def say(self, contacts: Sequence[str], said: Notification, most: int = 1) -> int:
+    def say(self, contacts: Sequence[str], notification: Notification, most: int = 1) -> int:
         """Notify contacts until `most` were reached.
 
         Returns how many were reached: a mail server or an SMS provider accepted the message for them.
         """
         notified = 0
         for contact in contacts:
-            notified += self._notify(contact, said)
+            notified += self._notify(contact, notification)
             if notified >= most:
                 break
         if not notified:
-            log.warning("alert_failed", hotline=said.subject_id or None, priority=said.priority)
+            log.warning("alert_failed", hotline=notification.subject_id or None, priority=notification.priority)
         return notified
 
     def _notify(self, contact: str, notification: Notification) -> bool:
