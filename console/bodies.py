@@ -168,21 +168,21 @@ class ReportDecryptor:
 # there too.
 
 
-def complete_report(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete_report(report: Mapping[str, Any]) -> Mapping[str, Any]:
     """Add the fields that a report lacks. A contact that lacks a term becomes NO_CONTACT."""
-    report = _with_defaults(found, REPORT_DEFAULTS)
-    contact = report["contact"]
+    complete = _with_defaults(report, REPORT_DEFAULTS)
+    contact = complete["contact"]
     safe_hours = contact.get("safe_hours")
     safe_hours = safe_hours if isinstance(safe_hours, Mapping) else {}
     has_terms = contact["allowed"] and contact["how"] != "none" and contact.get("msisdn")
     if not (has_terms and all(safe_hours.get(name) for name in ("from", "to", "tz"))):
-        report["contact"] = NO_CONTACT
-    return report
+        complete["contact"] = NO_CONTACT
+    return complete
 
 
-def complete_message(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Add the fields that a message of the reporter lacks."""
-    return _with_defaults(found, MESSAGE_DEFAULTS)
+    return _with_defaults(message, MESSAGE_DEFAULTS)
 
 
 def _with_defaults(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -109,28 +109,30 @@ def hash_password(password: str) -> str:
         return _HASHER.hash(_normalize(password))
 
 
-def rehash_password(password: str, room: LoginSlots) -> str:
-    """Hash a password under the current parameters, while the caller holds a slot of `room`. Raises TooManyLogins."""
-    with room.turn():
+def rehash_password(password: str, slots: LoginSlots) -> str:
+    """Hash a password under the current parameters, while the caller holds one of `slots`. Raises TooManyLogins."""
+    with slots.turn():
         return _HASHER.hash(_normalize(password))
 
 
-def is_correct(password: str, kept: str | None, room: LoginSlots = KNOWN_BROWSERS) -> bool:
-    """Return whether a password is right, while the caller holds a slot of `room`. Raises TooManyLogins.
+def is_correct(password: str, stored_hash: str | None, slots: LoginSlots = KNOWN_BROWSERS) -> bool:
+    """Return whether a password is right, while the caller holds one of `slots`. Raises TooManyLogins.
 
-    `kept`: the stored hash; None if there is no such account: then the check takes as long, and returns False.
+    `stored_hash`: None if there is no such account: then the check takes as long, and returns False.
     """
     try:
-        with room.turn():
-            is_right = _HASHER.verify(_NOBODYS if kept is None else kept, _normalize(password)[:MAX_LENGTH])
+        with slots.turn():
+            is_right = _HASHER.verify(
+                _NOBODYS if stored_hash is None else stored_hash, _normalize(password)[:MAX_LENGTH]
+            )
     except (Argon2Error, InvalidHashError):
         return False
-    return is_right and kept is not None
+    return is_right and stored_hash is not None
 
 
-def is_outdated(kept: str) -> bool:
+def is_outdated(stored_hash: str) -> bool:
     """Return whether a hash has weaker parameters than new ones."""
-    return _HASHER.check_needs_rehash(kept)
+    return _HASHER.check_needs_rehash(stored_hash)
 
 
 def _normalize(password: str) -> str:

@@ -116,14 +116,14 @@ def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reach
     return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
 
 
-def withhold_numbers(found: Mapping[str, Any]) -> dict[str, Any]:
+def withhold_numbers(export: Mapping[str, Any]) -> dict[str, Any]:
     """Return an export, {"report": …, "said": […]}, without the numbers in its contacts.
 
     `number_withheld` is true if there was one. The contact keeps its safe hours, and `msisdn_withheld` stands in place
     of the number, so that the report is still valid by its schema.
     """
-    report, *messages = (_without_number(part) for part in (found["report"], *found["said"]))
-    is_withheld = [report, *messages] != [found["report"], *found["said"]]
+    report, *messages = (_without_number(part) for part in (export["report"], *export["said"]))
+    is_withheld = [report, *messages] != [export["report"], *export["said"]]
     return {"report": report, "said": messages, "number_withheld": is_withheld}
 
 

@@ -240,9 +240,9 @@ def _first_wording(text: ScreenText) -> str:
     return ""
 
 
-def present_report(found: Mapping[str, Any], labels: ChoiceLabels) -> PresentedReport:
-    """Prepare a report for its page. `found`: a decrypted cop-report of this version or an earlier one."""
-    data = bodies.complete_report(found)
+def present_report(report: Mapping[str, Any], labels: ChoiceLabels) -> PresentedReport:
+    """Prepare a report for its page. `report`: a decrypted cop-report of this version or an earlier one."""
+    data = bodies.complete_report(report)
     triage = data["triage"]
     return PresentedReport(
         title=labels.of("category", data["category"]),

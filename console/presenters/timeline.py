@@ -99,7 +99,7 @@ def timeline(
     received_at: int,
     acts: Iterable[Any],
     *,
-    said: Iterable[Mapping[str, Any]],
+    messages: Iterable[Mapping[str, Any]],
     notes: Iterable[Mapping[str, Any]],
     typed: Iterable[tuple[str, str, str]],
     new: Collection[str],
@@ -107,18 +107,18 @@ def timeline(
 ) -> tuple[TimelineEntry, ...]:
     """Return the entries in order of time.
 
-    `acts`: rows of the audit log, the oldest first. `said`: the reporter's messages. `notes`: notes of staff with their
+    `acts`: rows of the audit log, the oldest first. `messages`: the reporter's. `notes`: notes of staff with their
     answers. `typed`: (label, ISO 8601 time, text) of words in the report; those without a time came with it. `new`: ids
     of unread messages. `is_new`: whether words typed at this time are unread.
     """
-    found = [
+    entries = [
         TimelineEntry(received_at, "act", RECEIVED),
         *_acts(list(acts)),
-        *(_message(bodies.complete_message(one), is_new=one.get("message_id") in new) for one in said),
+        *(_message(bodies.complete_message(one), is_new=one.get("message_id") in new) for one in messages),
         *(_note(one) for one in notes),
         *(TimelineEntry(parse_time(at), "act", ADDED, is_new=is_new(at)) for _, at, _ in typed if at),
     ]
-    return tuple(_merge_readings(sorted(found, key=_time_and_rank)))
+    return tuple(_merge_readings(sorted(entries, key=_time_and_rank)))
 
 
 def _time_and_rank(entry: TimelineEntry) -> tuple[int, int]:

@@ -171,18 +171,18 @@ def _viewers(me: StaffRequest, report_id: str) -> tuple[str, ...]:
 def case_page(
     me: StaffRequest,
     report_id: str,
-    said: ActionResult | None = None,
+    result: ActionResult | None = None,
     *,
     is_read: bool = False,
     show_number: bool = False,
 ) -> Response:
     """Render the page of a report. The keyword arguments are those of `case_fields`."""
     fields = case_fields(me, report_id, is_read=is_read, show_number=show_number)
-    said = _append_ready_sentence(said or ActionResult(), fields["target"], fields["ready"])
+    result = _append_ready_sentence(result or ActionResult(), fields["target"], fields["ready"])
     fields["drafts"] = _load_drafts(me, report_id)
-    if not said.draft.replaces_stored:
-        said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
-    return page("report.html", 400 if said.error else 200, me=me, said=said, **fields)
+    if not result.draft.replaces_stored:
+        result = replace(result, draft=replace(result.draft, text=fields["drafts"][drafts.MESSAGE]))
+    return page("report.html", 400 if result.error else 200, me=me, said=result, **fields)
 
 
 def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number: bool) -> dict[str, Any]:
@@ -201,14 +201,14 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         for colleague in accounts.list_accounts(services.database, me.account.hotline)
         if colleague.ended_at is None
     ]
-    told = None if decrypted.report is None else present_report(decrypted.report, services.labels)
+    presented = None if decrypted.report is None else present_report(decrypted.report, services.labels)
     return {
         "report_id": report_id,
         "revision": revision,
         "before": case,
         "opened": decrypted,
-        "told": told,
-        **_timeline_fields(case, decrypted, told),
+        "told": presented,
+        **_timeline_fields(case, decrypted, presented),
         "may": HANDLING_TRANSITIONS[case.handling],
         "is_in_danger": (decrypted.report or {}).get("danger") == "now",
         "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
@@ -224,16 +224,16 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
     }
 
 
-def _timeline_fields(case: CaseView, decrypted: DecryptedReport, told: PresentedReport | None) -> dict[str, Any]:
+def _timeline_fields(case: CaseView, decrypted: DecryptedReport, presented: PresentedReport | None) -> dict[str, Any]:
     def is_new(text: str) -> bool:
         return report.is_newer(text, case.news.revised)
 
     entries = timeline.timeline(
         case.created_at,
         case.done,
-        said=decrypted.said,
+        messages=decrypted.said,
         notes=decrypted.notes,
-        typed=told.words if told else (),
+        typed=presented.words if presented else (),
         new=case.news.messages,
         is_new=is_new,
     )

@@ -85,14 +85,14 @@ def _refused(me: StaffRequest, report_id: str, problem: str, fields: Mapping[str
 
 def _closing_note(me: StaffRequest, report_id: str, outcome: str, text: str) -> SealedNote:
     """Seal the note on closing, with its choices. Aborts with 400 for a choice that was not offered."""
-    told, service = me.form.get("told", ""), me.form.get("service", "")
+    informed, service = me.form.get("told", ""), me.form.get("service", "")
     target, _ = mailbox(me, report_id)
     country = services.countries.get(target.country)
     # The place does not matter: it only changes the order of the services.
     names = {choice.id: choice.name for choice in closing.referral_choices(country, me.account.hotline, None)}
-    if told not in closing.TOLD or (service and service not in names):
+    if informed not in closing.TOLD or (service and service not in names):
         abort(400)
-    more = {"outcome": outcome, "told": told, "service": names.get(service, "")}
+    more = {"outcome": outcome, "told": informed, "service": names.get(service, "")}
     return message_sealer(me.account, report_id).note("closing", text, **more)
 
 

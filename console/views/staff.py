@@ -278,19 +278,19 @@ def _render_profile(me: StaffRequest, problem: str = "") -> Response:
         (session, _short_id(session.session_hash))
         for session in staff_sessions.list_sessions(services.database, me.account.staff_id)
     ]
-    said = responses.message_key() or ""
+    message = responses.message_key() or ""
     return page(
         "me.html",
         400 if problem else 200,
         me=me,
         sessions=open_sessions,
         wrong=problem,
-        is_switched=said == "alarm",
+        is_switched=message == "alarm",
         has_passkeys=console_site() is not None,
         logins=accounts.list_logins(services.database, me.account, LOGINS_SHOWN),
         passkeys=passkeys.list_passkeys(services.database, me.account.staff_id),
-        passkey_said=PASSKEY_MESSAGES.get(said, ""),
-        passkey_failed=said == "passkey_refused",
+        passkey_said=PASSKEY_MESSAGES.get(message, ""),
+        passkey_failed=message == "passkey_refused",
     )
 
 
@@ -329,12 +329,12 @@ def change_password(me: StaffRequest) -> Response:
         return _render_profile(me, problem)
     own = passkeys.list_passkeys(services.database, me.account.staff_id)
     shown = me.form.get("shown", "").split(",")
-    kept = [
+    kept_passkeys = [
         one.credential_id
         for one in own
         if one.credential_id.hex() in shown and not me.form.get(f"passkey-{one.credential_id.hex()}")
     ]
-    accounts.set_password(services.database, me.account, credentials.hash_password(password), kept)
+    accounts.set_password(services.database, me.account, credentials.hash_password(password), kept_passkeys)
     return logout_response()
 
 
