@@ -57,23 +57,23 @@ def read_permission(contact: Mapping[str, Any] | None, since: int) -> SmsPermiss
     return SmsPermission(number, start, end, zone, since) if number and start < end else None
 
 
-def next_notice_at(said: SmsPermission | None, sent: Sequence[int], now: int) -> int | None:
+def next_notice_at(permission: SmsPermission | None, sent: Sequence[int], now: int) -> int | None:
     """Return when the next SMS may be sent, now or later; None: never under this consent.
 
-    `said`: the consent. `sent`: when earlier SMS of this report were sent.
+    `permission`: the consent. `sent`: when earlier SMS of this report were sent.
     """
-    if said is None or len(sent) >= MAX_NOTICES:
+    if permission is None or len(sent) >= MAX_NOTICES:
         return None
     # min: an SMS whose time lies ahead was sent while the clock was wrong
     earliest = max(now, min(max(sent), now) + NOTICE_INTERVAL) if sent else now
-    earliest_time = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(said.zone)
+    earliest_time = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(permission.zone)
     for days_ahead in range(2):
         day = earliest_time.date() + timedelta(days=days_ahead)
-        window_start = _at(datetime.combine(day, said.begin, said.zone))
-        window_end = _at(datetime.combine(day, said.end, said.zone)) - END_MARGIN
+        window_start = _at(datetime.combine(day, permission.begin, permission.zone))
+        window_end = _at(datetime.combine(day, permission.end, permission.zone)) - END_MARGIN
         notice_at = max(earliest, window_start)
         if notice_at < window_end:
-            return notice_at if notice_at <= said.since + PERMISSION_LIFETIME else None
+            return notice_at if notice_at <= permission.since + PERMISSION_LIFETIME else None
     return None
 
 

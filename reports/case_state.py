@@ -59,12 +59,12 @@ UNACKNOWLEDGED_STATES: Final = (ReportState.QUEUED, ReportState.DELIVERED, Repor
 HANDLING_RANK: Final = (Handling.IN_PROGRESS, Handling.ACCEPTED, Handling.NONE, Handling.CLOSED)
 
 
-def may_change(before: Handling, wanted: Handling) -> bool:
-    """Return whether staff may change the handling from `before` to `wanted`.
+def may_change(before: Handling, after: Handling) -> bool:
+    """Return whether staff may change the handling from `before` to `after`.
 
     The same state again changes nothing, and is always allowed.
     """
-    return wanted == before or wanted in HANDLING_TRANSITIONS[before]
+    return after == before or after in HANDLING_TRANSITIONS[before]
 
 
 @dataclass(frozen=True, slots=True)

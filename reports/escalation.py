@@ -166,13 +166,13 @@ ORDERED_TIMES = ("desk", "backup", "supervisor", "regional")
 CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
 
 
-def escalation_times(wanted: CountryTimes) -> Mapping[Priority, EscalationTimes]:
+def escalation_times(own_times: CountryTimes) -> Mapping[Priority, EscalationTimes]:
     """Return the times of each priority: the country's own, else those of ESCALATION_TIMES.
 
     A time that `escalation_faults` complains of is ignored.
     """
     return {
-        priority: _country_times(times, priority, wanted.get(priority, {}))
+        priority: _country_times(times, priority, own_times.get(priority, {}))
         for priority, times in ESCALATION_TIMES.items()
     }
 
@@ -197,9 +197,9 @@ def _with(times: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes
     return replace(times, **changed_times)
 
 
-def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
+def escalation_faults(own_times: CountryTimes) -> Iterator[str]:
     """Yield the faults of a country's own times, in words that follow `clocks.`."""
-    for name, minutes_by_step in wanted.items():
+    for name, minutes_by_step in own_times.items():
         if name not in PRIORITIES:
             yield f"{name}: there is no such priority; there are P1, P2, P3 and P4."
             continue

@@ -75,10 +75,10 @@ class CommandGroup(click.Group):
             formatter.write_dl(self.summaries(ctx))
 
 
-def unknown_hotline(hotline: str, there: Iterable[str]) -> CommandError:
-    """Return the error for a hotline id that is in none of the configured countries. `there`: the configured ids."""
+def unknown_hotline(hotline: str, configured: Iterable[str]) -> CommandError:
+    """Return the error for a hotline id that is in none of the configured countries. `configured`: their ids."""
     return CommandError(
-        f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(there)) or 'none'}."
+        f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(configured)) or 'none'}."
     )
 
 

@@ -274,7 +274,7 @@ def unlock_session(form: Form, is_right: Callable[[StaffSession, Account], bool]
         staff_sessions.end(services.database, account, session.session_hash)
         return redirect("/login")
     if not is_right(session, account):
-        login_throttle.record_failure(services.database, account, told=False)
+        login_throttle.record_failure(services.database, account, is_shown=False)
         return render_locked(form, refused)
     login_throttle.reset(services.database, [attempt.bucket])
     return renew_session(session, checked=False, next_path=known_page(form.get("then", "")))

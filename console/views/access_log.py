@@ -88,9 +88,9 @@ def show_log(me: StaffRequest) -> Response:
 @requires(LEAD, AUDITOR, fresh=True, back="/audit")
 def export_log(me: StaffRequest) -> Response:
     """Return the acts that match the filter as CSV. The log records the download first."""
-    wanted = _wanted(me, _read_filter(me.form), "")
+    access_filter = _wanted(me, _read_filter(me.form), "")
     accounts.record_act(services.database, me.account, "exported:access_log", "access_log")
-    acts, names = access_log.list_all_acts(services.database, me.account, wanted), _account_names(me)
+    acts, names = access_log.list_all_acts(services.database, me.account, access_filter), _account_names(me)
     rows = [_csv_row(me, one, names) for one in acts]
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
     return Response(as_csv(CSV_HEAD, rows), headers=headers, content_type="text/csv; charset=utf-8")

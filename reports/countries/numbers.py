@@ -36,13 +36,13 @@ def withdrawn_ids(country: Country) -> frozenset[str]:
     return frozenset(numbers | {entry.id for entry in country.hotlines.values() if entry.withdrawn})
 
 
-def withdraw(country: Country, gone: Collection[str]) -> Country:
+def withdraw(country: Country, withdrawn: Collection[str]) -> Country:
     """Return the country with these numbers and hotlines withdrawn too, as `withdrawn_ids` names them."""
     emergency = tuple(
-        replace(entry, withdrawn=entry.withdrawn or digits_of(entry.number) in gone) for entry in country.emergency
+        replace(entry, withdrawn=entry.withdrawn or digits_of(entry.number) in withdrawn) for entry in country.emergency
     )
     hotlines = {
-        id_: replace(entry, withdrawn=entry.withdrawn or id_ in gone) for id_, entry in country.hotlines.items()
+        id_: replace(entry, withdrawn=entry.withdrawn or id_ in withdrawn) for id_, entry in country.hotlines.items()
     }
     return replace(country, emergency=emergency, hotlines=hotlines)
 

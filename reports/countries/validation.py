@@ -166,11 +166,11 @@ def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iter
     yield from (f"hotline {hotline.id}: card.{fault}" for fault in hotline.card.problems())
 
 
-def escalation_problems(hotlines: Mapping[str, Hotline], wanted: escalation.CountryTimes) -> Iterator[str]:
+def escalation_problems(hotlines: Mapping[str, Hotline], own_times: escalation.CountryTimes) -> Iterator[str]:
     """Yield the opening hours, rotas and times that cannot be read or are not allowed, in any mode."""
     for hotline in hotlines.values():
         yield from (f"hotline {hotline.id}: card.{fault}" for fault in opening_hours.card_faults(hotline.card))
-    yield from (f"clocks.{fault}" for fault in escalation.escalation_faults(wanted))
+    yield from (f"clocks.{fault}" for fault in escalation.escalation_faults(own_times))
 
 
 def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:

@@ -324,30 +324,30 @@ def table_html(title: str, rows: Iterable[ChartRow]) -> str:
 NOT_SHOWN = "not shown"
 
 
-def reports_csv(there: Sequence[QuarterFigures]) -> str:
+def reports_csv(quarters: Sequence[QuarterFigures]) -> str:
     """Return every cell of every table as CSV."""
     head = ("country", "quarter", "table", "cell", "words", "reports")
     rows = [
         (figures.country, figures.name, sheet.name, cell, label, _csv_number(number))
-        for figures in there
+        for figures in quarters
         for sheet in figures.sheets
         for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
     totals = [
         (figures.country, figures.name, "total", "reports", "All reports", _csv_number(figures.total))
-        for figures in there
+        for figures in quarters
     ]
     return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
 
 
-def payments_csv(there: Sequence[QuarterFigures]) -> str:
+def payments_csv(quarters: Sequence[QuarterFigures]) -> str:
     """Return as CSV how many reports mention each kind of payment, for coalitions of banks.
 
     No card number and no account number is in it.
     """
     rows = [
         (figures.country, figures.name, cell, CELL_LABELS[cell], _csv_number(number))
-        for figures in there
+        for figures in quarters
         if (sheet := figures.sheet("payment"))
         for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]

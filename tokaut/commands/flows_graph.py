@@ -66,8 +66,8 @@ def graph(*, flow: str | None, out: Path | None, flow_dir: Path | None) -> None:
         raise CommandError(str(error)) from None
     if flow is None and out is None:
         raise CommandError(f"Name a flow, or a folder with --out. There are: {', '.join(book.flows)}")
-    wanted = None if flow is None else flow_name(book, flow)
-    graphs = {name: flow_graph for name, flow_graph in flow_graphs(book).items() if wanted in (None, name)}
+    selected = None if flow is None else flow_name(book, flow)
+    graphs = {name: flow_graph for name, flow_graph in flow_graphs(book).items() if selected in (None, name)}
     if out is None:
         echo(mermaid(next(iter(graphs.values()))), nl=False)
         return

@@ -149,9 +149,9 @@ def _keep_running(watch: DeliveryWatch, plan: StackPlan, phone: str | None) -> N
         echo(STOPPING)
 
 
-def _data_prefix(told: Path) -> str:
+def _data_prefix(demo_file: Path) -> str:
     """Return the prefix with which a command in this folder finds this demo."""
-    return "" if told.parent == Path("var") else f"TOKAUT_DATA={shlex.quote(str(told.parent))} "
+    return "" if demo_file.parent == Path("var") else f"TOKAUT_DATA={shlex.quote(str(demo_file.parent))} "
 
 
 def _shell_words(inside: Path) -> dict[str, str]:

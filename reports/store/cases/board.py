@@ -105,11 +105,11 @@ def _waiting(connection: Connection, lead: Account, now: int) -> Mapping[Priorit
     rows = _cases().where(or_(d.handling == Handling.NONE, in_queue)).subquery().c
     overdue = func.count(func.distinct(case((rows.due_at < now, rows.report_id))))
     query = select(rows.priority, func.count(func.distinct(rows.report_id)), func.min(rows.created_at), overdue)
-    found = {
+    waiting = {
         priority: Waiting(*counts)
         for priority, *counts in connection.execute(query.group_by(rows.priority), visibility_values(lead))
     }
-    return {priority: found.get(priority, Waiting()) for priority in PRIORITIES}
+    return {priority: waiting.get(priority, Waiting()) for priority in PRIORITIES}
 
 
 def _held(connection: Connection, lead: Account, now: int) -> tuple[Held, ...]:
@@ -142,8 +142,8 @@ def _today(connection: Connection, lead: Account, day_start: int, now: int) -> M
     query = select(
         today.priority, *(func.count(func.distinct(case((one, today.report_id)))) for one in (in_time, late))
     )
-    found = {
+    taken = {
         priority: TakenToday(*counts)
         for priority, *counts in connection.execute(query.group_by(today.priority), visibility_values(lead))
     }
-    return {priority: found.get(priority, TakenToday()) for priority in PRIORITIES}
+    return {priority: taken.get(priority, TakenToday()) for priority in PRIORITIES}

@@ -208,22 +208,22 @@ def _tabs_query() -> Select[Any]:
     is_mine = func.coalesce(h.holder, literal("")) == _NAME
     is_reassigned = h.handed_by.is_not(None)
     is_theirs = and_(~is_mine, h.handed_by.is_(None))
-    held = [
+    held_counts = [
         func.count(func.distinct(case((condition, d.report_id))))
         for condition in (is_mine, is_reassigned, is_theirs, _waits_for_reporter())
     ]
     counted = [
         func.count(func.distinct(d.report_id)),
-        *held,
+        *held_counts,
         _count_some(d.handling == Handling.NONE),
         _count_some(and_(d.handling == Handling.NONE, _is_mine())),
         _count_some(_is_closed_with_additions()),
         _count_some(d.handling.in_((Handling.CLOSED, Handling.REJECTED))),
     ]
-    found: Select[Any] = select(*counted)
-    found = found.select_from(t.delivery)
-    found = found.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
-    return found.where(is_visible(), d.handling.in_(ACTIVE))
+    query: Select[Any] = select(*counted)
+    query = query.select_from(t.delivery)
+    query = query.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
+    return query.where(is_visible(), d.handling.in_(ACTIVE))
 
 
 def _count_some(condition: ColumnElement[bool]) -> Any:
@@ -249,30 +249,32 @@ def _passed_query() -> Select[Any]:
 
 
 def list_cases(
-    database: Database, account: Account, wanted: CaseFilter, most: int = PAGE_SIZE
+    database: Database, account: Account, case_filter: CaseFilter, most: int = PAGE_SIZE
 ) -> tuple[list[CaseRow], bool]:
     """Return a page of cases, and whether there are more.
 
     The most urgent come first. Within a priority, unacknowledged cases precede the others, and older cases newer ones.
     """
     with read_as(database, account.hotline) as connection:
-        rows = [_case_row(row) for row in connection.execute(_list_query(wanted, most + 1), visibility_values(account))]
+        rows = [
+            _case_row(row) for row in connection.execute(_list_query(case_filter, most + 1), visibility_values(account))
+        ]
     return rows[:most], len(rows) > most
 
 
 @lru_cache(STATEMENTS)
-def _list_query(wanted: CaseFilter, limit: int) -> Select[Any]:
-    return _row_query(_page_query(wanted, limit))
+def _list_query(case_filter: CaseFilter, limit: int) -> Select[Any]:
+    return _row_query(_page_query(case_filter, limit))
 
 
-def list_heads(database: Database, account: Account, wanted: CaseFilter, most: int) -> tuple[list[CaseHead], bool]:
+def list_heads(database: Database, account: Account, case_filter: CaseFilter, most: int) -> tuple[list[CaseHead], bool]:
     """Return the sealed heads in the order of the list, and whether there are more than `most`.
 
     It reads only what has to be opened, so that very many cases can be searched. Cases without a head are left out.
     """
     d, r, b = t.delivery.c, t.report.c, t.report_body.c
     query = select(d.delivery_id, d.report_id, r.mode, b.revision, b.key_id, b.wrap, b.head)
-    query = _join_page(query, _page_query(wanted, most + 1))
+    query = _join_page(query, _page_query(case_filter, most + 1))
     with read_as(database, account.hotline) as connection:
         heads = [CaseHead(*row) for row in connection.execute(query, visibility_values(account))]
     return [head for head in heads[:most] if head.head], len(heads) > most

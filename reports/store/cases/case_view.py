@@ -244,7 +244,7 @@ def save_change(
     database: Database,
     account: Account,
     report_id: str,
-    kept: CaseChange,
+    change: CaseChange,
     key: bytes | None = None,
     *,
     status: str,
@@ -261,13 +261,13 @@ def save_change(
         if idempotency_keys.claim_key(connection, database, key):
             handling = case_status.load_handling(connection, case_ref)
             case_status.check_unchanged(connection, database, case_ref, handling, status)
-            if "holder" in kept.values and handling not in (Handling.NONE, *ACTIVE):
+            if "holder" in change.values and handling not in (Handling.NONE, *ACTIVE):
                 raise case_actions.TransitionNotAllowed(handling)
-            case_status.save_change(connection, database, case_ref, kept)
+            case_status.save_change(connection, database, case_ref, change)
             if note:
                 authorship = {"actor": account.actor, "created_at": database.now()}
                 connection.execute(insert(t.note), asdict(note) | authorship)
-            if "holder" in kept.values:
+            if "holder" in change.values:
                 case_status.record_change(connection, database, case_ref)
 
 
@@ -359,16 +359,16 @@ def put_back_reports(database: Database, holder: Account, by: str) -> int:
     return count
 
 
-def _put_back(connection: Connection, database: Database, whose: CaseRef) -> None:
-    values = {"holder": case_status.UNASSIGNED, "handed_by": case_status.actor_name(whose.actor)[:24]}
-    case_status.save_change(connection, database, whose, CaseChange("put_back", values))
-    case_status.record_change(connection, database, whose)
+def _put_back(connection: Connection, database: Database, case_ref: CaseRef) -> None:
+    values = {"holder": case_status.UNASSIGNED, "handed_by": case_status.actor_name(case_ref.actor)[:24]}
+    case_status.save_change(connection, database, case_ref, CaseChange("put_back", values))
+    case_status.record_change(connection, database, case_ref)
 
 
-def _is_held_by(connection: Connection, whose: CaseRef, staff_id: str) -> bool:
+def _is_held_by(connection: Connection, case_ref: CaseRef, staff_id: str) -> bool:
     """Return whether this person holds an open report, or it was passed to them."""
-    handling = case_status.load_handling(connection, whose)
-    status = case_status.load_status(connection, whose.hotline, whose.report_id, handling)
+    handling = case_status.load_handling(connection, case_ref)
+    status = case_status.load_status(connection, case_ref.hotline, case_ref.report_id, handling)
     name = connection.execute(select(t.staff.c.name).where(t.staff.c.staff_id == staff_id)).scalar()
     return handling in (Handling.NONE, *ACTIVE) and name is not None and status.holder == name
 

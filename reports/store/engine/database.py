@@ -255,10 +255,10 @@ class Database:
         statement: T = self._statements[make, *of]
         return statement
 
-    def lock_until_commit(self, connection: Connection, what: str) -> None:
-        """Take the advisory lock `what` until the end of the transaction. SQLite has a single writer anyway."""
+    def lock_until_commit(self, connection: Connection, name: str) -> None:
+        """Take the advisory lock `name` until the end of the transaction. SQLite has a single writer anyway."""
         if not self.is_sqlite:
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
 
     def close_until_ready(self, reason: str, check: Callable[[], str]) -> None:
         """Treat the database as unavailable, for `reason`, until `check` returns "".

@@ -131,17 +131,17 @@ def load_child_notes(database: Database, report_ids: Sequence[str]) -> list[Chil
 
 
 def add_counts(
-    database: Database, country: str, what: Literal["until", "settled"], moved: tuple[int, int], counts: Counts
+    database: Database, country: str, progress: Literal["until", "settled"], moved: tuple[int, int], counts: Counts
 ) -> bool:
     """Add one batch to the counters. Returns False if another scheduler has counted it.
 
-    `what`: which time of `CountProgress` advances. `moved`: its previous and its new value.
+    `progress`: which time of `CountProgress` advances. `moved`: its previous and its new value.
     """
     cells = list(counts.items())
     random.SystemRandom().shuffle(cells)  # so that the order of rows does not show which cells belong together
     with database.write() as connection:
         connection.execute(database.insert_or_ignore(t.tallied).values(country=country, until=0, settled=0))
-        if not _advance(connection, country, what, moved):
+        if not _advance(connection, country, progress, moved):
             return False
         for (quarter, sheet, cell), count in cells:
             key = {"quarter": quarter, "country": country, "sheet": sheet, "cell": cell}

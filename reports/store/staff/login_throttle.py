@@ -59,15 +59,15 @@ def reset(database: Database, buckets: Collection[bytes]) -> None:
         connection.execute(delete(s.staff_try).where(s.staff_try.c.bucket.in_(buckets)))
 
 
-def record_failure(database: Database, account: Account | None, *, told: bool = True) -> None:
+def record_failure(database: Database, account: Account | None, *, is_shown: bool = True) -> None:
     """Count a failed login for the owner of the account to see at the next login, and write it to the audit log.
 
-    For an unknown account the same statement is executed. `told`: whether the owner sees it; False for a wrong password
-    at the lock screen, which is counted separately.
+    For an unknown account the same statement is executed. `is_shown`: whether the owner sees it; False for a wrong
+    password at the lock screen, which is counted separately.
     """
     staff_id = account.staff_id if account else ""
     with write_as(database, account.hotline if account else "") as connection:
-        statement = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(told))
+        statement = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(is_shown))
         connection.execute(statement)
         if account:
             audit_log.append(connection, account.actor, "login_refused", account.staff_id, database.now())
