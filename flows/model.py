@@ -218,7 +218,7 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True)
 class GoTo:
-    """Where a reply leads if the condition holds.
+    """The target of a reply, if the condition holds.
 
     `if_there`: the target flow may be missing; then its choice is not offered.
     """
@@ -248,7 +248,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class TypedInput:
-    """How a screen accepts typed text.
+    """The rules for typed text on a screen.
 
     `skip`: the reply that skips the question. `skip_line`: the line about it, instead of "1 = skip". `limit`:
     characters.

@@ -92,7 +92,7 @@ def segments(text: str) -> int:
 
 
 class ScreenLimit(Struct, frozen=True):
-    """How much one screen holds.
+    """The size of one screen.
 
     `prefix`: characters that the channel puts before the text ("CON "); 0 by SMS.
     """

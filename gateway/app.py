@@ -121,7 +121,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
 @dataclass(frozen=True)
 class _Configuration:
-    """Everything read from the environment and from the operator's files."""
+    """The configuration from the environment and from the operator's files."""
 
     common: CommonSettings
     secrets: WebSecrets

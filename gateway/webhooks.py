@@ -91,7 +91,7 @@ class Webhooks:
         *,
         synthetic_keys: Sequence[bytes] = (),
     ) -> None:
-        """`synthetic_keys`: prove that a call is synthetic; without one, none is."""
+        """Create the handler. `synthetic_keys`: keys that prove a call synthetic; without one, no call is."""
         self.admission = admission
         self.channels = channels
         self._dispatcher = dispatcher

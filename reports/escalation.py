@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Priority(StrEnum):
-    """How urgent a report is, as set by triage. The words sort by urgency, also in SQL."""
+    """The urgency of a report, as set by triage. The values sort by urgency, also in SQL."""
 
     P1 = "P1"
     P2 = "P2"

@@ -35,7 +35,7 @@ class GivenAnswer(Struct, frozen=True):
 
 
 class Completeness(StrEnum):
-    """Whether the reporter pressed Send. A report's completeness only goes up; the order is that of the members."""
+    """The completeness of a report: whether the reporter pressed Send. It only goes up, in the order of the members."""
 
     UNREAD = "unread"  # an input that could not be read
     INCOMPLETE = "incomplete"

@@ -114,7 +114,7 @@ class StaffEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportMetadata:
-    """Everything about a report that is not an answer. Times are Unix seconds.
+    """The metadata of a report: all its fields except the answers. Times are Unix seconds.
 
     `first_words`: an SMS that arrived before any screen was shown.
     """

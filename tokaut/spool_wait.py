@@ -37,7 +37,7 @@ def wait(data: Path, seconds: float) -> int:
 
 
 def main(arguments: list[str]) -> None:
-    """Wait. Raises SystemExit: with one line if entries are left."""
+    """Wait as the command line asks. Raises SystemExit, with one line if entries are left."""
     if len(arguments) != 1 or not arguments[0].isdecimal():
         sys.exit(USAGE)
     data = Path(os.environ.get("TOKAUT_DATA", "var"))

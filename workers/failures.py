@@ -1,4 +1,4 @@
-"""Why a request to a hotline, a mail server or an SMS provider failed: the classes that logs and metrics count."""
+"""Classes of failed requests to a hotline, a mail server or an SMS provider, for logs and metrics."""
 
 from __future__ import annotations
 

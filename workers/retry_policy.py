@@ -27,7 +27,7 @@ MAX_REFUSAL_DELAY = 20 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When deliveries of one priority are retried, get a fallback and are reported to a person."""
+    """The times after which deliveries of one priority are retried, get a fallback, and are reported to a person."""
 
     first_delays: tuple[int, ...]  # delay after the 1st, 2nd, … failed attempt
     same_day_delay: int  # delay after each further attempt on the first day

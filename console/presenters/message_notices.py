@@ -1,4 +1,4 @@
-"""What happens to a message to a reporter: they see it when they dial in, and a text may ask them to dial. Pure.
+"""The notice of a message to a reporter, who sees the message on dialling in. A text may ask them to dial. Pure.
 
 The scheduler decides about the text, by the same consent. Before it has decided, the page says what to expect. Whether
 a message was opened is not recorded.

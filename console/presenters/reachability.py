@@ -1,4 +1,4 @@
-"""Whether and how a reporter can be reached now, and whom to call in danger. Pure.
+"""Decide whether and how a reporter can be reached now; list the numbers to call in danger. Pure.
 
 Only `reach` decides it. The report's page, the list and the form for a message all show its result, so that they cannot
 contradict each other.
@@ -22,7 +22,7 @@ VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified
 
 
 class ContactOption(Enum):
-    """How the reporter can be contacted now."""
+    """The ways to contact the reporter now."""
 
     NOW = "now"  # calling or texting is safe at this moment
     LATER = "later"  # calling or texting is allowed, but not at this hour
@@ -68,7 +68,7 @@ SHORT_SENTENCES: Final[Mapping[tuple[ContactOption, str], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """How a reporter can be reached at one moment.
+    """The reachability of a reporter at one moment.
 
     `how`: call or sms; empty if neither is allowed. `no_message`: why no message can be left, a key of NO_MESSAGE;
     empty if one can. `number`: the reporter's number; unless `way` is NOW, a page shows it only after a separate step.

@@ -51,7 +51,7 @@ class DrillRunner:
         *,
         wait_for: Callable[[Coroutine[Any, Any, StepResult]], StepResult],
     ) -> None:
-        """`wait_for`: runs a coroutine to its end and returns its result."""
+        """Create the runner. `wait_for`: runs a coroutine to its end and returns its result."""
         self._wait_for = wait_for
         self._has_drills = mode in MODES_WITH_DRILLS
         self._database = database

@@ -83,10 +83,10 @@ class Housekeeping:
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """`database`: one that waits for a slow network. `copies`: those of all hosts' spools; None with SQLite.
+        """Create the thread, which `start` starts.
 
+        `database`: one that waits for a slow network. `copies`: those of all hosts' spools; None with SQLite.
         `renew`: deletes expired session keys, in each process. `host`: the id of this host.
-
         `chores`: run by one process at a time. `wait_for`: runs a coroutine to its end.
         """
         self._wait_for = wait_for

@@ -42,7 +42,7 @@ class Actions:
         run_blocking: RunBlocking,
         begin_words_report: BeginWordsReport,
     ) -> None:
-        """`begin_words_report`: begins a report with words for which no earlier report is known."""
+        """Create the table of effects. `begin_words_report`: begins a report with words that have no known report."""
         self._begin_words_report = begin_words_report
         self._run_blocking = run_blocking
         self._submitter = submitter

@@ -103,7 +103,7 @@ def new_layout_cache(
 
 
 class RenderContext(Struct, frozen=True):
-    """What one reporter's screens may show.
+    """The data that one reporter's screens may show.
 
     Call it with a state to get the `ScreenContext` of that state; the same object again until another answer is given.
     """

@@ -131,7 +131,7 @@ class ConversationHandler:
         count: Callable[[str], None],
         note_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`note_end` is called when a call reaches "Sent", or its last screen without it."""
+        """Create the handler. `note_end`: called when a call reaches "Sent", or its last screen without it."""
         self._sessions = sessions
         self._reducer = reducer
         self._sms = texting

@@ -187,7 +187,7 @@ class RedisClient:
     """Send commands to the server of the settings, from any event loop."""
 
     def __init__(self, reach: RedisAddress, scripts: Sequence[str] = ()) -> None:
-        """`scripts`: the Lua scripts that commands made by `evalsha` run."""
+        """Create the client. `scripts`: the Lua scripts that commands made by `evalsha` run."""
         self._reach = reach
         self._scripts = {sha1(lua.encode(), usedforsecurity=False).hexdigest(): lua for lua in scripts}
         self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}

@@ -15,7 +15,7 @@ from reports.routing import Recipient
 
 
 class CodeState(StrEnum):
-    """Whether access code and PIN of a submitted report may still be shown."""
+    """The state of a submitted report's access code and PIN."""
 
     NONE = "none"  # not asked for yet
     SHOWN = "shown"  # on the current screen

@@ -134,7 +134,10 @@ class Sessions:
         *,
         mode: Mode = Mode.DEMO,
     ) -> None:
-        """`cipher` makes the Redis keys, `keys` seal sessions. `on_lost` is called for a session that does not open."""
+        """Create the store.
+
+        `cipher`: makes the Redis keys. `keys`: seal sessions. `on_lost`: called for a session that does not open.
+        """
         self._client = RedisClient(reach, (KEEP, COUNT, HELP))
         self._redis = redis_clients.session_client(reach)  # for use in threads
         self._cipher = cipher

@@ -42,7 +42,7 @@ from runtime.time_units import DAY, SECOND
 
 
 class ReportInput(Struct, frozen=True):
-    """Everything a report is built from. Times are Unix seconds.
+    """The input from which a report is built. Times are Unix seconds.
 
     `repeat_of`: number of earlier reports of this phone in 24 hours. `earlier`: those of them that are remembered.
     """

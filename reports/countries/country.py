@@ -98,7 +98,7 @@ def describe_fault(fault: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class CallBack:
-    """How this country offers to be called back, as its hotline has agreed.
+    """The call-back options of this country, as its hotline has agreed.
 
     `home_key`: the home screen has the choice "Call me". `missed_call_numbers`: numbers in international form; a
     person who rings one gets no answer, and the question of "call me" by SMS.

@@ -143,7 +143,7 @@ def parse_zone(name: str) -> ZoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class OpeningHours:
-    """When a hotline's staff read reports. Without hours that were agreed on it is open day and night."""
+    """The hours in which a hotline's staff read reports. Without agreed hours it counts as open day and night."""
 
     zone: ZoneInfo
     week: Week = ()

@@ -28,7 +28,7 @@ _LARGEST_SECRET: Final = 64 * 1024
 
 
 class Mode(StrEnum):
-    """What an installation is for: trying out, training, or real reports."""
+    """The purpose of an installation: trying out, training, or real reports."""
 
     DEMO = "demo"
     TRAINING = "training"
@@ -76,7 +76,7 @@ class SettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How one setting is read from the environment, and what the documentation says of it."""
+    """The definition of one setting: how it is read from the environment, and its documentation."""
 
     name: str
     parse: Callable[[str], Any]

@@ -119,7 +119,7 @@ def sqlite_file(address: str) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """Everything that a client needs to connect to Redis as one user."""
+    """The address of Redis with the credentials of one user."""
 
     url: str = field(repr=False)
     ca_file: Path | None = None

@@ -1,4 +1,4 @@
-"""How soon and how fast reports reach a hotline: the measurements of `tokaut bench` that need the workers."""
+"""Measure the latency and the rate of deliveries: the part of `tokaut bench` that needs the workers."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class StackSecrets:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """Everything that the processes of one demo are started with."""
+    """The settings, secrets and addresses of one demo."""
 
     folder: DemoFolder
     where: StackAddresses

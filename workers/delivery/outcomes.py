@@ -69,7 +69,7 @@ DeliveryOutcome = Delivered | Unavailable | Refused | Undeliverable
 
 
 class HotlineConnector(Protocol):
-    """How one kind of hotline is reached. Each kind is a module of workers/hotlines/.
+    """Delivers to one kind of hotline. Each kind is a module of workers/hotlines/.
 
     `takes_sound`: its requests hold the sound of recordings, not only that there is one.
     """

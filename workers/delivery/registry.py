@@ -72,7 +72,7 @@ def no_phones(_hotline: str, _phones: OnCallPhones) -> Notify:
 
 @dataclass(frozen=True, slots=True)
 class HotlineDependencies:
-    """What the connector of a hotline may use beside its own settings.
+    """The dependencies of a hotline's connector beside its own settings.
 
     `channels`: the names of the channels that can send SMS. `register_phones`: registers the on-call phones of a
     hotline and returns the function that notifies them.

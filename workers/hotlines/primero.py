@@ -65,7 +65,7 @@ def build(settings: Settings, dependencies: HotlineDependencies) -> PrimeroConne
 
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
-    """What one delivery changes in a case.
+    """The changes that one delivery makes to a case.
 
     `consent_withdrawn`: the reporter withdrew the permission to be contacted.
     """

@@ -61,7 +61,7 @@ class RecordingJob:
         alert_sender: AlertSender,
         metrics: WorkerMetrics,
     ) -> None:
-        """`keys`: the folder of keys. `sources`: by channel; a disabled channel has none."""
+        """Create the job. `keys`: the folder of keys. `sources`: by channel; a disabled channel has none."""
         self._database = database
         self._keys = keys
         self._key_ring = KeyRing(keys)

@@ -61,7 +61,7 @@ SMS_ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one person receives: as a mail, or as one SMS of GSM-7. `subject_id`: a hotline, a channel, or "".
+    """The message to one person: a mail, or one SMS of GSM-7. `subject_id`: a hotline, a channel, or "".
 
     Neither contains anything of a report's content.
     """

@@ -90,7 +90,7 @@ USSD: Final = "ussd"
 
 
 class SmsSender(Protocol):
-    """How one provider sends SMS. Each is a module of workers/senders/ with the channel's name."""
+    """Sends SMS through one provider. Each is a module of workers/senders/ with the channel's name."""
 
     def send(self, text: SmsMessage) -> SmsOutcome:
         """Send the SMS and return the outcome. Raises nothing for a failure at the provider."""

@@ -144,7 +144,7 @@ MAX_READS_PER_HOUR = 60  # reports in an hour that one person may read before th
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """Everything that a report's page shows.
+    """The data of a report's page.
 
     `held`: the sealed report; None for an input that nobody could read. `others`: every hotline that was given the
     report, with its handling state. `holding`: the hotline's row of `holding`, None in each column if there is none.

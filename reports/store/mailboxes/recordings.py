@@ -167,7 +167,7 @@ def store(
 
 
 def postpone(database: Database, due: DueRecording, why: str) -> None:
-    """Try again later. `why`: the class of the failure."""
+    """Postpone the next attempt. `why`: the class of the failure."""
     attempt = due.attempt + 1
     with database.write() as connection:
         next_at = database.now() + retry_delay(attempt)

@@ -221,7 +221,7 @@ def mark_failed(database: Database, leased: LeasedSms, why: str, delay: int | No
 
 
 class ExpiredTexts(NamedTuple):
-    """How many texts expired: SMS, and texts by network-initiated USSD."""
+    """The numbers of expired SMS and of expired texts by network-initiated USSD."""
 
     sms: int
     ussd: int
