@@ -95,7 +95,7 @@ class AdmissionControl:
         self._credit -= 1
         return True
 
-    def look(self) -> None:
+    def adjust(self) -> None:
         """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         elapsed = max(now - self._looked_at, EVERY_SECONDS)
@@ -117,7 +117,7 @@ class AdmissionControl:
         """Adjust the rate every `EVERY_SECONDS`, until the task is cancelled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            self.look()
+            self.adjust()
 
 
 # The log of refused requests has one line for many: a flood of wrong tokens must be seen and must not fill the disk.

@@ -58,7 +58,7 @@ class SmsInbox:
         self._cipher = cipher
         self._pepper = pepper
 
-    def keep(self, inbound: Inbound, sender: str) -> None:
+    def store(self, inbound: Inbound, sender: str) -> None:
         """Store an inbound SMS. Raises DatabaseUnavailable: then the provider has to send it again."""
         key = self._cipher.mac("inbound", *idempotency_key(inbound))
         sealed = self._cipher.seal("inbound", key, json.dumps(asdict(inbound)).encode())
@@ -150,7 +150,7 @@ class EarlyReceipts:
             tuple[float, int, str, DeliveryReportStatus]
         ] = []  # time of the next try, tries so far, message id, status
 
-    def keep(self, id_: str, status: DeliveryReportStatus) -> None:
+    def add(self, id_: str, status: DeliveryReportStatus) -> None:
         """Queue a delivery report for its first retry; drop it if too many wait."""
         with self._lock:
             if len(self._receipts) < MOST:

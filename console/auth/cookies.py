@@ -82,7 +82,7 @@ class Browser:
         proof = _proof(cipher.mac("browser", self.nonce, name))
         return Browser(self.nonce, (proof, *(earlier for earlier in self.proofs if earlier != proof))[:MAX_PROOFS])
 
-    def keep(self, response: Response) -> None:
+    def set_on(self, response: Response) -> None:
         """Set the cookie on a response."""
         set_cookie(response, BROWSER, ".".join((self.nonce, *self.proofs)), seconds=MAX_AGE_SECONDS)
 

@@ -92,7 +92,7 @@ def _render_code(typed: str = "", problem: str = "") -> Response:
     browser = cookies.Browser.of(request)
     words = {"token": page_csrf_token(browser), "typed": typed, "wrong": problem}
     response = page("join_code.html", 404 if problem else 200, **words)
-    browser.keep(response)
+    browser.set_on(response)
     return response
 
 
@@ -118,7 +118,7 @@ def _render_invitation(found: Invitation, code: str, problem: str = "") -> Respo
         to_type=credentials.manual_entry_key(secret),
         wrong=problem,
     )
-    browser.keep(response)
+    browser.set_on(response)
     return response
 
 
@@ -145,5 +145,5 @@ def accept_invitation(form: Form) -> Response:
     if not accounts.accept_invitation(services.database, found, staff_id, login_data):
         return _render_code(code, INVALID_CODE)
     response = page("joined.html", name=found.name, is_reset=found.staff_id is not None)
-    browser.having(services.cipher, found.name).keep(response)
+    browser.having(services.cipher, found.name).set_on(response)
     return response

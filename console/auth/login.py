@@ -112,7 +112,7 @@ def render_login(refused: str = "") -> Response:
     browser = cookies.Browser.of(request)
     words = {"token": page_csrf_token(browser), "refused": refused}
     response = page("login.html", 403 if refused else 200, has_passkeys=console_site() is not None, **words)
-    browser.keep(response)
+    browser.set_on(response)
     if cookies.read(request, cookies.SESSION):
         current = found_session()
         if current is None:
@@ -151,7 +151,7 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
     response = redirect("/")
     start_session(account, response)
-    browser.having(cipher, name).keep(response)
+    browser.having(cipher, name).set_on(response)
     return response
 
 

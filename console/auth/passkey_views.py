@@ -105,7 +105,7 @@ def login(form: Form) -> Response:
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     response = redirect("/")
     start_session(account, response)
-    browser.having(cipher, account.name).keep(response)
+    browser.having(cipher, account.name).set_on(response)
     return response
 
 

@@ -202,7 +202,7 @@ class CountryReload:
         """Ask the thread to stop."""
         self._stop.set()
 
-    def look(self) -> None:
+    def reload(self) -> None:
         """Read the changed country files once and withdraw the numbers that they mark as withdrawn."""
         now = Countries(tuple(map(self._reloaded, self._countries)))
         if now != self._countries:
@@ -236,7 +236,7 @@ class CountryReload:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.look()
+                self.reload()
             except Exception:  # the thread must go on: another number may be withdrawn
                 log.exception("crashed")
             self._stop.wait(RELOAD_EVERY_SECONDS)

@@ -142,7 +142,7 @@ class Dispatcher:
             self._count("sms_unparsed")
             words = inbound.text.encode("utf-8", "surrogatepass")
             channel_and_country = inbound.channel, request.country
-            await self._store(self._unread.keep, *channel_and_country, words, "", idempotency_key(inbound))
+            await self._store(self._unread.store, *channel_and_country, words, "", idempotency_key(inbound))
             return NOTHING_SAID
         try:
             if self._on_call.is_answer(request):
@@ -243,12 +243,12 @@ class Dispatcher:
             self._count("delivery_receipts_unknown_status")
         if not record_delivery_report(self._database, notice.id, notice.status, notice.ours):
             self._count("delivery_receipts_unmatched")
-            self._early_receipts.keep(notice.id, notice.status)
+            self._early_receipts.add(notice.id, notice.status)
 
     async def store_unparsed(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
         """Store an SMS request that could not be read, for staff. Raises NotStored."""
         self._count("sms_unparsed")
-        await self._store(self._unread.keep, channel, country, raw, content_type)
+        await self._store(self._unread.store, channel, country, raw, content_type)
 
     async def _store(self, function: Callable[..., T], *args: object) -> T:
         """Call a function, in a thread, that stores words or an opt-out.
@@ -342,7 +342,7 @@ class Dispatcher:
         if (inbound.word or keywords.word(inbound.text)) == "stop":
             self._opt_out(request.sender)  # at once: otherwise staff might text an opted-out number meanwhile
         try:
-            self._inbox.keep(inbound, request.sender.key)
+            self._inbox.store(inbound, request.sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
         self._count("sms_stored_until_redis_returns")

@@ -185,7 +185,7 @@ class ConversationHandler:
                 if record is None:
                     return
                 ended_session = pack_record(await self._reducer.opt_out(record))
-                if await self._sessions.keep(keys, loaded.version, ended_session, SMS_SECONDS):
+                if await self._sessions.save(keys, loaded.version, ended_session, SMS_SECONDS):
                     return
             except RedisUnavailable:
                 return
@@ -394,7 +394,7 @@ class ConversationHandler:
         record, seconds = result.record, seconds_of(request, result.record)
         is_read = load_shedding.is_to_read(record.state.screen)
         counts = NOTHING if request.inbound.synthetic else tally(request, record_before, record)
-        return await self._sessions.keep(
+        return await self._sessions.save(
             keys,
             loaded.version,
             pack_record(record),

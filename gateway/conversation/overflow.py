@@ -46,7 +46,7 @@ class Overflow:
             return record
         raw = "\n".join(texts).encode("utf-8", "surrogatepass")
         try:
-            self._unread.keep(request.inbound.channel, request.country, raw, CONTENT_TYPE)
+            self._unread.store(request.inbound.channel, request.country, raw, CONTENT_TYPE)
         except NotStored:
             return record
         self._count("overflow_texts_submitted")

@@ -125,7 +125,7 @@ class Reducer:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(request, record, request.render_context))
 
-    async def keep_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
+    async def store_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
         """Store the words of a first SMS that was not a keyword in the record, and begin a report with them.
 
         `schedule`: also schedule the report, so that a hotline gets the words even if no SMS follows. Raises NotSent.

@@ -307,7 +307,7 @@ class SmsConversation:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
         # A machine's words must not be submitted each time.
         is_machine = is_silenced(_loop_of(request, record_before), request.now)
-        record = await self._reducer.keep_words(request, record, request.inbound.text, schedule=not is_machine)
+        record = await self._reducer.store_words(request, record, request.inbound.text, schedule=not is_machine)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, request: TurnRequest) -> Reply:

@@ -238,7 +238,7 @@ _DRAFTS: Final = Decoder(list[Draft])
 
 
 def pack_record(r: Record) -> bytes:
-    """Encode a record for `Sessions.keep`."""
+    """Encode a record for `Sessions.save`."""
     answer = r.answer.text, r.answer.expects_reply
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
     spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)

@@ -1,7 +1,7 @@
 """Sessions in Redis: sealed, short-lived, and updated by one compare-and-set script, so that no step is taken twice.
 
 A key is an HMAC: Redis never sees a telephone number. A value is an 8-byte version, then the sealed session. Each write
-draws a new version; `keep` writes only over the version that was loaded, and otherwise returns the stored value. A
+draws a new version; `save` writes only over the version that was loaded, and otherwise returns the stored value. A
 screen takes two round trips: one to load, one to save.
 """
 
@@ -46,7 +46,7 @@ SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 1
 # a count's name and the number to add. Lifetimes are in milliseconds.
 # Errors of the day's counts are ignored: a screen must not fail for them.
 # Run twice (a retry after a lost answer), it finds its own version and returns what it wrote.
-KEEP = """
+SAVE = """
 local there = redis.call('GET', KEYS[1])
 if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -101,7 +101,7 @@ class RecordKeys(Struct, frozen=True):
 class LoadedRecord(Struct, frozen=True):
     """The stored values of one session, or None.
 
-    `version`: the one that `keep` must find. `is_known`: this SMS was handled before.
+    `version`: the one that `save` must find. `is_known`: this SMS was handled before.
     """
 
     version: bytes
@@ -138,11 +138,11 @@ class Sessions:
 
         `cipher`: makes the Redis keys. `keys`: seal sessions. `on_lost`: called for a session that does not open.
         """
-        self._client = RedisClient(reach, (KEEP, COUNT, HELP))
+        self._client = RedisClient(reach, (SAVE, COUNT, HELP))
         self._redis = redis_clients.session_client(reach)  # for use in threads
         self._cipher = cipher
         self._keys = keys
-        self._keep = RedisClient.evalsha(KEEP)
+        self._save_script = RedisClient.evalsha(SAVE)
         self._count = RedisClient.evalsha(COUNT)
         self._help = RedisClient.evalsha(HELP)
         self._on_lost = on_lost
@@ -168,7 +168,7 @@ class Sessions:
             wrong_pairs=int(values.get(keys.guessed) or 0),
         )
 
-    async def keep(
+    async def save(
         self,
         keys: RecordKeys,
         version: bytes,
@@ -202,8 +202,8 @@ class Sessions:
         )
         arguments = (version, sealed_session, lifetimes[0], draft, lifetimes[1], seen_lifetime, *counted)
         counts = (part for pair in tally.counts.items() for part in pair)
-        keep = (*self._keep, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts)
-        answers = await self._ask(keep, *self._remember(memory))
+        command = (*self._save_script, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts)
+        answers = await self._ask(command, *self._remember(memory))
         return bool(answers[0] == sealed_session)
 
     async def count_report(self, sender_key: str) -> PhoneHistory | None:

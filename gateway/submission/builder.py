@@ -211,7 +211,7 @@ class UnparsedStore:
         self._keys = keys
         self._mode = mode
 
-    def keep(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
+    def store(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
         """Store a raw message. Raises NotStored.
 
         A message is stored once a day; one with the same `name`, or without a name with the same bytes, is the same.

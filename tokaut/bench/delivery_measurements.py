@@ -96,7 +96,7 @@ def _count_until_quiet(bench: BenchEnvironment) -> int:
     """Return how many deliveries arrive until none has come for two seconds."""
     count, last_at = 0, time.monotonic()
     while time.monotonic() - last_at < 2:
-        bench.processes.look()
+        bench.processes.check()
         if new := list(bench.received.new()):
             count, last_at = count + len(new), time.monotonic()
         time.sleep(0.05)
@@ -137,7 +137,7 @@ def _arrived(bench: BenchEnvironment, at_least: int) -> list[ReceivedDelivery]:
     arrived: list[ReceivedDelivery] = []
     last_at = time.monotonic()
     while len(arrived) < MIN_DELIVERIES or len(arrived) < at_least or time.monotonic() - last_at < 1:
-        bench.processes.look()
+        bench.processes.check()
         if new := list(bench.received.new()):
             arrived, last_at = arrived + new, time.monotonic()
         if time.monotonic() - last_at > ARRIVES_WITHIN:
@@ -154,7 +154,7 @@ def primary_down(bench: BenchEnvironment, size: BenchSize) -> Figures:
     seconds: dict[str, float] = {}
     end = time.monotonic() + FALLS_BACK_WITHIN
     while len(seconds) < size.urgent and time.monotonic() < end:
-        bench.processes.look()
+        bench.processes.check()
         for delivery in bench.received.new():
             if delivery.data.get("completeness") == "complete" and delivery.data["country"] == DOWN_COUNTRY:
                 sent_at = datetime.fromisoformat(delivery.data["sent_at"]).timestamp()
@@ -203,7 +203,7 @@ def _send_one(bench: BenchEnvironment, number: int) -> dict[str, float]:
         raise ProcessDied(f"a report was not sent:\n{screen.text}")
     end = time.monotonic() + ARRIVES_WITHIN
     while time.monotonic() < end:
-        bench.processes.look()
+        bench.processes.check()
         for delivery in bench.received.new():
             if delivery.data.get("completeness") != "complete":
                 continue  # an incomplete report from an earlier series

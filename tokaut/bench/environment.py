@@ -290,7 +290,7 @@ class BenchEnvironment:
     def _wait_until(self, is_up: Callable[[], bool], name: str) -> None:
         end = time.monotonic() + STARTS_WITHIN
         while not is_up():
-            self.processes.look()
+            self.processes.check()
             if time.monotonic() > end:
                 raise ProcessDied(f"{name} does not answer after {STARTS_WITHIN:.0f} s; see {self.processes.logs}")
             time.sleep(0.03)

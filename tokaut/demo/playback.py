@@ -118,7 +118,7 @@ class DeliveryWatch:
         """
         end = time.monotonic() + ARRIVES_WITHIN
         while time.monotonic() < end:
-            self.processes.look()
+            self.processes.check()
             for delivery in self.received.new():
                 show.hotline(delivery, delivery.at - sent_at)
                 if delivery.type == kind:
@@ -139,7 +139,7 @@ class DeliveryWatch:
         Thread(target=self._show_deliveries, args=(display, stopped), name="demo display", daemon=True).start()
         try:
             while True:
-                self.processes.look()
+                self.processes.check()
                 time.sleep(0.2)
         finally:
             stopped.set()

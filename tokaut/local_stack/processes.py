@@ -96,7 +96,7 @@ class ProcessGroup:
         wanted = set(names)
         return [child.process.pid for child in self._children if child.name in wanted]
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raise ProcessDied if one of the processes has ended, or the one whose forks they are."""
         for child in self._children:
             if (status := child.process.poll()) is not None:

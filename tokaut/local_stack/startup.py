@@ -108,7 +108,7 @@ def wait_until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) ->
     """Wait until the process is up. Raises ProcessDied if any process ends, or if it takes more than 60 seconds."""
     end = time.monotonic() + STARTS_WITHIN
     while not is_up():
-        processes.look()
+        processes.check()
         if time.monotonic() > end:
             raise ProcessDied(
                 f"{name} does not answer after {STARTS_WITHIN:.0f} s; its log says why: {processes.logs}/{name}.log"

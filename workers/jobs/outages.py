@@ -95,7 +95,7 @@ class OutageMonitor:
     def _check_repeatedly(self, stopping: threading.Event) -> None:
         while not stopping.wait(PROBE_SECONDS):
             try:
-                self.look()
+                self.check()
             except Exception:  # the loop must continue: nothing else reports an outage
                 log.exception("job_failed")
 
@@ -108,7 +108,7 @@ class OutageMonitor:
         if not state.reason:
             state.answered_at = self.monotonic()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Notify of each part that has been unavailable for a minute, again each hour, and once it is available."""
         now = self.monotonic()
         step, since = min(now - self._checked_at, LONGEST_STEP), self._checked_at

@@ -243,13 +243,13 @@ class ChangeDetectionJob:
 
     def start(self) -> None:
         """Start a run in the background."""
-        self._pool.do(self.look)
+        self._pool.do(self.check)
 
     def finish(self) -> None:
         """Wait until the run has ended."""
         self._pool.finish()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Check each country. Raises DatabaseUnavailable.
 
         A change is recorded once somebody was notified, so that an unavailable mail server suppresses no alert.

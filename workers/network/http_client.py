@@ -186,7 +186,7 @@ class HttpClient:
             why = connection.why(error)
             raise NoResponse(why, sent=connection.is_open and why != "tls") from None
         finally:
-            if not (is_done and self._idle.keep(connection)):
+            if not (is_done and self._idle.store(connection)):
                 connection.close()
 
 
@@ -299,7 +299,7 @@ class _IdleConnections:
             each.close()
         return chosen
 
-    def keep(self, connection: _Connection) -> bool:
+    def store(self, connection: _Connection) -> bool:
         """Store a connection for the next request. Returns False if there is no room."""
         connection.idle_since = time.monotonic()
         with self._lock:
