@@ -229,12 +229,12 @@ def on_call_phones(settings: OnCallSmsSettings, dependencies: HotlineDependencie
     """Return the hotline's on-call phones. Raises HotlineSetupError if a number, channel or sender is missing."""
     numbers = on_call_numbers(dependencies)
     if not numbers:
-        raise HotlineSetupError(f"has no number with + among {dependencies.on_duty} of its card")
+        raise HotlineSetupError(f"has no number with + in {dependencies.on_duty} of its card; add one")
     if settings.channel not in dependencies.channels:
         able = ", ".join(dependencies.channels) or "none of CHANNELS"
         raise HotlineSetupError(f"has {settings.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")
     if not settings.sender:
-        raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM to be texted from")
+        raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM; set it to the number that sends the texts")
     return OnCallPhones(numbers, settings.channel, settings.sender)
 
 
@@ -281,7 +281,7 @@ def _body_lines(request: DeliveryRequest, dependencies: HotlineDependencies) -> 
 def mail_client(dependencies: HotlineDependencies) -> SmtpClient:
     """Return a client for the mail server, which must use TLS. Raises HotlineSetupError if there is none."""
     if dependencies.mail is None:
-        raise HotlineSetupError("is told by e-mail, and SMTP_URL names no mail server")
+        raise HotlineSetupError("is notified by e-mail and needs SMTP_URL, the address of a mail server")
     return SmtpClient(dependencies.mail, strict=True)
 
 

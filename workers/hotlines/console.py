@@ -38,7 +38,9 @@ def build(settings: Settings, dependencies: HotlineDependencies) -> ConsoleConne
     if on_call_numbers(dependencies):
         notifiers.append(dependencies.register_phones(dependencies.hotline.id, on_call_phones(settings, dependencies)))
     if not notifiers:
-        raise HotlineSetupError(f"has nobody to be told among {dependencies.on_duty} of its card")
+        raise HotlineSetupError(
+            f"has nobody to notify in {dependencies.on_duty} of its card; add an e-mail address or a number with +"
+        )
     return ConsoleConnector(notifiers)
 
 
