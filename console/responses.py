@@ -119,9 +119,9 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
 }
 
 
-def redirect_with_message(page: str, what: str, at: str = "said") -> Response:
-    """Redirect to a page that shows the message `what`, a key of MESSAGES. `at`: the fragment of the address."""
-    return redirect(f"{page}?said={what}#{at}")
+def redirect_with_message(page: str, key: str, at: str = "said") -> Response:
+    """Redirect to a page that shows the message `key`, a key of MESSAGES. `at`: the fragment of the address."""
+    return redirect(f"{page}?said={key}#{at}")
 
 
 def message_key() -> str | None:

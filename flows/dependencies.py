@@ -91,8 +91,8 @@ def inputs_of(screen: Screen) -> ScreenInputs:
 
 def screens_reading(book: FlowBook, names: Collection[str]) -> frozenset[str]:
     """Return the screens whose texts, choices or targets depend on one of these names."""
-    wanted = frozenset(names)
-    return frozenset(name for name, screen in book.screens.items() if not wanted.isdisjoint(_own(screen)))
+    looked_up = frozenset(names)
+    return frozenset(name for name, screen in book.screens.items() if not looked_up.isdisjoint(_own(screen)))
 
 
 def _own(screen: Screen) -> Names:

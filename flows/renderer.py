@@ -202,7 +202,7 @@ def _fill_line(line: str, fields: Mapping[str, str]) -> str | None:
     for name in PLACEHOLDER.findall(line):
         if name in OPTIONAL_FIELDS and not fields.get(name):
             return None
-    return PLACEHOLDER.sub(lambda found: fields[found[1]], line)
+    return PLACEHOLDER.sub(lambda match: fields[match[1]], line)
 
 
 def _at_level(says: tuple[str, ...], level: int) -> str:

@@ -137,9 +137,9 @@ def is_stale(key: str, signatures: Iterable[Signature], current: Collection[str]
     """
     english, _, own = key.partition("-")
     return any(
-        known not in current and (known.startswith(f"{english}-") or known.endswith(f"-{own}"))
+        signed_key not in current and (signed_key.startswith(f"{english}-") or signed_key.endswith(f"-{own}"))
         for signature in signatures
-        for known in signature.texts
+        for signed_key in signature.texts
     )
 
 

@@ -136,9 +136,9 @@ def _refusals(words: str, numbers: Collection[str]) -> Iterator[Objection]:
 
     if not words.strip():
         yield refusal(EMPTY)
-    room = room_for(words)
-    if size(words) > room:
-        yield refusal(TOO_LONG, size=str(size(words)), room=str(room))
+    max_size = room_for(words)
+    if size(words) > max_size:
+        yield refusal(TOO_LONG, size=str(size(words)), room=str(max_size))
     if any(unicodedata.category(char) in INVISIBLE_CATEGORIES and char != "\n" for char in words):
         yield refusal(INVISIBLE)
     plain = _plain(words)
@@ -172,10 +172,10 @@ def room_for(words: str) -> int:
 
 def split_at_edge(words: str) -> tuple[str, str]:
     """Split a text where the phone's screen ends, into the part that fits and the rest."""
-    is_gsm7, room, used = alphabet(words) == "gsm7", room_for(words), 0
+    is_gsm7, max_size, used = alphabet(words) == "gsm7", room_for(words), 0
     for position, char in enumerate(words):
         used += size(char) if is_gsm7 else utf16_units(char)
-        if used > room:
+        if used > max_size:
             return words[:position], words[position:]
     return words, ""
 

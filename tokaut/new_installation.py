@@ -83,10 +83,14 @@ def plan_installation(
         tuple(sections_for(channels, country.hotlines.values())),
         _own_values(folder, mode, country, channels, given) | dict(given),
     )
-    known = {setting.name for section in plan.sections for setting in section.settings}
-    known |= {f"{setting.name}_FILE" for section in plan.sections for setting in section.settings if setting.secret}
-    known |= {name for name, *_ in OTHER_SETTINGS}
-    faults = [f"{name} is not a setting of this installation. Leave it out." for name in given if name not in known]
+    setting_names = {setting.name for section in plan.sections for setting in section.settings}
+    setting_names |= {
+        f"{setting.name}_FILE" for section in plan.sections for setting in section.settings if setting.secret
+    }
+    setting_names |= {name for name, *_ in OTHER_SETTINGS}
+    faults = [
+        f"{name} is not a setting of this installation. Leave it out." for name in given if name not in setting_names
+    ]
     for hotline in country.hotlines.values():
         prefix = hotline_prefix(hotline.id)
         if mode is not Mode.LIVE and hotline.delivery == "webhook" and f"{prefix}URL" not in plan.values:

@@ -177,7 +177,7 @@ def _work_once(parts: WorkerServices, queue: QueueName, job_class: type[AllowedJ
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     """Start the process. Raises SystemExit with one line for each setting that is wrong."""
-    kind = next((known for known in PROCESS_KINDS if [known] == arguments[:1]), None)
+    kind = next((allowed for allowed in PROCESS_KINDS if [allowed] == arguments[:1]), None)
     number = arguments[1] if len(arguments) > 1 else "1"
     if kind is None or len(arguments) > 2 or not number.isalnum():
         sys.exit(USAGE)

@@ -216,10 +216,10 @@ def read_assertion(text: str) -> Assertion:
 
 
 def _json(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
+    value = json.loads(text)
+    if not isinstance(value, dict):
         raise InvalidAnswer
-    return found
+    return value
 
 
 def _server(of: Site) -> Fido2Server:

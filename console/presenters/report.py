@@ -142,16 +142,16 @@ class ChoiceLabels:
         """Return the values of all choices of a question."""
         return tuple(value for asked_question, value in self._labels if asked_question == question)
 
-    def question(self, screen: str, otherwise: str, known: ScreenValues) -> str:
+    def question(self, screen: str, otherwise: str, values: ScreenValues) -> str:
         """Return a question as the reporter saw it, as far as the report tells; else `otherwise` with spaces."""
-        return fill_placeholders(self.question_message(screen, otherwise, known), known.fields)
+        return fill_placeholders(self.question_message(screen, otherwise, values), values.fields)
 
-    def question_message(self, screen: str, otherwise: str, known: ScreenValues) -> str:
+    def question_message(self, screen: str, otherwise: str, values: ScreenValues) -> str:
         """Return a question as `question` does, with its placeholders, as the catalogues have it."""
-        if earlier := question_then(screen, known.version):
+        if earlier := question_then(screen, values.version):
             return earlier
         shown_screen = self._screens.get(screen)
-        wording = _wording_shown(_question_text(shown_screen), known) if isinstance(shown_screen, Screen) else ""
+        wording = _wording_shown(_question_text(shown_screen), values) if isinstance(shown_screen, Screen) else ""
         return wording or otherwise.replace("_", " ")
 
 

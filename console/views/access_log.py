@@ -69,17 +69,17 @@ def show_log(me: StaffRequest) -> Response:
     """Show one page of the log."""
     query = current_query()
     log_filter = _read_filter(query)
-    found = access_log.list_acts(services.database, me.account, _wanted(me, log_filter, query.get("before", "")))
+    log_page = access_log.list_acts(services.database, me.account, _wanted(me, log_filter, query.get("before", "")))
     return page(
         "audit.html",
         me=me,
         asked=log_filter,
         people=accounts.list_accounts(services.database, me.account.hotline),
         groups={key: name for key, (name, _) in presenter.GROUPS.items()},
-        lines=_lines(me, found.acts),
+        lines=_lines(me, log_page.acts),
         is_first="before" not in query,
         is_wrong_day=bool(log_filter.day) and _day_bounds(log_filter.day, _zone(me)) == (None, None),
-        older=_page_address(log_filter, found.older) if found.older else "",
+        older=_page_address(log_filter, log_page.older) if log_page.older else "",
         newest=_page_address(log_filter, None),
     )
 

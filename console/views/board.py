@@ -31,13 +31,13 @@ def reload_board(me: StaffRequest) -> Response:
 
 
 def _render(template: str, me: StaffRequest) -> Response:
-    found = board.load_board(services.database, me.account, _day_start(me.account.hotline, services.database.now()))
+    data = board.load_board(services.database, me.account, _day_start(me.account.hotline, services.database.now()))
     ages = {
-        priority: (found.now - one.oldest_at) // MINUTE
-        for priority, one in found.waiting.items()
+        priority: (data.now - one.oldest_at) // MINUTE
+        for priority, one in data.waiting.items()
         if one.oldest_at is not None
     }
-    return page(template, me=me, found=found, ages=ages, minutes=lambda at: (found.now - at) // MINUTE)
+    return page(template, me=me, found=data, ages=ages, minutes=lambda at: (data.now - at) // MINUTE)
 
 
 def _day_start(hotline: str, now: int) -> int:

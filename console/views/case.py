@@ -61,8 +61,8 @@ class MessageDraft:
     @property
     def counts(self) -> Mapping[str, str]:
         """Return the size of the text, its limit and by how much it is too long, in septets or UTF-16 units."""
-        text_size, room = size(self.text), room_for(self.text)
-        return {"size": str(text_size), "room": str(room), "over": str(max(0, text_size - room))}
+        text_size, max_size = size(self.text), room_for(self.text)
+        return {"size": str(text_size), "room": str(max_size), "over": str(max(0, text_size - max_size))}
 
     @property
     def fits(self) -> str:

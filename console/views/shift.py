@@ -55,7 +55,7 @@ def show_shift(me: StaffRequest) -> Response:
 
 
 def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **fields: str) -> Response:
-    held = [_held_report(me, row) for row in _own_rows(me)]
+    held_reports = [_held_report(me, row) for row in _own_rows(me)]
     colleagues = [
         account
         for account in accounts.list_accounts(services.database, me.account.hotline)
@@ -68,8 +68,8 @@ def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **
         confirmation=confirmation,
         error=error,
         fields=fields,
-        passed=[one for one in held if one.row.handed_by is not None],
-        held=[one for one in held if one.row.handed_by is None],
+        passed=[one for one in held_reports if one.row.handed_by is not None],
+        held=[one for one in held_reports if one.row.handed_by is None],
         colleagues=colleagues,
     )
 

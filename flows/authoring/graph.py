@@ -154,8 +154,8 @@ def mermaid(drawn: FlowGraph) -> str:
     ids = {node.name: f"n{number}" for number, node in enumerate(drawn.nodes)}
     lines = [f"flowchart {'LR' if _is_wide(drawn) else 'TD'}"]
     for node in drawn.nodes:
-        left, right = ("([", "])") if node.end else ("[[", "]]") if node.start else ("[", "]")
-        lines.append(f'  {ids[node.name]}{left}"{"<br>".join(_label_lines(node))}"{right}')
+        opening, closing = ("([", "])") if node.end else ("[[", "]]") if node.start else ("[", "]")
+        lines.append(f'  {ids[node.name]}{opening}"{"<br>".join(_label_lines(node))}"{closing}')
     for edge in drawn.edges:
         label = _escaped(edge.label)
         arrow = f'-->|"{label}"|' if label else "-->"  # Mermaid refuses an empty label
@@ -192,4 +192,4 @@ def _escaped(text: str) -> str:
     Mermaid reads three words in quotes too: it takes a line with `direction LR` for an instruction, and removes the
     semicolon of a code that follows `style:` or `classDef:`. Their first letters are therefore codes.
     """
-    return SPECIAL.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", " ".join(text.split()))
+    return SPECIAL.sub(lambda match: f"#{ord(match[0][0])};{match[0][1:]}", " ".join(text.split()))

@@ -83,8 +83,8 @@ class Recordings(Struct, frozen=True):
 
     def lacks(self, language: str, texts: Iterable[str]) -> tuple[str, ...]:
         """Return the fragments of these texts that have no recording in a language, each once."""
-        known = self.files.get(language, {})
-        return tuple(text for text in fragments(texts) if fragment_id(text) not in known)
+        recorded = self.files.get(language, {})
+        return tuple(text for text in fragments(texts) if fragment_id(text) not in recorded)
 
     def find(self, language: str, text: str) -> Recording | None:
         """Return the recording of a fragment, or None."""
@@ -99,11 +99,11 @@ def fragment_id(text: str) -> str:
 
 def fragments(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the fragments to record so that these texts can be spoken: each once, the digits first."""
-    found = dict.fromkeys(DIGITS)
+    texts_once = dict.fromkeys(DIGITS)
     for text in texts:
         for line in text.split("\n"):
-            found |= dict.fromkeys(part for part in _parts(line) if not part.isdecimal())
-    return tuple(found)
+            texts_once |= dict.fromkeys(part for part in _parts(line) if not part.isdecimal())
+    return tuple(texts_once)
 
 
 def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) -> Utterance:

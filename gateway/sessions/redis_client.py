@@ -322,11 +322,11 @@ async def _in_time(loop: asyncio.AbstractEventLoop, opening: Coroutine[Any, Any,
     looks. At most `MOST_SECONDS` longer. Raises TimeoutError.
     """
     task = loop.create_task(opening)
-    left, end = TIMEOUT_SECONDS, loop.time() + TIMEOUT_SECONDS + MOST_SECONDS
+    remaining, end = TIMEOUT_SECONDS, loop.time() + TIMEOUT_SECONDS + MOST_SECONDS
     try:
-        while not task.done() and left > 0 and (began := loop.time()) < end:
-            await asyncio.wait({task}, timeout=min(left, LOOK_SECONDS))
-            left -= min(loop.time() - began, LOOK_SECONDS)
+        while not task.done() and remaining > 0 and (began := loop.time()) < end:
+            await asyncio.wait({task}, timeout=min(remaining, LOOK_SECONDS))
+            remaining -= min(loop.time() - began, LOOK_SECONDS)
         if not task.done():
             raise TimeoutError
         return task.result()

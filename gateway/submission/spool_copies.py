@@ -100,16 +100,16 @@ class SpoolCopies:
         return True
 
     def _add(self, names: Sequence[str]) -> None:
-        room = MAX_COPIES - int(self._redis.hlen(KEY)) if names else 0
+        free_slots = MAX_COPIES - int(self._redis.hlen(KEY)) if names else 0
         for name in names:
             with suppress(OSError):  # submitted in the meantime, or a disk error, which is reported elsewhere
                 sealed = (self._folder / name).read_bytes()
-                if room <= 0 or len(sealed) > MAX_COPY_BYTES:
+                if free_slots <= 0 or len(sealed) > MAX_COPY_BYTES:
                     self._count("spool_copies_refused")
                     continue
                 self._redis.hset(KEY, name, sealed)
                 self._redis.pexpire(KEY, KEEP_SECONDS * 1000)
-                room -= 1
+                free_slots -= 1
 
     def _delete(self, names: Sequence[str]) -> None:
         if names:

@@ -121,8 +121,8 @@ def share_chart(name: str, title: str, rows: Sequence[ShareRow], target: int) ->
     foot = ROW_HEIGHT * len(rows)
     shapes.append(f'<path d="M1 {foot + 4}v12" stroke="{TARGET}" stroke-width="2.5"/>')
     shapes.append(_text(8, foot + 14, f"Target: {target} %", ink=MUTED, size=12))
-    said = "; ".join(f"{label}: {format_share(part, whole)}" for label, part, whole in rows)
-    return _svg(name, title, f"{said}. Target: {target} %", (WIDTH, foot + 22), shapes)
+    description = "; ".join(f"{label}: {format_share(part, whole)}" for label, part, whole in rows)
+    return _svg(name, title, f"{description}. Target: {target} %", (WIDTH, foot + 22), shapes)
 
 
 def _share_row(top: int, label: str, length: float | None, number: str) -> str:

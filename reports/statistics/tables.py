@@ -176,8 +176,8 @@ class QuarterTable:
 
     def without(self, cell: str) -> QuarterTable:
         """Return the table without one cell."""
-        kept = [(name, row) for name, row in zip(self.cells, self.rows, strict=True) if name != cell]
-        return replace(self, cells=tuple(name for name, _ in kept), rows=tuple(row for _, row in kept))
+        remaining = [(name, row) for name, row in zip(self.cells, self.rows, strict=True) if name != cell]
+        return replace(self, cells=tuple(name for name, _ in remaining), rows=tuple(row for _, row in remaining))
 
     def only(self, cell: str) -> QuarterTable:
         """Return the table of the parts of SMS, from the table of all uses."""

@@ -33,8 +33,8 @@ def add(
     if not connection.execute(database.insert_or_ignore(t.tombstone), row).rowcount:
         highest = case((c.up_to < up_to, literal(up_to)), else_=c.up_to)
         any_sends = case((c.with_sends < int(with_sends), literal(int(with_sends))), else_=c.with_sends)
-        known = update(t.tombstone).where(c.report_id == report_id)
-        connection.execute(known.values(up_to=highest, with_sends=any_sends, at=row["at"]))
+        widened = update(t.tombstone).where(c.report_id == report_id)
+        connection.execute(widened.values(up_to=highest, with_sends=any_sends, at=row["at"]))
 
 
 def covers(connection: Connection, report_id: str, origin_key: bytes, revision: int, *, is_send: bool) -> bool:

@@ -80,13 +80,13 @@ def report_cost(bench: BenchEnvironment, size: BenchSize) -> Figures:
     else:
         raise ProcessDied(f"{count} reports came to the hotline; see {bench.processes.logs}")
     used = {name: _per_report(before[name], bench.cpu(name), count) for name in REPORT_PROCESSES}
-    known = [milliseconds for milliseconds in used.values() if milliseconds is not None]
+    measured = [milliseconds for milliseconds in used.values() if milliseconds is not None]
     workers = [used[name] or 0.0 for name in QUEUE_NAMES]
     return {
         "web": used["web"],
         "workers": round(sum(workers), 2),
         "clock": used["clock"],
-        "all": round(sum(known), 2) if len(known) == len(used) else None,
+        "all": round(sum(measured), 2) if len(measured) == len(used) else None,
         "reports": count,
         "goal": {"web": 6, "workers": 4, "all": 12},
     }

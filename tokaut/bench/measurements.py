@@ -64,8 +64,8 @@ def _ratios(rounds: Sequence[Figures], other: str) -> Figures:
 
 
 def _median(ratios: Sequence[float | None]) -> float | None:
-    known = [value for value in ratios if value is not None]
-    return round(median(known), 3) if known else None
+    measured = [value for value in ratios if value is not None]
+    return round(median(measured), 3) if measured else None
 
 
 def half_load(

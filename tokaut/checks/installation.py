@@ -172,18 +172,18 @@ def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def country_faults(found: Countries, mode: Mode, today: date) -> Iterator[str]:
+def country_faults(countries: Countries, mode: Mode, today: date) -> Iterator[str]:
     """Yield the problems of the country files in this mode, and the checks that are overdue on this day."""
-    yield from found.problems(mode)
-    for country in found:
+    yield from countries.problems(mode)
+    for country in countries:
         yield from country.overdue(today)
 
 
-def ussd_notes(environ: Mapping[str, str], found: Countries) -> Iterator[Advisory]:
+def ussd_notes(environ: Mapping[str, str], countries: Countries) -> Iterator[Advisory]:
     """Yield an advisory for each code that is `network_initiated`, if a setting for such texts is missing."""
     missing = [] if "kannel" in common_settings(environ).channels else ["kannel in CHANNELS"]
     missing += [name for name in USSD_SETTINGS if not (environ.get(name) or environ.get(f"{name}_FILE"))]
-    for country in found:
+    for country in countries:
         for code in country.codes:
             if code.network_initiated and missing:
                 yield Advisory(

@@ -120,8 +120,8 @@ def _is_fault(line: str) -> bool:
 
 def _print_live(findings: Found, live: Found) -> None:
     """Print the findings that would be faults only in live mode."""
-    known = {line for lines in findings.values() for line in lines}
-    additional = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
+    printed = {line for lines in findings.values() for line in lines}
+    additional = [line for lines in live.values() for line in lines if line not in printed and _is_fault(line)]
     if additional:
         echo("\nLive mode would need more:")
     for line in additional:

@@ -20,25 +20,27 @@ from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 
-def history_lines(way: ReportPath) -> Iterator[str]:
+def history_lines(report_path: ReportPath) -> Iterator[str]:
     """Yield the path of one report as lines of text: its route, its deliveries and its audit."""
-    report = way.report
+    report = report_path.report
     desk_text = f", {report.desk}" if report.desk else ""
     yield (
         f"report {report.report_id}  {report.country}  {report.priority}  {report.completeness}  "
         f"{report.state}{desk_text}"
     )
-    yield "route   " + ", ".join(f"{recipient.hotline} ({recipient.role}, {recipient.why})" for recipient in way.route)
+    yield "route   " + ", ".join(
+        f"{recipient.hotline} ({recipient.role}, {recipient.why})" for recipient in report_path.route
+    )
     yield ""
     names = {report.report_id: "the report"}
-    for delivery in way.deliveries:
+    for delivery in report_path.deliveries:
         names[delivery.delivery_id] = description = f"{delivery.type} {delivery.revision} to {delivery.hotline}"
         yield (
             f"{_utc_text(delivery.created_at)}  {description}  {delivery.role}, {delivery.why}  {delivery.state}, "
             f"{delivery.handling}"
         )
     yield ""
-    for row in way.done:
+    for row in report_path.done:
         yield f"{_utc_text(row.at)}  {row.actor}  {row.act}  {names.get(row.object_id, row.object_id)}"
 
 

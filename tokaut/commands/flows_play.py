@@ -79,11 +79,11 @@ class PlaySession:
         for line in rendered.text.split("\n"):
             yield f"    | {line}"
         is_gsm = alphabet(rendered.text) == "gsm7"
-        room, unit = (limit.septets, "septets") if is_gsm else (limit.units, "units")
+        max_size, unit = (limit.septets, "septets") if is_gsm else (limit.units, "units")
         page = f", page {rendered.page} of {rendered.pages}" if rendered.pages > 1 else ""
         effect = f", after {self.took.effect}" if self.took and self.took.effect else ""
         name = "home.goodbye" if self.left else self.state.screen
-        yield f"    {name}{page}: {size(rendered.text) + limit.prefix} of {room} {unit}{effect}"
+        yield f"    {name}{page}: {size(rendered.text) + limit.prefix} of {max_size} {unit}{effect}"
 
     @property
     def over(self) -> bool:

@@ -32,8 +32,8 @@ def list_() -> None:
     with open_database() as (database, _):
         statuses = spool_status.list_statuses(database)
     for status in statuses:
-        held = f"  may hold {status.may_hold}" if status.may_hold else ""
-        echo(f"{status.host}  seen {status.unseen} s ago{'  AWAY' if status.is_away else ''}{held}")
+        contents = f"  may hold {status.may_hold}" if status.may_hold else ""
+        echo(f"{status.host}  seen {status.unseen} s ago{'  AWAY' if status.is_away else ''}{contents}")
     if not statuses:
         echo("No process has reported yet.")
 

@@ -223,14 +223,14 @@ def sign(*, tag: str, organisation: str, role: str, source: Path, only: str, wit
 
 def _read_sheet(path: Path, tag: str) -> ReadSheet:
     try:
-        found = read_sheet(path.read_text(encoding="utf-8"))
+        read = read_sheet(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} cannot be read ({getattr(error, 'strerror', 'it is no text')}).") from None
-    if found is None:
+    if read is None:
         raise CommandError(f"{path} is no sheet: name the file that `tokaut locales sheet {tag}` wrote.")
-    if found.language != tag:
-        raise CommandError(f"{path} is a sheet of {language_name(found.language)}, not of {language_name(tag)}.")
-    return found
+    if read.language != tag:
+        raise CommandError(f"{path} is a sheet of {language_name(read.language)}, not of {language_name(tag)}.")
+    return read
 
 
 def _day(day: str | None, printed_on: date, today: date) -> date:
@@ -253,7 +253,7 @@ def _ticked(sheet_read: ReadSheet, only: str, without: str) -> set[str]:
 
 def _rows(sheet_read: ReadSheet, names: str) -> set[SheetRow]:
     """Return the rows that a list names: by number, by a range of numbers, or by screen."""
-    found: set[SheetRow] = set()
+    selected: set[SheetRow] = set()
     for name in filter(None, map(str.strip, names.split(","))):
         first, _, last = name.partition("-")
         if first.isdigit() and (not last or last.isdigit()):
@@ -262,8 +262,8 @@ def _rows(sheet_read: ReadSheet, names: str) -> set[SheetRow]:
             rows = {row for row in sheet_read.rows if row.screen == name}
         if not rows:
             raise CommandError(f"The sheet has no row {name}: it has 1 to {len(sheet_read.rows)}, and screens.")
-        found |= rows
-    return found
+        selected |= rows
+    return selected
 
 
 def _select_country(tag: str, country: str | None) -> Country:
@@ -375,8 +375,8 @@ def _parts(coverages: Iterable[CatalogueCoverage]) -> Table:
 
 
 def _part(states: Mapping[TextState, int]) -> str:
-    found = [f"{states[state]} {state}" for state in TextState if states[state]]
-    return "\n".join(found)
+    counts = [f"{states[state]} {state}" for state in TextState if states[state]]
+    return "\n".join(counts)
 
 
 def _bar(language: CatalogueCoverage) -> str:

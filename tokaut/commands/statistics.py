@@ -109,13 +109,13 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
 
 
 def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:
-    wanted = [iso.upper() for iso in isos]
+    countries = [iso.upper() for iso in isos]
     if made_up:
-        return example_figures(country.load_countries(wanted or ["vu", "ke"], Mode.DEMO).all)
+        return example_figures(country.load_countries(countries or ["vu", "ke"], Mode.DEMO).all)
     with open_database() as (database, actor):
         if audit_action:
             delivery_actions.record_action(database, audit_action, "figures", actor)
-        return quarterly_figures.list_published(database, wanted)
+        return quarterly_figures.list_published(database, countries)
 
 
 def _country_names() -> dict[str, str]:

@@ -244,8 +244,8 @@ class _SheetParser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Collect the attributes of the facts and of each row."""
-        found = {name: value or "" for name, value in attrs}
-        if "data-language" in found:
-            self.head = found
-        elif "data-row" in found:
-            self.rows.append(found)
+        attributes = {name: value or "" for name, value in attrs}
+        if "data-language" in attributes:
+            self.head = attributes
+        elif "data-row" in attributes:
+            self.rows.append(attributes)

@@ -84,17 +84,17 @@ class ProcessGroup:
         except CannotFork as error:
             raise ProcessDied(self._about_fork_server(f"{name} was not started: {error}.")) from None
 
-    def _about_fork_server(self, said: str) -> str:
+    def _about_fork_server(self, sentence: str) -> str:
         log = self._log("fork-server")
-        return f"{said} {log} ends with:\n{_log_tail(log)}"
+        return f"{sentence} {log} ends with:\n{_log_tail(log)}"
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
     def of(self, names: Iterable[str]) -> list[int]:
         """Return the ids of the processes with these names. Unknown names are ignored."""
-        wanted = set(names)
-        return [child.process.pid for child in self._children if child.name in wanted]
+        selected = set(names)
+        return [child.process.pid for child in self._children if child.name in selected]
 
     def check(self) -> None:
         """Raise ProcessDied if one of the processes has ended, or the one whose forks they are."""

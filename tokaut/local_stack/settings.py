@@ -67,14 +67,14 @@ class DemoFolder:
         self.told.unlink(missing_ok=True)
         os.close(self._lock)
 
-    def tell(self, what: Mapping[str, Any]) -> None:
+    def tell(self, contents: Mapping[str, Any]) -> None:
         """Write the addresses and secrets of this demo to demo.json, for scripts and tests.
 
         Only this account can read the file.
         """
         temporary = self.told.with_suffix(".new")
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(what, file, indent=1)
+            json.dump(contents, file, indent=1)
         temporary.replace(self.told)
 
     def _acquire(self) -> None:

@@ -78,23 +78,23 @@ def load_catalogues() -> dict[str, Catalogue]:
     return load(locales.FOLDER)
 
 
-def menu_languages(country: Country, known: Mapping[str, Catalogue]) -> tuple[Catalogue, ...]:
+def menu_languages(country: Country, catalogues: Mapping[str, Catalogue]) -> tuple[Catalogue, ...]:
     """Return English, and each language of the country that has a catalogue.
 
     Drafts are included, because the operator may offer them by name.
     """
-    return (ENGLISH_CATALOGUE, *(known[tag] for tag in country.languages if tag in known and tag != ENGLISH))
+    return (ENGLISH_CATALOGUE, *(catalogues[tag] for tag in country.languages if tag in catalogues and tag != ENGLISH))
 
 
 def combinations(
     book: FlowBook,
     countries: Collection[Country],
-    known: Mapping[str, Catalogue],
+    catalogues: Mapping[str, Catalogue],
     channels: Collection[ChannelKind] = CHANNEL_KINDS,
 ) -> Iterator[Combination]:
     """Yield each combination of these countries, their languages and these channels."""
     for country in countries:
-        languages = menu_languages(country, known)
+        languages = menu_languages(country, catalogues)
         for language in languages:
             yield from (combination(book, country, language, channel, languages) for channel in channels)
 

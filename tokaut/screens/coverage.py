@@ -102,8 +102,8 @@ def catalogue_coverage(tag: str, book: FlowBook) -> CatalogueCoverage:
         message_id(entry): text_key(tag, message_id(entry), entry.msgstr) for entry in entries if entry.msgstr
     }
     parts = parts_of(book)
-    wanted = {message for part in parts.values() for message in part}
-    states = {message: _state(message, catalogue, signatures, keys_by_message) for message in wanted}
+    all_messages = {message for part in parts.values() for message in part}
+    states = {message: _state(message, catalogue, signatures, keys_by_message) for message in all_messages}
     for entry in entries:
         if entry.fuzzy and _was_signed(tag, entry, signatures):
             states[message_id(entry)] = TextState.STALE
@@ -112,8 +112,8 @@ def catalogue_coverage(tag: str, book: FlowBook) -> CatalogueCoverage:
         tag,
         ENGLISH_CATALOGUE.name if tag == ENGLISH else catalogue.name,
         max(alphabet(translation) for translation in catalogue.words.values()),
-        len(wanted),
-        len(wanted & set(catalogue.words)),
+        len(all_messages),
+        len(all_messages & set(catalogue.words)),
         sum(entry.fuzzy for entry in entries),
         _count(states.values()),
         {name: _count(states[message] for message in part) for name, part in parts.items()},
@@ -167,14 +167,14 @@ def _count(states: Iterable[TextState]) -> dict[TextState, int]:
     return {state: found.count(state) for state in TextState}
 
 
-def missing_safety_screens(catalogue: Catalogue, found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def missing_safety_screens(catalogue: Catalogue, screens_by_message: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the safety screens that are not completely in this language (S-33).
 
-    `found`: the result of `flows.catalogues.messages`.
+    `screens_by_message`: the result of `flows.catalogues.messages`.
     """
     screens = [
-        _safety_only(found.get(message, ()))
-        for message in catalogue.lacks((*safety_messages(found), *TRANSLATED_WORDS))
+        _safety_only(screens_by_message.get(message, ()))
+        for message in catalogue.lacks((*safety_messages(screens_by_message), *TRANSLATED_WORDS))
     ]
     return tuple(dict.fromkeys(name for names in screens for name in names or [EVERY_SCREEN]))
 
@@ -184,11 +184,11 @@ def _safety_only(screens: Sequence[str]) -> list[str]:
 
 
 def screen_coverage(
-    book: FlowBook, countries: Collection[Country], known: Mapping[str, Catalogue]
+    book: FlowBook, countries: Collection[Country], catalogues: Mapping[str, Catalogue]
 ) -> Iterator[ScreenCoverage]:
     """Yield the coverage of each country, channel and language."""
     for country in countries:
-        menu = menu_languages(country, known)
+        menu = menu_languages(country, catalogues)
         for channel in CHANNEL_KINDS:
             english = phone(book, country, ENGLISH_CATALOGUE, channel, menu)
             for language in menu:

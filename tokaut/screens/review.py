@@ -124,9 +124,9 @@ def call_order(book: FlowBook) -> list[str]:
 
     for home in HOME.values():
         visit(home)
-    found = dict.fromkeys((*HOME.values(), *reversed(backwards), *book.screens))
+    ordered = dict.fromkeys((*HOME.values(), *reversed(backwards), *book.screens))
     flows = dict.fromkeys((*FLOW_ORDER, *book.flows))
-    return [name for flow in flows for name in found if name.partition(".")[0] == flow]
+    return [name for flow in flows for name in ordered if name.partition(".")[0] == flow]
 
 
 def _review_screen(

@@ -137,15 +137,20 @@ class OutageMonitor:
 
     def _outage_text(self, state: PartState) -> Notification:
         part, minutes = state.part, int(state.unavailable // 60)
-        what = f"{part.name} on {self.host} has been unavailable for {minutes} min"
-        text = f"Priority: {part.priority}\nWhat: {what} ({state.reason or 'no answer'}).\nTo do: {part.action}\n"
+        summary = f"{part.name} on {self.host} has been unavailable for {minutes} min"
+        text = f"Priority: {part.priority}\nWhat: {summary} ({state.reason or 'no answer'}).\nTo do: {part.action}\n"
         return Notification(
-            f"Tokaut: {part.priority}, {what}", text, f"Tokaut: {part.priority}, {what}. {part.action}", part.priority
+            f"Tokaut: {part.priority}, {summary}",
+            text,
+            f"Tokaut: {part.priority}, {summary}. {part.action}",
+            part.priority,
         )
 
     def _recovery_text(self, state: PartState) -> Notification:
-        what = f"{state.part.name} on {self.host} is available again after {int(state.unavailable // 60)} min"
-        return Notification(f"Tokaut: {what}", f"What: {what}.\nTo do: tokaut check\n", f"Tokaut: {what}.", Priority.P3)
+        summary = f"{state.part.name} on {self.host} is available again after {int(state.unavailable // 60)} min"
+        return Notification(
+            f"Tokaut: {summary}", f"What: {summary}.\nTo do: tokaut check\n", f"Tokaut: {summary}.", Priority.P3
+        )
 
 
 def database_probe(database: Database) -> Callable[[], str]:

@@ -222,8 +222,8 @@ class RecordingJob:
         """Return the keys of the hotlines that may get the report; without a route, of all hotlines of its country."""
         iso, hotlines = correspondence.current_recipients(self._database, report_id)
         country = self._countries.get(iso)
-        wanted = hotlines or (tuple(country.hotlines) if country else ())
-        return {hotline: key for hotline in wanted if (key := self._public_key(hotline)) is not None}
+        recipients = hotlines or (tuple(country.hotlines) if country else ())
+        return {hotline: key for hotline in recipients if (key := self._public_key(hotline)) is not None}
 
     def _public_key(self, hotline: str) -> PublicKey | None:
         try:

@@ -91,10 +91,10 @@ class DeadlineSocket:
         self._sock.close()
 
     def _limit(self) -> None:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError("the deadline has passed")
-        self._sock.settimeout(min(left, self.step))
+        self._sock.settimeout(min(remaining, self.step))
 
 
 class _RawReader(io.RawIOBase):

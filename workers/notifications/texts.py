@@ -101,8 +101,8 @@ class Alert:
 
     def subject(self) -> str:
         """Return the subject of the mail."""
-        what = self._what()
-        return f"Tokaut: {self.priority}, {what}{f', {self.subject_id}' if self.subject_id else ''}"
+        problem = self._what()
+        return f"Tokaut: {self.priority}, {problem}{f', {self.subject_id}' if self.subject_id else ''}"
 
     def text(self) -> str:
         """Return the body of the mail."""
@@ -120,9 +120,9 @@ class Alert:
 
 def host_away(status: SpoolStatus) -> Alert:
     """Return the alert of a missing host: P1 if it may hold reports that no hotline has."""
-    held = f"It may hold {status.may_hold}." if status.may_hold else "Its spool was empty."
+    contents = f"It may hold {status.may_hold}." if status.may_hold else "Its spool was empty."
     minutes = status.unseen // 60
-    advice = f"Nothing was heard of this host for {minutes} min. {held} Start it: docs/operating/host-gone.md"
+    advice = f"Nothing was heard of this host for {minutes} min. {contents} Start it: docs/operating/host-gone.md"
     return Alert(status.host, "host_away", Priority.P1 if status.may_hold else Priority.P2, advice)
 
 

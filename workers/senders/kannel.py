@@ -179,5 +179,5 @@ def _outcome(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
     if reply.status >= 500:
         return STATUS.get(reply.status, RetryLater("busy", once=True))
     body = reply.body.decode("latin-1")
-    known = next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), DoNotRetry("provider"))
-    return STATUS.get(reply.status, known)
+    refusal = next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), DoNotRetry("provider"))
+    return STATUS.get(reply.status, refusal)

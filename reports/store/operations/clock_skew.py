@@ -180,8 +180,8 @@ def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
         t.outgoing, and_(due, is_too_far(o.expires_at, now, SMS_LIFETIME)), {"expires_at": now + SMS_LIFETIME}
     )
     c = t.recording.c
-    far = is_too_far(c.next_at, now, ARRIVES_WITHIN)
-    yield _Repair(t.recording, and_(c.state.in_(UNFINISHED), far), {"next_at": now})
+    is_far = is_too_far(c.next_at, now, ARRIVES_WITHIN)
+    yield _Repair(t.recording, and_(c.state.in_(UNFINISHED), is_far), {"next_at": now})
     yield _Repair(t.hotline_state, is_too_far(h.open_until, now, HOTLINE_PAUSE), {"open_until": now})
     is_open = s.done_at.is_(None)
     urgent = and_(is_open, s.priority.in_(URGENT), is_too_far(s.not_before, now, STEP_CLAIM))

@@ -59,9 +59,9 @@ class SpoolStatus:
     def faults(self) -> Iterator[str]:
         """Yield one sentence for each fault, with its remedy."""
         if self.is_away:
-            held = f" and may hold {self.may_hold}" if self.may_hold else ""
+            note = f" and may hold {self.may_hold}" if self.may_hold else ""
             yield (
-                f"{self.host} has not been seen for {self.unseen // 60} min{held}. Start it. If that host is gone for "
+                f"{self.host} has not been seen for {self.unseen // 60} min{note}. Start it. If that host is gone for "
                 f"good: tokaut hosts forget {self.host}. {AWAY_PAGE}"
             )
         if self.bad:

@@ -65,11 +65,11 @@ def save_results(database: Database, results: Mapping[Network, str]) -> None:
     c = t.synthetic_call.c
     with database.write() as connection:
         now = database.now()
-        known = {(row.channel, row.code): row for row in connection.execute(select(t.synthetic_call))}
-        for network in known.keys() - results.keys():
+        stored = {(row.channel, row.code): row for row in connection.execute(select(t.synthetic_call))}
+        for network in stored.keys() - results.keys():
             connection.execute(delete(t.synthetic_call).where(_is(network)))
         for network, reason in results.items():
-            before = known.get(network)
+            before = stored.get(network)
             values: dict[str, Any] = {"called_at": now, "reason": reason or None}
             values["reached_at"] = (before.reached_at if before else None) if reason else now
             values["failing_since"] = ((before.failing_since if before else None) or now) if reason else None

@@ -242,14 +242,14 @@ def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms
         if sms.id != answer_id:
             values |= {"ussd_id": sms.id}
             is_unsent = and_(is_unsent, n.ussd_id.is_(None))
-            way = NoticeWay.USSD
+            notice_way = NoticeWay.USSD
         else:
             was_ussd = connection.execute(select(n.ussd_id).where(n.answer_id == answer_id)).scalar() is not None
-            way = NoticeWay.SMS_AFTER_USSD if was_ussd else NoticeWay.SMS
+            notice_way = NoticeWay.SMS_AFTER_USSD if was_ussd else NoticeWay.SMS
         if not connection.execute(update(t.nudge).where(is_unsent).values(values)).rowcount:
             return False
         other_notices = and_(n.report_id == report_id, n.sent_at.is_(None))
         connection.execute(update(t.nudge).where(other_notices).values(due_at=None))
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
-        audit_log.append(connection, ACTOR, way, report_id, now)
+        audit_log.append(connection, ACTOR, notice_way, report_id, now)
     return True

@@ -151,13 +151,13 @@ def _query(reader: Account, log_filter: AccessFilter, most: int) -> Select[Any]:
         not_(and_(a.act == LOOKED_FOR, _ends_excluded_id(reader))),
         *_conditions(reader.hotline, log_filter),
     )
-    found = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
+    page = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
     candidates = (
-        select(table.c.report_id).where(table.c.hotline == reader.hotline, column == found.c.object_id).limit(1)
+        select(table.c.report_id).where(table.c.hotline == reader.hotline, column == page.c.object_id).limit(1)
         for table, column in ((t.delivery, t.delivery.c.delivery_id), *_REPORT_IDS)
     )
-    report_id = func.coalesce(*(one.correlate(found).scalar_subquery() for one in candidates))
-    return select(found, report_id.label("report_id")).order_by(found.c.at.desc(), found.c.audit_id.desc())
+    report_id = func.coalesce(*(one.correlate(page).scalar_subquery() for one in candidates))
+    return select(page, report_id.label("report_id")).order_by(page.c.at.desc(), page.c.audit_id.desc())
 
 
 def _ends_excluded_id(reader: Account) -> ColumnElement[bool]:
