@@ -74,7 +74,7 @@ class DecryptedReport:
 
 
 class ReportDecryptor:
-    """Decrypts what is sealed to the hotlines of this console. Heads are cached, because the list shows many."""
+    """Decrypts data sealed to the hotlines of this console. Heads are cached, because the list shows many."""
 
     def __init__(self, keys: PrivateKeySet, mode: Mode) -> None:
         self._keys = keys
@@ -164,7 +164,7 @@ class ReportDecryptor:
 
 # Complete decrypted bodies of earlier releases: fields that came later get a default. Pure.
 #
-# A missing field means that the reporter said nothing about it. A number to call is used only if all of its terms are
+# A missing field means that the reporter gave no such answer. A number to call is used only if all of its terms are
 # there too.
 
 

@@ -59,7 +59,7 @@ def _page_key(account: Account, form: Mapping[str, str], kind: DraftKind) -> byt
 
 
 def message_sealer(account: Account, report_id: str) -> MessageSealer:
-    """Return the sealer for what this person writes about a report. Raises CaseNotFound."""
+    """Return the sealer for this person's texts about a report. Raises CaseNotFound."""
     hotline, database = account.hotline, services.database
     target, _, _ = case_actions.look_up(database, hotline, report_id, b"")
     return MessageSealer(hotline, report_id, target, services.keys[hotline], database.now())

@@ -50,7 +50,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "helpline_texts": YES_NO,  # the child helpline accepts SMS, and no emergency number does
     # The recipient of incomplete reports: the helpline, another hotline, none.
     "rescue": frozenset({"yes", "other", "no"}),
-    "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, and a source says so
+    "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, according to a source
     "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: the reporter left out all possible recipients
     "police_named": YES_NO,  # one of the two named on the Send screen is the police
     "words_before_send": YES_NO,  # USSD only; by SMS the text always comes before Send

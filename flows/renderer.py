@@ -229,7 +229,7 @@ def _below(screen: Screen, leave: str, context: ScreenContext) -> tuple[str, ...
 
 
 def _skip_lines(screen: Screen, values: Mapping[str, str | None], context: ScreenContext) -> tuple[str, ...]:
-    """Return the line that says how to skip typed input, from the longest to the shortest; () if there is none."""
+    """Return the line about skipping typed input, from the longest to the shortest; () if there is none."""
     if screen.typed is None or screen.typed.skip is None:
         return ()
     lines = fill_all(screen.typed.skip_line, values, context)

@@ -1,8 +1,9 @@
 """The HTTP server of production: uvicorn in gunicorn's processes, strict in what it reads, with bounded resources.
 
-uvicorn and llhttp parse HTTP. This module refuses what they accept and two parsers could read differently (RFC 9112,
-section 11), requests that take longer than `REQUEST_SECONDS` to arrive, and more connections from one address than
-others can spare. A pipelined request, sent before the answer to the one before, is not read: its sender must repeat it.
+uvicorn and llhttp parse HTTP. This module refuses input that they accept but two parsers could read differently (RFC
+9112, section 11), requests that take longer than `REQUEST_SECONDS` to arrive, and more connections from one address
+than others can spare. A pipelined request, sent before the answer to the one before, is not read: its sender must
+repeat it.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class RunBlocking(Protocol):
     """Call a function in a thread and return its result; see `BlockingPool.run`."""
 
     async def __call__(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
-        """Return what `function` returns, or raise what it raises."""
+        """Return the result of `function`, or raise its exception."""
         ...
 
 

@@ -1,9 +1,8 @@
 """Handle the webhooks that providers call: check token, method and size, then read the body.
 
-An unauthorized request learns nothing from the answer. An authorized request is answered with 200 and something
-sensible, whatever it holds. Three cases get 503, so that the provider sends the request again: an SMS whose words
-cannot be stored now, an opt-out that cannot be stored now, and any request at an SMS or event endpoint that ran out of
-time.
+An unauthorized request learns nothing from the answer. An authorized request with any content is answered with 200 and
+something sensible. Three cases get 503, so that the provider sends the request again: an SMS whose words cannot be
+stored now, an opt-out that cannot be stored now, and any request at an SMS or event endpoint that ran out of time.
 """
 
 from __future__ import annotations

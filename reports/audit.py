@@ -235,7 +235,7 @@ class _ChainCheck:
 #     <keys>/public/_audit/<key_id>.pub    one line: ed25519, the raw key as base64url, when it was made (UTC)
 #     <keys>/private/_audit/<key_id>.key   PKCS#8; belongs to the account of worker and clock
 #
-# The newest pair signs. Older public keys stay, to verify what they signed.
+# The newest pair signs. Older public keys stay, to verify older signatures.
 
 
 def create_signing_key(keys: Path) -> VerifyKey:

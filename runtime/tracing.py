@@ -75,7 +75,7 @@ _tracers: list[Tracer] = []  # tracers of this process: none while traces are of
 
 
 class TracingUnavailable(Exception):
-    """TOKAUT_TRACES is set, and the packages are missing. The message says what to install."""
+    """TOKAUT_TRACES is set, and the packages are missing. The message names the package to install."""
 
 
 def configure(process: str, collector: str | None) -> None:

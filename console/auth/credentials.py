@@ -25,7 +25,7 @@ TOO_SHORT = "Take at least 12 characters; four words that have nothing to do wit
 TOO_LONG = "Take at most 128 characters."
 TOO_EASY = "This is easy to guess. Take four words that have nothing to do with each other, nor with your work."
 FAULTS = (TOO_SHORT, TOO_LONG, TOO_EASY)
-MIN_SCORE = 4  # of 4 (zxcvbn): more than 10,000,000,000 guesses by somebody who knows what people choose
+MIN_SCORE = 4  # of 4 (zxcvbn): more than 10,000,000,000 guesses, even with knowledge of common passwords
 
 PROJECT_WORDS = ("tokaut", "hotline", "helpline", "console", "password", "report", "child", "vanuatu", "pikinini")
 

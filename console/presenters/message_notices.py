@@ -1,7 +1,7 @@
 """The notice of a message to a reporter, who sees the message on dialling in. A text may ask them to dial. Pure.
 
-The scheduler decides about the text, by the same consent. Before it has decided, the page says what to expect. Whether
-a message was opened is not recorded.
+The scheduler decides about the text, by the same consent. Before it has decided, the page shows the expected notice.
+Whether a message was opened is not recorded.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class ChoiceLabels:
         return tuple(value for asked_question, value in self._labels if asked_question == question)
 
     def question(self, screen: str, otherwise: str, values: ScreenValues) -> str:
-        """Return a question as the reporter saw it, as far as the report tells; else `otherwise` with spaces."""
+        """Return a question as the reporter saw it, if the report has enough data; else `otherwise` with spaces."""
         return fill_placeholders(self.question_message(screen, otherwise, values), values.fields)
 
     def question_message(self, screen: str, otherwise: str, values: ScreenValues) -> str:

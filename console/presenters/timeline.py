@@ -80,7 +80,7 @@ class TimelineEntry:
     `at`: microseconds. `sentence`: for `fields`, after translation. `text`: what somebody wrote, made inert by the
     page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report. `id`: of a
     message to the reporter, which names the text that asks them to dial. `note`: of which it is made; empty if of none.
-    `recording`: id of what the reporter said in a call.
+    `recording`: id of the reporter's recording in a call.
     """
 
     at: int
@@ -161,7 +161,7 @@ def _acts(rows: list[Any]) -> Iterator[TimelineEntry]:
 
 
 def _is_repeated(act: str, others: Collection[str]) -> bool:
-    """Return whether another entry of the same press says more."""
+    """Return whether another entry of the same press has more detail."""
     if act == "holds":
         return not {Handling.ACCEPTED, Handling.IN_PROGRESS, *TEXT_ACTS}.isdisjoint(others)
     return act == Handling.CLOSED and any(other.startswith("closed:") for other in others)

@@ -34,7 +34,7 @@ UNDO_OVER = "This closing cannot be undone any more. Press Open it again."
 @requires(*READERS)
 @case_action()
 def close(me: StaffRequest, report_id: str) -> Response:
-    """Close the report with an outcome and what was done.
+    """Close the report with an outcome and a note.
 
     A false report needs two people whose accounts are older than the report. One that nobody has taken is closed only
     by a second press.

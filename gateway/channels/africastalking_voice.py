@@ -1,8 +1,8 @@
 """Africa's Talking Voice: calls by the keys of a telephone. Authenticated by a secret in the address.
 
-One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; what was pressed
-so far stands in the address to which the second key is sent. A silence needs no request: the answer holds the screen
-several times, and the provider goes on to the next action when no key comes. The last request of a call, to any of the
+One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; the first key is
+part of the address to which the second key is sent. A silence needs no request: the answer holds the screen several
+times, and the provider goes on to the next action when no key comes. The last request of a call, to any of the
 addresses, has isActive=0; nothing reads its answer.
 
 <GetDigits> takes one nested action. So of several recordings only the last one can be interrupted by a key.
@@ -124,7 +124,7 @@ class Channel(TokenAuthMixin):
         return _response(("".join(parts[:-1]) + digits) * speech.PLAYS + self._redirect(silent="1"))
 
     def _record(self, turn: Reply) -> HttpResponse:
-        """Return the actions that record what is said after the tone, to its end. `#` ends it, and so does a hangup."""
+        """Return the actions that record the caller after the tone, to the end. `#` ends it, and so does a hangup."""
         address = f"{self._keys}{speech.query(recorded=turn.recording)}"
         record = (
             f'<Record callbackUrl="{address}" maxLength="{turn.most_seconds}" finishOnKey="#" '

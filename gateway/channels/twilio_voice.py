@@ -1,8 +1,8 @@
 """Twilio Voice: calls by the keys of a telephone. Requests are signed; the answer is the next screen, as TwiML.
 
-One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; what was pressed
-so far stands in the address to which Twilio sends the second key, and so under its signature. A silence needs no
-request: the answer holds the screen several times, and Twilio goes on to the next when no key comes.
+One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; the first key is
+part of the address to which Twilio sends the second key, and so is signed. A silence needs no request: the answer holds
+the screen several times, and Twilio goes on to the next when no key comes.
 
 After a recording Twilio sends its address twice: in the request that goes on with the call, and to the endpoint
 `recording`, also when the caller has hung up. Only the recording's id is taken from it.
@@ -121,7 +121,7 @@ class Channel(SignedByTwilio):
         return _response(gather * speech.PLAYS + self._redirect(silent="1"))
 
     def _record(self, reply: Reply) -> HttpResponse:
-        """Return TwiML that records what is said after the tone. Any key ends it, and so do a silence and a hangup.
+        """Return TwiML that records the caller after the tone. Any key ends it, and so do a silence and a hangup.
 
         Nothing is cut from its ends. Without any speech Twilio makes no recording and goes on to the next verb.
         """

@@ -254,7 +254,7 @@ def _send_to(recipients: tuple[Recipient, ...], immediate_count: int, state: Flo
 
 
 def _before_send(country: Country) -> dict[str, tuple[Option, ...]]:
-    """Return the lists for the question about the place before Send: of groups or of places, as the country file says.
+    """Return the lists for the question about the place before Send: of groups or of places, by the country file.
 
     Both are empty if it is not asked before Send. The places of a group are asked for after Send.
     """

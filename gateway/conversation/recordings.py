@@ -1,7 +1,7 @@
 """Words that a reporter speaks in a call: the provider records them, and the scheduler fetches the recording.
 
-Nothing is recorded before Send, so each recording belongs to a report that is stored. Its id stands in the address to
-which the provider reports; what the provider says about its place is sealed to the scheduler.
+Nothing is recorded before Send, so each recording belongs to a report that is stored. Its id is part of the address to
+which the provider reports; the recording's place at the provider is sealed to the scheduler.
 """
 
 from __future__ import annotations

@@ -325,7 +325,7 @@ class Reducer:
     async def make_gathered_due(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
         """Make the answers due that an earlier session of this phone gathered after Send. Return the remaining drafts.
 
-        Drafts that were not sent stay: a new dial says nothing about them.
+        Drafts that were not sent stay: a new dial does not change them.
         """
         sent_reports = [draft.report for draft in drafts if draft.is_sent]
         if record and not record.has_ended and record.report and record.report.is_submitted:
@@ -361,7 +361,7 @@ class Reducer:
         return _in_language(request, record.state, reply, is_typed=is_typed)
 
     async def _render_context(self, request: TurnRequest, record: Record) -> RenderContext:
-        """Return the render context with what only this session knows: its code and PIN, the state of its report."""
+        """Return the render context with the data of this session: its code and PIN, the state of its report."""
         render_context, report = request.render_context, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)

@@ -49,7 +49,7 @@ FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
 CALL_ME = "contact_request.ask_sms"
-OPENS = {  # keyword of a first text → its screen, which has the emergency number and says that texts stay on the phone
+OPENS = {  # keyword of a first text → its screen, with the emergency number and the notice that texts stay on the phone
     "tips": TIPS,
     "law": "law.by_sms",
     "code": "my.code_sms",
@@ -228,7 +228,7 @@ class SmsConversation:
         if self._is_meant_for_staff(request, record, text):
             result = await self._reducer.step(replace(request, more=True), record, drafts, text)
             if result.record.state.unasked == record.state.unasked:
-                return result  # the words could not be stored, and the screen says so
+                return result  # the words could not be stored; the screen shows that
             return replace(result, record=replace(result.record, answer=self._fresh(request, result.record).answer))
         await self._reducer.make_gathered_due(record, [])
         if self._is_hidden(request, record):

@@ -11,7 +11,7 @@ from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 # unsaid: the network names no operation, so it must be inferred from the text
 InboundEvent = Literal["new", "resume", "unsaid"]
-CarrierWord = Literal["stop", "start", "help", "call"]  # call: a missed call, which says "call me" without a word
+CarrierWord = Literal["stop", "start", "help", "call"]  # call: a missed call, which means "call me"
 ProviderEventKind = Literal["ended", "delivery", "optout", "missed_call", "recorded"]
 # form: the body, or the query of a GET. json: one object. text: the query, the endpoint's headers, and the unparsed
 # body, which becomes the field "text".
@@ -118,7 +118,7 @@ class Inbound(Struct, frozen=True):
 class ProviderEvent(Struct, frozen=True):
     """A provider's notice outside the conversation.
 
-    A session ended, an SMS was delivered, a person opted out, somebody rang and was not answered, or words were
+    A session ended, an SMS was delivered, a person opted out, a missed call came, or words were
     recorded.
     """
 

@@ -5,7 +5,7 @@ makes it unreadable: `web` seals with the key of the current ten minutes, keeps 
 overwrites the file with a later key. No earlier key can be derived from a later one. So nobody can open a session that
 was sealed more than `LONGEST_SECONDS` ago, even with all files of this machine and any backup of Redis.
 
-The file must not be in any backup: it opens everything sealed after it. docs/threat-model.md says what it protects.
+The file must not be in any backup: it opens everything sealed after it. docs/threat-model.md describes the protection.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class ReportRef(Struct, frozen=True, array_like=True):
 
     @property
     def revision(self) -> int:
-        """Return the highest revision that this session knows of."""
+        """Return the highest revision known to this session."""
         return self.state.revision
 
     @property

@@ -269,7 +269,7 @@ class Submitter:
                 lost="reports_not_stored" if kind == PendingKind.UNCONFIRMED_TEXT else "incomplete_reports_not_stored",
             )
         except NotSent:
-            if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen said that a hotline gets them
+            if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen promised them to a hotline
                 raise
         return after_event(
             report, SubmissionEvent.SCHEDULE_SPOOLED

@@ -124,7 +124,7 @@ SHIPPED_FOLDER = Path(__file__).parent
 
 
 class CountryError(Exception):
-    """Country files have one or more faults, one line each: file, key, what is wrong."""
+    """Country files have one or more faults, one line each: file, key and fault."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = tuple(lines)

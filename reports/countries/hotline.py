@@ -221,7 +221,7 @@ class Hotline(SourcedEntry):
     """A hotline of a country file.
 
     `show`: what screens may say of it. `delivery`: how it gets reports. `wants_links`: its reports hold web addresses.
-    `card`: what it has agreed to.
+    `card`: the agreement with it.
     """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
@@ -244,7 +244,7 @@ class Hotline(SourcedEntry):
 
     @property
     def texts(self) -> str:
-        """Return the number that takes SMS; empty if the hotline has said on its card that it takes none."""
+        """Return the number that takes SMS; empty if the hotline takes none according to its card."""
         return "" if self.card.takes_sms is False else self.show.sms
 
     @property

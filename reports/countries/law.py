@@ -12,7 +12,7 @@ from reports.countries.hotline import FORBID_EXTRA, Grade
 
 CRITERIA = ("specific", "computer", "possession", "defined", "isp")
 CriterionStatus = Literal["yes", "yes_2014", "not", "unknown"]
-# What the law screen says: a sentence for each criterion and what is known about it. The other two say nothing to a
+# The sentences of the law screen, by criterion and known value. The other two say nothing to a
 # child. `it` is the law; {law_year} is the year of the source.
 LAW_SENTENCES: Mapping[str, Mapping[CriterionStatus, str]] = {
     "specific": {

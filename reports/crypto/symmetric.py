@@ -31,7 +31,8 @@ EPOCH_BYTES: Final = 4
 class DecryptError(Exception):
     """Data cannot be opened, and trying again will not help.
 
-    Wrong key, wrong context, changed, cut short, or unknown suite: the message says which, and never holds the data.
+    Wrong key, wrong context, changed, cut short, or unknown suite: the message names the cause, and never holds the
+    data.
     """
 
 

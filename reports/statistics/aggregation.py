@@ -94,7 +94,8 @@ class ReportOutcome:
     """The outcome of one report.
 
     `delivered`, `read`, `closed`: how long it took until the report was delivered, first read by a person, and closed,
-    in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or nobody said how.
+    in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or was closed without an
+    outcome.
     """
 
     priority: Priority
@@ -232,7 +233,7 @@ def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
 
 
 def child_cells(recorded: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (table, cell) for what staff recorded of a child at closing; nothing for what they did not know."""
+    """Yield (table, cell) for each fact of a child that staff recorded at closing."""
     yield from ((name, recorded[name]) for name, values in CHILD_FACTS.items() if recorded.get(name) in values)
 
 

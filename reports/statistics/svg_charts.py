@@ -2,7 +2,7 @@
 
 The charts have no script and no style sheet, so pages that allow neither can show them. Their colours are CSS variables
 with a default: a page sets others for its dark mode, and `standalone` writes the defaults into a file of its own. Each
-chart says in `<desc>` all that it draws, and stands beside a table with the same numbers. A number that is not shown
+chart has a full description in `<desc>`, and stands beside a table with the same numbers. A number that is not shown
 has no bar, so no length can be read from it.
 """
 

@@ -273,7 +273,8 @@ def month_rows(of: Sequence[QuarterFigures]) -> list[ChartRow]:
 def tile_layout(sheet: QuarterTable) -> list[list[str]]:
     """Return the labels of a table of places as they stand on the tile map.
 
-    A country without a layout of its own has its places in the order of the table. The last row has what was not told.
+    A country without a layout of its own has its places in the order of the table. The last row has the reports without
+    a place.
     """
     labels = [label for label, _ in sheet.rows]
     unknown = cell_label("place", NOT_TOLD, {})

@@ -1,4 +1,4 @@
-"""Fill frozen dataclasses from the environment, once, at start; say in one line what is wrong and what to do.
+"""Fill frozen dataclasses from the environment, once, at start; report each fault and its remedy in one line.
 
     @from_environment
     class Telegraph:

@@ -148,7 +148,7 @@ class BenchEnvironment:
             self._wait_until(partial(_answers, f"http://127.0.0.1:{port}"), name)
 
     def _server_command(self, name: str) -> list[str]:
-        """Return the command that starts the baseline, or web of the other checkout as its Procfile says."""
+        """Return the command that starts the baseline, or web of the other checkout by its Procfile."""
         if name == BASELINE:
             return [
                 *python_command("gunicorn", *THREADS),

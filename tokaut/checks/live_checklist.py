@@ -34,7 +34,7 @@ TIP_MAX_AGE = timedelta(days=730)
 class ChecklistItem:
     """One step of the checklist.
 
-    title: what is missing. action: what to do next. is_blocking: live mode refuses the country until this is done.
+    title: the missing item. action: the next action. is_blocking: live mode refuses the country until this is done.
     """
 
     key: str
@@ -61,7 +61,7 @@ def steps(country: Country, languages: Sequence[CatalogueCoverage], today: date)
 
 
 def _faults(country: Country) -> Iterator[ChecklistItem]:
-    """Yield the faults of the file itself, whatever the mode. Each sentence says what to do."""
+    """Yield the faults of the file itself, whatever the mode. Each sentence has a remedy."""
     for line in country.problems(Mode.DEMO):
         problem, _, remedy = line.partition("; ")
         yield ChecklistItem(

@@ -127,7 +127,7 @@ def session_key_faults(data: Path) -> Iterator[str]:
 
 
 def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
-    """Yield a sentence for each host that is away, or whose spool holds reports for too long or that do not open."""
+    """Yield a sentence for each missing host, and for each spool with reports that are late or do not open."""
     settings = None if of_worker else collect_settings([WebSecrets], environ)[0]
     cipher = RecordCipher(settings[WebSecrets].store_key.reveal()) if settings and WebSecrets in settings else None
     statuses: dict[str, SpoolStatus] = {}

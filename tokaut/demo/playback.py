@@ -101,7 +101,7 @@ def answer_screen(caller: UssdPhone, show: DemoDisplay, screen: PhoneScreen, ste
 
 
 class DemoFailed(Exception):
-    """A step of the demo failed: a delivery or a callback did not arrive. The message says where to look."""
+    """A step of the demo failed: a delivery or a callback did not arrive. The message names the log to read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,7 @@ class _TranslationSources:
 
 # The phones of a country, one for each language and channel, as people who read the texts need to see them.
 #
-# Where an answer decides what a screen says, the longest text is shown: the longest names, the group with the most
+# If the text of a screen depends on an answer, the longest text is shown: the longest names, the group with the most
 # places.
 
 

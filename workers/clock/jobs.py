@@ -1,4 +1,4 @@
-"""The scheduler's periodic jobs. They read the database for what to do, and work without Redis.
+"""The scheduler's periodic jobs. They read the work to do from the database, and run without Redis.
 
 Each job may run twice, or in two schedulers at once: unique keys, leases and deletions prevent double work.
 """

@@ -1,4 +1,4 @@
-"""The outcomes of a delivery attempt, and the one table of what each HTTP status means."""
+"""The outcomes of a delivery attempt, and the table of outcomes by HTTP status."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ ALERT_AT_ATTEMPT: Mapping[str, int] = {
     "our_fault": 1,
 }
 
-# Class of failure → what the person who is notified can do.
+# Class of failure → the remedy for the person who is notified.
 DELIVERY_ADVICE: Mapping[str, str] = {
     "moved": "The hotline's address has moved. Ask them for the new one and set HOTLINE_<ID>_URL.",
     "locked_out": "The hotline does not let us in. Compare the secret and their list of addresses with them.",

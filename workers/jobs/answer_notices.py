@@ -1,6 +1,6 @@
 """Text reporters that a hotline has answered and that they can dial in.
 
-Where the country file says that the network can, the text is shown by network-initiated USSD, which stays in no inbox.
+If the network can, according to the country file, the text is shown by network-initiated USSD, which stays in no inbox.
 If that fails, it is sent by SMS.
 
 The permission is checked again just before an SMS is sent. Only `clock` and the workers can do this: the number is in

@@ -41,7 +41,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class BadTarget(ValueError):
-    """The configured address is not allowed. The message says why, without the address.
+    """The configured address is not allowed. The message gives the reason, without the address.
 
     `listing_helps`: the address would be accepted if the operator listed its host:port.
     """

@@ -1,4 +1,4 @@
-"""A connection to a checked address that ends at a deadline, whatever the other end does.
+"""A connection to a checked address that ends at a deadline, even if the other end hangs.
 
 Python limits the time of each read and write, not their sum: headers that arrived one byte at a time held a request for
 18 s under a limit of 1 s. So before each read and write the limit is set to the time left until the deadline.

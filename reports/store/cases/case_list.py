@@ -34,7 +34,7 @@ from reports.store.staff.accounts import Account
 from runtime.settings import Mode
 
 BODY_TYPES = (DeliveryType.CREATED, DeliveryType.UPDATED)  # deliveries that bring a body
-ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of what the reporter sent later
+ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of the reporter's later additions
 PAGE_SIZE = 50
 MAX_COUNTED: Final = 1000  # unacknowledged reports: beyond that a tab says "999+"
 STATEMENTS: Final = 256  # pages of the list whose statements are cached
@@ -184,8 +184,8 @@ class TabCounts:
 def count_tabs(database: Database, account: Account) -> TabCounts:
     """Count the reports under each tab that this person may see, in one statement.
 
-    The reports that nobody has acknowledged, and the closed ones, are counted in their index up to MAX_COUNTED. Of
-    those that somebody holds, each is looked at.
+    The reports that nobody has acknowledged, and the closed ones, are counted in their index up to MAX_COUNTED. Reports
+    with a holder are counted one by one.
     """
     with read_as(database, account.hotline) as connection:
         row = connection.execute(_tabs_query(), visibility_values(account)).one()

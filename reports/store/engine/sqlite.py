@@ -87,7 +87,7 @@ class DatabaseFile:
             self._opened = _identity(self._path)
 
     def forget(self) -> None:
-        """Accept whichever file the next connection opens."""
+        """Accept the file that the next connection opens, even if it is another one."""
         self._opened = None
 
     def check(self) -> None:

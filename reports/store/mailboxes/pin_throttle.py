@@ -33,7 +33,7 @@ class PinLimit:
         lock_time: for how long the code is locked, in microseconds.
         per_number: wrong pairs of one telephone number in a day; after that even the right pair is refused to it.
         in_total: wrong pairs of all numbers in an hour; above it `per_number_under_attack` applies instead of
-            `per_number`, because somebody seems to guess.
+            `per_number`, because guessing is likely.
         per_number_under_attack: the stricter limit for one number. Below it the right pair is still accepted.
     """
 

@@ -201,7 +201,7 @@ def lease(database: Database, sms_id: str, holder: str) -> LeasedSms | None:
 
 
 def mark_sent(database: Database, leased: LeasedSms, provider_id: str | None, why: str) -> None:
-    """Record that the provider has accepted the SMS, whichever worker holds the lease."""
+    """Record that the provider has accepted the SMS, even if another worker holds the lease."""
     values = {"state": "sent", "provider_id": provider_id, "last_class": why, "lease_by": None, "lease_until": None}
     with database.write() as connection:
         connection.execute(update(t.outgoing).where(t.outgoing.c.id == leased.id).values(values))

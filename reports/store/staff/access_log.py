@@ -61,7 +61,7 @@ class AccessFilter:
 
 @dataclass(frozen=True, slots=True)
 class LoggedAct:
-    """One act. `object_id`: what it was done to; `report_id`: that report, empty if it was no report."""
+    """One act. `object_id`: the object of the act. `report_id`: the report it belongs to; empty if none."""
 
     position: Position
     actor: str

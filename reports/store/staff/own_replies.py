@@ -1,7 +1,7 @@
 """A hotline's own ready-made replies: one lead writes a reply, a second lead signs it, any lead withdraws it.
 
-Their words are about no report and are stored in plain text. A reply is never changed or deleted, so that it stays
-known what was approved by whom.
+Their words are about no report and are stored in plain text. A reply is never changed or deleted, so that each approval
+stays on record.
 """
 
 from __future__ import annotations
