@@ -201,8 +201,8 @@ def reset_failed_logins(database: Database, account: Account) -> None:
 def set_password(database: Database, account: Account, password: str, kept_passkeys: Collection[bytes] = ()) -> None:
     """Set another password and end the account's sessions: anybody who knew the old one is logged out.
 
-    `kept_passkeys`: credential ids. All other passkeys of the account are removed in the same transaction: one that
-    somebody else added while the person looked at the form is not among them.
+    `kept_passkeys`: credential ids. All other passkeys of the account are removed in the same transaction, also one
+    that somebody else added while the person looked at the form.
     """
     values: dict[str, object] = {"password": password}
     _change(database, account, account.actor, "password_changed", values, kept_passkeys=kept_passkeys)
