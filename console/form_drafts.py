@@ -16,11 +16,8 @@ from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.staff.accounts import Account
 
 DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its report
-DRAFT_FIELDS: Mapping[DraftKind, str] = {
-    drafts.MESSAGE: "words",
-    drafts.NOTE: "note",
-    drafts.CLOSING: "done",
-}  # kind of draft → field of the page's form
+# Kind of draft → field of the page's form.
+DRAFT_FIELDS: Mapping[DraftKind, str] = {drafts.MESSAGE: "words", drafts.NOTE: "note", drafts.CLOSING: "done"}
 MAX_DRAFT_LENGTH = 4000  # characters
 ENTRY = "entry"  # in place of a report's id: a report that is being entered
 NOT_IN_DRAFT = frozenset((DRAFT_OF, "once", "then", "do", "token"))

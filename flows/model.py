@@ -152,9 +152,8 @@ class ScreenContext(Struct, frozen=True):
 
     facts: Mapping[str, str]
     fields: Mapping[str, str]
-    lists: Mapping[
-        str, tuple[Option, ...]
-    ]  # "places", "place_groups", "places_in_group", "who_else", "help_services", …
+    # "places", "place_groups", "places_in_group", "who_else", "help_services", …
+    lists: Mapping[str, tuple[Option, ...]]
     translate: Callable[[str], str]
     common: LayoutCache | None = None
     english: Mapping[str, str] = {}

@@ -34,11 +34,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {
-    "ussd": 120,
-    "voice": 120,
-    "sms": 600,
-}  # after the last answer; typing an SMS can take that long
+# After the last answer. Typing an SMS can take ten minutes.
+INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {"ussd": 120, "voice": 120, "sms": 600}
 UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the last SMS; then a hotline gets words that were never confirmed
 GATHER_ANSWERS_SECONDS = 20  # answers after Send wait this long, counted from the first; typed words do not wait
 SECRET_BYTES = 32
@@ -271,9 +268,8 @@ class Submitter:
         except NotSent:
             if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen promised them to a hotline
                 raise
-        return after_event(
-            report, SubmissionEvent.SCHEDULE_SPOOLED
-        )  # if neither stored it, the next answer tries again
+        # If neither the database nor the spool stored it, the next answer tries again.
+        return after_event(report, SubmissionEvent.SCHEDULE_SPOOLED)
 
     def update(self, content: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
         """Store an answer after Send as the next revision, and return the report's new state. Raises NotSent.

@@ -87,9 +87,8 @@ class PartnerCard:
     key_id: str = ""
     tested_on: IsoDate = ""
     duty_officer: tuple[str, ...] = ()
-    rota: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # hours → duty officers who are notified first then
+    # Hours → the duty officers who are notified first in these hours.
+    rota: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     backup: str = ""
     supervisor: tuple[str, ...] = ()
     drills_to: tuple[str, ...] = ()  # outside live mode they replace duty officer and supervisor
@@ -120,9 +119,8 @@ class PartnerCard:
     operator_contact: str = ""
     takes_sms: StrictBool | None = None
     takes_relay: StrictBool | None = None
-    retention_days: int | None = Field(
-        default=None, ge=1, le=3660
-    )  # after closing, of a report that its staff read in our console
+    # Days after closing, for a report that its staff read in our console.
+    retention_days: int | None = Field(default=None, ge=1, le=3660)
 
     def missing(self) -> tuple[str, ...]:
         """Return the fields without which live mode gives this hotline no report."""

@@ -83,9 +83,8 @@ class Setting:
     meaning: str
     default: str | None  # as text, like in the environment; None: the value of a setting that is not set is None
     demo: str | None  # the default in demo mode, if it has one of its own
-    live_fault: Callable[
-        [Any], str | None
-    ]  # returns what live mode finds wrong with the value, worded like InvalidValue
+    # Returns the fault of a value in live mode, worded like InvalidValue.
+    live_fault: Callable[[Any], str | None]
     secret: bool
     how_to_make: str  # what to do when it is missing
 

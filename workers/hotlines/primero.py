@@ -149,10 +149,8 @@ def _create(session: _CaseSession, update: CaseUpdate) -> DeliveryOutcome:
 
 def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
     response = session.call("GET", f"{CASES}/{update.case}")
-    if (
-        response.status == 404 and update.kind == DeliveryType.UPDATED and not created
-    ):  # an update contains the whole report
-        return _create(session, update)
+    if response.status == 404 and update.kind == DeliveryType.UPDATED and not created:
+        return _create(session, update)  # an update contains the whole report
     if not 200 <= response.status < 300:
         return _outcome(response)
     stored_case = _case_data(response)

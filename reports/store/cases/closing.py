@@ -59,9 +59,8 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
             outbox.record_change(connection, row.delivery_id, report_id, act=state, actor=account.actor, now=now)
         values = {"outcome": None, "closed_from": None, "holder": holder}
         case_status.save_values(connection, database, account.hotline, report_id, values)
-        audit_log.append(
-            connection, account.actor, "close_undone", report_id, now
-        )  # the same time as the state, so that the access log shows one act
+        # The entry has the same time as the state, so that the access log shows one act.
+        audit_log.append(connection, account.actor, "close_undone", report_id, now)
         case_status.record_change(connection, database, case_ref)
 
 

@@ -21,16 +21,16 @@ from runtime.time_units import DAY, HOUR
 
 MAX_DELAY = HOUR  # if web was down for longer, the drill is missed: it must not alert people at an unplanned time
 RETENTION_PERIOD = 7 * DAY
+# Acts of a person, whichever process records them.
 DELIVERY_MILESTONES: Mapping[str, str] = {
     Handling.ACCEPTED: "taken",
     Handling.IN_PROGRESS: "taken",
     Handling.CLOSED: "taken",
-}  # acts of a person, whichever process records them
+}
 REPORT_MILESTONES: Mapping[str, str] = {"read": "opened", "answered": "answered"}
 
-DrillTimes = Mapping[
-    str, int
-]  # arrived, delivered, opened, taken, answered, closed → microseconds; only milestones that were reached
+# Milestone (arrived, delivered, opened, taken, answered, closed) → microseconds; only milestones that were reached.
+DrillTimes = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,5 @@ def compact(database: Database) -> bool:
 
 
 def _lacks_space(file: Path) -> bool:
-    return (
-        shutil.disk_usage(file.parent).free < 3 * file.stat().st_size
-    )  # a copy, and the WAL from which it is written back
+    # VACUUM writes a copy, and then the WAL from which the copy is written back.
+    return shutil.disk_usage(file.parent).free < 3 * file.stat().st_size

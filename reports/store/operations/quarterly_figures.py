@@ -21,13 +21,8 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
 
-SUBMITTED_ACTS = (
-    "sent",
-    "rescued",
-    "words_filed",
-    "unread_filed",
-    "entry_stored",
-)  # acts with which a report is stored
+# Acts with which a report is stored.
+SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed", "entry_stored")
 HANDLED_ACTS = HANDLING_STATES
 CLOSED_ACTS = {f"closed:{outcome}"[:24]: outcome for outcome in CaseOutcome}  # act with which staff close a report
 REOPENED_ACTS = ("close_undone", Handling.IN_PROGRESS)

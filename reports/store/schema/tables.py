@@ -60,9 +60,8 @@ report = Table(
     "report",
     metadata,
     Column("report_id", ID, primary_key=True),
-    Column(
-        "origin_key", LargeBinary(32), nullable=False, unique=True
-    ),  # idempotency key: a repeated Send stores nothing
+    # The idempotency key: a repeated Send stores nothing.
+    Column("origin_key", LargeBinary(32), nullable=False, unique=True),
     Column("created_at", MICROSECONDS, nullable=False),
     Column("country", String(2), nullable=False),
     Column("priority", ClosedSet(Priority, 2), nullable=False),  # the highest ever reached

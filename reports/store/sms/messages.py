@@ -23,13 +23,8 @@ from runtime.settings import Mode
 from runtime.telephony import DeliveryReportStatus
 
 BATCH_SIZE = 500  # ids in one query
-STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {
-    "": 0,
-    "unknown": 0,
-    "sent": 1,
-    "failed": 2,
-    "delivered": 2,
-}  # a status never goes back
+# The status of an SMS never returns to a lower rank.
+STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}
 
 
 class SmsState(StrEnum):
