@@ -50,7 +50,7 @@ REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
     "triage": {"priority": "", "flags": [], "reasons": []},
     "routing": {"avoid": []},
 }
-CLOSING_FIELDS: Final = ("outcome", "told", "service")  # of a note on closing, beside its text
+CLOSING_FIELDS: Final = ("outcome", "told", "service")  # fields of a note on closing, beside its text
 MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "kind": MessageKind.WORDS,
     "text": None,

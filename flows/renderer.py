@@ -41,7 +41,7 @@ from flows.pagination import (
 
 OVERLAY_SCREEN = "home.third_wrong"
 EMERGENCY_SCREEN = "report.emergency"
-MAX_WRONG_REPLIES = 3  # in a row; then a notice with the emergency numbers covers the screen
+MAX_WRONG_REPLIES = 3  # wrong replies in a row; then a notice with the emergency numbers covers the screen
 SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
 

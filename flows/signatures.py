@@ -19,8 +19,8 @@ from enum import StrEnum
 
 from flows.pagination import without_context
 
-MAX_NAME_CHARS = 80  # of an organisation
-SHOWN_CHARS = 60  # of the English text, for readers of the file
+MAX_NAME_CHARS = 80  # characters of an organisation's name
+SHOWN_CHARS = 60  # characters of the English text that the file shows
 _KEY = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 _FIELDS = {"organisation", "role", "date", "seal", "texts"}
 

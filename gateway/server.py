@@ -27,18 +27,18 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS: Final = 5  # for a complete request to arrive, from its first byte; and for the first byte
-IDLE_SECONDS: Final = 5  # for which a connection stays open for the next request
-ANSWER_SECONDS: Final = 30  # to produce an answer and for the client to receive it
-LAST_SECONDS: Final = 2  # for one more request, once this process stops
+IDLE_SECONDS: Final = 5  # time for which an idle connection stays open
+ANSWER_SECONDS: Final = 30  # time to produce an answer and for the client to receive it
+LAST_SECONDS: Final = 2  # time for one more request, once this process stops
 MASTER_SECONDS: Final = 3  # margin before the master kills this process
 LOOK_SECONDS: Final = 0.5  # between two checks for late connections
-MAX_FIELD_BYTES: Final = 8190  # of the request's target, and of one header
+MAX_FIELD_BYTES: Final = 8190  # bytes of the request's target, and of one header
 MAX_HEADERS: Final = 64
-MAX_OVERHEAD_BYTES: Final = 64 * 1024  # of a request without its body: the head, and the sizes of chunks
+MAX_OVERHEAD_BYTES: Final = 64 * 1024  # bytes of a request beside its body: the head, and the sizes of chunks
 SINGLE_HEADERS: Final = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect"})
 MIN_OPEN_FILES: Final = 2048  # limit for one process; many systems start with 1024 and allow more on request
 RESERVED_FILES: Final = 160  # open files for other uses than client connections
-MAX_SHARE_PER_ADDRESS: Final = 1 / 8  # of all connections, once half of them are in use
+MAX_SHARE_PER_ADDRESS: Final = 1 / 8  # share of all connections, once half of them are in use
 YOUNG_SECONDS: Final = 1  # behind a proxy on a Unix socket all connections have one address: the youngest stay open
 BAD_REQUEST_RESPONSE: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 

@@ -24,7 +24,7 @@ from runtime import event_loop_guard
 
 T = TypeVar("T")
 
-THREADS: Final = 8  # for each process
+THREADS: Final = 8  # threads of each process
 MOST_BUSY: Final = 0.8  # share of the threads above which this process counts as overloaded
 MOST_REQUESTS: Final = 64  # concurrent requests above which it does too; a step takes less than half a millisecond
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body

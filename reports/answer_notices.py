@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from runtime.time_units import DAY, MINUTE, SECOND
 
 NOTICE_TEXT: Final = "Hello. Please dial {ussd} when you have time."  # a message of the catalogues
-MAX_NOTICES: Final = 3  # for each report
+MAX_NOTICES: Final = 3  # notices for each report
 NOTICE_INTERVAL: Final = DAY
 PERMISSION_LIFETIME: Final = 30 * DAY  # consent expires
 END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours, because an SMS may take this long to arrive

@@ -23,7 +23,7 @@ from reports.triage import triage
 from runtime.settings import Mode
 
 DRILL_MODE = Mode.TRAINING
-MODES_WITH_DRILLS = (Mode.DEMO, Mode.TRAINING)  # in which a lead can plan a scripted drill
+MODES_WITH_DRILLS = (Mode.DEMO, Mode.TRAINING)  # the modes in which a lead can plan a scripted drill
 DRILL_TEXT = "DRILL. Not a real report: a test of this door. Nobody is in danger. Nothing is to be done."
 
 

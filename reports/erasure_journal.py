@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 FOLDER_NAME = "erasures"
 FILE_SUFFIX = ".jsonl"
-KEEP_DAYS = 35  # as long as backups are stored (tokaut/commands/backup.py)
+KEEP_DAYS = 35  # days; backups are stored as long (tokaut/commands/backup.py)
 DISK_TIMEOUT_SECONDS = 1.0  # the reporter waits for the answer
 MAX_THREADS = 4
 ErasureKind = Literal["draft", "report", "contact", "stop", "start"]

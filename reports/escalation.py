@@ -67,8 +67,8 @@ PRIORITIES, ESCALATION_STEPS = tuple(Priority), tuple(StepName)  # for `in`: Pyt
 QUEUE_PRIORITIES: Mapping[QueueName, Sequence[Priority]] = {"urgent": URGENT, "standard": STANDARD}
 TRANSFER_STEPS = (StepName.CLOSED, StepName.BACKUP, StepName.REGIONAL)  # another hotline gets the report
 NOTIFY_STEPS = (StepName.HOTLINE, StepName.SUPERVISOR, StepName.OPERATOR)  # a person is notified that it waits
-REPEATED_STEPS = (StepName.SUPERVISOR, StepName.OPERATOR)  # until somebody acknowledges it
-LEASE_TIME = 60 * SECOND  # for which a worker holds a row; also the longest delay after a worker died
+REPEATED_STEPS = (StepName.SUPERVISOR, StepName.OPERATOR)  # repeated until somebody acknowledges the report
+LEASE_TIME = 60 * SECOND  # time for which a worker holds a row; also the longest delay after a worker died
 LATE_AFTER = 2 * MINUTE  # after this an overdue step is counted: nobody could be notified
 
 

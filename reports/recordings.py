@@ -7,14 +7,14 @@ from typing import Final
 
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-MOST_BYTES: Final = 2 * 1024 * 1024  # of one recording: 180 s of telephone sound are 0.7 MiB as MP3
+MOST_BYTES: Final = 2 * 1024 * 1024  # size of one recording: 180 s of telephone sound are 0.7 MiB as MP3
 MOST_OF_A_REPORT: Final = 10  # recordings
 LEAST_SECONDS, MOST_SECONDS = 10, 180  # range of the length that a country file may allow for one recording
 ARRIVES_WITHIN: Final = 30 * MINUTE  # after this the hotlines are told that no recording came
 TELL_AFTER: Final = 15 * MINUTE  # after this the hotlines are told that it could not be fetched; retries continue
 GIVE_UP_AFTER: Final = DAY  # after this it is deleted at the provider without having been fetched
 ALERT_AFTER: Final = HOUR  # after this a person is alerted that it could not be deleted at the provider
-LEAVE_AFTER: Final = 14 * DAY  # at the provider, for a person to delete
+LEAVE_AFTER: Final = 14 * DAY  # after this it is left at the provider, for a person to delete
 SOUNDS: Final = {"audio/mpeg": "mp3", "audio/wav": "wav"}
 
 
@@ -22,7 +22,7 @@ class RecordingState(StrEnum):
     """The state of a recording. The time of its next step is in `next_at`."""
 
     EXPECTED = "expected"  # the reporter was asked to speak; the provider has not named a recording
-    DUE = "due"  # at the provider, to be fetched
+    DUE = "due"  # it is at the provider, to be fetched
     REMOVING = "removing"  # fetched or given up; to be deleted at the provider
     DONE = "done"  # as far as known, nothing of it is left at the provider
     LEFT = "left"  # could not be deleted at the provider; a person was alerted

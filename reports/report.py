@@ -43,7 +43,7 @@ __all__ = [
 HEAD_BLOCK: Final = 1024  # bytes of a head: its length is not encrypted, and must not reveal its content
 # Places for earlier reports of the same phone in a head; unused ones are filled, so that its length reveals nothing.
 MAX_EARLIER: Final = 5
-NO_REPORT: Final = "00000000-0000-0000-0000-000000000000"  # in an empty place: the nil UUID (RFC 9562)
+NO_REPORT: Final = "00000000-0000-0000-0000-000000000000"  # fills an empty place: the nil UUID (RFC 9562)
 
 # Choice on the contact screen → how, from, to, by the local time of the country. Choosing one also says that nobody
 # else sees this phone.
@@ -140,7 +140,7 @@ class ReportMetadata:
     repeat_of: int | None = None
     floor: Priority | None = None  # the priority that the report has already reached
     words_only: bool = False  # words alone: by SMS and never confirmed, or in a later call without code
-    entry: StaffEntry | None = None  # of a report that staff entered
+    entry: StaffEntry | None = None  # only for a report that staff entered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 # Largest difference between two readings of one clock while NTP corrects it without a jump
 CLOCK_SLACK = 2 * SECOND
 CLOCK_JUMP = MINUTE  # a clock that differs by more is reported to a person
-LEASES: Mapping[str, int] = {"clock": 13 * SECOND, "replay": 30 * SECOND}  # by the name of the lease
+LEASES: Mapping[str, int] = {"clock": 13 * SECOND, "replay": 30 * SECOND}  # name of the lease → its longest time
 # Until the next attempt to deliver, by priority: the longest delay of workers/retry_policy.py with its jitter, or the
 # longest Retry-After that is obeyed.
 DELIVERY_ATTEMPT: Mapping[Priority, int] = {

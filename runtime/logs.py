@@ -46,19 +46,19 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "drill_id": _ID,
     "hotline": _NAME,
     "channel": _NAME,
-    "job": _NAME,  # of the scheduler
+    "job": _NAME,  # a job of the scheduler
     "country": re.compile(r"[A-Za-z]{2}"),
     "priority": re.compile(r"P[1-4]"),
-    "status": int,  # of an HTTP response
-    "class": _CLASS,  # of an exception; "A < B": B caused A
+    "status": int,  # status of an HTTP response
+    "class": _CLASS,  # class of an exception; "A < B": B caused A
     "by": re.compile(r"sms|ussd|unknown"),  # how a text was sent; unknown if its body does not open
     "attempt": int,
     "ms": int,
     "count": int,
     "where": _WHERE,  # file:line of our own frames, outermost first
-    "field": re.compile(r"[A-Za-z_]{1,40}"),  # of a request that could not be read: its name as our code spells it
-    "call": re.compile(r"[a-z_]+\.[a-z_]+"),  # of a function of ours that may wait, as module.function
-    "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # of a library
+    "field": re.compile(r"[A-Za-z_]{1,40}"),  # field of a request that could not be read, as our code spells it
+    "call": re.compile(r"[a-z_]+\.[a-z_]+"),  # function of ours that may wait, as module.function
+    "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # logger of a library
 }
 MAX_NUMBER: Final = 999_999_999
 

@@ -96,7 +96,7 @@ def configure(process: str, collector: str | None) -> None:
 
 def load_spans() -> Any:
     """Import `runtime.opentelemetry_spans`, and with it OpenTelemetry. Raises ImportError."""
-    if sys.modules.get("opentelemetry", sys) is None:  # by runtime/__init__.py
+    if sys.modules.get("opentelemetry", sys) is None:  # set by runtime/__init__.py
         del sys.modules["opentelemetry"]
     return importlib.import_module("runtime.opentelemetry_spans")
 

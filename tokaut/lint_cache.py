@@ -26,7 +26,7 @@ import tokaut
 from flows.authoring.lint import BatchResult
 
 CODE: Final = (flows, gateway, reports, runtime, tokaut)
-KEPT_SECONDS: Final = 30 * 86_400  # after a result was last used
+KEPT_SECONDS: Final = 30 * 86_400  # time after a result was last used
 
 
 def cache_folder() -> Path:

@@ -12,7 +12,7 @@ import click
 
 from runtime.visible_text import safe_for_display
 
-MAX_TEXT_CHARS = 2000  # of one text; a terminal of 80 by 24 shows 1,920
+MAX_TEXT_CHARS = 2000  # characters of one text; a terminal of 80 by 24 shows 1,920
 MAX_HELP_CHARS = 400
 
 

@@ -71,7 +71,7 @@ SENTENCES = (*PROBLEMS, NOT_MISSING, *(label for labels in LABELS for label in l
 class FollowUpQuestion:
     """A further question. `choices`: (value, label); empty if the answer is typed."""
 
-    name: str  # of its field
+    name: str  # name of its field
     question: str
     sentence: str
     choices: tuple[tuple[str, str], ...]

@@ -139,7 +139,7 @@ def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
 class _Hours:
     begin: time
     end: time
-    desk: OpeningHours  # of one phone: open while a call or text is safe
+    desk: OpeningHours  # the safe hours of one phone: open while a call or text is safe
 
 
 def _hours(terms: Any) -> _Hours | None:

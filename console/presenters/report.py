@@ -64,7 +64,7 @@ EXTRAS = {
 }
 FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # shown as restrictions and as the way to reach the reporter
 ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *staff_labels.ALL)
-SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
+SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # languages of the phones' screens
 SENTENCES = (
     AVOIDED_HOTLINES,
     *(LANGUAGE_NAMES[tag] for tag in SCREEN_LANGUAGES),

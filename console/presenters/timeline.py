@@ -45,7 +45,7 @@ ACTS: Final[Mapping[str, str]] = {
     "showed the text by USSD.",
 }
 RECEIVED = "The report was received."
-RECEIVED_MORE = "The system of the hotline received what the reporter added."  # of each later delivery
+RECEIVED_MORE = "The system of the hotline received what the reporter added."  # the sentence of each later delivery
 ADDED = "The reporter added words: see above, under “In their own words”."
 SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter without words
     MessageKind.CONTACT_GIVEN: "The reporter may be contacted from now on: see above how and when.",

@@ -29,7 +29,7 @@ bp = Blueprint("access_log", __name__)
 
 CSV_HEAD = ("when", "who", "act", "sentence", "report", "about")
 FILE_NAME = "access-log.csv"
-ID_LENGTH = 36  # of a whole report id, with its hyphens
+ID_LENGTH = 36  # characters of a whole report id, with its hyphens
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from reports.store.staff import accounts
 
 bp = Blueprint("shift", __name__)
 
-MAX_REPORTS = 45  # on the page; a form has two fields for each
+MAX_REPORTS = 45  # reports on the page; a form has two fields for each
 GIVEN_FIELD, STATUS_FIELD = "give-", "status-"  # before the id of a report
 NO_REPORT = "Tick the reports that you give."
 NO_COLLEAGUE = "Choose a colleague."

@@ -147,7 +147,7 @@ class _Explorer:
         self._book, self._dependencies, self._combination = book, dependencies, combination
         self._graph = StateGraph(combination)
         self._contexts: dict[StateKey, ScreenContext] = {}
-        self._answers: dict[tuple[int, int], _Answers] = {}  # of the states around one node
+        self._answers: dict[tuple[int, int], _Answers] = {}  # answers of the states around one node
         line_facts = {name for line in combination.phone_lines for name, _ in line}
         self._by_line = {
             name.partition(".")[0] for name, depends_on in dependencies.own.items() if depends_on & line_facts

@@ -14,8 +14,8 @@ from flows.authoring.paths import StateGraph, StateKey, Transition
 from flows.model import ScreenLayout
 
 WORDS_PER_MINUTE = 200  # reading speed on a small screen
-KEY_SECONDS = 6.0  # to find a key, press it, send it, and wait for the next screen
-LETTER_SECONDS = 1.2  # for a letter, with several presses each
+KEY_SECONDS = 6.0  # time to find a key, press it, send it, and wait for the next screen
+LETTER_SECONDS = 1.2  # time for a letter, with several presses each
 SESSION_LIMITS = (60, 120, 180)  # seconds
 MAX_SCREENS_TO_SEND = 8  # limit of the screens before Send (S-15)
 _MAX_LENGTH = 2 * MAX_SCREENS_TO_SEND  # a longer path is not followed further

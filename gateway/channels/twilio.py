@@ -15,7 +15,7 @@ from runtime.telephony import ChannelKind, DeliveryReportStatus
 MOST_BYTES = 32 * 1024  # 1,600 characters have at most 14,400 bytes percent-encoded, the other fields some hundreds
 # Refuses a call before it is answered, with a busy tone: nobody pays (twilio.com/docs/voice/twiml/reject).
 REJECT = f'{HEAD}<Response><Reject reason="busy"/></Response>'.encode()
-MOST_MEDIA = 10  # of one message, according to Twilio
+MOST_MEDIA = 10  # attachments of one message, according to Twilio
 
 # No callback has the status accepted; scheduled and queued messages may still be delivered late.
 STATUS: Mapping[str, DeliveryReportStatus] = {

@@ -39,7 +39,7 @@ TYPED_SECONDS = 5  # after the last digit of a code, if `#` does not end it
 
 # Languages that <Say> speaks, of those in locales/ (twilio.com/docs/voice/twiml/say, attribute `language`).
 VOICES: Mapping[str, str] = {"en": "en-AU", "fr": "fr-FR"}
-HUNG_UP = "hangup"  # in place of the key that ended a recording
+HUNG_UP = "hangup"  # value of Digits if the caller hung up during a recording
 RECORDING_FIELDS = frozenset({"CallSid", "RecordingSid", "RecordingStatus"})
 _SHAPES: Shapes = {
     **CALL_SHAPES,

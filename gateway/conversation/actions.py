@@ -21,7 +21,7 @@ Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
 BeginWordsReport = Callable[[TurnRequest, Record, str, Collection[str]], Awaitable[Record]]
 
-ADD_SECONDS = 60 * 60  # after Send, during which the same phone may add words without code and PIN
+ADD_SECONDS = 60 * 60  # time after Send in which the same phone may add words without code and PIN
 
 
 class Actions:

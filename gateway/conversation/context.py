@@ -108,7 +108,7 @@ class RenderContext(Struct, frozen=True):
     Call it with a state to get the `ScreenContext` of that state; the same object again until another answer is given.
     """
 
-    country_contexts: Mapping[str, CountryContext]  # by language; a call begins in the first
+    country_contexts: Mapping[str, CountryContext]  # language → its context; a call begins in the first
     kind: ChannelKind
     contactable: bool  # the provider gave a number that can be called
     reachable_hotlines: Collection[str]  # hotlines whose delivery is set up
@@ -119,7 +119,7 @@ class RenderContext(Struct, frozen=True):
     late_facts: Mapping[str, str] = field(default_factory=dict)  # facts of this session: the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
     route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
-    layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # by language
+    layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # language → its cache
     # Private: the last screen context returned.
     cached: list[tuple[FlowState, ScreenContext, bool]] = field(default_factory=list)
 
@@ -288,7 +288,7 @@ class TurnRequest(Struct, frozen=True):
     country: Country
     render_context: RenderContext
     limit: ScreenLimit
-    is_simulator: bool  # from the simulator, never from a real phone
+    is_simulator: bool  # True for the simulator, never for a real phone
     now: int  # Unix seconds
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew

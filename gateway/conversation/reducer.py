@@ -45,7 +45,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
-CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
+CODE_SECONDS = 5 * 60  # time after Send by SMS in which the reporter may ask for a code
 
 
 class StepResult(Struct, frozen=True):

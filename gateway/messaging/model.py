@@ -50,7 +50,8 @@ class Fields(Struct, frozen=True):
     values: Mapping[str, tuple[str, ...]]  # each key's different values, in order of arrival
     recoded: int = 0  # how many values were not UTF-8
     no_text: frozenset[str] = frozenset()  # keys of JSON that hold a list, an object, true or false
-    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the address, in addition to a form's body
+    # The fields of the address, in addition to a form's body.
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.values or name in self.no_text
@@ -127,11 +128,11 @@ class ProviderEvent(Struct, frozen=True):
     sender: str = ""
     code: str = ""
     session: str = ""
-    id: str = ""  # of the SMS that a delivery report is about, or of the call
+    id: str = ""  # id of the SMS of a delivery report, or of the call
     status: DeliveryReportStatus = ""
     ours: str = ""  # our own id of that SMS, if the provider returns it
     opted_out: bool = False  # delivery failed because the number has opted out
-    kind: ChannelKind = "ussd"  # of a session that ended
+    kind: ChannelKind = "ussd"  # the kind of the ended session
     recorded: RecordedWords | None = None
 
 
@@ -141,11 +142,11 @@ class Reply(Struct, frozen=True):
     text: str
     expects_reply: bool
     ucs2: bool = False  # contains a character outside GSM-7
-    language: str = ""  # of the text; only for a channel that speaks
+    language: str = ""  # language of the text; only for a channel that speaks
     is_typed: bool = False  # the screen takes several digits; only for a channel that speaks
     link: str = ""  # `link` of the inbound message that it answers
     recording: str = ""  # id under which to record the caller after this screen; only for a channel that speaks
-    most_seconds: int = 0  # of that recording
+    most_seconds: int = 0  # maximum length of that recording
 
 
 class HttpResponse(Struct, frozen=True):
@@ -165,7 +166,7 @@ class Endpoint(Struct, frozen=True):
     kind: ChannelKind | Literal["notice"]
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
-    most_bytes: int = 256 * 1024  # of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
+    most_bytes: int = 256 * 1024  # limit of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
     headers: Mapping[str, str] = field(default_factory=dict)  # for an endpoint that reads "text": header → field
 
     @property

@@ -20,11 +20,11 @@ from msgspec import Struct
 
 from gateway.messaging.model import UnreadableRequest
 
-LIMIT = (160, 160, 0)  # of one screen, in septets or UTF-16 units: about 15 seconds
+LIMIT = (160, 160, 0)  # size of one screen in septets or UTF-16 units: about 15 seconds of speech
 PLAYS = 3  # a screen is spoken again after a silence, then the call ends
 SILENCE_SECONDS = 7  # after a screen, until it is spoken again
 SECOND_KEY_SECONDS = 2  # after a key that may be the first of two
-FIRST_KEYS = frozenset({"0", "9"})  # of `00` and `98`
+FIRST_KEYS = frozenset({"0", "9"})  # the first keys of `00` and `98`
 REPEAT = "*"
 DIGITS = tuple("0123456789")
 FILE = re.compile(r"([0-9a-f]{16})\.(mp3|wav)")

@@ -28,7 +28,7 @@ from msgspec.structs import replace
 from reports.crypto import KeyRatchet, key_after
 from runtime import filesystem
 
-NAME: Final = "session-keys"  # in TOKAUT_DATA
+NAME: Final = "session-keys"  # file name in TOKAUT_DATA
 EPOCH_SECONDS: Final = 10 * 60
 OVERLAP: Final = 4  # epochs before the current one whose records can still be opened
 LEAST_SECONDS: Final = OVERLAP * EPOCH_SECONDS  # a record can be opened for at least this long

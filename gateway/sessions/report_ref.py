@@ -77,7 +77,7 @@ class ReportRef(Struct, frozen=True, array_like=True):
     min_priority: Priority | None = None  # the highest priority reached
     named_recipients: tuple[Recipient, ...] = ()  # the hotlines named on the Send screen; no others get it
     resumed: bool = False  # it continues an earlier session of this phone
-    secret: bytes = b""  # of this session only; code and PIN are derived from it; dropped once they were seen
+    secret: bytes = b""  # secret of this session, from which code and PIN are derived; deleted once they were seen
 
     @property
     def revision(self) -> int:

@@ -31,7 +31,7 @@ USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
 BLIND_SECONDS = 60  # if a dial looks the same as a reply, the next call could continue this session
 LEAST_SECONDS = 60
-SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
+SMS_SECONDS = 30 * 60  # after a pause this long any SMS gets the home screen
 # How long a draft may be continued; its key exists at least that long.
 DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "sms": session_keys.LEAST_SECONDS}
 READ_SECONDS = 10 * 60
@@ -139,7 +139,7 @@ class Sessions:
         `cipher`: makes the Redis keys. `keys`: seal sessions. `on_lost`: called for a session that does not open.
         """
         self._client = RedisClient(reach, (SAVE, COUNT, HELP))
-        self._redis = redis_clients.session_client(reach)  # for use in threads
+        self._redis = redis_clients.session_client(reach)  # the blocking client, for use in threads
         self._cipher = cipher
         self._keys = keys
         self._save_script = RedisClient.evalsha(SAVE)

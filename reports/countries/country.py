@@ -137,7 +137,7 @@ class Place:
 
     code: str  # ISO 3166-2; if ISO has none, a key of our own that cannot be mistaken for one: CK:atiu
     name: str
-    label: str = Field(max_length=14)  # on screens
+    label: str = Field(max_length=14)  # the name on screens
     group: str | None = None
     time_zone: str = ""  # if it is not the country's
 

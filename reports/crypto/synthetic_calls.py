@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Sequence
 
 HEADER = "Tokaut-Synthetic"
-SCREEN_HEADER = "Tokaut-Screen"  # of the answer to a synthetic call: the id of the screen that it shows
-VALID_SECONDS = 120  # after and before it was made: clocks of two hosts differ
+SCREEN_HEADER = "Tokaut-Screen"  # header of the answer to a synthetic call: the id of the shown screen
+VALID_SECONDS = 120  # validity before and after its time, because the clocks of two hosts differ
 HOOKS = "/hooks/"
 
 

@@ -44,7 +44,7 @@ LEFT_CELLS = ("danger", "category", "who", "place", "words", "contact", "send") 
 COUNTED_USES = ("home", "danger", "tips_young", "tips_parents", "law", "my_report", "sms_parts")
 HELPED = "helped_"  # before each answer to "Did it help?"
 HELP_ANSWERS = ("yes", "little", "no")
-CONTINUED_SUFFIX = "+"  # after the name of a step: the reporter went on from it
+CONTINUED_SUFFIX = "+"  # suffix of a step that the reporter went on from
 
 Cells = Mapping[str, int]
 Figure = tuple[str, str, int | None]  # table, cell, and the number; None: suppressed

@@ -52,7 +52,7 @@ TABLE_TITLES: Mapping[str, str] = {
     "helped": "Did it help?",
 }
 PERCENT_TABLES = ("left", "sent")
-SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # on a scale of its own
+SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # a table with its own scale
 TABLE_NOTES: Mapping[str, str] = {
     "month": "Months are those of UTC.",
     "place": "Groups of places where the country has them. The question may be left open.",

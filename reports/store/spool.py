@@ -88,11 +88,12 @@ ENTRY_SUFFIX = ".box"
 _ENTRY_NAME = re.compile(rf"(\d{{20}})-(.{{36}})-(\d+)(?:-([0-9a-f]{{16}}))?{re.escape(ENTRY_SUFFIX)}")
 MAX_ENTRIES = 10_000
 MAX_BYTES = 256 << 20
-MIN_FREE_BYTES = 200 << 20  # on the disk
+MIN_FREE_BYTES = 200 << 20  # free bytes that must remain on the disk
 DISK_TIMEOUT_SECONDS = 1.0  # a reporter waits meanwhile
 LISTING_MAX_AGE_SECONDS = 1.0  # under load, listing a thousand files for each entry would delay the next entry
 MAX_THREADS = 32  # concurrent writes, including those that hang in the disk
-MAX_REFUSED = 4  # per round: lasting refusals block no other entry, and an unavailable database costs few attempts
+# Refusals per round: permanent ones block no other entry, and an unavailable database costs few attempts.
+MAX_REFUSED = 4
 
 
 class EntryCopies(Protocol):

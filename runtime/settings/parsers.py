@@ -18,7 +18,7 @@ from runtime.settings.environment import InvalidValue, Secret, env
 
 # The secrets of the demo begin with it, so that live mode can refuse them. It is valid in both base64 alphabets.
 DEMO_PREFIX: Final = "demo"
-WEBHOOK_PREFIX: Final = "whsec_"  # of Standard Webhooks
+WEBHOOK_PREFIX: Final = "whsec_"  # prefix of a secret in Standard Webhooks
 MAKE_KEY_HINT: Final = "make one: tokaut keys secret"
 MAKE_WEBHOOK_HINT: Final = "make one: tokaut keys secret --webhook"
 _KEY_BYTES: Final = 32

@@ -131,7 +131,7 @@ class BenchEnvironment:
         self.processes = ProcessGroup(folder.run, folder.inside / "log")
         self.redis: Redis = session_client(RedisAddress(self._plan.settings["REDIS_URL"]))
         self.received = ReceivedDeliveries(folder.received)
-        self.startup_seconds = 0.0  # from web's start to its first answer
+        self.startup_seconds = 0.0  # time from web's start to its first answer
 
     def start_web(self) -> None:
         """Start Valkey, web, and the servers that web is compared with, before any other process."""

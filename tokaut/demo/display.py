@@ -25,7 +25,7 @@ from tokaut.terminal import echo, one_line, printable
 
 PHONE_COLUMNS, PAGE_COLUMNS = 36, 100  # characters in a line
 PHONE_WIDTH = 36
-SCREEN_LINES = 11  # of 32 characters; the longest screen has 10
+SCREEN_LINES = 11  # lines of 32 characters; the longest screen has 10
 CAPTION_LINES = 3
 SMALLEST = (80, 24)  # columns and lines of the smallest terminal that it fits in
 KEYS = ("1   2   3", "4   5   6", "7   8   9", "*   0   #")

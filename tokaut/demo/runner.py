@@ -26,7 +26,7 @@ from tokaut.local_stack.ussd_phone import UnexpectedAnswer, UssdPhone
 from tokaut.local_stack.valkey import ValkeyMissing
 from tokaut.terminal import CommandError, echo
 
-SCREEN_SECONDS = 1.6  # for a person to read a screen
+SCREEN_SECONDS = 1.6  # time for a person to read a screen
 DEMO_CHANNEL = "africastalking"  # the channel of UssdPhone
 
 STOPPING = "\nStopping."

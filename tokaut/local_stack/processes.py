@@ -19,7 +19,7 @@ from tokaut.local_stack.parent_death import die_with_parent
 STOP_WITHIN = 8.0  # seconds for all processes together, after Ctrl-C
 ONE_WITHIN = 4.0  # seconds for one process
 RUN_MARK = "STARTED_BY_RUN"  # environment variable of each process of a run, inherited by its children
-LOG_TAIL_CHARS = 2000  # of the log, shown when its process has died
+LOG_TAIL_CHARS = 2000  # end of the log that is shown when its process has died
 
 
 class ProcessDied(Exception):

@@ -147,7 +147,7 @@ class Sender:
             **self._account,
             "Content-Type": "text/plain; charset=UTF-8",
             "X-Kannel-To": text.to,
-            "X-Kannel-Validity": str(max(1, text.seconds // 60)),  # in minutes
+            "X-Kannel-Validity": str(max(1, text.seconds // 60)),  # minutes
         }
         if text.sender:
             headers["X-Kannel-From"] = text.sender

@@ -21,7 +21,7 @@ from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from runtime.settings import Mode
 
-MAX_BYTES = 2 * 1024 * 1024  # of the sealed copies of one page; a larger copy is a page by itself
+MAX_BYTES = 2 * 1024 * 1024  # size of the sealed copies of one page; a larger copy is a page by itself
 
 WithheldReason = Literal["contact_withdrawn", "deleted", "not_stored"]
 

@@ -18,7 +18,7 @@ from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.submissions import MailboxRecord
 
-CODE_LABEL = "code"  # in place of the id of an answer, for the seal
+CODE_LABEL = "code"  # replaces the id of an answer in the seal context
 
 
 def publish_key(database: Database, public_key: bytes) -> None:

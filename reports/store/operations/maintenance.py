@@ -22,7 +22,7 @@ from runtime import filesystem
 from runtime.settings.processes import sqlite_file
 
 MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
-PAGES_PER_STEP = 256  # of 4 KiB; the progress bar moves after each step
+PAGES_PER_STEP = 256  # pages of 4 KiB; the progress bar moves after each step
 SHARED_LOCK = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 

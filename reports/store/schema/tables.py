@@ -68,7 +68,8 @@ report = Table(
     Column("completeness", ClosedSet(Completeness, 10), nullable=False),
     Column("revision", Integer, nullable=False),  # the highest submitted
     Column("mode", ClosedSet(Mode, 8), nullable=False),
-    Column("state", ClosedSet(ReportState, 12), nullable=False),  # of the whole report, derived from its deliveries
+    # The state of the whole report, derived from its deliveries.
+    Column("state", ClosedSet(ReportState, 12), nullable=False),
     Column("desk", String(64)),  # the hotline that has got furthest, named in the state shown to the reporter
     Column("changed_at", MICROSECONDS),  # when its state was last derived; NULL: not since it was submitted
     Column("closed_at", MICROSECONDS),  # when it was closed; NULL: it is not closed

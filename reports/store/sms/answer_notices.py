@@ -25,7 +25,7 @@ from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
 PERHAPS_SHOWN: Final = ("timeout", "reset")  # `last_class` of a request whose answer did not come
-ACTOR: Final = "clock"  # of the audit log
+ACTOR: Final = "clock"  # actor in the audit log
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
 

@@ -24,7 +24,7 @@ ASKED: Final = "asked"
 CONFIRMED: Final = "confirmed"
 ALREADY_ASKED: Final = "again"
 NO_SECOND_LEAD: Final = "alone"
-RequestOutcome = Literal["asked", "confirmed", "again", "alone"]  # of a request that two people have to make
+RequestOutcome = Literal["asked", "confirmed", "again", "alone"]  # outcome of a request that two people have to make
 
 
 @dataclass(frozen=True, slots=True)
