@@ -93,14 +93,14 @@ class SmsConversation:
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
         if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
-            result = await self._first(request, record, last, help_wanted=carrier_word == "help")
+            result = await self._begin_session(request, record, last, help_wanted=carrier_word == "help")
         else:
-            result = await self._next(request, record, drafts, last, help_wanted=carrier_word == "help")
+            result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
         if request.inbound.media and result.record.answer.text:
             result = replace(result, record=replace(result.record, answer=self._no_pictures(request)))
         return self._unless_looping(request, record, result)
 
-    async def _first(
+    async def _begin_session(
         self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         """Show the home screen, or the screen of a keyword.
@@ -118,7 +118,7 @@ class SmsConversation:
             record = self._ask_back(request, record, near_keyword)
         return StepResult(record, accepted=keyword is not None)
 
-    async def _next(
+    async def _continue_session(
         self, request: TurnRequest, record: Record, drafts: list[Draft], last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         text = request.inbound.text
@@ -137,16 +137,16 @@ class SmsConversation:
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(request).exact(text))):
             return await self._reducer.step(request, record, drafts, text)
-        return await self._chosen(request, record, drafts, text, late=is_late)
+        return await self._take_choice(request, record, drafts, text, late=is_late)
 
-    async def _chosen(
+    async def _take_choice(
         self, request: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
     ) -> StepResult:
         """Handle a text at a screen with choices.
 
         It counts as an answer, else a keyword, else a continuation of typed words, else perhaps a typing error.
         """
-        text = self._confirmed(request, record, text)
+        text = self._confirmed_keyword(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
         if not (late or is_answer) and self._asks_for_call(request, text):
             return StepResult(await self._home_again(request, record, record.last, CALL_ME))
@@ -158,7 +158,7 @@ class SmsConversation:
         is_continuation = self._continues_words(record, text, request.now)
         if is_continuation or is_answer:
             return await self._reducer.step(replace(request, more=is_continuation), record, drafts, text)
-        misread_result = await self._misread(request, record, drafts, text)
+        misread_result = await self._take_unknown(request, record, drafts, text)
         return misread_result or await self._reducer.step(request, record, drafts, text)
 
     async def _show_keyword(
@@ -170,7 +170,9 @@ class SmsConversation:
             return StepResult(home)
         return await self._reducer.step(request, home, drafts, keyword)
 
-    async def _misread(self, request: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
+    async def _take_unknown(
+        self, request: TurnRequest, record: Record, drafts: list[Draft], text: str
+    ) -> StepResult | None:
         """Handle words for a report, or a typing error to ask back about; None for any other text."""
         if record.state.screen in SENT and not keywords.is_key(text) and (text.strip() or not request.inbound.media):
             return await self._after_send(request, record, drafts, text)
@@ -229,11 +231,15 @@ class SmsConversation:
             result = await self._reducer.step(replace(request, more=True), record, drafts, text)
             if result.record.state.unasked == record.state.unasked:
                 return result  # the words could not be stored; the screen shows that
-            return replace(result, record=replace(result.record, answer=self._fresh(request, result.record).answer))
+            return replace(
+                result, record=replace(result.record, answer=self._hide_report(request, result.record).answer)
+            )
         await self._reducer.make_gathered_due(record, [])
         if self._is_hidden(request, record):
-            return await self._next(request, self._fresh(request, record), drafts, record.last, help_wanted=False)
-        return await self._first(request, replace(record, report=None), record.last, help_wanted=False)
+            return await self._continue_session(
+                request, self._hide_report(request, record), drafts, record.last, help_wanted=False
+            )
+        return await self._begin_session(request, replace(record, report=None), record.last, help_wanted=False)
 
     def _is_meant_for_staff(self, request: TurnRequest, record: Record, text: str) -> bool:
         """Return whether the text is words, no keyword, and came within the time that typing takes."""
@@ -243,9 +249,9 @@ class SmsConversation:
 
     def _is_hidden(self, request: TurnRequest, record: Record) -> bool:
         """Return whether the home screen was shown in place of "Sent to …"."""
-        return record.state.screen in SENT and record.answer == self._fresh(request, record).answer
+        return record.state.screen in SENT and record.answer == self._hide_report(request, record).answer
 
-    def _fresh(self, request: TurnRequest, record: Record) -> Record:
+    def _hide_report(self, request: TurnRequest, record: Record) -> Record:
         """Return the record at the home screen, as on a phone that never reported."""
         return self._reducer.begin(replace(request, spoken=""), record.last, record)
 
@@ -256,11 +262,11 @@ class SmsConversation:
 
         The state is that of the home screen: its numbers are the answers, and nothing is guessed.
         """
-        if question := self._asked_back(request, record, keyword):
+        if question := self._did_you_mean(request, record, keyword):
             record = replace(record, answer=question)
         return record
 
-    def _asked_back(self, request: TurnRequest, record: Record, keyword: str) -> Reply | None:
+    def _did_you_mean(self, request: TurnRequest, record: Record, keyword: str) -> Reply | None:
         """Return the question whether `keyword` was meant; None if the home screen has no such choice."""
         labels = self._keywords(request).labels[request.render_context.country_context(record.state).language.tag]
         if keyword not in labels:
@@ -271,13 +277,13 @@ class SmsConversation:
         question = self._reducer.notice(replace(request, render_context=render_context), DID_YOU_MEAN, record.state)
         return replace(question, expects_reply=True)
 
-    def _confirmed(self, request: TurnRequest, record: Record, text: str) -> str:
+    def _confirmed_keyword(self, request: TurnRequest, record: Record, text: str) -> str:
         """Return the keyword that "yes" confirms after a question was asked back; else the text."""
         if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
             return text
         keywords = self._keywords(request).labels["en"]
         return next(
-            (keyword for keyword in keywords if self._asked_back(request, record, keyword) == record.answer), text
+            (keyword for keyword in keywords if self._did_you_mean(request, record, keyword) == record.answer), text
         )
 
     def _keywords(self, request: TurnRequest) -> Keywords:
