@@ -213,10 +213,10 @@ def _seal_message(message_sealer: MessageSealer, message: str | None) -> tuple[d
     """
     if message is None:
         return {}, None
-    check = bodies.check_message(message.strip(), _country(message_sealer.box))
+    check = bodies.check_message(message.strip(), _country(message_sealer.target))
     if check.refusals:
         raise InvalidCallback(" ".join(["Nothing was saved.", *(refusal.why for refusal in check.refusals)]))
-    if reason := bodies.unreachable_reason(message_sealer.box):
+    if reason := bodies.unreachable_reason(message_sealer.target):
         return {"message": reason}, None
     return {
         "message": "sealed for the reporter",

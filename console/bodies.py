@@ -239,15 +239,15 @@ def no_mailbox_reason(public_key: bytes | None) -> str:
     return "" if public_key else "closed"
 
 
-def unreachable_reason(box: AnswerTarget) -> str | None:
+def unreachable_reason(target: AnswerTarget) -> str | None:
     """Return the same reason as a sentence; None if the reporter can read an answer."""
-    return UNREACHABLE_REASONS.get(no_mailbox_reason(box.public_key))
+    return UNREACHABLE_REASONS.get(no_mailbox_reason(target.public_key))
 
 
-def seal_answer_to(box: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
+def seal_answer_to(target: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
     """Seal a hotline's answer to the reporter's mailbox. Afterwards only code and PIN open it, not the hotline."""
     answer_id = new_id(now)
-    sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
+    sealed = seal_answer(target.public_key or b"", target.mode, report_id, answer_id, words)
     return SealedAnswer(answer_id, report_id, hotline, sealed)
 
 
@@ -257,13 +257,13 @@ class MessageSealer:
 
     hotline: str
     report_id: str
-    box: AnswerTarget
+    target: AnswerTarget
     key: PublicKey
     now: int
 
     def answer(self, words: str) -> SealedAnswer:
         """Seal an answer to the reporter."""
-        return seal_answer_to(self.box, self.report_id, self.hotline, words, self.now)
+        return seal_answer_to(self.target, self.report_id, self.hotline, words, self.now)
 
     def note(self, kind: NoteKind | DraftKind, text: str, note_id: str = "", **more: str) -> SealedNote:
         """Seal a note or a draft to the hotline's own staff.
@@ -271,7 +271,7 @@ class MessageSealer:
         `note_id`: of an answer's copy, the answer's own id. `more`: CLOSING_FIELDS, or facts of the child.
         """
         note_id = note_id or new_id(self.now)
-        context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
+        context = SealContext.of_message(self.target.mode, self.report_id, note_id, self.hotline)
         sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text, **more}))
         return SealedNote(
             note_id, self.report_id, self.hotline, kind, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed

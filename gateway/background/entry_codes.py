@@ -43,8 +43,8 @@ class EntryMailboxes:
                 log.error("entry_code_unreadable", report_id=row.report_id)
                 self._count("entry_codes_unreadable")
                 continue
-            box = mailbox_access.mailbox_of(self._cipher, pair)
-            entry_codes.save_mailbox(self._database, row.report_id, box)
+            mailbox = mailbox_access.mailbox_of(self._cipher, pair)
+            entry_codes.save_mailbox(self._database, row.report_id, mailbox)
             self._count("entry_mailboxes_made")
 
     def _open(self, report_id: str, sealed: bytes) -> tuple[str, str] | None:

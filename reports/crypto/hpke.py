@@ -182,20 +182,20 @@ def seal_body(public: PublicKey, context: SealContext, head: bytes, body: bytes)
     )
 
 
-def open_head(private: PrivateKey, context: SealContext, box: SealedBody) -> bytes:
+def open_head(private: PrivateKey, context: SealContext, sealed_body: SealedBody) -> bytes:
     """Open the head. Raises DecryptError."""
-    return decrypt(_body_key(private, context, box), box.head, context.aad("head"))
+    return decrypt(_body_key(private, context, sealed_body), sealed_body.head, context.aad("head"))
 
 
-def open_body(private: PrivateKey, context: SealContext, box: SealedBody) -> bytes:
+def open_body(private: PrivateKey, context: SealContext, sealed_body: SealedBody) -> bytes:
     """Open the body. Write the audit row before you call this for a person. Raises DecryptError."""
-    return decrypt(_body_key(private, context, box), box.sealed, context.aad("body"))
+    return decrypt(_body_key(private, context, sealed_body), sealed_body.sealed, context.aad("body"))
 
 
-def rewrap_body(old: PrivateKey, new: PublicKey, context: SealContext, box: SealedBody) -> SealedBody:
+def rewrap_body(old: PrivateKey, new: PublicKey, context: SealContext, sealed_body: SealedBody) -> SealedBody:
     """Wrap the key of a body for a new public key: 81 bytes change, and the body stays sealed. Raises DecryptError."""
-    wrap = new.seal(_body_key(old, context, box), context.info(new.key_id))
-    return replace(box, key_id=new.key_id, wrap=wrap)
+    wrap = new.seal(_body_key(old, context, sealed_body), context.info(new.key_id))
+    return replace(sealed_body, key_id=new.key_id, wrap=wrap)
 
 
 def _body_key(private_key: PrivateKey, context: SealContext, body: SealedBody) -> bytes:

@@ -161,8 +161,10 @@ class AnswerNotices:
             return ()
 
     def _optout_key(self, row: Any) -> bytes:
-        box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
-        return open_body(self.keys.of(SENDER_KEY, row.key_id), SealContext(row.mode, row.id, 1, SENDER_KEY), box)
+        sealed_body = SealedBody(row.key_id, row.wrap, b"", row.sealed)
+        return open_body(
+            self.keys.of(SENDER_KEY, row.key_id), SealContext(row.mode, row.id, 1, SENDER_KEY), sealed_body
+        )
 
     def _open_report(
         self, report_id: str, hotline: str, revision: int
@@ -188,8 +190,10 @@ class AnswerNotices:
         return report, None if stored.withdrawn else contact
 
     def _open(self, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
-        box = SealedBody(body.key_id, body.wrap, body.head, body.sealed)
-        opened: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
+        sealed_body = SealedBody(body.key_id, body.wrap, body.head, body.sealed)
+        opened: Mapping[str, Any] = json.loads(
+            open_body(self.keys.of(context.hotline, body.key_id), context, sealed_body)
+        )
         return opened
 
     def _route(self, country: Country) -> SmsRoute | None:

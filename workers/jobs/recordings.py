@@ -150,8 +150,8 @@ class RecordingJob:
         if not public_keys:
             return False
         copies = [self._copy(due, hotline, key, sound) for hotline, key in public_keys.items()]
-        letters = self._letters(due, due.recording_id, MessageKind.RECORDING, public_keys, about)
-        if recordings.store(self._database, due, due.recording_id, letters, copies):
+        sealed_messages = self._seal_messages(due, due.recording_id, MessageKind.RECORDING, public_keys, about)
+        if recordings.store(self._database, due, due.recording_id, sealed_messages, copies):
             self._count(due, "delivered")
             log.info("recording_stored", channel=due.channel, report_id=due.report_id)
         return True
@@ -167,8 +167,8 @@ class RecordingJob:
         public_keys = self._public_keys(due.report_id)
         if not public_keys:
             return False
-        letters = self._letters(due, message_id, MessageKind.RECORDING_MISSING, public_keys)
-        if recordings.store(self._database, due, message_id, letters):
+        sealed_messages = self._seal_messages(due, message_id, MessageKind.RECORDING_MISSING, public_keys)
+        if recordings.store(self._database, due, message_id, sealed_messages):
             log.warning("recording_missing", channel=due.channel, report_id=due.report_id, reason=reason)
             self._alert(due, "recording_missing", Priority.P2)
         return True
@@ -210,10 +210,10 @@ class RecordingJob:
 
     def _place(self, due: DueRecording) -> str:
         """Return the provider's name of the recording. Raises RecordingUnavailable if it cannot be decrypted."""
-        box = SealedBody(due.key_id or "", due.wrap or b"", b"", due.sealed or b"")
+        sealed_body = SealedBody(due.key_id or "", due.wrap or b"", b"", due.sealed or b"")
         context = SealContext(due.mode, due.recording_id, 1, SENDER_KEY)
         try:
-            opened = json.loads(open_body(self._key_ring.of(SENDER_KEY, box.key_id), context, box))
+            opened = json.loads(open_body(self._key_ring.of(SENDER_KEY, sealed_body.key_id), context, sealed_body))
         except (DecryptError, ValueError):
             raise RecordingUnavailable("no_key") from None
         return str(opened["source"])
@@ -234,10 +234,10 @@ class RecordingJob:
 
     def _copy(self, due: DueRecording, hotline: str, key: PublicKey, sound: bytes) -> SealedRecording:
         context = SealContext.of_recording(due.mode, due.report_id, due.recording_id, hotline)
-        box = seal_body(key, context, b"", sound)
-        return SealedRecording(hotline, box.key_id, box.wrap, box.sealed)
+        sealed_body = seal_body(key, context, b"", sound)
+        return SealedRecording(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed)
 
-    def _letters(
+    def _seal_messages(
         self,
         due: DueRecording,
         message_id: str,
@@ -253,11 +253,13 @@ class RecordingJob:
             kind=kind,
             recording=about,
         )
-        letters = []
+        sealed_messages = []
         for hotline, key in public_keys.items():
-            box = seal_body(key, SealContext.of_message(due.mode, due.report_id, message_id, hotline), b"", data)
-            letters.append(SealedMessage(hotline, box.key_id, box.wrap, box.sealed))
-        return letters
+            sealed_body = seal_body(
+                key, SealContext.of_message(due.mode, due.report_id, message_id, hotline), b"", data
+            )
+            sealed_messages.append(SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed))
+        return sealed_messages
 
     def finish(self) -> None:
         """Finish the step in progress and start no other."""

@@ -218,8 +218,8 @@ class SmsDispatcher:
     def _open(self, leased: LeasedSms) -> tuple[SmsMessage, bytes, Mapping[str, Any]]:
         """Return the SMS, the hash of its number for an opt-out that the provider reports, and the opened body."""
         context = SealContext(leased.mode, leased.id, 1, SENDER_KEY)
-        box = SealedBody(leased.key_id, leased.wrap, b"", leased.sealed)
-        body = json.loads(open_body(self.keys.of(SENDER_KEY, leased.key_id), context, box))
+        sealed_body = SealedBody(leased.key_id, leased.wrap, b"", leased.sealed)
+        body = json.loads(open_body(self.keys.of(SENDER_KEY, leased.key_id), context, sealed_body))
         sms = SmsMessage(
             to=body["to"],
             sender=body["from"],

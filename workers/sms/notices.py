@@ -65,14 +65,16 @@ def seal_sms(
     }
     body |= {"yes": asdict(yes)} if yes else {}
     body |= {"ussd": True} if route.ussd else {}
-    box = seal_body(
+    sealed_body = seal_body(
         load_public_keys(keys, [SENDER_KEY])[SENDER_KEY],
         SealContext(mode, sms_id, 1, SENDER_KEY),
         b"",
         json.dumps(body).encode(),
     )
     expires_at = now + (USSD_LIFETIME if route.ussd else LIFETIME)
-    return OutgoingSms(sms_id, route.channel, mode, box.key_id, box.wrap, box.sealed, now, expires_at)
+    return OutgoingSms(
+        sms_id, route.channel, mode, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed, now, expires_at
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def save_message(
     database: Database,
     report_id: str,
     message_id: str,
-    letters: Sequence[SealedMessage],
+    sealed_messages: Sequence[SealedMessage],
     kind: MessageKind,
     *,
     allowed: bool | None = None,
@@ -122,7 +122,8 @@ def save_message(
     """
     now = database.now()
     rows = [
-        asdict(letter) | {"message_id": message_id, "report_id": report_id, "created_at": now} for letter in letters
+        asdict(sealed_message) | {"message_id": message_id, "report_id": report_id, "created_at": now}
+        for sealed_message in sealed_messages
     ]
     with database.write() as connection:
         if not close and _is_closed(connection, report_id):

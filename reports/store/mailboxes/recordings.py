@@ -139,7 +139,7 @@ def store(
     database: Database,
     due: DueRecording,
     message_id: str,
-    letters: Sequence[SealedMessage],
+    sealed_messages: Sequence[SealedMessage],
     copies: Sequence[SealedRecording] = (),
 ) -> bool:
     """Store a message about a recording, sealed to each hotline, and the sound if there are `copies`.
@@ -153,7 +153,8 @@ def store(
         if connection.execute(report.with_for_update()).first() is None:
             return False
         rows = [
-            asdict(one) | {"message_id": message_id, "report_id": due.report_id, "created_at": now} for one in letters
+            asdict(one) | {"message_id": message_id, "report_id": due.report_id, "created_at": now}
+            for one in sealed_messages
         ]
         if not rows or not connection.execute(database.insert_or_ignore(t.message).values(rows)).rowcount:
             return False
