@@ -22,7 +22,9 @@ Found = dict[str, list[str]]  # part → its faults and advisories, one sentence
 @click.option(
     "--country", metavar="ISO", help="Only this country, for example vu: what it needs before it can go live."
 )
-@click.option("--worker", is_flag=True, help="Only what worker and clock read: no secrets of web or console.")
+@click.option(
+    "--worker", is_flag=True, help="Only the settings of worker and clock, without the secrets of web and console."
+)
 def check(country: str | None, worker: bool) -> None:
     """Show everything that is wrong with this installation, and what to do about each fault.
 

@@ -158,7 +158,7 @@ def show(report_id: str) -> None:
 @deliveries.command("handover")
 @click.argument("report_id", metavar="REPORT_ID")
 @click.option("--from", "giver", required=True, metavar="HOTLINE", help="Hotline that has the report.")
-@click.option("--to", "taker", required=True, metavar="HOTLINE", help="Who gets it.")
+@click.option("--to", "taker", required=True, metavar="HOTLINE", help="Hotline that gets the report.")
 def hand_over(report_id: str, giver: str, taker: str) -> None:
     """Transfer a report from one hotline to another that the reporter was shown before Send.
 

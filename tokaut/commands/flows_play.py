@@ -92,12 +92,14 @@ class PlaySession:
 
 
 @click.command()
-@click.option("--country", default="vu", show_default=True, metavar="ISO", help="Whose numbers and places.")
+@click.option(
+    "--country", default="vu", show_default=True, metavar="ISO", help="The country whose numbers and places are shown."
+)
 @click.option("--language", default="en", show_default=True, metavar="TAG", help="A catalogue of locales/.")
 @click.option("--channel", default="ussd", show_default=True, type=click.Choice(sorted(LIMITS)))
-@click.option("--keys", metavar="1,2,…", help="What is pressed, without being asked; ends after the last one.")
+@click.option("--keys", metavar="1,2,…", help="The keys to press, in order; ends after the last one.")
 @click.option("--at", "screen", metavar="SCREEN", help="Begin at this screen, for example report.send.")
-@click.option("--fact", multiple=True, metavar="NAME=VALUE", help="As if this were so, for example has_helpline=no.")
+@click.option("--fact", multiple=True, metavar="NAME=VALUE", help="Assume a fact, for example has_helpline=no.")
 @click.option(
     "--flow-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of flows of your own."
 )

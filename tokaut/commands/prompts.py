@@ -84,7 +84,7 @@ def check(tag: str, country: str | None, folder: Path | None) -> None:
 @prompts.command()
 @click.argument("tag")
 @_country
-@click.option("--all", "everything", is_flag=True, help="Also what is recorded already.")
+@click.option("--all", "everything", is_flag=True, help="Include texts that are already recorded.")
 @_folder
 def script(tag: str, country: str | None, everything: bool, folder: Path | None) -> None:
     """Print what has to be recorded, as CSV: the name of the file without its ending, and the text to read aloud.

@@ -30,10 +30,8 @@ from tokaut.documents.pages import statistics_html
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 CHARTS = "charts"
-OF_COUNTRY = click.option(
-    "--country", "isos", multiple=True, metavar="vu", help="Of this country alone; may be repeated."
-)
-MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, to see what it would look like.")
+OF_COUNTRY = click.option("--country", "isos", multiple=True, metavar="vu", help="Only this country; may be repeated.")
+MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, as an example.")
 
 
 @click.group(cls=CommandGroup)

@@ -191,7 +191,7 @@ class WatchSnapshot:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="One look as plain text, for a script or a narrow line, then stop.")
+@click.option("--once", is_flag=True, help="Print the table once as plain text, for a script or a slow connection.")
 @click.option("--every", default=5, show_default=True, type=click.IntRange(1, 600), help="Seconds between two looks.")
 def watch(once: bool, every: int) -> None:
     """Show the reports nobody has acknowledged (most urgent first, then oldest first) and the one thing to do next.
