@@ -96,8 +96,8 @@ class Submitter:
 
         The same `origin` yields the same report, so that a repeated Send is idempotent.
 
-        The report id follows from `origin` alone, and not from the time: in a session that is replayed with both Redis
-        and the database unavailable, later answers enter the spool under the id of the report sent before.
+        The report id follows from `origin` alone, not from the time. So if a session is replayed while Redis and the
+        database are unavailable, later answers enter the spool under the id of the report sent before.
 
         Code and PIN are derived from a secret that is stored only in the sealed session. `is_replayable`: the provider
         sends the whole path with an unguessable session id, and the secret is derived from `origin`, since there may be

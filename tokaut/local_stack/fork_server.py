@@ -1,10 +1,12 @@
 """Start the processes of an installation on one machine by fork, from one that has imported all their modules.
 
 Importing takes most of the processor time of a start, and each process would have the same modules in memory once more.
-The fork server (`python -m tokaut.local_stack.fork_server FD`) imports them once; each program is a fork of it with its
-own environment, files and session, and runs as `python -m MODULE` does, but for variables that only a new interpreter
-reads (`PYTHONPATH`, `LD_LIBRARY_PATH` and the like): those of the fork server hold. Only for processes of one account
-that trust each other, as in a demo: production starts each by itself, with the modules and rights that it needs.
+The fork server (`python -m tokaut.local_stack.fork_server FD`) imports them once. Each program is a fork of it with its
+own environment, files and session, and runs as `python -m MODULE` does. Variables that only a new interpreter reads
+(`PYTHONPATH`, `LD_LIBRARY_PATH` and the like) have the values of the fork server.
+
+Use it only for processes of one account that trust each other, as in a demo. Production starts each process by itself,
+with only the modules and rights that it needs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Send SMS by Africa's Talking: its SDK builds the request, our own HTTP client sends it.
 
 Three traps of the SDK are avoided. `initialize()` and its module globals are not used. Its own requests are not used
-either: they have no limit on the whole time, follow proxies and redirects, lose the status of an error, and return the
-answer as text unless the content type has no charset. Numbers are checked completely. There is no idempotency key, so
-an SMS that timed out is never sent again.
+either: they have no limit on the whole time, and follow proxies and redirects. They lose the status of an error, and
+return the answer as text unless the content type has no charset. Numbers are checked completely. There is no
+idempotency key, so an SMS that timed out is never sent again.
 """
 
 from __future__ import annotations
